@@ -1,0 +1,314 @@
+"""Every error that Civitas raises on purpose.
+
+    CivitasError
+    ├── ConfigurationError        bad arguments, a missing extra, a plugin that does not fit
+    │   ├── TopologyError         a topology file that cannot be run (.file, .line)
+    │   └── PluginError           a plugin that was refused (.plugin, .hook)
+    ├── PayloadError              a payload that cannot be sent (.path)
+    ├── DeliveryError             an `ask`, `send` or `stream` that got no answer
+    │   ├── UnknownAgent          nobody has that name (.name, .suggestions)
+    │   ├── AskTimeout            no answer in time; also a builtin TimeoutError
+    │   ├── HandlerFailed         the handler raised (.agent, .error_type, .error_message)
+    │   ├── NoReply               the handler returned None
+    │   ├── AgentTerminated       it was stopped, or its supervisor gave up, before it answered
+    │   ├── NodeDown              its OS process or machine went away before it answered
+    │   ├── MailboxFull           its mailbox stayed full for the whole timeout
+    │   └── AskCycle              the ask would wait for itself (.cycle)
+    ├── SupervisorGaveUp          a supervisor ran out of restarts
+    ├── StartFailed               a child did not start (.child, .cause)
+    ├── SupervisionError          a child administration call was refused (.reason)
+    ├── StateStoreError           a state store could not read or write (.key)
+    └── UnknownInterrupt          a `resume` names no open interrupt
+
+Each message says what happened, to which agent, and what to do next; each fact in it is an attribute too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "AgentTerminated",
+    "AskCycle",
+    "AskTimeout",
+    "CivitasError",
+    "ConfigurationError",
+    "DeliveryError",
+    "HandlerFailed",
+    "MailboxFull",
+    "NoReply",
+    "NodeDown",
+    "PayloadError",
+    "PluginError",
+    "StartFailed",
+    "StateStoreError",
+    "SupervisionError",
+    "SupervisorGaveUp",
+    "TopologyError",
+    "UnknownAgent",
+    "UnknownInterrupt",
+]
+
+
+class CivitasError(Exception):
+    """Base of every error that Civitas raises on purpose."""
+
+
+class ConfigurationError(CivitasError):
+    """Arguments, environment or installation do not fit; nothing was started."""
+
+
+class TopologyError(ConfigurationError):
+    """A topology file cannot be run.
+
+    Attributes:
+        file: The file as it was given, or None for a dict.
+        line: Line of the offending word, counted from 1, or None where there is no file.
+    """
+
+    def __init__(self, problem: str, *, file: str | None = None, line: int | None = None) -> None:
+        self.problem = problem
+        self.file = file
+        self.line = line
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(f"{where}{problem}")
+
+
+class PluginError(ConfigurationError):
+    """A plugin was refused.
+
+    Attributes:
+        plugin: The plugin's name: its entry point, or its module or class.
+        hook: The hook that does not fit, or None where the plugin could not be loaded at all.
+    """
+
+    def __init__(self, plugin: str, hook: str | None, problem: str) -> None:
+        self.plugin = plugin
+        self.hook = hook
+        self.problem = problem
+        super().__init__(f"plugin {plugin!r}" + (f", hook {hook}: " if hook else ": ") + problem)
+
+
+class PayloadError(CivitasError):
+    """A payload cannot be sent; nothing was.
+
+    Attributes:
+        path: Where in the payload the trouble is, such as ``payload.items[3].conn``.
+    """
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path}: {problem}")
+
+
+class DeliveryError(CivitasError):
+    """An `ask`, `send` or `stream` did not get through, or got no answer."""
+
+
+class UnknownAgent(DeliveryError):
+    """No agent has that name anywhere in the system. Known at once, never a timeout.
+
+    Attributes:
+        name: The name that was asked for.
+        suggestions: The closest names there are.
+    """
+
+    def __init__(self, name: str, suggestions: Sequence[str] = ()) -> None:
+        self.name = name
+        self.suggestions = tuple(suggestions)
+        if self.suggestions:
+            hint = f"did you mean {' or '.join(map(repr, self.suggestions))}?"
+        else:
+            hint = "runtime.tree() lists the agents there are"
+        super().__init__(f"no agent is named {name!r}; {hint}")
+
+
+class AskTimeout(DeliveryError, TimeoutError):
+    """No answer in time. The agent may still finish; its late reply is a dead letter.
+
+    Attributes:
+        agent: Name of the agent that was asked.
+        message_type: Type of the message.
+        timeout: Seconds that were waited.
+    """
+
+    def __init__(self, agent: str, message_type: str, timeout: float, detail: str = "") -> None:
+        self.agent = agent
+        self.message_type = message_type
+        self.timeout = timeout
+        super().__init__(
+            f"{agent!r} did not answer {message_type!r} within {timeout:g} s"
+            f"{'; ' + detail if detail else ''}. Give it a longer timeout=, or see what holds it up"
+        )
+
+
+class HandlerFailed(DeliveryError):
+    """The handler of the asked agent raised; raised at once, not after the timeout.
+
+    Attributes:
+        agent: Name of the agent.
+        error_type: Bare class name of the original error, such as ``ValueError``.
+        error_message: Text of the original error.
+        remote_traceback: The original traceback as text, where there is one.
+    """
+
+    def __init__(
+        self, agent: str, error_type: str, error_message: str, remote_traceback: str = ""
+    ) -> None:
+        self.agent = agent
+        self.error_type = error_type
+        self.error_message = error_message
+        self.remote_traceback = remote_traceback
+        super().__init__(
+            f"{agent!r} failed: {error_type}: {error_message}. "
+            "Its supervisor decides about a restart; .remote_traceback says where it failed"
+        )
+
+
+class NoReply(DeliveryError):
+    """The handler returned None although an answer was asked for.
+
+    Attributes:
+        agent: Name of the agent.
+        message_type: Type of the message it handled.
+    """
+
+    def __init__(self, agent: str, message_type: str) -> None:
+        self.agent = agent
+        self.message_type = message_type
+        super().__init__(
+            f"{agent!r} handled {message_type!r} but returned None; "
+            "return self.reply(...) from handle, or use send instead of ask"
+        )
+
+
+class AgentTerminated(DeliveryError):
+    """The agent was stopped, or its supervisor gave up, before it answered.
+
+    Attributes:
+        agent: Name of the agent.
+    """
+
+    def __init__(self, agent: str, why: str = "it was stopped") -> None:
+        self.agent = agent
+        super().__init__(
+            f"{agent!r} will not answer: {why}. Start it again with restart_child, "
+            "or look for its crash in the log"
+        )
+
+
+class NodeDown(DeliveryError):
+    """The OS process or machine of the agent went away before it answered.
+
+    Attributes:
+        agent: Name of the agent.
+        node: Name of the process.
+    """
+
+    def __init__(self, agent: str, node: str, why: str = "it went away") -> None:
+        self.agent = agent
+        self.node = node
+        super().__init__(
+            f"{agent!r} will not answer: its process {node!r} is down ({why}). "
+            "Ask again; delivery='at_least_once' would have kept the message"
+        )
+
+
+class MailboxFull(DeliveryError):
+    """The mailbox stayed full for the whole timeout. The message was not accepted.
+
+    Attributes:
+        agent: Name of the agent.
+        size: How many messages its mailbox holds.
+        timeout: Seconds that were waited.
+    """
+
+    def __init__(self, agent: str, size: int, timeout: float) -> None:
+        self.agent = agent
+        self.size = size
+        self.timeout = timeout
+        super().__init__(
+            f"the mailbox of {agent!r} ({size} messages) stayed full for {timeout:g} s. "
+            "Send slower, wait longer (timeout=), or give it a larger mailbox_size"
+        )
+
+
+class AskCycle(DeliveryError):
+    """The ask would wait for itself. Raised at once.
+
+    Attributes:
+        cycle: The names that wait for each other, the first one repeated at the end.
+    """
+
+    def __init__(self, cycle: Iterable[str]) -> None:
+        self.cycle = tuple(cycle)
+        super().__init__(
+            f"this ask would wait for itself: {' -> '.join(self.cycle)}. "
+            "Use send for one of the legs, or answer before asking"
+        )
+
+
+class SupervisorGaveUp(CivitasError):
+    """A supervisor met more crashes than it may answer with restarts.
+
+    Attributes:
+        supervisor: Name of the supervisor.
+        child: Name of the child whose crash was one too many.
+        error: What that child died of, as text.
+    """
+
+    def __init__(self, supervisor: str, child: str, limit: str, error: str) -> None:
+        self.supervisor = supervisor
+        self.child = child
+        self.error = error
+        super().__init__(
+            f"supervisor {supervisor!r} gave up: {child!r} crashed once more than {limit} allow. "
+            f"Last error: {error}. Mend the cause, or raise max_restarts or restart_window"
+        )
+
+
+class StartFailed(CivitasError):
+    """A child did not start; what had started before it was stopped again.
+
+    Attributes:
+        child: Name of the child.
+        cause: The error that `on_start`, its constructor or its import raised.
+    """
+
+    def __init__(self, child: str, cause: BaseException) -> None:
+        self.child = child
+        self.cause = cause
+        super().__init__(
+            f"{child!r} did not start: {type(cause).__name__}: {cause}. "
+            "Mend its constructor or on_start; what had started before it was stopped again"
+        )
+
+
+class SupervisionError(CivitasError):
+    """A child administration call was refused; nothing was changed.
+
+    Attributes:
+        reason: `already_started`, `already_present`, `not_found`, `running`, `restarting` or
+            `max_children`: OTP's words.
+    """
+
+    def __init__(self, reason: str, explanation: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {explanation}")
+
+
+class StateStoreError(CivitasError):
+    """A state store could not read or write. What was acknowledged before is still there.
+
+    Attributes:
+        key: The key it was about, or None.
+    """
+
+    def __init__(self, problem: str, *, key: str | None = None) -> None:
+        self.key = key
+        super().__init__(problem)
+
+
+class UnknownInterrupt(CivitasError):
+    """A `resume` names an interrupt that is not open, or was answered already. The agent lives."""

@@ -1,0 +1,7 @@
+"""One OS process of the system: registry, routing, and the asks that wait for an answer."""
+
+from civitas.node.events import Callback, Events
+from civitas.node.node import Node
+from civitas.node.registry import Registry
+
+__all__ = ["Callback", "Events", "Node", "Registry"]

@@ -1,0 +1,76 @@
+"""Who hears of what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from civitas.errors import ConfigurationError
+from civitas.events import EVENT_TYPES, Event, EventType
+
+__all__ = ["Callback", "Events"]
+
+logger = logging.getLogger("civitas")
+
+Callback = Callable[[Event], Awaitable[None] | None]
+
+
+class Events:
+    """Hands each `Event` to the callbacks of its type; one that raises is logged and passed over."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._callbacks: dict[str, list[Callback]] = {type: [] for type in EVENT_TYPES}
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def on(self, type: str, callback: Callback) -> Callable[[], None]:
+        """Call `callback`, sync or async, with each event of `type`.
+
+        Returns:
+            A function that ends it.
+        Raises:
+            ConfigurationError: There is no such type of event.
+        """
+        callbacks = self._callbacks.get(type)
+        if callbacks is None:
+            near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigurationError(f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}")
+        callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in callbacks:
+                callbacks.remove(callback)
+
+        return unsubscribe
+
+    def emit(self, type: EventType, name: str, reason: str, message: str) -> None:
+        """Report that something happened."""
+        callbacks = self._callbacks[type]
+        if not callbacks:
+            return
+        event = Event(type, name, self._node, reason, message, time.time())
+        for callback in tuple(callbacks):
+            try:
+                result = callback(event)
+            except Exception:
+                logger.exception("a callback of runtime.on(%r) raised; it was passed over", type)
+                continue
+            if inspect.isawaitable(result):
+                task = asyncio.ensure_future(result)
+                self._tasks.add(task)
+                task.add_done_callback(self._done)
+
+    async def settle(self) -> None:
+        """Wait for the async callbacks that still run."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _done(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("a callback of runtime.on() raised; it was passed over", exc_info=task.exception())

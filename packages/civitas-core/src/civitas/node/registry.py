@@ -1,0 +1,52 @@
+"""Who lives where: the agents of a system by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from civitas.errors import ConfigurationError, UnknownAgent
+from civitas.process import Cell
+
+__all__ = ["Registry"]
+
+
+class Registry(dict[str, Cell]):
+    """Agents by name. A name is here from before its first start until its child spec is gone."""
+
+    def add(self, cell: Cell) -> None:
+        """Register `cell` under its name.
+
+        Raises:
+            ConfigurationError: The name is taken.
+        """
+        if cell.name in self:
+            raise ConfigurationError(f"the name {cell.name!r} is taken; names are addresses")
+        self[cell.name] = cell
+
+    def unknown(self, name: str) -> UnknownAgent:
+        """The error for a name that nobody has, with the closest ones."""
+        return UnknownAgent(name, difflib.get_close_matches(str(name), self, 3))
+
+    def matching(self, pattern: str) -> list[Cell]:
+        """The agents whose name matches the glob `pattern`."""
+        return [cell for name, cell in self.items() if fnmatchcase(name, pattern)]
+
+    def cycle(self, asker: str, asked: str) -> list[str] | None:
+        """The way on which an ask from `asker` to `asked` would wait for itself, or None."""
+        if asker == asked:
+            return [asker, asker]
+        return self._path([asker, asked], asker, {asked})
+
+    def _path(self, path: list[str], goal: str, seen: set[str]) -> list[str] | None:
+        cell = self.get(path[-1])
+        waits_for: Iterable[str] = cell.asking if cell is not None else ()
+        for name in waits_for:
+            if name == goal:
+                return [*path, name]
+            if name not in seen:
+                seen.add(name)
+                if found := self._path([*path, name], goal, seen):
+                    return found
+        return None

@@ -1,0 +1,30 @@
+"""Processes: what a user subclasses, its mailbox, and the loop that runs it. Knows no transport and no supervisor."""
+
+from civitas.process.agent import AgentProcess, ErrorAction
+from civitas.process.cell import Cell
+from civitas.process.context import Context, current_agent, current_message
+from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitKind, ExitReason, Failure
+from civitas.process.incarnation import Incarnation
+from civitas.process.mailbox import Mailbox
+from civitas.process.options import Delivery, RestartType
+from civitas.process.status import Status
+
+__all__ = [
+    "KILLED",
+    "NORMAL",
+    "SHUTDOWN",
+    "AgentProcess",
+    "Cell",
+    "Context",
+    "Delivery",
+    "ErrorAction",
+    "ExitKind",
+    "ExitReason",
+    "Failure",
+    "Incarnation",
+    "Mailbox",
+    "RestartType",
+    "Status",
+    "current_agent",
+    "current_message",
+]

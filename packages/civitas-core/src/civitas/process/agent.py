@@ -1,0 +1,328 @@
+"""`AgentProcess`: what a user subclasses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import AbstractContextManager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from civitas.errors import AgentTerminated, ConfigurationError
+from civitas.message import Message, encode, new_message
+from civitas.process.context import current_message
+from civitas.process.exit_reason import NORMAL
+from civitas.process.options import (
+    AgentOptions,
+    Delivery,
+    RestartType,
+    check_name,
+    check_timeout,
+    choose,
+    positive,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from civitas.models import ModelProvider
+    from civitas.process.incarnation import Incarnation
+    from civitas.state import StateStore
+    from civitas.tools import ToolRegistry
+
+__all__ = ["AgentProcess", "ErrorAction"]
+
+_Result = TypeVar("_Result")
+
+
+class ErrorAction(StrEnum):
+    """What `on_error` decides about a message whose handler raised."""
+
+    RETRY = "retry"
+    """Handle the same message again, in place; after `max_retries` times, escalate."""
+    SKIP = "skip"
+    """Give this message up and go on with the next; whoever asked gets `HandlerFailed`."""
+    STOP = "stop"
+    """End with reason `normal`: a permanent child is started again, a transient one is not."""
+    ESCALATE = "escalate"
+    """Let it crash: the supervisor decides. The default."""
+
+
+class AgentProcess:
+    """One supervised process: a name, a mailbox, private state, and one message at a time.
+
+    Subclass it and write `handle`. A restart builds a fresh instance from the same constructor call, with the same
+    argument objects: nothing a handler did to `self` survives but the `state` it checkpointed.
+
+    `handle` and the callbacks may be `async def` or plain `def`; a plain one runs in a thread of the runtime's own pool,
+    blocks nobody, and waits for a coroutine with `self.run(self.ask(...))`.
+
+    Args:
+        name: Address of the agent, unique in the system.
+        mailbox_size: Messages that may wait before senders have to.
+        restart: `permanent` (always), `transient` (after an abnormal exit) or `temporary` (never); as in OTP.
+        shutdown_timeout: Seconds it gets to end when it is stopped, before it is cancelled. 0 cancels at once,
+            None waits for ever.
+        max_retries: How often `ErrorAction.RETRY` repeats one message before it escalates.
+        handle_timeout: Seconds one `handle` may take; longer is a failure like any exception. None: no bound.
+        cancel_on_timeout: Cancel the running `handle` when whoever asked is gone.
+        delivery: `at_most_once`: what is being handled or waits when the agent crashes is lost and its sender told.
+            `at_least_once`: it goes to the next incarnation.
+        max_deliveries: How many incarnations are given the same message, with `at_least_once`.
+
+    Raises:
+        ConfigurationError: An argument does not fit.
+    """
+
+    state: dict[str, Any]
+    """Private state. `checkpoint` makes it durable; it is restored before `on_start`."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        self._call = (args, kwargs)
+        self._used = False
+        return self
+
+    _call: tuple[tuple[Any, ...], dict[str, Any]]
+    _used: bool
+
+    def _fresh(self) -> Self:
+        """An instance nobody ran yet: this one, or another from the same constructor call."""
+        if self._used:
+            args, kwargs = self._call
+            return type(self)(*args, **kwargs)._fresh()
+        self._used = True
+        return self
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        mailbox_size: int = 1000,
+        restart: RestartType | str = RestartType.PERMANENT,
+        shutdown_timeout: float | None = 30.0,
+        max_retries: int = 3,
+        handle_timeout: float | None = None,
+        cancel_on_timeout: bool = False,
+        delivery: Delivery | str = Delivery.AT_MOST_ONCE,
+        max_deliveries: int = 3,
+    ) -> None:
+        self.name = check_name(name)
+        who = f"{type(self).__name__}({name!r}): "
+        check_timeout(handle_timeout, f"{who}handle_timeout")
+        if shutdown_timeout is not None:
+            positive(shutdown_timeout, f"{who}shutdown_timeout", zero=True)
+        if not isinstance(cancel_on_timeout, bool):
+            raise ConfigurationError(
+                f"{who}cancel_on_timeout is True or False; got {cancel_on_timeout!r}"
+            )
+        self._options = AgentOptions(
+            mailbox_size=int(positive(mailbox_size, f"{who}mailbox_size", whole=True)),
+            restart=choose(RestartType, restart, f"{who}restart"),
+            shutdown_timeout=shutdown_timeout,
+            max_retries=int(positive(max_retries, f"{who}max_retries", whole=True, zero=True)),
+            handle_timeout=handle_timeout,
+            cancel_on_timeout=cancel_on_timeout,
+            delivery=choose(Delivery, delivery, f"{who}delivery"),
+            max_deliveries=int(positive(max_deliveries, f"{who}max_deliveries", whole=True)),
+        )
+        self.state = {}
+        self._incarnation: Incarnation | None = None
+
+    # What a subclass writes.
+
+    async def on_start(self) -> None:
+        """Called before the first message, `state` restored; an error here is a failed start."""
+
+    async def handle(self, message: Message) -> Message | None:
+        """Handle one message.
+
+        Returns:
+            `self.reply(...)` to answer whoever asked, or None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define handle(self, message)")
+
+    async def on_error(self, error: Exception, message: Message) -> ErrorAction:
+        """Decide about a message whose handler raised; the default lets the agent crash."""
+        return ErrorAction.ESCALATE
+
+    async def on_stop(self) -> None:
+        """Called when it ends, after a graceful stop and after a crash, but not when it is killed."""
+
+    # What it may use.
+
+    @property
+    def store(self) -> StateStore:
+        """The runtime's StateStore."""
+        return self._running().node.store
+
+    @property
+    def llm(self) -> ModelProvider | None:
+        """The runtime's ModelProvider; None where none is configured."""
+        llm: ModelProvider | None = self._running().node.llm
+        return llm
+
+    @property
+    def tools(self) -> ToolRegistry | None:
+        """The runtime's tools, by name; None where none are configured."""
+        tools: ToolRegistry | None = self._running().node.tools
+        return tools
+
+    async def send(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send and go on; waits only while the recipient's mailbox is full.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds to wait for room in the mailbox.
+            conversation: Defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+        Raises:
+            UnknownAgent: Nobody has that name.
+            MailboxFull: There was no room in time.
+            AgentTerminated: It was stopped for good.
+            PayloadError: `payload` cannot be sent.
+        """
+        process = self._running()
+        await process.node.send(process, to, payload, message_type, timeout, conversation, headers)
+
+    async def ask(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Message:
+        """Send and wait for the answer.
+
+        After a timeout the recipient may still finish; its late reply is dropped and counted as a dead letter.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds until the answer must be there; the deadline of the message being handled, where that is
+                sooner. None waits for ever.
+            conversation: Defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+        Returns:
+            The reply; its `sender` is the agent that answered.
+        Raises:
+            UnknownAgent: Nobody has that name. Raised at once.
+            AskTimeout: No answer in time; also a builtin `TimeoutError`.
+            HandlerFailed: The handler raised. Raised at once.
+            NoReply: The handler returned None.
+            AgentTerminated: It was stopped before it answered.
+            NodeDown: Its OS process went away before it answered.
+            MailboxFull: Its mailbox stayed full for the whole timeout.
+            AskCycle: The ask would wait for itself. Raised at once.
+            PayloadError: `payload` cannot be sent.
+        """
+        process = self._running()
+        return await process.node.ask(
+            process, to, payload, message_type, timeout, conversation, headers
+        )
+
+    async def broadcast(
+        self,
+        pattern: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        """Send to every agent whose name matches the glob `pattern`, this one excepted.
+
+        A full mailbox does not stop the others; `timeout` bounds the wait for the full ones.
+
+        Returns:
+            How many accepted it.
+        """
+        process = self._running()
+        return await process.node.broadcast(
+            process, pattern, payload, message_type, timeout, conversation, headers
+        )
+
+    def reply(self, payload: Any, message_type: str = "reply") -> Message:
+        """The answer to the message being handled; return it from `handle`.
+
+        Raises:
+            PayloadError: `payload` cannot be sent; like any exception in a handler if it is let out.
+        """
+        request = current_message.get(None)
+        if request is None:
+            raise ConfigurationError(
+                f"{self.name!r} called reply() while it handled no message; call it in handle and return it"
+            )
+        return new_message(
+            message_type,
+            self.name,
+            request.reply_to or request.sender or "",
+            encode(payload),
+            correlation_id=request.id,
+            conversation=request.conversation,
+        )
+
+    async def checkpoint(self) -> None:
+        """Save `state` under the agent's name; it is durable when this returns."""
+        await self.store.set(self.name, self.state)
+
+    async def stop(self) -> None:
+        """End with reason `normal` after this message."""
+        self._running().end(NORMAL)
+
+    def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        """Wait for a coroutine from a plain `def` handler, as in `self.run(self.ask(...))`."""
+        try:
+            loop = self._running().node.loop
+            if _running_loop() is loop:
+                raise ConfigurationError(
+                    f"{self.name!r} called run() on the event loop, which it would block; use await there"
+                )
+        except BaseException:
+            coroutine.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    def llm_span(self, model: str, **attributes: Any) -> AbstractContextManager[Span]:
+        """A `chat MODEL` span around an LLM call made by hand."""
+        return self._running().node.tracing.llm_span(model, **attributes)
+
+    def tool_span(self, name: str, **attributes: Any) -> AbstractContextManager[Span]:
+        """An `execute_tool NAME` span around a tool call made by hand."""
+        return self._running().node.tracing.tool_span(name, **attributes)
+
+    def _running(self) -> Incarnation:
+        incarnation = self._incarnation
+        if incarnation is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} {self.name!r} is not running; messages, store and spans are there from on_start on"
+            )
+        if incarnation.over:
+            raise AgentTerminated(self.name, "this incarnation of it has ended")
+        return incarnation
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {getattr(self, 'name', '(no name)')!r}>"
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,203 @@
+"""One agent of this OS process: its name, its mailbox, and the incarnation that runs now."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from civitas.errors import AgentTerminated, StartFailed
+from civitas.message import Message
+from civitas.process.agent import AgentProcess
+from civitas.process.context import Context
+from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
+from civitas.process.incarnation import Incarnation
+from civitas.process.mailbox import Mailbox
+from civitas.process.options import RestartType
+from civitas.process.status import Status
+
+__all__ = ["Cell"]
+
+logger = logging.getLogger("civitas")
+
+# A task that swallows its cancellation is cancelled again; after this many times, a twentieth of a second
+# apart, it is left behind: a supervisor must not hang because a child does.
+_CANCELLATIONS = 20
+_BETWEEN_CANCELLATIONS = 0.05
+
+
+class Cell:
+    """One agent of this OS process, as its supervisor and its senders see it.
+
+    The mailbox belongs to the name: it is there before the first incarnation and between two of them.
+
+    Args:
+        template: What the user put in a children list; each incarnation is made by the same constructor call.
+        node: The node it runs on.
+    """
+
+    __slots__ = (
+        "_deliveries",
+        "_incarnation",
+        "_on_exit",
+        "_task",
+        "_template",
+        "generation",
+        "mailbox",
+        "name",
+        "node",
+        "restarts",
+        "status",
+    )
+
+    kind = "agent"
+
+    def __init__(self, template: AgentProcess, node: Context) -> None:
+        self.name = template.name
+        self.node = node
+        self.mailbox = Mailbox(self.name, template._options.mailbox_size)
+        self.status = Status.STARTING
+        self.restarts = 0
+        self.generation = 0
+        self._template = template
+        self._deliveries: dict[str, int] = {}
+        self._incarnation: Incarnation | None = None
+        self._task: asyncio.Task[ExitReason] | None = None
+        self._on_exit: Callable[[ExitReason], None] | None = None
+
+    @property
+    def restart(self) -> RestartType:
+        """When its supervisor starts it again."""
+        return self._template._options.restart
+
+    @property
+    def asking(self) -> list[str]:
+        """The agents that its running handler waits for."""
+        return self._incarnation.asking if self._incarnation is not None else []
+
+    # For the supervisor.
+
+    async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """Start an incarnation and wait until its `on_start` has returned.
+
+        Args:
+            on_exit: Called with the reason when it ends, unless `stop` ended it.
+        Raises:
+            StartFailed: Its constructor or `on_start` raised.
+        """
+        self.status = Status.STARTING
+        self.mailbox.reopen()
+        loop = self.node.loop
+        started: asyncio.Future[None] = loop.create_future()
+        try:
+            agent = self._template._fresh()
+            incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
+        except Exception as error:
+            raise StartFailed(self.name, error) from error
+        self.generation += 1
+        self._incarnation = incarnation
+        self._task = task = loop.create_task(incarnation.run(started), name=f"civitas:{self.name}")
+        task.add_done_callback(self._ended)
+        try:
+            await started
+        except asyncio.CancelledError:
+            await self._kill(incarnation, task)
+            raise
+        except Exception as error:
+            await asyncio.wait({task})
+            raise StartFailed(self.name, error) from error
+        self._on_exit = on_exit
+        self.status = Status.RUNNING
+        if task.done():  # it ended in the same breath, before anyone listened
+            self._ended(task)
+
+    async def stop(self) -> None:
+        """End the incarnation: let it finish its message and `on_stop`, cancel it after its `shutdown_timeout`.
+
+        The mailbox stays as it is; see `close`.
+        """
+        incarnation, task = self._incarnation, self._task
+        self._on_exit = None
+        if incarnation is None or task is None or task.done():
+            return
+        timeout = self._template._options.shutdown_timeout
+        if self.status is Status.STARTING or timeout == 0:
+            await self._kill(incarnation, task)
+            return
+        self.status = Status.STOPPING
+        incarnation.end(SHUTDOWN)
+        _, running = await asyncio.wait({task}, timeout=timeout)
+        if running:
+            await self._kill(incarnation, task)
+
+    def wait_for_restart(self) -> None:
+        """It will be started again: let messages wait for that."""
+        self.status = Status.RESTARTING
+        self.mailbox.reopen()
+
+    def close(self, status: Status, why: str) -> None:
+        """It will not be started again: refuse what waits in the mailbox and what comes from now on."""
+        self.status = status
+        self._deliveries.clear()
+        for message in self.mailbox.close(lambda: AgentTerminated(self.name, why)):
+            self.node.refuse(message, AgentTerminated(self.name, why))
+            self.node.dead_letter(message, "terminated")
+
+    # For the node.
+
+    def withdraw(self, message: Message) -> None:
+        """Whoever asked is gone: cancel the handler of `message` where the agent wants that."""
+        incarnation, task = self._incarnation, self._task
+        if (
+            incarnation is not None
+            and task is not None
+            and self._template._options.cancel_on_timeout
+        ):
+            incarnation.abandon(message, task)
+
+    async def drained(self) -> None:
+        """Wait until the mailbox is empty and nothing is being handled, or the incarnation has ended."""
+        incarnation = self._incarnation
+        if incarnation is None or incarnation.over or not self.busy:
+            return
+        if incarnation.idle is None or incarnation.idle.done():
+            incarnation.idle = self.node.loop.create_future()
+        await asyncio.shield(incarnation.idle)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it handles a message, or one waits that it will handle."""
+        if self.status in (Status.STOPPED, Status.TERMINATED):
+            return False
+        incarnation = self._incarnation
+        handling = incarnation is not None and incarnation.current is not None
+        return handling or len(self.mailbox) > 0 or self.mailbox.waiting > 0
+
+    async def _kill(self, incarnation: Incarnation, task: asyncio.Task[ExitReason]) -> None:
+        for _ in range(_CANCELLATIONS):
+            incarnation.kill(task)
+            _, running = await asyncio.wait({task}, timeout=_BETWEEN_CANCELLATIONS)
+            if not running:
+                return
+        incarnation.over = True
+        self._task = None
+        logger.error(
+            "agent %r ignores cancellation; its task is left behind and its messages go to the next incarnation. "
+            "Let CancelledError through in its code",
+            self.name,
+        )
+
+    def _ended(self, task: asyncio.Task[ExitReason]) -> None:
+        if task is not self._task:
+            return
+        reason = _reason(task)
+        on_exit, self._on_exit = self._on_exit, None
+        if on_exit is not None:
+            on_exit(reason)
+
+
+def _reason(task: asyncio.Task[ExitReason]) -> ExitReason:
+    if task.cancelled():
+        return KILLED
+    error = task.exception()
+    return ExitReason.crashed(error) if error is not None else task.result()

@@ -1,0 +1,86 @@
+"""What a process needs of the node that hosts it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from civitas.errors import DeliveryError
+from civitas.events import EventType
+from civitas.message import Message
+from civitas.state import StateStore
+from civitas.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    from civitas.process.agent import AgentProcess
+    from civitas.process.incarnation import Incarnation
+
+__all__ = ["Context", "current_agent", "current_message"]
+
+current_agent: ContextVar[AgentProcess] = ContextVar("civitas_agent")
+"""The agent whose code runs; also in its threads and in the tasks it starts."""
+
+current_message: ContextVar[Message] = ContextVar("civitas_message")
+"""The message that agent handles: what it sends inherits its conversation and its deadline."""
+
+
+class Context(Protocol):
+    """The node, as its processes see it."""
+
+    loop: asyncio.AbstractEventLoop
+    executor: Executor
+    tracing: Tracing
+    store: StateStore
+    llm: Any
+    tools: Any
+
+    async def send(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> None:
+        """Hand a message to the agent `to`."""
+
+    async def ask(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> Message:
+        """Hand a message to the agent `to` and wait for its answer."""
+
+    async def broadcast(
+        self,
+        sender: Incarnation | None,
+        pattern: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> int:
+        """Hand a message to every agent whose name matches."""
+
+    def answer(self, request: Message, reply: Message) -> None:
+        """Hand `reply` to whoever waits for an answer to `request`."""
+
+    def refuse(self, request: Message, error: DeliveryError) -> None:
+        """Tell whoever waits for an answer to `request` that there is none, and why."""
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Count and report a message that nobody will handle."""
+
+    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
+        """Report something that happened."""

@@ -1,0 +1,319 @@
+"""One run of an agent: from a fresh instance to its exit reason."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import AgentTerminated, ConfigurationError, NoReply
+from civitas.message import Message
+from civitas.process.agent import AgentProcess, ErrorAction
+from civitas.process.context import Context, current_agent, current_message
+from civitas.process.exit_reason import KILLED, NORMAL, ExitReason, Failure
+from civitas.process.options import Delivery, choose
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from civitas.process.mailbox import Mailbox
+
+__all__ = ["Incarnation"]
+
+logger = logging.getLogger("civitas")
+
+# What a handler raises and the process survives to report. SystemExit is among them: a library that calls
+# sys.exit() in a tool must end its agent, not everybody's.
+_FAILURES = (Exception, SystemExit)
+
+
+class Incarnation:
+    """One run of an agent, in one task, one message at a time.
+
+    Args:
+        agent: A fresh instance.
+        mailbox: Of the agent's name.
+        node: The node it runs on.
+        deliveries: How many incarnations were given the first message of the mailbox, by its id; shared by the
+            incarnations of one name.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_deliveries",
+        "_end",
+        "_handle_is_async",
+        "_killed",
+        "agent",
+        "asking",
+        "current",
+        "idle",
+        "mailbox",
+        "name",
+        "node",
+        "over",
+    )
+
+    def __init__(
+        self,
+        agent: AgentProcess,
+        mailbox: Mailbox,
+        node: Context,
+        deliveries: dict[str, int],
+    ) -> None:
+        self.agent = agent
+        self.name = agent.name
+        self.mailbox = mailbox
+        self.node = node
+        self.over = False
+        self.current: Message | None = None
+        self.asking: list[str] = []
+        """The agents that the running handler waits for."""
+        self.idle: asyncio.Future[None] | None = None
+        """Set by who waits for the mailbox to run empty."""
+        self._deliveries = deliveries
+        self._end: ExitReason | None = None
+        self._killed = False
+        self._abandoned = False
+        self._handle_is_async = inspect.iscoroutinefunction(agent.handle)
+
+    # Signals: they overtake the mailbox.
+
+    def end(self, reason: ExitReason) -> None:
+        """End with `reason` after the message being handled."""
+        if self._end is None:
+            self._end = reason
+        self.mailbox.wake()
+
+    def kill(self, task: asyncio.Task[ExitReason]) -> None:
+        """Cancel it, whatever it does. `task` is the one that runs it."""
+        self._killed = True
+        task.cancel()
+
+    def abandon(self, message: Message, task: asyncio.Task[ExitReason]) -> None:
+        """Cancel the handler of `message`, as nobody waits for it any more; the process lives on."""
+        current = self.current
+        if current is not None and current.id == message.id and not self._abandoned:
+            self._abandoned = True
+            task.cancel()
+
+    # The run.
+
+    async def run(self, started: asyncio.Future[None]) -> ExitReason:
+        """Run from start to end; `started` learns whether `on_start` returned."""
+        current_agent.set(self.agent)
+        self.agent._incarnation = self
+        try:
+            try:
+                await self._start()
+            except asyncio.CancelledError as error:
+                if self._cancelled():
+                    started.set_exception(AgentTerminated(self.name, "it was stopped while it started"))
+                    return KILLED
+                started.set_exception(_as_exception(error))
+                return ExitReason.crashed(error)
+            except _FAILURES as error:
+                started.set_exception(_as_exception(error))
+                return ExitReason.crashed(error)
+            started.set_result(None)
+            try:
+                reason = await self._serve()
+            except asyncio.CancelledError:
+                return self._was_killed()
+            return await self._stop(reason)
+        finally:
+            self.over = True
+            self._tell_idle()
+
+    async def _start(self) -> None:
+        saved = await self.node.store.get(self.name)
+        if saved is not None:
+            self.agent.state = saved
+        await self._call(self.agent.on_start)
+
+    async def _stop(self, reason: ExitReason) -> ExitReason:
+        """Let the agent clean up; an error there is the exit reason, unless there is one already."""
+        try:
+            async with asyncio.timeout(self.agent._options.shutdown_timeout):
+                await self._call(self.agent.on_stop)
+        except asyncio.CancelledError:
+            if not self._cancelled():
+                return reason
+            return KILLED
+        except _FAILURES as error:
+            logger.error("agent %r: on_stop raised; it ends all the same", self.name, exc_info=error)
+            if reason.failure is None:
+                return ExitReason.crashed(error)
+        return reason
+
+    async def _serve(self) -> ExitReason:
+        mailbox = self.mailbox
+        while True:
+            if self._end is not None:
+                return self._end
+            message = mailbox.take()
+            if message is None:
+                self._tell_idle()
+                await mailbox.readable()
+            elif message.deadline is not None and message.deadline < time.time():
+                self.node.dead_letter(message, "expired")
+            else:
+                await self._deliver(message)
+
+    async def _deliver(self, message: Message) -> None:
+        self.current = message
+        current_message.set(message)
+        try:
+            if self.node.tracing.active:
+                with self.node.tracing.process(message, self.name) as span:
+                    await self._attempts(message, span)
+            else:
+                await self._attempts(message, None)
+        finally:
+            if self.asking:
+                self.asking = []
+        # Not in the finally: what a kill interrupts stays current, and `run` decides what becomes of it.
+        self.current = None
+        if self._abandoned:
+            self._abandoned = False
+            task = asyncio.current_task()
+            if task is not None and not self._killed:
+                task.uncancel()
+
+    async def _attempts(self, message: Message, span: Span | None) -> None:
+        options = self.agent._options
+        retries = 0
+        while True:
+            try:
+                result = await self._handle(message, options.handle_timeout)
+                if result is not None:
+                    self.node.answer(message, self._reply(result))
+                elif message.reply_to is not None:
+                    self.node.refuse(message, NoReply(self.name, message.type))
+                if self._deliveries:
+                    self._deliveries.clear()
+                return
+            except asyncio.CancelledError as error:
+                if self._cancelled():
+                    if self._abandoned and not self._killed:
+                        return
+                    raise
+                failure: BaseException = error
+            except _FAILURES as error:
+                failure = error
+            if span is not None:
+                self.node.tracing.fail(span, failure)
+            action, failure = await self._decide(failure, message)
+            if action is ErrorAction.RETRY and retries < options.max_retries:
+                retries += 1
+                message = message.again(message.attempt + 1)
+                self.current = message
+                current_message.set(message)
+                continue
+            if action is ErrorAction.SKIP or action is ErrorAction.STOP:
+                self.node.refuse(message, Failure.of(failure).as_error(self.name))
+                if action is ErrorAction.STOP:
+                    self.end(NORMAL)
+                return
+            self._crash(message, failure)
+            return
+
+    async def _handle(self, message: Message, timeout: float | None) -> Any:
+        if timeout is None:
+            if self._handle_is_async:
+                return await self.agent.handle(message)
+            return await self._call(self.agent.handle, message)
+        try:
+            async with asyncio.timeout(timeout) as bound:
+                return await self._call(self.agent.handle, message)
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise TimeoutError(f"handle took longer than its handle_timeout of {timeout:g} s") from error
+
+    def _reply(self, result: Any) -> Message:
+        if isinstance(result, Message):
+            return result
+        raise ConfigurationError(
+            f"handle of {self.name!r} returned {type(result).__name__}; return self.reply(...) or None"
+        )
+
+    async def _decide(
+        self, error: BaseException, message: Message
+    ) -> tuple[ErrorAction, BaseException]:
+        if not isinstance(error, Exception):
+            return ErrorAction.ESCALATE, error
+        try:
+            action = await self._call(self.agent.on_error, error, message)
+            return choose(ErrorAction, action, f"what on_error of {self.name!r} returns"), error
+        except asyncio.CancelledError as raised:
+            if self._cancelled():
+                raise
+            return ErrorAction.ESCALATE, raised
+        except _FAILURES as raised:
+            return ErrorAction.ESCALATE, raised
+
+    def _crash(self, message: Message, error: BaseException) -> None:
+        """Decide at once what becomes of the message and of the queue behind it."""
+        reason = ExitReason.crashed(error)
+        failure = reason.failure
+        assert failure is not None
+        self._end = reason
+        if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
+            given = self._deliveries.get(message.id, 0) + 1
+            if given < self.agent._options.max_deliveries:
+                self._deliveries[message.id] = given
+                self.mailbox.put_back(message.again(message.attempt + 1))
+            else:
+                self._deliveries.clear()
+                self._drop(message, failure, "max_deliveries")
+            return
+        self._drop(message, failure, "crashed")
+        for waiting in self.mailbox.clear():
+            self._drop(waiting, failure, "crashed")
+
+    def _was_killed(self) -> ExitReason:
+        """A kill met the handler: its message is redelivered where that was promised."""
+        message = self.current
+        if message is not None:
+            if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
+                self.mailbox.put_back(message.again(message.attempt + 1))
+            else:
+                self.node.refuse(message, AgentTerminated(self.name, "it was stopped while it handled the message"))
+                self.node.dead_letter(message, "terminated")
+        return KILLED
+
+    def _drop(self, message: Message, failure: Failure, reason: str) -> None:
+        self.node.refuse(message, failure.as_error(self.name))
+        self.node.dead_letter(message, reason)
+
+    def _tell_idle(self) -> None:
+        if self.idle is not None and not self.idle.done():
+            self.idle.set_result(None)
+
+    @staticmethod
+    def _cancelled() -> bool:
+        """Whether the running task was cancelled from outside; a handler may also raise CancelledError itself."""
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+
+    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call what the user wrote: an `async def` here, a plain `def` in a thread of the runtime's pool."""
+        if inspect.iscoroutinefunction(function):
+            return await function(*args)
+        context = contextvars.copy_context()
+        result = await self.node.loop.run_in_executor(
+            self.node.executor, context.run, function, *args
+        )
+        return await result if inspect.isawaitable(result) else result
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """What a future may carry: SystemExit and CancelledError would end more than their agent."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,143 @@
+"""A bounded queue of messages with one reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from civitas.errors import DeliveryError, MailboxFull
+from civitas.message import Message
+
+__all__ = ["Mailbox"]
+
+
+class Mailbox:
+    """The messages that wait for one agent; it belongs to the agent's name, not to an incarnation.
+
+    Whoever puts into a full mailbox waits in line, so that the order of each sender is kept: a message that finds
+    the mailbox full is handed over by the reader itself, in the order the senders came.
+
+    Args:
+        owner: Name of the agent, for errors.
+        size: How many messages it holds before senders wait.
+    """
+
+    __slots__ = ("_closed", "_queue", "_reader", "_senders", "owner", "size")
+
+    def __init__(self, owner: str, size: int) -> None:
+        self.owner = owner
+        self.size = size
+        self._queue: deque[Message] = deque()
+        self._senders: deque[tuple[asyncio.Future[None], Message]] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._closed: Callable[[], DeliveryError] | None = None
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def waiting(self) -> int:
+        """How many senders wait for room."""
+        return len(self._senders)
+
+    def offer(self, message: Message) -> bool:
+        """Put without waiting.
+
+        Returns:
+            Whether there was room.
+        Raises:
+            DeliveryError: The mailbox is closed; what `close` was given.
+        """
+        if self._closed is not None:
+            raise self._closed()
+        if self._senders or len(self._queue) >= self.size:
+            return False
+        self._queue.append(message)
+        self.wake()
+        return True
+
+    async def put(self, message: Message, timeout: float | None) -> None:
+        """Put, and wait while there is no room.
+
+        Args:
+            message: What to put.
+            timeout: Seconds to wait for room; None waits for ever.
+        Raises:
+            MailboxFull: There was no room in time; the message was not taken.
+            DeliveryError: The mailbox was closed meanwhile.
+        """
+        if self.offer(message):
+            return
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._senders.append((room, message))
+        try:
+            async with asyncio.timeout(timeout):
+                await room
+        except TimeoutError:
+            if not room.done() or room.cancelled():
+                raise MailboxFull(self.owner, self.size, timeout or 0.0) from None
+        except asyncio.CancelledError:
+            room.cancel()  # taken already, or never: `_admit` passes over a cancelled one
+            raise
+
+    def take(self) -> Message | None:
+        """The oldest message, or None; lets the next waiting sender in."""
+        if not self._queue:
+            return None
+        message = self._queue.popleft()
+        if self._senders:
+            self._admit()
+        return message
+
+    def put_back(self, message: Message) -> None:
+        """Put in front: a message that is to be delivered again."""
+        self._queue.appendleft(message)
+
+    def clear(self) -> list[Message]:
+        """Take everything that stands in it; the senders that wait for room come in now."""
+        taken = list(self._queue)
+        self._queue.clear()
+        self._admit()
+        return taken
+
+    async def readable(self) -> None:
+        """Wait until `wake` is called; the one reader then looks for what came."""
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            await self._reader
+        finally:
+            self._reader = None
+
+    def wake(self) -> None:
+        """Let the reader look again: a message came, or a signal that has no place in the queue."""
+        reader = self._reader
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
+        """Refuse what comes from now on with what `error` makes, and the senders that wait.
+
+        Returns:
+            What stood in it.
+        """
+        self._closed = error
+        while self._senders:
+            room, _ = self._senders.popleft()
+            if not room.done():
+                room.set_exception(error())
+        taken = list(self._queue)
+        self._queue.clear()
+        return taken
+
+    def reopen(self) -> None:
+        """Take messages again."""
+        self._closed = None
+
+    def _admit(self) -> None:
+        while self._senders and len(self._queue) < self.size:
+            room, message = self._senders.popleft()
+            if not room.done():
+                self._queue.append(message)
+                room.set_result(None)
+        self.wake()

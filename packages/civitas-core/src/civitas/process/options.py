@@ -1,0 +1,100 @@
+"""What an agent may be told about how it runs, checked when it is constructed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from civitas.errors import ConfigurationError
+
+__all__ = [
+    "AgentOptions",
+    "Delivery",
+    "RestartType",
+    "check_name",
+    "check_timeout",
+    "choose",
+    "positive",
+]
+
+_NAME = re.compile(r"[^\s*?\[\]/\x00-\x1f]{1,200}")
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+class RestartType(StrEnum):
+    """When an ended child is started again; OTP's restart types."""
+
+    PERMANENT = "permanent"
+    """Always."""
+    TRANSIENT = "transient"
+    """After an abnormal exit: anything but `normal` and `shutdown`."""
+    TEMPORARY = "temporary"
+    """Never."""
+
+
+class Delivery(StrEnum):
+    """What becomes of a message whose handler did not return."""
+
+    AT_MOST_ONCE = "at_most_once"
+    """It is a dead letter, and whoever asked gets the error at once."""
+    AT_LEAST_ONCE = "at_least_once"
+    """It goes to the next incarnation, in order, and so does the queue behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOptions:
+    """The keywords every agent takes; `AgentProcess` says what they mean."""
+
+    mailbox_size: int
+    restart: RestartType
+    shutdown_timeout: float | None
+    max_retries: int
+    handle_timeout: float | None
+    cancel_on_timeout: bool
+    delivery: Delivery
+    max_deliveries: int
+
+
+def check_name(name: object, what: str = "an agent's name") -> str:
+    """Return `name` if it can be an address, else raise `ConfigurationError`."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {name!r}"
+        )
+    return name
+
+
+def choose(kind: type[_Word], value: object, what: str) -> _Word:
+    """The member of `kind` that `value` names, in any case; else `ConfigurationError` with the nearest."""
+    if isinstance(value, kind):
+        return value
+    words = [member.value for member in kind]
+    if isinstance(value, str):
+        for member in kind:
+            if value.casefold() in (member.value.casefold(), member.name.casefold()):
+                return member
+        near = difflib.get_close_matches(value.lower(), [word.lower() for word in words], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+    else:
+        hint = ""
+    raise ConfigurationError(f"{what} is one of {', '.join(words)}; got {value!r}{hint}")
+
+
+def positive(value: object, what: str, *, whole: bool = False, zero: bool = False) -> float:
+    """Return `value` if it is a number above 0 (or 0, with `zero`), else raise `ConfigurationError`."""
+    good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):  # type: ignore[operator]
+        kind = "a whole number" if whole else "a number"
+        raise ConfigurationError(f"{what} is {kind} {'>= 0' if zero else '> 0'}; got {value!r}")
+    return value  # type: ignore[return-value]
+
+
+def check_timeout(timeout: object, what: str = "timeout") -> None:
+    """Raise `ConfigurationError` unless `timeout` is a number of seconds above 0, or None."""
+    if timeout is not None and not (type(timeout) in (int, float) and 0 < timeout < 1e9):  # type: ignore[operator]
+        raise ConfigurationError(
+            f"{what} is a number of seconds > 0, or None to wait for ever; got {timeout!r}"
+        )

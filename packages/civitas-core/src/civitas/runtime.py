@@ -1,0 +1,283 @@
+"""`Runtime`: the root of a system, which runs the supervision tree."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from civitas.errors import ConfigurationError, SupervisorGaveUp
+from civitas.message import Message
+from civitas.node import Callback, Node
+from civitas.plugins import PluginManager
+from civitas.process import AgentProcess, Cell, ExitReason, Status
+from civitas.process.options import check_name, positive
+from civitas.state import InMemoryStateStore, StateStore
+from civitas.supervision import Child, Clock, Supervisor, SupervisorProcess
+from civitas.telemetry.setup import setup_from_environment
+from civitas.telemetry.tracing import Tracing
+from civitas.transport import check_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from civitas.models import ModelProvider
+    from civitas.tools import ToolProvider
+
+__all__ = ["Runtime"]
+
+logger = logging.getLogger("civitas")
+
+
+class Runtime:
+    """Runs a supervision tree and lets the outside talk to it.
+
+    Args:
+        supervisor: The root of the tree.
+        transport: What carries messages between OS processes; `in_process` for one OS process.
+        state_store: Where agents keep their state; in memory by default, so that it ends with the runtime.
+        model_provider: Becomes `self.llm` of every agent.
+        tools: Become `self.tools` of every agent.
+        plugins: Pluggy plugins (modules or objects) beside those found by entry point.
+        name: Name of the system.
+        drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
+
+    Raises:
+        ConfigurationError: An argument does not fit.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        transport: str = "in_process",
+        state_store: StateStore | None = None,
+        model_provider: ModelProvider | None = None,
+        tools: Iterable[ToolProvider] | None = None,
+        plugins: Iterable[object] = (),
+        name: str = "civitas",
+        drain_timeout: float = 30.0,
+        clock: Clock | None = None,
+    ) -> None:
+        if not isinstance(supervisor, Supervisor):
+            raise ConfigurationError(
+                f"Runtime takes a Supervisor, the root of the tree; got {supervisor!r}. "
+                'Write Runtime(Supervisor("root", children=[...]))'
+            )
+        check_transport(transport)
+        self.name = check_name(name, "a runtime's name")
+        self.supervisor = supervisor
+        self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
+        self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
+        self._owns_store = state_store is None
+        self._node = Node(
+            "root",
+            store=state_store if state_store is not None else InMemoryStateStore(),
+            tracing=Tracing(),
+            llm=model_provider,
+            tools=tools,
+            clock=clock,
+        )
+        self._root: SupervisorProcess | None = None
+        self._finished: asyncio.Future[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+
+    # Life.
+
+    async def start(self) -> None:
+        """Start the tree: each child ready before the next.
+
+        Raises:
+            StartFailed: A child did not start; what had started before it was stopped again.
+            ConfigurationError: It runs already.
+        """
+        if self._root is not None:
+            raise ConfigurationError(f"runtime {self.name!r} runs already; stop() it first")
+        node = self._node
+        node.attach()
+        self._telemetry = setup_from_environment()
+        node.tracing.refresh()
+        self._finished = node.loop.create_future()
+        self._stopping = None
+        node.registry.clear()
+        self._root = root = SupervisorProcess(self.supervisor, node)
+        try:
+            await root.start(self._root_ended)
+        except BaseException:
+            self._root = None
+            await self._close()
+            raise
+        node.open = True
+
+    async def stop(self) -> None:
+        """Take no more work from outside, let the mailboxes run empty, and stop the children right to left.
+
+        Bounded by `drain_timeout` and the children's shutdown timeouts; what is left in a mailbox is a dead letter. A
+        second call waits for the first.
+        """
+        if self._root is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._stop(self._root))
+        await asyncio.shield(self._stopping)
+
+    async def wait(self) -> None:
+        """Wait until the runtime has ended.
+
+        Raises:
+            SupervisorGaveUp: The root supervisor gave up.
+        """
+        if self._finished is None:
+            raise ConfigurationError("the runtime was never started; there is nothing to wait for")
+        await asyncio.shield(self._finished)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def _stop(self, root: SupervisorProcess) -> None:
+        self._node.open = False
+        try:
+            async with asyncio.timeout(self.drain_timeout):
+                await self._node.drained()
+        except TimeoutError:
+            logger.warning(
+                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left is dropped",
+                self.name,
+                self.drain_timeout,
+            )
+        await root.stop()
+        root.close(Status.TERMINATED, "the runtime was stopped")
+        self._root = None
+        await self._close()
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(None)
+
+    async def _close(self) -> None:
+        await self._node.detach()
+        if self._owns_store:
+            close = getattr(self._node.store, "close", None)
+            if close is not None:
+                await close()
+        self._telemetry.shutdown()
+
+    def _root_ended(self, reason: ExitReason) -> None:
+        """The root gave up; nobody is left to answer that but whoever waits for the runtime."""
+        root = self._root
+        if root is None or self._finished is None or self._finished.done():
+            return
+        error = root.gave_up
+        if isinstance(error, SupervisorGaveUp):
+            self._finished.set_exception(error)
+            self._finished.exception()  # whoever does not wait() reads it in the log
+
+    # Messages from outside.
+
+    async def send(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send to an agent; as `AgentProcess.send`."""
+        await self._node.send(None, to, payload, message_type, timeout, conversation, headers)
+
+    async def ask(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Message:
+        """Ask an agent; as `AgentProcess.ask`."""
+        return await self._node.ask(
+            None, to, payload, message_type, timeout, conversation, headers
+        )
+
+    async def broadcast(
+        self,
+        pattern: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        """Send to every agent whose name matches; as `AgentProcess.broadcast`."""
+        return await self._node.broadcast(
+            None, pattern, payload, message_type, timeout, conversation, headers
+        )
+
+    # What there is.
+
+    def tree(self) -> dict[str, Any]:
+        """The supervision tree as nested plain data; see `docs/reference/runtime.md` for its keys."""
+        root = self._root
+        if root is None:
+            raise ConfigurationError("the runtime is not running; there is no tree to show")
+        return _tree(root)
+
+    def on(self, event_type: str, callback: Callback) -> Callable[[], None]:
+        """Call `callback`, sync or async, with each `Event` of a type; one that raises is logged and skipped.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._node.events.on(event_type, callback)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: str | Path | Mapping[str, Any],
+        agent_classes: Mapping[str, type[AgentProcess]] | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """Build a runtime from a topology: a YAML file, or the same as a dict.
+
+        Args:
+            config: Path of the file, or a mapping of the same form.
+            agent_classes: Short names for `type:`.
+            **keywords: Of `Runtime`; they win over the file.
+        Raises:
+            TopologyError: The topology cannot be run; names file, line and the nearest valid word.
+        """
+        raise NotImplementedError
+
+
+def _tree(child: Child) -> dict[str, Any]:
+    below = child.children if isinstance(child, SupervisorProcess) else []
+    return {
+        "name": child.name,
+        "kind": child.kind,
+        "status": str(child.status),
+        "node": "root",
+        "pid": _pid(),
+        "restarts": child.restarts,
+        "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else 0,
+        "children": [_tree(each) for each in below],
+    }
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

@@ -1,0 +1,20 @@
+"""Supervision after Erlang/OTP: what a user writes down, the decisions, and the one place with effects."""
+
+from civitas.supervision.backoff import BackoffPolicy
+from civitas.supervision.child import Child, Host
+from civitas.supervision.clock import Clock, LoopClock
+from civitas.supervision.policy import RestartStrategy
+from civitas.supervision.spec import ChildSpec, Supervisor
+from civitas.supervision.supervisor import SupervisorProcess
+
+__all__ = [
+    "BackoffPolicy",
+    "Child",
+    "ChildSpec",
+    "Clock",
+    "Host",
+    "LoopClock",
+    "RestartStrategy",
+    "Supervisor",
+    "SupervisorProcess",
+]

@@ -1,0 +1,58 @@
+"""What a supervisor needs of a child and of the node, wherever the child runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from civitas.events import EventType
+from civitas.process import AgentProcess, ExitReason, RestartType, Status
+from civitas.supervision.clock import Clock
+
+__all__ = ["Child", "Host"]
+
+
+class Child(Protocol):
+    """An agent or a supervisor, from its supervisor's side."""
+
+    name: str
+    kind: str
+    status: Status
+    restarts: int
+
+    @property
+    def restart(self) -> RestartType:
+        """When it is started again."""
+
+    async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """Start it and wait until it is ready.
+
+        Args:
+            on_exit: Called once with the reason when it ends, unless `stop` ended it.
+        Raises:
+            StartFailed: It did not start; nothing of it runs.
+        """
+
+    async def stop(self) -> None:
+        """End it, within its shutdown timeout; does nothing where it does not run. May be cancelled and called again."""
+
+    def wait_for_restart(self) -> None:
+        """It is down and will be started again: what is sent to it waits."""
+
+    def close(self, status: Status, why: str) -> None:
+        """It is down and stays down: what is sent to it is refused."""
+
+
+class Host(Protocol):
+    """The node, as its supervisors see it."""
+
+    clock: Clock
+
+    def place(self, agent: AgentProcess) -> Child:
+        """Make room for an agent: from now on its name is known and messages for it wait."""
+
+    def forget(self, name: str) -> None:
+        """Remove a name whose child spec is gone."""
+
+    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
+        """Report something that happened."""

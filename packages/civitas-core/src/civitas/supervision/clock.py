@@ -1,0 +1,38 @@
+"""Time, as a supervisor sees it: handed in, so that a test can hold it still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Clock", "LoopClock", "Timer"]
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Do not make the call."""
+
+
+class Clock(Protocol):
+    """A steady clock."""
+
+    def now(self) -> float:
+        """Seconds since any fixed moment."""
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        """Call `function` in `delay` seconds."""
+
+
+class LoopClock:
+    """The clock of the running event loop."""
+
+    def now(self) -> float:
+        """Seconds since any fixed moment."""
+        return asyncio.get_running_loop().time()
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+        """Call `function` in `delay` seconds."""
+        return asyncio.get_running_loop().call_later(delay, function)

@@ -1,0 +1,39 @@
+"""Restart intensity: how many restarts a supervisor may make within a sliding window (OTP's intensity and period)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["RestartIntensity"]
+
+
+class RestartIntensity:
+    """Counts the restarts within a sliding window.
+
+    Args:
+        max_restarts: How many are allowed within `window`; 0 allows none.
+        window: Seconds.
+    """
+
+    def __init__(self, max_restarts: int, window: float) -> None:
+        self.max_restarts = max_restarts
+        self.window = window
+        self._times: deque[tuple[float, str]] = deque()
+
+    def add(self, child: str, now: float) -> bool:
+        """Count a restart of `child` at `now`, in seconds of any steady clock.
+
+        Returns:
+            Whether it is allowed.
+        """
+        self._forget(now)
+        self._times.append((now, child))
+        return len(self._times) <= self.max_restarts
+
+    def of(self, child: str) -> int:
+        """How many of the restarts within the window `child` caused."""
+        return sum(1 for _, name in self._times if name == child)
+
+    def _forget(self, now: float) -> None:
+        while self._times and now - self._times[0][0] > self.window:
+            self._times.popleft()

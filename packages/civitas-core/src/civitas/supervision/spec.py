@@ -1,0 +1,108 @@
+"""`Supervisor`: what a user writes down; plain data, checked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from civitas.errors import ConfigurationError
+from civitas.process import AgentProcess, RestartType
+from civitas.process.options import check_name, choose, positive
+from civitas.supervision.backoff import BackoffPolicy
+from civitas.supervision.policy import RestartStrategy
+
+__all__ = ["ChildSpec", "Supervisor"]
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Supervisor:
+    """A supervisor and its children, in start order. Semantics: Erlang/OTP's `supervisor`.
+
+    Args:
+        name: Unique among the agents and supervisors of the system.
+        children: Agents (templates: each start makes a fresh instance) and supervisors.
+        strategy: Which children are started again when one ends: `ONE_FOR_ONE`, `ONE_FOR_ALL`, `REST_FOR_ONE`.
+        max_restarts: Restarts allowed within `restart_window`; one more and the supervisor gives up.
+        restart_window: Seconds.
+        backoff: How the wait before a restart grows: `NONE`, `CONSTANT`, `LINEAR`, `EXPONENTIAL` (with jitter).
+        backoff_base: Seconds before the first restart.
+        backoff_max: Seconds that no wait exceeds.
+        restart: When its own supervisor starts it again: `permanent`, `transient`, `temporary`.
+
+    Raises:
+        ConfigurationError: An argument does not fit, or a name stands twice.
+    """
+
+    name: str
+    children: tuple[ChildSpec, ...]
+    strategy: RestartStrategy
+    max_restarts: int
+    restart_window: float
+    backoff: BackoffPolicy
+    backoff_base: float
+    backoff_max: float
+    restart: RestartType
+
+    def __init__(
+        self,
+        name: str,
+        children: Sequence[ChildSpec] = (),
+        *,
+        strategy: RestartStrategy | str = RestartStrategy.ONE_FOR_ONE,
+        max_restarts: int = 3,
+        restart_window: float = 60.0,
+        backoff: BackoffPolicy | str = BackoffPolicy.EXPONENTIAL,
+        backoff_base: float = 0.01,
+        backoff_max: float = 60.0,
+        restart: RestartType | str = RestartType.PERMANENT,
+    ) -> None:
+        check_name(name, "a supervisor's name")
+        who = f"Supervisor({name!r}): "
+        if isinstance(children, (str, AgentProcess, Supervisor)) or not isinstance(
+            children, Sequence
+        ):
+            raise ConfigurationError(
+                f"{who}children is a list of agents and supervisors; got {children!r}"
+            )
+        for child in children:
+            if not isinstance(child, (AgentProcess, Supervisor)):
+                raise ConfigurationError(
+                    f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
+                    "civitas.wrap(...) makes an agent of a framework's object"
+                )
+            if not hasattr(child, "name"):
+                raise ConfigurationError(
+                    f"{who}{type(child).__name__}.__init__ must call super().__init__(name, ...)"
+                )
+        values = {
+            "name": name,
+            "children": tuple(children),
+            "strategy": choose(RestartStrategy, strategy, f"{who}strategy"),
+            "max_restarts": positive(max_restarts, f"{who}max_restarts", whole=True, zero=True),
+            "restart_window": positive(restart_window, f"{who}restart_window"),
+            "backoff": choose(BackoffPolicy, backoff, f"{who}backoff"),
+            "backoff_base": positive(backoff_base, f"{who}backoff_base", zero=True),
+            "backoff_max": positive(backoff_max, f"{who}backoff_max", zero=True),
+            "restart": choose(RestartType, restart, f"{who}restart"),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+        seen: set[str] = set()
+        for each in self.walk():
+            if each.name in seen:
+                raise ConfigurationError(
+                    f"{who}the name {each.name!r} stands twice; names are addresses and must differ"
+                )
+            seen.add(each.name)
+
+    def walk(self) -> Iterator[ChildSpec]:
+        """This supervisor and everything below it, in start order."""
+        yield self
+        for child in self.children:
+            if isinstance(child, Supervisor):
+                yield from child.walk()
+            else:
+                yield child
+
+
+ChildSpec = AgentProcess | Supervisor
