@@ -1,0 +1,83 @@
+"""Every hook that a plugin may implement.
+
+A hook is a plain function (not ``async``) marked with ``@civitas.hookimpl``, in a module or on an object. It may leave out
+arguments it has no use for. The hooks that return a dict are called once, when the plugin is loaded: keep them quick, and
+import what is heavy inside the class, when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from civitas.events import Event
+
+__all__ = [
+    "civitas_agent_types",
+    "civitas_model_providers",
+    "civitas_on_event",
+    "civitas_state_stores",
+    "civitas_tool_providers",
+    "civitas_transports",
+    "civitas_wrap",
+    "hookimpl",
+    "hookspec",
+]
+
+hookspec = pluggy.HookspecMarker("civitas")
+hookimpl = pluggy.HookimplMarker("civitas")
+"""Marks a function as the implementation of the hook that has its name."""
+
+
+@hookspec
+def civitas_state_stores() -> dict[str, Any]:  # type: ignore[empty-body]
+    """State stores by name: ``{"redis": RedisStateStore}`` makes ``state: {type: redis, url: ...}`` work.
+
+    The value is a class, or a function that makes a store. The other keys of the topology's ``state`` are its keywords.
+    """
+
+
+@hookspec
+def civitas_transports() -> dict[str, Any]:  # type: ignore[empty-body]
+    """Transports by name, for ``transport: {type: NAME, ...}``; the other keys are the class's keywords."""
+
+
+@hookspec
+def civitas_agent_types() -> dict[str, Any]:  # type: ignore[empty-body]
+    """`AgentProcess` subclasses by a short name, for ``agent: {type: NAME, ...}``."""
+
+
+@hookspec
+def civitas_model_providers() -> dict[str, Any]:  # type: ignore[empty-body]
+    """Classes with the methods of `civitas.models.ModelProvider`, by name."""
+
+
+@hookspec
+def civitas_tool_providers() -> dict[str, Any]:  # type: ignore[empty-body]
+    """Tools by name: what ``@civitas.tool`` made, or a class with the members of `civitas.tools.ToolProvider`."""
+
+
+@hookspec(firstresult=True)
+def civitas_wrap(obj: Any, name: str, options: Mapping[str, Any]) -> Any:
+    """Turn a framework's object into an `AgentProcess`, or return None where it is not yours.
+
+    The first plugin that answers wins. Look at ``type(obj).__module__`` before importing the framework: every object
+    that anybody wraps comes by here.
+
+    Args:
+        obj: What was given to `civitas.wrap`.
+        name: Name the agent shall have.
+        options: The other keywords of `civitas.wrap`, or the other keys in a topology.
+    """
+
+
+@hookspec
+def civitas_on_event(event: Event) -> None:
+    """Something happened: a crash, a restart, a dead letter. Called on the event loop: be quick.
+
+    An error in it is logged and otherwise ignored.
+    """

@@ -1,0 +1,9 @@
+"""State stores: where `checkpoint` puts an agent's state, and where it is found again after a crash."""
+
+from __future__ import annotations
+
+from civitas.state.memory import InMemoryStateStore
+from civitas.state.sqlite import SQLiteStateStore
+from civitas.state.store import StateStore
+
+__all__ = ["InMemoryStateStore", "SQLiteStateStore", "StateStore"]

@@ -1,0 +1,52 @@
+"""What a state store can do, and what every one of them must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+__all__ = ["StateStore", "check_key"]
+
+from civitas.errors import StateStoreError
+
+
+@runtime_checkable
+class StateStore(Protocol):
+    """Dicts of plain data by key. Three methods are enough; `civitas.testing.StateStoreSuite` proves a store.
+
+    Whoever implements one promises:
+
+    - What `set` was given is there when `set` has returned: as durable as the store can be.
+    - A value goes in and comes out as a copy: nobody can change what is stored by changing a dict.
+    - Calls may overlap, also on one key; the last `set` to begin is the one that stays.
+    - What cannot be done is a `StateStoreError` that says what to do, and what was acknowledged before is still there.
+
+    Two methods are optional, and used where they exist: ``async close()``, which may be called twice, and
+    ``async keys(prefix) -> list[str]``, sorted, which ``civitas state`` needs.
+    """
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        """The value under `key`, the caller's own copy; None where there is none."""
+
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store `value` under `key`, in the place of what was there."""
+
+    async def delete(self, key: str) -> None:
+        """Forget what is under `key`; nothing happens where there is nothing."""
+
+
+def check_key(key: object) -> str:
+    """Check a key.
+
+    Raises:
+        StateStoreError: It is not text, or empty, or cannot be written as UTF-8.
+    """
+    if not isinstance(key, str) or not key:
+        raise StateStoreError(f"a key is non-empty text; got {key!r}")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise StateStoreError(
+            f"the key {key!r} has a lone surrogate and cannot be written", key=key
+        ) from None
+    return key
