@@ -186,6 +186,7 @@ class Node:
                     deadline is None or handled.deadline < deadline
                 ):
                     deadline = handled.deadline
+                    timeout = max(deadline - now, 0.0)
                 if handled is sender.current:
                     if cycle := self.registry.cycle(name, to):
                         raise AskCycle(cycle)
@@ -205,16 +206,13 @@ class Node:
         try:
             if self.tracing.active:
                 with self._span(message) as message:
-                    return await self._ask(cell, message)
-            return await self._ask(cell, message)
+                    return await self._ask(cell, message, timeout)
+            return await self._ask(cell, message, timeout)
         finally:
             if asking is not None:
                 asking.remove(to)
 
-    async def _ask(self, cell: Cell, message: Message) -> Message:
-        seconds = (
-            None if message.deadline is None else max(message.deadline - message.timestamp, 0.0)
-        )
+    async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
         future = self._asks.add(message.id)
         try:
             if not cell.mailbox.offer(message):

@@ -255,6 +255,7 @@ class Incarnation:
                 raise
             return ErrorAction.ESCALATE, raised
         except _FAILURES as raised:
+            raised.__context__ = raised.__context__ or error  # the traceback shows both
             return ErrorAction.ESCALATE, raised
 
     def _crash(self, message: Message, error: BaseException) -> None:

@@ -127,8 +127,18 @@ class SupervisorProcess:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
+            self._report_what_nobody_answered()
         self.status = Status.STOPPING
         await self._stop_children()
+
+    def _report_what_nobody_answered(self) -> None:
+        """A crash in the very moment of a stop is answered by the stop, but still told."""
+        while not self._inbox.empty():
+            match self._inbox.get_nowait():
+                case _Ended(slot, generation, reason) if (
+                    reason.abnormal and slot.generation == generation
+                ):
+                    self._crashed(slot.child, reason)
 
     def wait_for_restart(self) -> None:
         """Let messages for everything below wait for the restart."""

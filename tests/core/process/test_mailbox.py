@@ -1,0 +1,122 @@
+"""The mailbox: bounded, fair, one reader."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from civitas.errors import AgentTerminated, ConfigurationError, MailboxFull
+from civitas.message import Message
+from civitas.process import Mailbox
+from civitas.process.options import check_name, check_timeout
+
+
+def numbered(n: int) -> Message:
+    return Message(payload=n)
+
+
+def drain(mailbox: Mailbox) -> list[int]:
+    taken = []
+    while (message := mailbox.take()) is not None:
+        taken.append(message.payload)
+    return taken
+
+
+async def waiting_senders(mailbox: Mailbox, count: int) -> None:
+    while mailbox.waiting < count:
+        await asyncio.sleep(0)
+
+
+async def test_a_full_mailbox_refuses_an_offer() -> None:
+    mailbox = Mailbox("a", 2)
+    assert [mailbox.offer(numbered(n)) for n in range(3)] == [True, True, False]
+
+
+async def test_senders_that_wait_come_in_in_the_order_they_came() -> None:
+    mailbox = Mailbox("a", 1)
+    mailbox.offer(numbered(0))
+    tasks = []
+    for n in (1, 2, 3):
+        tasks.append(asyncio.create_task(mailbox.put(numbered(n), None)))
+        await waiting_senders(mailbox, n)
+    assert drain(mailbox) == [0, 1, 2, 3]
+    await asyncio.gather(*tasks)
+
+
+async def test_an_offer_never_overtakes_a_sender_that_waits() -> None:
+    mailbox = Mailbox("a", 2)
+    mailbox.offer(numbered(0))
+    mailbox.offer(numbered(1))
+    waiter = asyncio.create_task(mailbox.put(numbered(2), None))
+    await waiting_senders(mailbox, 1)
+    mailbox.take()
+    assert mailbox.offer(numbered(3)) is False
+    assert drain(mailbox) == [1, 2]
+    await waiter
+
+
+async def test_a_sender_that_waited_too_long_gets_mailbox_full_and_its_message_is_not_taken() -> None:
+    mailbox = Mailbox("a", 1)
+    mailbox.offer(numbered(0))
+    with pytest.raises(MailboxFull) as caught:
+        await mailbox.put(numbered(1), 0.01)
+    assert (caught.value.agent, caught.value.size, caught.value.timeout) == ("a", 1, 0.01)
+    assert drain(mailbox) == [0]
+
+
+async def test_a_sender_that_is_cancelled_leaves_no_message_behind() -> None:
+    mailbox = Mailbox("a", 1)
+    mailbox.offer(numbered(0))
+    waiter = asyncio.create_task(mailbox.put(numbered(1), None))
+    await waiting_senders(mailbox, 1)
+    waiter.cancel()
+    await asyncio.wait({waiter})
+    assert drain(mailbox) == [0]
+
+
+async def test_closing_refuses_what_comes_and_who_waits() -> None:
+    mailbox = Mailbox("a", 1)
+    mailbox.offer(numbered(0))
+    waiter = asyncio.create_task(mailbox.put(numbered(1), None))
+    await waiting_senders(mailbox, 1)
+    left = mailbox.close(lambda: AgentTerminated("a"))
+    assert [message.payload for message in left] == [0]
+    with pytest.raises(AgentTerminated):
+        await waiter
+    with pytest.raises(AgentTerminated):
+        mailbox.offer(numbered(2))
+    mailbox.reopen()
+    assert mailbox.offer(numbered(3))
+
+
+async def test_the_reader_is_woken_by_a_message() -> None:
+    mailbox = Mailbox("a", 1)
+    reader = asyncio.create_task(mailbox.readable())
+    await asyncio.sleep(0)
+    mailbox.offer(numbered(0))
+    await reader
+
+
+async def test_a_message_put_back_is_the_next_one() -> None:
+    mailbox = Mailbox("a", 5)
+    mailbox.offer(numbered(1))
+    mailbox.put_back(numbered(0))
+    assert drain(mailbox) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["planner", "crew-2", "a.b:c@d", "agent_1", "größer"])
+def test_a_name_that_can_be_an_address_is_taken(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", " a", "a b", "a/b", "a*", "x?", "a[1]", "\n", 7, None, "x" * 201])
+def test_a_name_that_cannot_be_an_address_is_refused(name: object) -> None:
+    with pytest.raises(ConfigurationError, match="name"):
+        check_name(name)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5", True, float("nan"), float("inf"), 1e12])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: object) -> None:
+    with pytest.raises(ConfigurationError, match="timeout"):
+        check_timeout(timeout)

@@ -1,0 +1,375 @@
+"""The runtime: asks from outside, events, the tree, drain and stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import (
+    AskCycle,
+    AskTimeout,
+    ConfigurationError,
+    HandlerFailed,
+    MailboxFull,
+    PayloadError,
+    UnknownAgent,
+)
+from civitas.events import Event
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.supervision import Supervisor
+from tests.core.support import Actor, Journal, crash, error_of, eventually
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+class Asks(AgentProcess):
+    """Asks whom its message names, in a chain."""
+
+    async def handle(self, message: Message) -> Message:
+        first, *rest = message.payload
+        answer = await self.ask(first, rest)
+        return self.reply(answer.payload)
+
+
+async def test_a_name_nobody_has_is_unknown_at_once_with_the_closest(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("planner", journal)])) as runtime:
+        with pytest.raises(UnknownAgent, match="did you mean 'planner'") as caught:
+            await runtime.ask("planer", 1)
+        assert caught.value.suggestions == ("planner",)
+
+
+async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout(journal: Journal) -> None:
+    actor = Actor("a", journal)
+    async with Runtime(Supervisor("root", [actor])) as runtime:
+        letters: list[Event] = []
+        runtime.on("dead_letter", letters.append)
+        with pytest.raises(TimeoutError) as caught:
+            await runtime.ask("a", 1, "hold", timeout=0.02)
+        error = caught.value
+        assert isinstance(error, AskTimeout)
+        assert (error.agent, error.message_type, error.timeout) == ("a", "hold", 0.02)
+        actor.release.set()
+        assert (await runtime.ask("a", 2)).payload == 2
+        assert [letter.reason for letter in letters] == ["late_reply"]
+
+
+async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(journal: Journal) -> None:
+    actor = Actor("a", journal)
+    async with Runtime(Supervisor("root", [actor])) as runtime:
+        letters: list[str] = []
+        runtime.on("dead_letter", lambda event: letters.append(event.reason))
+        holding = asyncio.create_task(runtime.ask("a", 0, "hold"))
+        await journal.until("hold a")
+        assert isinstance(await error_of(runtime.ask("a", 1, timeout=0.02)), AskTimeout)
+        actor.release.set()
+        await holding
+        assert (await runtime.ask("a", None, "handled")).payload == [0]
+        assert letters == ["expired"]
+
+
+async def test_what_a_handler_asks_cannot_outlive_its_own_asker(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Asks("asks"), Actor("a", journal)])) as runtime:
+        deadlines: list[float | None] = []
+
+        class Sees(AgentProcess):
+            async def handle(self, message: Message) -> Message:
+                deadlines.append(message.deadline)
+                return self.reply(None)
+
+    async with Runtime(Supervisor("root", [Asks("asks"), Sees("sees")])) as runtime:
+        await runtime.ask("asks", ["sees"], timeout=5)
+        await runtime.ask("sees", None, timeout=5)
+    assert deadlines[0] is not None
+    assert deadlines[1] is not None
+    assert 0 <= deadlines[1] - deadlines[0] < 5
+
+
+@pytest.mark.parametrize(
+    ("chain", "cycle"),
+    [(["a"], ("a", "a")), (["b", "a"], ("b", "a", "b")), (["b", "c", "a"], ("c", "a", "b", "c"))],
+)
+async def test_an_ask_that_would_wait_for_itself_is_refused_at_once(
+    chain: list[str], cycle: tuple[str, ...]
+) -> None:
+    seen: list[BaseException] = []
+
+    class Keeps(Asks):
+        async def handle(self, message: Message) -> Message:
+            try:
+                return await super().handle(message)
+            except AskCycle as error:
+                seen.append(error)
+                raise
+
+    async with Runtime(Supervisor("root", [Keeps(name) for name in "abc"])) as runtime:
+        error = await error_of(runtime.ask("a", chain, timeout=5))
+        assert isinstance(error, HandlerFailed)
+    assert isinstance(seen[0], AskCycle)
+    assert seen[0].cycle == cycle
+
+
+async def test_two_agents_that_ask_each_other_at_the_same_moment_are_told(journal: Journal) -> None:
+    asked = asyncio.Barrier(2)
+
+    class Crossing(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            if message.payload == "answer":
+                return self.reply("answered")
+            await asked.wait()
+            return self.reply((await self.ask(message.payload, "answer")).payload)
+
+    async with Runtime(Supervisor("root", [Crossing("a"), Crossing("b")])) as runtime:
+        answers = await asyncio.gather(
+            runtime.ask("a", "b", timeout=5), runtime.ask("b", "a", timeout=5), return_exceptions=True
+        )
+        failed = [error for error in answers if isinstance(error, HandlerFailed)]
+        assert failed
+        assert "AskCycle" in failed[0].remote_traceback
+
+
+async def test_asking_the_same_agent_twice_in_one_handler_is_no_cycle(journal: Journal) -> None:
+    class Twice(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            first, second = await asyncio.gather(self.ask("a", 1), self.ask("a", 2))
+            return self.reply([first.payload, second.payload])
+
+    async with Runtime(Supervisor("root", [Twice("twice"), Actor("a", journal)])) as runtime:
+        assert (await runtime.ask("twice", None)).payload == [1, 2]
+
+
+async def test_the_reply_names_its_sender_and_the_message_it_answers(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        reply = await runtime.ask("a", 1, conversation="c")
+        assert (reply.sender, reply.type, reply.conversation) == ("a", "reply", "c")
+        assert reply.correlation_id
+
+
+async def test_the_recipient_gets_its_own_copy(journal: Journal) -> None:
+    payload = {"items": [1]}
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        reply = await runtime.ask("a", payload)
+        reply.payload["items"].append(2)
+        assert payload == {"items": [1]}
+
+
+async def test_a_bad_payload_is_refused_at_the_sender_and_nothing_is_sent(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        with pytest.raises(PayloadError, match=r"payload\.conn"):
+            await runtime.ask("a", {"conn": object()})
+        assert (await runtime.ask("a", None, "handled")).payload == []
+
+
+async def test_send_waits_for_room_and_mailbox_full_names_the_agent(journal: Journal) -> None:
+    actor = Actor("a", journal, mailbox_size=1)
+    async with Runtime(Supervisor("root", [actor])) as runtime:
+        await runtime.send("a", 0, "hold")
+        await journal.until("hold a")
+        await runtime.send("a", 1)
+        with pytest.raises(MailboxFull, match="'a'"):
+            await runtime.send("a", 2, timeout=0.02)
+        waiting = asyncio.create_task(runtime.send("a", 3))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        actor.release.set()
+        await waiting
+        assert (await runtime.ask("a", None, "handled")).payload == [0, 1, 3]
+
+
+async def test_an_agent_that_floods_itself_ends_in_an_error(journal: Journal) -> None:
+    class Floods(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            while True:
+                await self.send(self.name, 1, timeout=0.01)
+
+    async with Runtime(Supervisor("root", [Floods("a", mailbox_size=5)])) as runtime:
+        error = await error_of(runtime.ask("a", 1))
+        assert isinstance(error, HandlerFailed)
+        assert error.error_type == "MailboxFull"
+
+
+async def test_broadcast_reaches_who_matches_except_the_sender(journal: Journal) -> None:
+    class Shouts(Actor):
+        async def handle(self, message: Message) -> Message | None:
+            if message.type == "shout":
+                return self.reply(await self.broadcast("w*", "hey"))
+            return await super().handle(message)
+
+    children = [Shouts("w1", journal), Actor("w2", journal), Actor("w3", journal), Actor("x", journal)]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        assert (await runtime.ask("w1", None, "shout")).payload == 2
+        assert (await runtime.ask("w2", None, "handled")).payload == ["hey"]
+        assert (await runtime.ask("x", None, "handled")).payload == []
+        assert await runtime.broadcast("*", 1) == 4
+
+
+async def test_a_full_mailbox_does_not_stop_a_broadcast_to_the_others(journal: Journal) -> None:
+    full, free = Actor("w1", journal, mailbox_size=1), Actor("w2", journal)
+    async with Runtime(Supervisor("root", [full, free])) as runtime:
+        await runtime.send("w1", 0, "hold")
+        await journal.until("hold w1")
+        await runtime.send("w1", 1)
+        assert await runtime.broadcast("w*", "hey", timeout=0.02) == 1
+        full.release.set()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "1"])
+async def test_a_timeout_that_is_none_is_refused(journal: Journal, timeout: Any) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        with pytest.raises(ConfigurationError, match="timeout"):
+            await runtime.ask("a", 1, timeout=timeout)
+
+
+async def test_without_a_timeout_an_ask_waits_for_ever(journal: Journal) -> None:
+    actor = Actor("a", journal)
+    async with Runtime(Supervisor("root", [actor])) as runtime:
+        asking = asyncio.create_task(runtime.ask("a", 1, "hold", timeout=None))
+        await journal.until("hold a")
+        actor.release.set()
+        assert (await asking).payload == 1
+
+
+async def test_events_are_told_to_sync_and_async_callbacks(journal: Journal) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def later(event: Event) -> None:
+        await asyncio.sleep(0)
+        seen.append((event.type, event.name))
+
+    runtime = Runtime(Supervisor("root", [Actor("a", journal)], backoff="none"))
+    for type in ("started", "crashed", "restarted"):
+        runtime.on(type, later)
+    unsubscribe = runtime.on("crashed", lambda event: seen.append(("sync", event.reason)))
+    runtime.on("crashed", lambda event: 1 / 0)
+    async with runtime:
+        await crash(runtime, "a")
+        await journal.until("start a", 2)
+        unsubscribe()
+        await crash(runtime, "a")
+    assert seen.count(("sync", "crashed")) == 1
+    assert seen.count(("crashed", "a")) == 2
+    assert ("started", "a") in seen
+    assert ("restarted", "a") in seen
+
+
+def test_an_unknown_event_type_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'crashed'"):
+        Runtime(Supervisor("root")).on("crash", print)
+
+
+async def test_the_tree_is_plain_data_with_every_key(journal: Journal) -> None:
+    inner = Supervisor("inner", [Actor("a", journal)])
+    async with Runtime(Supervisor("root", [inner])) as runtime:
+        tree = runtime.tree()
+        agent = tree["children"][0]["children"][0]
+        assert {**agent, "pid": 0} == {
+            "name": "a",
+            "kind": "agent",
+            "status": "running",
+            "node": "root",
+            "pid": 0,
+            "restarts": 0,
+            "mailbox_depth": 0,
+            "children": [],
+        }
+        assert (tree["kind"], tree["status"]) == ("supervisor", "running")
+
+
+async def test_stop_lets_the_mailboxes_run_empty_first(journal: Journal) -> None:
+    actor = Actor("a", journal)
+    runtime = Runtime(Supervisor("root", [actor]))
+    await runtime.start()
+    await runtime.send("a", 0, "hold")
+    await journal.until("hold a")
+    for n in range(50):
+        await runtime.send("a", n)
+    stopping = asyncio.create_task(runtime.stop())
+    await eventually(lambda: not runtime._node.open)
+    actor.release.set()
+    await stopping
+    assert len(actor.handled) == 51
+
+
+async def test_what_is_left_after_the_drain_timeout_is_a_dead_letter(journal: Journal) -> None:
+    runtime = Runtime(
+        Supervisor("root", [Actor("a", journal, shutdown_timeout=0.01)]), drain_timeout=0.02
+    )
+    letters: list[str] = []
+    runtime.on("dead_letter", lambda event: letters.append(event.reason))
+    await runtime.start()
+    await runtime.send("a", 0, "hold")
+    await journal.until("hold a")
+    await runtime.send("a", 1)
+    await runtime.stop()
+    assert letters == ["terminated", "terminated"]
+
+
+async def test_a_stopping_runtime_takes_no_work_from_outside(journal: Journal) -> None:
+    actor = Actor("a", journal)
+    runtime = Runtime(Supervisor("root", [actor]))
+    with pytest.raises(ConfigurationError, match="not started"):
+        await runtime.ask("a", 1)
+    await runtime.start()
+    await runtime.send("a", 0, "hold")
+    await journal.until("hold a")
+    stopping = asyncio.create_task(runtime.stop())
+    await eventually(lambda: not runtime._node.open)
+    with pytest.raises(ConfigurationError, match="stopping"):
+        await runtime.ask("a", 1)
+    actor.release.set()
+    await stopping
+
+
+async def test_stop_is_idempotent_and_may_be_called_by_two(journal: Journal) -> None:
+    runtime = Runtime(Supervisor("root", [Actor("a", journal)]))
+    await runtime.start()
+    await asyncio.gather(runtime.stop(), runtime.stop())
+    await runtime.stop()
+    await runtime.wait()
+    assert journal == ["start a", "stop a"]
+
+
+async def test_a_runtime_can_be_started_again_with_fresh_agents(journal: Journal) -> None:
+    runtime = Runtime(Supervisor("root", [Actor("a", journal)]))
+    for _ in range(2):
+        async with runtime:
+            await runtime.ask("a", 1)
+            assert (await runtime.ask("a", None, "handled")).payload == [1]
+
+
+async def test_an_agent_may_stop_its_own_runtime(journal: Journal) -> None:
+    class Ends(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            task = asyncio.create_task(runtime.stop())
+            task.add_done_callback(lambda _: journal.write("stopped"))
+
+    runtime = Runtime(Supervisor("root", [Ends("a")]))
+    await runtime.start()
+    await runtime.send("a", 1)
+    await runtime.wait()
+    await journal.until("stopped")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"transport": "nats"}, "not in this version yet"),
+        ({"transport": "in_proces"}, "did you mean 'in_process'"),
+        ({"drain_timeout": -1}, "drain_timeout"),
+        ({"name": "a b"}, "runtime's name"),
+    ],
+)
+def test_a_wrong_argument_is_refused(keywords: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Runtime(Supervisor("root"), **keywords)
+
+
+def test_a_list_of_agents_is_no_supervisor(journal: Journal) -> None:
+    with pytest.raises(ConfigurationError, match="Runtime takes a Supervisor"):
+        Runtime([Actor("a", journal)])  # type: ignore[arg-type]

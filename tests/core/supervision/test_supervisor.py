@@ -1,0 +1,375 @@
+"""A running supervisor: order, strategies, restarts that fail, escalation, and the hard moments."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import (
+    AgentTerminated,
+    ConfigurationError,
+    HandlerFailed,
+    StartFailed,
+    SupervisorGaveUp,
+    UnknownAgent,
+)
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.supervision import Supervisor
+from tests.core.support import Actor, Journal, crash, error_of, eventually, status
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+def family(journal: Journal, names: str, **keywords: Any) -> list[Actor]:
+    return [Actor(name, journal, **keywords) for name in names]
+
+
+def tree(journal: Journal, names: str = "abc", **keywords: Any) -> Supervisor:
+    keywords.setdefault("backoff", "none")
+    return Supervisor("root", family(journal, names), **keywords)
+
+
+def names(runtime: Runtime) -> list[str]:
+    return [child["name"] for child in runtime.tree()["children"]]
+
+
+async def test_children_start_left_to_right_and_stop_right_to_left(journal: Journal) -> None:
+    async with Runtime(tree(journal)):
+        assert journal == ["start a", "start b", "start c"]
+    assert journal[3:] == ["stop c", "stop b", "stop a"]
+
+
+async def test_nested_supervisors_start_in_place_and_stop_in_reverse(journal: Journal) -> None:
+    inner = Supervisor("inner", family(journal, "bc"))
+    root = Supervisor("root", [*family(journal, "a"), inner, *family(journal, "d")])
+    async with Runtime(root):
+        assert journal == ["start a", "start b", "start c", "start d"]
+    assert journal[4:] == ["stop d", "stop c", "stop b", "stop a"]
+
+
+async def test_a_start_that_fails_stops_what_had_started_and_names_the_child(journal: Journal) -> None:
+    root = Supervisor(
+        "root", [*family(journal, "ab"), Actor("c", journal, fail_starts=1), *family(journal, "d")]
+    )
+    with pytest.raises(StartFailed) as caught:
+        await Runtime(root).start()
+    assert caught.value.child == "c"
+    assert isinstance(caught.value.cause, RuntimeError)
+    assert journal == ["start a", "start b", "failed c", "stop b", "stop a"]
+
+
+async def test_a_runtime_whose_start_failed_can_be_started_again(journal: Journal) -> None:
+    runtime = Runtime(Supervisor("root", [Actor("a", journal, fail_starts=1)]))
+    with pytest.raises(StartFailed):
+        await runtime.start()
+    async with runtime:
+        assert (await runtime.ask("a", 1)).payload == 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "crashed", "expected"),
+    [
+        ("one_for_one", "b", ["stop b", "start b"]),
+        (
+            "one_for_all",
+            "b",
+            ["stop b", "stop c", "stop a", "start a", "start b", "start c"],
+        ),
+        ("rest_for_one", "b", ["stop b", "stop c", "start b", "start c"]),
+        ("rest_for_one", "c", ["stop c", "start c"]),
+    ],
+)
+async def test_a_crash_restarts_whom_the_strategy_names_in_order(
+    journal: Journal, strategy: str, crashed: str, expected: list[str]
+) -> None:
+    async with Runtime(tree(journal, strategy=strategy)) as runtime:
+        journal.clear()
+        assert isinstance(await crash(runtime, crashed), HandlerFailed)
+        assert (await runtime.ask("c", "there")).payload == "there"
+        await journal.until(expected[-1])
+        assert journal == expected
+
+
+async def test_a_restart_builds_a_fresh_instance_with_the_same_arguments(journal: Journal) -> None:
+    async with Runtime(tree(journal, "a")) as runtime:
+        await runtime.ask("a", "before")
+        await crash(runtime, "a")
+        assert (await runtime.ask("a", None, "handled")).payload == []
+
+
+async def test_messages_sent_during_a_restart_wait_for_it(journal: Journal) -> None:
+    root = tree(journal, "a", backoff="constant", backoff_base=0.02)
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "a") == "restarting")
+        assert (await runtime.ask("a", "waited")).payload == "waited"
+
+
+async def test_siblings_stopped_for_a_group_restart_keep_their_mailbox(journal: Journal) -> None:
+    root = tree(journal, "ab", strategy="one_for_all")
+    async with Runtime(root) as runtime:
+        holding = asyncio.create_task(runtime.ask("b", None, "hold"))
+        await journal.until("hold b")
+        waiting = asyncio.create_task(runtime.ask("b", "kept"))
+        await asyncio.sleep(0)
+        agent = next(a for a in root.children if isinstance(a, Actor) and a.name == "b")
+        crashing = asyncio.create_task(crash(runtime, "a"))
+        await journal.until("stop a")
+        agent.release.set()
+        assert (await waiting).payload == "kept"
+        assert (await holding).payload is None
+        await crashing
+
+
+async def test_beyond_the_intensity_the_root_gives_up_and_wait_raises(journal: Journal) -> None:
+    runtime = Runtime(tree(journal, "ab", max_restarts=2))
+    await runtime.start()
+    for _ in range(3):
+        await crash(runtime, "a")
+    with pytest.raises(SupervisorGaveUp) as caught:
+        await runtime.wait()
+    assert (caught.value.supervisor, caught.value.child) == ("root", "a")
+    assert "ValueError: a crashes" in str(caught.value)
+    assert isinstance(await error_of(runtime.ask("b", 1)), AgentTerminated)
+    assert status(runtime, "b") == "terminated"
+    await runtime.stop()
+
+
+async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_parent(journal: Journal) -> None:
+    inner = Supervisor("inner", family(journal, "bc"), max_restarts=0)
+    root = Supervisor("root", [*family(journal, "a"), inner], backoff="none")
+    async with Runtime(root) as runtime:
+        journal.clear()
+        await crash(runtime, "b")
+        await journal.until("start c")
+        assert journal == ["stop b", "stop c", "start b", "start c"]
+        assert (await runtime.ask("b", 1)).payload == 1
+
+
+async def test_a_transient_supervisor_that_gives_up_is_not_restarted(journal: Journal) -> None:
+    inner = Supervisor("inner", family(journal, "b"), max_restarts=0, restart="transient")
+    async with Runtime(Supervisor("root", [inner, *family(journal, "a")])) as runtime:
+        await crash(runtime, "b")
+        assert isinstance(await error_of(runtime.ask("b", 1)), AgentTerminated)
+        assert (await runtime.ask("a", 1)).payload == 1
+
+
+async def test_what_escalates_to_the_root_ends_the_runtime(journal: Journal) -> None:
+    inner = Supervisor("inner", family(journal, "b"), max_restarts=0)
+    runtime = Runtime(Supervisor("root", [inner], max_restarts=0))
+    await runtime.start()
+    await crash(runtime, "b")
+    with pytest.raises(SupervisorGaveUp) as caught:
+        await runtime.wait()
+    assert caught.value.supervisor == "root"
+    await runtime.stop()
+
+
+async def test_a_restart_that_fails_counts_and_is_tried_again(journal: Journal) -> None:
+    class FailsSecond(Actor):
+        async def on_start(self) -> None:
+            self.journal.write(f"try {self.name}")
+            if self.journal.count("try a") in (2, 3):
+                raise RuntimeError("not yet")
+
+    root = Supervisor("root", [FailsSecond("a", journal)], backoff="none", max_restarts=3)
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("a", 1)).payload == 1
+        assert journal.count("try a") == 4
+
+
+async def test_a_group_restart_that_fails_half_way_starts_the_group_again(journal: Journal) -> None:
+    class FailsOnce(Actor):
+        async def on_start(self) -> None:
+            if self.journal.count("start a") == 2 and "failed b" not in self.journal:
+                self.journal.write("failed b")
+                raise RuntimeError("not yet")
+            await super().on_start()
+
+    children = [Actor("a", journal), FailsOnce("b", journal), Actor("c", journal)]
+    async with Runtime(Supervisor("root", children, strategy="one_for_all", backoff="none")) as runtime:
+        journal.clear()
+        journal.append("start a")
+        await crash(runtime, "a")
+        await journal.until("start c")
+        assert journal[1:] == [
+            *("stop a", "stop c", "stop b", "start a", "failed b"),
+            *("stop a", "start a", "start b", "start c"),
+        ]
+
+
+async def test_two_that_crash_together_are_both_back_after_one_backoff(journal: Journal) -> None:
+    root = tree(journal, "ab", backoff="constant", backoff_base=0.05)
+    async with Runtime(root) as runtime:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.gather(crash(runtime, "a"), crash(runtime, "b"))
+        await asyncio.gather(journal.until("start a", 2), journal.until("start b", 2))
+        assert loop.time() - began < 0.095
+
+
+async def test_a_supervisor_in_backoff_still_serves_its_other_children(journal: Journal) -> None:
+    root = tree(journal, "ab", backoff="constant", backoff_base=60)
+    runtime = Runtime(root, drain_timeout=0)
+    async with runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "a") == "restarting")
+        assert (await runtime.ask("b", 1)).payload == 1
+
+
+async def test_a_stop_during_a_backoff_ends_at_once_and_refuses_who_waits(journal: Journal) -> None:
+    runtime = Runtime(tree(journal, "a", backoff="constant", backoff_base=60), drain_timeout=0)
+    await runtime.start()
+    await crash(runtime, "a")
+    waiting = asyncio.create_task(error_of(runtime.ask("a", 1)))
+    await asyncio.sleep(0)
+    await runtime.stop()
+    assert isinstance(await waiting, AgentTerminated)
+
+
+async def test_a_stop_cancels_a_child_that_hangs_in_its_restart(journal: Journal) -> None:
+    class Hangs(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            if self.journal.count("starting") > 1:
+                await asyncio.Event().wait()
+
+    runtime = Runtime(Supervisor("root", [Hangs("a", journal)], backoff="none"), drain_timeout=0)
+    await runtime.start()
+    await crash(runtime, "a")
+    await journal.until("starting", 2)
+    async with asyncio.timeout(2):
+        await runtime.stop()
+
+
+async def test_a_transient_child_that_ends_normally_is_not_started_again(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal, restart="transient")])) as runtime:
+        assert (await runtime.ask("a", 1, "stop")).payload == 1
+        await journal.until("stop a")
+        assert isinstance(await error_of(runtime.ask("a", 1)), AgentTerminated)
+        assert status(runtime, "a") == "stopped"
+
+
+async def test_a_permanent_child_that_ends_normally_is_started_again(journal: Journal) -> None:
+    async with Runtime(tree(journal, "a")) as runtime:
+        await runtime.ask("a", 1, "stop")
+        await journal.until("start a", 2)
+        assert (await runtime.ask("a", 2)).payload == 2
+
+
+async def test_a_temporary_child_that_crashes_is_gone_with_its_name(journal: Journal) -> None:
+    children = [Actor("a", journal, restart="temporary"), Actor("b", journal)]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: names(runtime) == ["b"])
+        assert isinstance(await error_of(runtime.ask("a", 1)), UnknownAgent)
+
+
+async def test_a_group_restart_does_not_bring_a_temporary_sibling_back(journal: Journal) -> None:
+    children = [Actor("a", journal), Actor("b", journal, restart="temporary")]
+    async with Runtime(Supervisor("root", children, strategy="one_for_all", backoff="none")) as runtime:
+        await crash(runtime, "a")
+        await journal.until("start a", 2)
+        assert names(runtime) == ["a"]
+
+
+async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_stop(journal: Journal) -> None:
+    runtime = Runtime(
+        Supervisor("root", [Actor("a", journal, shutdown_timeout=0.02)]), drain_timeout=0
+    )
+    await runtime.start()
+    asking = asyncio.create_task(error_of(runtime.ask("a", 1, "hold")))
+    await journal.until("hold a")
+    await runtime.stop()
+    assert isinstance(await asking, AgentTerminated)
+    assert "stop a" not in journal
+
+
+async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(journal: Journal) -> None:
+    let_go = asyncio.Event()
+
+    class Stubborn(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            journal.write("in")
+            while not let_go.is_set():
+                try:
+                    await let_go.wait()
+                except asyncio.CancelledError:
+                    journal.write("ignored")
+
+    runtime = Runtime(Supervisor("root", [Stubborn("a", shutdown_timeout=0)]), drain_timeout=0)
+    await runtime.start()
+    await runtime.send("a", 1)
+    await journal.until("in")
+    async with asyncio.timeout(5):
+        await runtime.stop()
+    assert "ignored" in journal
+    let_go.set()
+    await asyncio.sleep(0)
+
+
+async def test_a_crash_in_on_stop_still_ends_the_child_and_its_siblings(journal: Journal) -> None:
+    class BadStop(Actor):
+        async def on_stop(self) -> None:
+            await super().on_stop()
+            raise RuntimeError("cannot stop")
+
+    async with Runtime(Supervisor("root", [Actor("a", journal), BadStop("b", journal)])):
+        pass
+    assert journal[2:] == ["stop b", "stop a"]
+
+
+async def test_the_supervisor_counts_a_crash_of_each_child_in_one_window(journal: Journal) -> None:
+    runtime = Runtime(tree(journal, "ab", max_restarts=1))
+    await runtime.start()
+    await crash(runtime, "a")
+    await crash(runtime, "b")
+    with pytest.raises(SupervisorGaveUp):
+        await runtime.wait()
+    await runtime.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"strategy": "one_for_al"}, "did you mean 'one_for_all'"),
+        ({"backoff": "exponentail"}, "did you mean 'exponential'"),
+        ({"restart": 3}, "permanent, transient, temporary"),
+        ({"max_restarts": -1}, "max_restarts"),
+        ({"max_restarts": 1.5}, "max_restarts"),
+        ({"restart_window": 0}, "restart_window"),
+        ({"children": "abc"}, "children is a list"),
+        ({"children": [object()]}, "a child is an AgentProcess or a Supervisor"),
+    ],
+)
+def test_a_wrong_argument_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Supervisor("root", **arguments)
+
+
+async def test_a_name_that_stands_twice_anywhere_in_the_tree_is_refused(journal: Journal) -> None:
+    inner = Supervisor("inner", family(journal, "a"))
+    with pytest.raises(ConfigurationError, match="'a' stands twice"):
+        Supervisor("root", [inner, *family(journal, "a")])
+
+
+def test_strategies_and_policies_are_taken_in_any_case() -> None:
+    spec = Supervisor("root", strategy="ONE_FOR_ALL", backoff="Linear", restart="TRANSIENT")
+    assert (spec.strategy, spec.backoff, spec.restart) == ("one_for_all", "linear", "transient")
+
+
+def test_a_subclass_that_forgets_super_init_is_told_so() -> None:
+    class Forgot(AgentProcess):
+        def __init__(self) -> None:
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"Forgot.__init__ must call super"):
+        Supervisor("root", [Forgot()])
