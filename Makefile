@@ -1,0 +1,62 @@
+# Needs Python 3.11 to 3.13, git and make. Everything else is installed below this folder.
+# `make demo` and `make test` set up what they need by themselves.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Both environments share one uv and one cache: one after the other, also under make -j.
+.NOTPARALLEL:
+.PHONY: help install demo test test-pythons lint format types check bench build lock clean
+
+A := .venv/.ready
+B := .venv-crew/.ready
+manifests := pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/environment.sh scripts/uv.sh
+
+help: ## this list
+	@echo "Civitas: your agents stay up. Targets:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo "PYTHON=/path/to/python picks the interpreter; default: the newest of 3.11 to 3.13 found."
+
+install: $(A) $(B) ## both environments (.venv and .venv-crew)
+	@echo "install: both environments are ready"
+
+demo: $(B) ## a graph, an agent and a crew on one task; one crashes, the answer still comes
+	@.venv-crew/bin/civitas demo
+
+test: $(A) $(B) ## every test, in both environments
+	@scripts/test.sh
+
+test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found here
+	@scripts/test-pythons.sh
+
+lint: $(A) ## ruff, and the import rules between rooms
+	@scripts/lint.sh
+
+format: $(A) ## format the code and mend what ruff can mend
+	@.venv/bin/ruff check --quiet --fix-only . && .venv/bin/ruff format .
+
+types: $(A) $(B) ## mypy --strict
+	@scripts/types.sh
+
+check: lint types ## lint and types
+	@echo "check: clean"
+
+bench: $(A) ## the benchmarks, side by side with the least code that can do the job
+	@.venv/bin/python -m benchmarks
+
+build: $(A) ## wheels and sdists of the four packages, in dist/
+	@scripts/build.sh
+
+lock: ## pin third-party versions anew in constraints/
+	@scripts/lock.sh
+
+clean: ## remove environments, caches and built files
+	@rm -rf .venv .venv-crew .venv-py* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
+	@echo "clean: done"
+
+$(A): $(manifests) constraints/a.txt
+	@scripts/environment.sh a
+
+$(B): $(manifests) constraints/crew.txt
+	@scripts/environment.sh crew

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Makes one of the two environments, or brings it up to date, from its constraints.
+#   scripts/environment.sh a       .venv        core, LangGraph and the newest openai-agents
+#   scripts/environment.sh crew    .venv-crew   the same with CrewAI, and the openai-agents that fits
+# VENV= puts it elsewhere, PYTHON= picks the interpreter.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(civitas-langgraph civitas-openai)
+case ${1:-} in
+    a) venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK' ;;
+    crew)
+        venv=${VENV:-.venv-crew} step='Environment B: the same with CrewAI (about 1 GB on disk)'
+        packages+=(civitas-crewai)
+        ;;
+    *) echo "usage: scripts/environment.sh a|crew" >&2 && exit 2 ;;
+esac
+
+echo "$step ..."
+started=$SECONDS
+python=$(scripts/find-python.sh)
+wanted=$("$python" -c 'import platform; print(platform.python_version())')
+present=$("$venv/bin/python" -c 'import platform; print(platform.python_version())' 2>/dev/null || true)
+# Kept where it fits: whoever works in it at this moment loses nothing.
+if [ "$present" != "$wanted" ]; then
+    scripts/uv.sh venv --quiet --clear --python "$python" "$venv"
+fi
+rm -f "$venv/.ready"
+
+ours=(--editable './packages/civitas-core[all]')
+for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
+scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --group dev "${ours[@]}" \
+    --constraint "constraints/$1.txt" --build-constraint "constraints/$1.txt"
+
+touch "$venv/.ready"
+echo "  ready in $((SECONDS - started)) s: $venv, Python $wanted"
