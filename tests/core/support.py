@@ -37,7 +37,9 @@ class Actor(AgentProcess):
     `echo` answers, `crash` raises, `none` answers nothing, `stop` ends it, `hold` waits until `release` is set.
     """
 
-    def __init__(self, name: str, journal: Journal, *, fail_starts: int = 0, **keywords: Any) -> None:
+    def __init__(
+        self, name: str, journal: Journal, *, fail_starts: int = 0, **keywords: Any
+    ) -> None:
         super().__init__(name, **keywords)
         self.journal = journal
         self.release = asyncio.Event()

@@ -25,7 +25,8 @@ def journal() -> Journal:
 
 def alone(agent: AgentProcess, **keywords: Any) -> Runtime:
     return Runtime(
-        Supervisor("root", [agent], backoff="none", max_restarts=10), **{"drain_timeout": 5, **keywords}
+        Supervisor("root", [agent], backoff="none", max_restarts=10),
+        **{"drain_timeout": 5, **keywords},
     )
 
 
@@ -43,15 +44,23 @@ async def test_the_first_incarnation_is_the_instance_that_was_given(journal: Jou
         assert actor.handled == [1]
 
 
-async def test_the_asker_of_a_handler_that_raised_gets_the_original_error_at_once(journal: Journal) -> None:
+async def test_the_asker_of_a_handler_that_raised_gets_the_original_error_at_once(
+    journal: Journal,
+) -> None:
     async with alone(Actor("a", journal)) as runtime:
         error = await crash(runtime, "a")
         assert isinstance(error, HandlerFailed)
-        assert (error.agent, error.error_type, error.error_message) == ("a", "ValueError", "a crashes")
+        assert (error.agent, error.error_type, error.error_message) == (
+            "a",
+            "ValueError",
+            "a crashes",
+        )
         assert 'raise ValueError(f"{self.name} crashes")' in error.remote_traceback
 
 
-async def test_asks_that_stood_in_the_mailbox_of_a_crashed_agent_get_its_error_too(journal: Journal) -> None:
+async def test_asks_that_stood_in_the_mailbox_of_a_crashed_agent_get_its_error_too(
+    journal: Journal,
+) -> None:
     actor = Actor("a", journal)
     async with alone(actor) as runtime:
         letters: list[str] = []
@@ -163,7 +172,9 @@ async def test_a_handler_that_calls_sys_exit_crashes_alone() -> None:
         assert error.error_type == "SystemExit"
 
 
-async def test_a_handler_that_takes_longer_than_its_handle_timeout_has_failed(journal: Journal) -> None:
+async def test_a_handler_that_takes_longer_than_its_handle_timeout_has_failed(
+    journal: Journal,
+) -> None:
     async with alone(Actor("a", journal, handle_timeout=0.02)) as runtime:
         error = await error_of(runtime.ask("a", 1, "hold"))
         assert isinstance(error, HandlerFailed)
@@ -171,7 +182,9 @@ async def test_a_handler_that_takes_longer_than_its_handle_timeout_has_failed(jo
         assert (await runtime.ask("a", 2)).payload == 2
 
 
-async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(journal: Journal) -> None:
+async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(
+    journal: Journal,
+) -> None:
     class Notes(Actor):
         async def handle(self, message: Message) -> Message | None:
             try:
@@ -181,7 +194,9 @@ async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(j
                 raise
 
     async with alone(Notes("a", journal, cancel_on_timeout=True)) as runtime:
-        assert type(await error_of(runtime.ask("a", 1, "hold", timeout=0.02))).__name__ == "AskTimeout"
+        assert (
+            type(await error_of(runtime.ask("a", 1, "hold", timeout=0.02))).__name__ == "AskTimeout"
+        )
         await journal.until("cancelled")
         assert (await runtime.ask("a", 2)).payload == 2
         asking = asyncio.create_task(runtime.ask("a", 1, "hold"))
@@ -265,9 +280,7 @@ async def test_at_least_once_hands_the_message_and_the_queue_to_the_next_incarna
 async def test_after_max_deliveries_a_message_is_a_dead_letter_and_the_next_one_goes_on(
     journal: Journal,
 ) -> None:
-    async with alone(
-        Actor("a", journal, delivery="at_least_once", max_deliveries=3)
-    ) as runtime:
+    async with alone(Actor("a", journal, delivery="at_least_once", max_deliveries=3)) as runtime:
         letters: list[str] = []
         runtime.on("dead_letter", lambda event: letters.append(event.reason))
         crashing, fine = await asyncio.gather(crash(runtime, "a"), runtime.ask("a", 1))

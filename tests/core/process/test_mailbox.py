@@ -56,7 +56,9 @@ async def test_an_offer_never_overtakes_a_sender_that_waits() -> None:
     await waiter
 
 
-async def test_a_sender_that_waited_too_long_gets_mailbox_full_and_its_message_is_not_taken() -> None:
+async def test_a_sender_that_waited_too_long_gets_mailbox_full_and_its_message_is_not_taken() -> (
+    None
+):
     mailbox = Mailbox("a", 1)
     mailbox.offer(numbered(0))
     with pytest.raises(MailboxFull) as caught:
@@ -110,7 +112,9 @@ def test_a_name_that_can_be_an_address_is_taken(name: str) -> None:
     assert check_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", " a", "a b", "a/b", "a*", "x?", "a[1]", "\n", 7, None, "x" * 201])
+@pytest.mark.parametrize(
+    "name", ["", " a", "a b", "a/b", "a*", "x?", "a[1]", "\n", 7, None, "x" * 201]
+)
 def test_a_name_that_cannot_be_an_address_is_refused(name: object) -> None:
     with pytest.raises(ConfigurationError, match="name"):
         check_name(name)

@@ -45,7 +45,9 @@ async def test_a_name_nobody_has_is_unknown_at_once_with_the_closest(journal: Jo
         assert caught.value.suggestions == ("planner",)
 
 
-async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout(journal: Journal) -> None:
+async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout(
+    journal: Journal,
+) -> None:
     actor = Actor("a", journal)
     async with Runtime(Supervisor("root", [actor])) as runtime:
         letters: list[Event] = []
@@ -60,7 +62,9 @@ async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout
         assert [letter.reason for letter in letters] == ["late_reply"]
 
 
-async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(journal: Journal) -> None:
+async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(
+    journal: Journal,
+) -> None:
     actor = Actor("a", journal)
     async with Runtime(Supervisor("root", [actor])) as runtime:
         letters: list[str] = []
@@ -127,7 +131,9 @@ async def test_two_agents_that_ask_each_other_at_the_same_moment_are_told(journa
 
     async with Runtime(Supervisor("root", [Crossing("a"), Crossing("b")])) as runtime:
         answers = await asyncio.gather(
-            runtime.ask("a", "b", timeout=5), runtime.ask("b", "a", timeout=5), return_exceptions=True
+            runtime.ask("a", "b", timeout=5),
+            runtime.ask("b", "a", timeout=5),
+            return_exceptions=True,
         )
         failed = [error for error in answers if isinstance(error, HandlerFailed)]
         assert failed
@@ -201,7 +207,12 @@ async def test_broadcast_reaches_who_matches_except_the_sender(journal: Journal)
                 return self.reply(await self.broadcast("w*", "hey"))
             return await super().handle(message)
 
-    children = [Shouts("w1", journal), Actor("w2", journal), Actor("w3", journal), Actor("x", journal)]
+    children = [
+        Shouts("w1", journal),
+        Actor("w2", journal),
+        Actor("w3", journal),
+        Actor("x", journal),
+    ]
     async with Runtime(Supervisor("root", children)) as runtime:
         assert (await runtime.ask("w1", None, "shout")).payload == 2
         assert (await runtime.ask("w2", None, "handled")).payload == ["hey"]

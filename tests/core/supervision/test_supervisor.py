@@ -54,7 +54,9 @@ async def test_nested_supervisors_start_in_place_and_stop_in_reverse(journal: Jo
     assert journal[4:] == ["stop d", "stop c", "stop b", "stop a"]
 
 
-async def test_a_start_that_fails_stops_what_had_started_and_names_the_child(journal: Journal) -> None:
+async def test_a_start_that_fails_stops_what_had_started_and_names_the_child(
+    journal: Journal,
+) -> None:
     root = Supervisor(
         "root", [*family(journal, "ab"), Actor("c", journal, fail_starts=1), *family(journal, "d")]
     )
@@ -142,7 +144,9 @@ async def test_beyond_the_intensity_the_root_gives_up_and_wait_raises(journal: J
     await runtime.stop()
 
 
-async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_parent(journal: Journal) -> None:
+async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_parent(
+    journal: Journal,
+) -> None:
     inner = Supervisor("inner", family(journal, "bc"), max_restarts=0)
     root = Supervisor("root", [*family(journal, "a"), inner], backoff="none")
     async with Runtime(root) as runtime:
@@ -195,7 +199,9 @@ async def test_a_group_restart_that_fails_half_way_starts_the_group_again(journa
             await super().on_start()
 
     children = [Actor("a", journal), FailsOnce("b", journal), Actor("c", journal)]
-    async with Runtime(Supervisor("root", children, strategy="one_for_all", backoff="none")) as runtime:
+    async with Runtime(
+        Supervisor("root", children, strategy="one_for_all", backoff="none")
+    ) as runtime:
         journal.clear()
         journal.append("start a")
         await crash(runtime, "a")
@@ -275,13 +281,17 @@ async def test_a_temporary_child_that_crashes_is_gone_with_its_name(journal: Jou
 
 async def test_a_group_restart_does_not_bring_a_temporary_sibling_back(journal: Journal) -> None:
     children = [Actor("a", journal), Actor("b", journal, restart="temporary")]
-    async with Runtime(Supervisor("root", children, strategy="one_for_all", backoff="none")) as runtime:
+    async with Runtime(
+        Supervisor("root", children, strategy="one_for_all", backoff="none")
+    ) as runtime:
         await crash(runtime, "a")
         await journal.until("start a", 2)
         assert names(runtime) == ["a"]
 
 
-async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_stop(journal: Journal) -> None:
+async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_stop(
+    journal: Journal,
+) -> None:
     runtime = Runtime(
         Supervisor("root", [Actor("a", journal, shutdown_timeout=0.02)]), drain_timeout=0
     )
@@ -293,7 +303,9 @@ async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_st
     assert "stop a" not in journal
 
 
-async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(journal: Journal) -> None:
+async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(
+    journal: Journal,
+) -> None:
     let_go = asyncio.Event()
 
     class Stubborn(AgentProcess):

@@ -208,9 +208,7 @@ class Runtime:
         headers: Mapping[str, str] | None = None,
     ) -> Message:
         """Ask an agent; as `AgentProcess.ask`."""
-        return await self._node.ask(
-            None, to, payload, message_type, timeout, conversation, headers
-        )
+        return await self._node.ask(None, to, payload, message_type, timeout, conversation, headers)
 
     async def broadcast(
         self,
@@ -257,6 +255,7 @@ class Runtime:
             config: Path of the file, or a mapping of the same form.
             agent_classes: Short names for `type:`.
             **keywords: Of `Runtime`; they win over the file.
+
         Raises:
             TopologyError: The topology cannot be run; names file, line and the nearest valid word.
         """

@@ -27,6 +27,7 @@ def encode(value: Any, path: str = "payload") -> bytes:
     Args:
         value: A payload, or a state.
         path: What to call `value` in an error.
+
     Raises:
         PayloadError: It cannot be sent (names the path), or is larger than `MAX_PAYLOAD`.
     """
@@ -69,7 +70,9 @@ def _extension(value: Any) -> msgpack.ExtType:
             return msgpack.ExtType(_SET, msgpack.packb(list(value), default=_extension))
         case frozenset():
             return msgpack.ExtType(_FROZENSET, msgpack.packb(list(value), default=_extension))
-    raise TypeError(f"no extension type for {type(value).__name__}")  # to_plain lets nothing else through
+    raise TypeError(
+        f"no extension type for {type(value).__name__}"
+    )  # to_plain lets nothing else through
 
 
 def _from_extension(code: int, data: bytes) -> Any:

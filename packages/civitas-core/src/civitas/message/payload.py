@@ -34,6 +34,7 @@ def to_plain(value: Any, path: str = "payload") -> Any:
     Args:
         value: Anything.
         path: What to call `value` in an error.
+
     Raises:
         PayloadError: Something in it cannot be sent; names the path to it.
     """
@@ -55,7 +56,9 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if depth >= MAX_DEPTH:
-        raise PayloadError(f"{path[:60]}...", f"nested more than {MAX_DEPTH} deep, or contains itself")
+        raise PayloadError(
+            f"{path[:60]}...", f"nested more than {MAX_DEPTH} deep, or contains itself"
+        )
     if isinstance(value, Mapping):
         return {
             _key(key, path): _plain(item, _step(path, key), depth + 1)
@@ -107,7 +110,9 @@ def _key(key: Any, path: str) -> Any:
     if isinstance(key, UUID):
         return key
     if not isinstance(key, _KEYS):
-        raise PayloadError(path, f"the key {key!r} is a {type(key).__name__}; keys are text, numbers or bytes")
+        raise PayloadError(
+            path, f"the key {key!r} is a {type(key).__name__}; keys are text, numbers or bytes"
+        )
     if isinstance(key, str):
         return _text(key, _step(path, key))
     if isinstance(key, int) and not isinstance(key, bool):

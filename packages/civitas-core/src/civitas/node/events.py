@@ -32,6 +32,7 @@ class Events:
 
         Returns:
             A function that ends it.
+
         Raises:
             ConfigurationError: There is no such type of event.
         """
@@ -39,7 +40,9 @@ class Events:
         if callbacks is None:
             near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigurationError(f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}")
+            raise ConfigurationError(
+                f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
+            )
         callbacks.append(callback)
 
         def unsubscribe() -> None:
@@ -73,4 +76,6 @@ class Events:
     def _done(self, task: asyncio.Future[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            logger.error("a callback of runtime.on() raised; it was passed over", exc_info=task.exception())
+            logger.error(
+                "a callback of runtime.on() raised; it was passed over", exc_info=task.exception()
+            )

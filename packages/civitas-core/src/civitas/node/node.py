@@ -21,8 +21,9 @@ from civitas.events import EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.asks import PendingAsks
 from civitas.node.events import Events
+from civitas.node.observe import Observer
 from civitas.node.registry import Registry
-from civitas.process import AgentProcess, Cell, Incarnation, current_message
+from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, current_message
 from civitas.process.options import check_timeout
 from civitas.state import StateStore
 from civitas.supervision import Clock, LoopClock
@@ -64,6 +65,7 @@ class Node:
         self.clock: Clock = clock or LoopClock()
         self.registry = Registry()
         self.events = Events(name)
+        self._observe = Observer(tracing)
         self.open = False
         """Whether work from outside is taken."""
 
@@ -84,7 +86,9 @@ class Node:
         while busy := [cell for cell in self.registry.values() if cell.busy]:
             for cell in busy:
                 await cell.drained()
-            await asyncio.sleep(0)  # an agent that is down between two incarnations has nothing to wait for
+            await asyncio.sleep(
+                0
+            )  # an agent that is down between two incarnations has nothing to wait for
 
     # For supervisors.
 
@@ -98,9 +102,12 @@ class Node:
         """Remove a name whose child spec is gone."""
         self.registry.pop(name, None)
 
-    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
-        """Report something that happened."""
+    def event(
+        self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None
+    ) -> None:
+        """Report something that happened, `cause` being the crash behind it."""
         self.events.emit(type, name, str(reason), message)
+        self._observe.event(type, name, str(reason), cause)
 
     # For processes.
 
@@ -251,15 +258,14 @@ class Node:
             f"{message.type!r} from {message.sender or 'the runtime'} to "
             f"{message.recipient} was dropped: {reason}"
         )
-        self.event("dead_letter", message.recipient, reason, text)
+        self.events.emit("dead_letter", message.recipient, reason, text)
+        self._observe.dead_letter(message, reason)
 
     @contextmanager
     def _span(self, message: Message) -> Iterator[Message]:
         """The span of a message on its way, and the message with that span in its headers."""
         tracing = self.tracing
-        span = tracing.start_send(
-            message.recipient, message.type, message.id, message.conversation
-        )
+        span = tracing.start_send(message.recipient, message.type, message.id, message.conversation)
         try:
             yield message.with_headers({**message.headers, **tracing.inject(span)})
         except Exception as error:

@@ -54,8 +54,8 @@ class AgentProcess:
     Subclass it and write `handle`. A restart builds a fresh instance from the same constructor call, with the same
     argument objects: nothing a handler did to `self` survives but the `state` it checkpointed.
 
-    `handle` and the callbacks may be `async def` or plain `def`; a plain one runs in a thread of the runtime's own pool,
-    blocks nobody, and waits for a coroutine with `self.run(self.ask(...))`.
+    `handle` and the callbacks may be `async def` or plain `def`; a plain one runs in a thread of the runtime's own
+    pool, blocks nobody, and waits for a coroutine with `self.run(self.ask(...))`.
 
     Args:
         name: Address of the agent, unique in the system.
@@ -77,7 +77,7 @@ class AgentProcess:
     state: dict[str, Any]
     """Private state. `checkpoint` makes it durable; it is restored before `on_start`."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - the constructor call is kept, for restarts
         self = super().__new__(cls)
         self._call = (args, kwargs)
         self._used = False
@@ -187,6 +187,7 @@ class AgentProcess:
             timeout: Seconds to wait for room in the mailbox.
             conversation: Defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
+
         Raises:
             UnknownAgent: Nobody has that name.
             MailboxFull: There was no room in time.
@@ -218,8 +219,10 @@ class AgentProcess:
                 sooner. None waits for ever.
             conversation: Defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
+
         Returns:
             The reply; its `sender` is the agent that answered.
+
         Raises:
             UnknownAgent: Nobody has that name. Raised at once.
             AskTimeout: No answer in time; also a builtin `TimeoutError`.
@@ -311,7 +314,8 @@ class AgentProcess:
         incarnation = self._incarnation
         if incarnation is None:
             raise ConfigurationError(
-                f"{type(self).__name__} {self.name!r} is not running; messages, store and spans are there from on_start on"
+                f"{type(self).__name__} {self.name!r} is not running; "
+                "messages, store and spans are there from on_start on"
             )
         if incarnation.over:
             raise AgentTerminated(self.name, "this incarnation of it has ended")

@@ -82,6 +82,7 @@ class Cell:
 
         Args:
             on_exit: Called with the reason when it ends, unless `stop` ended it.
+
         Raises:
             StartFailed: Its constructor or `on_start` raised.
         """

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.errors import DeliveryError
-from civitas.events import EventType
 from civitas.message import Message
 from civitas.state import StateStore
 from civitas.telemetry.tracing import Tracing
@@ -31,7 +30,7 @@ class Context(Protocol):
     """The node, as its processes see it."""
 
     loop: asyncio.AbstractEventLoop
-    executor: Executor
+    executor: ThreadPoolExecutor
     tracing: Tracing
     store: StateStore
     llm: Any
@@ -81,6 +80,3 @@ class Context(Protocol):
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Count and report a message that nobody will handle."""
-
-    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
-        """Report something that happened."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from civitas.errors import HandlerFailed
@@ -68,10 +70,14 @@ class ExitReason:
     Attributes:
         kind: What kind of end it was.
         failure: The error, for `crashed`.
+        headers: Of the message it crashed on, so that crash and restart show in that message's trace.
+        at: Unix nanoseconds when it crashed.
     """
 
     kind: ExitKind
     failure: Failure | None = None
+    headers: Mapping[str, str] | None = field(default=None, compare=False)
+    at: int | None = field(default=None, compare=False)
 
     @property
     def abnormal(self) -> bool:
@@ -79,9 +85,9 @@ class ExitReason:
         return self.kind not in (ExitKind.NORMAL, ExitKind.SHUTDOWN)
 
     @classmethod
-    def crashed(cls, error: BaseException) -> ExitReason:
+    def crashed(cls, error: BaseException, headers: Mapping[str, str] | None = None) -> ExitReason:
         """The reason of a process that `error` ended."""
-        return cls(ExitKind.CRASHED, Failure.of(error))
+        return cls(ExitKind.CRASHED, Failure.of(error), headers, time.time_ns())
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.failure}" if self.failure else str(self.kind)

@@ -112,7 +112,9 @@ class Incarnation:
                 await self._start()
             except asyncio.CancelledError as error:
                 if self._cancelled():
-                    started.set_exception(AgentTerminated(self.name, "it was stopped while it started"))
+                    started.set_exception(
+                        AgentTerminated(self.name, "it was stopped while it started")
+                    )
                     return KILLED
                 started.set_exception(_as_exception(error))
                 return ExitReason.crashed(error)
@@ -145,7 +147,9 @@ class Incarnation:
                 return reason
             return KILLED
         except _FAILURES as error:
-            logger.error("agent %r: on_stop raised; it ends all the same", self.name, exc_info=error)
+            logger.error(
+                "agent %r: on_stop raised; it ends all the same", self.name, exc_info=error
+            )
             if reason.failure is None:
                 return ExitReason.crashed(error)
         return reason
@@ -167,10 +171,13 @@ class Incarnation:
     async def _deliver(self, message: Message) -> None:
         self.current = message
         current_message.set(message)
+        tracing = self.node.tracing
         try:
-            if self.node.tracing.active:
-                with self.node.tracing.process(message, self.name) as span:
-                    await self._attempts(message, span)
+            if tracing.active:
+                with tracing.process(message, self.name) as span:
+                    await self._measured(message, span)
+            elif tracing.metrics.active:
+                await self._measured(message, None)
             else:
                 await self._attempts(message, None)
         finally:
@@ -184,7 +191,16 @@ class Incarnation:
             if task is not None and not self._killed:
                 task.uncancel()
 
-    async def _attempts(self, message: Message, span: Span | None) -> None:
+    async def _measured(self, message: Message, span: Span | None) -> None:
+        began = time.perf_counter()
+        failure = await self._attempts(message, span)
+        metrics = self.node.tracing.metrics
+        if metrics.active:
+            error = type(failure).__name__ if failure is not None else None
+            metrics.processed(self.name, time.perf_counter() - began, error)
+
+    async def _attempts(self, message: Message, span: Span | None) -> BaseException | None:
+        """Handle a message, as often as `on_error` says; returns the error that remained."""
         options = self.agent._options
         retries = 0
         while True:
@@ -196,11 +212,11 @@ class Incarnation:
                     self.node.refuse(message, NoReply(self.name, message.type))
                 if self._deliveries:
                     self._deliveries.clear()
-                return
+                return None
             except asyncio.CancelledError as error:
                 if self._cancelled():
                     if self._abandoned and not self._killed:
-                        return
+                        return None
                     raise
                 failure: BaseException = error
             except _FAILURES as error:
@@ -218,9 +234,9 @@ class Incarnation:
                 self.node.refuse(message, Failure.of(failure).as_error(self.name))
                 if action is ErrorAction.STOP:
                     self.end(NORMAL)
-                return
+                return failure
             self._crash(message, failure)
-            return
+            return failure
 
     async def _handle(self, message: Message, timeout: float | None) -> Any:
         if timeout is None:
@@ -233,7 +249,9 @@ class Incarnation:
         except TimeoutError as error:
             if not bound.expired():
                 raise
-            raise TimeoutError(f"handle took longer than its handle_timeout of {timeout:g} s") from error
+            raise TimeoutError(
+                f"handle took longer than its handle_timeout of {timeout:g} s"
+            ) from error
 
     def _reply(self, result: Any) -> Message:
         if isinstance(result, Message):
@@ -260,7 +278,7 @@ class Incarnation:
 
     def _crash(self, message: Message, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""
-        reason = ExitReason.crashed(error)
+        reason = ExitReason.crashed(error, message.headers)
         failure = reason.failure
         assert failure is not None
         self._end = reason
@@ -284,7 +302,10 @@ class Incarnation:
             if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
                 self.mailbox.put_back(message.again(message.attempt + 1))
             else:
-                self.node.refuse(message, AgentTerminated(self.name, "it was stopped while it handled the message"))
+                self.node.refuse(
+                    message,
+                    AgentTerminated(self.name, "it was stopped while it handled the message"),
+                )
                 self.node.dead_letter(message, "terminated")
         return KILLED
 

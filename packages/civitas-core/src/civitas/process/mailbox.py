@@ -46,6 +46,7 @@ class Mailbox:
 
         Returns:
             Whether there was room.
+
         Raises:
             DeliveryError: The mailbox is closed; what `close` was given.
         """
@@ -63,6 +64,7 @@ class Mailbox:
         Args:
             message: What to put.
             timeout: Seconds to wait for room; None waits for ever.
+
         Raises:
             MailboxFull: There was no room in time; the message was not taken.
             DeliveryError: The mailbox was closed meanwhile.

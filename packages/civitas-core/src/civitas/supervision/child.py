@@ -29,12 +29,16 @@ class Child(Protocol):
 
         Args:
             on_exit: Called once with the reason when it ends, unless `stop` ended it.
+
         Raises:
             StartFailed: It did not start; nothing of it runs.
         """
 
     async def stop(self) -> None:
-        """End it, within its shutdown timeout; does nothing where it does not run. May be cancelled and called again."""
+        """End it, within its shutdown timeout; does nothing where it does not run.
+
+        May be cancelled and called again.
+        """
 
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
@@ -54,5 +58,7 @@ class Host(Protocol):
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
 
-    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
-        """Report something that happened."""
+    def event(
+        self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None
+    ) -> None:
+        """Report something that happened, `cause` being the crash behind it."""

@@ -39,6 +39,8 @@ class _Slot:
     state: _State = _State.DOWN
     generation: int = 0
     timer: Timer | None = None
+    cause: ExitReason | None = None
+    """Why it is to be started again."""
 
     def cancel_timer(self) -> None:
         if self.timer is not None:
@@ -188,6 +190,7 @@ class SupervisorProcess:
         slot.child.wait_for_restart()
         for sibling in reversed(self._group(slot)):
             sibling.cancel_timer()
+            sibling.cause = reason
             if sibling is not slot:
                 await self._stop_for_restart(sibling)
         wait = delay(
@@ -208,7 +211,9 @@ class SupervisorProcess:
         if was_up:
             await sibling.child.stop()
         if sibling.child.restart is RestartType.TEMPORARY:
-            sibling.child.close(Status.STOPPED, f"{self.name!r} restarts a group and it is temporary")
+            sibling.child.close(
+                Status.STOPPED, f"{self.name!r} restarts a group and it is temporary"
+            )
             self._remove(sibling)
         else:
             sibling.child.wait_for_restart()
@@ -227,14 +232,17 @@ class SupervisorProcess:
                 await self._schedule(each, reason)
                 return
             each.child.restarts += 1
-            self._host.event("restarted", each.child.name, "", f"{each.child.name} is back")
+            name, cause = each.child.name, each.cause
+            self._host.event(
+                "restarted", name, cause.kind if cause else "", f"{name} is back", cause
+            )
 
     async def _give_up(self, slot: _Slot, reason: ExitReason) -> None:
         spec = self.spec
         limit = f"{spec.max_restarts} restarts in {spec.restart_window:g} s"
         error = SupervisorGaveUp(self.name, slot.child.name, limit, str(reason))
         self._report("shutdown", slot.child.name, str(error), None)
-        self._host.event("gave_up", self.name, ExitKind.SHUTDOWN, str(error))
+        self._host.event("gave_up", self.name, ExitKind.SHUTDOWN, str(error), reason)
         await self._stop_children()
         self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
         self.gave_up = error
@@ -253,7 +261,8 @@ class SupervisorProcess:
         """The children of the spec, no more and no fewer: a supervisor that is started again starts from there."""
         known = {slot.child.name: slot for slot in self._slots}
         self._slots = [
-            known.pop(child.name, None) or _Slot(self._make(child)) for child in self.spec.children
+            known.pop(child.name) if child.name in known else _Slot(self._make(child))
+            for child in self.spec.children
         ]
         for slot in known.values():
             self._host.forget(slot.child.name)
@@ -294,15 +303,17 @@ class SupervisorProcess:
     # Reports: the four fields of OTP's supervisor reports.
 
     def _crashed(self, child: Child, reason: ExitReason) -> None:
-        self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason))
+        self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
         trace = reason.failure.traceback if reason.failure is not None else ""
         logger.error(
-            "supervisor %r: child %r ended: %s%s", self.name, child.name, reason, trace and f"\n{trace}"
+            "supervisor %r: child %r ended: %s%s",
+            self.name,
+            child.name,
+            reason,
+            trace and f"\n{trace}",
         )
 
-    def _report(
-        self, context: str, child: str, reason: str, error: BaseException | None
-    ) -> None:
+    def _report(self, context: str, child: str, reason: str, error: BaseException | None) -> None:
         logger.error(
             "supervisor=%r errorContext=%s reason=%s offender=%r",
             self.name,

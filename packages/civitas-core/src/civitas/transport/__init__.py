@@ -26,4 +26,6 @@ def check_transport(name: str) -> str:
         )
     near = difflib.get_close_matches(str(name), (*TRANSPORTS, *_PLANNED), 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigurationError(f"there is no transport {name!r}; known: {', '.join(TRANSPORTS)}{hint}")
+    raise ConfigurationError(
+        f"there is no transport {name!r}; known: {', '.join(TRANSPORTS)}{hint}"
+    )
