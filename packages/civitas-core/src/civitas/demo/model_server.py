@@ -1,0 +1,291 @@
+"""A scripted model behind the OpenAI chat completions API, on loopback.
+
+For the demo and for tests: the frameworks talk to it over HTTP as they talk to a real model, plain and streamed.
+
+    with ModelServer(["first answer", ToolCall("search", {"query": "otters"}), "last answer"]) as server:
+        client = AsyncOpenAI(base_url=server.url, api_key="scripted")
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self, TypeAlias
+
+__all__ = ["Answer", "Failure", "ModelServer", "Script", "ToolCall"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool.
+
+    Attributes:
+        name: Name of the tool.
+        arguments: Its arguments.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The model answers with an error.
+
+    Attributes:
+        status: HTTP status. Clients try 429 and 5xx again by themselves, 4xx not.
+        message: Text of the error.
+        retry_after: Seconds for the `Retry-After` header, or None.
+    """
+
+    status: int = 400
+    message: str = "the script says so"
+    retry_after: float | None = None
+
+
+Answer: TypeAlias = "str | ToolCall | Sequence[ToolCall] | Failure"
+"""What the model says to one request: text, one or more tool calls, or an error."""
+
+Script: TypeAlias = "Iterable[Answer] | Callable[[dict[str, Any]], Answer]"
+"""One answer after the other, or a function from the request's body to the answer."""
+
+
+class ModelServer:
+    """Serves a script on a free port of 127.0.0.1, from its own thread, until the `with` block ends.
+
+    Args:
+        script: The answers.
+        latency: Seconds before each answer.
+
+    Attributes:
+        requests: The body of each request so far, in order.
+    """
+
+    def __init__(self, script: Script, *, latency: float = 0.0) -> None:
+        self._answer = script if callable(script) else _one_by_one(script)
+        self._latency = latency
+        self._lock = threading.Lock()
+        self.requests: list[dict[str, Any]] = []
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL for a client, such as ``http://127.0.0.1:40123/v1``."""
+        if self._server is None:
+            raise RuntimeError(
+                "the model server is not running; use it as `with ModelServer(...) as server:`"
+            )
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    @property
+    def count(self) -> int:
+        """How many requests came so far."""
+        return len(self.requests)
+
+    def __enter__(self) -> Self:
+        self._server = _Server(self._respond)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="scripted-model", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        server, thread = self._server, self._thread
+        self._server = self._thread = None
+        if server is not None and thread is not None:
+            server.shutdown()
+            server.close_connections()
+            server.server_close()
+            thread.join()
+
+    def _respond(self, body: dict[str, Any]) -> Answer:
+        # The lock makes "one answer after the other" true for requests that come at once.
+        with self._lock:
+            self.requests.append(body)
+            try:
+                answer = self._answer(body)
+            except Exception as error:
+                answer = Failure(400, f"the script failed: {type(error).__name__}: {error}")
+        if self._latency:
+            time.sleep(self._latency)
+        return answer
+
+
+def _one_by_one(answers: Iterable[Answer]) -> Callable[[dict[str, Any]], Answer]:
+    remaining = iter(answers)
+
+    def next_answer(body: dict[str, Any]) -> Answer:
+        return next(remaining, Failure(400, "the script has no more answers"))
+
+    return next_answer
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, respond: Callable[[dict[str, Any]], Answer]) -> None:
+        self.respond = respond
+        self._open: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def server_bind(self) -> None:
+        # The stock one looks up the host's name, which may ask a name server.
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        # Clients keep connections open; each would keep its thread.
+        for request in tuple(self._open):
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    # Headers and body are two writes: without this, the second waits 40 ms for the client's acknowledgement.
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        if self.path != "/v1/chat/completions":
+            self._send_json(
+                404, _error(f"only /v1/chat/completions is served here, not {self.path}")
+            )
+            return
+        answer = self.server.respond(body)
+        if isinstance(answer, Failure):
+            self._send_json(answer.status, _error(answer.message), answer.retry_after)
+        elif body.get("stream"):
+            self._send_events(_chunks(body, answer))
+        else:
+            self._send_json(200, _completion(body, answer))
+
+    def _send_json(
+        self, status: int, body: dict[str, Any], retry_after: float | None = None
+    ) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        if retry_after is not None:
+            self.send_header("Retry-After", f"{retry_after:g}")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _send_events(self, chunks: Iterator[dict[str, Any]]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in chunks:
+            self._send_part(f"data: {json.dumps(chunk)}\n\n".encode())
+        self._send_part(b"data: [DONE]\n\n")
+        self._send_part(b"")
+
+    def _send_part(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "scripted", "param": None, "code": None}}
+
+
+def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {
+        "id": f"chatcmpl-{time.monotonic_ns():x}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": body.get("model", "scripted"),
+    }
+
+
+def _usage(body: dict[str, Any], answer: Answer) -> dict[str, int]:
+    # Four letters to a token, as a rule of thumb.
+    asked = len(json.dumps(body.get("messages", []))) // 4 + 1
+    answered = len(answer if isinstance(answer, str) else str(answer)) // 4 + 1
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": answered,
+        "total_tokens": asked + answered,
+    }
+
+
+def _calls(answer: ToolCall | Sequence[ToolCall]) -> list[dict[str, Any]]:
+    calls = [answer] if isinstance(answer, ToolCall) else list(answer)
+    return [
+        {
+            "id": f"call_{time.monotonic_ns():x}{index}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+        }
+        for index, call in enumerate(calls)
+    ]
+
+
+def _completion(
+    body: dict[str, Any], answer: str | ToolCall | Sequence[ToolCall]
+) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    if isinstance(answer, str):
+        message["content"] = answer
+    else:
+        message["tool_calls"] = _calls(answer)
+    reason = "stop" if isinstance(answer, str) else "tool_calls"
+    return _head(body, "chat.completion") | {
+        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
+        "usage": _usage(body, answer),
+    }
+
+
+def _chunks(
+    body: dict[str, Any], answer: str | ToolCall | Sequence[ToolCall]
+) -> Iterator[dict[str, Any]]:
+    head = _head(body, "chat.completion.chunk")
+
+    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+        return head | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+    yield chunk({"role": "assistant", "content": ""})
+    if isinstance(answer, str):
+        for word in _words(answer):
+            yield chunk({"content": word})
+        yield chunk({}, "stop")
+    else:
+        for index, call in enumerate(_calls(answer)):
+            yield chunk({"tool_calls": [{"index": index, **call}]})
+        yield chunk({}, "tool_calls")
+    if (body.get("stream_options") or {}).get("include_usage"):
+        yield head | {"choices": [], "usage": _usage(body, answer)}
+
+
+def _words(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        space = text.find(" ", start + 1)
+        end = len(text) if space < 0 else space
+        yield text[start:end]
+        start = end

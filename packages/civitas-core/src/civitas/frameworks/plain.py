@@ -1,0 +1,53 @@
+"""From what a framework returns to plain data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from civitas.errors import PayloadError
+from civitas.message import to_plain
+from civitas.message.payload import MAX_DEPTH
+
+__all__ = ["plain"]
+
+
+def plain(value: Any, known: Callable[[Any], Any] = lambda value: value) -> Any:
+    """Copy `value` into plain data.
+
+    Beside what a payload may hold anyway, a pydantic model may hold what JSON can express, such as a URL or a path.
+
+    Args:
+        value: What a framework returned.
+        known: Given each part of `value` first; returns what to put in its place, or the part itself.
+    Raises:
+        PayloadError: Something in it cannot be sent; names the path to it.
+    """
+    return to_plain(_convert(value, known, 0))
+
+
+def _convert(value: Any, known: Callable[[Any], Any], depth: int) -> Any:
+    value = known(value)
+    if value is None or isinstance(value, (str, int, float, bytes)) or depth > MAX_DEPTH:
+        return value  # too deep: to_plain says so, with the path
+    if isinstance(value, Mapping):
+        return {key: _convert(item, known, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_convert(item, known, depth + 1) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: _convert(getattr(value, field.name), known, depth + 1)
+            for field in dataclasses.fields(value)
+        }
+    if _is_pydantic(value):
+        try:
+            return to_plain(value)
+        except PayloadError:
+            return value.model_dump(mode="json")
+    return value
+
+
+def _is_pydantic(value: Any) -> bool:
+    # By its method, so that nobody pays for importing pydantic.
+    return hasattr(type(value), "model_fields") and callable(getattr(value, "model_dump", None))

@@ -1,0 +1,120 @@
+"""`wrap`: from a framework's object to an agent."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import ConfigurationError
+from civitas.frameworks.base import FrameworkAgent, describe
+from civitas.process import AgentProcess
+
+if TYPE_CHECKING:
+    from civitas.plugins import PluginManager
+
+__all__ = ["ADAPTERS", "comes_from", "wrap", "wrap_with"]
+
+ADAPTERS = {
+    "langgraph": "civitas-langgraph",
+    "agents": "civitas-openai",
+    "crewai": "civitas-crewai",
+}
+"""For each framework's top module, the distribution that adapts it."""
+
+
+def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess:
+    """Make an agent of a framework's object: a compiled graph, an SDK agent, a crew.
+
+    Whichever installed adapter knows the object makes the agent. A callable that no adapter knows is called once
+    without arguments and its result decides; the agent then builds a fresh object with it after each restart.
+
+    Args:
+        obj: The framework's object, or a function without arguments that builds it. Never changed.
+        name: Address of the agent.
+        **options: Keywords of the adapter, such as LangGraph's `config`, and of `AgentProcess`.
+    Returns:
+        An agent for a supervisor's `children`.
+    Raises:
+        ConfigurationError: No installed adapter knows the object, or an option does not fit.
+    """
+    from civitas.plugins import PluginManager
+
+    return wrap_with(PluginManager(), obj, name, options)
+
+
+def wrap_with(plugins: PluginManager, obj: Any, name: str, options: dict[str, Any]) -> AgentProcess:
+    """As `wrap`, with the plugins of a runtime."""
+    _refuse_agents(obj, name)
+    agent: AgentProcess | None = plugins.wrap(obj, name, options)
+    if agent is not None:
+        return agent
+    if not callable(obj):
+        raise _unknown(obj, name, plugins)
+    try:
+        built = obj()
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # its own mistake, not that it wanted arguments
+        raise ConfigurationError(
+            f"wrap(..., name={name!r}): {_called(obj)} cannot be called without arguments ({error}); "
+            "wrap a function without arguments that builds the graph, agent or crew"
+        ) from None
+    _refuse_agents(built, name)
+    agent = plugins.wrap(built, name, options)
+    if agent is None:
+        raise _unknown(built, name, plugins, built_by=obj)
+    if isinstance(agent, FrameworkAgent):
+        # The agent keeps the function in place of what it built, so that a restart builds afresh.
+        return type(agent)(name, **{agent.subject_keyword: obj}, **options)
+    return agent
+
+
+def comes_from(obj: object, module: str, *names: str) -> bool:
+    """Whether a class of `obj` is defined in `module`, without importing that.
+
+    Args:
+        obj: Anything.
+        module: A module or package, such as ``langgraph``.
+        *names: Names of classes to look for; any class where none is given.
+    """
+    return any(
+        (kind.__module__ == module or kind.__module__.startswith(f"{module}."))
+        and (not names or kind.__name__ in names)
+        for kind in type(obj).__mro__
+    )
+
+
+def _refuse_agents(obj: object, name: str) -> None:
+    if isinstance(obj, AgentProcess) or (isinstance(obj, type) and issubclass(obj, AgentProcess)):
+        raise ConfigurationError(
+            f"wrap(..., name={name!r}): {obj!r} is an agent already; put it into children as it is, "
+            "or name its class with `type:` in a topology"
+        )
+
+
+def _unknown(
+    obj: Any, name: str, plugins: PluginManager, built_by: Any = None
+) -> ConfigurationError:
+    installed = sorted(plugin.name for plugin in plugins.found() if plugin.name in _KNOWN_PLUGINS)
+    built = f", which {_called(built_by)} built," if built_by is not None else ""
+    text = f"wrap(..., name={name!r}): no installed adapter knows {describe(obj)}{built}"
+    for module, distribution in ADAPTERS.items():
+        if comes_from(obj, module) and module in sys.modules:
+            if distribution.removeprefix("civitas-") in installed:
+                return ConfigurationError(
+                    f"{text}; {distribution} is installed, but this is not what it runs. "
+                    "Wrap the compiled graph, the Agent or the Crew"
+                )
+            return ConfigurationError(f"{text}; pip install {distribution}")
+    have = ", ".join(f"civitas-{word}" for word in installed) or "none"
+    return ConfigurationError(
+        f"{text}. Installed adapters: {have}. Wrap a compiled LangGraph graph, an OpenAI Agents SDK Agent "
+        f"or a CrewAI Crew, with its adapter installed ({', '.join(ADAPTERS.values())})"
+    )
+
+
+_KNOWN_PLUGINS = frozenset(word.removeprefix("civitas-") for word in ADAPTERS.values())
+
+
+def _called(obj: Any) -> str:
+    return getattr(obj, "__qualname__", None) or describe(obj)

@@ -1,0 +1,27 @@
+"""CrewAI crews as supervised Civitas agents.
+
+CrewAI is imported when `CrewAIAgent` is first used, not when this package is imported. Importing this package does
+switch off CrewAI's own telemetry in this process and those it starts; see `civitas_crewai._quiet`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from civitas_crewai._quiet import before_import
+
+if TYPE_CHECKING:
+    from civitas_crewai.agent import CrewAIAgent
+
+__all__ = ["CrewAIAgent"]
+
+# Here and not later: most often it is the user's own module that imports CrewAI first.
+before_import()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "CrewAIAgent":
+        from civitas_crewai.agent import CrewAIAgent
+
+        return CrewAIAgent
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

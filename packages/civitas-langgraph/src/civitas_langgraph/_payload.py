@@ -1,0 +1,125 @@
+"""From a payload to a graph's input, and from LangChain's messages to flat dicts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from langchain_core.messages import BaseMessage, convert_to_messages
+from pydantic import BaseModel, ValidationError
+
+from civitas.errors import PayloadError
+from civitas.message import to_plain
+
+__all__ = ["GraphInput", "flat_message"]
+
+Refuse = Callable[[str, str], NoReturn]
+
+
+class GraphInput:
+    """What a graph takes. LangGraph ignores keys that it does not know; a sender learns of them here.
+
+    Args:
+        graph: A compiled graph.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        builder = getattr(graph, "builder", None)
+        schema = getattr(builder, "input_schema", None)
+        channels = getattr(builder, "schemas", {}).get(schema, {})
+        # A state that is one value, and graphs not built by StateGraph: any payload is theirs to judge.
+        self._keys = None if not channels or "__root__" in channels else tuple(channels)
+        self._model = schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None
+        self._is_chat = self._keys is not None and "messages" in self._keys
+        self._takes_text = self._is_chat and "input" not in channels
+        reducer = getattr(channels.get("messages"), "operator", None)
+        self._coerces = getattr(reducer, "__module__", "") == "langgraph.graph.message"
+
+    def read(self, payload: Any, refuse: Refuse) -> Any:
+        """The graph's input for `payload`, or `refuse` with what is accepted."""
+        if self._keys is None:
+            return payload
+        if not isinstance(payload, dict):
+            refuse("payload", f"a dict is needed, got {type(payload).__name__}; {self._accepted()}")
+        state = dict(payload)
+        if self._takes_text and "input" in state:
+            self._add_user_message(state, refuse)
+        for key in state:
+            if key not in self._keys:
+                near = difflib.get_close_matches(str(key), self._words(), 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                refuse(f"payload.{key}", f"the graph has no such input; {hint}{self._accepted()}")
+        if not state:
+            refuse("payload", f"it is empty; {self._accepted()}")
+        if self._coerces and "messages" in state:
+            state["messages"] = _messages(state["messages"], refuse)
+        if self._model is not None:
+            self._validate(self._model, state, refuse)
+        return state
+
+    def _add_user_message(self, state: dict[str, Any], refuse: Refuse) -> None:
+        if "messages" in state:
+            refuse(
+                "payload", "`input` and `messages` are two ways to say the same; send one of them"
+            )
+        text = state.pop("input")
+        if not isinstance(text, str):
+            refuse(
+                "payload.input", f"text is needed, got {type(text).__name__}; {self._accepted()}"
+            )
+        state["messages"] = [{"role": "user", "content": text}]
+
+    def _validate(self, model: type[BaseModel], state: dict[str, Any], refuse: Refuse) -> None:
+        try:
+            model.model_validate(state)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(["payload", *map(str, first["loc"])])
+            refuse(where, f"{first['msg'].lower()}; {self._accepted()}")
+
+    def _words(self) -> list[str]:
+        return [*(self._keys or ()), *(["input"] if self._takes_text else [])]
+
+    def _accepted(self) -> str:
+        words = f"it takes {', '.join(map(repr, self._keys or ()))}"
+        return f'{words}, or {{"input": text}}' if self._takes_text else words
+
+
+def _messages(value: Any, refuse: Refuse) -> list[BaseMessage]:
+    items = value if isinstance(value, list) else [value]
+    try:
+        return convert_to_messages(items)
+    except (ValueError, NotImplementedError, TypeError) as error:
+        problem = str(error).split("\n", 1)[0]
+        refuse(
+            "payload.messages",
+            f'{problem}; it takes text, a {{"role", "content"}} dict, or a list of these',
+        )
+
+
+def flat_message(message: BaseMessage) -> dict[str, Any]:
+    """A message as a flat dict without what is empty; LangGraph takes it as input again."""
+    flat = {"type": message.type, "content": to_plain(message.content)}
+    for key, value in message.model_dump(exclude={"type", "content"}).items():
+        told = _told(value) if key in _ABOUT else value
+        if _is_empty(told):
+            continue
+        try:
+            flat[key] = to_plain(told)
+        except PayloadError:
+            # Beside its content a message may carry any object, such as a tool's artifact: it is for this process only.
+            continue
+    return flat
+
+
+# Dicts about the message, full of what the model's provider left empty.
+_ABOUT = frozenset({"additional_kwargs", "response_metadata", "usage_metadata"})
+
+
+def _told(about: dict[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (about or {}).items() if not _is_empty(value)}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, list, dict)) and not value)

@@ -1,0 +1,132 @@
+"""From LangChain's callbacks to spans: one for each node, model call and tool call of a graph's run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langgraph.errors import GraphBubbleUp
+
+from civitas.telemetry import names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from langchain_core.outputs import LLMResult
+
+    from civitas.frameworks.spans import SpanTree
+
+__all__ = ["GraphSpans"]
+
+
+class GraphSpans(BaseCallbackHandler):
+    """Callbacks of one run.
+
+    LangChain calls `*_start` in the task of what begins, so the node's span can be made current there. It calls the
+    ends from other tasks, where nothing can be undone: so only nodes, which have a task of their own, are made current.
+
+    Args:
+        tree: The spans of the run.
+    """
+
+    run_inline = True
+
+    def __init__(self, tree: SpanTree) -> None:
+        self._tree = tree
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        tags: list[str] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if any(tag.startswith("graph:step:") for tag in tags or ()):
+            self._tree.start(run_id, parent_run_id, f"node {name}")
+        else:  # the graph itself, a subgraph, a prompt, a router
+            self._tree.skip(run_id, parent_run_id)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._tree.end(run_id)
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        if isinstance(error, GraphBubbleUp):  # an interrupt, or a command for the graph above
+            self._tree.end(run_id, {names.INTERRUPTED: True})
+        else:
+            self._tree.end(run_id, error=error)
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any] | None,
+        messages: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        invocation_params: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        asked = invocation_params or {}
+        model = (
+            (metadata or {}).get("ls_model_name")
+            or asked.get("model")
+            or asked.get("model_name")
+            or name
+            or "model"
+        )
+        attributes = {names.GEN_AI_OPERATION: "chat", names.REQUEST_MODEL: model}
+        self._tree.start(run_id, parent_run_id, names.chat(model), attributes, current=False)
+
+    def on_llm_start(self, serialized: dict[str, Any] | None, prompts: Any, **kwargs: Any) -> None:
+        self.on_chat_model_start(serialized, prompts, **kwargs)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        message = next(
+            (getattr(each[0], "message", None) for each in response.generations if each), None
+        )
+        usage = getattr(message, "usage_metadata", None) or {}
+        about = getattr(message, "response_metadata", None) or {}
+        self._tree.end(
+            run_id,
+            {
+                names.RESPONSE_MODEL: about.get("model_name"),
+                names.INPUT_TOKENS: usage.get("input_tokens"),
+                names.OUTPUT_TOKENS: usage.get("output_tokens"),
+            },
+        )
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        self._tree.end(run_id, error=error)
+
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any] | None,
+        input_str: str,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        tool = name or (serialized or {}).get("name") or "tool"
+        attributes = {
+            names.GEN_AI_OPERATION: "execute_tool",
+            names.TOOL_NAME: tool,
+            names.TOOL_TYPE: "function",
+        }
+        self._tree.start(run_id, parent_run_id, names.execute_tool(tool), attributes, current=False)
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        self._tree.end(run_id)
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        if isinstance(error, GraphBubbleUp):
+            self._tree.end(run_id, {names.INTERRUPTED: True})
+        else:
+            self._tree.end(run_id, error=error)
