@@ -1,8 +1,8 @@
 """Every hook that a plugin may implement.
 
-A hook is a plain function (not ``async``) marked with ``@civitas.hookimpl``, in a module or on an object. It may leave out
-arguments it has no use for. The hooks that return a dict are called once, when the plugin is loaded: keep them quick, and
-import what is heavy inside the class, when it is used.
+A hook is a plain function (not ``async``) marked with ``@civitas.hookimpl``, in a module or on an object. It may leave
+out arguments it has no use for. The hooks that return a dict are called once, when the plugin is loaded: keep them
+quick, and import what is heavy inside the class, when it is used.
 """
 
 from __future__ import annotations

@@ -22,8 +22,15 @@ __all__ = ["FoundPlugin", "PluginManager"]
 
 logger = logging.getLogger("civitas")
 
-# What the core itself offers, by the same hooks as everybody else; by name, as it stands in rooms above this one.
-_BUILT_IN = ("civitas.state.plugin",)
+
+class _BuiltIn:
+    """What the core itself offers, by the same hooks as everybody else."""
+
+    @hookspecs.hookimpl
+    def civitas_state_stores(self) -> dict[str, Any]:
+        # Fetched by name: the rooms of this floor do not import each other.
+        state = importlib.import_module("civitas.state")
+        return {"memory": state.InMemoryStateStore, "sqlite": state.SQLiteStateStore}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,7 @@ class PluginManager:
         if self._loaded:
             return
         self._reset()  # a first try may have ended half way, in an error
-        for module in _BUILT_IN:
-            self._add(importlib.import_module(module), "civitas", "built in")
+        self._add(_BuiltIn(), "civitas", "built in")
         for plugin in self._passed:
             self._add(plugin, _name_of(plugin), "passed as plugins=")
         if self._discover:

@@ -7,8 +7,9 @@ import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from civitas.errors import ConfigurationError, StateStoreError
 from civitas.state.store import check_key
@@ -33,10 +34,19 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+_WHOSE = """
+SELECT (SELECT application_id FROM pragma_application_id),
+       (SELECT user_version FROM pragma_user_version),
+       (SELECT count(*) FROM sqlite_schema)
+"""
+
 # Rows of one statement: more gain nothing, and each size is a statement of its own in SQLite's cache.
 _LARGEST_GROUP = 256
 
 _Result = TypeVar("_Result")
+
+_Change: TypeAlias = "tuple[str, bytes | None, asyncio.Future[None]]"
+"""Key, encoded value (None: forget it), and who waits for it."""
 
 
 class SQLiteStateStore:
@@ -59,7 +69,7 @@ class SQLiteStateStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 30.0) -> None:
-        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        if not path or not isinstance(path, (str, os.PathLike)):
             raise ConfigurationError(f"SQLiteStateStore: path is a file's path; got {path!r}")
         if os.fspath(path) == ":memory:":
             raise ConfigurationError(
@@ -78,8 +88,10 @@ class SQLiteStateStore:
         self._busy_timeout = busy_timeout
         self._connection: aiosqlite.Connection | None = None
         self._opening: asyncio.Task[aiosqlite.Connection] | None = None
-        self._pending: list[tuple[str, bytes | None, asyncio.Future[None]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._pending: list[_Change] = []
+        self._writing = False
+        self._next: asyncio.Task[None] | None = None  # held, as the loop holds tasks weakly
+        self._idle: asyncio.Future[None] | None = None
         self._closed = False
 
     async def get(self, key: str) -> dict[str, Any] | None:
@@ -111,8 +123,10 @@ class SQLiteStateStore:
     async def close(self) -> None:
         """Write what is still waiting, and close the file. May be called twice."""
         self._closed = True
-        while self._flushing is not None:
-            await asyncio.shield(self._flushing)
+        while self._writing:
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._idle)
         if self._opening is not None:
             await asyncio.wait({self._opening})
         connection, self._connection = self._connection, None
@@ -127,49 +141,56 @@ class SQLiteStateStore:
             raise self._is_closed()
         try:
             connection = self._connection or await self._open()
-            return await self._patiently(lambda: connection.execute_fetchall(sql, parameters))
+            return await self._patiently(lambda: _rows(connection, sql, parameters))
         except Exception as error:
             raise _explain(self.path, error) from error
 
     async def _write(self, key: str, raw: bytes | None) -> None:
         if self._closed:
             raise self._is_closed(key)
-        loop = asyncio.get_running_loop()
-        saved: asyncio.Future[None] = loop.create_future()
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((key, raw, saved))
-        if self._flushing is None:
-            # Begins after everyone who is runnable now had a turn: those whose group was just committed write again
-            # in that turn, and so share the next commit.
-            self._flushing = loop.create_task(self._flush(), name="civitas:state-store")
+        if not self._writing:
+            self._writing = True
+            await self._commit_group()
         await saved
 
-    async def _flush(self) -> None:
-        """Commit what waits, group after group, until nothing does."""
+    async def _commit_group(self) -> None:
+        """Commit what waits; one caller does it for all, which spares a lonely one the switch to another task."""
+        group: list[_Change] = []
         try:
-            while self._pending:
-                group = self._pending[:_LARGEST_GROUP]
-                del self._pending[:_LARGEST_GROUP]
-                await self._commit(group)
+            # Everyone who is runnable now gets a turn first: those whose group was just committed write again in that
+            # turn, and so share the next commit.
+            await asyncio.sleep(0)
+            group = self._pending[:_LARGEST_GROUP]
+            del self._pending[:_LARGEST_GROUP]
+            await self._commit(group)
+        except asyncio.CancelledError:
+            # Only this caller was cancelled. The others' changes are written once more: that does no harm.
+            self._pending[:0] = [change for change in group if not change[2].done()]
+            raise
         finally:
-            self._flushing = None
+            if self._pending:
+                self._next = asyncio.get_running_loop().create_task(self._commit_group())
+            else:
+                self._writing = False
+                if self._idle is not None:
+                    self._idle.set_result(None)
+                    self._idle = None
 
-    async def _commit(self, group: list[tuple[str, bytes | None, asyncio.Future[None]]]) -> None:
+    async def _commit(self, group: list[_Change]) -> None:
         try:
             connection = self._connection or await self._open()
             await self._save(connection, {key: raw for key, raw, _ in group})
         except Exception as error:
             if len(group) > 1 and self._connection is not None:
                 # One value too large for the disk must not take the others along.
-                for single in group:
-                    await self._commit([single])
+                for change in group:
+                    await self._commit([change])
                 return
             for key, _, saved in group:
                 if not saved.done():
                     saved.set_exception(_explain(self.path, error, key))
-        except BaseException:
-            for _, _, saved in group:
-                saved.cancel()
-            raise
         else:
             for _, _, saved in group:
                 if not saved.done():
@@ -183,16 +204,9 @@ class SQLiteStateStore:
         gone = [key for key, raw in changes.items() if raw is None]
         kept = [item for key, raw in changes.items() if raw is not None for item in (key, raw)]
         if kept:
-            rows = ",".join(["(?,?)"] * (len(kept) // 2))
-            sql = (
-                f"INSERT INTO civitas_state (key, value) VALUES {rows} "
-                "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-            )
-            await self._patiently(lambda: connection.execute_fetchall(sql, kept))
+            await self._patiently(lambda: _rows(connection, _upsert(len(kept) // 2), kept))
         if gone:
-            marks = ",".join("?" * len(gone))
-            forget = f"DELETE FROM civitas_state WHERE key IN ({marks})"
-            await self._patiently(lambda: connection.execute_fetchall(forget, gone))
+            await self._patiently(lambda: _rows(connection, _delete(len(gone)), gone))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         """Try until no other connection is in the way.
@@ -220,12 +234,13 @@ class SQLiteStateStore:
 
     async def _open(self) -> aiosqlite.Connection:
         # A task of its own, shared by all who come first: the cancellation of one must not stop it half way.
-        if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._connect())
+        opening = self._opening
+        if opening is None:
+            opening = self._opening = asyncio.get_running_loop().create_task(self._connect())
         try:
-            return await asyncio.shield(self._opening)
+            return await asyncio.shield(opening)
         finally:
-            if self._opening is not None and self._opening.done():
+            if opening.done() and self._opening is opening:
                 self._opening = None
 
     async def _connect(self) -> aiosqlite.Connection:
@@ -235,7 +250,8 @@ class SQLiteStateStore:
         connecting = aiosqlite.connect(self.path, isolation_level=None, timeout=0)
         # A store that nobody closed must not keep the interpreter from ending. Up to aiosqlite 0.21 the
         # connection is its own thread.
-        getattr(connecting, "_thread", connecting).daemon = True
+        thread: Any = getattr(connecting, "_thread", connecting)
+        thread.daemon = True
         connection = await connecting
         try:
             await self._prepare(connection)
@@ -247,14 +263,9 @@ class SQLiteStateStore:
 
     async def _prepare(self, connection: aiosqlite.Connection) -> None:
         """Check whose file it is before anything in it is changed, then make it ready."""
-
-        async def run(sql: str) -> Any:
-            rows = list(await self._patiently(lambda: connection.execute_fetchall(sql)))
-            return rows[0][0] if rows else None
-
-        application = await run("PRAGMA application_id")
-        version = await run("PRAGMA user_version")
-        tables = await run("SELECT count(*) FROM sqlite_schema")
+        # One statement, as another process may be making the file at this moment.
+        rows = await self._patiently(lambda: _rows(connection, _WHOSE))
+        application, version, tables = rows[0]
         if application != _APPLICATION_ID and (application or version or tables):
             raise StateStoreError(
                 f"{self.path} is the database of another application and was left alone; "
@@ -265,13 +276,14 @@ class SQLiteStateStore:
                 f"the state store {self.path} was written by a newer Civitas (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}) and was left alone. Upgrade civitas-core, or give another path"
             )
-        mode = await run("PRAGMA journal_mode = WAL")
+        rows = await self._patiently(lambda: _rows(connection, "PRAGMA journal_mode = WAL"))
+        mode = rows[0][0]
         if mode != "wal":
             raise StateStoreError(
                 f"the file system of {self.path} cannot hold a write-ahead log (journal mode {mode!r}); "
                 "put the file on a local disk"
             )
-        await run("PRAGMA synchronous = FULL")
+        await _rows(connection, "PRAGMA synchronous = FULL")
         if application != _APPLICATION_ID:
             await self._patiently(lambda: self._create(connection))
 
@@ -299,6 +311,26 @@ class SQLiteStateStore:
         return StateStoreError(
             f"the state store {self.path} is closed; make a new SQLiteStateStore", key=key
         )
+
+
+@lru_cache(maxsize=_LARGEST_GROUP)
+def _upsert(rows: int) -> str:
+    marks = ",".join(["(?,?)"] * rows)
+    return (
+        f"INSERT INTO civitas_state (key, value) VALUES {marks} "  # noqa: S608  # question marks only
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    )
+
+
+def _delete(rows: int) -> str:
+    marks = ",".join("?" * rows)
+    return f"DELETE FROM civitas_state WHERE key IN ({marks})"  # noqa: S608  # question marks only
+
+
+async def _rows(
+    connection: aiosqlite.Connection, sql: str, parameters: Sequence[Any] = ()
+) -> list[Any]:
+    return list(await connection.execute_fetchall(sql, parameters))
 
 
 # Loaded with the first error: `import civitas` does without sqlite3.

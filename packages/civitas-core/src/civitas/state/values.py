@@ -17,7 +17,7 @@ def encode_value(value: Mapping[str, Any]) -> bytes:
     Raises:
         PayloadError: It is not a dict, or something in it is not plain data.
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise PayloadError(
             "state", f"a state is a dict; got {type(value).__name__}. Put it under a key of one"
         )

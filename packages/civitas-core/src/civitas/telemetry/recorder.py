@@ -206,9 +206,7 @@ class CallSpan:
         self._recorder = recorder
         self._name = name
         self._kind = kind
-        for key, value in attributes.items():
-            if value is not None:
-                base[key] = value
+        base.update((key, value) for key, value in attributes.items() if value is not None)
         self._attributes = base
 
     def __enter__(self) -> Span:
