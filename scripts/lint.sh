@@ -1,0 +1,10 @@
+#!/bin/bash
+# ruff's rules and format, then import-linter: imports go down only, one framework per adapter.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+.venv/bin/ruff check --quiet .
+.venv/bin/ruff format --quiet --check --diff .
+# It reads source only: the CrewAI adapter needs no CrewAI for it.
+report=$(PYTHONPATH=packages/civitas-crewai/src .venv/bin/lint-imports --no-logo 2>&1) || { echo "$report"; exit 1; }
+echo "lint: clean"

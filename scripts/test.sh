@@ -1,0 +1,43 @@
+#!/bin/bash
+# Runs the tests in both environments and adds them up. Arguments go to pytest.
+#   COVERAGE=1   measure it too
+# In B only what differs there is run again: the adapters, and what needs all three frameworks.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ -n "${COVERAGE:-}" ]; then
+    rm -f .coverage .coverage.*
+    # Not pytest-cov: civitas is imported early, as a pytest plugin, and that is to be counted.
+    runner=(-m coverage run -m pytest)
+else
+    runner=(-m pytest)
+fi
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failures=0
+
+run() { # NAME VENV ARGUMENT...: one pytest run; its closing line is kept for the sum
+    local name=$1 venv=$2
+    shift 2
+    echo "Environment $name ..."
+    "$venv/bin/python" "${runner[@]}" -q "$@" 2>&1 | tee "$scratch/$name" || failures=$((failures + 1))
+}
+count() { # WORD...: how many of these the closing lines name, over all runs
+    local sum=0 word number
+    for word in "$@"; do
+        for number in $(tail -qn 1 "$scratch"/* | grep -oE "[0-9]+ $word" | cut -d ' ' -f 1); do
+            sum=$((sum + number))
+        done
+    done
+    echo "$sum"
+}
+
+run A .venv tests "$@"
+run B .venv-crew tests/{langgraph,openai,crewai,demo,integration} "$@"
+
+for name in A B; do echo "Environment $name: $(tail -n 1 "$scratch/$name")"; done
+passed=$(count passed) failed=$(count failed error) skipped=$(count skipped)
+if [ "$failures" -gt 0 ] && [ "$failed" -eq 0 ]; then failed=$failures; fi
+echo
+echo "test: $passed passed, $failed failed, $skipped skipped"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,20 @@
+"""Fixtures and rules for every test; the rules themselves live in `tests/guards.py`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+pytest_plugins = ["tests.guards", "pytester"]
+
+# Tests of an adapter are collected where its framework is installed: environment A has no CrewAI.
+NEEDS = {
+    "langgraph": ["langgraph"],
+    "openai": ["agents"],
+    "crewai": ["crewai"],
+    "demo": ["langgraph", "agents", "crewai"],
+}
+collect_ignore = [
+    folder
+    for folder, modules in NEEDS.items()
+    if not all(find_spec(module) for module in modules)
+]
