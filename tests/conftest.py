@@ -14,7 +14,5 @@ NEEDS = {
     "demo": ["langgraph", "agents", "crewai"],
 }
 collect_ignore = [
-    folder
-    for folder, modules in NEEDS.items()
-    if not all(find_spec(module) for module in modules)
+    folder for folder, modules in NEEDS.items() if not all(find_spec(module) for module in modules)
 ]

@@ -200,9 +200,9 @@ def sockets() -> set[str]:
     """Sockets that this process holds open (Linux; elsewhere none are seen)."""
     found: set[str] = set()
     with contextlib.suppress(OSError):
-        for descriptor in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                target = os.readlink(f"/proc/self/fd/{descriptor}")
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):  # the one that reads this folder is gone already
+                target = str(descriptor.readlink())
                 if target.startswith("socket:"):
                     found.add(target)
     return found
