@@ -325,7 +325,7 @@ async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(
         await runtime.stop()
     assert "ignored" in journal
     let_go.set()
-    await asyncio.sleep(0)
+    await eventually(lambda: "civitas:a" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
 async def test_a_crash_in_on_stop_still_ends_the_child_and_its_siblings(journal: Journal) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -209,6 +209,19 @@ class Runtime:
     ) -> Message:
         """Ask an agent; as `AgentProcess.ask`."""
         return await self._node.ask(None, to, payload, message_type, timeout, conversation, headers)
+
+    def stream(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Message, None]:
+        """Stream from an agent; as `AgentProcess.stream`."""
+        return self._node.stream(None, to, payload, message_type, timeout, conversation, headers)
 
     async def broadcast(
         self,

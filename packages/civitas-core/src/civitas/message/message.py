@@ -37,6 +37,7 @@ class _Fields:
         "sender",
         "timestamp",
         "type",
+        "wants_chunks",
     )
 
     def __init__(
@@ -53,6 +54,7 @@ class _Fields:
         timestamp: float,
         deadline: float | None,
         attempt: int,
+        wants_chunks: bool,
     ) -> None:
         self.id: str = id
         self.type: str = type
@@ -67,6 +69,7 @@ class _Fields:
         self.timestamp: float = timestamp
         self.deadline: float | None = deadline
         self.attempt: int = attempt
+        self.wants_chunks: bool = wants_chunks
 
 
 class Message(_Fields):
@@ -85,6 +88,7 @@ class Message(_Fields):
         timestamp: Unix seconds when it was sent.
         deadline: Unix seconds after which nobody waits for the answer; None without end.
         attempt: 0 when a handler first starts with it; each further start adds 1.
+        wants_chunks: Whether its sender reads what the handler emits: it was sent by `stream`.
 
     Build one by keyword in a test of a handler; a running agent gets them from `send`, `ask` and `reply`.
     """
@@ -158,6 +162,7 @@ class Message(_Fields):
             timestamp=self.timestamp,
             deadline=self.deadline,
             attempt=attempt,
+            wants_chunks=self.wants_chunks,
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -187,6 +192,7 @@ def new_message(
     timestamp: float | None = None,
     deadline: float | None = None,
     attempt: int = 0,
+    wants_chunks: bool = False,
 ) -> Message:
     """Make a message around an encoded payload."""
     fields = _Fields(
@@ -202,6 +208,7 @@ def new_message(
         time.time() if timestamp is None else timestamp,
         deadline,
         attempt,
+        wants_chunks,
     )
     fields.__class__ = Message
     return fields  # type: ignore[return-value]  # it is one now

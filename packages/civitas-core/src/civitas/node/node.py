@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any
 
-from civitas.errors import (
-    AgentTerminated,
-    AskCycle,
-    AskTimeout,
-    ConfigurationError,
-    DeliveryError,
-    MailboxFull,
-)
+from civitas.errors import AgentTerminated, MailboxFull, UnknownAgent
 from civitas.events import EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.asks import PendingAsks
-from civitas.node.events import Events
-from civitas.node.observe import Observer
-from civitas.node.registry import Registry
-from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, current_message
-from civitas.process.options import check_timeout
+from civitas.node.monitors import Monitor, Monitors
+from civitas.node.router import Router
+from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
+from civitas.process.options import positive
 from civitas.state import StateStore
 from civitas.supervision import Clock, LoopClock
 from civitas.telemetry.tracing import Tracing
@@ -35,7 +26,7 @@ __all__ = ["Node"]
 _THREADS = 32
 
 
-class Node:
+class Node(Router):
     """One OS process of the system, as its processes and its supervisors see it.
 
     Args:
@@ -44,7 +35,7 @@ class Node:
         tracing: Makes the spans.
         llm: The ModelProvider, or None.
         tools: The ToolRegistry, or None.
-        clock: The clock of the supervisors.
+        clock: The clock of supervisors and timers.
     """
 
     def __init__(
@@ -57,17 +48,13 @@ class Node:
         tools: Any = None,
         clock: Clock | None = None,
     ) -> None:
-        self.name = name
+        super().__init__(name, tracing)
         self.store = store
-        self.tracing = tracing
         self.llm = llm
         self.tools = tools
         self.clock: Clock = clock or LoopClock()
-        self.registry = Registry()
-        self.events = Events(name)
-        self._observe = Observer(tracing)
-        self.open = False
-        """Whether work from outside is taken."""
+        self._monitors = Monitors()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -78,6 +65,10 @@ class Node:
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         self._asks.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self.events.settle()
         self.executor.shutdown(wait=False, cancel_futures=True)
 
@@ -85,10 +76,7 @@ class Node:
         """Wait until no agent handles a message and no mailbox holds one."""
         while busy := [cell for cell in self.registry.values() if cell.busy]:
             for cell in busy:
-                await cell.drained()
-            await asyncio.sleep(
-                0
-            )  # an agent that is down between two incarnations has nothing to wait for
+                await cell.mailbox.drained()
 
     # For supervisors.
 
@@ -111,176 +99,73 @@ class Node:
 
     # For processes.
 
-    async def send(
+    def send_after(
         self,
-        sender: Incarnation | None,
+        sender: Incarnation,
+        delay: float,
         to: str,
         payload: Any,
         message_type: str,
-        timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
-    ) -> None:
-        """Hand a message to the agent `to`."""
-        cell = self._find(sender, to)
-        check_timeout(timeout)
+    ) -> Timer:
+        """Hand a message to the agent `to` in `delay` seconds."""
+        positive(delay, "delay", zero=True)
         raw = encode(payload)
-        if conversation is None and sender is not None:
-            handled = current_message.get(None)
-            if handled is not None:
-                conversation = handled.conversation
-        name = sender.name if sender is not None else None
-        message = new_message(
-            message_type, name, to, raw, conversation=conversation, headers=headers
-        )
-        if self.tracing.active:
-            with self._span(message) as message:
-                await cell.mailbox.put(message, timeout)
-        elif not cell.mailbox.offer(message):
-            await cell.mailbox.put(message, timeout)
+        handled = current_message.get(None)
+        if conversation is None and handled is not None:
+            conversation = handled.conversation
+        timer = Timer(sender.timers)
 
-    async def broadcast(
-        self,
-        sender: Incarnation | None,
-        pattern: str,
-        payload: Any,
-        message_type: str,
-        timeout: float | None,
-        conversation: str | None,
-        headers: Mapping[str, str] | None,
-    ) -> int:
-        """Hand a message to every agent whose name matches."""
-        name = sender.name if sender is not None else None
-        to = [cell.name for cell in self.registry.matching(pattern) if cell.name != name]
-        results = await asyncio.gather(
-            *(
-                self.send(sender, each, payload, message_type, timeout, conversation, headers)
-                for each in to
-            ),
-            return_exceptions=True,
-        )
-        for result in results:
-            if result is not None and not isinstance(result, (MailboxFull, AgentTerminated)):
-                raise result
-        return results.count(None)
-
-    async def ask(
-        self,
-        sender: Incarnation | None,
-        to: str,
-        payload: Any,
-        message_type: str,
-        timeout: float | None,
-        conversation: str | None,
-        headers: Mapping[str, str] | None,
-    ) -> Message:
-        """Hand a message to the agent `to` and wait for its answer."""
-        cell = self._find(sender, to)
-        check_timeout(timeout)
-        raw = encode(payload)
-        now = time.time()
-        deadline = now + timeout if timeout is not None else None
-        asking = None
-        name = None
-        if sender is not None:
-            name = sender.name
-            handled = current_message.get(None)
-            if handled is not None:
-                if conversation is None:
-                    conversation = handled.conversation
-                # Who asked the asker waits no longer than this, so neither does the asker.
-                if handled.deadline is not None and (
-                    deadline is None or handled.deadline < deadline
-                ):
-                    deadline = handled.deadline
-                    timeout = max(deadline - now, 0.0)
-                if handled is sender.current:
-                    if cycle := self.registry.cycle(name, to):
-                        raise AskCycle(cycle)
-                    asking = sender.asking
-                    asking.append(to)
-        message = new_message(
-            message_type,
-            name,
-            to,
-            raw,
-            reply_to=self.name,
-            conversation=conversation,
-            headers=headers,
-            timestamp=now,
-            deadline=deadline,
-        )
-        try:
-            if self.tracing.active:
-                with self._span(message) as message:
-                    return await self._ask(cell, message, timeout)
-            return await self._ask(cell, message, timeout)
-        finally:
-            if asking is not None:
-                asking.remove(to)
-
-    async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
-        future = self._asks.add(message.id)
-        try:
-            if not cell.mailbox.offer(message):
-                await cell.mailbox.put(message, seconds)
-            answer = await self._asks.wait(future, seconds)
-        except asyncio.CancelledError:
-            cell.withdraw(message)
-            raise
-        finally:
-            self._asks.remove(message.id)
-        if isinstance(answer, Message):
-            return answer
-        if answer is not None:
-            raise answer
-        cell.withdraw(message)
-        raise AskTimeout(
-            message.recipient,
-            message.type,
-            seconds or 0.0,
-            f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
-        )
-
-    def answer(self, request: Message, reply: Message) -> None:
-        """Hand `reply` to whoever waits for an answer to `request`."""
-        if request.reply_to is not None and not self._asks.answer(request.id, reply):
-            self.dead_letter(reply, "late_reply")
-
-    def refuse(self, request: Message, error: DeliveryError) -> None:
-        """Tell whoever waits for an answer to `request` that there is none, and why."""
-        if request.reply_to is not None:
-            self._asks.answer(request.id, error)
-
-    def dead_letter(self, message: Message, reason: str) -> None:
-        """Count and report a message that nobody will handle."""
-        text = (
-            f"{message.type!r} from {message.sender or 'the runtime'} to "
-            f"{message.recipient} was dropped: {reason}"
-        )
-        self.events.emit("dead_letter", message.recipient, reason, text)
-        self._observe.dead_letter(message, reason)
-
-    @contextmanager
-    def _span(self, message: Message) -> Iterator[Message]:
-        """The span of a message on its way, and the message with that span in its headers."""
-        tracing = self.tracing
-        span = tracing.start_send(message.recipient, message.type, message.id, message.conversation)
-        try:
-            yield message.with_headers({**message.headers, **tracing.inject(span)})
-        except Exception as error:
-            tracing.fail(span, error)
-            raise
-        finally:
-            span.end()
-
-    def _find(self, sender: Incarnation | None, to: str) -> Cell:
-        if sender is None and not self.open:
-            raise ConfigurationError(
-                "the runtime takes no work: it is not started, or it is stopping. "
-                "Use it inside `async with Runtime(...)`"
+        def due() -> None:
+            timer.fired()
+            message = new_message(
+                message_type, sender.name, to, raw, conversation=conversation, headers=headers
             )
-        cell = self.registry.get(to)
-        if cell is None:
-            raise self.registry.unknown(to)
-        return cell
+            self._background(self._deliver_late(message))
+
+        timer.arm(self.clock.call_later(delay, due))
+        return timer
+
+    def monitor(self, watcher: Incarnation, target: str) -> str:
+        """Tell `watcher` when the running incarnation of `target` exits."""
+        monitor = self._monitors.add(watcher.name, target)
+        cell = self.registry.get(target)
+        if cell is None or not cell.alive:
+            self._monitors.remove(monitor.ref)
+            self._tell(monitor, "noproc", None)
+        return monitor.ref
+
+    def demonitor(self, ref: str) -> None:
+        """End a monitor."""
+        self._monitors.remove(ref)
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of `name` has exited."""
+        for monitor in self._monitors.exited(name):
+            self._tell(monitor, str(reason.kind), str(reason.failure) if reason.failure else None)
+
+    def _tell(self, monitor: Monitor, reason: str, error: str | None) -> None:
+        cell = self.registry.get(monitor.watcher)
+        if cell is not None:
+            down = {"ref": monitor.ref, "name": monitor.target, "reason": reason, "error": error}
+            cell.mailbox.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
+
+    async def _deliver_late(self, message: Message) -> None:
+        cell = self.registry.get(message.recipient)
+        try:
+            if cell is None:
+                raise self.registry.unknown(message.recipient)
+            with self._span(message) if self.tracing.active else nullcontext(message) as sent:
+                await cell.mailbox.put(sent, 30.0)
+        except UnknownAgent:
+            self.dead_letter(message, "unknown")
+        except AgentTerminated:
+            self.dead_letter(message, "terminated")
+        except MailboxFull:
+            self.dead_letter(message, "expired")
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

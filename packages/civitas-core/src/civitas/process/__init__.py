@@ -8,6 +8,7 @@ from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
+from civitas.process.timer import Timer
 
 __all__ = [
     "KILLED",
@@ -25,6 +26,7 @@ __all__ = [
     "Mailbox",
     "RestartType",
     "Status",
+    "Timer",
     "current_agent",
     "current_message",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from civitas.models import ModelProvider
     from civitas.process.incarnation import Incarnation
+    from civitas.process.timer import Timer
     from civitas.state import StateStore
     from civitas.tools import ToolRegistry
 
@@ -261,17 +262,43 @@ class AgentProcess:
             process, pattern, payload, message_type, timeout, conversation, headers
         )
 
+    def stream(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Message, None]:
+        """Send, and iterate over what the recipient emits; its reply comes last.
+
+        Closing the generator (`aclose()`, leaving `contextlib.aclosing`, cancellation) cancels the producer. A slow
+        reader slows it: it is at most 100 chunks ahead.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds until the final reply must be there; None waits for ever.
+            conversation: Defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+        Raises:
+            DeliveryError: As for `ask`, out of the iteration.
+        """
+        process = self._running()
+        return process.node.stream(
+            process, to, payload, message_type, timeout, conversation, headers
+        )
+
     def reply(self, payload: Any, message_type: str = "reply") -> Message:
         """The answer to the message being handled; return it from `handle`.
 
         Raises:
             PayloadError: `payload` cannot be sent; like any exception in a handler if it is let out.
         """
-        request = current_message.get(None)
-        if request is None:
-            raise ConfigurationError(
-                f"{self.name!r} called reply() while it handled no message; call it in handle and return it"
-            )
+        request = self._handled("reply()")
         return new_message(
             message_type,
             self.name,
@@ -279,6 +306,86 @@ class AgentProcess:
             encode(payload),
             correlation_id=request.id,
             conversation=request.conversation,
+        )
+
+    async def emit(self, payload: Any, message_type: str = "chunk") -> None:
+        """Hand one chunk to the caller that streams; no effect under `ask` and `send`.
+
+        Waits while a slow reader is 100 chunks behind.
+
+        Raises:
+            PayloadError: `payload` cannot be sent.
+        """
+        process = self._running()
+        request = self._handled("emit()")
+        if request.wants_chunks:
+            chunk = new_message(
+                message_type,
+                self.name,
+                request.reply_to or "",
+                encode(payload),
+                correlation_id=request.id,
+                conversation=request.conversation,
+            )
+            await process.node.emit(request, chunk)
+
+    async def step(self, key: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Run `fn(*args)`, sync or async, once per message, however often the message is delivered.
+
+        The result is recorded in the StateStore under the message's id and `key`, and dropped when the message is
+        finished. A kill between the end of `fn` and the record runs it again: hand `idempotency_key(key)` to an
+        outside service.
+
+        Args:
+            key: Names the step within the message; the same each time it is handled.
+            fn: What to run; its result follows the payload rules.
+            *args: For `fn`.
+        Returns:
+            The recorded result, as plain data.
+        """
+        self._handled("step()")
+        return await self._running().step(key, fn, args)
+
+    def idempotency_key(self, key: str) -> str:
+        """A text for an outside service: the same for each delivery of the message being handled."""
+        return f"{self._handled('idempotency_key()').id}:{key}"
+
+    async def monitor(self, name: str) -> str:
+        """Be told when the running incarnation of `name` exits, also where a restart follows.
+
+        One message of type ``civitas.down`` comes, with ``{"ref", "name", "reason", "error"}``; at once and with reason
+        ``noproc`` where it does not run. Semantics: Erlang's `monitor/2`.
+
+        Returns:
+            The reference, for `demonitor`.
+        """
+        process = self._running()
+        return process.node.monitor(process, name)
+
+    async def demonitor(self, ref: str) -> None:
+        """End a monitor; does nothing where it has told already."""
+        self._running().node.demonitor(ref)
+
+    def send_after(
+        self,
+        delay: float,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Timer:
+        """Send in `delay` seconds. The timer ends with this incarnation, and by its `cancel()`.
+
+        What cannot be delivered then is a dead letter.
+
+        Raises:
+            PayloadError: `payload` cannot be sent. Raised now.
+        """
+        process = self._running()
+        return process.node.send_after(
+            process, delay, to, payload, message_type, conversation, headers
         )
 
     async def checkpoint(self) -> None:
@@ -309,6 +416,14 @@ class AgentProcess:
     def tool_span(self, name: str, **attributes: Any) -> AbstractContextManager[Span]:
         """An `execute_tool NAME` span around a tool call made by hand."""
         return self._running().node.tracing.tool_span(name, **attributes)
+
+    def _handled(self, what: str) -> Message:
+        message = current_message.get(None)
+        if message is None:
+            raise ConfigurationError(
+                f"{self.name!r} called {what} while it handled no message; call it in handle"
+            )
+        return message
 
     def _running(self) -> Incarnation:
         incarnation = self._incarnation

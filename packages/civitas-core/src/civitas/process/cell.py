@@ -146,24 +146,23 @@ class Cell:
 
     # For the node.
 
-    def withdraw(self, message: Message) -> None:
-        """Whoever asked is gone: cancel the handler of `message` where the agent wants that."""
+    def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
+        """Whoever asked is gone: cancel the handler of `message` where the agent wants that.
+
+        A stream whose reader left is cancelled always, also where it still waits in the mailbox.
+        """
+        if reader_left and self.mailbox.withdraw(message):
+            self.node.dead_letter(message, "no_reader")
+            return
         incarnation, task = self._incarnation, self._task
-        if (
-            incarnation is not None
-            and task is not None
-            and self._template._options.cancel_on_timeout
-        ):
+        wanted = reader_left or self._template._options.cancel_on_timeout
+        if wanted and incarnation is not None and task is not None:
             incarnation.abandon(message, task)
 
-    async def drained(self) -> None:
-        """Wait until the mailbox is empty and nothing is being handled, or the incarnation has ended."""
-        incarnation = self._incarnation
-        if incarnation is None or incarnation.over or not self.busy:
-            return
-        if incarnation.idle is None or incarnation.idle.done():
-            incarnation.idle = self.node.loop.create_future()
-        await asyncio.shield(incarnation.idle)
+    @property
+    def alive(self) -> bool:
+        """Whether an incarnation runs."""
+        return self._incarnation is not None and not self._incarnation.over
 
     @property
     def busy(self) -> bool:
@@ -180,7 +179,7 @@ class Cell:
             _, running = await asyncio.wait({task}, timeout=_BETWEEN_CANCELLATIONS)
             if not running:
                 return
-        incarnation.over = True
+        incarnation.leave_behind()
         self._task = None
         logger.error(
             "agent %r ignores cancellation; its task is left behind and its messages go to the next incarnation. "
@@ -192,6 +191,7 @@ class Cell:
         if task is not self._task:
             return
         reason = _reason(task)
+        self.node.exited(self.name, reason)
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
             on_exit(reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,7 +15,9 @@ from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from civitas.process.agent import AgentProcess
+    from civitas.process.exit_reason import ExitReason
     from civitas.process.incarnation import Incarnation
+    from civitas.process.timer import Timer
 
 __all__ = ["Context", "current_agent", "current_message"]
 
@@ -71,6 +73,42 @@ class Context(Protocol):
         headers: Mapping[str, str] | None,
     ) -> int:
         """Hand a message to every agent whose name matches."""
+
+    def stream(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> AsyncGenerator[Message, None]:
+        """Hand a message to the agent `to` and yield what it emits, then its answer."""
+
+    async def emit(self, request: Message, chunk: Message) -> None:
+        """Hand a chunk to whoever reads the stream that `request` began."""
+
+    def send_after(
+        self,
+        sender: Incarnation,
+        delay: float,
+        to: str,
+        payload: Any,
+        message_type: str,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> Timer:
+        """Hand a message to the agent `to` in `delay` seconds."""
+
+    def monitor(self, watcher: Incarnation, target: str) -> str:
+        """Tell `watcher` when the running incarnation of `target` exits."""
+
+    def demonitor(self, ref: str) -> None:
+        """End a monitor."""
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of `name` has exited."""
 
     def answer(self, request: Message, reply: Message) -> None:
         """Hand `reply` to whoever waits for an answer to `request`."""

@@ -16,6 +16,8 @@ from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.context import Context, current_agent, current_message
 from civitas.process.exit_reason import KILLED, NORMAL, ExitReason, Failure
 from civitas.process.options import Delivery, choose
+from civitas.process.steps import Steps
+from civitas.process.timer import Timer
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -51,11 +53,12 @@ class Incarnation:
         "agent",
         "asking",
         "current",
-        "idle",
         "mailbox",
         "name",
         "node",
         "over",
+        "steps",
+        "timers",
     )
 
     def __init__(
@@ -73,8 +76,9 @@ class Incarnation:
         self.current: Message | None = None
         self.asking: list[str] = []
         """The agents that the running handler waits for."""
-        self.idle: asyncio.Future[None] | None = None
-        """Set by who waits for the mailbox to run empty."""
+        self.timers: set[Timer] = set()
+        self.steps: Steps | None = None
+        """The recorded steps of the message being handled, where there are any."""
         self._deliveries = deliveries
         self._end: ExitReason | None = None
         self._killed = False
@@ -92,7 +96,13 @@ class Incarnation:
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""
         self._killed = True
+        self._end = KILLED
         task.cancel()
+
+    def leave_behind(self) -> None:
+        """It ignores being killed: nothing it does from now on counts."""
+        self.over = True
+        self._give_back()
 
     def abandon(self, message: Message, task: asyncio.Task[ExitReason]) -> None:
         """Cancel the handler of `message`, as nobody waits for it any more; the process lives on."""
@@ -100,6 +110,14 @@ class Incarnation:
         if current is not None and current.id == message.id and not self._abandoned:
             self._abandoned = True
             task.cancel()
+
+    # For the agent.
+
+    async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Run `function` once per message; see `AgentProcess.step`."""
+        if self.steps is None:
+            self.steps = Steps(self.node.store, current_message.get())
+        return await self.steps.run(key, lambda: self._call(function, *args))
 
     # The run.
 
@@ -125,11 +143,13 @@ class Incarnation:
             try:
                 reason = await self._serve()
             except asyncio.CancelledError:
-                return self._was_killed()
-            return await self._stop(reason)
+                self._give_back()
+                return KILLED
+            return KILLED if self._killed else await self._stop(reason)
         finally:
             self.over = True
-            self._tell_idle()
+            for timer in tuple(self.timers):
+                timer.cancel()
 
     async def _start(self) -> None:
         saved = await self.node.store.get(self.name)
@@ -147,9 +167,7 @@ class Incarnation:
                 return reason
             return KILLED
         except _FAILURES as error:
-            logger.error(
-                "agent %r: on_stop raised; it ends all the same", self.name, exc_info=error
-            )
+            logger.exception("agent %r: on_stop raised; it ends all the same", self.name)
             if reason.failure is None:
                 return ExitReason.crashed(error)
         return reason
@@ -161,7 +179,6 @@ class Incarnation:
                 return self._end
             message = mailbox.take()
             if message is None:
-                self._tell_idle()
                 await mailbox.readable()
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
@@ -183,6 +200,8 @@ class Incarnation:
         finally:
             if self.asking:
                 self.asking = []
+        if self.steps is not None:
+            await self._forget_steps(message)
         # Not in the finally: what a kill interrupts stays current, and `run` decides what becomes of it.
         self.current = None
         if self._abandoned:
@@ -206,6 +225,8 @@ class Incarnation:
         while True:
             try:
                 result = await self._handle(message, options.handle_timeout)
+                if self.over:
+                    return None
                 if result is not None:
                     self.node.answer(message, self._reply(result))
                 elif message.reply_to is not None:
@@ -221,6 +242,8 @@ class Incarnation:
                 failure: BaseException = error
             except _FAILURES as error:
                 failure = error
+            if self.over:
+                return None
             if span is not None:
                 self.node.tracing.fail(span, failure)
             action, failure = await self._decide(failure, message)
@@ -295,9 +318,14 @@ class Incarnation:
         for waiting in self.mailbox.clear():
             self._drop(waiting, failure, "crashed")
 
-    def _was_killed(self) -> ExitReason:
+    async def _forget_steps(self, message: Message) -> None:
+        steps, self.steps = self.steps, None
+        if steps is not None and message.id not in self._deliveries:
+            await steps.forget()
+
+    def _give_back(self) -> None:
         """A kill met the handler: its message is redelivered where that was promised."""
-        message = self.current
+        message, self.current = self.current, None
         if message is not None:
             if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
                 self.mailbox.put_back(message.again(message.attempt + 1))
@@ -307,15 +335,10 @@ class Incarnation:
                     AgentTerminated(self.name, "it was stopped while it handled the message"),
                 )
                 self.node.dead_letter(message, "terminated")
-        return KILLED
 
     def _drop(self, message: Message, failure: Failure, reason: str) -> None:
         self.node.refuse(message, failure.as_error(self.name))
         self.node.dead_letter(message, reason)
-
-    def _tell_idle(self) -> None:
-        if self.idle is not None and not self.idle.done():
-            self.idle.set_result(None)
 
     @staticmethod
     def _cancelled() -> bool:

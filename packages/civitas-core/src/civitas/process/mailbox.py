@@ -23,7 +23,7 @@ class Mailbox:
         size: How many messages it holds before senders wait.
     """
 
-    __slots__ = ("_closed", "_queue", "_reader", "_senders", "owner", "size")
+    __slots__ = ("_closed", "_drained", "_queue", "_reader", "_senders", "owner", "size")
 
     def __init__(self, owner: str, size: int) -> None:
         self.owner = owner
@@ -32,6 +32,7 @@ class Mailbox:
         self._senders: deque[tuple[asyncio.Future[None], Message]] = deque()
         self._reader: asyncio.Future[None] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
+        self._drained: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -92,6 +93,12 @@ class Mailbox:
             self._admit()
         return message
 
+    def push(self, message: Message) -> None:
+        """Put whatever the size: a signal of the system, which must not wait. Dropped where closed."""
+        if self._closed is None:
+            self._queue.append(message)
+            self.wake()
+
     def put_back(self, message: Message) -> None:
         """Put in front: a message that is to be delivered again."""
         self._queue.appendleft(message)
@@ -106,6 +113,7 @@ class Mailbox:
     async def readable(self) -> None:
         """Wait until `wake` is called; the one reader then looks for what came."""
         self._reader = asyncio.get_running_loop().create_future()
+        self._tell_drained()
         try:
             await self._reader
         finally:
@@ -124,6 +132,7 @@ class Mailbox:
             What stood in it.
         """
         self._closed = error
+        self._tell_drained()
         while self._senders:
             room, _ = self._senders.popleft()
             if not room.done():
@@ -132,9 +141,40 @@ class Mailbox:
         self._queue.clear()
         return taken
 
+    def withdraw(self, message: Message) -> bool:
+        """Take `message` out again.
+
+        Returns:
+            Whether it still stood in the queue.
+        """
+        try:
+            self._queue.remove(message)
+        except ValueError:
+            return False
+        self._admit()
+        return True
+
+    @property
+    def idle(self) -> bool:
+        """Whether its reader waits for a message."""
+        return self._reader is not None and not self._queue
+
+    async def drained(self) -> None:
+        """Wait until the reader has come to the end and waits, or the mailbox is closed."""
+        if self.idle or self._closed is not None:
+            return
+        if self._drained is None:
+            self._drained = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._drained)
+
     def reopen(self) -> None:
         """Take messages again."""
         self._closed = None
+
+    def _tell_drained(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            drained.set_result(None)
 
     def _admit(self) -> None:
         while self._senders and len(self._queue) < self.size:

@@ -1,0 +1,45 @@
+"""Who wants to know when an agent exits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from civitas.message import new_id
+
+__all__ = ["Monitor", "Monitors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """`watcher` is told when this incarnation of `target` exits."""
+
+    ref: str
+    watcher: str
+    target: str
+
+
+class Monitors:
+    """The monitors of a node; each tells once, and ends with its watcher."""
+
+    def __init__(self) -> None:
+        self._by_ref: dict[str, Monitor] = {}
+
+    def add(self, watcher: str, target: str) -> Monitor:
+        """Begin to watch."""
+        monitor = Monitor(new_id(), watcher, target)
+        self._by_ref[monitor.ref] = monitor
+        return monitor
+
+    def remove(self, ref: str) -> None:
+        """Watch no more; does nothing where `ref` is not known."""
+        self._by_ref.pop(ref, None)
+
+    def exited(self, name: str) -> list[Monitor]:
+        """Take out the monitors on `name`, which must be told now, and drop those it held itself."""
+        if not self._by_ref:
+            return []
+        due = [monitor for monitor in self._by_ref.values() if monitor.target == name]
+        for monitor in list(self._by_ref.values()):
+            if name in (monitor.target, monitor.watcher):
+                del self._by_ref[monitor.ref]
+        return due

@@ -1,0 +1,292 @@
+"""Moves the messages of one node: from a sender to a mailbox, and answers back to who waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from civitas.errors import (
+    AgentTerminated,
+    AskCycle,
+    AskTimeout,
+    ConfigurationError,
+    DeliveryError,
+    MailboxFull,
+)
+from civitas.message import Message, encode, new_message
+from civitas.node.asks import PendingAsks
+from civitas.node.events import Events
+from civitas.node.observe import Observer
+from civitas.node.registry import Registry
+from civitas.node.streams import Chunks
+from civitas.process import Cell, Incarnation, current_message
+from civitas.process.options import check_timeout
+from civitas.telemetry.tracing import Tracing
+
+__all__ = ["Router"]
+
+
+class Router:
+    """Moves the messages of one node.
+
+    Args:
+        name: Of the node.
+        tracing: Makes the spans.
+    """
+
+    _asks: PendingAsks
+
+    def __init__(self, name: str, tracing: Tracing) -> None:
+        self.name = name
+        self.tracing = tracing
+        self.registry = Registry()
+        self.events = Events(name)
+        self.open = False
+        """Whether work from outside is taken."""
+        self._observe = Observer(tracing)
+        self._streams: dict[str, Chunks] = {}
+
+    async def send(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> None:
+        """Hand a message to the agent `to`."""
+        cell = self._find(sender, to)
+        check_timeout(timeout)
+        raw = encode(payload)
+        name = None
+        if sender is not None:
+            name = sender.name
+            if conversation is None:
+                handled = current_message.get(None)
+                if handled is not None:
+                    conversation = handled.conversation
+        message = new_message(
+            message_type, name, to, raw, conversation=conversation, headers=headers
+        )
+        if self.tracing.active:
+            with self._span(message) as message:
+                await cell.mailbox.put(message, timeout)
+        elif not cell.mailbox.offer(message):
+            await cell.mailbox.put(message, timeout)
+
+    async def broadcast(
+        self,
+        sender: Incarnation | None,
+        pattern: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> int:
+        """Hand a message to every agent whose name matches."""
+        name = sender.name if sender is not None else None
+        to = [cell.name for cell in self.registry.matching(pattern) if cell.name != name]
+        results = await asyncio.gather(
+            *(
+                self.send(sender, each, payload, message_type, timeout, conversation, headers)
+                for each in to
+            ),
+            return_exceptions=True,
+        )
+        for result in results:
+            if result is not None and not isinstance(result, (MailboxFull, AgentTerminated)):
+                raise result
+        return results.count(None)
+
+    async def ask(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> Message:
+        """Hand a message to the agent `to` and wait for its answer."""
+        cell, message, seconds, asking = self._request(
+            sender, to, payload, message_type, timeout, conversation, headers, False
+        )
+        try:
+            if self.tracing.active:
+                with self._span(message) as message:
+                    return await self._ask(cell, message, seconds)
+            return await self._ask(cell, message, seconds)
+        finally:
+            if asking is not None:
+                asking.remove(to)
+
+    async def stream(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> AsyncGenerator[Message, None]:
+        """Hand a message to the agent `to` and yield what it emits, then its answer."""
+        cell, message, seconds, asking = self._request(
+            sender, to, payload, message_type, timeout, conversation, headers, True
+        )
+        chunks = self._streams[message.id] = Chunks()
+        with self._span(message) if self.tracing.active else nullcontext(message) as message:
+            answer = self.loop.create_task(self._ask(cell, message, seconds))
+            answer.add_done_callback(lambda _: chunks.end())
+            try:
+                while (chunk := await chunks.get()) is not None:
+                    yield chunk
+                yield await answer
+            finally:
+                del self._streams[message.id]
+                if asking is not None:
+                    asking.remove(to)
+                if not answer.done():
+                    answer.cancel()
+                    cell.withdraw(message, reader_left=True)
+                    await asyncio.wait({answer})
+
+    loop: asyncio.AbstractEventLoop
+
+    async def emit(self, request: Message, chunk: Message) -> None:
+        """Hand a chunk to whoever reads the stream that `request` began."""
+        if not request.wants_chunks:
+            return
+        chunks = self._streams.get(request.id)
+        if chunks is None:
+            self.dead_letter(chunk, "no_reader")
+        else:
+            await chunks.put(chunk)
+
+    def answer(self, request: Message, reply: Message) -> None:
+        """Hand `reply` to whoever waits for an answer to `request`."""
+        if request.reply_to is not None and not self._asks.answer(request.id, reply):
+            self.dead_letter(reply, "late_reply")
+
+    def refuse(self, request: Message, error: DeliveryError) -> None:
+        """Tell whoever waits for an answer to `request` that there is none, and why."""
+        if request.reply_to is not None:
+            self._asks.answer(request.id, error)
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Count and report a message that nobody will handle."""
+        text = (
+            f"{message.type!r} from {message.sender or 'the runtime'} to "
+            f"{message.recipient} was dropped: {reason}"
+        )
+        self.events.emit("dead_letter", message.recipient, reason, text)
+        self._observe.dead_letter(message, reason)
+
+    def _request(
+        self,
+        sender: Incarnation | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+        wants_chunks: bool,
+    ) -> tuple[Cell, Message, float | None, list[str] | None]:
+        """A message that wants an answer.
+
+        Returns:
+            Whom it is for, the message, the seconds its sender waits, and the list of those its sender waits for, in
+            which `to` now stands.
+        """
+        cell = self._find(sender, to)
+        check_timeout(timeout)
+        raw = encode(payload)
+        now = time.time()
+        deadline = now + timeout if timeout is not None else None
+        asking = None
+        name = None
+        if sender is not None:
+            name = sender.name
+            handled = current_message.get(None)
+            if handled is not None:
+                if conversation is None:
+                    conversation = handled.conversation
+                # Who asked the asker waits no longer than this, so neither does the asker.
+                if handled.deadline is not None and (
+                    deadline is None or handled.deadline < deadline
+                ):
+                    deadline = handled.deadline
+                    timeout = max(deadline - now, 0.0)
+                if handled is sender.current:
+                    if cycle := self.registry.cycle(name, to):
+                        raise AskCycle(cycle)
+                    asking = sender.asking
+                    asking.append(to)
+        message = new_message(
+            message_type,
+            name,
+            to,
+            raw,
+            reply_to=self.name,
+            conversation=conversation,
+            headers=headers,
+            timestamp=now,
+            deadline=deadline,
+            wants_chunks=wants_chunks,
+        )
+        return cell, message, timeout, asking
+
+    async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
+        future = self._asks.add(message.id)
+        try:
+            if not cell.mailbox.offer(message):
+                await cell.mailbox.put(message, seconds)
+            answer = await self._asks.wait(future, seconds)
+        except asyncio.CancelledError:
+            cell.withdraw(message)
+            raise
+        finally:
+            self._asks.remove(message.id)
+        if isinstance(answer, Message):
+            return answer
+        if answer is not None:
+            raise answer
+        cell.withdraw(message)
+        raise AskTimeout(
+            message.recipient,
+            message.type,
+            seconds or 0.0,
+            f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
+        )
+
+    @contextmanager
+    def _span(self, message: Message) -> Iterator[Message]:
+        """The span of a message on its way, and the message with that span in its headers."""
+        tracing = self.tracing
+        span = tracing.start_send(message.recipient, message.type, message.id, message.conversation)
+        try:
+            yield message.with_headers({**message.headers, **tracing.inject(span)})
+        except Exception as error:
+            tracing.fail(span, error)
+            raise
+        finally:
+            span.end()
+
+    def _find(self, sender: Incarnation | None, to: str) -> Cell:
+        if sender is None and not self.open:
+            raise ConfigurationError(
+                "the runtime takes no work: it is not started, or it is stopping. "
+                "Use it inside `async with Runtime(...)`"
+            )
+        cell = self.registry.get(to)
+        if cell is None:
+            raise self.registry.unknown(to)
+        return cell

@@ -1,0 +1,55 @@
+"""Steps: what a handler must do once, however often its message is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import ConfigurationError
+from civitas.message import decode, encode
+
+if TYPE_CHECKING:
+    from civitas.message import Message
+    from civitas.state import StateStore
+
+__all__ = ["Steps"]
+
+
+class Steps:
+    """The recorded steps of one message, kept in the StateStore under its id until it is finished for good.
+
+    Args:
+        store: Where results are recorded.
+        message: The message being handled.
+    """
+
+    def __init__(self, store: StateStore, message: Message) -> None:
+        self._store = store
+        self._message = message
+        self._keys: set[str] = set()
+
+    async def run(self, key: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        """The recorded result under `key`, or that of `work`, recorded before this returns."""
+        if not key:
+            raise ConfigurationError(f"a step's key is non-empty text; got {key!r}")
+        where = self._prefix + key
+        recorded = await self._store.get(where)
+        self._keys.add(where)
+        if recorded is None:
+            # What the first run returns is what a later one would read.
+            recorded = decode(encode({"result": await work()}, f"step {key!r}"))
+            await self._store.set(where, recorded)
+        return recorded["result"]
+
+    async def forget(self) -> None:
+        """Drop what is recorded: the message is finished."""
+        keys = getattr(self._store, "keys", None)
+        if self._message.attempt and keys is not None:
+            # An earlier incarnation may have recorded steps that this one never came to.
+            self._keys.update(await keys(self._prefix))
+        for key in self._keys:
+            await self._store.delete(key)
+
+    @property
+    def _prefix(self) -> str:
+        return f"civitas:step:{self._message.id}:"
