@@ -1,0 +1,48 @@
+"""`import civitas` is quick, and loads nothing that is not needed yet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# Milliseconds; the promise to users. Ten runs, and the best counts: a busy machine is not our doing.
+LIMIT = 150
+HEAVY = [
+    *("agents", "aiosqlite", "crewai", "langchain_core", "langgraph", "nats", "openai"),
+    *("opentelemetry.sdk", "pydantic", "rich", "typer", "yaml", "zmq"),
+]
+
+
+def run_alone(code: str) -> str:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-I", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_import_civitas_takes_less_than_150_ms():
+    code = "import time; t = time.perf_counter(); import civitas; print(time.perf_counter() - t)"
+    best = min(float(run_alone(code)) for _ in range(10))
+    assert best * 1000 < LIMIT
+
+
+@pytest.mark.parametrize(
+    "module", ["civitas", "civitas_langgraph", "civitas_openai", "civitas_crewai"]
+)
+def test_importing_a_package_loads_no_framework_and_nothing_heavy(module):
+    if module == "civitas_crewai":
+        pytest.importorskip("civitas_crewai", reason="not in this environment")
+    code = f"import {module}, sys, json; print(json.dumps(sorted(sys.modules)))"
+    loaded = json.loads(run_alone(code))
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_finding_the_plugins_loads_no_framework():
+    code = (
+        "import sys, json, civitas.plugins as p; p.PluginManager().found();"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    frameworks = {"agents", "crewai", "langchain_core", "langgraph", "openai"}
+    assert frameworks & set(json.loads(run_alone(code))) == set()

@@ -1,0 +1,51 @@
+"""Rules that hold for every file of the repository."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.house.project import ROOT, tracked_files
+
+# The words stand apart here, so that this file does not break its own rule.
+FOLDERS = ["root", "work", r"home/\w+", r"Users/\w+"]
+MACHINE_PATH = re.compile(rf"(?<![\w.$}}])/(?:{'|'.join(FOLDERS)})/|/tmp/[a-z0-9]{{6,}}")
+HOSTS = ["pypi", "npmjs", "pythonhosted"]
+REGISTRY = re.compile(rf"(?:{'|'.join(HOSTS)})\.(?:org|com)|index-url *= *\S")
+PIN = re.compile(r"[a-z0-9-]+==[0-9][^ ]*( ; .+)?")
+
+
+def test_no_file_holds_a_path_of_one_machine_or_the_host_of_a_package_registry():
+    found = []
+    for path in tracked_files():
+        try:
+            lines = path.read_text().splitlines()
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(lines, 1):
+            if MACHINE_PATH.search(line) or REGISTRY.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["a.txt", "crew.txt"])
+def test_constraints_pin_every_package_and_hold_nothing_else(name):
+    lines = (ROOT / "constraints" / name).read_text().splitlines()
+    assert len(lines) > 80
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+
+
+def test_the_two_environments_hold_the_frameworks_that_cannot_be_installed_together():
+    newest = (ROOT / "constraints" / "a.txt").read_text()
+    beside_crewai = (ROOT / "constraints" / "crew.txt").read_text()
+    assert "openai-agents==0.24" in newest
+    assert "crewai==" not in newest
+    assert "openai-agents==0.20" in beside_crewai
+    assert "crewai==1.15" in beside_crewai
+
+
+def test_generated_files_are_not_kept_in_git():
+    names = {path.name for path in tracked_files()}
+    assert "uv.lock" not in names
+    assert not [name for name in names if name.endswith((".pyc", ".whl", ".tar.gz"))]

@@ -1,0 +1,85 @@
+"""Each package builds, carries what it must, and works when it is installed alone from its wheel."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.house.project import PACKAGES, ROOT, manifest
+
+# Building is seconds; installing CrewAI from a cold cache can be a minute or two.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+CONSTRAINTS = {"civitas-crewai": "crew.txt"}
+
+
+def run(*command: str | Path) -> str:
+    """Run it at the top of the repository; its output is shown where it fails."""
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    clean.pop("VIRTUAL_ENV", None)
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels and sdists of all four packages."""
+    out = tmp_path_factory.mktemp("dist")
+    run("scripts/build.sh", out)
+    return out
+
+
+def file_of(built: Path, package: str, suffix: str) -> Path:
+    (found,) = built.glob(f"{package.replace('-', '_')}-*{suffix}")
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_wheel_holds_the_package_its_licence_and_nothing_else(built, package):
+    module = PACKAGES[package]
+    with zipfile.ZipFile(file_of(built, package, ".whl")) as wheel:
+        names = wheel.namelist()
+    tops = {name.split("/")[0] for name in names}
+    version = manifest(package)["project"]["version"]
+    assert tops == {module, f"{package.replace('-', '_')}-{version}.dist-info"}
+    assert f"{module}/py.typed" in names
+    assert any(name.endswith("dist-info/licenses/LICENSE") for name in names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_sdist_carries_sources_readme_and_licence(built, package):
+    with tarfile.open(file_of(built, package, ".tar.gz")) as sdist:
+        names = {name.split("/", 1)[1] for name in sdist.getnames()}
+    assert {"LICENSE", "README.md", "pyproject.toml"} <= names
+    assert f"src/{PACKAGES[package]}/__init__.py" in names
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_works_when_it_is_installed_alone_from_its_wheel(built, package, tmp_path):
+    uv = ROOT / "scripts" / "uv.sh"
+    venv = tmp_path / "venv"
+    constraint = ROOT / "constraints" / CONSTRAINTS.get(package, "a.txt")
+    run(uv, "venv", "--quiet", "--python", sys.executable, venv)
+    python = venv / "bin" / "python"
+    wheels = [file_of(built, package, ".whl")]
+    if package != "civitas-core":
+        # The core comes from its wheel too, never from anywhere else under that name.
+        wheels.append(file_of(built, "civitas-core", ".whl"))
+    run(uv, "pip", "install", "--quiet", "--python", python, "-c", constraint, *wheels)
+    script = ROOT / "tests" / "house" / "alone" / f"{package.removeprefix('civitas-')}.py"
+    # Isolated: the repository itself must not be what is imported.
+    assert run(python, "-I", script).strip().endswith("works alone")
+    run(venv / "bin" / "civitas", "--help")
