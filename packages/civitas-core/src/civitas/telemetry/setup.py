@@ -1,0 +1,208 @@
+"""Installs OpenTelemetry providers where the ``OTEL_*`` variables ask for them and the application has none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from civitas.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+__all__ = ["Installed", "setup_from_environment"]
+
+_Kind = TypeVar("_Kind")
+
+
+class _Flushable(Protocol):
+    def force_flush(self, timeout_millis: int = ...) -> bool: ...
+
+
+class Installed:
+    """What `setup_from_environment` installed, if anything.
+
+    Attributes:
+        tracing: Whether it installed a tracer provider.
+        metrics: Whether it installed a meter provider.
+    """
+
+    def __init__(
+        self, tracing: _Flushable | None = None, metrics: _Flushable | None = None
+    ) -> None:
+        self.tracing = tracing is not None
+        self.metrics = metrics is not None
+        self._providers = [each for each in (tracing, metrics) if each is not None]
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Export what is waiting; blocks up to `timeout` seconds for each of traces and metrics.
+
+        Returns:
+            Whether all of it went out.
+        """
+        millis = int(timeout * 1000)
+        out = [provider.force_flush(millis) for provider in self._providers]
+        return all(out)
+
+    def shutdown(self, timeout: float = 5.0) -> bool:
+        """Export what is waiting at the end of a runtime.
+
+        The providers stay: OpenTelemetry takes only one in the life of an OS process, and the next runtime in this one
+        uses it again. They end with the OS process.
+        """
+        return self.flush(timeout)
+
+
+_installed: dict[str, _Flushable] = {}
+"""What was installed in this OS process; the next runtime flushes it as well."""
+
+
+def setup_from_environment(service_name: str = "civitas") -> Installed:
+    """Install a tracer and a meter provider where the environment asks for one; else do nothing, and import nothing.
+
+    ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` choose ``otlp``, ``console``, ``none``, or several with
+    commas between. Where they are not set, an OTLP endpoint (``OTEL_EXPORTER_OTLP_ENDPOINT``) is enough. The
+    application's own provider is never touched. ``OTEL_SDK_DISABLED=true`` switches all of it off. Samplers, batches,
+    headers and resource attributes follow their own ``OTEL_*`` variables.
+
+    Args:
+        service_name: The resource's ``service.name`` where the environment has none.
+    Raises:
+        ConfigurationError: An exporter is unknown, or its package is not installed.
+    """
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true":
+        if "traces" not in _installed and (names := _asked_for("TRACES")):
+            _install_tracing(names, service_name)
+        if "metrics" not in _installed and (names := _asked_for("METRICS")):
+            _install_metrics(names, service_name)
+    return Installed(_installed.get("traces"), _installed.get("metrics"))
+
+
+def _asked_for(signal: str) -> list[str]:
+    chosen = os.environ.get(f"OTEL_{signal}_EXPORTER", "")
+    names = [name.strip().lower() for name in chosen.split(",") if name.strip()]
+    if "none" in names:
+        return []
+    if not names and (
+        os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    ):
+        return ["otlp"]
+    return names
+
+
+def _install_tracing(names: list[str], service_name: str) -> None:
+    from opentelemetry import trace
+
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return  # the application's own
+    processors = [_span_processor(name) for name in names]
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider(resource=_resource(service_name))
+    for processor in processors:
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    _installed["traces"] = provider
+
+
+def _install_metrics(names: list[str], service_name: str) -> None:
+    from opentelemetry import metrics
+
+    if type(metrics.get_meter_provider()).__name__ != "_ProxyMeterProvider":
+        return  # the application's own
+    readers = [_metric_reader(name) for name in names]
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    provider = MeterProvider(readers, resource=_resource(service_name))
+    metrics.set_meter_provider(provider)
+    _installed["metrics"] = provider
+
+
+def _span_processor(name: str) -> SpanProcessor:
+    from opentelemetry.sdk.trace.export import (
+        BatchSpanProcessor,
+        ConsoleSpanExporter,
+        SimpleSpanProcessor,
+    )
+
+    match name:
+        case "console":
+            return SimpleSpanProcessor(ConsoleSpanExporter())
+        case "otlp":
+            return BatchSpanProcessor(_otlp("TRACES", "trace_exporter", "OTLPSpanExporter"))
+    return BatchSpanProcessor(_by_entry_point("opentelemetry_traces_exporter", "TRACES", name))
+
+
+def _metric_reader(name: str) -> MetricReader:
+    from opentelemetry.sdk.metrics.export import (
+        ConsoleMetricExporter,
+        PeriodicExportingMetricReader,
+    )
+
+    match name:
+        case "console":
+            return PeriodicExportingMetricReader(ConsoleMetricExporter())
+        case "otlp":
+            exporter = _otlp("METRICS", "metric_exporter", "OTLPMetricExporter")
+            return PeriodicExportingMetricReader(exporter)
+    return PeriodicExportingMetricReader(
+        _by_entry_point("opentelemetry_metrics_exporter", "METRICS", name)
+    )
+
+
+def _otlp(signal: str, module: str, exporter: str) -> Any:
+    protocol = (
+        os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL")
+        or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "http/protobuf"
+    )
+    match protocol:
+        case "http/protobuf":
+            package, cure = "http", 'pip install "civitas-core[otlp]"'
+        case "grpc":
+            package, cure = "grpc", "pip install opentelemetry-exporter-otlp-proto-grpc"
+        case _:
+            raise ConfigurationError(
+                f"OTLP over {protocol!r} is not known; set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf or grpc"
+            )
+    name = f"opentelemetry.exporter.otlp.proto.{package}.{module}"
+    try:
+        make = getattr(__import__(name, fromlist=[exporter]), exporter)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the environment asks for {signal.lower()} over OTLP, but its exporter is not installed ({error}): {cure}"
+        ) from error
+    return make()
+
+
+def _by_entry_point(group: str, signal: str, name: str) -> Any:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=group, name=name):
+        return _loaded(entry.load, signal, name)()
+    raise ConfigurationError(
+        f"OTEL_{signal}_EXPORTER={name}: there is no such exporter. "
+        "Use otlp, console or none, or install the package that brings it"
+    )
+
+
+def _loaded(load: Callable[[], Callable[[], _Kind]], signal: str, name: str) -> Callable[[], _Kind]:
+    try:
+        return load()
+    except ImportError as error:
+        raise ConfigurationError(
+            f"OTEL_{signal}_EXPORTER={name}: its package cannot be imported ({error}); install it again"
+        ) from error
+
+
+def _resource(service_name: str) -> Resource:
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+
+    resource = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        return resource.merge(Resource({SERVICE_NAME: service_name}))
+    return resource
