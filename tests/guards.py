@@ -56,12 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A developer's own key must not turn a test into a paid call.
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         os.environ.pop(name, None)
-    _network.install()
+    network.install()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the scratch folder and let the network go."""
-    _network.active = False
+    network.active = False
     if scratch := config.stash.get(_SCRATCH, None):
         scratch.cleanup()
 
@@ -101,7 +101,7 @@ def _describe_task(task: asyncio.Task[Any]) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Remember what is there before the test."""
     _before.take()
-    _network.refused.clear()
+    network.refused.clear()
     _asyncio_errors.clear()
     return (yield)
 
@@ -126,7 +126,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Compare, after every fixture of the test (and its event loop) is gone."""
     result = yield
     faults = [*_left_threads(), *_left_children(), *_left_sockets()]
-    faults += [f"the test reached for {address}" for address in _network.refused]
+    faults += [f"the test reached for {address}" for address in network.refused]
     faults += [f"asyncio logged: {text}" for text in _asyncio_errors]
     if faults:
         pytest.fail("; ".join(faults), pytrace=False)
@@ -258,7 +258,7 @@ def _is_here(host: object) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-_network = _Network()
+network = _Network()
 
 
 # --- what asyncio says about errors nobody retrieved ---------------------------------------------

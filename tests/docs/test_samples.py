@@ -1,0 +1,190 @@
+"""What the pages show is true: samples run, topologies are valid, commands and links exist."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+from civitas.demo.model_server import ModelServer
+from civitas.topology import load
+from tests.docs.blocks import Block, all_blocks, blocks, expected_output, pages, program
+from tests.house.project import PACKAGES, ROOT, manifest
+
+FRAMEWORKS = {"langgraph", "langchain_core", "langchain_openai", "agents", "openai", "crewai"}
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[str]:
+    """Address of a scripted model, so that samples with a real model's client run here too."""
+    with ModelServer(lambda _: "A scripted answer.") as server:
+        yield server.url
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder."""
+    return tmp_path
+
+
+def place_files(page: Path, folder: Path) -> None:
+    """Write what the page shows as files."""
+    for block in blocks(page):
+        if block.word == "file":
+            assert block.value
+            target = folder / block.value
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
+
+
+def imported(code: str) -> set[str]:
+    """Top-level modules that the code imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name.split(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module)):
+                found.add(module.split(".")[0])
+    return found
+
+
+def skip_where_asked(block: Block) -> None:
+    """Skip what its page marks, and only with a reason."""
+    if block.word == "skip":
+        assert block.value, f"{block.name}: a skip needs a reason: <!-- skip: why -->"
+        pytest.skip(block.value)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("block", all_blocks("python"), ids=lambda block: block.name)
+def test_a_python_sample_runs_and_prints_what_its_page_says(block, folder, model):
+    skip_where_asked(block)
+    code = block.text if block.word == "file" else program(block)
+    missing = {name for name in imported(code) & FRAMEWORKS if not find_spec(name)}
+    if missing:
+        pytest.skip(f"needs {', '.join(sorted(missing))}, which the other environment has")
+    place_files(block.page, folder)
+    sample = folder / (block.value if block.word == "file" and block.value else "sample.py")
+    sample.write_text(code)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.docs.run_sample", sample],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]),
+            "OPENAI_BASE_URL": model,
+            "OPENAI_API_KEY": "scripted",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.name}\n{done.stdout}\n{done.stderr}"
+    if (expected := expected_output(block)) is not None:
+        same = doctest.OutputChecker().check_output(
+            expected, done.stdout, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        )
+        assert same, f"{block.name} prints\n{done.stdout}\nand its page says\n{expected}"
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=lambda block: block.name)
+def test_a_topology_on_a_page_is_valid(block, folder):
+    skip_where_asked(block)
+    if "supervision" not in (yaml.safe_load(block.text) or {}):
+        pytest.skip("a part of a file, or not a topology")
+    path = folder / "topology.yaml"
+    path.write_text(block.text)
+    load(path)
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The command lines of a console block, as words."""
+    text = block.text.replace("\\\n", " ")
+    lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    return [shlex.split(part) for line in lines for part in re.split(r" && | \| ", line)]
+
+
+@pytest.mark.parametrize("block", all_blocks("console"), ids=lambda block: block.name)
+def test_a_command_on_a_page_exists(block):
+    skip_where_asked(block)
+    found = commands(block)
+    assert found, f"{block.name}: a console block shows commands after `$ `"
+    for words in found:
+        check_command(block, words)
+
+
+def check_command(block: Block, words: list[str]) -> None:
+    """Fail unless this command line can work."""
+    match words:
+        case ["make", *targets]:
+            makefile = (ROOT / "Makefile").read_text()
+            for target in targets:
+                if "=" not in target:
+                    assert re.search(rf"^{target}:", makefile, re.MULTILINE), (block.name, target)
+        case ["civitas", *rest]:
+            verbs = [word for word in rest[:2] if re.fullmatch("[a-z]+", word)]
+            check_civitas_command(block, verbs)
+        case ["pip", "install", *requirements] | ["uv", "add", *requirements]:
+            for requirement in requirements:
+                check_requirement(block, requirement)
+        case ["git", "clone", *_] | ["cd", _]:
+            pass
+        case _:
+            pytest.fail(f"{block.name}: nobody checks {words[0]!r}; mark it <!-- skip: why -->")
+
+
+def check_civitas_command(block: Block, verbs: list[str]) -> None:
+    """The longest of `civitas a b`, `civitas a` that knows --help must be the whole of it."""
+    for length in range(len(verbs), -1, -1):
+        done = subprocess.run(
+            [Path(sys.executable).with_name("civitas"), *verbs[:length], "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            assert length >= min(1, len(verbs)), f"{block.name}: no command civitas {verbs}"
+            return
+    pytest.fail(f"{block.name}: civitas --help fails: {done.stderr}")
+
+
+def check_requirement(block: Block, requirement: str) -> None:
+    """What `pip install` is told must be one of our packages, with an extra that it has."""
+    match = re.fullmatch(r"([\w-]+)(?:\[([\w,]+)\])?", requirement)
+    assert match, (block.name, requirement)
+    package, extras = match.groups()
+    if package.startswith("civitas"):
+        assert package in PACKAGES, (block.name, requirement)
+        known = manifest(package)["project"].get("optional-dependencies", {})
+        assert set(extras.split(",") if extras else []) <= set(known), (block.name, requirement)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that the headings of a page make."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
