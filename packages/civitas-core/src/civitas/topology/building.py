@@ -1,0 +1,284 @@
+"""`build`: from a checked topology to the `Supervisor` that a runtime runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+from civitas.errors import ConfigurationError, PluginError, StartFailed
+from civitas.frameworks.wrapping import wrap_with
+from civitas.plugins import PluginManager
+from civitas.process import AgentProcess
+from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.topology.keywords import keywords_of
+from civitas.topology.limits import beyond
+from civitas.topology.model import (
+    AgentEntry,
+    DynamicSupervisorEntry,
+    StateEntry,
+    SupervisorEntry,
+    Topology,
+)
+from civitas.topology.names import Unresolved, add_to_path, resolve
+from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.topology.yaml_reader import Path
+from civitas.transport import TRANSPORTS
+
+__all__ = ["build", "runtime_options"]
+
+
+def build(
+    topology: Topology,
+    *,
+    agent_classes: Mapping[str, type[AgentProcess]] | None = None,
+    plugins: PluginManager | None = None,
+) -> Supervisor:
+    """Make the supervision tree of a topology: imports what it names and constructs its agents.
+
+    The topology's folder is put on `sys.path` first, so that modules beside it are found.
+
+    Args:
+        topology: What `load` returned.
+        agent_classes: Short names for `type:`; they win over those of plugins.
+        plugins: The plugins of the runtime.
+    Raises:
+        TopologyError: Something in it leads nowhere, does not fit the constructor it is meant for, or is not in
+            this version yet. All of it in one text.
+        StartFailed: A module or a constructor raised; `.cause` is what it raised.
+    """
+    return _Builder(topology, agent_classes or {}, plugins or PluginManager()).build()
+
+
+def runtime_options(
+    topology: Topology, *, plugins: PluginManager | None = None, leave_out: Collection[str] = ()
+) -> dict[str, Any]:
+    """The keywords of `Runtime` that a topology gives.
+
+    Args:
+        topology: What `load` returned.
+        plugins: The plugins of the runtime, which know the state stores.
+        leave_out: Keywords given otherwise; a state store among them is not made.
+    Raises:
+        TopologyError: The state store is unknown, or its keywords do not fit.
+    """
+    options: dict[str, Any] = {
+        "name": topology.name,
+        "transport": topology.transport.type,
+        "drain_timeout": topology.runtime.drain_timeout,
+    }
+    if topology.state is not None and "state_store" not in leave_out:
+        options["state_store"] = _state_store(topology, topology.state, plugins or PluginManager())
+    return {key: value for key, value in options.items() if key not in leave_out}
+
+
+class _Builder:
+    def __init__(
+        self,
+        topology: Topology,
+        agent_classes: Mapping[str, type[AgentProcess]],
+        plugins: PluginManager,
+    ) -> None:
+        self._topology = topology
+        self._source = topology.source
+        self._agent_classes = agent_classes
+        self._plugins = plugins
+        self._problems: list[Problem] = []
+
+    def build(self) -> Supervisor:
+        self._problems = beyond(self._topology, TRANSPORTS)
+        self._raise_problems()
+        if self._source.folder is not None:
+            add_to_path(self._source.folder)
+        root = self._supervisor(("supervision",), self._topology.supervision)
+        self._raise_problems()
+        return root
+
+    def _raise_problems(self) -> None:
+        if self._problems:
+            raise topology_error(self._problems, self._source.file)
+
+    def _supervisor(self, path: Path, entry: SupervisorEntry) -> Supervisor:
+        children: list[ChildSpec] = []
+        for i, child in enumerate(entry.children):
+            place = (*path, "children", i, child.kind)
+            if isinstance(child.entry, SupervisorEntry):
+                children.append(self._supervisor(place, child.entry))
+            elif isinstance(child.entry, AgentEntry):
+                try:
+                    children.append(self._agent(place, child.entry))
+                except _Wrong as wrong:
+                    self._problems += wrong.problems
+            elif isinstance(child.entry, DynamicSupervisorEntry):
+                name = child.entry.name
+                children.append(DynamicSupervisor(name, **child.entry.given("name")))
+        return Supervisor(entry.name, children, **entry.given("name", "children"))
+
+    def _agent(self, path: Path, entry: AgentEntry) -> AgentProcess:
+        try:
+            agent = self._typed(path, entry) if entry.type else self._wrapped(path, entry)
+        except PluginError:
+            raise
+        except ConfigurationError as error:
+            raise _Wrong(self._blame(path, entry, error)) from error
+        except (_Wrong, KeyboardInterrupt):
+            raise
+        # A module may do anything when it is imported, sys.exit() too.
+        except (Exception, SystemExit) as error:
+            raise StartFailed(entry.name, error) from error
+        if getattr(agent, "name", None) != entry.name:
+            raise self._wrong(
+                (*path, "type"),
+                f"{type(agent).__name__} must hand its name on: "
+                "super().__init__(name, **keywords) in its __init__",
+            )
+        return agent
+
+    def _typed(self, path: Path, entry: AgentEntry) -> AgentProcess:
+        kind = self._class(path, entry.type)
+        keywords = keywords_of(kind)
+        accepted = [name for name in keywords.names if name != "name"]
+        unknown = [
+            key
+            for key in (*entry.given(*_NOT_KEYWORDS), *entry.further)
+            if key not in keywords.names
+        ]
+        problems = [
+            self._source.problem(
+                (*path, key), unknown_word("key", key, [*_HERE, *accepted], f"{kind.__name__}")
+            )
+            for key in unknown
+        ]
+        # A constructor with **keywords may take more than it shows; what stands under args is meant for it.
+        if not keywords.hands_on:
+            problems += [
+                self._source.problem(
+                    (*path, "args", key),
+                    unknown_word("key", key, accepted, f"the arguments of {kind.__name__}"),
+                )
+                for key in entry.args
+                if key not in keywords.names
+            ]
+        given = entry.keywords()
+        problems += [
+            self._source.problem(path, f"{kind.__name__} needs {name!r}")
+            for name in keywords.required
+            if name != "name" and name not in given
+        ]
+        if problems:
+            raise _Wrong(problems)
+        try:
+            return kind(entry.name, **given)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # from within the constructor
+            raise self._wrong(
+                (*path, "type"), f"{error}; its first argument is the name"
+            ) from error
+
+    def _wrapped(self, path: Path, entry: AgentEntry) -> AgentProcess:
+        obj = self._resolve((*path, "wrap"), entry.wrap)
+        return wrap_with(self._plugins, obj, entry.name, entry.keywords())
+
+    def _class(self, path: Path, name: str) -> type[AgentProcess]:
+        short = {**self._plugins.agent_types(), **self._agent_classes}
+        place = (*path, "type")
+        if name in short:
+            kind = short[name]
+        elif "." in name or ":" in name:
+            kind = self._resolve(place, name)
+        else:
+            text = f"write {name!r} as package.module.Class"
+            if short:
+                text = f"{unknown_word('agent type', name, sorted(short))}; or {text}"
+            raise self._wrong(place, text)
+        if not (isinstance(kind, type) and issubclass(kind, AgentProcess)):
+            what = (
+                f"the class {kind.__name__}"
+                if isinstance(kind, type)
+                else f"a {type(kind).__name__}"
+            )
+            raise self._wrong(
+                place,
+                f"{name!r} names no subclass of AgentProcess but {what}; "
+                "a framework's graph, agent or crew is named by 'wrap'",
+            )
+        return kind
+
+    def _resolve(self, path: Path, reference: str) -> Any:
+        try:
+            return resolve(reference, self._source.folder)
+        except Unresolved as error:
+            raise self._wrong(path, str(error)) from None
+
+    def _blame(self, path: Path, entry: AgentEntry, error: Exception) -> list[Problem]:
+        """The problem `error`, at the line of the key that it names."""
+        text = str(error)
+        for key in entry.keywords():
+            if re.search(rf"\b{re.escape(key)}\b", text):
+                path = (*path, "args", key) if key in entry.args else (*path, key)
+                break
+        else:
+            path = (*path, "type" if entry.type else "wrap")
+        return [self._source.problem(path, text)]
+
+    def _wrong(self, path: Path, text: str) -> _Wrong:
+        return _Wrong([self._source.problem(path, text)])
+
+
+_NOT_KEYWORDS = ("name", "type", "wrap", "args", "process", "replicas")
+_HERE = ("type", "args", "process")
+
+
+class _Wrong(Exception):
+    """One agent cannot be made; the others are still looked at."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(problems)
+
+
+def _state_store(topology: Topology, entry: StateEntry, plugins: PluginManager) -> Any:
+    source = topology.source
+    stores = plugins.state_stores()
+
+    def wrong(*problems: Problem) -> ConfigurationError:
+        return topology_error(problems, source.file)
+
+    if entry.type not in stores:
+        text = unknown_word("state store", entry.type, sorted(stores))
+        raise wrong(source.problem(("state", "type"), text))
+    kind: Callable[..., Any] = stores[entry.type]
+    keywords = keywords_of(kind)
+    where = f"state of type {entry.type!r}"
+    problems = [
+        source.problem(("state", key), unknown_word("key", key, ["type", *keywords.names], where))
+        for key in entry.further
+        if key not in keywords.names and not keywords.hands_on
+    ]
+    problems += [
+        source.problem(("state",), f"{where} needs {name!r}")
+        for name in keywords.required
+        if name not in entry.further
+    ]
+    if problems:
+        raise wrong(*problems)
+    given = {key: _beside(source.folder, key, value) for key, value in entry.further.items()}
+    try:
+        return kind(**given)
+    except Exception as error:
+        place = next(
+            (key for key in given if re.search(rf"\b{re.escape(key)}\b", str(error))), None
+        )
+        path = ("state", place) if place else ("state",)
+        text = str(error) if isinstance(error, ConfigurationError) else f"{where}: {error!r}"
+        raise wrong(source.problem(path, text)) from error
+
+
+def _beside(folder: FilePath | None, key: str, value: Any) -> Any:
+    """A path, relative to the topology's folder; other values as they are."""
+    if key != "path" or not isinstance(value, str) or value.startswith(":"):
+        return value
+    path = FilePath(value).expanduser()
+    return str(path if folder is None else folder / path)

@@ -1,0 +1,127 @@
+"""What must hold between several places of a topology."""
+
+from __future__ import annotations
+
+from civitas.topology.model import (
+    AGENT_KEYWORDS,
+    AgentEntry,
+    Child,
+    SupervisorEntry,
+    Topology,
+)
+from civitas.topology.problems import Problem, nearest
+from civitas.topology.yaml_reader import Path
+
+__all__ = ["check"]
+
+_KINDS = tuple(Child.model_fields)
+
+
+def check(topology: Topology) -> list[Problem]:
+    """Everything that is wrong, best found before anything looks at the entries of the children."""
+    problems = _kinds(topology, ("supervision",), topology.supervision)
+    if topology.state is None and "state" in topology.model_fields_set:
+        text = "'state' is a mapping, such as {type: sqlite, path: civitas.db}; got nothing"
+        problems.append(topology.source.problem(("state",), text))
+    if problems:
+        return problems  # whoever walks the tree relies on each child having one kind
+    for path, _, entry in topology.walk():
+        if isinstance(entry, AgentEntry):
+            problems += _agent(topology, path, entry)
+    return problems + _names(topology) + _processes(topology)
+
+
+def _kinds(topology: Topology, path: Path, supervisor: SupervisorEntry) -> list[Problem]:
+    problems = []
+    for i, child in enumerate(supervisor.children):
+        place = (*path, "children", i)
+        kinds = sorted(child.model_fields_set, key=_KINDS.index)
+        if len(kinds) != 1:
+            got = f"got {' and '.join(kinds)}" if kinds else "got none"
+            text = f"a child is one of {', '.join(_KINDS)}; {got}"
+            if kinds:
+                text += ". Begin each child with a dash of its own"
+            problems.append(topology.source.problem(place, text))
+        problems += [
+            topology.source.problem(
+                (*place, kind), f"{kind!r} is a mapping (key: value); got nothing"
+            )
+            for kind in kinds
+            if getattr(child, kind) is None
+        ]
+        if child.supervisor is not None:
+            problems += _kinds(topology, (*place, "supervisor"), child.supervisor)
+    return problems
+
+
+def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
+    problem = topology.source.problem
+    who = f"agent {entry.name!r}"
+    found = []
+    given = entry.model_fields_set & {"type", "wrap"}
+    if len(given) == 2:
+        found.append(
+            problem(
+                (*path, "wrap"),
+                f"{who} has both 'type' and 'wrap'; keep 'type' for a class of agents, "
+                "or 'wrap' for a framework's object",
+            )
+        )
+    if not given:
+        found.append(
+            problem(
+                path,
+                f"{who} needs 'type' (the class, such as myapp.agents.Planner) or 'wrap' "
+                f"(a framework's object, such as myapp.graphs:graph){_meant(entry)}",
+            )
+        )
+    for key in entry.args:
+        if key in AGENT_KEYWORDS or key == "name":
+            text = f"{key!r} stands beside 'args', not in it: every agent has it"
+            found.append(problem((*path, "args", key), text))
+        elif key in entry.further:
+            text = f"{key!r} is given twice, in 'args' and beside it; take one out"
+            found.append(problem((*path, "args", key), text))
+    if "replicas" in entry.model_fields_set and not entry.process:
+        text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
+        found.append(problem((*path, "replicas"), text))
+    return found
+
+
+def _meant(entry: AgentEntry) -> str:
+    for word in ("type", "wrap"):
+        near = nearest(word, entry.further)
+        if near:
+            return f"; is {near!r} meant for {word!r}?"
+    return ""
+
+
+def _names(topology: Topology) -> list[Problem]:
+    problems = []
+    first: dict[str, tuple[str, Path]] = {}
+    for path, kind, entry in topology.walk():
+        if entry.name not in first:
+            first[entry.name] = (kind, path)
+            continue
+        other, where = first[entry.name]
+        place = topology.source.places.get((*where, "name"))
+        line = f" in line {place.key}" if place else ""
+        problems.append(
+            topology.source.problem(
+                (*path, "name"),
+                f"the name {entry.name!r} is taken by the {other.replace('_', ' ')}{line}; "
+                "names are addresses and must differ",
+            )
+        )
+    return problems
+
+
+def _processes(topology: Topology) -> list[Problem]:
+    text = "'root' is the process that runs the supervision tree; choose another name"
+    paths = [("processes", name) for name in topology.processes if name == "root"]
+    named: list[Path] = [
+        (*path, "process")
+        for path, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.process == "root"
+    ]
+    return [topology.source.problem(path, text) for path in (*paths, *named)]

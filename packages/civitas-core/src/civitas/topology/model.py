@@ -1,0 +1,287 @@
+"""The grammar of a topology as pydantic models: each field a key, each model a mapping.
+
+These models say what may be written; `checks` what must hold between several places; `limits` what this
+version cannot run yet. A JSON Schema for editors comes from here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool
+from pydantic_core import PydanticCustomError
+
+from civitas.errors import ConfigurationError
+from civitas.process import Delivery, RestartType
+from civitas.process.options import check_name
+from civitas.supervision import BackoffPolicy, RestartStrategy
+from civitas.topology.problems import did_you_mean
+from civitas.topology.source import Source
+from civitas.topology.yaml_reader import Path
+
+__all__ = [
+    "AGENT_KEYWORDS",
+    "AgentEntry",
+    "Child",
+    "ConversationPoolEntry",
+    "DynamicSupervisorEntry",
+    "Entry",
+    "ProcessEntry",
+    "RuntimeEntry",
+    "StateEntry",
+    "SupervisorEntry",
+    "Topology",
+    "TransportEntry",
+]
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def _word(kind: type[_Word]) -> BeforeValidator:
+    """Accept the words of an enum in any case."""
+
+    def choose(value: Any) -> Any:
+        words = [member.value for member in kind]
+        if isinstance(value, str) and value.lower() in words:
+            return kind(value.lower())
+        raise PydanticCustomError(
+            "word",
+            "{text}",
+            {"text": f"is one of {', '.join(words)}; got {value!r}{did_you_mean(value, words)}"},
+        )
+
+    return BeforeValidator(choose)
+
+
+def _name(value: Any) -> Any:
+    try:
+        return check_name(value)
+    except ConfigurationError:
+        quotes = "; put it in quotes" if isinstance(value, (int, float)) else ""
+        rule = "is 1 to 200 characters without white space and / * ? [ ]"
+        raise PydanticCustomError(
+            "name", "{text}", {"text": f"{rule}; got {value!r}{quotes}"}
+        ) from None
+
+
+def _text_of_scalar(value: Any) -> Any:
+    """`PORT: 8080` and `DEBUG: true` in an environment are text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+Strategy = Annotated[RestartStrategy, _word(RestartStrategy)]
+Backoff = Annotated[BackoffPolicy, _word(BackoffPolicy)]
+Restart = Annotated[RestartType, _word(RestartType)]
+DeliveryWord = Annotated[Delivery, _word(Delivery)]
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Entry(BaseModel):
+    """A mapping of the file. Only keys that stand in it are in `model_fields_set`."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    def given(self, *leave_out: str) -> dict[str, Any]:
+        """The declared keys that stand in the file, with their values."""
+        return {
+            key: getattr(self, key)
+            for key in type(self).model_fields
+            if key in self.model_fields_set and key not in leave_out
+        }
+
+
+class OpenEntry(Entry):
+    """A mapping that takes further keys: keywords of a class that only its own constructor knows."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """The keys that are not declared here, with their values."""
+        return dict(self.model_extra or {})
+
+
+class TransportEntry(OpenEntry):
+    """What carries messages between OS processes."""
+
+    type: Text
+
+
+class StateEntry(OpenEntry):
+    """Where agents keep their state; the other keys are keywords of the store's constructor."""
+
+    type: Text
+
+
+class RuntimeEntry(Entry):
+    """Options of the runtime."""
+
+    drain_timeout: SecondsOrZero = 30.0
+    node_timeout: Seconds = 10.0
+
+
+class ProcessEntry(Entry):
+    """An OS process; what is not given has a default."""
+
+    python: Text | None = None
+    env: dict[str, Annotated[str, BeforeValidator(_text_of_scalar)]] = Field(default_factory=dict)
+    cwd: Text | None = None
+    start: StrictBool = True
+    start_timeout: Seconds | None = 30.0
+    hang_timeout: Seconds | None = 30.0
+
+
+class AgentEntry(OpenEntry):
+    """An agent: `type` or `wrap`, and keywords of the constructor of its class or adapter."""
+
+    name: Name
+    type: Text = Field(default="")
+    wrap: Text = Field(default="")
+    args: dict[str, Any] = Field(default_factory=dict)
+    process: Name = Field(default="")
+    replicas: Count = 1
+
+    # Those of every agent, known here so that a wrong one is found without importing anything.
+    mailbox_size: Count = 1000
+    restart: Restart = RestartType.PERMANENT
+    shutdown_timeout: SecondsOrZero | None = 30.0
+    max_retries: CountOrZero = 3
+    handle_timeout: Seconds | None = None
+    cancel_on_timeout: StrictBool = False
+    delivery: DeliveryWord = Delivery.AT_MOST_ONCE
+    max_deliveries: Count = 3
+
+    def keywords(self) -> dict[str, Any]:
+        """What to call the constructor with beside the name, as far as it stands in the file."""
+        declared = {key: value for key, value in self.given().items() if key in AGENT_KEYWORDS}
+        return {**declared, **self.further, **self.args}
+
+
+AGENT_KEYWORDS = (
+    "mailbox_size",
+    "restart",
+    "shutdown_timeout",
+    "max_retries",
+    "handle_timeout",
+    "cancel_on_timeout",
+    "delivery",
+    "max_deliveries",
+)
+"""The keywords that every agent takes."""
+
+
+class ConversationPoolEntry(AgentEntry):
+    """A pool with one process for each conversation; the other keys describe the agent in them."""
+
+    idle_timeout: Seconds | None = 600.0
+    max_live: Count = 1000
+
+
+class DynamicSupervisorEntry(Entry):
+    """A supervisor whose children come at run time."""
+
+    name: Name
+    max_children: CountOrZero | None = None
+    max_restarts: CountOrZero = 3
+    restart_window: Seconds = 60.0
+    backoff: Backoff = BackoffPolicy.EXPONENTIAL
+    backoff_base: SecondsOrZero = 0.01
+    backoff_max: SecondsOrZero = 60.0
+    restart: Restart = RestartType.PERMANENT
+
+
+class SupervisorEntry(Entry):
+    """A supervisor and its children, in start order."""
+
+    name: Name
+    strategy: Strategy = RestartStrategy.ONE_FOR_ONE
+    max_restarts: CountOrZero = 3
+    restart_window: Seconds = 60.0
+    backoff: Backoff = BackoffPolicy.EXPONENTIAL
+    backoff_base: SecondsOrZero = 0.01
+    backoff_max: SecondsOrZero = 60.0
+    restart: Restart = RestartType.PERMANENT
+    children: list[Child] = Field(default_factory=list)
+
+
+class Child(Entry):
+    """One child: a mapping with a single key, its kind."""
+
+    agent: AgentEntry | None = None
+    supervisor: SupervisorEntry | None = None
+    dynamic_supervisor: DynamicSupervisorEntry | None = None
+    conversation_pool: ConversationPoolEntry | None = None
+
+    @property
+    def kind(self) -> str:
+        """`agent`, `supervisor`, `dynamic_supervisor` or `conversation_pool`."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def entry(self) -> Named:
+        """What stands under that key."""
+        entry: Named = getattr(self, self.kind)
+        return entry
+
+
+SupervisorEntry.model_rebuild()  # it is made of children, and they of it
+
+
+class RootEntry(SupervisorEntry):
+    """The root of the tree."""
+
+    name: Name = "root"
+
+
+Named = AgentEntry | SupervisorEntry | DynamicSupervisorEntry | ConversationPoolEntry
+
+
+class Serializer(StrEnum):
+    """The wire format between OS processes."""
+
+    MSGPACK = "msgpack"
+    JSON = "json"
+
+
+class Topology(Entry):
+    """A topology that is valid in itself: nothing is imported, nothing started.
+
+    `civitas.topology.load` makes one. Its attributes are the keys of the file.
+    """
+
+    name: Name = "civitas"
+    transport: TransportEntry = TransportEntry(type="in_process")
+    state: StateEntry | None = None
+    serializer: Annotated[Serializer, _word(Serializer)] = Serializer.MSGPACK
+    runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
+    processes: dict[Name, ProcessEntry] = Field(default_factory=dict)
+    supervision: RootEntry
+
+    _source: Source = PrivateAttr()
+
+    @property
+    def source(self) -> Source:
+        """Where it comes from, with the place of everything in it."""
+        return self._source
+
+    def walk(self) -> Iterator[tuple[Path, str, Named]]:
+        """Everything in the tree, depth first: its path, its kind, its entry."""
+        yield ("supervision",), "supervisor", self.supervision
+        yield from _below(("supervision",), self.supervision)
+
+
+def _below(path: Path, supervisor: SupervisorEntry) -> Iterator[tuple[Path, str, Named]]:
+    for i, child in enumerate(supervisor.children):
+        place = (*path, "children", i, child.kind)
+        yield place, child.kind, child.entry
+        if isinstance(child.entry, SupervisorEntry):
+            yield from _below(place, child.entry)

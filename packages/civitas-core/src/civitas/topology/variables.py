@@ -1,0 +1,79 @@
+"""`${VAR}` and `${VAR:-default}` in a topology."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+__all__ = ["BadVariable", "Variables"]
+
+_FORM = re.compile(r"\$\$\{|\$\{[^}\n]*\}|\$\{|[\ue000\ue001]")
+_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?")
+_MARK = re.compile("\ue000([0-9]+)\ue001")
+
+
+class BadVariable(ValueError):
+    """A variable that is not set, or `${` that is not one; its text says what to do."""
+
+
+class Variables:
+    """Hides the variables of a YAML text from the YAML parser, and puts their values into its scalars.
+
+    Hiding comes first because `{path: ${DB}}` is not YAML: a brace may not stand in plain text between
+    braces. Values come last, scalar by scalar, so that no value can change the structure of the file.
+
+    Args:
+        environment: Where the values are; the environment of this OS process by default.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+        self._forms: list[str] = []
+
+    def hide(self, text: str) -> str:
+        """`text` with a mark in place of each variable; line breaks stay where they are."""
+
+        def mark(match: re.Match[str]) -> str:
+            self._forms.append(match[0])
+            return f"\ue000{len(self._forms) - 1}\ue001"
+
+        return _FORM.sub(mark, text)
+
+    def expand(self, text: str) -> str:
+        """`text` with each mark replaced by the value of its variable.
+
+        Raises:
+            BadVariable: One is not set and has no default, or is not written as a variable.
+        """
+        return _MARK.sub(lambda match: self._value(self._forms[int(match[1])]), text)
+
+    def show(self, text: str) -> str:
+        """`text` with each mark replaced by what stood there, for an error."""
+        return _MARK.sub(lambda match: self._forms[int(match[1])], text)
+
+    def substitute(self, text: str) -> str:
+        """`text`, which no parser needs to read, with its variables replaced; raises as `expand`."""
+        return self.expand(self.hide(text))
+
+    def _value(self, form: str) -> str:
+        if form == "$${":
+            return "${"
+        if not form.startswith("$"):
+            return form  # a character of the text that happens to be one of our marks
+        inside = _INSIDE.fullmatch(form[2:-1]) if form.endswith("}") else None
+        if inside is None or "${" in form[2:]:
+            raise BadVariable(
+                f"{form} is not a variable; write ${{NAME}} or ${{NAME:-default}}, "
+                "or $${ for a ${ that is meant as it stands"
+            )
+        name, default = inside[1], inside[2]
+        value = self._environment.get(name)
+        if value or (value is not None and default is None):
+            return value
+        if default is None:
+            raise BadVariable(
+                f"the environment variable {name} is not set; set it, "
+                f"or give a default: ${{{name}:-default}}"
+            )
+        return default

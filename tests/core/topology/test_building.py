@@ -1,0 +1,462 @@
+"""`build`: from names in a file to agents, and what is said where a name leads nowhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import civitas.plugins
+from civitas.errors import ConfigurationError, PluginError, StartFailed, TopologyError
+from civitas.plugins import PluginManager
+from civitas.process import AgentProcess, Delivery, RestartType
+from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.supervision import DynamicSupervisor, RestartStrategy, Supervisor
+from civitas.topology import build, load, runtime_options
+
+Write = Callable[[str], Path]
+WriteModule = Callable[[str, str], Path]
+
+TEAM = """
+from civitas.process import AgentProcess
+import os
+
+class Planner(AgentProcess):
+    def __init__(self, name, *, style="long", **keywords):
+        super().__init__(name, **keywords)
+        self.style = style
+
+class Sized(Planner):
+    def __init__(self, name, size, **keywords):
+        if size == 13:
+            raise ValueError("an unlucky size")
+        super().__init__(name, **keywords)
+        self.size = size
+
+class Renamed(AgentProcess):
+    def __init__(self, name):
+        super().__init__("somebody-else")
+
+class Closed(AgentProcess):
+    def __init__(self, name):
+        super().__init__(name)
+
+class Nameless(AgentProcess):
+    def __init__(self):
+        super().__init__("nameless")
+
+class Takes(AgentProcess):
+    def __init__(self, name, **anything):
+        super().__init__(name)
+        self.anything = anything
+
+class Outer:
+    class Inner(Planner):
+        pass
+
+class Thing:
+    '''An object of a framework.'''
+
+thing = Thing()
+number = 5
+
+def make_thing():
+    return Thing()
+
+def make_nothing():
+    raise LookupError("no key for the model")
+"""
+
+
+class ThingAgent(AgentProcess):
+    def __init__(self, name: str, *, thing: Any, temperature: float = 0.5, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.thing = thing
+        self.temperature = temperature
+
+
+class ThingPlugin:
+    """An adapter, as another distribution would bring it."""
+
+    @civitas.plugins.hookimpl
+    def civitas_wrap(self, obj: Any, name: str, options: dict[str, Any]) -> AgentProcess | None:
+        if type(obj).__name__ != "Thing":
+            return None
+        if "temprature" in options:
+            raise ConfigurationError(
+                "ThingAgent takes no 'temprature'; did you mean 'temperature'?"
+            )
+        return ThingAgent(name, thing=obj, **options)
+
+    @civitas.plugins.hookimpl
+    def civitas_agent_types(self) -> dict[str, Any]:
+        return {"Thingy": ThingAgent}
+
+
+@pytest.fixture
+def plugins() -> PluginManager:
+    return PluginManager([ThingPlugin()], discover=False)
+
+
+@pytest.fixture
+def make(write: Write, module: WriteModule, plugins: PluginManager) -> Callable[..., Supervisor]:
+    """Build a topology whose children are these lines, from line 3 on, beside the package `team`."""
+    module("team.__init__", "")
+    module("team.crew", TEAM)
+
+    def built(*agents: str, **keywords: Any) -> Supervisor:
+        children = "".join(f"\n    - agent: {{{agent}}}" for agent in agents)
+        topology = load(write(f"supervision:\n  children:{children or ' []'}"))
+        return build(topology, plugins=plugins, **keywords)
+
+    return built
+
+
+Make = Callable[..., Supervisor]
+
+
+# What works.
+
+
+def test_a_tree_is_built_as_it_is_written(
+    write: Write, module: WriteModule, plugins: PluginManager
+) -> None:
+    module("team.__init__", "")
+    module("team.crew", TEAM)
+    root = build(
+        load(
+            write(
+                """
+                supervision:
+                  name: top
+                  strategy: rest_for_one
+                  max_restarts: 7
+                  backoff: none
+                  children:
+                    - agent: {name: one, type: team.crew.Planner, style: terse, restart: Transient}
+                    - supervisor:
+                        name: inner
+                        restart: temporary
+                        children:
+                          - agent: {name: two, type: "team.crew:Sized", args: {size: 3}, mailbox_size: 5}
+                          - agent: {name: three, wrap: "team.crew:thing", delivery: at_least_once}
+                    - dynamic_supervisor: {name: sessions, max_children: 5, max_restarts: 1}
+                """
+            )
+        ),
+        plugins=plugins,
+    )
+    one, inner, sessions = root.children
+    plain = Supervisor("x", max_restarts=7, backoff="none")
+    assert (root.name, root.strategy, root.limits) == (
+        "top",
+        RestartStrategy.REST_FOR_ONE,
+        plain.limits,
+    )
+    assert isinstance(one, AgentProcess)
+    assert (type(one).__name__, one.name, one.style) == ("Planner", "one", "terse")  # type: ignore[attr-defined]
+    assert one._options.restart is RestartType.TRANSIENT
+    assert isinstance(inner, Supervisor)
+    assert inner.restart is RestartType.TEMPORARY
+    two, three = inner.children
+    assert isinstance(two, AgentProcess)
+    assert (two.size, two._options.mailbox_size) == (3, 5)  # type: ignore[attr-defined]
+    assert isinstance(three, ThingAgent)
+    assert type(three.thing).__name__ == "Thing"
+    assert three._options.delivery is Delivery.AT_LEAST_ONCE
+    assert sessions == DynamicSupervisor("sessions", max_children=5, max_restarts=1)
+
+
+def test_a_class_inside_a_class_is_found(make: Make) -> None:
+    root = make(
+        "name: a, type: team.crew.Outer.Inner",
+        "name: b, type: 'team.crew:Outer.Inner'",
+    )
+    assert {type(child).__name__ for child in root.children} == {"Inner"}
+
+
+def test_a_short_name_comes_from_the_caller_before_the_plugins(make: Make) -> None:
+    class Mine(AgentProcess):
+        pass
+
+    root = make(
+        "name: a, type: Mine", "name: b, type: Thingy, thing: 1", agent_classes={"Mine": Mine}
+    )
+    assert [type(child) for child in root.children] == [Mine, ThingAgent]
+    root = make("name: b, type: Thingy", agent_classes={"Thingy": Mine})
+    assert type(root.children[0]) is Mine
+
+
+def test_a_function_that_builds_the_object_may_be_wrapped(make: Make) -> None:
+    (agent,) = make("name: a, wrap: team.crew.make_thing, temperature: 1").children
+    assert isinstance(agent, ThingAgent)
+    assert agent.temperature == 1
+
+
+def test_args_reach_a_constructor_that_takes_anything(make: Make) -> None:
+    (agent,) = make("name: a, type: team.crew.Takes, args: {x: 1, y: [2]}").children
+    assert agent.anything == {"x": 1, "y": [2]}  # type: ignore[union-attr]
+
+
+def test_modules_beside_the_topology_stay_importable_for_what_agents_import_later(
+    make: Make, tmp_path: Path
+) -> None:
+    make("name: a, type: team.crew.Planner")
+    assert sys.path[0] == str(tmp_path)
+    make("name: a, type: team.crew.Planner")
+    assert sys.path.count(str(tmp_path)) == 1
+
+
+def test_a_dict_names_modules_that_are_importable_already() -> None:
+    agent = {"name": "a", "type": "civitas.process.AgentProcess"}
+    root = build(load({"supervision": {"children": [{"agent": agent}]}}))
+    assert type(root.children[0]) is AgentProcess
+
+
+# What leads nowhere.
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (
+            "type: team.crew.Planer",
+            "'team.crew' has no 'Planer'; did you mean 'Planner'? It has: Closed",
+        ),
+        ("type: 'team.crew:Planer'", "did you mean 'Planner'?"),
+        ("type: team.crw.Planner", "'team' has no 'crw'; did you mean 'crew'?"),
+        ("type: 'team.crw:Planner'", "'team' has no module 'crw'; did you mean 'crew'?"),
+        ("type: taem.crew.Planner", "there is no module 'taem' in "),
+        ("type: taem.crew.Planner", "did you mean 'team'?"),
+        ("type: 'nowhere_at_all.x:Planner'", "there is no module 'nowhere_at_all'"),
+        ("type: team.crew.Planner.thing", "'team.crew.Planner' has no 'thing'"),
+        ("type: team.Planner", "'team' has no 'Planner'. It has: crew"),
+        ("type: Planner", "unknown agent type 'Planner'"),
+        (
+            "type: Thingi",
+            "did you mean 'Thingy'? Known: Thingy; or write 'Thingi' as package.module",
+        ),
+        ("type: team.crew", "names no subclass of AgentProcess but a module"),
+        (
+            "type: team.crew.number",
+            "but a int; a framework's graph, agent or crew is named by 'wrap'",
+        ),
+        ("type: team.crew.Thing", "but the class Thing"),
+        ("type: 'team crew'", "unknown agent type 'team crew'"),
+        ("type: .team.crew", "is not the path of an object"),
+        ("type: 'team:crew:x'", "is not the path of an object"),
+        ("wrap: thing", "'thing' is not the path of an object"),
+        ("wrap: 'team.crew:thin'", "did you mean 'thing'?"),
+        ("wrap: 'team.crew:number'", "no installed adapter knows 5"),
+        ("wrap: 'team.crew:Planner'", "is an agent already"),
+        (
+            "type: team.crew.Planner, stile: x",
+            "unknown key 'stile' in Planner; did you mean 'style'?",
+        ),
+        ("type: team.crew.Sized, size: 1, stile: x", "did you mean 'style'?"),
+        ("type: team.crew.Planner, mailbox_sise: 1", "did you mean 'mailbox_size'?"),
+        ("type: team.crew.Planner, args: {mailbox: 1}, proces: x", "did you mean 'process'?"),
+        ("type: team.crew.Closed, restart: transient", "unknown key 'restart' in Closed"),
+        ("type: team.crew.Closed, args: {x: 1}", "unknown key 'x' in the arguments of Closed"),
+        ("type: team.crew.Sized", "Sized needs 'size'"),
+        ("type: team.crew.Renamed", "Renamed must hand its name on"),
+        ("type: team.crew.Nameless", "its first argument is the name"),
+        ("wrap: 'team.crew:thing', temprature: 1", "did you mean 'temperature'?"),
+        ("type: team.crew.Planner, process: w", "'process: w' of 'a' needs the ZMQ transport"),
+        ("wrap: 'team.crew:thing', durable: true", "'durable' is not in this version yet"),
+    ],
+)
+def test_what_leads_nowhere_is_named_with_its_line(make: Make, agent: str, words: str) -> None:
+    with pytest.raises(TopologyError) as caught:
+        make("name: first, type: team.crew.Planner", f"name: a, {agent}")
+    assert words in str(caught.value)
+    assert caught.value.line == 4
+
+
+def test_the_line_is_that_of_the_word(write: Write, module: WriteModule) -> None:
+    module("team2", TEAM)
+    topology = load(
+        write(
+            """
+            supervision:
+              children:
+                - agent:
+                    name: a
+                    type: team2.Planner
+                    args:
+                      style: x
+                    max_size: 3
+                - agent:
+                    name: b
+                    type: team2.Planer
+            """
+        )
+    )
+    with pytest.raises(TopologyError) as caught:
+        build(topology)
+    first, second = str(caught.value).splitlines()
+    assert ":8: unknown key 'max_size'" in first
+    assert ":11: 'team2' has no 'Planer'" in second
+
+
+def test_the_module_of_another_folder_is_not_taken_for_the_one_beside_the_topology(
+    make: Make, module: WriteModule
+) -> None:
+    beside = module("textwrap", "class Agent: pass")
+    with pytest.raises(TopologyError) as caught:
+        make("name: a, type: textwrap.Agent")
+    assert f"{str(beside)!r} cannot be imported: another module 'textwrap'" in str(caught.value)
+
+
+# What breaks on the way.
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import nowhere_at_all", ModuleNotFoundError),
+        ("from team import nobody", ImportError),
+        ("def x(:", SyntaxError),
+        ("1 / 0", ZeroDivisionError),
+        ("raise SystemExit(3)", SystemExit),
+    ],
+)
+def test_an_error_inside_a_module_is_a_failed_start_with_its_cause(
+    make: Make, module: WriteModule, source: str, cause: type[BaseException]
+) -> None:
+    module("team.broken", source)
+    with pytest.raises(StartFailed) as caught:
+        make("name: a, type: team.broken.Agent")
+    assert caught.value.child == "a"
+    assert type(caught.value.cause) is cause
+    assert caught.value.__cause__ is caught.value.cause
+    assert caught.value.cause.__traceback__ is not None
+
+
+@pytest.mark.parametrize(
+    ("agent", "cause"),
+    [
+        ("type: team.crew.Sized, size: 13", ValueError),
+        ("wrap: 'team.crew:make_nothing'", LookupError),
+    ],
+)
+def test_a_constructor_that_raises_is_a_failed_start(
+    make: Make, agent: str, cause: type[Exception]
+) -> None:
+    with pytest.raises(StartFailed) as caught:
+        make(f"name: a, {agent}")
+    assert type(caught.value.cause) is cause
+
+
+def test_a_broken_plugin_is_reported_as_such(write: Write, module: WriteModule) -> None:
+    class Broken:
+        @civitas.plugins.hookimpl
+        def civitas_agent_types(self) -> Any:
+            return 5
+
+    topology = load(write("supervision: {children: [{agent: {name: a, type: X}}]}"))
+    with pytest.raises(PluginError):
+        build(topology, plugins=PluginManager([Broken()], discover=False))
+
+
+# What this version cannot run.
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("transport: {type: zmq}", 1, "the transport 'zmq' is not in this version yet"),
+        ("transport: {type: nats, jetstream: true}", 1, "'nats' is not in this version yet"),
+        ("transport: {type: in_proces}", 1, "did you mean 'in_process'?"),
+        ("transport: {type: in_process, port: 5}", 1, "takes no keys beside 'type'"),
+        ("serializer: json", 1, "take the line out"),
+        ("processes: {w: {}}", 1, "process 'w' needs the ZMQ transport"),
+    ],
+)
+def test_what_this_version_cannot_run_is_refused_in_a_sentence(
+    write: Write, text: str, line: int, words: str
+) -> None:
+    topology = load(write(f"{text}\nsupervision: {{}}"))
+    with pytest.raises(TopologyError) as caught:
+        build(topology)
+    assert words in str(caught.value)
+    assert caught.value.line == line
+
+
+def test_children_of_a_later_version_are_refused(write: Write) -> None:
+    topology = load(
+        write("supervision:\n  children:\n    - conversation_pool: {name: d, wrap: 'm:a'}")
+    )
+    with pytest.raises(TopologyError, match=r":3: a .* such as 'd' is not in this version yet"):
+        build(topology)
+
+
+# Options of the runtime.
+
+
+def options(write: Write, text: str, **keywords: Any) -> dict[str, Any]:
+    return runtime_options(load(write(f"{text}\nsupervision: {{}}")), **keywords)
+
+
+def test_the_options_of_the_runtime_come_from_the_file(write: Write) -> None:
+    assert options(write, "name: x\nruntime: {drain_timeout: 5}") == {
+        "name": "x",
+        "transport": "in_process",
+        "drain_timeout": 5,
+    }
+
+
+def test_a_relative_path_of_the_state_is_relative_to_the_file(write: Write, tmp_path: Path) -> None:
+    store = options(write, "state: {type: sqlite, path: here/state.db}")["state_store"]
+    assert isinstance(store, SQLiteStateStore)
+    assert str(tmp_path / "here" / "state.db") in repr(store)
+
+
+def test_the_memory_store_needs_nothing(write: Write) -> None:
+    assert isinstance(options(write, "state: {type: memory}")["state_store"], InMemoryStateStore)
+
+
+def test_what_the_caller_gives_is_left_out(write: Write) -> None:
+    given = options(write, "state: {type: nobody}", leave_out={"state_store", "name"})
+    assert given.keys() == {"transport", "drain_timeout"}
+
+
+def test_a_plugin_brings_a_state_store(write: Write) -> None:
+    class Store(InMemoryStateStore):
+        def __init__(self, url: str, **client: Any) -> None:
+            super().__init__()
+            self.given = (url, client)
+
+    class Plugin:
+        @civitas.plugins.hookimpl
+        def civitas_state_stores(self) -> dict[str, Any]:
+            return {"own": Store}
+
+    plugins = PluginManager([Plugin()], discover=False)
+    found = options(write, "state: {type: own, url: u, db: 2}", plugins=plugins)
+    assert found["state_store"].given == ("u", {"db": 2})
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("type: sqlit, path: x", "unknown state store 'sqlit'; did you mean 'sqlite'?"),
+        ("type: sqlite", "state of type 'sqlite' needs 'path'"),
+        (
+            "type: sqlite, pth: x",
+            "unknown key 'pth' in state of type 'sqlite'; did you mean 'path'?",
+        ),
+        ("type: sqlite, path: 5", "path"),
+        ("type: memory, path: x", "unknown key 'path' in state of type 'memory'"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_named_with_its_line(
+    write: Write, state: str, words: str
+) -> None:
+    with pytest.raises(TopologyError) as caught:
+        options(write, f"name: x\nstate: {{{state}}}")
+    assert words in str(caught.value)
+    assert caught.value.line == 2
