@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
+import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from civitas.errors import ConfigurationError, SupervisorGaveUp
+from civitas.errors import ConfigurationError, SupervisionError, SupervisorGaveUp
 from civitas.message import Message
 from civitas.node import Callback, Node
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell, ExitReason, Status
 from civitas.process.options import check_name, positive
 from civitas.state import InMemoryStateStore, StateStore
-from civitas.supervision import Child, Clock, Supervisor, SupervisorProcess
+from civitas.supervision import (
+    Child,
+    ChildSpec,
+    Clock,
+    DynamicSupervisorProcess,
+    Parent,
+    Supervisor,
+    SupervisorProcess,
+)
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.transport import check_transport
@@ -30,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["Runtime"]
 
 logger = logging.getLogger("civitas")
+
+_ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
 
 
 class Runtime:
@@ -102,7 +114,7 @@ class Runtime:
         node.tracing.refresh()
         self._finished = node.loop.create_future()
         self._stopping = None
-        node.registry.clear()
+        node.clear()
         self._root = root = SupervisorProcess(self.supervisor, node)
         try:
             await root.start(self._root_ended)
@@ -238,6 +250,88 @@ class Runtime:
             None, pattern, payload, message_type, timeout, conversation, headers
         )
 
+    # Child administration.
+
+    async def start_child(self, supervisor: str, child: ChildSpec) -> None:
+        """Add a child to a running supervisor, at the end, and start it.
+
+        Raises:
+            SupervisionError: `already_started`, `already_present`, `max_children`, or `not_found` (the supervisor).
+            StartFailed: It did not start; it was not added.
+        """
+        await self._parent(supervisor).start_child(child)
+
+    async def terminate_child(self, supervisor: str, name: str) -> None:
+        """Stop a child; its spec is kept, unless it is temporary or the supervisor is dynamic.
+
+        Raises:
+            SupervisionError: `not_found`.
+        """
+        await self._parent(supervisor).terminate_child(name)
+
+    async def restart_child(self, supervisor: str, name: str) -> None:
+        """Start a child that was terminated or has ended.
+
+        Raises:
+            SupervisionError: `not_found`, `running` or `restarting`.
+            StartFailed: It did not start.
+        """
+        await self._static(supervisor).restart_child(name)
+
+    async def delete_child(self, supervisor: str, name: str) -> None:
+        """Forget a child that does not run.
+
+        Raises:
+            SupervisionError: `not_found`, `running` or `restarting`.
+        """
+        await self._static(supervisor).delete_child(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop an agent or a supervisor and start it again; it counts as no crash, and messages wait meanwhile.
+
+        Raises:
+            SupervisionError: `not_found`.
+            StartFailed: It did not start; its supervisor goes on trying.
+        """
+        owner = self._node.owner(name)
+        if owner is None:
+            raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
+        await owner.recycle(name)
+
+    def which_children(self, supervisor: str) -> list[dict[str, str]]:
+        """The children of a supervisor, in start order: `name`, `kind` and `status` of each."""
+        return [
+            {"name": child.name, "kind": child.kind, "status": str(child.status)}
+            for child in self._parent(supervisor).children
+        ]
+
+    def count_children(self, supervisor: str) -> dict[str, int]:
+        """How many `specs` a supervisor has, how many of them are `active`, `supervisors`, and `workers`."""
+        children = self._parent(supervisor).children
+        workers = sum(child.kind == "agent" for child in children)
+        return {
+            "specs": len(children),
+            "active": sum(child.status in _ACTIVE for child in children),
+            "supervisors": len(children) - workers,
+            "workers": workers,
+        }
+
+    def _parent(self, name: str) -> Parent:
+        parent = self._node.supervisors.get(name)
+        if parent is None:
+            near = difflib.get_close_matches(name, self._node.supervisors, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SupervisionError("not_found", f"there is no supervisor {name!r}{hint}")
+        return parent
+
+    def _static(self, name: str) -> SupervisorProcess:
+        parent = self._parent(name)
+        if not isinstance(parent, SupervisorProcess):
+            raise SupervisionError(
+                "not_found", f"{name!r} is dynamic: it keeps no spec of a child that ended"
+            )
+        return parent
+
     # What there is.
 
     def tree(self) -> dict[str, Any]:
@@ -276,20 +370,16 @@ class Runtime:
 
 
 def _tree(child: Child) -> dict[str, Any]:
-    below = child.children if isinstance(child, SupervisorProcess) else []
+    below = (
+        child.children if isinstance(child, (SupervisorProcess, DynamicSupervisorProcess)) else []
+    )
     return {
         "name": child.name,
         "kind": child.kind,
         "status": str(child.status),
         "node": "root",
-        "pid": _pid(),
+        "pid": os.getpid(),
         "restarts": child.restarts,
         "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else 0,
         "children": [_tree(each) for each in below],
     }
-
-
-def _pid() -> int:
-    import os
-
-    return os.getpid()

@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
-from civitas.errors import AgentTerminated, MailboxFull, UnknownAgent
+from civitas.errors import (
+    AgentTerminated,
+    ConfigurationError,
+    MailboxFull,
+    SupervisionError,
+    UnknownAgent,
+)
 from civitas.events import EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.asks import PendingAsks
@@ -17,7 +23,7 @@ from civitas.node.router import Router
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
 from civitas.process.options import positive
 from civitas.state import StateStore
-from civitas.supervision import Clock, LoopClock
+from civitas.supervision import Clock, DynamicSupervisorProcess, LoopClock, Parent
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Node"]
@@ -53,6 +59,9 @@ class Node(Router):
         self.llm = llm
         self.tools = tools
         self.clock: Clock = clock or LoopClock()
+        self.supervisors: dict[str, Parent] = {}
+        self.owners: dict[str, Parent] = {}
+        """The supervisor of each agent."""
         self._monitors = Monitors()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -80,15 +89,41 @@ class Node(Router):
 
     # For supervisors.
 
-    def place(self, agent: AgentProcess) -> Cell:
+    def place(self, agent: AgentProcess, owner: Parent) -> Cell:
         """Make room for an agent: from now on its name is known and messages for it wait."""
-        cell = Cell(agent, self)
-        self.registry.add(cell)
+        self._check_free(agent.name)
+        cell = self.registry[agent.name] = Cell(agent, self)
+        self.owners[agent.name] = owner
         return cell
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
         self.registry.pop(name, None)
+        self.owners.pop(name, None)
+
+    def join(self, supervisor: Parent) -> None:
+        """Make a supervisor known by its name."""
+        self._check_free(supervisor.name)
+        self.supervisors[supervisor.name] = supervisor
+
+    def leave(self, supervisor: Parent) -> None:
+        """Forget a supervisor whose spec is gone."""
+        self.supervisors.pop(supervisor.name, None)
+
+    def owner(self, name: str) -> Parent | None:
+        """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
+        supervisor = self.supervisors.get(name)
+        return supervisor.parent if supervisor is not None else self.owners.get(name)
+
+    def clear(self) -> None:
+        """Forget every name: a new tree is about to be built."""
+        self.registry.clear()
+        self.owners.clear()
+        self.supervisors.clear()
+
+    def _check_free(self, name: str) -> None:
+        if name in self.registry or name in self.supervisors:
+            raise ConfigurationError(f"the name {name!r} is taken; names are addresses")
 
     def event(
         self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None
@@ -126,6 +161,55 @@ class Node(Router):
 
         timer.arm(self.clock.call_later(delay, due))
         return timer
+
+    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
+        """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
+        await self._dynamic_supervisor(sender, supervisor).start_child(agent)
+
+    async def terminate(self, sender: Incarnation, name: str) -> bool:
+        """End an agent that was spawned; False where it is not there."""
+        owner = self.owners.get(name)
+        if owner is None:
+            return False
+        if not isinstance(owner, DynamicSupervisorProcess):
+            raise SupervisionError(
+                "not_found",
+                f"{name!r} was not spawned: it stands in the children of {owner.name!r}; "
+                "use runtime.terminate_child",
+            )
+        ending = owner.terminate_child(name)
+        if name == sender.name:
+            self._background(ending)  # it cannot wait for its own end
+            return True
+        try:
+            await ending
+        except SupervisionError:
+            return False  # it ended meanwhile
+        return True
+
+    def _dynamic_supervisor(self, sender: Incarnation, name: str | None) -> Parent:
+        if name is not None:
+            found = self.supervisors.get(name)
+            if isinstance(found, DynamicSupervisorProcess):
+                return found
+            known = [
+                each.name
+                for each in self.supervisors.values()
+                if isinstance(each, DynamicSupervisorProcess)
+            ]
+            raise ConfigurationError(
+                f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
+            )
+        above = self.owners.get(sender.name)
+        while above is not None:
+            for each in (above, *above.children):
+                if isinstance(each, DynamicSupervisorProcess):
+                    return each
+            above = above.parent
+        raise ConfigurationError(
+            f"{sender.name!r} cannot spawn: no DynamicSupervisor is beside or above it; "
+            'add DynamicSupervisor("sessions") to the children of its supervisor'
+        )
 
     def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from civitas.errors import ConfigurationError, UnknownAgent
+from civitas.errors import UnknownAgent
 from civitas.process import Cell
 
 __all__ = ["Registry"]
@@ -14,16 +14,6 @@ __all__ = ["Registry"]
 
 class Registry(dict[str, Cell]):
     """Agents by name. A name is here from before its first start until its child spec is gone."""
-
-    def add(self, cell: Cell) -> None:
-        """Register `cell` under its name.
-
-        Raises:
-            ConfigurationError: The name is taken.
-        """
-        if cell.name in self:
-            raise ConfigurationError(f"the name {cell.name!r} is taken; names are addresses")
-        self[cell.name] = cell
 
     def unknown(self, name: str) -> UnknownAgent:
         """The error for a name that nobody has, with the closest ones."""

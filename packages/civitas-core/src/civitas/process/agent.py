@@ -350,6 +350,48 @@ class AgentProcess:
         """A text for an outside service: the same for each delivery of the message being handled."""
         return f"{self._handled('idempotency_key()').id}:{key}"
 
+    async def spawn(
+        self,
+        cls: type[AgentProcess],
+        name: str,
+        *args: Any,
+        supervisor: str | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Start `cls(name, *args, **kwargs)` as a child of a `DynamicSupervisor`; it is ready when this returns.
+
+        Args:
+            cls: A subclass of `AgentProcess`.
+            name: Its address.
+            *args: For its constructor.
+            supervisor: Name of the `DynamicSupervisor`; the nearest one otherwise: a sibling, else going up the tree.
+            **kwargs: For its constructor.
+        Returns:
+            Its name.
+        Raises:
+            SupervisionError: The name is taken (`already_started`), or there is no room (`max_children`).
+            StartFailed: It did not start.
+            ConfigurationError: There is no such supervisor, or `cls` is no agent.
+        """
+        given: object = cls
+        if not (isinstance(given, type) and issubclass(given, AgentProcess)):
+            raise ConfigurationError(f"spawn takes a subclass of AgentProcess; got {cls!r}")
+        process = self._running()
+        agent = cls(name, *args, **kwargs)
+        await process.node.spawn(process, agent, supervisor)
+        return agent.name
+
+    async def terminate(self, name: str) -> bool:
+        """End an agent that was spawned, within its `shutdown_timeout`; itself, after this message.
+
+        Returns:
+            False where it is not there.
+        Raises:
+            SupervisionError: It was not spawned; it stands in a supervisor's `children`.
+        """
+        process = self._running()
+        return await process.node.terminate(process, name)
+
     async def monitor(self, name: str) -> str:
         """Be told when the running incarnation of `name` exits, also where a restart follows.
 

@@ -144,6 +144,10 @@ class Cell:
             self.node.refuse(message, AgentTerminated(self.name, why))
             self.node.dead_letter(message, "terminated")
 
+    def discard(self) -> None:
+        """Its spec is gone: forget its name."""
+        self.node.forget(self.name)
+
     # For the node.
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:

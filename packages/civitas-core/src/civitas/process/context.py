@@ -101,6 +101,12 @@ class Context(Protocol):
     ) -> Timer:
         """Hand a message to the agent `to` in `delay` seconds."""
 
+    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
+        """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
+
+    async def terminate(self, sender: Incarnation, name: str) -> bool:
+        """End an agent that was spawned; False where it is not there."""
+
     def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
 
@@ -109,6 +115,9 @@ class Context(Protocol):
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
+
+    def forget(self, name: str) -> None:
+        """Remove a name whose child spec is gone."""
 
     def answer(self, request: Message, reply: Message) -> None:
         """Hand `reply` to whoever waits for an answer to `request`."""

@@ -1,10 +1,11 @@
 """Supervision after Erlang/OTP: what a user writes down, the decisions, and the one place with effects."""
 
 from civitas.supervision.backoff import BackoffPolicy
-from civitas.supervision.child import Child, Host
+from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Clock, LoopClock
+from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import RestartStrategy
-from civitas.supervision.spec import ChildSpec, Supervisor
+from civitas.supervision.spec import ChildSpec, DynamicSupervisor, Supervisor
 from civitas.supervision.supervisor import SupervisorProcess
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "Child",
     "ChildSpec",
     "Clock",
+    "DynamicSupervisor",
+    "DynamicSupervisorProcess",
     "Host",
     "LoopClock",
+    "Parent",
     "RestartStrategy",
     "Supervisor",
     "SupervisorProcess",

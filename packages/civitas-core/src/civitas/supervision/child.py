@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from civitas.events import EventType
 from civitas.process import AgentProcess, ExitReason, RestartType, Status
 from civitas.supervision.clock import Clock
 
-__all__ = ["Child", "Host"]
+__all__ = ["Child", "Host", "Parent"]
 
 
 class Child(Protocol):
@@ -46,17 +46,63 @@ class Child(Protocol):
     def close(self, status: Status, why: str) -> None:
         """It is down and stays down: what is sent to it is refused."""
 
+    def discard(self) -> None:
+        """Its spec is gone: forget its name and all names below it."""
+
+
+class Parent(Child, Protocol):
+    """A supervisor of any kind."""
+
+    parent: Parent | None
+
+    @property
+    def children(self) -> list[Child]:
+        """The children there are now."""
+
+    async def start_child(self, spec: Any) -> None:
+        """Add a child and start it.
+
+        Raises:
+            SupervisionError: A child of that name is there, or there is no room.
+            StartFailed: It did not start; it was not added.
+        """
+
+    async def terminate_child(self, name: str) -> None:
+        """Stop a child.
+
+        Raises:
+            SupervisionError: There is no child of that name.
+        """
+
+    async def recycle(self, name: str) -> None:
+        """Stop a child and start it again, for an operator: it counts as no crash.
+
+        Raises:
+            SupervisionError: There is no child of that name.
+        """
+
 
 class Host(Protocol):
     """The node, as its supervisors see it."""
 
     clock: Clock
 
-    def place(self, agent: AgentProcess) -> Child:
-        """Make room for an agent: from now on its name is known and messages for it wait."""
+    def place(self, agent: AgentProcess, owner: Parent) -> Child:
+        """Make room for an agent: from now on its name is known and messages for it wait.
 
-    def forget(self, name: str) -> None:
-        """Remove a name whose child spec is gone."""
+        Raises:
+            ConfigurationError: The name is taken.
+        """
+
+    def join(self, supervisor: Parent) -> None:
+        """Make a supervisor known by its name.
+
+        Raises:
+            ConfigurationError: The name is taken.
+        """
+
+    def leave(self, supervisor: Parent) -> None:
+        """Forget a supervisor whose spec is gone."""
 
     def event(
         self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None

@@ -9,9 +9,10 @@ from civitas.errors import ConfigurationError
 from civitas.process import AgentProcess, RestartType
 from civitas.process.options import check_name, choose, positive
 from civitas.supervision.backoff import BackoffPolicy
+from civitas.supervision.budget import RestartLimits
 from civitas.supervision.policy import RestartStrategy
 
-__all__ = ["ChildSpec", "Supervisor"]
+__all__ = ["ChildSpec", "DynamicSupervisor", "Supervisor"]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -36,11 +37,7 @@ class Supervisor:
     name: str
     children: tuple[ChildSpec, ...]
     strategy: RestartStrategy
-    max_restarts: int
-    restart_window: float
-    backoff: BackoffPolicy
-    backoff_base: float
-    backoff_max: float
+    limits: RestartLimits
     restart: RestartType
 
     def __init__(
@@ -58,14 +55,13 @@ class Supervisor:
     ) -> None:
         check_name(name, "a supervisor's name")
         who = f"Supervisor({name!r}): "
-        if isinstance(children, (str, AgentProcess, Supervisor)) or not isinstance(
-            children, Sequence
-        ):
+        given: object = children
+        if isinstance(given, str) or not isinstance(given, Sequence):
             raise ConfigurationError(
                 f"{who}children is a list of agents and supervisors; got {children!r}"
             )
         for child in children:
-            if not isinstance(child, (AgentProcess, Supervisor)):
+            if not isinstance(child, (AgentProcess, Supervisor, DynamicSupervisor)):
                 raise ConfigurationError(
                     f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
                     "civitas.wrap(...) makes an agent of a framework's object"
@@ -74,15 +70,14 @@ class Supervisor:
                 raise ConfigurationError(
                     f"{who}{type(child).__name__}.__init__ must call super().__init__(name, ...)"
                 )
+        limits = RestartLimits.checked(
+            who, max_restarts, restart_window, backoff, backoff_base, backoff_max
+        )
         values = {
             "name": name,
             "children": tuple(children),
             "strategy": choose(RestartStrategy, strategy, f"{who}strategy"),
-            "max_restarts": positive(max_restarts, f"{who}max_restarts", whole=True, zero=True),
-            "restart_window": positive(restart_window, f"{who}restart_window"),
-            "backoff": choose(BackoffPolicy, backoff, f"{who}backoff"),
-            "backoff_base": positive(backoff_base, f"{who}backoff_base", zero=True),
-            "backoff_max": positive(backoff_max, f"{who}backoff_max", zero=True),
+            "limits": limits,
             "restart": choose(RestartType, restart, f"{who}restart"),
         }
         for key, value in values.items():
@@ -105,4 +100,59 @@ class Supervisor:
                 yield child
 
 
-ChildSpec = AgentProcess | Supervisor
+@dataclass(frozen=True, slots=True, init=False)
+class DynamicSupervisor:
+    """A supervisor whose children come and go at run time. Semantics: Elixir's `DynamicSupervisor`.
+
+    Its children have no order and are each restarted for itself. They are added by `AgentProcess.spawn` and
+    `Runtime.start_child`; those that end for good are forgotten, and so are all when it is itself started again.
+
+    Args:
+        name: Unique among the agents and supervisors of the system.
+        max_children: How many there may be at once; None for no bound.
+        max_restarts: As for `Supervisor`, and so the other arguments.
+        restart_window: Seconds.
+        backoff: How the wait before a restart grows.
+        backoff_base: Seconds before the first restart.
+        backoff_max: Seconds that no wait exceeds.
+        restart: When its own supervisor starts it again.
+
+    Raises:
+        ConfigurationError: An argument does not fit.
+    """
+
+    name: str
+    max_children: int | None
+    limits: RestartLimits
+    restart: RestartType
+
+    def __init__(
+        self,
+        name: str,
+        max_children: int | None = None,
+        max_restarts: int = 3,
+        *,
+        restart_window: float = 60.0,
+        backoff: BackoffPolicy | str = BackoffPolicy.EXPONENTIAL,
+        backoff_base: float = 0.01,
+        backoff_max: float = 60.0,
+        restart: RestartType | str = RestartType.PERMANENT,
+    ) -> None:
+        check_name(name, "a supervisor's name")
+        who = f"DynamicSupervisor({name!r}): "
+        if max_children is not None:
+            positive(max_children, f"{who}max_children", whole=True)
+        limits = RestartLimits.checked(
+            who, max_restarts, restart_window, backoff, backoff_base, backoff_max
+        )
+        values = {
+            "name": name,
+            "max_children": max_children,
+            "limits": limits,
+            "restart": choose(RestartType, restart, f"{who}restart"),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+
+ChildSpec = AgentProcess | Supervisor | DynamicSupervisor

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from civitas.errors import StartFailed, SupervisorGaveUp
-from civitas.process import ExitKind, ExitReason, Failure, RestartType, Status
-from civitas.supervision.backoff import delay
-from civitas.supervision.child import Child, Host
+from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
+from civitas.process import SHUTDOWN, ExitKind, ExitReason, Failure, RestartType, Status
+from civitas.supervision.budget import RestartBudget
+from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
-from civitas.supervision.intensity import RestartIntensity
+from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import affected, should_restart
-from civitas.supervision.spec import ChildSpec, Supervisor
+from civitas.supervision.report import Reporter
+from civitas.supervision.spec import ChildSpec, DynamicSupervisor, Supervisor
 
 __all__ = ["SupervisorProcess"]
-
-logger = logging.getLogger("civitas")
 
 
 class _State(Enum):
@@ -60,6 +57,12 @@ class _Due:
     slot: _Slot
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    work: Callable[[], Awaitable[None]]
+    done: asyncio.Future[None]
+
+
 class SupervisorProcess:
     """A running supervisor. It is a child of its own supervisor, as an agent is.
 
@@ -70,20 +73,24 @@ class SupervisorProcess:
     Args:
         spec: What the user wrote down.
         host: The node.
+        parent: Its own supervisor; None for the root.
     """
 
     kind = "supervisor"
 
-    def __init__(self, spec: Supervisor, host: Host) -> None:
+    def __init__(self, spec: Supervisor, host: Host, parent: Parent | None = None) -> None:
         self.name = spec.name
         self.spec = spec
+        self.parent = parent
         self.status = Status.STARTING
         self.restarts = 0
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
+        self._report = Reporter(spec.name, host)
+        host.join(self)
         self._slots = [_Slot(self._make(child)) for child in spec.children]
-        self._intensity = RestartIntensity(spec.max_restarts, spec.restart_window)
-        self._inbox: asyncio.Queue[_Ended | _Due] = asyncio.Queue()
+        self._budget = RestartBudget(spec.limits)
+        self._inbox: asyncio.Queue[_Ended | _Due | _Call] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
 
@@ -104,7 +111,7 @@ class SupervisorProcess:
         self.status = Status.STARTING
         self.gave_up = None
         self._inbox = asyncio.Queue()
-        self._intensity = RestartIntensity(self.spec.max_restarts, self.spec.restart_window)
+        self._budget = RestartBudget(self.spec.limits)
         self._reset_slots()
         try:
             for slot in self._slots:
@@ -114,7 +121,7 @@ class SupervisorProcess:
             self._close_children(Status.TERMINATED, f"its supervisor {self.name!r} did not start")
             self.status = Status.TERMINATED
             if isinstance(error, StartFailed):
-                self._report("start_error", error.child, str(error.cause), error.cause)
+                self._report.start_failed(error)
             raise
         self._on_exit = on_exit
         self._task = asyncio.get_running_loop().create_task(
@@ -129,18 +136,20 @@ class SupervisorProcess:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-            self._report_what_nobody_answered()
+            self._empty_inbox()
         self.status = Status.STOPPING
         await self._stop_children()
 
-    def _report_what_nobody_answered(self) -> None:
-        """A crash in the very moment of a stop is answered by the stop, but still told."""
+    def _empty_inbox(self) -> None:
+        """What came in the very moment of a stop is answered by the stop; a crash is still told."""
         while not self._inbox.empty():
             match self._inbox.get_nowait():
                 case _Ended(slot, generation, reason) if (
                     reason.abnormal and slot.generation == generation
                 ):
-                    self._crashed(slot.child, reason)
+                    self._report.crashed(slot.child, reason)
+                case _Call(_, done) if not done.done():
+                    done.set_exception(self._not_running())
 
     def wait_for_restart(self) -> None:
         """Let messages for everything below wait for the restart."""
@@ -152,6 +161,122 @@ class SupervisorProcess:
         """Refuse what is sent to anything below."""
         self.status = status
         self._close_children(status, why)
+
+    def discard(self) -> None:
+        """Forget its name and all names below it."""
+        for slot in self._slots:
+            slot.child.discard()
+        self._host.leave(self)
+
+    # Child administration: OTP's calls of the same names.
+
+    async def start_child(self, spec: ChildSpec) -> None:
+        """Add a child at the end and start it."""
+        await self._call(lambda: self._start_child(spec))
+
+    async def terminate_child(self, name: str) -> None:
+        """Stop a child and keep its spec; a temporary child is forgotten."""
+        await self._call(lambda: self._terminate_child(name))
+
+    async def restart_child(self, name: str) -> None:
+        """Start a child that was stopped or has ended."""
+        await self._call(lambda: self._restart_child(name))
+
+    async def delete_child(self, name: str) -> None:
+        """Forget a child that does not run."""
+        await self._call(lambda: self._delete_child(name))
+
+    async def recycle(self, name: str) -> None:
+        """Stop a child and start it again; what waits in its mailbox waits for that."""
+        await self._call(lambda: self._recycle(name))
+
+    async def _call(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Let the supervisor's own task do it, so that nothing else of its doing is half done."""
+        if self._task is None or self._task.done():
+            raise self._not_running()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait(_Call(work, done))
+        await done
+
+    def _not_running(self) -> SupervisionError:
+        return SupervisionError(
+            "restarting", f"supervisor {self.name!r} is {self.status}; try again"
+        )
+
+    async def _start_child(self, spec: ChildSpec) -> None:
+        for slot in self._slots:
+            if slot.child.name == spec.name:
+                if slot.state is _State.UP:
+                    raise SupervisionError(
+                        "already_started", f"{spec.name!r} runs under {self.name!r} already"
+                    )
+                raise SupervisionError(
+                    "already_present",
+                    f"{spec.name!r} is a child of {self.name!r} that does not run; "
+                    "use restart_child or delete_child",
+                )
+        try:
+            slot = _Slot(self._make(spec))
+        except ConfigurationError as error:
+            raise SupervisionError("already_started", str(error)) from error
+        self._slots.append(slot)
+        try:
+            await self._start(slot)
+        except BaseException:
+            slot.child.close(Status.TERMINATED, "it did not start")
+            self._remove(slot)
+            raise
+
+    async def _terminate_child(self, name: str) -> None:
+        slot = self._slot(name)
+        slot.cancel_timer()
+        slot.state = _State.DOWN
+        await slot.child.stop()
+        slot.child.close(Status.STOPPED, "it was stopped")
+        self._report.terminated(slot.child, SHUTDOWN)
+        if slot.child.restart is RestartType.TEMPORARY:
+            self._remove(slot)
+
+    async def _restart_child(self, name: str) -> None:
+        slot = self._slot(name)
+        self._check_down(slot)
+        await self._start(slot)
+
+    async def _recycle(self, name: str) -> None:
+        slot = self._slot(name)
+        slot.cancel_timer()
+        slot.state = _State.PENDING
+        await slot.child.stop()
+        slot.child.wait_for_restart()
+        slot.cause = None
+        try:
+            await self._start(slot)
+        except StartFailed as error:
+            reason = ExitReason.crashed(error.cause)
+            self._report.crashed(slot.child, reason)
+            await self._schedule(slot, reason)
+            raise
+        slot.child.restarts += 1
+        self._report.restarted(slot.child, None)
+
+    async def _delete_child(self, name: str) -> None:
+        slot = self._slot(name)
+        self._check_down(slot)
+        self._remove(slot)
+
+    def _slot(self, name: str) -> _Slot:
+        for slot in self._slots:
+            if slot.child.name == name:
+                return slot
+        raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
+
+    def _check_down(self, slot: _Slot) -> None:
+        if slot.state is _State.UP:
+            raise SupervisionError("running", f"{slot.child.name!r} runs; terminate_child first")
+        if slot.state is _State.PENDING:
+            raise SupervisionError(
+                "restarting", f"{slot.child.name!r} is about to be started again"
+            )
 
     # The loop.
 
@@ -165,25 +290,26 @@ class SupervisorProcess:
                 case _Due(slot):
                     if slot.state is _State.PENDING:
                         await self._restart(slot)
+                case _Call(work, done):
+                    await _answer(work, done)
 
     async def _ended(self, slot: _Slot, reason: ExitReason) -> None:
         child = slot.child
         slot.state = _State.DOWN
         if reason.abnormal:
-            self._crashed(child, reason)
+            self._report.crashed(child, reason)
         if should_restart(child.restart, reason):
             await self._schedule(slot, reason)
             return
         child.close(Status.STOPPED, f"it ended with reason {reason.kind}")
-        self._host.event("terminated", child.name, reason.kind, f"{child.name} ended: {reason}")
+        self._report.terminated(child, reason)
         if child.restart is RestartType.TEMPORARY:
             self._remove(slot)
 
     async def _schedule(self, slot: _Slot, reason: ExitReason) -> None:
         """Count a restart, stop who shares its fate, and set the timer; or give up."""
-        spec = self.spec
-        name = slot.child.name
-        if not self._intensity.add(name, self._host.clock.now()):
+        wait = self._budget.spend(slot.child.name, self._host.clock.now())
+        if wait is None:
             await self._give_up(slot, reason)
             return
         slot.state = _State.PENDING
@@ -193,13 +319,6 @@ class SupervisorProcess:
             sibling.cause = reason
             if sibling is not slot:
                 await self._stop_for_restart(sibling)
-        wait = delay(
-            spec.backoff,
-            self._intensity.of(name),
-            spec.backoff_base,
-            spec.backoff_max,
-            random.random(),
-        )
         due = _Due(slot)
         if wait:
             slot.timer = self._host.clock.call_later(wait, lambda: self._inbox.put_nowait(due))
@@ -228,21 +347,15 @@ class SupervisorProcess:
                 await self._start(each)
             except StartFailed as error:
                 reason = ExitReason.crashed(error.cause)
-                self._crashed(each.child, reason)
+                self._report.crashed(each.child, reason)
                 await self._schedule(each, reason)
                 return
             each.child.restarts += 1
-            name, cause = each.child.name, each.cause
-            self._host.event(
-                "restarted", name, cause.kind if cause else "", f"{name} is back", cause
-            )
+            self._report.restarted(each.child, each.cause)
 
     async def _give_up(self, slot: _Slot, reason: ExitReason) -> None:
-        spec = self.spec
-        limit = f"{spec.max_restarts} restarts in {spec.restart_window:g} s"
-        error = SupervisorGaveUp(self.name, slot.child.name, limit, str(reason))
-        self._report("shutdown", slot.child.name, str(error), None)
-        self._host.event("gave_up", self.name, ExitKind.SHUTDOWN, str(error), reason)
+        error = SupervisorGaveUp(self.name, slot.child.name, str(self.spec.limits), str(reason))
+        self._report.gave_up(error, reason)
         await self._stop_children()
         self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
         self.gave_up = error
@@ -253,9 +366,13 @@ class SupervisorProcess:
     # The children.
 
     def _make(self, spec: ChildSpec) -> Child:
-        if isinstance(spec, Supervisor):
-            return SupervisorProcess(spec, self._host)
-        return self._host.place(spec)
+        match spec:
+            case Supervisor():
+                return SupervisorProcess(spec, self._host, self)
+            case DynamicSupervisor():
+                return DynamicSupervisorProcess(spec, self._host, self)
+            case _:
+                return self._host.place(spec, self)
 
     def _reset_slots(self) -> None:
         """The children of the spec, no more and no fewer: a supervisor that is started again starts from there."""
@@ -265,7 +382,7 @@ class SupervisorProcess:
             for child in self.spec.children
         ]
         for slot in known.values():
-            self._host.forget(slot.child.name)
+            slot.child.discard()
         for slot in self._slots:
             slot.cancel_timer()
 
@@ -283,7 +400,7 @@ class SupervisorProcess:
         )
         slot.state = _State.UP
         if slot.child.restarts == 0 and generation == 1:
-            self._host.event("started", slot.child.name, "", f"{slot.child.name} runs")
+            self._report.started(slot.child)
 
     async def _stop_children(self) -> None:
         for slot in reversed(self._slots):
@@ -298,27 +415,18 @@ class SupervisorProcess:
     def _remove(self, slot: _Slot) -> None:
         slot.cancel_timer()
         self._slots.remove(slot)
-        self._host.forget(slot.child.name)
+        slot.child.discard()
 
-    # Reports: the four fields of OTP's supervisor reports.
 
-    def _crashed(self, child: Child, reason: ExitReason) -> None:
-        self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
-        trace = reason.failure.traceback if reason.failure is not None else ""
-        logger.error(
-            "supervisor %r: child %r ended: %s%s",
-            self.name,
-            child.name,
-            reason,
-            trace and f"\n{trace}",
-        )
-
-    def _report(self, context: str, child: str, reason: str, error: BaseException | None) -> None:
-        logger.error(
-            "supervisor=%r errorContext=%s reason=%s offender=%r",
-            self.name,
-            context,
-            reason,
-            child,
-            exc_info=error,
-        )
+async def _answer(work: Callable[[], Awaitable[None]], done: asyncio.Future[None]) -> None:
+    try:
+        await work()
+    except Exception as error:
+        if not done.done():
+            done.set_exception(error)
+    except BaseException:
+        done.cancel()
+        raise
+    else:
+        if not done.done():
+            done.set_result(None)

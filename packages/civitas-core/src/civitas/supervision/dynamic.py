@@ -1,0 +1,233 @@
+"""A running dynamic supervisor: children that come and go, each for itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
+from civitas.process import (
+    SHUTDOWN,
+    AgentProcess,
+    ExitKind,
+    ExitReason,
+    Failure,
+    RestartType,
+    Status,
+)
+from civitas.supervision.budget import RestartBudget
+from civitas.supervision.child import Child, Host, Parent
+from civitas.supervision.clock import Timer
+from civitas.supervision.policy import should_restart
+from civitas.supervision.report import Reporter
+from civitas.supervision.spec import DynamicSupervisor
+
+__all__ = ["DynamicSupervisorProcess"]
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    child: Child
+    timer: Timer | None = None
+
+
+class DynamicSupervisorProcess:
+    """A running dynamic supervisor.
+
+    Its children are independent, so it needs no task of its own: each start, restart and stop is a piece of work beside
+    the others, and one child that is slow to start delays nobody.
+
+    Args:
+        spec: What the user wrote down.
+        host: The node.
+        parent: Its own supervisor.
+    """
+
+    kind = "dynamic_supervisor"
+
+    def __init__(self, spec: DynamicSupervisor, host: Host, parent: Parent | None) -> None:
+        self.name = spec.name
+        self.spec = spec
+        self.parent = parent
+        self.status = Status.STARTING
+        self.restarts = 0
+        self._host = host
+        self._report = Reporter(spec.name, host)
+        self._slots: dict[str, _Slot] = {}
+        self._budget = RestartBudget(spec.limits)
+        self._work: set[asyncio.Task[None]] = set()
+        self._on_exit: Callable[[ExitReason], None] | None = None
+        host.join(self)
+
+    @property
+    def restart(self) -> RestartType:
+        """When its own supervisor starts it again."""
+        return self.spec.restart
+
+    @property
+    def children(self) -> list[Child]:
+        """The children there are now."""
+        return [slot.child for slot in self._slots.values()]
+
+    # As a child.
+
+    async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """Start without children."""
+        self._forget_children()
+        self._budget = RestartBudget(self.spec.limits)
+        self._on_exit = on_exit
+        self.status = Status.RUNNING
+
+    async def stop(self) -> None:
+        """Stop all children at once, each within its shutdown timeout."""
+        self._on_exit = None
+        self.status = Status.STOPPING
+        for task in self._work:
+            task.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
+        await self._stop_children()
+
+    def wait_for_restart(self) -> None:
+        """It is about to be started again, without its children: those are gone."""
+        self.status = Status.RESTARTING
+        self._forget_children()
+
+    def close(self, status: Status, why: str) -> None:
+        """Refuse what is sent to its children."""
+        self.status = status
+        for slot in self._slots.values():
+            slot.child.close(status, why)
+
+    def discard(self) -> None:
+        """Forget its name and those of its children."""
+        self._forget_children()
+        self._host.leave(self)
+
+    # Child administration.
+
+    async def start_child(self, spec: AgentProcess) -> None:
+        """Add a child and start it."""
+        if not isinstance(spec, AgentProcess):
+            raise ConfigurationError(
+                f"the children of a DynamicSupervisor are agents; {self.name!r} got {spec!r}"
+            )
+        if self.status is not Status.RUNNING:
+            raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
+        if spec.name in self._slots:
+            raise SupervisionError(
+                "already_started", f"{spec.name!r} runs under {self.name!r} already"
+            )
+        limit = self.spec.max_children
+        if limit is not None and len(self._slots) >= limit:
+            raise SupervisionError(
+                "max_children", f"{self.name!r} has {limit} children, as many as it may have"
+            )
+        try:
+            slot = _Slot(self._host.place(spec, self))
+        except ConfigurationError as error:
+            raise SupervisionError("already_started", str(error)) from error
+        self._slots[spec.name] = slot
+        try:
+            await self._start(slot)
+        except BaseException:
+            self._drop(slot, Status.TERMINATED, "it did not start")
+            raise
+        self._report.started(slot.child)
+
+    async def terminate_child(self, name: str) -> None:
+        """Stop a child and forget it."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
+        self._cancel_timer(slot)
+        await slot.child.stop()
+        self._drop(slot, Status.STOPPED, "it was stopped")
+        self._report.terminated(slot.child, SHUTDOWN)
+
+    async def recycle(self, name: str) -> None:
+        """Stop a child and start it again; what waits in its mailbox waits for that."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
+        self._cancel_timer(slot)
+        await slot.child.stop()
+        slot.child.wait_for_restart()
+        await self._restart(slot, None)
+
+    # What happens.
+
+    async def _start(self, slot: _Slot) -> None:
+        await slot.child.start(lambda reason: self._ended(slot, reason))
+
+    def _ended(self, slot: _Slot, reason: ExitReason) -> None:
+        child = slot.child
+        if reason.abnormal:
+            self._report.crashed(child, reason)
+        if self.status is not Status.RUNNING:
+            return  # it gave up; this child ended before it was stopped
+        if not should_restart(child.restart, reason):
+            self._drop(slot, Status.STOPPED, f"it ended with reason {reason.kind}")
+            self._report.terminated(child, reason)
+            return
+        self._schedule(slot, reason)
+
+    def _schedule(self, slot: _Slot, reason: ExitReason) -> None:
+        wait = self._budget.spend(slot.child.name, self._host.clock.now())
+        if wait is None:
+            self.status = Status.STOPPING
+            self._begin(self._give_up(slot, reason))
+            return
+        slot.child.wait_for_restart()
+        slot.timer = self._host.clock.call_later(
+            wait, lambda: self._begin(self._restart(slot, reason))
+        )
+
+    async def _restart(self, slot: _Slot, cause: ExitReason | None) -> None:
+        slot.timer = None
+        try:
+            await self._start(slot)
+        except StartFailed as error:
+            reason = ExitReason.crashed(error.cause)
+            self._report.crashed(slot.child, reason)
+            self._schedule(slot, reason)
+            return
+        slot.child.restarts += 1
+        self._report.restarted(slot.child, cause)
+
+    async def _give_up(self, slot: _Slot, reason: ExitReason) -> None:
+        error = SupervisorGaveUp(self.name, slot.child.name, str(self.spec.limits), str(reason))
+        self._report.gave_up(error, reason)
+        await self._stop_children()
+        self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
+        on_exit, self._on_exit = self._on_exit, None
+        if on_exit is not None:
+            on_exit(ExitReason(ExitKind.SHUTDOWN, Failure.of(error)))
+
+    async def _stop_children(self) -> None:
+        slots = list(self._slots.values())
+        for slot in slots:
+            self._cancel_timer(slot)
+        await asyncio.gather(*(slot.child.stop() for slot in slots))
+
+    def _forget_children(self) -> None:
+        for slot in list(self._slots.values()):
+            self._drop(slot, Status.TERMINATED, f"its supervisor {self.name!r} was started again")
+
+    def _drop(self, slot: _Slot, status: Status, why: str) -> None:
+        self._cancel_timer(slot)
+        self._slots.pop(slot.child.name, None)
+        slot.child.close(status, why)
+        slot.child.discard()
+
+    def _cancel_timer(self, slot: _Slot) -> None:
+        if slot.timer is not None:
+            slot.timer.cancel()
+            slot.timer = None
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"civitas:{self.name}")
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)

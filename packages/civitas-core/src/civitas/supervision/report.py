@@ -1,0 +1,63 @@
+"""What a supervisor tells about its children: events for the program, log records for people."""
+
+from __future__ import annotations
+
+import logging
+
+from civitas.errors import StartFailed, SupervisorGaveUp
+from civitas.process import ExitKind, ExitReason
+from civitas.supervision.child import Child, Host
+
+__all__ = ["Reporter"]
+
+logger = logging.getLogger("civitas")
+
+
+class Reporter:
+    """Reports in the name of one supervisor; the log records have the four fields of OTP's supervisor reports.
+
+    Args:
+        supervisor: Its name.
+        host: Where the events go.
+    """
+
+    def __init__(self, supervisor: str, host: Host) -> None:
+        self._supervisor = supervisor
+        self._host = host
+
+    def started(self, child: Child) -> None:
+        """A child runs for the first time."""
+        self._host.event("started", child.name, "", f"{child.name} runs")
+
+    def restarted(self, child: Child, cause: ExitReason | None) -> None:
+        """A child runs again."""
+        reason = cause.kind if cause is not None else ""
+        self._host.event("restarted", child.name, reason, f"{child.name} is back", cause)
+
+    def crashed(self, child: Child, reason: ExitReason) -> None:
+        """A child ended as it should not have."""
+        self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
+        trace = f"\n{reason.failure.traceback}" if reason.failure is not None else ""
+        self._log("child_terminated", f"{reason}{trace}", child.name)
+
+    def terminated(self, child: Child, reason: ExitReason) -> None:
+        """A child ended and is not started again."""
+        self._host.event("terminated", child.name, reason.kind, f"{child.name} ended: {reason}")
+
+    def start_failed(self, error: StartFailed) -> None:
+        """The supervisor itself could not start, because of a child."""
+        self._log("start_error", f"{type(error.cause).__name__}: {error.cause}", error.child)
+
+    def gave_up(self, error: SupervisorGaveUp, cause: ExitReason) -> None:
+        """The supervisor ran out of restarts."""
+        self._host.event("gave_up", self._supervisor, ExitKind.SHUTDOWN, str(error), cause)
+        self._log("shutdown", str(error), error.child)
+
+    def _log(self, context: str, reason: str, offender: str) -> None:
+        logger.error(
+            "supervisor=%s errorContext=%s offender=%s reason=%s",
+            self._supervisor,
+            context,
+            offender,
+            reason,
+        )
