@@ -11,7 +11,6 @@ NEEDS = {
     "langgraph": ["langgraph"],
     "openai": ["agents"],
     "crewai": ["crewai"],
-    "demo": ["langgraph", "agents", "crewai"],
 }
 collect_ignore = [
     folder for folder, modules in NEEDS.items() if not all(find_spec(module) for module in modules)
