@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
@@ -132,6 +133,8 @@ class SQLiteStateStore:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+            # It has nothing more to do than to end.
+            _thread(connection).join(1.0)
 
     def __repr__(self) -> str:
         return f"<SQLiteStateStore {self.path}>"
@@ -248,10 +251,8 @@ class SQLiteStateStore:
 
         self._check_place()
         connecting = aiosqlite.connect(self.path, isolation_level=None, timeout=0)
-        # A store that nobody closed must not keep the interpreter from ending. Up to aiosqlite 0.21 the
-        # connection is its own thread.
-        thread: Any = getattr(connecting, "_thread", connecting)
-        thread.daemon = True
+        # A store that nobody closed must not keep the interpreter from ending.
+        _thread(connecting).daemon = True
         connection = await connecting
         try:
             await self._prepare(connection)
@@ -311,6 +312,13 @@ class SQLiteStateStore:
         return StateStoreError(
             f"the state store {self.path} is closed; make a new SQLiteStateStore", key=key
         )
+
+
+def _thread(connection: aiosqlite.Connection) -> threading.Thread:
+    # Up to aiosqlite 0.21 a connection is a thread, since then it has one.
+    thread: Any = getattr(connection, "_thread", connection)
+    assert isinstance(thread, threading.Thread)
+    return thread
 
 
 @lru_cache(maxsize=_LARGEST_GROUP)

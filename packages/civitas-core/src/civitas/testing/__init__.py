@@ -1,6 +1,6 @@
 """What authors of agents and plugins test with.
 
-Nothing here needs pytest but `StateStoreSuite`, which is loaded when it is first used and runs under pytest-asyncio. The
+Nothing here needs pytest but `StateStoreSuite`, which is loaded when first used and runs under pytest-asyncio. The
 fixtures `runtime` and `probe` are there without an import.
 """
 

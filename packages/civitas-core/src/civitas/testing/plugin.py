@@ -1,6 +1,6 @@
 """Pytest plugin, found by entry point wherever civitas is installed beside pytest.
 
-It is loaded in every pytest run of such an environment, so it stays light: the fixtures come only beside pytest-asyncio,
+It is loaded in every pytest run there, so it stays light: the fixtures come only beside pytest-asyncio,
 which they need, and nothing of a runtime is imported until one is used.
 """
 

@@ -59,7 +59,7 @@ class StateStoreSuite:
     The tests are async and run under pytest-asyncio, in either of its modes.
 
     Attributes:
-        optional: What the store can do beside the three methods; each adds its tests: ``keys`` (it has ``keys(prefix)``),
+        optional: What the store can do beside the three methods; each adds tests: ``keys`` (it has ``keys(prefix)``),
             ``close`` (it has ``close()``), ``reopen`` (what it stores outlives `close`: define `reopen`).
     """
 

@@ -1,0 +1,322 @@
+"""What can be wrong with the file, the disk or the arguments: a clear error, and nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from civitas.errors import ConfigurationError, StateStoreError
+from civitas.state import SQLiteStateStore
+from civitas.state.sqlite import SCHEMA_VERSION
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = SQLiteStateStore(tmp_path / "state.db")
+    yield store
+    await store.close()
+
+
+async def make(path: Path, value: int = 1) -> None:
+    """A state store's file with something in it."""
+    store = SQLiteStateStore(path)
+    await store.set("agent", {"n": value})
+    await store.close()
+
+
+async def refused(path: Path) -> str:
+    """What a store on `path` says to a read and to a write, which must be the same."""
+    store = SQLiteStateStore(path)
+    with pytest.raises(StateStoreError) as read:
+        await store.get("agent")
+    with pytest.raises(StateStoreError) as write:
+        await store.set("agent", {"n": 2})
+    await store.close()
+    assert str(path) in str(read.value)
+    assert str(path) in str(write.value)
+    return str(write.value)
+
+
+# Where the file is.
+
+
+async def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path):
+    text = await refused(tmp_path / "no" / "such" / "state.db")
+    assert f"mkdir -p {tmp_path / 'no' / 'such'}" in text
+    assert not (tmp_path / "no").exists()
+
+
+async def test_a_folder_is_no_file(tmp_path):
+    assert "it is a folder" in await refused(tmp_path)
+
+
+async def test_a_relative_path_is_not_moved_by_a_later_chdir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStateStore("state.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await store.set("agent", {"n": 1})
+    await store.close()
+    assert (tmp_path / "state.db").is_file()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+async def test_nothing_is_made_before_the_first_use(tmp_path):
+    store = SQLiteStateStore(tmp_path / "state.db")
+    await store.close()
+    assert not list(tmp_path.iterdir())
+
+
+# Whose file it is.
+
+
+async def test_what_is_no_database_is_left_as_it_is(tmp_path):
+    path = tmp_path / "state.db"
+    path.write_bytes(b"once upon a time, there was a text file; " * 100)
+    before = path.read_bytes()
+    assert "not an SQLite database" in await refused(path)
+    assert path.read_bytes() == before
+
+
+async def test_the_database_of_another_application_is_left_as_it_is(tmp_path):
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE orders (id)")
+    other.close()
+    before = path.read_bytes()
+    assert "another application" in await refused(path)
+    assert path.read_bytes() == before
+
+
+async def test_a_newer_schema_is_left_as_it_is(tmp_path):
+    path = tmp_path / "state.db"
+    await make(path)
+    newer = sqlite3.connect(path)
+    newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    newer.close()
+    text = await refused(path)
+    assert "newer Civitas" in text
+    assert "Upgrade civitas-core" in text
+    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+
+
+async def test_an_empty_file_becomes_a_store(tmp_path):
+    (tmp_path / "state.db").touch()
+    await make(tmp_path / "state.db")
+
+
+async def test_a_damaged_page_is_a_clear_error_and_the_rest_is_still_read(tmp_path):
+    path = tmp_path / "state.db"
+    store = SQLiteStateStore(path)
+    for n in range(200):
+        await store.set(f"agent-{n:03}", {"text": "x" * 200})
+    await store.close()
+    content = bytearray(path.read_bytes())
+    content[5 * 4096 : 6 * 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    store = SQLiteStateStore(path)
+    read, errors = 0, []
+    for n in range(200):
+        try:
+            assert await store.get(f"agent-{n:03}") == {"text": "x" * 200}
+            read += 1
+        except StateStoreError as error:
+            errors.append(str(error))
+    await store.close()
+    assert read > 0
+    assert errors
+    assert "damaged" in errors[0]
+    assert "Restore it from a backup" in errors[0]
+
+
+async def test_a_value_that_cannot_be_decoded_names_its_key(store):
+    await store.set("agent", {"n": 1})
+    await store.set("other", {"n": 2})
+    with sqlite3.connect(store.path) as raw:
+        raw.execute("UPDATE civitas_state SET value = x'c1' WHERE key = 'agent'")
+    raw.close()
+    with pytest.raises(StateStoreError, match="'agent' cannot be decoded") as failure:
+        await store.get("agent")
+    assert failure.value.key == "agent"
+    assert await store.get("other") == {"n": 2}
+
+
+# What the disk allows.
+
+_AS_NOBODY = """
+import asyncio, os, sys
+from civitas.errors import StateStoreError
+from civitas.state import SQLiteStateStore
+import aiosqlite, msgpack, civitas.state.sqlite_errors  # before we may no longer read them
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+
+async def main():
+    store = SQLiteStateStore(sys.argv[1])
+    for action in (store.set("agent", {"n": 2}), store.set("agent", {"n": 3})):
+        try:
+            await action
+        except StateStoreError as error:
+            print(error)
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+async def test_a_read_only_file_or_folder_says_who_needs_which_right(tmp_path, what):
+    for above in (tmp_path, *tmp_path.parents):
+        if above.owner() == tmp_path.owner() and above != Path("/") and above.name != "tmp":
+            above.chmod(0o755)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "state.db"
+    await make(path)
+    path.chmod(0o444 if what == "file" else 0o666)
+    folder.chmod(0o777 if what == "file" else 0o555)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _AS_NOBODY, path], capture_output=True, text=True, check=False
+        )
+    finally:
+        folder.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(
+        str(path) in line and "write access to the file and to its folder" in line for line in lines
+    )
+    store = SQLiteStateStore(path)
+    path.chmod(0o644)
+    assert await store.get("agent") == {"n": 1}
+    await store.close()
+
+
+async def test_a_full_database_refuses_what_does_not_fit_and_keeps_the_rest(store):
+    await store.set("agent", {"n": 1})
+    await store._connection.execute_fetchall("PRAGMA max_page_count = 12")
+    with pytest.raises(StateStoreError, match="disk is full") as failure:
+        await store.set("large", {"text": "x" * 100_000})
+    assert failure.value.key == "large"
+    assert await store.get("agent") == {"n": 1}
+    assert await store.get("large") is None
+    await store.set("agent", {"n": 2})
+    assert await store.get("agent") == {"n": 2}
+
+
+async def test_one_value_that_does_not_fit_takes_no_other_of_its_group_along(store):
+    import asyncio
+
+    await store.set("agent", {"n": 1})
+    await store._connection.execute_fetchall("PRAGMA max_page_count = 12")
+    results = await asyncio.gather(
+        store.set("a", {"n": 1}),
+        store.set("large", {"text": "x" * 100_000}),
+        store.set("b", {"n": 2}),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [type(None), StateStoreError, type(None)]
+    assert await store.get("a") == {"n": 1}
+    assert await store.get("b") == {"n": 2}
+
+
+_ON_A_FULL_DISK = """
+import asyncio, pathlib, sys
+from civitas.errors import StateStoreError
+from civitas.state import SQLiteStateStore
+
+async def main():
+    path = pathlib.Path(sys.argv[1], "state.db")
+    store = SQLiteStateStore(path)
+    saved = 0
+    try:
+        for n in range(1000):
+            await store.set(f"agent-{n}", {"n": n, "text": "x" * 1000})
+            saved = n + 1
+    except StateStoreError as error:
+        print(error)
+    assert 0 < saved < 1000, saved
+    for n in range(saved):
+        assert await store.get(f"agent-{n}") == {"n": n, "text": "x" * 1000}
+    await store.close()
+    again = SQLiteStateStore(path)
+    for n in range(saved):
+        assert await again.get(f"agent-{n}") == {"n": n, "text": "x" * 1000}
+    print("kept")
+    await again.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk_keeps_everything_that_was_acknowledged(tmp_path):
+    inside = 'mount -t tmpfs -o size=300k none "$1" && exec "$2" -c "$3" "$1"'
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
+        pytest.skip("needs a small file system of its own: Linux with user namespaces")
+    done = subprocess.run(
+        [unshare, "-rm", "sh", "-c", inside, "sh", tmp_path, sys.executable, _ON_A_FULL_DISK],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    error, kept = done.stdout.splitlines()
+    assert "the disk is full. Free some space" in error
+    assert kept == "kept"
+
+
+async def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
+    script = _ON_A_FULL_DISK.replace(
+        "asyncio.run",
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5)); asyncio.run",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    error, kept = done.stdout.splitlines()
+    assert "the disk did not read or write" in error
+    assert kept == "kept"
+
+
+# Arguments.
+
+
+@pytest.mark.parametrize("path", ["", None, 7, b"bytes.db"])
+def test_a_path_that_is_none_is_refused_at_once(path):
+    with pytest.raises(ConfigurationError, match="path is a file's path"):
+        SQLiteStateStore(path)
+
+
+def test_a_store_that_would_keep_nothing_is_refused():
+    with pytest.raises(ConfigurationError, match="InMemoryStateStore"):
+        SQLiteStateStore(":memory:")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, "3", None, True, float("nan")])
+def test_a_busy_timeout_that_is_no_time_is_refused(seconds):
+    with pytest.raises(ConfigurationError, match="busy_timeout"):
+        SQLiteStateStore("state.db", busy_timeout=seconds)
+
+
+@pytest.mark.parametrize("key", ["", None, 7, "\ud800"])
+async def test_a_key_that_is_no_text_is_refused(store, key):
+    for action in (store.get(key), store.set(key, {}), store.delete(key)):
+        with pytest.raises(StateStoreError, match="key"):
+            await action
+
+
+async def test_a_closed_store_says_so(store):
+    await store.set("agent", {"n": 1})
+    await store.close()
+    for action in (store.get("agent"), store.set("agent", {}), store.delete("agent"), store.keys()):
+        with pytest.raises(StateStoreError, match="is closed"):
+            await action
