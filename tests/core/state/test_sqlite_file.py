@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from civitas.errors import ConfigurationError, StateStoreError
+from civitas.message import encode
 from civitas.state import SQLiteStateStore
 from civitas.state.sqlite import SCHEMA_VERSION
 
@@ -171,14 +173,14 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-async def test_a_read_only_file_or_folder_says_who_needs_which_right(tmp_path, what):
+def test_a_read_only_file_or_folder_says_who_needs_which_right(tmp_path, what):
     for above in (tmp_path, *tmp_path.parents):
         if above.owner() == tmp_path.owner() and above != Path("/") and above.name != "tmp":
             above.chmod(0o755)
     folder = tmp_path / "data"
     folder.mkdir()
     path = folder / "state.db"
-    await make(path)
+    asyncio.run(make(path))
     path.chmod(0o444 if what == "file" else 0o666)
     folder.chmod(0o777 if what == "file" else 0o555)
     try:
@@ -193,10 +195,12 @@ async def test_a_read_only_file_or_folder_says_who_needs_which_right(tmp_path, w
     assert all(
         str(path) in line and "write access to the file and to its folder" in line for line in lines
     )
-    store = SQLiteStateStore(path)
     path.chmod(0o644)
-    assert await store.get("agent") == {"n": 1}
-    await store.close()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT key, value FROM civitas_state").fetchall() == [
+            ("agent", encode({"n": 1}))
+        ]
+    raw.close()
 
 
 async def test_a_full_database_refuses_what_does_not_fit_and_keeps_the_rest(store):
@@ -212,8 +216,6 @@ async def test_a_full_database_refuses_what_does_not_fit_and_keeps_the_rest(stor
 
 
 async def test_one_value_that_does_not_fit_takes_no_other_of_its_group_along(store):
-    import asyncio
-
     await store.set("agent", {"n": 1})
     await store._connection.execute_fetchall("PRAGMA max_page_count = 12")
     results = await asyncio.gather(
@@ -256,7 +258,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_full_disk_keeps_everything_that_was_acknowledged(tmp_path):
+def test_a_full_disk_keeps_everything_that_was_acknowledged(tmp_path):
     inside = 'mount -t tmpfs -o size=300k none "$1" && exec "$2" -c "$3" "$1"'
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
@@ -273,7 +275,7 @@ async def test_a_full_disk_keeps_everything_that_was_acknowledged(tmp_path):
     assert kept == "kept"
 
 
-async def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
+def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
     script = _ON_A_FULL_DISK.replace(
         "asyncio.run",
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5)); asyncio.run",
