@@ -1,0 +1,82 @@
+"""Civitas: your LangGraph graph, OpenAI agent or CrewAI crew stays up.
+
+OTP-style processes and supervision trees on asyncio. The public names are here; errors are also in `civitas.errors`,
+events in `civitas.events`, what plugin authors test with in `civitas.testing`.
+"""
+
+from civitas.errors import (
+    AgentTerminated,
+    AskCycle,
+    AskTimeout,
+    CivitasError,
+    ConfigurationError,
+    DeliveryError,
+    HandlerFailed,
+    MailboxFull,
+    NodeDown,
+    NoReply,
+    PayloadError,
+    PluginError,
+    StartFailed,
+    StateStoreError,
+    SupervisionError,
+    SupervisorGaveUp,
+    TopologyError,
+    UnknownAgent,
+    UnknownInterrupt,
+)
+from civitas.events import Event
+from civitas.frameworks import wrap
+from civitas.message import Message
+from civitas.models import ModelProvider, ModelResponse
+from civitas.plugins import hookimpl
+from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore, SQLiteStateStore, StateStore
+from civitas.supervision import BackoffPolicy, DynamicSupervisor, RestartStrategy, Supervisor
+from civitas.tools import ToolProvider, ToolRegistry, tool
+
+__all__ = [
+    "AgentProcess",
+    "AgentTerminated",
+    "AskCycle",
+    "AskTimeout",
+    "BackoffPolicy",
+    "CivitasError",
+    "ConfigurationError",
+    "Delivery",
+    "DeliveryError",
+    "DynamicSupervisor",
+    "ErrorAction",
+    "Event",
+    "HandlerFailed",
+    "InMemoryStateStore",
+    "MailboxFull",
+    "Message",
+    "ModelProvider",
+    "ModelResponse",
+    "NoReply",
+    "NodeDown",
+    "PayloadError",
+    "PluginError",
+    "RestartStrategy",
+    "RestartType",
+    "Runtime",
+    "SQLiteStateStore",
+    "StartFailed",
+    "StateStore",
+    "StateStoreError",
+    "Status",
+    "SupervisionError",
+    "Supervisor",
+    "SupervisorGaveUp",
+    "Timer",
+    "ToolProvider",
+    "ToolRegistry",
+    "TopologyError",
+    "UnknownAgent",
+    "UnknownInterrupt",
+    "hookimpl",
+    "tool",
+    "wrap",
+]

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from civitas.errors import ConfigurationError, SupervisionError, SupervisorGaveUp
+from civitas.events import EVENT_TYPES
 from civitas.message import Message
 from civitas.node import Callback, Node
 from civitas.plugins import PluginManager
@@ -84,6 +85,7 @@ class Runtime:
         self.supervisor = supervisor
         self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
         self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
+        self.plugins.load()
         self._owns_store = state_store is None
         self._node = Node(
             "root",
@@ -93,6 +95,8 @@ class Runtime:
             tools=tools,
             clock=clock,
         )
+        for type in EVENT_TYPES if self.plugins.listens else ():
+            self._node.events.on(type, self.plugins.emit)
         self._root: SupervisorProcess | None = None
         self._finished: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -366,7 +370,17 @@ class Runtime:
         Raises:
             TopologyError: The topology cannot be run; names file, line and the nearest valid word.
         """
-        raise NotImplementedError
+        # Imported here: it brings pydantic, which a runtime built in Python does without.
+        from civitas import topology
+
+        plugins = PluginManager(keywords.get("plugins", ()))
+        loaded = topology.load(config)
+        options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
+        owns_store = "state_store" in options
+        tree = topology.build(loaded, agent_classes=agent_classes, plugins=plugins)
+        runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
+        runtime._owns_store = runtime._owns_store or owns_store
+        return runtime
 
 
 def _tree(child: Child) -> dict[str, Any]:

@@ -145,6 +145,12 @@ class PluginManager:
             raise broken
         return None
 
+    @property
+    def listens(self) -> bool:
+        """Whether any plugin wants to know of events."""
+        self.load()
+        return bool(self._listeners)
+
     def emit(self, event: Event) -> None:
         """Tell every plugin that wants to know; an error in one is logged and skipped."""
         self.load()
