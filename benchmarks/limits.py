@@ -107,12 +107,12 @@ async def restart(rounds: int = 300) -> float:
         if not task.cancelled() and task.exception():
             start()
 
-    def start() -> None:
-        nonlocal task
-        task = asyncio.create_task(serve())
-        task.add_done_callback(again)
+    running: list[asyncio.Task[None]] = []
 
-    task: asyncio.Task[None]
+    def start() -> None:
+        running[:] = [asyncio.create_task(serve())]
+        running[0].add_done_callback(again)
+
     start()
     started = time.perf_counter()
     for _ in range(rounds):
@@ -121,7 +121,7 @@ async def restart(rounds: int = 300) -> float:
         queue.put_nowait((answer, False))
         await answer
     elapsed = time.perf_counter() - started
-    task.cancel()
+    running[0].cancel()
     return elapsed / rounds * 1e6
 
 

@@ -140,4 +140,4 @@ async def checkpoint(rounds: int = 200) -> float:
                 reply = await runtime.ask("a", {"rounds": rounds})
         finally:
             await store.close()
-        return rounds / reply.payload
+        return rounds / float(reply.payload)
