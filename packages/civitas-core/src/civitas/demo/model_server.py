@@ -70,7 +70,6 @@ class ModelServer:
     def __init__(self, script: Script, *, latency: float = 0.0) -> None:
         self._answer = script if callable(script) else _one_by_one(script)
         self._latency = latency
-        self._lock = threading.Lock()
         self.requests: list[dict[str, Any]] = []
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -107,13 +106,11 @@ class ModelServer:
             thread.join()
 
     def _respond(self, body: dict[str, Any]) -> Answer:
-        # The lock makes "one answer after the other" true for requests that come at once.
-        with self._lock:
-            self.requests.append(body)
-            try:
-                answer = self._answer(body)
-            except Exception as error:
-                answer = Failure(400, f"the script failed: {type(error).__name__}: {error}")
+        self.requests.append(body)
+        try:
+            answer = self._answer(body)
+        except Exception as error:
+            answer = Failure(400, f"the script failed: {type(error).__name__}: {error}")
         if self._latency:
             time.sleep(self._latency)
         return answer
@@ -121,9 +118,11 @@ class ModelServer:
 
 def _one_by_one(answers: Iterable[Answer]) -> Callable[[dict[str, Any]], Answer]:
     remaining = iter(answers)
+    lock = threading.Lock()  # each request has a thread of its own
 
     def next_answer(body: dict[str, Any]) -> Answer:
-        return next(remaining, Failure(400, "the script has no more answers"))
+        with lock:
+            return next(remaining, Failure(400, "the script has no more answers"))
 
     return next_answer
 

@@ -96,7 +96,7 @@ def _unknown(
     obj: Any, name: str, plugins: PluginManager, built_by: Any = None
 ) -> ConfigurationError:
     installed = sorted(plugin.name for plugin in plugins.found() if plugin.name in _KNOWN_PLUGINS)
-    built = f", which {_called(built_by)} built," if built_by is not None else ""
+    built = f" (built by {_called(built_by)})" if built_by is not None else ""
     text = f"wrap(..., name={name!r}): no installed adapter knows {describe(obj)}{built}"
     for module, distribution in ADAPTERS.items():
         if comes_from(obj, module) and module in sys.modules:

@@ -1,0 +1,104 @@
+"""`wrap`: from an object to an agent."""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+import pytest
+
+from civitas.errors import ConfigurationError
+from civitas.frameworks import comes_from, wrap
+from civitas.frameworks.wrapping import wrap_with
+from civitas.plugins import PluginManager, hookimpl
+from civitas.process import AgentProcess
+from tests.core.frameworks.test_base import Machine, MachineAgent
+
+
+class MachineAdapter:
+    @hookimpl
+    def civitas_wrap(self, obj: Any, name: str, options: dict[str, Any]) -> AgentProcess | None:
+        return MachineAgent(name, machine=obj, **options) if isinstance(obj, Machine) else None
+
+
+@pytest.fixture
+def plugins() -> PluginManager:
+    return PluginManager([MachineAdapter()], discover=False)
+
+
+def test_the_adapter_that_knows_the_object_makes_the_agent(plugins):
+    agent = wrap_with(plugins, Machine(), "m", {"max_retries": 1})
+    assert isinstance(agent, MachineAgent)
+    assert agent.name == "m"
+
+
+def test_a_function_is_called_once_and_kept_to_build_afresh(plugins):
+    built = []
+
+    def make() -> Machine:
+        built.append(Machine())
+        return built[-1]
+
+    agent = wrap_with(plugins, make, "m", {})
+    assert len(built) == 1
+    assert agent.subject is built[-1]
+    assert len(built) == 2
+
+
+def test_an_object_that_nobody_knows_is_an_error_with_its_type_and_the_adapters(plugins):
+    with pytest.raises(
+        ConfigurationError, match=r"object of type decimal\.Decimal.*adapters: none"
+    ):
+        wrap_with(plugins, __import__("decimal").Decimal(1), "m", {})
+
+
+def test_what_a_function_built_is_named_with_the_function(plugins):
+    def make() -> list[int]:
+        return []
+
+    with pytest.raises(ConfigurationError, match=r"type builtins\.list \(built by .*make\)\."):
+        wrap_with(plugins, make, "m", {})
+
+
+def test_a_function_that_wants_arguments_is_an_error_that_says_so(plugins):
+    with pytest.raises(ConfigurationError, match="cannot be called without arguments"):
+        wrap_with(plugins, lambda model: Machine(), "m", {})
+
+
+def test_a_function_that_fails_fails_as_it_is(plugins):
+    def make() -> Machine:
+        raise TypeError("my own")
+
+    with pytest.raises(TypeError, match="my own"):
+        wrap_with(plugins, make, "m", {})
+
+
+def test_an_agent_needs_no_wrapping(plugins):
+    with pytest.raises(ConfigurationError, match="is an agent already"):
+        wrap_with(plugins, MachineAgent("a", machine=Machine()), "m", {})
+    with pytest.raises(ConfigurationError, match="is an agent already"):
+        wrap_with(plugins, MachineAgent, "m", {})
+
+
+def test_an_object_of_a_framework_without_its_adapter_names_the_package_to_install(
+    plugins, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "crewai", types.ModuleType("crewai"))
+    crew = type("Crew", (), {"__module__": "crewai.crew"})()
+    with pytest.raises(ConfigurationError, match="pip install civitas-crewai"):
+        wrap_with(plugins, crew, "m", {})
+
+
+def test_wrap_itself_asks_the_installed_adapters():
+    with pytest.raises(ConfigurationError, match="no installed adapter knows 5"):
+        wrap(5, name="m")
+
+
+def test_classes_are_recognised_by_name_along_their_bases():
+    base = type("Graph", (), {"__module__": "langgraph.graph.state"})
+    mine = type("Mine", (base,), {"__module__": "app"})
+    assert comes_from(mine(), "langgraph")
+    assert comes_from(mine(), "langgraph", "Graph")
+    assert not comes_from(mine(), "langgraph", "Pregel")
+    assert not comes_from(mine(), "lang")

@@ -1,0 +1,46 @@
+"""Fixtures of these tests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its import is full of them
+    from crewai import LLM
+    from crewai.events import crewai_event_bus
+
+from civitas.demo.model_server import ModelServer, Script
+from tests.core.frameworks.support import spans
+
+__all__ = ["scripted", "spans"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _event_bus() -> None:
+    """Start the threads that CrewAI's event bus keeps for the life of the process, all of them."""
+    crewai_event_bus._ensure_executor_initialized()
+    pool = crewai_event_bus._sync_executor
+    together = Barrier(pool._max_workers + 1)
+    for _ in range(pool._max_workers):
+        pool.submit(together.wait)
+    together.wait(timeout=10)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[[Script], Any]]:
+    """A function from a script to an LLM that says it."""
+    with ExitStack() as stack:
+
+        def llm(script: Script) -> Any:
+            server = stack.enter_context(ModelServer(script))
+            made = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
+            stack.callback(made._client.close)  # CrewAI itself never closes it
+            return made
+
+        yield llm

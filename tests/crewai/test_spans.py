@@ -1,0 +1,103 @@
+"""The spans of a crew's run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from crewai import Agent, Crew, Task
+from crewai.tools import tool
+from opentelemetry import trace
+
+from civitas.demo.model_server import Failure, ToolCall
+from civitas.errors import HandlerFailed
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import running
+
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@tool("look")
+def look(q: str) -> str:
+    """Look it up."""
+    with trace.get_tracer("user").start_as_current_span("user code"):
+        return "secret finding"
+
+
+def crew_of(llm: Any, *tools: Any) -> Crew:
+    clerk = Agent(
+        role="Clerk",
+        goal="Find",
+        backstory="You look.",
+        llm=llm,
+        tools=list(tools),
+        max_retry_limit=0,
+    )
+    named = Task(name="find", description="secret", expected_output="Text", agent=clerk)
+    unnamed = Task(description="secret too", expected_output="Text", agent=clerk, tools=[])
+    return Crew(agents=[clerk], tasks=[named, unnamed])
+
+
+async def test_tasks_agents_models_and_tools_nest_below_the_run(spans, scripted):
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool" or "secret too" in str(body["messages"]):
+            return "secret answer"
+        return ToolCall("look", {"q": "secret"})
+
+    made = crew_of(scripted(script), look)
+    async with running(CrewAIAgent("c", crew=made)) as runtime:
+        await runtime.ask("c", {})
+    assert spans.outline() == [
+        "send c",
+        "  process c",
+        "    invoke_workflow c",
+        "      task find",
+        "        invoke_agent Clerk",
+        "          chat m1",
+        "          execute_tool look",
+        "            user code",
+        "          chat m1",
+        "      task",
+        "        invoke_agent Clerk",
+        "          chat m1",
+    ]
+    chat = spans.attributes("chat m1")
+    assert chat["gen_ai.operation.name"] == "chat"
+    assert chat["gen_ai.usage.input_tokens"] > 0
+    assert chat["gen_ai.usage.output_tokens"] > 0
+    assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
+
+
+async def test_a_failing_model_call_marks_all_above_it(spans, scripted):
+    made = crew_of(scripted([Failure(400, "no")]))
+    async with running(CrewAIAgent("c", crew=made)) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("c", {})
+    for name in ("chat m1", "invoke_agent Clerk", "task find", "invoke_workflow c"):
+        assert "error.type" in spans.attributes(name)
+
+
+async def test_two_crews_stay_apart(spans, scripted):
+    import asyncio
+
+    llm = scripted(lambda body: "an answer")
+    agents = [CrewAIAgent(name, crew=lambda: crew_of(llm)) for name in ("a", "b")]
+    async with running(*agents) as runtime:
+        await asyncio.gather(*(runtime.ask(name, {}) for name in ("a", "b")))
+    for name in ("a", "b"):
+        run = spans.named(f"invoke_workflow {name}")
+        tasks = [span for span in spans.all() if span.parent == run.context]
+        assert [span.name for span in tasks] == ["task find", "task"]
+
+
+async def test_without_a_tracer_provider_nobody_listens(scripted, monkeypatch):
+    from crewai.events import stream_context
+
+    added: list[Any] = []
+    monkeypatch.setattr(stream_context, "add_stream_sink", added.append)
+    made = crew_of(scripted(lambda body: "an answer"))
+    async with running(CrewAIAgent("c", crew=made)) as runtime:
+        await runtime.ask("c", {})
+    assert added == []

@@ -1,0 +1,160 @@
+"""The spans of a graph's run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import interrupt
+from openai import DefaultAsyncHttpxClient
+from opentelemetry import trace
+from pydantic import SecretStr
+
+from civitas.demo.model_server import ModelServer, ToolCall
+from civitas.errors import AskTimeout, HandlerFailed
+from civitas_langgraph import LangGraphAgent
+from tests.core.frameworks.support import running
+
+
+@tool
+def look(q: str) -> str:
+    """Look it up."""
+    return "secret finding"
+
+
+@pytest.fixture
+async def model():
+    script = [ToolCall("look", {"q": "secret question"}), "secret answer"]
+    # A client of its own: LangChain would keep the one that it makes for the whole process.
+    async with DefaultAsyncHttpxClient() as client:
+        with ModelServer(script) as server:
+            yield ChatOpenAI(
+                model="m1",
+                base_url=server.url,
+                api_key=SecretStr("x"),
+                max_retries=0,
+                http_async_client=client,
+            ).bind_tools([look])
+
+
+def user_span(name: str) -> None:
+    with trace.get_tracer("user").start_as_current_span(name):
+        pass
+
+
+async def test_nodes_subgraphs_models_and_tools_nest_below_the_run(spans, model):
+    async def think(state: MessagesState) -> dict[str, Any]:
+        user_span("async code")
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    def deep(state: MessagesState) -> dict[str, Any]:
+        user_span("sync code")
+        return {}
+
+    inner = StateGraph(MessagesState).add_node("deep", deep).add_edge(START, "deep").compile()
+    graph = (
+        StateGraph(MessagesState)
+        .add_node("think", think)
+        .add_node("tools", ToolNode([look]))
+        .add_node("sub", inner)
+        .add_edge(START, "think")
+        .add_conditional_edges("think", tools_condition, {"tools": "tools", END: "sub"})
+        .add_edge("tools", "think")
+        .compile()
+    )
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        await runtime.ask("g", {"input": "secret"})
+    assert spans.outline() == [
+        "send g",
+        "  process g",
+        "    invoke_workflow g",
+        "      node think",
+        "        async code",
+        "        chat m1",
+        "      node tools",
+        "        execute_tool look",
+        "      node think",
+        "        async code",
+        "        chat m1",
+        "      node sub",
+        "        node deep",
+        "          sync code",
+    ]
+    chat = spans.attributes("chat m1")
+    assert chat["gen_ai.operation.name"] == "chat"
+    assert chat["gen_ai.usage.input_tokens"] > 0
+    assert chat["gen_ai.usage.output_tokens"] > 0
+    assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
+
+
+async def test_concurrent_nodes_stay_apart(spans):
+    async def work(state: MessagesState) -> None:
+        await asyncio.sleep(0)
+        user_span("work")
+
+    builder = StateGraph(MessagesState)
+    for name in ("a", "b"):
+        builder.add_node(name, work).add_edge(START, name)
+    async with running(LangGraphAgent("g", graph=builder.compile())) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+    assert sorted(spans.outline()[3:]) == sorted(
+        ["      node a", "        work", "      node b", "        work"]
+    )
+
+
+async def test_a_failing_node_is_an_error(spans):
+    def fail(state: MessagesState) -> None:
+        raise KeyError("x")
+
+    graph = StateGraph(MessagesState).add_node("n", fail).add_edge(START, "n").compile()
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("g", {"input": "hi"})
+    for name in ("node n", "invoke_workflow g"):
+        assert spans.attributes(name)["error.type"] == "KeyError"
+        assert not spans.named(name).status.is_ok
+
+
+async def test_an_interrupt_is_no_error(spans):
+    def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(interrupt("sure?"))]}
+
+    graph = StateGraph(MessagesState).add_node("n", ask).add_edge(START, "n")
+    agent = LangGraphAgent("g", graph=graph.compile(checkpointer=InMemorySaver()))
+    async with running(agent) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+    assert spans.attributes("node n") == {"civitas.interrupted": True}
+    assert all(span.status.is_unset for span in spans.all())
+
+
+async def test_a_cancelled_node_is_marked_as_cancelled(spans):
+    async def hang(state: MessagesState) -> None:
+        await asyncio.Event().wait()
+
+    graph = StateGraph(MessagesState).add_node("n", hang).add_edge(START, "n").compile()
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        with pytest.raises(AskTimeout):
+            await runtime.ask("g", {"input": "hi"}, timeout=0.1)
+    assert spans.attributes("node n")["error.type"] == "CancelledError"
+
+
+async def test_without_a_tracer_provider_nobody_listens():
+    heard: list[Any] = []
+
+    def look_at_callbacks(state: MessagesState, config: Any) -> None:
+        heard.extend(config["callbacks"].handlers)
+
+    from langchain_core.runnables import RunnableConfig
+
+    look_at_callbacks.__annotations__["config"] = RunnableConfig
+    graph = StateGraph(MessagesState).add_node("n", look_at_callbacks).add_edge(START, "n")
+    async with running(LangGraphAgent("g", graph=graph.compile())) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+    assert heard == []

@@ -1,0 +1,137 @@
+"""The spans of an SDK agent's run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from agents import Agent, Runner, function_tool, set_tracing_disabled
+from agents.tracing import get_trace_provider
+from opentelemetry import trace
+
+from civitas.demo.model_server import ToolCall
+from civitas.errors import AskTimeout, HandlerFailed
+from civitas_openai import OpenAIAgent
+from civitas_openai._spans import BRIDGE
+from tests.core.frameworks.support import running
+
+
+@pytest.fixture(autouse=True)
+def tracing():
+    get_trace_provider().set_processors([])
+    set_tracing_disabled(False)
+    yield
+    set_tracing_disabled(True)
+    get_trace_provider().set_processors([])
+
+
+def user_span(name: str) -> None:
+    with trace.get_tracer("user").start_as_current_span(name):
+        pass
+
+
+@function_tool
+async def look(q: str) -> str:
+    """Look it up."""
+    user_span("async code")
+    return "secret finding"
+
+
+@function_tool
+def count(q: str) -> str:
+    """Count them."""
+    user_span("sync code")
+    return "secret number"
+
+
+async def test_agents_models_tools_and_handoffs_nest_below_the_run(spans, scripted):
+    def script(body: dict[str, Any]) -> Any:
+        names = [each["function"]["name"] for each in body.get("tools", [])]
+        if "look" in names:
+            if body["messages"][-1]["role"] == "tool":
+                return ToolCall("transfer_to_expert")
+            return [ToolCall("look", {"q": "secret"}), ToolCall("count", {"q": "secret"})]
+        return "secret answer"
+
+    model = scripted(script)
+    expert = Agent(name="expert", model=model)
+    clerk = Agent(name="clerk", model=model, tools=[look, count], handoffs=[expert])
+    async with running(OpenAIAgent("o", agent=clerk)) as runtime:
+        await runtime.ask("o", {"input": "secret"})
+    assert spans.outline() == [
+        "send o",
+        "  process o",
+        "    invoke_agent o",
+        "      invoke_agent clerk",
+        "        chat m1",
+        "        execute_tool look",
+        "          async code",
+        "        execute_tool count",
+        "          sync code",
+        "        chat m1",
+        "        handoff expert",
+        "      invoke_agent expert",
+        "        chat m1",
+    ]
+    chat = spans.attributes("chat m1")
+    assert chat["gen_ai.operation.name"] == "chat"
+    assert chat["gen_ai.usage.input_tokens"] > 0
+    assert chat["gen_ai.usage.output_tokens"] > 0
+    assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
+
+
+async def test_a_failing_tool_and_its_run_are_errors(spans, scripted):
+    @function_tool(failure_error_function=None)
+    async def fail() -> str:
+        """Fail."""
+        raise ConnectionResetError("secret")
+
+    agent = Agent(name="a", model=scripted([ToolCall("fail")]), tools=[fail])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("o", {"input": "hi"})
+    for name in ("execute_tool fail", "invoke_agent a", "invoke_agent o"):
+        assert spans.attributes(name)["error.type"] == "UserError"
+    assert spans.named("chat m1").status.is_unset
+
+
+async def test_a_cancelled_run_is_marked_as_cancelled(spans, scripted):
+    @function_tool
+    async def hang() -> str:
+        """Hang."""
+        await asyncio.Event().wait()
+        return ""
+
+    agent = Agent(name="a", model=scripted([ToolCall("hang")]), tools=[hang])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        with pytest.raises(AskTimeout):
+            await runtime.ask("o", {"input": "hi"}, timeout=0.5)
+    for name in ("execute_tool hang", "invoke_agent a"):
+        assert spans.attributes(name)["error.type"] == "CancelledError"
+
+
+async def test_runs_beside_each_other_stay_apart(spans, scripted):
+    model = scripted(lambda body: "hello")
+    agents = [OpenAIAgent(name, agent=Agent(name=name, model=model)) for name in ("a", "b")]
+    async with running(*agents) as runtime:
+        await asyncio.gather(*(runtime.ask(name, {"input": "hi"}) for name in ("a", "b")))
+    for name in ("a", "b"):
+        inner = [span for span in spans.all() if span.name == f"invoke_agent {name}"]
+        assert len(inner) == 2
+        assert inner[1].parent == inner[0].context
+
+
+async def test_a_run_outside_any_agent_makes_no_spans(spans, scripted):
+    model = scripted(lambda body: "hello")
+    async with running(OpenAIAgent("o", agent=Agent(name="a", model=model))) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+        made = len(spans.all())
+        await Runner.run(Agent(name="b", model=model), "hi")
+    assert len(spans.all()) == made
+
+
+async def test_without_a_tracer_provider_nobody_listens(scripted):
+    async with running(OpenAIAgent("o", agent=Agent(name="a", model=scripted(["x"])))) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    assert BRIDGE not in get_trace_provider()._multi_processor._processors  # type: ignore[attr-defined]
