@@ -1,0 +1,295 @@
+"""Draws one trace: who called whom, when, for how long, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import StatusCode
+from rich.text import Text
+
+from civitas.telemetry import names
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from rich.console import Console
+
+__all__ = ["draw"]
+
+_ROWS = 200
+_DURATION = 8
+_GAP = 2
+
+# First word of a span's name to its colour. Red means failed, and magenta looks like it in many themes.
+_STYLES = {
+    "send": "bright_black",
+    "process": "cyan",
+    "invoke_agent": "blue",
+    "invoke_workflow": "blue",
+    "chat": "green",
+    "execute_tool": "yellow",
+    "crash": "bold red",
+    "gave_up": "bold red",
+    "restart": "bold green",
+    "dead_letter": "bold yellow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    full: str
+    left: str  # the left half of a cell
+    right: str  # the right half of a cell
+    branch: str
+    last: str
+    line: str
+    blank: str
+    more: str
+    events: Mapping[str, str]
+    event: str
+    micro: str
+
+
+_UNICODE = _Signs(
+    "━", "╸", "╺", "├╴", "└╴", "│ ", "  ", "…",
+    {
+        "exception": "✖",
+        names.EVENT_CRASH: "✖",
+        names.EVENT_GAVE_UP: "✖",
+        names.EVENT_RESTART: "↻",
+        names.EVENT_DEAD_LETTER: "✉",
+    },
+    "◆", "µs",
+)  # fmt: skip
+_ASCII = _Signs(
+    "=", "-", "-", "|-", "`-", "| ", "  ", "~",
+    {
+        "exception": "x",
+        names.EVENT_CRASH: "x",
+        names.EVENT_GAVE_UP: "x",
+        names.EVENT_RESTART: "R",
+        names.EVENT_DEAD_LETTER: "D",
+    },
+    "*", "us",
+)  # fmt: skip
+
+_BAD = ("exception", names.EVENT_CRASH, names.EVENT_GAVE_UP)
+
+
+@dataclass(slots=True)
+class _Node:
+    span: ReadableSpan
+    children: list[_Node] = field(default_factory=list)
+
+    @property
+    def start(self) -> int:
+        return self.span.start_time or 0
+
+    @property
+    def end(self) -> int:
+        return max(self.span.end_time or 0, self.start)
+
+    @property
+    def failed(self) -> bool:
+        return self.span.status.status_code is StatusCode.ERROR
+
+    @property
+    def style(self) -> str:
+        if self.failed:
+            return "red"
+        return _STYLES.get(self.span.name.split(" ", 1)[0], "white")
+
+
+def draw(
+    spans: Sequence[ReadableSpan], console: Console, *, continued: bool = False
+) -> Iterator[Text]:
+    """The lines of a trace, as wide as the console.
+
+    Args:
+        spans: The finished spans of one trace.
+        console: Says how wide a line may be and which signs it can show.
+        continued: Whether an earlier part of the trace was printed before.
+    """
+    signs = _UNICODE if "utf" in console.encoding.lower() else _ASCII
+    width = max(console.width, 40)
+    roots = _nest(spans)
+    begin = min(node.start for node in roots)
+    end = max((span.end_time or 0) for span in spans)
+    rows = list(_rows(roots, signs))
+    labels = [_label(node, guide, signs) for node, guide, _ in rows[:_ROWS]]
+    column = min(max(label.cell_len for label in labels), max(width * 9 // 20, 20))
+    bar = width - column - _DURATION - 2 * _GAP
+    scale = _Scale(begin, max(end - begin, 1), bar, signs)
+    yield Text()
+    yield _head(spans, roots, scale, continued, width, signs)
+    yield _axis(scale, column)
+    for (node, _, below), full in zip(rows, labels, strict=False):
+        label = _fit(full, column, signs)
+        yield Text.assemble(
+            label,
+            " " * (column - label.cell_len + _GAP),
+            scale.bar(node),
+            " " * _GAP,
+            (scale.duration(node.end - node.start).rjust(_DURATION), "bold" if node.failed else ""),
+        )
+        if message := _message(node, signs):
+            bad = signs.events["exception"]
+            yield _fit(Text.assemble((below, "dim"), (f"{bad} {message}", "red")), width, signs)
+    if len(rows) > _ROWS:
+        yield Text(f"{signs.more} {len(rows) - _ROWS} more spans", style="dim")
+
+
+def _nest(spans: Sequence[ReadableSpan]) -> list[_Node]:
+    """Put each span below its parent; those whose parent is not there stand at the top."""
+    nodes = {_id(span): _Node(span) for span in spans}
+    roots: list[_Node] = []
+    for node in sorted(nodes.values(), key=lambda node: (node.start, -node.end)):
+        parent = node.span.parent
+        above = nodes.get(parent.span_id) if parent is not None else None
+        (roots if above is None else above.children).append(node)
+    return roots
+
+
+def _rows(roots: Sequence[_Node], signs: _Signs) -> Iterator[tuple[_Node, str, str]]:
+    """Each node with the guide before its name, and the one for a line below it."""
+    waiting = [(node, "", "") for node in reversed(roots)]
+    while waiting:
+        node, guide, indent = waiting.pop()
+        below = indent + (signs.line if node.children else signs.blank)
+        yield node, guide, below
+        for child in reversed(node.children):
+            last = child is node.children[-1]
+            waiting.append(
+                (
+                    child,
+                    indent + (signs.last if last else signs.branch),
+                    indent + (signs.blank if last else signs.line),
+                )
+            )
+
+
+def _label(node: _Node, guide: str, signs: _Signs) -> Text:
+    attributes = node.span.attributes or {}
+    operation, _, rest = _clean(node.span.name, signs).partition(" ")
+    label = Text.assemble((guide, "dim"), (operation, node.style))
+    if rest:
+        label.append(f" {rest}", "bold" if node.failed else "")
+    attempt = attributes.get(names.MESSAGE_ATTEMPT)
+    if isinstance(attempt, int):
+        label.append(f"  attempt {attempt + 1}", "dim")
+    tokens = [attributes.get(key) for key in (names.INPUT_TOKENS, names.OUTPUT_TOKENS)]
+    if any(tokens):
+        arrow = "→" if signs is _UNICODE else ">"
+        label.append(f"  {tokens[0] or 0}{arrow}{tokens[1] or 0} tokens", "dim")
+    return label
+
+
+def _message(node: _Node, signs: _Signs) -> str:
+    if not node.failed:
+        return ""
+    attributes = node.span.attributes or {}
+    text = node.span.status.description or str(attributes.get(names.ERROR_TYPE, "failed"))
+    text = _clean(text.strip().split("\n", 1)[0], signs)
+    # What a child says already is not said again: the child is where it happened.
+    return "" if any(_message(child, signs) == text for child in node.children) else text
+
+
+def _clean(text: str, signs: _Signs) -> str:
+    """Text of others, without what would disturb the terminal or cannot be shown there."""
+    text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return text if signs is _UNICODE else text.encode("ascii", "replace").decode()
+
+
+def _fit(text: Text, width: int, signs: _Signs) -> Text:
+    if text.cell_len > width:
+        text.truncate(width - 1, overflow="crop")
+        text.append(signs.more)
+    return text
+
+
+def _head(
+    spans: Sequence[ReadableSpan],
+    roots: Sequence[_Node],
+    scale: _Scale,
+    continued: bool,
+    width: int,
+    signs: _Signs,
+) -> Text:
+    failed = sum(span.status.status_code is StatusCode.ERROR for span in spans)
+    head = Text.assemble(
+        ("trace ", "dim"),
+        (f"{_trace_id(spans[0]):032x}"[:8], "bold"),
+        (", continued" if continued else "", "dim"),
+        "  ",
+        (scale.duration(scale.length), "bold"),
+        (f"  {len(spans)} span{'s' if len(spans) != 1 else ''}", "dim"),
+    )
+    if failed:
+        head.append(f"  {failed} failed", "bold red")
+    conversation = (roots[0].span.attributes or {}).get(names.CONVERSATION)
+    if conversation:
+        head.append(f"  conversation {_clean(str(conversation), signs)}", "dim")
+    return _fit(head, width, signs)
+
+
+def _axis(scale: _Scale, column: int) -> Text:
+    middle, end = scale.duration(scale.length // 2), scale.duration(scale.length)
+    cells = list("0".ljust(scale.width))
+    cells[scale.width - len(end) :] = end
+    at = scale.width // 2 - len(middle) // 2
+    if at > 2 and at + len(middle) < scale.width - len(end) - 1:
+        cells[at : at + len(middle)] = middle
+    return Text(" " * (column + _GAP) + "".join(cells), style="dim")
+
+
+class _Scale:
+    """From time to cells: each has two halves, so that a bar begins and ends within half a cell of the truth."""
+
+    def __init__(self, begin: int, length: int, width: int, signs: _Signs) -> None:
+        self.begin = begin
+        self.length = length
+        self.width = max(width, 8)
+        self._signs = signs
+
+    def half(self, moment: int) -> int:
+        return (moment - self.begin) * (self.width * 2) // self.length
+
+    def bar(self, node: _Node) -> Text:
+        first = min(max(self.half(node.start), 0), self.width * 2 - 1)
+        last = min(max(self.half(node.end), first + 1), self.width * 2)
+        cells = [" "] * self.width
+        for cell in range(first // 2, (last + 1) // 2):
+            left, right = first <= cell * 2 < last, first <= cell * 2 + 1 < last
+            if left or right:
+                sign = self._signs.full if left and right else self._signs.left
+                cells[cell] = sign if left else self._signs.right
+        bar = Text("".join(cells), style=node.style)
+        for event in node.span.events:
+            at = min(max(self.half(event.timestamp) // 2, 0), self.width - 1)
+            sign = self._signs.events.get(event.name, self._signs.event)
+            style = "bold red" if event.name in _BAD else "bold green"
+            if event.name not in self._signs.events:
+                style = "bold"
+            bar = Text.assemble(bar[:at], (sign, style), bar[at + 1 :])
+        return bar
+
+    def duration(self, nanoseconds: int) -> str:
+        if nanoseconds < 1_000_000:
+            return f"{nanoseconds / 1000:.0f} {self._signs.micro}"
+        if nanoseconds < 1_000_000_000:
+            return f"{nanoseconds / 1e6:.{1 if nanoseconds < 1e8 else 0}f} ms"
+        if nanoseconds < 60_000_000_000:
+            return f"{nanoseconds / 1e9:.2f} s"
+        minutes, seconds = divmod(nanoseconds // 1_000_000_000, 60)
+        return f"{minutes} m {seconds:02} s"
+
+
+def _id(span: ReadableSpan) -> int:
+    context: Any = span.get_span_context()
+    return int(context.span_id)
+
+
+def _trace_id(span: ReadableSpan) -> int:
+    context: Any = span.get_span_context()
+    return int(context.trace_id)
