@@ -10,7 +10,7 @@ SHELL := /bin/bash
 
 A := .venv/.ready
 B := .venv-crew/.ready
-manifests := pyproject.toml $(wildcard packages/*/pyproject.toml) scripts/environment.sh scripts/uv.sh
+manifests := $(wildcard packages/*/pyproject.toml) constraints/dev.in scripts/environment.sh scripts/uv.sh
 
 help: ## this list
 	@echo "Civitas: your agents stay up. Targets:"

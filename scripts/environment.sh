@@ -29,7 +29,7 @@ rm -f "$venv/.ready"
 
 ours=(--editable './packages/civitas-core[all]')
 for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
-scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --group dev "${ours[@]}" \
+scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement constraints/dev.in "${ours[@]}" \
     --constraint "constraints/$1.txt" --build-constraint "constraints/$1.txt"
 
 touch "$venv/.ready"

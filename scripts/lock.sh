@@ -11,8 +11,8 @@ lock() { # FILE PACKAGE...: what these packages and the tools resolve to togethe
         quiet+=(--no-emit-package "$package")
     done
     printf '%s\n' "${ours[@]}" | scripts/uv.sh pip compile --quiet --universal --python-version 3.11 \
-        --upgrade --group dev "${quiet[@]}" --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links --output-file "$file" -
+        --upgrade "${quiet[@]}" --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links --output-file "$file" - constraints/dev.in
     echo "$file: $(grep -c == "$file") packages"
 }
 
