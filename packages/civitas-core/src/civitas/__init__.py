@@ -33,7 +33,13 @@ from civitas.plugins import hookimpl
 from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore, SQLiteStateStore, StateStore
-from civitas.supervision import BackoffPolicy, DynamicSupervisor, RestartStrategy, Supervisor
+from civitas.supervision import (
+    BackoffPolicy,
+    ConversationPool,
+    DynamicSupervisor,
+    RestartStrategy,
+    Supervisor,
+)
 from civitas.tools import ToolProvider, ToolRegistry, tool
 
 __all__ = [
@@ -44,6 +50,7 @@ __all__ = [
     "BackoffPolicy",
     "CivitasError",
     "ConfigurationError",
+    "ConversationPool",
     "Delivery",
     "DeliveryError",
     "DynamicSupervisor",

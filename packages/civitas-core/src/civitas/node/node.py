@@ -23,7 +23,13 @@ from civitas.node.router import Router
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
 from civitas.process.options import positive
 from civitas.state import StateStore
-from civitas.supervision import Clock, DynamicSupervisorProcess, LoopClock, Parent
+from civitas.supervision import (
+    Clock,
+    ConversationPoolProcess,
+    DynamicSupervisorProcess,
+    LoopClock,
+    Parent,
+)
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Node"]
@@ -89,11 +95,11 @@ class Node(Router):
 
     # For supervisors.
 
-    def place(self, agent: AgentProcess, owner: Parent) -> Cell:
+    def place(self, agent: AgentProcess, owner: Parent, name: str) -> Cell:
         """Make room for an agent: from now on its name is known and messages for it wait."""
-        self._check_free(agent.name)
-        cell = self.registry[agent.name] = Cell(agent, self)
-        self.owners[agent.name] = owner
+        self._check_free(name)
+        cell = self.registry[name] = Cell(agent, self, name)
+        self.owners[name] = owner
         return cell
 
     def forget(self, name: str) -> None:
@@ -105,10 +111,13 @@ class Node(Router):
         """Make a supervisor known by its name."""
         self._check_free(supervisor.name)
         self.supervisors[supervisor.name] = supervisor
+        if isinstance(supervisor, ConversationPoolProcess):
+            self.registry.pools[supervisor.name] = supervisor
 
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         self.supervisors.pop(supervisor.name, None)
+        self.registry.pools.pop(supervisor.name, None)
 
     def owner(self, name: str) -> Parent | None:
         """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
@@ -118,6 +127,7 @@ class Node(Router):
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
         self.registry.clear()
+        self.registry.pools.clear()
         self.owners.clear()
         self.supervisors.clear()
 
@@ -190,12 +200,10 @@ class Node(Router):
     def _dynamic_supervisor(self, sender: Incarnation, name: str | None) -> Parent:
         if name is not None:
             found = self.supervisors.get(name)
-            if isinstance(found, DynamicSupervisorProcess):
+            if found is not None and found.kind == "dynamic_supervisor":
                 return found
             known = [
-                each.name
-                for each in self.supervisors.values()
-                if isinstance(each, DynamicSupervisorProcess)
+                each.name for each in self.supervisors.values() if each.kind == "dynamic_supervisor"
             ]
             raise ConfigurationError(
                 f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
@@ -203,8 +211,8 @@ class Node(Router):
         above = self.owners.get(sender.name)
         while above is not None:
             for each in (above, *above.children):
-                if isinstance(each, DynamicSupervisorProcess):
-                    return each
+                if each.kind == "dynamic_supervisor":
+                    return self.supervisors[each.name]
             above = above.parent
         raise ConfigurationError(
             f"{sender.name!r} cannot spawn: no DynamicSupervisor is beside or above it; "
@@ -236,10 +244,8 @@ class Node(Router):
             cell.mailbox.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
 
     async def _deliver_late(self, message: Message) -> None:
-        cell = self.registry.get(message.recipient)
         try:
-            if cell is None:
-                raise self.registry.unknown(message.recipient)
+            cell = self.registry.route(message.recipient, message.conversation, message.id)
             with self._span(message) if self.tracing.active else nullcontext(message) as sent:
                 await cell.mailbox.put(sent, 30.0)
         except UnknownAgent:

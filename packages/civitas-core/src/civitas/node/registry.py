@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from civitas.errors import UnknownAgent
 from civitas.process import Cell
+from civitas.supervision import ConversationPoolProcess
 
 __all__ = ["Registry"]
 
@@ -15,9 +16,28 @@ __all__ = ["Registry"]
 class Registry(dict[str, Cell]):
     """Agents by name. A name is here from before its first start until its child spec is gone."""
 
-    def unknown(self, name: str) -> UnknownAgent:
-        """The error for a name that nobody has, with the closest ones."""
-        return UnknownAgent(name, difflib.get_close_matches(str(name), self, 3))
+    def __init__(self) -> None:
+        super().__init__()
+        self.pools: dict[str, ConversationPoolProcess] = {}
+        """The conversation pools by name: a message to one is routed by its conversation."""
+
+    def route(self, to: str, conversation: str | None, message_id: str) -> Cell:
+        """The agent that a message to `to` is for.
+
+        Raises:
+            UnknownAgent: Nobody has that name.
+        """
+        cell = self.get(to)
+        if cell is not None:
+            return cell
+        pool = self.pools.get(to)
+        if pool is not None:
+            return pool.cell(conversation, message_id)
+        # A conversation that sleeps is addressed by its own name, too.
+        name, slash, conversation = str(to).partition("/")
+        if slash and (pool := self.pools.get(name)) is not None:
+            return pool.cell(conversation, message_id)
+        raise UnknownAgent(to, difflib.get_close_matches(str(to), [*self, *self.pools], 3))
 
     def matching(self, pattern: str) -> list[Cell]:
         """The agents whose name matches the glob `pattern`."""

@@ -16,7 +16,7 @@ from civitas.errors import (
     DeliveryError,
     MailboxFull,
 )
-from civitas.message import Message, encode, new_message
+from civitas.message import Message, encode, new_id, new_message
 from civitas.node.asks import PendingAsks
 from civitas.node.events import Events
 from civitas.node.observe import Observer
@@ -60,7 +60,7 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> None:
         """Hand a message to the agent `to`."""
-        cell = self._find(sender, to)
+        self._check_open(sender)
         check_timeout(timeout)
         raw = encode(payload)
         name = None
@@ -73,6 +73,7 @@ class Router:
         message = new_message(
             message_type, name, to, raw, conversation=conversation, headers=headers
         )
+        cell = self.registry.route(to, conversation, message.id)
         if self.tracing.active:
             with self._span(message) as message:
                 await cell.mailbox.put(message, timeout)
@@ -125,7 +126,7 @@ class Router:
             return await self._ask(cell, message, seconds)
         finally:
             if asking is not None:
-                asking.remove(to)
+                asking.remove(cell.name)
 
     async def stream(
         self,
@@ -152,7 +153,7 @@ class Router:
             finally:
                 del self._streams[message.id]
                 if asking is not None:
-                    asking.remove(to)
+                    asking.remove(cell.name)
                 if not answer.done():
                     answer.cancel()
                     cell.withdraw(message, reader_left=True)
@@ -204,15 +205,15 @@ class Router:
 
         Returns:
             Whom it is for, the message, the seconds its sender waits, and the list of those its sender waits for, in
-            which `to` now stands.
+            which that agent now stands.
         """
-        cell = self._find(sender, to)
+        self._check_open(sender)
         check_timeout(timeout)
         raw = encode(payload)
+        id = new_id()
         now = time.time()
         deadline = now + timeout if timeout is not None else None
-        asking = None
-        name = None
+        asking = name = handled = None
         if sender is not None:
             name = sender.name
             handled = current_message.get(None)
@@ -225,16 +226,18 @@ class Router:
                 ):
                     deadline = handled.deadline
                     timeout = max(deadline - now, 0.0)
-                if handled is sender.current:
-                    if cycle := self.registry.cycle(name, to):
-                        raise AskCycle(cycle)
-                    asking = sender.asking
-                    asking.append(to)
+        cell = self.registry.route(to, conversation, id)
+        if sender is not None and handled is not None and handled is sender.current:
+            if cycle := self.registry.cycle(sender.name, cell.name):
+                raise AskCycle(cycle)
+            asking = sender.asking
+            asking.append(cell.name)
         message = new_message(
             message_type,
             name,
             to,
             raw,
+            id=id,
             reply_to=self.name,
             conversation=conversation,
             headers=headers,
@@ -280,13 +283,9 @@ class Router:
         finally:
             span.end()
 
-    def _find(self, sender: Incarnation | None, to: str) -> Cell:
+    def _check_open(self, sender: Incarnation | None) -> None:
         if sender is None and not self.open:
             raise ConfigurationError(
                 "the runtime takes no work: it is not started, or it is stopping. "
                 "Use it inside `async with Runtime(...)`"
             )
-        cell = self.registry.get(to)
-        if cell is None:
-            raise self.registry.unknown(to)
-        return cell

@@ -34,6 +34,7 @@ class Cell:
     Args:
         template: What the user put in a children list; each incarnation is made by the same constructor call.
         node: The node it runs on.
+        name: The template's own, or that of the conversation it is the template for.
     """
 
     __slots__ = (
@@ -52,8 +53,8 @@ class Cell:
 
     kind = "agent"
 
-    def __init__(self, template: AgentProcess, node: Context) -> None:
-        self.name = template.name
+    def __init__(self, template: AgentProcess, node: Context, name: str) -> None:
+        self.name = name
         self.node = node
         self.mailbox = Mailbox(self.name, template._options.mailbox_size)
         self.status = Status.STARTING
@@ -92,6 +93,7 @@ class Cell:
         started: asyncio.Future[None] = loop.create_future()
         try:
             agent = self._template._fresh()
+            agent.name = self.name
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
         except Exception as error:
             raise StartFailed(self.name, error) from error
@@ -130,6 +132,21 @@ class Cell:
         _, running = await asyncio.wait({task}, timeout=timeout)
         if running:
             await self._kill(incarnation, task)
+
+    async def sleep(self) -> None:
+        """End the incarnation as `stop` does, and keep its state."""
+        incarnation, task = self._incarnation, self._task
+        await self.stop()
+        if incarnation is None or task is None or not task.done():
+            return
+        state = incarnation.agent.state
+        if state and _reason(task) is SHUTDOWN:
+            try:
+                await self.node.store.set(self.name, state)
+            except Exception:
+                logger.exception(
+                    "agent %r: its state could not be saved when it went to sleep", self.name
+                )
 
     def wait_for_restart(self) -> None:
         """It will be started again: let messages wait for that."""

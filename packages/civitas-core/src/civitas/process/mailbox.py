@@ -23,7 +23,7 @@ class Mailbox:
         size: How many messages it holds before senders wait.
     """
 
-    __slots__ = ("_closed", "_drained", "_queue", "_reader", "_senders", "owner", "size")
+    __slots__ = ("_closed", "_drained", "_queue", "_reader", "_senders", "on_idle", "owner", "size")
 
     def __init__(self, owner: str, size: int) -> None:
         self.owner = owner
@@ -33,6 +33,8 @@ class Mailbox:
         self._reader: asyncio.Future[None] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self.on_idle: Callable[[], None] | None = None
+        """Called each time its reader has come to the end and waits."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -114,6 +116,8 @@ class Mailbox:
         """Wait until `wake` is called; the one reader then looks for what came."""
         self._reader = asyncio.get_running_loop().create_future()
         self._tell_drained()
+        if self.on_idle is not None:
+            self.on_idle()
         try:
             await self._reader
         finally:

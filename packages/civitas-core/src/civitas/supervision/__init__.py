@@ -5,7 +5,8 @@ from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Clock, LoopClock
 from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import RestartStrategy
-from civitas.supervision.spec import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.supervision.pool import ConversationPoolProcess
+from civitas.supervision.spec import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
 from civitas.supervision.supervisor import SupervisorProcess
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "Child",
     "ChildSpec",
     "Clock",
+    "ConversationPool",
+    "ConversationPoolProcess",
     "DynamicSupervisor",
     "DynamicSupervisorProcess",
     "Host",

@@ -87,8 +87,10 @@ class Host(Protocol):
 
     clock: Clock
 
-    def place(self, agent: AgentProcess, owner: Parent) -> Child:
+    def place(self, agent: AgentProcess, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait.
+
+        `name` is the agent's own, or that of the conversation it is the template for.
 
         Raises:
             ConfigurationError: The name is taken.

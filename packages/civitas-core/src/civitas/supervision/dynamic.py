@@ -17,18 +17,19 @@ from civitas.process import (
     RestartType,
     Status,
 )
-from civitas.supervision.budget import RestartBudget
+from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
-from civitas.supervision.spec import DynamicSupervisor
 
-__all__ = ["DynamicSupervisorProcess"]
+__all__ = ["DynamicSupervisorProcess", "Slot"]
 
 
 @dataclass(slots=True, eq=False)
-class _Slot:
+class Slot:
+    """A child and the timer of its restart."""
+
     child: Child
     timer: Timer | None = None
 
@@ -40,31 +41,39 @@ class DynamicSupervisorProcess:
     the others, and one child that is slow to start delays nobody.
 
     Args:
-        spec: What the user wrote down.
+        name: Its name.
+        limits: How many restarts it may make.
+        restart: When its own supervisor starts it again.
+        max_children: How many children there may be; None for no bound.
         host: The node.
         parent: Its own supervisor.
     """
 
     kind = "dynamic_supervisor"
 
-    def __init__(self, spec: DynamicSupervisor, host: Host, parent: Parent | None) -> None:
-        self.name = spec.name
-        self.spec = spec
+    def __init__(
+        self,
+        name: str,
+        limits: RestartLimits,
+        restart: RestartType,
+        max_children: int | None,
+        host: Host,
+        parent: Parent | None,
+    ) -> None:
+        self.name = name
+        self.limits = limits
+        self.restart = restart
+        self.max_children = max_children
         self.parent = parent
         self.status = Status.STARTING
         self.restarts = 0
         self._host = host
-        self._report = Reporter(spec.name, host)
-        self._slots: dict[str, _Slot] = {}
-        self._budget = RestartBudget(spec.limits)
+        self._report = Reporter(name, host)
+        self._slots: dict[str, Slot] = {}
+        self._budget = RestartBudget(limits)
         self._work: set[asyncio.Task[None]] = set()
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
-
-    @property
-    def restart(self) -> RestartType:
-        """When its own supervisor starts it again."""
-        return self.spec.restart
 
     @property
     def children(self) -> list[Child]:
@@ -76,7 +85,7 @@ class DynamicSupervisorProcess:
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
         """Start without children."""
         self._forget_children()
-        self._budget = RestartBudget(self.spec.limits)
+        self._budget = RestartBudget(self.limits)
         self._on_exit = on_exit
         self.status = Status.RUNNING
 
@@ -120,13 +129,13 @@ class DynamicSupervisorProcess:
             raise SupervisionError(
                 "already_started", f"{spec.name!r} runs under {self.name!r} already"
             )
-        limit = self.spec.max_children
+        limit = self.max_children
         if limit is not None and len(self._slots) >= limit:
             raise SupervisionError(
                 "max_children", f"{self.name!r} has {limit} children, as many as it may have"
             )
         try:
-            slot = _Slot(self._host.place(spec, self))
+            slot = Slot(self._host.place(spec, self, spec.name))
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots[spec.name] = slot
@@ -159,10 +168,10 @@ class DynamicSupervisorProcess:
 
     # What happens.
 
-    async def _start(self, slot: _Slot) -> None:
+    async def _start(self, slot: Slot) -> None:
         await slot.child.start(lambda reason: self._ended(slot, reason))
 
-    def _ended(self, slot: _Slot, reason: ExitReason) -> None:
+    def _ended(self, slot: Slot, reason: ExitReason) -> None:
         child = slot.child
         if reason.abnormal:
             self._report.crashed(child, reason)
@@ -174,18 +183,25 @@ class DynamicSupervisorProcess:
             return
         self._schedule(slot, reason)
 
-    def _schedule(self, slot: _Slot, reason: ExitReason) -> None:
-        wait = self._budget.spend(slot.child.name, self._host.clock.now())
+    def _schedule(self, slot: Slot, reason: ExitReason) -> None:
+        wait = self._spend(slot.child.name)
         if wait is None:
-            self.status = Status.STOPPING
-            self._begin(self._give_up(slot, reason))
+            self._too_many(slot, reason)
             return
         slot.child.wait_for_restart()
         slot.timer = self._host.clock.call_later(
             wait, lambda: self._begin(self._restart(slot, reason))
         )
 
-    async def _restart(self, slot: _Slot, cause: ExitReason | None) -> None:
+    def _spend(self, name: str) -> float | None:
+        """Seconds to wait before a restart of `name`, or None where it is one too many."""
+        return self._budget.spend(name, self._host.clock.now())
+
+    def _too_many(self, slot: Slot, reason: ExitReason) -> None:
+        self.status = Status.STOPPING
+        self._begin(self._give_up(slot, reason))
+
+    async def _restart(self, slot: Slot, cause: ExitReason | None, *, first: bool = False) -> None:
         slot.timer = None
         try:
             await self._start(slot)
@@ -194,11 +210,14 @@ class DynamicSupervisorProcess:
             self._report.crashed(slot.child, reason)
             self._schedule(slot, reason)
             return
+        if first:
+            self._report.started(slot.child)
+            return
         slot.child.restarts += 1
         self._report.restarted(slot.child, cause)
 
-    async def _give_up(self, slot: _Slot, reason: ExitReason) -> None:
-        error = SupervisorGaveUp(self.name, slot.child.name, str(self.spec.limits), str(reason))
+    async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
+        error = SupervisorGaveUp(self.name, slot.child.name, str(self.limits), str(reason))
         self._report.gave_up(error, reason)
         await self._stop_children()
         self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
@@ -216,13 +235,13 @@ class DynamicSupervisorProcess:
         for slot in list(self._slots.values()):
             self._drop(slot, Status.TERMINATED, f"its supervisor {self.name!r} was started again")
 
-    def _drop(self, slot: _Slot, status: Status, why: str) -> None:
+    def _drop(self, slot: Slot, status: Status, why: str) -> None:
         self._cancel_timer(slot)
         self._slots.pop(slot.child.name, None)
         slot.child.close(status, why)
         slot.child.discard()
 
-    def _cancel_timer(self, slot: _Slot) -> None:
+    def _cancel_timer(self, slot: Slot) -> None:
         if slot.timer is not None:
             slot.timer.cancel()
             slot.timer = None

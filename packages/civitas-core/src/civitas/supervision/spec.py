@@ -12,7 +12,7 @@ from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.budget import RestartLimits
 from civitas.supervision.policy import RestartStrategy
 
-__all__ = ["ChildSpec", "DynamicSupervisor", "Supervisor"]
+__all__ = ["ChildSpec", "ConversationPool", "DynamicSupervisor", "Supervisor"]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -61,7 +61,7 @@ class Supervisor:
                 f"{who}children is a list of agents and supervisors; got {children!r}"
             )
         for child in children:
-            if not isinstance(child, (AgentProcess, Supervisor, DynamicSupervisor)):
+            if not isinstance(child, ChildSpec):
                 raise ConfigurationError(
                     f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
                     "civitas.wrap(...) makes an agent of a framework's object"
@@ -155,4 +155,74 @@ class DynamicSupervisor:
             object.__setattr__(self, key, value)
 
 
-ChildSpec = AgentProcess | Supervisor | DynamicSupervisor
+@dataclass(frozen=True, slots=True, init=False)
+class ConversationPool:
+    """An agent that has one process for each conversation, named ``NAME/CONVERSATION``.
+
+    A message to `name` goes to the process of its conversation, which begins with the first one. Conversations run
+    beside each other, each strictly in order; one that crashes or hangs disturbs no other. A process that was idle is
+    put to sleep, its state checkpointed, and restored by the next message. A message without a conversation gets a
+    process of its own, which ends after it.
+
+    Args:
+        name: What to send to.
+        child: An agent as it would stand in a children list: the template.
+        idle_timeout: Seconds without a message before a process is put to sleep.
+        max_live: How many may be awake; beyond, the longest idle one sleeps first, and where none is idle the next
+            conversation waits.
+        max_restarts: Restarts of one conversation within `restart_window`; one more and that conversation ends. Its
+            next message begins it again.
+        restart_window: Seconds.
+        backoff: How the wait before a restart grows.
+        backoff_base: Seconds before the first restart.
+        backoff_max: Seconds that no wait exceeds.
+        restart: When its own supervisor starts the pool again.
+
+    Raises:
+        ConfigurationError: An argument does not fit.
+    """
+
+    name: str
+    child: AgentProcess
+    idle_timeout: float
+    max_live: int
+    limits: RestartLimits
+    restart: RestartType
+
+    def __init__(
+        self,
+        name: str,
+        child: AgentProcess,
+        *,
+        idle_timeout: float = 600.0,
+        max_live: int = 1000,
+        max_restarts: int = 3,
+        restart_window: float = 60.0,
+        backoff: BackoffPolicy | str = BackoffPolicy.EXPONENTIAL,
+        backoff_base: float = 0.01,
+        backoff_max: float = 60.0,
+        restart: RestartType | str = RestartType.PERMANENT,
+    ) -> None:
+        check_name(name, "a pool's name")
+        who = f"ConversationPool({name!r}): "
+        given: object = child
+        if not isinstance(given, AgentProcess):
+            raise ConfigurationError(f"{who}child is an agent, the template; got {child!r}")
+        positive(idle_timeout, f"{who}idle_timeout")
+        positive(max_live, f"{who}max_live", whole=True)
+        limits = RestartLimits.checked(
+            who, max_restarts, restart_window, backoff, backoff_base, backoff_max
+        )
+        values = {
+            "name": name,
+            "child": child,
+            "idle_timeout": idle_timeout,
+            "max_live": max_live,
+            "limits": limits,
+            "restart": choose(RestartType, restart, f"{who}restart"),
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+
+ChildSpec = AgentProcess | Supervisor | DynamicSupervisor | ConversationPool

@@ -14,8 +14,14 @@ from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
 from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import affected, should_restart
+from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
-from civitas.supervision.spec import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.supervision.spec import (
+    ChildSpec,
+    ConversationPool,
+    DynamicSupervisor,
+    Supervisor,
+)
 
 __all__ = ["SupervisorProcess"]
 
@@ -370,9 +376,13 @@ class SupervisorProcess:
             case Supervisor():
                 return SupervisorProcess(spec, self._host, self)
             case DynamicSupervisor():
-                return DynamicSupervisorProcess(spec, self._host, self)
+                return DynamicSupervisorProcess(
+                    spec.name, spec.limits, spec.restart, spec.max_children, self._host, self
+                )
+            case ConversationPool():
+                return ConversationPoolProcess(spec, self._host, self)
             case _:
-                return self._host.place(spec, self)
+                return self._host.place(spec, self, spec.name)
 
     def _reset_slots(self) -> None:
         """The children of the spec, no more and no fewer: a supervisor that is started again starts from there."""

@@ -1,0 +1,161 @@
+"""A running conversation pool: one process for each conversation, asleep while nobody talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from civitas.errors import SupervisionError
+from civitas.process import Cell, ExitReason, Status
+from civitas.supervision.budget import RestartBudget
+from civitas.supervision.child import Host, Parent
+from civitas.supervision.clock import Timer
+from civitas.supervision.dynamic import DynamicSupervisorProcess, Slot
+from civitas.supervision.spec import ConversationPool
+
+__all__ = ["ConversationPoolProcess"]
+
+
+class ConversationPoolProcess(DynamicSupervisorProcess):
+    """A running conversation pool.
+
+    A conversation's mailbox is there from its first message on, before its process has started and while that goes to
+    sleep, so that nothing is lost in between and the order holds.
+
+    Args:
+        spec: What the user wrote down.
+        host: The node.
+        parent: Its own supervisor.
+    """
+
+    kind = "conversation_pool"
+
+    def __init__(self, spec: ConversationPool, host: Host, parent: Parent | None) -> None:
+        super().__init__(spec.name, spec.limits, spec.restart, None, host, parent)
+        self.pool = spec
+        self._cells: dict[str, Cell] = {}
+        self._budgets: dict[str, RestartBudget] = {}
+        self._alone: set[str] = set()
+        """The processes of messages without a conversation: each ends after its message."""
+        self._idle: OrderedDict[str, Timer] = OrderedDict()
+        """Those that wait for a message, longest first, with the timer that sends them to sleep."""
+        self._waiting: OrderedDict[str, None] = OrderedDict()
+        """Those that have a message and wait for room among the live ones."""
+
+    def cell(self, conversation: str | None, message_id: str) -> Cell:
+        """The process for a message of `conversation`; it is woken, or begins, where it is not there."""
+        name = f"{self.name}/{conversation if conversation is not None else message_id}"
+        cell = self._cells.get(name)
+        if cell is None:
+            slot = Slot(self._host.place(self.pool.child, self, name))
+            assert isinstance(slot.child, Cell)
+            cell = self._cells[name] = slot.child
+            cell.mailbox.on_idle = lambda: self._is_idle(slot)
+            self._slots[name] = slot
+            if conversation is None:
+                self._alone.add(name)
+            self._waiting[name] = None
+            self._make_room()
+        elif (timer := self._idle.pop(name, None)) is not None:
+            timer.cancel()
+        return cell
+
+    async def start_child(self, spec: Any) -> None:
+        """Refused: conversations begin with their first message."""
+        raise SupervisionError(
+            "not_found",
+            f"the children of {self.name!r} are its conversations; send to {self.name!r}",
+        )
+
+    async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """Start; conversations whose messages waited for that begin again."""
+        await super().start(on_exit)
+        self._make_room()
+
+    def _forget_children(self) -> None:
+        """Before a start: a conversation with messages waits for it, the others begin with their next message."""
+        for name, cell in list(self._cells.items()):
+            if self.status is Status.RESTARTING and len(cell.mailbox):
+                cell.wait_for_restart()
+                self._waiting[name] = None
+            else:
+                self._drop(
+                    self._slots[name], Status.TERMINATED, f"its pool {self.name!r} was stopped"
+                )
+
+    # Waking.
+
+    def _make_room(self) -> None:
+        """Start who waits, as far as `max_live` allows; put the longest idle to sleep for it."""
+        while self._waiting and len(self._slots) - len(self._waiting) < self.pool.max_live:
+            name, _ = self._waiting.popitem(last=False)
+            self._begin(self._wake(self._slots[name]))
+        if self._waiting and self._idle:
+            name, timer = self._idle.popitem(last=False)
+            timer.cancel()
+            self._begin(self._sleep(self._slots[name]))
+
+    async def _wake(self, slot: Slot) -> None:
+        await self._restart(slot, None, first=True)
+
+    # Sleeping.
+
+    def _is_idle(self, slot: Slot) -> None:
+        name = slot.child.name
+        if self.status is not Status.RUNNING or name in self._idle:
+            return
+        if name in self._alone:
+            self._begin(self._sleep(slot))
+            return
+        self._idle[name] = self._host.clock.call_later(
+            self.pool.idle_timeout, lambda: self._begin(self._sleep(slot))
+        )
+        self._make_room()
+
+    async def _sleep(self, slot: Slot) -> None:
+        """End an idle process, its state kept; where a message came meanwhile, it begins again."""
+        cell = self._cells[slot.child.name]
+        if (timer := self._idle.pop(cell.name, None)) is not None:
+            timer.cancel()
+        if cell.name in self._alone:
+            await cell.stop()
+        else:
+            await cell.sleep()
+        if len(cell.mailbox) or cell.mailbox.waiting:
+            await self._wake(slot)
+            return
+        self._drop(slot, Status.STOPPED, "it sleeps; send again to wake it")
+        self._make_room()
+
+    # Crashes: each conversation has its own budget, so that one that crashes disturbs no other.
+
+    def _spend(self, name: str) -> float | None:
+        budget = self._budgets.get(name)
+        if budget is None:
+            budget = self._budgets[name] = RestartBudget(self.limits)
+        return budget.spend(name, self._host.clock.now())
+
+    def _too_many(self, slot: Slot, reason: ExitReason) -> None:
+        self._drop(
+            slot, Status.TERMINATED, f"it crashed once more than {self.limits} allow: {reason}"
+        )
+        self._report.terminated(slot.child, reason)
+
+    def _drop(self, slot: Slot, status: Status, why: str) -> None:
+        name = slot.child.name
+        self._cells.pop(name, None)
+        self._budgets.pop(name, None)
+        self._alone.discard(name)
+        self._waiting.pop(name, None)
+        if (timer := self._idle.pop(name, None)) is not None:
+            timer.cancel()
+        super()._drop(slot, status, why)
+
+    async def _stop_children(self) -> None:
+        """Stop all conversations at once, the state of each kept."""
+        self._waiting.clear()
+        for slot in self._slots.values():
+            self._cancel_timer(slot)
+        await asyncio.gather(*(cell.sleep() for cell in self._cells.values()))

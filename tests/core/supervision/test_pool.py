@@ -1,0 +1,211 @@
+"""Conversation pools: one process for each conversation, asleep while nobody talks to it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import AgentTerminated, ConfigurationError, HandlerFailed
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import ConversationPool, Supervisor
+from civitas.testing import ManualClock
+from tests.core.support import Actor, Journal, crash, error_of, eventually
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+class Remembers(Actor):
+    """Keeps what it was told in its state."""
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "tell":
+            self.state.setdefault("told", []).append(message.payload)
+            return self.reply([self.name, message.conversation, self.state["told"]])
+        return await super().handle(message)
+
+
+def pool(journal: Journal, **keywords: Any) -> Runtime:
+    runtime = {key: keywords.pop(key) for key in ("clock", "state_store") if key in keywords}
+    child = Remembers("template", journal, **keywords.pop("child", {}))
+    support = ConversationPool("support", child, **{"backoff": "none", **keywords})
+    return Runtime(Supervisor("root", [support]), drain_timeout=5, **runtime)
+
+
+def awake(runtime: Runtime) -> list[str]:
+    return [child["name"] for child in runtime.which_children("support")]
+
+
+async def tell(runtime: Runtime, what: Any, conversation: str | None) -> Any:
+    return (await runtime.ask("support", what, "tell", conversation=conversation)).payload
+
+
+async def test_each_conversation_has_a_process_of_its_own_with_its_own_state(
+    journal: Journal,
+) -> None:
+    async with pool(journal) as runtime:
+        await tell(runtime, 1, "ann")
+        await tell(runtime, 2, "bob")
+        assert await tell(runtime, 3, "ann") == ["support/ann", "ann", [1, 3]]
+        assert awake(runtime) == ["support/ann", "support/bob"]
+        assert runtime.tree()["children"][0]["kind"] == "conversation_pool"
+
+
+async def test_a_message_without_a_conversation_gets_a_process_that_ends_after_it(
+    journal: Journal,
+) -> None:
+    async with pool(journal) as runtime:
+        name, conversation, told = await tell(runtime, 1, None)
+        assert (conversation, told) == (None, [1])
+        await eventually(lambda: awake(runtime) == [])
+        assert journal == [f"start {name}", f"stop {name}"]
+
+
+async def test_an_idle_conversation_sleeps_and_the_next_message_restores_it(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    store = InMemoryStateStore()
+    async with pool(journal, clock=clock, state_store=store, idle_timeout=60) as runtime:
+        await tell(runtime, 1, "ann")
+        await asyncio.sleep(0)
+        clock.advance(59)
+        assert awake(runtime) == ["support/ann"]
+        clock.advance(2)
+        await eventually(lambda: awake(runtime) == [])
+        assert await store.get("support/ann") == {"told": [1]}
+        assert await tell(runtime, 2, "ann") == ["support/ann", "ann", [1, 2]]
+
+
+async def test_a_message_starts_the_idle_time_anew(journal: Journal) -> None:
+    clock = ManualClock()
+    async with pool(journal, clock=clock, idle_timeout=60) as runtime:
+        for n in range(3):
+            await tell(runtime, n, "ann")
+            await asyncio.sleep(0)
+            clock.advance(50)
+        assert journal == ["start support/ann"]
+
+
+async def test_a_sleeping_conversation_is_reached_by_its_own_name(journal: Journal) -> None:
+    async with pool(journal) as runtime:
+        reply = await runtime.ask("support/ann", 1, "tell")
+        assert reply.payload[0] == "support/ann"
+
+
+async def test_with_max_live_awake_the_longest_idle_sleeps_first(journal: Journal) -> None:
+    async with pool(journal, max_live=2) as runtime:
+        for conversation in ("a", "b", "c"):
+            await tell(runtime, 1, conversation)
+            await asyncio.sleep(0)
+        assert awake(runtime) == ["support/b", "support/c"]
+        assert await tell(runtime, 2, "a") == ["support/a", "a", [1, 2]]
+
+
+async def test_where_none_is_idle_the_next_conversation_waits(journal: Journal) -> None:
+    child = Remembers("template", journal)
+    support = ConversationPool("support", child, max_live=1)
+    async with Runtime(Supervisor("root", [support])) as runtime:
+        holding = asyncio.create_task(runtime.ask("support", 1, "hold", conversation="a"))
+        await journal.until("hold support/a")
+        waiting = asyncio.create_task(tell(runtime, 1, "b"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        child.release.set()  # the first process is the template itself
+        assert (await waiting)[0] == "support/b"
+        await holding
+
+
+async def test_two_hundred_conversations_run_beside_each_other_each_in_order(
+    journal: Journal,
+) -> None:
+    async with pool(journal) as runtime:
+
+        async def talk(conversation: str) -> list[int]:
+            last: list[int] = []
+            for n in range(3):
+                last = (await tell(runtime, n, conversation))[2]
+            return last
+
+        results = await asyncio.gather(*(talk(f"c{n}") for n in range(200)))
+        assert results == [[0, 1, 2]] * 200
+
+
+async def test_a_conversation_that_crashes_or_hangs_disturbs_no_other(journal: Journal) -> None:
+    async with pool(journal, max_restarts=1, child={"shutdown_timeout": 0}) as runtime:
+        hanging = asyncio.create_task(
+            error_of(runtime.ask("support", 1, "hold", conversation="hangs"))
+        )
+        await journal.until("hold support/hangs")
+        for _ in range(2):
+            assert isinstance(await crash(runtime, "support/crashes"), HandlerFailed)
+        await eventually(lambda: awake(runtime) == ["support/hangs"])
+        assert await tell(runtime, 1, "fine") == ["support/fine", "fine", [1]]
+        assert await tell(runtime, 1, "crashes") == ["support/crashes", "crashes", [1]]
+        runtime.drain_timeout = 0
+        await runtime.stop()
+        assert isinstance(await hanging, AgentTerminated)
+
+
+async def test_a_message_that_comes_while_a_conversation_goes_to_sleep_is_handled(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    asleep = asyncio.Event()
+
+    class SlowToSleep(Remembers):
+        async def on_stop(self) -> None:
+            self.journal.write("going to sleep")
+            await asleep.wait()
+
+    support = ConversationPool("support", SlowToSleep("t", journal), idle_timeout=60)
+    async with Runtime(Supervisor("root", [support]), clock=clock) as runtime:
+        await tell(runtime, 1, "ann")
+        await asyncio.sleep(0)
+        clock.advance(61)
+        await journal.until("going to sleep")
+        telling = asyncio.create_task(tell(runtime, 2, "ann"))
+        await asyncio.sleep(0)
+        asleep.set()
+        assert (await telling)[2] == [1, 2]
+
+
+async def test_the_state_of_every_conversation_outlives_the_runtime(journal: Journal) -> None:
+    store = InMemoryStateStore()
+    for expected in ([1], [1, 1]):
+        async with pool(journal, state_store=store) as runtime:
+            assert (await tell(runtime, 1, "ann"))[2] == expected
+
+
+async def test_a_conversation_that_asks_its_own_pool_is_a_cycle(journal: Journal) -> None:
+    class AsksItself(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            return self.reply((await self.ask("support", 1)).payload)
+
+    support = ConversationPool("support", AsksItself("t"))
+    async with Runtime(Supervisor("root", [support])) as runtime:
+        error = await error_of(runtime.ask("support", 1, conversation="ann", timeout=5))
+        assert isinstance(error, HandlerFailed)
+        assert error.error_type == "AskCycle"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"child": Supervisor("x")}, "child is an agent"),
+        ({"idle_timeout": 0}, "idle_timeout"),
+        ({"max_live": 0}, "max_live"),
+        ({"name": "a/b"}, "pool's name"),
+    ],
+)
+def test_a_wrong_argument_is_refused(arguments: dict[str, Any], words: str) -> None:
+    given = {"name": "support", "child": AgentProcess("t"), **arguments}
+    with pytest.raises(ConfigurationError, match=words):
+        ConversationPool(**given)
