@@ -4,5 +4,18 @@ from civitas.message.codec import MAX_PAYLOAD, decode, encode
 from civitas.message.ids import new_id
 from civitas.message.message import Message, new_message
 from civitas.message.payload import to_plain
+from civitas.message.wire import WIRE_VERSION, Serializer, dumps, loads
 
-__all__ = ["MAX_PAYLOAD", "Message", "decode", "encode", "new_id", "new_message", "to_plain"]
+__all__ = [
+    "MAX_PAYLOAD",
+    "WIRE_VERSION",
+    "Message",
+    "Serializer",
+    "decode",
+    "dumps",
+    "encode",
+    "loads",
+    "new_id",
+    "new_message",
+    "to_plain",
+]

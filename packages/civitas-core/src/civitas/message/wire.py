@@ -1,0 +1,108 @@
+"""A whole message as bytes, in MessagePack or JSON, and how old and new peers read each other.
+
+A message is a map. The rules, which `docs/reference/wire.md` explains:
+
+1. A key is never given another meaning, and never taken out while a peer of the same major version needs it.
+2. A new key is optional: who does not know it passes over it, who misses it takes the default.
+3. ``v`` is the major version. It changes only when rule 1 must be broken; a peer of another one is refused.
+4. The reader tells the format by the first byte, so that a system can change it one OS process at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any
+
+import msgpack
+
+from civitas.errors import ConfigurationError
+from civitas.message.codec import decode, encode
+from civitas.message.json_codec import tag, untag
+from civitas.message.message import Message, new_message
+
+__all__ = ["WIRE_VERSION", "Serializer", "dumps", "loads"]
+
+WIRE_VERSION = 1
+"""The major version of the wire format."""
+
+_FIELDS = (
+    "id",
+    "type",
+    "sender",
+    "recipient",
+    "correlation_id",
+    "reply_to",
+    "conversation",
+    "timestamp",
+    "deadline",
+    "attempt",
+    "wants_chunks",
+)
+_DEFAULTS = {"attempt": 0, "wants_chunks": False}
+_OPEN_BRACE = 0x7B
+
+
+class Serializer(StrEnum):
+    """The format of messages between OS processes."""
+
+    MSGPACK = "msgpack"
+    """Small and fast; the default."""
+    JSON = "json"
+    """Readable on the wire."""
+
+
+def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> bytes:
+    """A message as bytes."""
+    envelope: dict[str, Any] = {"v": WIRE_VERSION}
+    for field in _FIELDS:
+        value = getattr(message, field)
+        if value is not None and value != _DEFAULTS.get(field):
+            envelope[field] = value
+    if message.headers:
+        envelope["headers"] = dict(message.headers)
+    if serializer is Serializer.JSON:
+        envelope["payload"] = tag(decode(message.raw))
+        return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    envelope["payload"] = message.raw  # encoded already, and never decoded on the way
+    raw: bytes = msgpack.packb(envelope)
+    return raw
+
+
+def loads(frame: bytes) -> Message:
+    """A message from bytes, in either format.
+
+    Raises:
+        ConfigurationError: It is no message, or of another major version.
+    """
+    as_json = frame[:1] == bytes([_OPEN_BRACE])
+    try:
+        envelope = json.loads(frame) if as_json else msgpack.unpackb(frame)
+        version = envelope["v"]
+    except Exception as error:
+        raise ConfigurationError(f"what came is no message of Civitas ({error})") from error
+    if version != WIRE_VERSION:
+        newer = isinstance(version, int) and version > WIRE_VERSION
+        raise ConfigurationError(
+            f"the peer speaks wire version {version}, this one {WIRE_VERSION}; "
+            f"upgrade civitas-core {'here' if newer else 'there'}"
+        )
+    payload = envelope.get("payload")
+    try:
+        return new_message(
+            envelope["type"],
+            envelope.get("sender"),
+            envelope["recipient"],
+            encode(untag(payload)) if as_json else payload,
+            id=envelope["id"],
+            correlation_id=envelope.get("correlation_id"),
+            reply_to=envelope.get("reply_to"),
+            conversation=envelope.get("conversation"),
+            headers=envelope.get("headers"),
+            timestamp=envelope.get("timestamp"),
+            deadline=envelope.get("deadline"),
+            attempt=envelope.get("attempt", 0),
+            wants_chunks=envelope.get("wants_chunks", False),
+        )
+    except KeyError as error:
+        raise ConfigurationError(f"a message without {error} came; it cannot be read") from error
