@@ -1,0 +1,73 @@
+"""From an exception to a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from civitas.errors import CivitasError, StartFailed, TopologyError
+
+__all__ = ["Refused", "guarded", "say"]
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+class Refused(CivitasError):
+    """A command cannot do what was asked; nothing was changed."""
+
+
+def guarded(command: Callable[[], Any], *, verbose: bool) -> int:
+    """Run `command`; whatever it raises becomes a line on stderr and an exit code."""
+    try:
+        result = command()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output is gone, as in `| head`. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        return _report(error, verbose=verbose)
+    return result if isinstance(result, int) else 0
+
+
+def say(line: str) -> None:
+    """Print a line on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _report(error: Exception, *, verbose: bool) -> int:
+    # Typer's errors are known by what they can do: its versions define them in different modules.
+    if callable(getattr(error, "format_message", None)):
+        return _misused(error)
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, TopologyError):
+        say(str(error))  # it begins with file and line, where editors look for them
+    elif isinstance(error, CivitasError):
+        say(f"civitas: {error}")
+    else:
+        say(f"civitas: unexpected {_last_line(error)}")
+    if not verbose and (isinstance(error, StartFailed) or not isinstance(error, CivitasError)):
+        say("civitas: add --verbose to see where that happened")
+    return FAILED
+
+
+def _last_line(error: Exception) -> str:
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+
+
+def _misused(error: Any) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "civitas"
+    text = " ".join(str(error.format_message()).split())
+    text += "" if text.endswith((".", "?")) else "."
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+    else:
+        say(f"{command}: {text} Try '{command} --help'")
+    return int(getattr(error, "exit_code", MISUSED))

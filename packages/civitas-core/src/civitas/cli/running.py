@@ -1,0 +1,97 @@
+"""`civitas run`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from signal import Signals
+
+from civitas.cli.console import stdout
+from civitas.cli.logs import show_logs
+from civitas.cli.reporting import Reporter
+from civitas.cli.signals import StopSignals, leave_within
+from civitas.cli.trees import running_tree
+from civitas.runtime import Runtime
+
+__all__ = ["run_topology"]
+
+# What Python may take to end after everything was stopped, exporters that flush at exit included.
+_LAST_SECONDS = 3.0
+
+
+def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
+    """Run a topology until a signal stops it.
+
+    Returns:
+        The exit code, 0.
+    Raises:
+        CivitasError: It cannot be run, or its root supervisor gave up.
+    """
+    show_logs(verbose=verbose)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe sees each line at once
+    runtime = Runtime.from_config(topology)
+    code = 1
+    with (
+        _traces() if trace else nullcontext(),
+        StopSignals() as signals,
+        asyncio.Runner() as runner,
+    ):
+        try:
+            code = runner.run(_run(runtime, signals, topology, verbose=verbose))
+        finally:
+            leave_within(_LAST_SECONDS, code)
+    return code
+
+
+@contextmanager
+def _traces() -> Iterator[None]:
+    """Print each trace, to the last one."""
+    from civitas.telemetry.setup import setup_from_environment
+    from civitas.telemetry.waterfall import show_waterfall
+
+    setup_from_environment()  # first, so that the waterfall joins what the environment asks for
+    waterfall = show_waterfall()
+    try:
+        yield
+    finally:
+        waterfall.shutdown()
+
+
+async def _run(runtime: Runtime, signals: StopSignals, topology: Path, *, verbose: bool) -> int:
+    console = stdout()
+    reporter = Reporter(console, runtime, verbose=verbose)
+    stop = asyncio.create_task(signals.first())
+    start = asyncio.create_task(runtime.start())
+    try:
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            _say_stopping(reporter, stop)
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+            return 0
+        start.result()
+        console.print(running_tree(runtime.tree()))
+        reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
+        return await _until_stopped(runtime, reporter, stop)
+    finally:
+        stop.cancel()
+        await runtime.stop()
+
+
+async def _until_stopped(runtime: Runtime, reporter: Reporter, stop: asyncio.Task[Signals]) -> int:
+    ended = asyncio.create_task(runtime.wait())
+    await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        _say_stopping(reporter, stop)
+        await runtime.stop()
+    await ended
+    reporter.line("stopped", runtime.name, "")
+    return 0
+
+
+def _say_stopping(reporter: Reporter, stop: asyncio.Task[Signals]) -> None:
+    reporter.line("stopping", stop.result().name, "a second signal stops at once")

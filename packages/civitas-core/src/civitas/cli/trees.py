@@ -1,0 +1,79 @@
+"""Supervision trees on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from civitas.process import RestartType
+from civitas.topology.model import (
+    AgentEntry,
+    ConversationPoolEntry,
+    DynamicSupervisorEntry,
+    Named,
+    SupervisorEntry,
+    Topology,
+)
+
+__all__ = ["running_tree", "topology_tree"]
+
+
+def running_tree(tree: dict[str, Any]) -> Tree:
+    """The tree of a running system, as `Runtime.tree` returns it."""
+    text = _label(tree["name"], tree["kind"], tree["status"])
+    if tree["restarts"]:
+        text.append(f", {_count(tree['restarts'], 'restart')}")
+    branch = Tree(text)
+    for child in tree["children"]:
+        branch.children.append(running_tree(child))
+    return branch
+
+
+def topology_tree(topology: Topology) -> Tree:
+    """The tree of a topology."""
+    return _branch("supervisor", topology.supervision)
+
+
+def _branch(kind: str, entry: Named) -> Tree:
+    branch = Tree(_label(entry.name, kind, ", ".join(_facts(entry))))
+    if isinstance(entry, SupervisorEntry):
+        for child in entry.children:
+            branch.children.append(_branch(child.kind, child.entry))
+    return branch
+
+
+def _facts(entry: Named) -> list[str]:
+    facts: list[str] = []
+    if isinstance(entry, SupervisorEntry):
+        facts.append(entry.strategy.value)
+    if isinstance(entry, DynamicSupervisorEntry) and entry.max_children is not None:
+        facts.append(f"at most {_count(entry.max_children, 'child', 'children')}")
+    if isinstance(entry, (SupervisorEntry, DynamicSupervisorEntry)):
+        facts.append(f"{_count(entry.max_restarts, 'restart')} in {entry.restart_window:g} s")
+    if isinstance(entry, AgentEntry):
+        facts.append(entry.type or f"wraps {entry.wrap}")
+    if isinstance(entry, ConversationPoolEntry):
+        facts.append(f"at most {entry.max_live} awake")
+    if isinstance(entry, AgentEntry) or entry.restart is not RestartType.PERMANENT:
+        facts.append(entry.restart.value)
+    if isinstance(entry, AgentEntry):
+        if "delivery" in entry.model_fields_set:
+            facts.append(entry.delivery.value)
+        if entry.process:
+            facts.append(f"process {entry.process}")
+        if entry.replicas > 1:
+            facts.append(f"{entry.replicas} replicas")
+    return facts
+
+
+def _label(name: str, kind: str, rest: str) -> Text:
+    text = Text(name, style="bold")
+    text.append(f"  {kind.replace('_', ' ')}", style="cyan")
+    text.append(f"  {rest}", style="not bold")
+    return text
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,315 @@
+"""`civitas run`, as a process of its own with real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.core.cli.support import Result, Running
+
+Start = Callable[..., Awaitable[Running]]
+Project = Callable[..., Path]
+Civitas = Callable[..., Result]
+
+BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+IDLE = """
+class Idle(AgentProcess):
+    async def handle(self, message):
+        pass
+"""
+
+# Crashes once for each message it gets, and asks itself for `times` of them.
+CRASHER = """
+class Crasher(AgentProcess):
+    left = None
+
+    def __init__(self, name, *, times, **keywords):
+        super().__init__(name, **keywords)
+        self.times = times
+
+    async def on_start(self):
+        if Crasher.left is None:
+            Crasher.left = self.times
+        if Crasher.left:
+            Crasher.left -= 1
+            await self.send(self.name, {})
+
+    async def handle(self, message):
+        raise ValueError("too hot")
+"""
+
+
+@BOTH
+async def test_it_prints_the_tree_and_ready_and_a_signal_stops_it(
+    start: Start, project: Project, number: signal.Signals
+) -> None:
+    run = await start(
+        "run", project(IDLE, "name: one, type: team.Idle", "name: two, type: team.Idle")
+    )
+    ready = await run.until("ready")
+    assert run.lines[:3] == [
+        "root  supervisor  running",
+        "├── one  agent  running",
+        "└── two  agent  running",
+    ]
+    assert re.match(r"\d\d:\d\d:\d\d ready +topology\.yaml", ready)
+    run.signal(number)
+    done = await run.end()
+    assert (done.code, done.err) == (0, "")
+    assert f"stopping   {number.name}" in done.out
+    assert done.out.rstrip().endswith("stopped    civitas")
+
+
+async def test_the_first_signal_lets_the_work_in_hand_be_finished(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Worker(AgentProcess):
+        async def on_start(self):
+            await self.send(self.name, {})
+            await self.send(self.name, {})
+
+        async def handle(self, message):
+            print("working", flush=True)
+            await asyncio.sleep(0.2)
+            print("worked", flush=True)
+
+        async def on_stop(self):
+            print("cleaned up", flush=True)
+    """
+    run = await start("run", project(source, "name: w, type: team.Worker"))
+    await run.until("working")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert done.code == 0
+    assert done.out.count("worked") == 2
+    assert "cleaned up" in done.out
+
+
+@BOTH
+async def test_a_second_signal_stops_at_once(
+    start: Start, project: Project, number: signal.Signals
+) -> None:
+    source = """
+    class Clings(AgentProcess):
+        async def on_stop(self):
+            print("on_stop runs", flush=True)
+            await asyncio.Event().wait()
+    """
+    run = await start("run", project(source, "name: c, type: team.Clings, shutdown_timeout: null"))
+    await run.until("ready")
+    run.signal(number)
+    await run.until("on_stop runs")
+    run.signal(number)
+    assert (await run.end()).code == 128 + number
+
+
+async def test_a_second_signal_stops_a_program_whose_event_loop_is_stuck(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Stuck(AgentProcess):
+        async def on_start(self):
+            self.send_after(0.1, self.name, {})
+
+        async def handle(self, message):
+            print("stuck", flush=True)
+            while True:
+                time.sleep(600)
+    """
+    run = await start("run", project(source, "name: s, type: team.Stuck"))
+    await run.until("stuck")
+    while run.process.returncode is None:  # two signals in the same instant are one
+        run.signal(signal.SIGTERM)
+        await asyncio.wait({asyncio.ensure_future(run.process.wait())}, timeout=0.05)
+    assert (await run.end()).code == 128 + signal.SIGTERM
+
+
+async def test_a_signal_during_the_start_stops_what_has_started(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class First(AgentProcess):
+        async def on_stop(self):
+            print("first stopped", flush=True)
+
+    class Slow(AgentProcess):
+        async def on_start(self):
+            print("starting", flush=True)
+            await asyncio.Event().wait()
+    """
+    run = await start(
+        "run", project(source, "name: a, type: team.First", "name: b, type: team.Slow")
+    )
+    await run.until("starting")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert done.code == 0
+    assert "first stopped" in done.out
+    assert "ready" not in done.out
+
+
+async def test_a_thread_that_is_stuck_does_not_keep_the_program(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Blocks(AgentProcess):
+        async def on_start(self):
+            await self.send(self.name, {})
+
+        def handle(self, message):
+            print("blocked", flush=True)
+            threading.Event().wait()
+    """
+    topology = project(
+        source,
+        "name: b, type: team.Blocks, shutdown_timeout: 0.1",
+        top="runtime: {drain_timeout: 0.1}",
+    )
+    run = await start("run", topology)
+    await run.until("blocked")
+    run.signal(signal.SIGTERM)
+    assert (await run.end()).code == 0
+
+
+async def test_crashes_and_restarts_are_printed_as_they_come(
+    start: Start, project: Project
+) -> None:
+    run = await start("run", project(CRASHER, "name: hot, type: team.Crasher, times: 2"))
+    crashed = await run.until("crashed")
+    assert re.search(r"crashed    hot  ValueError: too hot \(--verbose shows where\)$", crashed)
+    assert re.search(
+        r"restarted  hot  back (after \d+ ms|within 1 ms)$", await run.until("restarted")
+    )
+    assert (await run.until("crashed")).endswith("ValueError: too hot")
+    await run.until("restarted")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert (done.code, done.err) == (0, "")
+
+
+async def test_verbose_shows_tracebacks_and_everything_that_happens(
+    start: Start, project: Project
+) -> None:
+    run = await start(
+        "run", "--verbose", project(CRASHER, "name: hot, type: team.Crasher, times: 1")
+    )
+    await run.until("started    hot")
+    await run.until("restarted")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert done.code == 0
+    assert "team.py" in done.err
+    assert "ValueError: too hot" in done.err
+
+
+async def test_a_root_supervisor_that_gives_up_is_exit_code_1(
+    start: Start, project: Project
+) -> None:
+    topology = project(
+        CRASHER, "name: hot, type: team.Crasher, times: 9", options="\n  max_restarts: 1"
+    )
+    run = await start("run", topology)
+    done = await run.end()
+    assert done.code == 1
+    assert "gave up" in done.out
+    (line,) = done.err.splitlines()
+    assert line.startswith("civitas: supervisor 'root' gave up: 'hot' crashed once more than 1 ")
+    assert "too hot" in line
+
+
+async def test_an_agent_that_does_not_start_is_exit_code_1(start: Start, project: Project) -> None:
+    source = """
+    class Broken(AgentProcess):
+        async def on_start(self):
+            raise RuntimeError("no key for the model")
+    """
+    topology = project(source, "name: b, type: team.Broken")
+    done = await (await start("run", topology)).end()
+    assert done.code == 1
+    first, hint = done.err.splitlines()
+    assert first.startswith("civitas: 'b' did not start: RuntimeError: no key for the model")
+    assert "--verbose" in hint
+    done = await (await start("run", topology, "--verbose")).end()
+    assert done.code == 1
+    assert "team.py" in done.err
+
+
+async def test_a_topology_that_cannot_be_run_is_exit_code_1(start: Start, project: Project) -> None:
+    topology = project(IDLE, "name: a, type: team.Idel")
+    done = await (await start("run", topology)).end()
+    assert (done.code, done.out.strip()) == (1, "")
+    assert done.err.startswith(f"{topology}:5: 'team' has no 'Idel'; did you mean 'Idle'?")
+
+
+async def test_trace_prints_each_trace_to_the_last(start: Start, project: Project) -> None:
+    source = """
+    class Talks(AgentProcess):
+        async def on_start(self):
+            await self.send(self.name, {})
+
+        async def handle(self, message):
+            print("handled", flush=True)
+    """
+    run = await start("run", "--trace", project(source, "name: talker, type: team.Talks"))
+    await run.until("handled")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert done.code == 0
+    assert "send talker" in done.out
+    assert "process talker" in done.out
+
+
+async def test_state_in_sqlite_lies_beside_the_topology_and_outlives_the_run(
+    start: Start, project: Project, tmp_path: Path
+) -> None:
+    source = """
+    class Counts(AgentProcess):
+        async def on_start(self):
+            self.state["n"] = self.state.get("n", 0) + 1
+            await self.checkpoint()
+            print("run", self.state["n"], flush=True)
+    """
+    topology = project(
+        source, "name: c, type: team.Counts", top="state: {type: sqlite, path: state.db}"
+    )
+    for number in (1, 2):
+        run = await start("run", topology, cwd=Path("/"))
+        await run.until(f"run {number}")
+        await run.until("ready")
+        run.signal(signal.SIGTERM)
+        assert (await run.end()).code == 0
+    assert (tmp_path / "state.db").is_file()
+
+
+async def test_what_init_writes_runs_at_once(
+    start: Start, civitas: Civitas, tmp_path: Path
+) -> None:
+    assert civitas("init", tmp_path / "hello").code == 0
+    run = await start("run", "topology.yaml", cwd=tmp_path / "hello")
+    await run.until("ready")
+    await run.until("counter: 1")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert (done.code, done.err) == (0, "")
+
+
+async def test_the_project_of_init_crashes_once_and_counts_on(
+    start: Start, civitas: Civitas, tmp_path: Path
+) -> None:
+    assert civitas("init", tmp_path / "hello").code == 0
+    topology = tmp_path / "hello" / "topology.yaml"
+    topology.write_text(topology.read_text().replace("every: 1.0", "every: 0.01"))
+    run = await start("run", topology)
+    await run.until("counter: 5")
+    await run.until("crashed    counter")
+    await run.until("restarted  counter")
+    await run.until("counter: 6")
+    run.signal(signal.SIGTERM)
+    assert (await run.end()).code == 0
