@@ -23,8 +23,8 @@ install: $(A) $(B) ## both environments (.venv and .venv-crew)
 demo: $(B) ## a graph, an agent and a crew on one task; one crashes, the answer still comes
 	@.venv-crew/bin/civitas demo
 
-test: $(A) $(B) ## every test, in both environments
-	@scripts/test.sh
+test: $(A) $(B) ## every test, in both environments; ARGS="-k word" picks some
+	@scripts/test.sh $(ARGS)
 
 test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found here
 	@scripts/test-pythons.sh
