@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,7 @@ def test_an_entry_point_to_nothing_is_reported(install):
 
 def test_one_that_was_passed_explicitly_wins_over_an_installed_one(install):
     install("shelf-twice", GOOD)
-    import shelf_twice
+    shelf_twice = importlib.import_module("shelf_twice")
 
     found = [each for each in PluginManager([shelf_twice]).found() if "twice" in each.name]
     assert [each.source for each in found] == ["passed as plugins="]
@@ -114,7 +115,7 @@ def test_one_that_was_passed_explicitly_wins_over_an_installed_one(install):
 
 def test_a_broken_one_that_was_passed_explicitly_raises(install):
     install("shelf-raises", GOOD.replace("state_stores", "state_store"))
-    import shelf_raises
+    shelf_raises = importlib.import_module("shelf_raises")
 
     with pytest.raises(PluginError):
         PluginManager([shelf_raises]).state_stores()

@@ -34,7 +34,7 @@ def manager(*plugins: object) -> PluginManager:
     return PluginManager(plugins, discover=False)
 
 
-def module(name: str, **functions: Any) -> types.ModuleType:
+def module(name: str, /, **functions: Any) -> types.ModuleType:
     made = types.ModuleType(name)
     for key, function in functions.items():
         setattr(made, key, hookimpl(function))

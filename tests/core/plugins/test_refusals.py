@@ -12,7 +12,7 @@ from civitas.plugins import PluginManager, hookimpl
 from civitas.state import InMemoryStateStore
 
 
-def module(name: str = "shop", **functions: Any) -> types.ModuleType:
+def module(name: str = "shop", /, **functions: Any) -> types.ModuleType:
     made = types.ModuleType(name)
     for key, function in functions.items():
         setattr(made, key, hookimpl(function))
@@ -26,13 +26,13 @@ def refused(*plugins: Any) -> PluginError:
 
 
 def test_an_unknown_hook_names_the_nearest():
-    error = refused(module(civitas_state_store=dict))
+    error = refused(module(civitas_state_store=lambda: {"redis": InMemoryStateStore}))
     assert (error.plugin, error.hook) == ("shop", "civitas_state_store")
     assert "did you mean civitas_state_stores?" in str(error)
 
 
 def test_a_hook_far_from_any_lists_all_there_are():
-    error = refused(module(zzz=dict))
+    error = refused(module(zzz=lambda: {"redis": InMemoryStateStore}))
     assert "there are: civitas_state_stores" in str(error)
 
 
@@ -128,7 +128,7 @@ def test_a_hook_wrapper_is_refused():
 
 def test_a_hook_that_is_not_marked_is_noticed():
     plugin = types.ModuleType("shop")
-    plugin.civitas_state_stores = dict  # type: ignore[attr-defined]
+    plugin.civitas_state_stores = lambda: {"redis": InMemoryStateStore}  # type: ignore[attr-defined]
     assert "put @civitas.hookimpl above it" in str(refused(plugin))
 
 

@@ -38,7 +38,8 @@ class Probe:
         """Record `value`."""
         self.seen.append(value)
         self._unread.append(value)
-        if self._waiting:
+        # All of them: the first may have given up just now, and who finds nothing waits again.
+        while self._waiting:
             future = self._waiting.popleft()
             future.get_loop().call_soon_threadsafe(_wake, future)
 

@@ -46,7 +46,7 @@ class UnknownTool(ConfigurationError, KeyError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         known = sorted(known)
-        self.suggestions = tuple(difflib.get_close_matches(name, known, n=3))
+        self.suggestions = tuple(difflib.get_close_matches(name, known, n=3, cutoff=0.7))
         if self.suggestions:
             hint = f"did you mean {' or '.join(map(repr, self.suggestions))}?"
         elif known:
@@ -105,7 +105,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
 
     def _add(self, given: Any, tracing: Tracing | None) -> None:
         # Ours is known without a look at its parameters, which would make their schema now.
-        if not isinstance(given, FunctionTool) and not isinstance(given, ToolProvider):
+        if isinstance(given, type) or not isinstance(given, (FunctionTool, ToolProvider)):
             if isinstance(given, type) or not callable(given):
                 raise ConfigurationError(
                     f"{given!r} is no tool: a tool has name, description, parameters and an async call; "
