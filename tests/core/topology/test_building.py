@@ -302,6 +302,27 @@ def test_the_line_is_that_of_the_word(write: Write, module: WriteModule) -> None
     assert ":11: 'team2' has no 'Planer'" in second
 
 
+def test_the_line_is_that_of_the_option_an_adapter_refuses(
+    write: Write, module: WriteModule, plugins: PluginManager
+) -> None:
+    module("team3", TEAM)
+    topology = load(
+        write(
+            """
+            supervision:
+              children:
+                - agent:
+                    name: a
+                    wrap: team3.thing
+                    temperature: 1
+                    temprature: 2
+            """
+        )
+    )
+    with pytest.raises(TopologyError, match=r":7: ThingAgent takes no 'temprature'"):
+        build(topology, plugins=plugins)
+
+
 def test_the_module_of_another_folder_is_not_taken_for_the_one_beside_the_topology(
     make: Make, module: WriteModule
 ) -> None:

@@ -117,7 +117,7 @@ def demo(verbose: Verbose = False) -> None:
     """A graph, an agent and a crew work on one task; one crashes, the answer still comes."""
     from civitas.demo import main
 
-    raise typer.Exit(main())
+    raise typer.Exit(main(verbose=verbose))
 
 
 @topology_app.command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -214,14 +214,9 @@ class _Builder:
 
     def _blame(self, path: Path, entry: AgentEntry, error: Exception) -> list[Problem]:
         """The problem `error`, at the line of the key that it names."""
-        text = str(error)
-        for key in entry.keywords():
-            if re.search(rf"\b{re.escape(key)}\b", text):
-                path = (*path, "args", key) if key in entry.args else (*path, key)
-                break
-        else:
-            path = (*path, "type" if entry.type else "wrap")
-        return [self._source.problem(path, text)]
+        key = _named_in(str(error), entry.keywords()) or ("type" if entry.type else "wrap")
+        path = (*path, "args", key) if key in entry.args else (*path, key)
+        return [self._source.problem(path, str(error))]
 
     def _wrong(self, path: Path, text: str) -> _Wrong:
         return _Wrong([self._source.problem(path, text)])
@@ -268,12 +263,17 @@ def _state_store(topology: Topology, entry: StateEntry, plugins: PluginManager) 
     try:
         return kind(**given)
     except Exception as error:
-        place = next(
-            (key for key in given if re.search(rf"\b{re.escape(key)}\b", str(error))), None
-        )
-        path = ("state", place) if place else ("state",)
+        key = _named_in(str(error), given)
+        path = ("state", key) if key else ("state",)
         text = str(error) if isinstance(error, ConfigurationError) else f"{where}: {error!r}"
         raise wrong(source.problem(path, text)) from error
+
+
+def _named_in(text: str, keys: Iterable[str]) -> str | None:
+    """The one of `keys` that an error names first."""
+    places = {key: re.search(rf"\b{re.escape(key)}\b", text) for key in keys}
+    found = {key: match.start() for key, match in places.items() if match}
+    return min(found, key=found.__getitem__, default=None)
 
 
 def _beside(folder: FilePath | None, key: str, value: Any) -> Any:
