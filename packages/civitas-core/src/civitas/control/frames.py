@@ -1,0 +1,39 @@
+"""Requests and answers on the socket: MessagePack with its length before it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from civitas.errors import ConfigurationError
+from civitas.message import MAX_PAYLOAD, decode, encode
+
+__all__ = ["read", "write"]
+
+_LENGTH = 4
+
+
+async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """The next frame.
+
+    Raises:
+        asyncio.IncompleteReadError: The other side is gone.
+        ConfigurationError: What came is no frame.
+    """
+    size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
+    if size > MAX_PAYLOAD + 4096:
+        raise ConfigurationError(f"a frame of {size:,} bytes came; is that a client of Civitas?")
+    try:
+        frame = decode(await reader.readexactly(size))
+    except ValueError as error:
+        raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
+    if not isinstance(frame, dict):
+        raise ConfigurationError("what came is no frame of Civitas")
+    return frame
+
+
+async def write(writer: asyncio.StreamWriter, frame: dict[str, Any]) -> None:
+    """Send a frame."""
+    raw = encode(frame)
+    writer.write(len(raw).to_bytes(_LENGTH, "big") + raw)
+    await writer.drain()
