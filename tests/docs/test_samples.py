@@ -184,6 +184,15 @@ def test_links_between_pages_lead_somewhere(page):
     assert broken == []
 
 
+def test_every_page_of_the_docs_stands_in_their_index():
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text()
+    linked = {(docs / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", index)}
+    assert [
+        page.name for page in docs.rglob("*.md") if page not in linked | {docs / "README.md"}
+    ] == []
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors that the headings of a page make."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
