@@ -17,7 +17,6 @@ from civitas.frameworks import wrap
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import restarts, running
 
-
 # CrewAI warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -14,7 +14,6 @@ from civitas.errors import HandlerFailed
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import running
 
-
 # CrewAI warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

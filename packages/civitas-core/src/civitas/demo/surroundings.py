@@ -1,0 +1,96 @@
+"""What the demo sets up around the team, and takes away again: a model, a folder for files, quiet logs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from civitas.demo.model_server import ModelServer
+from civitas.demo.script import answer
+
+__all__ = ["TEAM", "model_in_reach", "settled", "show_steps"]
+
+TEAM = Path(__file__).parent / "team"
+
+# Seconds that the scripted model takes, so that its calls can be seen in the trace.
+_LATENCY = 0.12
+
+
+@contextmanager
+def model_in_reach() -> Iterator[str]:
+    """Point the frameworks at a model, and say which: the user's own, or a scripted one for the time being."""
+    model = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
+    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
+        with _environment(OPENAI_API_KEY=os.environ.get("OPENAI_API_KEY") or "none"):
+            where = os.environ.get("OPENAI_BASE_URL") or "the OpenAI API"
+            yield f"{model} at {where}"
+        return
+    with (
+        ModelServer(answer, latency=_LATENCY) as server,
+        _environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY="scripted"),
+    ):
+        yield (
+            f"a scripted one on {server.url.partition('//')[2].partition('/')[0]}, no model at all; "
+            "set OPENAI_API_KEY or OPENAI_BASE_URL for a real one"
+        )
+
+
+@contextmanager
+def settled(*, verbose: bool) -> Iterator[None]:
+    """The team's folder on the path; what frameworks write goes to a folder that is removed; logs stay quiet."""
+    with ExitStack() as stack:
+        scratch = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="civitas-demo-", ignore_cleanup_errors=True)
+        )
+        stack.enter_context(
+            _environment(
+                # CrewAI keeps a database, a key and lock files in the user's folders, and reads the nearest .env.
+                HOME=scratch,
+                XDG_DATA_HOME=scratch,
+                CREWAI_STORAGE_DIR="demo",
+                PYTHON_DOTENV_DISABLED="true",
+            )
+        )
+        stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
+        tempfile.tempdir = scratch
+        root = logging.getLogger()
+        # With no handler at all, Python would print warnings on stderr.
+        handler = logging.StreamHandler() if verbose else logging.NullHandler()
+        root.addHandler(handler)
+        stack.callback(root.removeHandler, handler)
+        sys.path.insert(0, str(TEAM))
+        stack.callback(sys.path.remove, str(TEAM))
+        yield
+
+
+@contextmanager
+def show_steps(handler: logging.Handler) -> Iterator[None]:
+    """Hand what the coordinator logs to `handler`."""
+    logger = logging.getLogger("civitas.demo")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
