@@ -14,7 +14,7 @@ from civitas.errors import ConfigurationError, PluginError, StartFailed, Topolog
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Delivery, RestartType
 from civitas.state import InMemoryStateStore, SQLiteStateStore
-from civitas.supervision import DynamicSupervisor, RestartStrategy, Supervisor
+from civitas.supervision import ConversationPool, DynamicSupervisor, RestartStrategy, Supervisor
 from civitas.topology import build, load, runtime_options
 
 Write = Callable[[str], Path]
@@ -144,12 +144,14 @@ def test_a_tree_is_built_as_it_is_written(
                           - agent: {name: two, type: "team.crew:Sized", args: {size: 3}, mailbox_size: 5}
                           - agent: {name: three, wrap: "team.crew:thing", delivery: at_least_once}
                     - dynamic_supervisor: {name: sessions, max_children: 5, max_restarts: 1}
+                    - conversation_pool:
+                        {name: support, wrap: team.crew.thing, max_live: 9, max_restarts: 1, restart: transient}
                 """
             )
         ),
         plugins=plugins,
     )
-    one, inner, sessions = root.children
+    one, inner, sessions, pool = root.children
     plain = Supervisor("x", max_restarts=7, backoff="none")
     assert (root.name, root.strategy, root.limits) == (
         "top",
@@ -168,6 +170,10 @@ def test_a_tree_is_built_as_it_is_written(
     assert type(three.thing).__name__ == "Thing"
     assert three._options.delivery is Delivery.AT_LEAST_ONCE
     assert sessions == DynamicSupervisor("sessions", max_children=5, max_restarts=1)
+    assert isinstance(pool, ConversationPool)
+    assert pool == ConversationPool("support", pool.child, max_live=9, max_restarts=1)
+    assert isinstance(pool.child, ThingAgent)
+    assert pool.child._options.restart is RestartType.TRANSIENT
 
 
 def test_a_class_inside_a_class_is_found(make: Make) -> None:
@@ -405,14 +411,6 @@ def test_what_this_version_cannot_run_is_refused_in_a_sentence(
         build(topology)
     assert words in str(caught.value)
     assert caught.value.line == line
-
-
-def test_children_of_a_later_version_are_refused(write: Write) -> None:
-    topology = load(
-        write("supervision:\n  children:\n    - conversation_pool: {name: d, wrap: 'm:a'}")
-    )
-    with pytest.raises(TopologyError, match=r":3: a .* such as 'd' is not in this version yet"):
-        build(topology)
 
 
 # Options of the runtime.

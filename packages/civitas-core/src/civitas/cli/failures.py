@@ -46,15 +46,21 @@ def _report(error: Exception, *, verbose: bool) -> int:
         return _misused(error)
     if verbose:
         traceback.print_exception(error)
+    hint = "" if verbose else " (--verbose shows where)"
     if isinstance(error, TopologyError):
         say(str(error))  # it begins with file and line, where editors look for them
+    elif isinstance(error, StartFailed):
+        say(f"civitas: {_one_line(str(error))}{hint}")
     elif isinstance(error, CivitasError):
-        say(f"civitas: {error}")
+        say(f"civitas: {_one_line(str(error))}")
     else:
-        say(f"civitas: unexpected {_last_line(error)}")
-    if not verbose and (isinstance(error, StartFailed) or not isinstance(error, CivitasError)):
-        say("civitas: add --verbose to see where that happened")
+        say(f"civitas: unexpected {_last_line(error)}{hint}")
     return FAILED
+
+
+def _one_line(text: str) -> str:
+    # What a user's own code raised may be text of many lines.
+    return " ".join(text.split())
 
 
 def _last_line(error: Exception) -> str:

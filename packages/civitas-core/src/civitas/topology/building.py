@@ -11,11 +11,13 @@ from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
-from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
 from civitas.topology.keywords import keywords_of
 from civitas.topology.limits import beyond
 from civitas.topology.model import (
+    AGENT_KEYWORDS,
     AgentEntry,
+    ConversationPoolEntry,
     DynamicSupervisorEntry,
     StateEntry,
     SupervisorEntry,
@@ -107,9 +109,15 @@ class _Builder:
                 children.append(self._supervisor(place, child.entry))
             elif isinstance(child.entry, AgentEntry):
                 try:
-                    children.append(self._agent(place, child.entry))
+                    agent = self._agent(place, child.entry)
                 except _Wrong as wrong:
                     self._problems += wrong.problems
+                    continue
+                if isinstance(child.entry, ConversationPoolEntry):
+                    options = child.entry.pool_keywords()
+                    children.append(ConversationPool(child.entry.name, agent, **options))
+                else:
+                    children.append(agent)
             elif isinstance(child.entry, DynamicSupervisorEntry):
                 name = child.entry.name
                 children.append(DynamicSupervisor(name, **child.entry.given("name")))
@@ -141,7 +149,7 @@ class _Builder:
         accepted = [name for name in keywords.names if name != "name"]
         unknown = [
             key
-            for key in (*entry.given(*_NOT_KEYWORDS), *entry.further)
+            for key in entry.model_fields_set.intersection(AGENT_KEYWORDS).union(entry.further)
             if key not in keywords.names
         ]
         problems = [
@@ -222,7 +230,6 @@ class _Builder:
         return _Wrong([self._source.problem(path, text)])
 
 
-_NOT_KEYWORDS = ("name", "type", "wrap", "args", "process", "replicas")
 _HERE = ("type", "args", "process")
 
 

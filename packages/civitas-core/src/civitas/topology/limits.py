@@ -53,10 +53,7 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
         )
         for name in topology.processes
     ]
-    for path, kind, entry in topology.walk():
-        if kind == "conversation_pool":
-            text = f"a conversation pool such as {entry.name!r} is not in this version yet"
-            found.append(problem(path, text))
+    for path, _, entry in topology.walk():
         if isinstance(entry, AgentEntry) and entry.process:
             text = f"'process: {entry.process}' of {entry.name!r} needs the ZMQ transport, {_LATER}"
             found.append(

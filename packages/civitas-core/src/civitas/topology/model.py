@@ -180,10 +180,19 @@ AGENT_KEYWORDS = (
 
 
 class ConversationPoolEntry(AgentEntry):
-    """A pool with one process for each conversation; the other keys describe the agent in them."""
+    """A pool with one process for each conversation; the other keys, `restart` too, describe the agent in them."""
 
-    idle_timeout: Seconds | None = 600.0
+    idle_timeout: Seconds = 600.0
     max_live: Count = 1000
+    max_restarts: CountOrZero = 3
+    restart_window: Seconds = 60.0
+    backoff: Backoff = BackoffPolicy.EXPONENTIAL
+    backoff_base: SecondsOrZero = 0.01
+    backoff_max: SecondsOrZero = 60.0
+
+    def pool_keywords(self) -> dict[str, Any]:
+        """The keywords of the pool itself that stand in the file."""
+        return self.given(*AgentEntry.model_fields)
 
 
 class DynamicSupervisorEntry(Entry):
