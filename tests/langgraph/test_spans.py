@@ -17,7 +17,7 @@ from openai import DefaultAsyncHttpxClient
 from opentelemetry import trace
 from pydantic import SecretStr
 
-from civitas.demo.model_server import ModelServer, ToolCall
+from civitas.demo.model_server import Answer, ModelServer, ToolCall
 from civitas.errors import AskTimeout, HandlerFailed
 from civitas_langgraph import LangGraphAgent
 from tests.core.frameworks.support import running
@@ -31,7 +31,7 @@ def look(q: str) -> str:
 
 @pytest.fixture
 async def model():
-    script = [ToolCall("look", {"q": "secret question"}), "secret answer"]
+    script: list[Answer] = [ToolCall("look", {"q": "secret question"}), "secret answer"]
     # A client of its own: LangChain would keep the one that it makes for the whole process.
     async with DefaultAsyncHttpxClient() as client:
         with ModelServer(script) as server:

@@ -42,6 +42,7 @@ def test_a_function_is_called_once_and_kept_to_build_afresh(plugins):
 
     agent = wrap_with(plugins, make, "m", {})
     assert len(built) == 1
+    assert isinstance(agent, MachineAgent)
     assert agent.subject is built[-1]
     assert len(built) == 2
 
