@@ -81,6 +81,25 @@ async def test_agents_models_tools_and_handoffs_nest_below_the_run(spans, script
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
 
 
+async def test_the_responses_api_makes_the_same_spans(spans, responding):
+    model = responding([ToolCall("look", {"q": "secret"}), "secret answer"])
+    agent = Agent(name="clerk", model=model, tools=[look])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        reply = await runtime.ask("o", {"input": "secret"})
+    assert reply.payload == {"output": "secret answer"}
+    assert spans.outline()[3:] == [
+        "      invoke_agent clerk",
+        "        chat m1",
+        "        execute_tool look",
+        "          async code",
+        "        chat m1",
+    ]
+    chat = spans.attributes("chat m1")
+    assert chat["gen_ai.response.model"] == "m1"
+    assert chat["gen_ai.usage.input_tokens"] > 0
+    assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
+
+
 async def test_a_failing_tool_and_its_run_are_errors(spans, scripted):
     @function_tool(failure_error_function=None)
     async def fail() -> str:

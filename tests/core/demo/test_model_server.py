@@ -87,6 +87,14 @@ def test_tool_calls_are_streamed():
     assert [(call["index"], call["function"]["name"]) for call in calls] == [(0, "a"), (1, "b")]
 
 
+def test_the_responses_api_is_served_too():
+    with ModelServer(["one", ToolCall("a", {"q": 1})]) as server:
+        (said,) = json.loads(post(server, "/responses"))["output"]
+        (call,) = json.loads(post(server, "/responses"))["output"]
+    assert said["content"][0]["text"] == "one"
+    assert (call["name"], json.loads(call["arguments"])) == ("a", {"q": 1})
+
+
 def test_a_failure_has_its_status_and_says_when_to_come_back():
     with ModelServer([Failure(429, "slow down", retry_after=2)]) as server:
         status, body, headers = refusal(server)
@@ -96,9 +104,9 @@ def test_a_failure_has_its_status_and_says_when_to_come_back():
 
 def test_other_paths_are_refused():
     with ModelServer(["one"]) as server:
-        status, body, _ = refusal(server, "/responses")
+        status, body, _ = refusal(server, "/embeddings")
     assert (status, server.count) == (404, 0)
-    assert "only /v1/chat/completions" in body
+    assert "/v1/embeddings is not served here" in body
 
 
 def test_nothing_of_it_is_left_when_its_block_ends():

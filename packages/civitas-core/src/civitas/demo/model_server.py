@@ -1,6 +1,6 @@
-"""A scripted model behind the OpenAI chat completions API, on loopback.
+"""A scripted model behind the OpenAI APIs, on loopback: chat completions, plain and streamed, and plain responses.
 
-For the demo and for tests: the frameworks talk to it over HTTP as they talk to a real model, plain and streamed.
+For the demo and for tests: the frameworks talk to it over HTTP as they talk to a real model.
 
     with ModelServer(["first answer", ToolCall("search", {"query": "otters"}), "last answer"]) as server:
         client = AsyncOpenAI(base_url=server.url, api_key="scripted")
@@ -12,45 +12,16 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
+from civitas.demo import model_replies
+from civitas.demo.model_replies import Answer, Failure, ToolCall
+
 __all__ = ["Answer", "Failure", "ModelServer", "Script", "ToolCall"]
 
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model asks for a tool.
-
-    Attributes:
-        name: Name of the tool.
-        arguments: Its arguments.
-    """
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The model answers with an error.
-
-    Attributes:
-        status: HTTP status. Clients try 429 and 5xx again by themselves, 4xx not.
-        message: Text of the error.
-        retry_after: Seconds for the `Retry-After` header, or None.
-    """
-
-    status: int = 400
-    message: str = "the script says so"
-    retry_after: float | None = None
-
-
-Answer: TypeAlias = "str | ToolCall | Sequence[ToolCall] | Failure"
-"""What the model says to one request: text, one or more tool calls, or an error."""
 
 Script: TypeAlias = "Iterable[Answer] | Callable[[dict[str, Any]], Answer]"
 """One answer after the other, or a function from the request's body to the answer."""
@@ -159,6 +130,12 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
+_REPLIES = {
+    "/v1/chat/completions": model_replies.completion,
+    "/v1/responses": model_replies.response,
+}
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -167,18 +144,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        if self.path != "/v1/chat/completions":
-            self._send_json(
-                404, _error(f"only /v1/chat/completions is served here, not {self.path}")
-            )
+        reply = _REPLIES.get(self.path)
+        if reply is None or (body.get("stream") and reply is model_replies.response):
+            how = " as a stream" if reply else ""
+            paths = " and (not streamed) ".join(_REPLIES)
+            text = f"{self.path} is not served here{how}; {paths} are"
+            self._send_json(404, model_replies.error(text))
             return
         answer = self.server.respond(body)
         if isinstance(answer, Failure):
-            self._send_json(answer.status, _error(answer.message), answer.retry_after)
-        elif body.get("stream"):
-            self._send_events(_chunks(body, answer))
+            self._send_json(answer.status, model_replies.error(answer.message), answer.retry_after)
+        elif body.get("stream") and reply is model_replies.completion:
+            self._send_events(model_replies.chunks(body, answer))
         else:
-            self._send_json(200, _completion(body, answer))
+            self._send_json(200, reply(body, answer))
 
     def _send_json(
         self, status: int, body: dict[str, Any], retry_after: float | None = None
@@ -207,84 +186,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
-
-
-def _error(message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "scripted", "param": None, "code": None}}
-
-
-def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{time.monotonic_ns():x}",
-        "object": kind,
-        "created": int(time.time()),
-        "model": body.get("model", "scripted"),
-    }
-
-
-def _usage(body: dict[str, Any], answer: Answer) -> dict[str, int]:
-    # Four letters to a token, as a rule of thumb.
-    asked = len(json.dumps(body.get("messages", []))) // 4 + 1
-    answered = len(answer if isinstance(answer, str) else str(answer)) // 4 + 1
-    return {
-        "prompt_tokens": asked,
-        "completion_tokens": answered,
-        "total_tokens": asked + answered,
-    }
-
-
-def _calls(answer: ToolCall | Sequence[ToolCall]) -> list[dict[str, Any]]:
-    calls = [answer] if isinstance(answer, ToolCall) else list(answer)
-    return [
-        {
-            "id": f"call_{time.monotonic_ns():x}{index}",
-            "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-        }
-        for index, call in enumerate(calls)
-    ]
-
-
-def _completion(
-    body: dict[str, Any], answer: str | ToolCall | Sequence[ToolCall]
-) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    if isinstance(answer, str):
-        message["content"] = answer
-    else:
-        message["tool_calls"] = _calls(answer)
-    reason = "stop" if isinstance(answer, str) else "tool_calls"
-    return _head(body, "chat.completion") | {
-        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
-        "usage": _usage(body, answer),
-    }
-
-
-def _chunks(
-    body: dict[str, Any], answer: str | ToolCall | Sequence[ToolCall]
-) -> Iterator[dict[str, Any]]:
-    head = _head(body, "chat.completion.chunk")
-
-    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-        return head | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-
-    yield chunk({"role": "assistant", "content": ""})
-    if isinstance(answer, str):
-        for word in _words(answer):
-            yield chunk({"content": word})
-        yield chunk({}, "stop")
-    else:
-        for index, call in enumerate(_calls(answer)):
-            yield chunk({"tool_calls": [{"index": index, **call}]})
-        yield chunk({}, "tool_calls")
-    if (body.get("stream_options") or {}).get("include_usage"):
-        yield head | {"choices": [], "usage": _usage(body, answer)}
-
-
-def _words(text: str) -> Iterator[str]:
-    start = 0
-    while start < len(text):
-        space = text.find(" ", start + 1)
-        end = len(text) if space < 0 else space
-        yield text[start:end]
-        start = end
