@@ -6,6 +6,9 @@ import pytest
 
 from tests.core.frameworks.subprocess_support import run_alone
 
+# Each imports the framework in a process of its own.
+pytestmark = pytest.mark.timeout(90)
+
 # Signals whose handlers CrewAI's telemetry would replace.
 SIGNALS = """
 import os, signal, warnings
@@ -77,6 +80,23 @@ PluginManager().load()
 import crewai
 import civitas_crewai
 civitas_crewai.CrewAIAgent
+"""
+    assert run_alone(SIGNALS + code + AFTER, tmp_path) == ["[]", "True True"]
+
+
+@pytest.mark.slow
+def test_a_topology_loads_the_adapter_before_the_module_that_it_wraps(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from crewai import Agent, Crew, Task\n"
+        "who = Agent(role='a', goal='b', backstory='c', llm='openai/gpt-4o-mini')\n"
+        "crew = Crew(agents=[who], tasks=[Task(description='d', expected_output='e', agent=who)])\n"
+    )
+    code = """
+os.environ["OPENAI_API_KEY"] = "x"
+from civitas import Runtime
+children = [{"agent": {"name": "c", "wrap": "mine:crew"}}]
+sys.path.insert(0, os.getcwd())
+Runtime.from_config({"supervision": {"children": children}})
 """
     assert run_alone(SIGNALS + code + AFTER, tmp_path) == ["[]", "True True"]
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.core.frameworks.subprocess_support import run_alone
+
+# Each imports the framework in a process of its own.
+pytestmark = pytest.mark.timeout(90)
 
 
 def test_the_package_and_its_plugin_import_no_framework(tmp_path):

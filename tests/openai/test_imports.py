@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.core.frameworks.subprocess_support import run_alone
+
+# Each imports the framework in a process of its own.
+pytestmark = pytest.mark.timeout(90)
 
 RUN = """
 import asyncio

@@ -91,6 +91,8 @@ class _Builder:
     def build(self) -> Supervisor:
         self._problems = beyond(self._topology, TRANSPORTS)
         self._raise_problems()
+        # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
+        self._plugins.load()
         if self._source.folder is not None:
             add_to_path(self._source.folder)
         root = self._supervisor(("supervision",), self._topology.supervision)
