@@ -40,36 +40,20 @@ class _Fields:
         "wants_chunks",
     )
 
-    def __init__(
-        self,
-        id: str,
-        type: str,
-        sender: str | None,
-        recipient: str,
-        raw: bytes,
-        correlation_id: str | None,
-        reply_to: str | None,
-        conversation: str | None,
-        headers: Mapping[str, str],
-        timestamp: float,
-        deadline: float | None,
-        attempt: int,
-        wants_chunks: bool,
-    ) -> None:
-        self.id: str = id
-        self.type: str = type
-        self.sender: str | None = sender
-        self.recipient: str = recipient
-        self._raw: bytes = raw
-        self._value: Any = _UNDECODED
-        self.correlation_id: str | None = correlation_id
-        self.reply_to: str | None = reply_to
-        self.conversation: str | None = conversation
-        self.headers: Mapping[str, str] = headers
-        self.timestamp: float = timestamp
-        self.deadline: float | None = deadline
-        self.attempt: int = attempt
-        self.wants_chunks: bool = wants_chunks
+    id: str
+    type: str
+    sender: str | None
+    recipient: str
+    _raw: bytes
+    _value: Any
+    correlation_id: str | None
+    reply_to: str | None
+    conversation: str | None
+    headers: Mapping[str, str]
+    timestamp: float
+    deadline: float | None
+    attempt: int
+    wants_chunks: bool
 
 
 class Message(_Fields):
@@ -195,20 +179,23 @@ def new_message(
     wants_chunks: bool = False,
 ) -> Message:
     """Make a message around an encoded payload."""
-    fields = _Fields(
-        id or new_id(),
-        type,
-        sender,
-        recipient,
-        raw,
-        correlation_id,
-        reply_to,
-        conversation,
-        headers or _NO_HEADERS,
-        time.time() if timestamp is None else timestamp,
-        deadline,
-        attempt,
-        wants_chunks,
-    )
+    if timestamp is None:
+        timestamp = time.time()
+        id = id or new_id(timestamp)
+    fields = _Fields()
+    fields.id = id or new_id()
+    fields.type = type
+    fields.sender = sender
+    fields.recipient = recipient
+    fields._raw = raw
+    fields._value = _UNDECODED
+    fields.correlation_id = correlation_id
+    fields.reply_to = reply_to
+    fields.conversation = conversation
+    fields.headers = headers or _NO_HEADERS
+    fields.timestamp = timestamp
+    fields.deadline = deadline
+    fields.attempt = attempt
+    fields.wants_chunks = wants_chunks
     fields.__class__ = Message
     return fields  # type: ignore[return-value]  # it is one now
