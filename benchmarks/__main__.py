@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import limits, ours
+from benchmarks import limits, ours, tracing, writers
 from benchmarks.pairs import Case, Result, measure
 
 CASES = {
@@ -69,6 +69,28 @@ CASES = {
         ours.checkpoint,
         "≥ 0.7 x limit",
         lambda limit, ours: ours >= 0.7 * limit,
+    ),
+    "writers": Case(
+        "durable checkpoints, 64 writers",
+        "/s",
+        writers.raw,
+        writers.ours,
+        "≥ 0.7 x limit",
+        lambda limit, ours: ours >= 0.7 * limit,
+    ),
+    "sampled-out": Case(
+        "an ask's spans, sampled out",
+        "µs",
+        *tracing.sampled_out,
+        "≤ 1.25 x SDK",
+        lambda limit, ours: ours <= 1.25 * limit,
+    ),
+    "recorded": Case(
+        "an ask's spans, recorded",
+        "µs",
+        *tracing.recorded,
+        "≤ SDK + 15 µs",
+        lambda limit, ours: ours <= limit + 15,
     ),
 }
 

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import propagate
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -25,6 +24,7 @@ from opentelemetry.trace import (
 )
 
 from civitas.telemetry import names
+from civitas.telemetry.propagation import Propagation
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -44,10 +44,11 @@ class Recorder:
         enabled: False where the provider itself was switched off, as by ``OTEL_SDK_DISABLED``.
     """
 
-    __slots__ = ("_tracer", "enabled")
+    __slots__ = ("_propagation", "_tracer", "enabled")
 
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer(names.SCOPE, _version())
+        self._propagation = Propagation()
         self.enabled = not isinstance(self._tracer, NoOpTracer)
 
     def start_send(
@@ -70,13 +71,15 @@ class Recorder:
 
     def inject(self, span: Span) -> dict[str, str]:
         """The headers that carry `span` to the receiver."""
-        headers: dict[str, str] = {}
-        propagate.inject(headers, set_span_in_context(span))
-        return headers
+        return self._propagation.inject(span)
 
     def process(self, message: Message, agent: str) -> ProcessSpan:
         """The consumer span of a message."""
-        return ProcessSpan(self._tracer, message, agent)
+        return ProcessSpan(self._tracer, self._propagation, message, agent)
+
+    def sending(self, message: Message) -> SendSpan:
+        """The producer span of a message, around its way."""
+        return SendSpan(self, message)
 
     def fail(self, span: Span, error: BaseException) -> None:
         """Record `error` on `span` and mark it as failed."""
@@ -96,7 +99,7 @@ class Recorder:
         """Record an event on a running span, or as a short span of its own."""
         context: Context | None = None
         if isinstance(where, Mapping):
-            context = propagate.extract(where)
+            context = self._propagation.extract(where)
             span = get_current_span(context)
         else:
             span = where if where is not None else get_current_span()
@@ -142,24 +145,55 @@ class Recorder:
         return self._tracer.start_span(name, kind=kind, attributes=attributes)
 
 
-# Both context managers are classes: the SDK's start_as_current_span is a generator around a generator, and costs
+# These context managers are classes: the SDK's start_as_current_span is a generator around a generator, and costs
 # as much again as the span that it makes.
+
+
+class SendSpan:
+    """The producer span of a message; gives the message with that span in its headers."""
+
+    __slots__ = ("_message", "_recorder", "_span")
+
+    def __init__(self, recorder: Recorder, message: Message) -> None:
+        self._recorder = recorder
+        self._message = message
+
+    def __enter__(self) -> Message:
+        message = self._message
+        self._span = self._recorder.start_send(
+            message.recipient, message.type, message.id, message.conversation
+        )
+        headers = self._recorder.inject(self._span)
+        return message.with_headers({**message.headers, **headers} if message.headers else headers)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            self._recorder.fail(self._span, error)
+        self._span.end()
 
 
 class ProcessSpan:
     """The consumer span of a message, current inside."""
 
-    __slots__ = ("_agent", "_message", "_span", "_token", "_tracer")
+    __slots__ = ("_agent", "_message", "_propagation", "_span", "_token", "_tracer")
 
-    def __init__(self, tracer: Tracer, message: Message, agent: str) -> None:
+    def __init__(
+        self, tracer: Tracer, propagation: Propagation, message: Message, agent: str
+    ) -> None:
         self._tracer = tracer
+        self._propagation = propagation
         self._message = message
         self._agent = agent
 
     def __enter__(self) -> Span:
         message = self._message
         # A context of its own: what happened to be current in the agent's task is not the parent of a message.
-        parent = propagate.extract(message.headers)
+        parent = self._propagation.extract(message.headers)
         attributes: dict[str, Any] = {
             names.MESSAGING_SYSTEM: names.SYSTEM,
             names.OPERATION_TYPE: "process",

@@ -62,6 +62,13 @@ class Tracing:
         """The headers that make the receiver's span a child of `span`."""
         return self._on().inject(span)
 
+    def sending(self, message: Message) -> AbstractContextManager[Message]:
+        """`start_send`, `inject`, `fail` and the end in one: the message with its span in its headers.
+
+        An exception inside marks the span as failed.
+        """
+        return self._on().sending(message)
+
     def process(self, message: Message, agent: str) -> AbstractContextManager[Span]:
         """The consumer span `process AGENT` around a handler, child of the span that sent `message`.
 
