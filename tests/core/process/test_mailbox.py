@@ -94,8 +94,7 @@ async def test_closing_refuses_what_comes_and_who_waits() -> None:
 
 async def test_the_reader_is_woken_by_a_message() -> None:
     mailbox = Mailbox("a", 1)
-    reader = asyncio.create_task(mailbox.readable())
-    await asyncio.sleep(0)
+    reader = mailbox.readable()
     mailbox.offer(numbered(0))
     await reader
 

@@ -48,8 +48,8 @@ class Incarnation:
         "_abandoned",
         "_deliveries",
         "_end",
-        "_handle_is_async",
         "_killed",
+        "_simple",
         "agent",
         "asking",
         "current",
@@ -83,7 +83,10 @@ class Incarnation:
         self._end: ExitReason | None = None
         self._killed = False
         self._abandoned = False
-        self._handle_is_async = inspect.iscoroutinefunction(agent.handle)
+        # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
+        self._simple = agent._options.handle_timeout is None and inspect.iscoroutinefunction(
+            agent.handle
+        )
 
     # Signals: they overtake the mailbox.
 
@@ -148,6 +151,7 @@ class Incarnation:
             return KILLED if self._killed else await self._stop(reason)
         finally:
             self.over = True
+            self.asking = []
             for timer in tuple(self.timers):
                 timer.cancel()
 
@@ -173,42 +177,47 @@ class Incarnation:
         return reason
 
     async def _serve(self) -> ExitReason:
-        mailbox = self.mailbox
-        while True:
-            if self._end is not None:
-                return self._end
+        mailbox, tracing = self.mailbox, self.node.tracing
+        while self._end is None:
             message = mailbox.take()
             if message is None:
                 await mailbox.readable()
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
             else:
-                await self._deliver(message)
+                self.current = message
+                current_message.set(message)
+                # While nobody looks, one coroutine is between this loop and the handler: each further one was
+                # measured to cost as much as taking the message out of the mailbox.
+                if tracing.active or tracing.metrics.active:
+                    await self._observed(message)
+                else:
+                    await self._attempts(message, None)
+                if self.asking:
+                    self.asking = []
+                if self.steps is not None:
+                    await self._forget_steps(message)
+                # Not in a finally: what a kill interrupts stays current, and `run` decides what becomes of it.
+                self.current = None
+                if self._abandoned:
+                    self._live_on()
+        return self._end
 
-    async def _deliver(self, message: Message) -> None:
-        self.current = message
-        current_message.set(message)
+    def _live_on(self) -> None:
+        """The cancellation that `abandon` made was for the handler, and it is over."""
+        self._abandoned = False
+        task = asyncio.current_task()
+        if task is not None and not self._killed:
+            task.uncancel()
+
+    async def _observed(self, message: Message) -> None:
+        """Handle a message in its span, and measure that."""
         tracing = self.node.tracing
-        try:
-            if tracing.active:
-                with tracing.process(message, self.name) as span:
-                    await self._measured(message, span)
-            elif tracing.metrics.active:
-                await self._measured(message, None)
-            else:
-                await self._attempts(message, None)
-        finally:
-            if self.asking:
-                self.asking = []
-        if self.steps is not None:
-            await self._forget_steps(message)
-        # Not in the finally: what a kill interrupts stays current, and `run` decides what becomes of it.
-        self.current = None
-        if self._abandoned:
-            self._abandoned = False
-            task = asyncio.current_task()
-            if task is not None and not self._killed:
-                task.uncancel()
+        if tracing.active:
+            with tracing.process(message, self.name) as span:
+                await self._measured(message, span)
+        else:
+            await self._measured(message, None)
 
     async def _measured(self, message: Message, span: Span | None) -> None:
         began = time.perf_counter()
@@ -224,13 +233,16 @@ class Incarnation:
         retries = 0
         while True:
             try:
-                result = await self._handle(message, options.handle_timeout)
+                if self._simple:
+                    result = await self.agent.handle(message)
+                else:
+                    result = await self._handle(message, options.handle_timeout)
                 if self.over:
                     return None
-                if result is not None:
-                    self.node.answer(message, self._reply(result))
-                elif message.reply_to is not None:
-                    self.node.refuse(message, NoReply(self.name, message.type))
+                if isinstance(result, Message):
+                    self.node.answer(message, result)
+                else:
+                    self._no_reply(message, result)
                 if self._deliveries:
                     self._deliveries.clear()
                 return None
@@ -262,9 +274,8 @@ class Incarnation:
             return failure
 
     async def _handle(self, message: Message, timeout: float | None) -> Any:
+        """Call a handler that is a plain `def` or has a time limit."""
         if timeout is None:
-            if self._handle_is_async:
-                return await self.agent.handle(message)
             return await self._call(self.agent.handle, message)
         try:
             async with asyncio.timeout(timeout) as bound:
@@ -276,12 +287,13 @@ class Incarnation:
                 f"handle took longer than its handle_timeout of {timeout:g} s"
             ) from error
 
-    def _reply(self, result: Any) -> Message:
-        if isinstance(result, Message):
-            return result
-        raise ConfigurationError(
-            f"handle of {self.name!r} returned {type(result).__name__}; return self.reply(...) or None"
-        )
+    def _no_reply(self, message: Message, result: object) -> None:
+        if result is not None:
+            raise ConfigurationError(
+                f"handle of {self.name!r} returned {type(result).__name__}; return self.reply(...) or None"
+            )
+        if message.reply_to is not None:
+            self.node.refuse(message, NoReply(self.name, message.type))
 
     async def _decide(
         self, error: BaseException, message: Message

@@ -112,22 +112,22 @@ class Mailbox:
         self._admit()
         return taken
 
-    async def readable(self) -> None:
-        """Wait until `wake` is called; the one reader then looks for what came."""
-        self._reader = asyncio.get_running_loop().create_future()
-        self._tell_drained()
+    def readable(self) -> asyncio.Future[None]:
+        """What `wake` ends; the one reader waits for it and then looks for what came."""
+        reader = self._reader = asyncio.get_running_loop().create_future()
+        if self._drained is not None:
+            self._tell_drained()
         if self.on_idle is not None:
             self.on_idle()
-        try:
-            await self._reader
-        finally:
-            self._reader = None
+        return reader
 
     def wake(self) -> None:
         """Let the reader look again: a message came, or a signal that has no place in the queue."""
         reader = self._reader
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(None)
 
     def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
         """Refuse what comes from now on with what `error` makes, and the senders that wait.
@@ -161,7 +161,7 @@ class Mailbox:
     @property
     def idle(self) -> bool:
         """Whether its reader waits for a message."""
-        return self._reader is not None and not self._queue
+        return self._reader is not None and not self._reader.done() and not self._queue
 
     async def drained(self) -> None:
         """Wait until the reader has come to the end and waits, or the mailbox is closed."""
