@@ -18,7 +18,7 @@ from civitas.errors import (
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.supervision import DynamicSupervisor, Supervisor
+from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually, status
 
 
@@ -43,7 +43,7 @@ class Spawner(AgentProcess):
 
 def dynamic(journal: Journal, **keywords: Any) -> Runtime:
     sessions = DynamicSupervisor("sessions", backoff="none", **keywords)
-    children = [Spawner("spawner", journal), sessions]
+    children: list[ChildSpec] = [Spawner("spawner", journal), sessions]
     return Runtime(Supervisor("root", children, backoff="none"), drain_timeout=5)
 
 

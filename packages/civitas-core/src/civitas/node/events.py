@@ -7,7 +7,7 @@ import difflib
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from civitas.errors import ConfigurationError
 from civitas.events import EVENT_TYPES, Event, EventType
@@ -16,7 +16,8 @@ __all__ = ["Callback", "Events"]
 
 logger = logging.getLogger("civitas")
 
-Callback = Callable[[Event], Awaitable[None] | None]
+Callback = Callable[[Event], object]
+"""A function of an event; what an `async def` one returns is awaited."""
 
 
 class Events:
@@ -25,7 +26,7 @@ class Events:
     def __init__(self, node: str) -> None:
         self._node = node
         self._callbacks: dict[str, list[Callback]] = {type: [] for type in EVENT_TYPES}
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks: set[asyncio.Future[object]] = set()
 
     def on(self, type: str, callback: Callback) -> Callable[[], None]:
         """Call `callback`, sync or async, with each event of `type`.
@@ -73,7 +74,7 @@ class Events:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _done(self, task: asyncio.Future[None]) -> None:
+    def _done(self, task: asyncio.Future[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error(
