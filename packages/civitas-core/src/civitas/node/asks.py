@@ -18,6 +18,9 @@ Answer = Message | DeliveryError | None
 _TICKS_PER_SECOND = 16
 _SHARED_FROM = 1.0
 
+_Due = set[str]
+"""The ids of the asks whose time is up at the same moment."""
+
 
 class PendingAsks:
     """The asks of this node that wait, by the id of their message.
@@ -28,21 +31,48 @@ class PendingAsks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
-        self._ticks: dict[int, tuple[set[asyncio.Future[Answer]], asyncio.TimerHandle]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None]]
+        self._waiting = {}
+        self._ticks: dict[int, tuple[_Due, asyncio.TimerHandle]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, id: str) -> asyncio.Future[Answer]:
-        """Begin to wait for the answer to message `id`; `remove` must follow."""
+    def add(self, id: str, seconds: float | None) -> asyncio.Future[Answer]:
+        """Begin to wait for the answer to message `id`, at most `seconds`.
+
+        Returns:
+            What to await. Who ends that early calls `remove`.
+        """
         future: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting[id] = future
+        due: _Due | asyncio.TimerHandle | None
+        if seconds is None:
+            due = None
+        elif seconds < _SHARED_FROM:
+            due = self._loop.call_later(seconds, self._time_is_up, id)
+        else:
+            tick = math.ceil((self._loop.time() + seconds) * _TICKS_PER_SECOND)
+            entry = self._ticks.get(tick)
+            due = entry[0] if entry is not None else self._new_tick(tick)
+            due.add(id)
+        self._waiting[id] = (future, due)
         return future
 
-    def remove(self, id: str) -> None:
-        """Wait no more; an answer that comes later is a late reply."""
-        self._waiting.pop(id, None)
+    def remove(self, id: str) -> asyncio.Future[Answer] | None:
+        """Wait no more; an answer that comes later is a late reply.
+
+        Returns:
+            The future that somebody waited for, or None where nobody did.
+        """
+        entry = self._waiting.pop(id, None)
+        if entry is None:
+            return None
+        future, due = entry
+        if isinstance(due, set):
+            due.discard(id)
+        elif due is not None:
+            due.cancel()
+        return future
 
     def answer(self, id: str, answer: Message | DeliveryError) -> bool:
         """Hand over an answer.
@@ -50,35 +80,11 @@ class PendingAsks:
         Returns:
             Whether somebody still waited for it.
         """
-        future = self._waiting.pop(id, None)
+        future = self.remove(id)
         if future is None or future.done():
             return False
         future.set_result(answer)
         return True
-
-    async def wait(self, future: asyncio.Future[Answer], seconds: float | None) -> Answer:
-        """Wait for what `add` returned, at most `seconds`."""
-        if seconds is None:
-            return await future
-        if seconds < _SHARED_FROM:
-            timer = self._loop.call_later(seconds, _time_is_up, (future,))
-            try:
-                return await future
-            finally:
-                timer.cancel()
-        tick = math.ceil((self._loop.time() + seconds) * _TICKS_PER_SECOND)
-        entry = self._ticks.get(tick)
-        if entry is None:
-            due: set[asyncio.Future[Answer]] = set()
-            timer = self._loop.call_at(tick / _TICKS_PER_SECOND, self._tick, tick)
-            self._ticks[tick] = (due, timer)
-        else:
-            due = entry[0]
-        due.add(future)
-        try:
-            return await future
-        finally:
-            due.discard(future)
 
     def close(self) -> None:
         """Forget the timers."""
@@ -86,12 +92,18 @@ class PendingAsks:
             timer.cancel()
         self._ticks.clear()
 
+    def _new_tick(self, tick: int) -> _Due:
+        due: _Due = set()
+        timer = self._loop.call_at(tick / _TICKS_PER_SECOND, self._tick, tick)
+        self._ticks[tick] = (due, timer)
+        return due
+
     def _tick(self, tick: int) -> None:
         due, _ = self._ticks.pop(tick)
-        _time_is_up(due)
+        for id in tuple(due):
+            self._time_is_up(id)
 
-
-def _time_is_up(futures: set[asyncio.Future[Answer]] | tuple[asyncio.Future[Answer], ...]) -> None:
-    for future in futures:
-        if not future.done():
+    def _time_is_up(self, id: str) -> None:
+        future = self.remove(id)
+        if future is not None and not future.done():
             future.set_result(None)

@@ -248,16 +248,16 @@ class Router:
         return cell, message, timeout, asking
 
     async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
-        future = self._asks.add(message.id)
+        future = self._asks.add(message.id, seconds)
         try:
             if not cell.mailbox.offer(message):
                 await cell.mailbox.put(message, seconds)
-            answer = await self._asks.wait(future, seconds)
-        except asyncio.CancelledError:
-            cell.withdraw(message)
-            raise
-        finally:
+            answer = await future
+        except BaseException as error:
             self._asks.remove(message.id)
+            if isinstance(error, asyncio.CancelledError):
+                cell.withdraw(message)
+            raise
         if isinstance(answer, Message):
             return answer
         if answer is not None:
