@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
+import signal
 import stat
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from civitas.control import ControlClient, ControlServer, state_folder
-from civitas.control.client import RemoteError
+from civitas.control import (
+    ControlClient,
+    ControlServer,
+    NotRunning,
+    SystemLock,
+    holder,
+    state_folder,
+)
+from civitas.control.client import NotAnswering, RemoteError
 from civitas.control.place import open_state_folder, socket_of
-from civitas.errors import ConfigurationError, NodeDown
+from civitas.errors import ConfigurationError, NodeDown, PayloadError
+from civitas.message import MAX_PAYLOAD
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, eventually
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return state_folder("team", tmp_path / "topology.yaml")
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # Not below tmp_path, whose name is that of the test: the path of a socket must be short.
+    with tempfile.TemporaryDirectory() as above:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", above)
+        folder = state_folder("team", tmp_path / "topology.yaml")
+        open_state_folder(folder)
+        yield folder
 
 
 def team(*agents: Actor) -> Runtime:
@@ -67,32 +84,120 @@ async def test_folder_and_socket_are_the_owners_alone(folder: Path) -> None:
     async with team() as runtime, ControlServer(runtime, folder):
         assert mode(folder) == 0o700
         assert mode(socket_of(folder)) == 0o600
-    assert [each.name for each in folder.iterdir()] == ["lock"]  # noqa: ASYNC240 - after the run
+    assert list(folder.iterdir()) == []  # noqa: ASYNC240 - after the run
 
 
-async def test_a_second_system_of_one_topology_is_refused_with_the_process_that_runs(
+def test_a_second_system_of_one_topology_is_refused_with_the_process_that_runs(
     folder: Path,
 ) -> None:
-    async with team() as runtime, ControlServer(runtime, folder):
+    with SystemLock("team", folder):
+        assert holder(folder) == os.getpid()
         with pytest.raises(ConfigurationError, match=rf"runs already \(process {os.getpid()}\)"):
-            await ControlServer(runtime, folder).__aenter__()
+            SystemLock("team", folder).__enter__()
+    assert holder(folder) is None
 
 
 async def test_what_a_killed_system_left_behind_is_no_obstacle(folder: Path) -> None:
-    open_state_folder(folder)
     socket_of(folder).touch()
     (folder / "lock").write_text("1")
+    assert holder(folder) is None
+    async with team(Actor("a", Journal())) as runtime:
+        with SystemLock("team", folder):
+            async with ControlServer(runtime, folder), ControlClient("team", folder) as client:
+                assert (await client.request("ask", to="a", payload=1))["payload"] == 1
+
+
+def _lock_and_fork(folder: Path, report: Connection) -> None:
+    with SystemLock("team", folder):
+        child = os.fork()
+        if child:
+            report.send(child)
+        signal.pause()
+
+
+def test_a_child_that_a_killed_system_forked_does_not_hold_its_lock(folder: Path) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    system = multiprocessing.get_context("spawn").Process(
+        target=_lock_and_fork, args=(folder, theirs)
+    )
+    system.start()
+    child = ours.recv()
+    try:
+        assert holder(folder) == system.pid
+        system.kill()
+        system.join()
+        assert holder(folder) is None
+        with SystemLock("team", folder):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+async def test_a_system_that_does_not_run_is_said_so(folder: Path) -> None:
+    with pytest.raises(NotRunning, match="start it with `civitas run`"):
+        await ControlClient("team", folder).__aenter__()
+    socket_of(folder).touch()
+    with pytest.raises(NotRunning, match="start it with `civitas run`"):
+        await ControlClient("team", folder).__aenter__()
+
+
+async def test_a_system_that_holds_the_lock_without_a_socket_is_on_its_way(folder: Path) -> None:
+    with SystemLock("team", folder), pytest.raises(NotRunning, match="starting") as caught:
+        await ControlClient("team", folder).__aenter__()
+    assert caught.value.pid == os.getpid()
+
+
+async def test_a_client_that_goes_away_withdraws_what_it_asked(folder: Path) -> None:
+    journal = Journal()
+    actor = Actor("a", journal, cancel_on_timeout=True)
+    async with team(actor) as runtime, ControlServer(runtime, folder):
+        async with ControlClient("team", folder) as one:
+            holding = asyncio.create_task(one.request("ask", to="a", type="hold"))
+            await journal.until("hold a")
+            holding.cancel()
+        async with ControlClient("team", folder) as two:
+            # Nobody releases the first: only its end lets this one be handled.
+            assert (await two.request("ask", to="a", payload=1))["payload"] == 1
+
+
+async def test_a_system_that_gives_no_answer_is_said_so_in_time(folder: Path) -> None:
+    journal = Journal()
+    async with (
+        team(Actor("a", journal, shutdown_timeout=0)) as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        with pytest.raises(NotAnswering, match=r"gave no answer for 0\.01 s"):
+            await client.request("ask", within=0.01, to="a", type="hold")
+
+
+async def test_the_traceback_of_a_handler_comes_along(folder: Path) -> None:
     async with (
         team(Actor("a", Journal())) as runtime,
         ControlServer(runtime, folder),
         ControlClient("team", folder) as client,
     ):
-        assert (await client.request("ask", to="a", payload=1))["payload"] == 1
+        with pytest.raises(RemoteError, match="a crashes") as caught:
+            await client.request("ask", to="a", type="crash")
+        assert "raise ValueError" in caught.value.traceback
 
 
-async def test_a_system_that_does_not_run_is_said_so(folder: Path) -> None:
-    with pytest.raises(ConfigurationError, match="start it with `civitas run`"):
-        await ControlClient("team", folder).__aenter__()
+class Large(Actor):
+    async def handle(self, message):
+        return self.reply(bytes(MAX_PAYLOAD - 8))
+
+
+async def test_what_is_too_large_for_a_frame_is_refused_on_either_side(folder: Path) -> None:
+    async with (
+        team(Large("a", Journal())) as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        with pytest.raises(PayloadError, match="more than"):
+            await client.request("send", to="a", payload=bytes(MAX_PAYLOAD - 8))
+        with pytest.raises(RemoteError, match="more than") as caught:
+            await client.request("ask", to="a")
+        assert caught.value.error_type == "PayloadError"
 
 
 async def test_a_system_that_stops_before_it_answers_is_down(folder: Path) -> None:
@@ -138,12 +243,21 @@ async def test_rubbish_on_the_socket_ends_that_connection_alone(
             assert (await client.request("ask", to="a", payload=1))["payload"] == 1
 
 
-def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
-    folder.mkdir(parents=True, mode=0o755)
-    folder.parent.chmod(0o700)
+def test_a_folder_of_somebody_else_is_refused_by_both_sides(folder: Path) -> None:
     folder.chmod(0o755)
     with pytest.raises(ConfigurationError, match="not this user's alone"):
         open_state_folder(folder)
+    with pytest.raises(ConfigurationError, match="not this user's alone"):
+        asyncio.run(ControlClient("team", folder).__aenter__())
+
+
+def test_a_folder_with_too_long_a_path_for_a_socket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="XDG_RUNTIME_DIR a folder with a shorter one"):
+        open_state_folder(tmp_path / ("x" * 100))
+
+
+def test_a_long_name_of_wide_characters_makes_a_short_folder(tmp_path: Path) -> None:
+    assert len(state_folder("ä" * 200, tmp_path / "a.yaml").name.encode()) <= 41
 
 
 def test_two_topologies_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 from civitas import errors
 from civitas.control import frames
-from civitas.control.place import socket_of
+from civitas.control.lock import holder
+from civitas.control.place import check_state_folder, socket_of
 from civitas.errors import CivitasError, ConfigurationError
 
-__all__ = ["ControlClient", "RemoteError"]
+__all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError"]
 
 
 class RemoteError(CivitasError):
@@ -20,11 +21,39 @@ class RemoteError(CivitasError):
 
     Attributes:
         error_type: Class name of the error there, such as ``UnknownAgent``.
+        traceback: The traceback of the handler that raised, as text; empty where it is something else.
     """
 
-    def __init__(self, error_type: str, message: str) -> None:
+    def __init__(self, error_type: str, message: str, traceback: str = "") -> None:
         self.error_type = error_type
+        self.traceback = traceback
         super().__init__(message)
+
+
+class NotRunning(ConfigurationError):
+    """The system does not run on this machine, or takes no requests at this moment.
+
+    Attributes:
+        pid: The process that is starting or stopping it; None where there is none.
+    """
+
+    def __init__(self, name: str, pid: int | None) -> None:
+        self.pid = pid
+        super().__init__(
+            f"system {name!r} is starting or stopping at this moment (process {pid}); try again"
+            if pid is not None
+            else f"system {name!r} does not run here; start it with `civitas run`"
+        )
+
+
+class NotAnswering(CivitasError):
+    """The system runs but gave no answer: its event loop is stuck, or its process is stopped."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(
+            f"system {name!r} runs but gave no answer for {seconds:g} s: "
+            "its event loop is stuck, or its process is stopped"
+        )
 
 
 class ControlClient:
@@ -35,7 +64,8 @@ class ControlClient:
         folder: Its state folder.
 
     Raises:
-        ConfigurationError: On entering: the system does not run here.
+        NotRunning: On entering: the system does not run here.
+        ConfigurationError: On entering: the folder is somebody else's.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -43,15 +73,14 @@ class ControlClient:
         self._folder = folder
 
     async def __aenter__(self) -> Self:
+        check_state_folder(self._folder)
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(socket_of(self._folder))
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise ConfigurationError(
-                f"system {self._name!r} does not run here; start it with `civitas run`"
-            ) from error
+            raise NotRunning(self._name, holder(self._folder)) from error
         except OSError as error:
             raise ConfigurationError(
-                f"system {self._name!r} cannot be reached at {socket_of(self._folder)}: {error.strerror}"
+                f"system {self._name!r} cannot be reached at {socket_of(self._folder)}: {error.strerror or error}"
             ) from error
         return self
 
@@ -63,19 +92,29 @@ class ControlClient:
     ) -> None:
         self._writer.close()
 
-    async def request(self, operation: str, **arguments: Any) -> Any:
+    async def request(
+        self, operation: str, *, within: float | None = None, **arguments: Any
+    ) -> Any:
         """Let the system do something.
 
+        Args:
+            operation: `ask`, `send` or `tree`.
+            within: Seconds to wait for its answer; None waits for ever. After them, this client is of no more use.
+            **arguments: Of the operation.
         Raises:
             RemoteError: It refused, or could not.
             NodeDown: It stopped before it answered.
+            NotAnswering: No answer came in time.
         """
-        await frames.write(self._writer, {"op": operation, **arguments})
         try:
-            answer = await frames.read(self._reader)
+            async with asyncio.timeout(within):
+                await frames.write(self._writer, {"op": operation, **arguments})
+                answer = await frames.read(self._reader)
+        except TimeoutError:
+            raise NotAnswering(self._name, within or 0.0) from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             to = str(arguments.get("to", self._name))
             raise errors.NodeDown(to, "root", "the system stopped") from error
         if "error" in answer:
-            raise RemoteError(answer["error"], answer["message"])
+            raise RemoteError(answer["error"], answer["message"], answer.get("traceback", ""))
         return answer["ok"]

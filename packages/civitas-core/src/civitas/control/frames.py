@@ -21,7 +21,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
         ConfigurationError: What came is no frame.
     """
     size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
-    if size > MAX_PAYLOAD + 4096:
+    if size > MAX_PAYLOAD:
         raise ConfigurationError(f"a frame of {size:,} bytes came; is that a client of Civitas?")
     try:
         frame = decode(await reader.readexactly(size))
@@ -33,7 +33,11 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 
 async def write(writer: asyncio.StreamWriter, frame: dict[str, Any]) -> None:
-    """Send a frame."""
-    raw = encode(frame)
+    """Send a frame.
+
+    Raises:
+        PayloadError: It holds what cannot be sent, or is too large; nothing was sent.
+    """
+    raw = encode(frame, "frame")
     writer.write(len(raw).to_bytes(_LENGTH, "big") + raw)
     await writer.drain()

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["open_state_folder", "socket_of", "state_folder"]
+__all__ = ["check_state_folder", "open_state_folder", "socket_of", "state_folder"]
+
+_LONGEST_PATH = 103
+"""Bytes in the path of a socket, on the stricter of the systems we run on."""
 
 
 def state_folder(name: str, topology: Path) -> Path:
@@ -18,11 +21,15 @@ def state_folder(name: str, topology: Path) -> Path:
 
     It lies below ``XDG_RUNTIME_DIR``, or below the system's folder for temporary files. Its name is short, as the path
     of a socket may have a hundred characters only, and carries a digest, as two topologies may share a name.
+
+    Raises:
+        ConfigurationError: There is no folder for temporary files.
     """
     digest = hashlib.sha256(os.fsencode(topology.resolve())).hexdigest()[:8]
     above = os.environ.get("XDG_RUNTIME_DIR")
     base = Path(above) / "civitas" if above else _own_temporary_folder()
-    return base / f"{name[:32]}-{digest}"
+    short = name.encode()[:32].decode(errors="ignore")
+    return base / f"{short}-{digest}"
 
 
 def socket_of(folder: Path) -> Path:
@@ -34,21 +41,51 @@ def open_state_folder(folder: Path) -> None:
     """Make the folder, or check that it is this user's own and nobody else can enter.
 
     Raises:
+        ConfigurationError: It is not, or cannot hold a socket.
+    """
+    if len(os.fsencode(socket_of(folder))) > _LONGEST_PATH:
+        raise ConfigurationError(
+            f"the path of the state folder {folder} is too long for a socket; "
+            "give XDG_RUNTIME_DIR a folder with a shorter one"
+        )
+    for each in (folder.parent, folder):
+        try:
+            each.mkdir(mode=0o700, parents=each is folder.parent, exist_ok=True)
+        except OSError as error:
+            raise _unusable(each, error) from error
+    check_state_folder(folder)
+
+
+def check_state_folder(folder: Path) -> None:
+    """Check that a folder that is there is this user's own, so that nobody else can stand behind its socket.
+
+    Raises:
         ConfigurationError: It is not.
     """
     for each in (folder.parent, folder):
         try:
-            each.mkdir(mode=0o700, parents=each is folder.parent, exist_ok=True)
             found = each.lstat()
+        except FileNotFoundError:
+            return
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot use the state folder {each}: {error.strerror}. Give XDG_RUNTIME_DIR a folder of your own"
-            ) from error
+            raise _unusable(each, error) from error
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
             raise ConfigurationError(
                 f"the state folder {each} is not this user's alone; remove it, or give it mode 700"
             )
 
 
+def _unusable(folder: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"cannot use the state folder {folder}: {error.strerror}. "
+        "Give XDG_RUNTIME_DIR a folder of your own"
+    )
+
+
 def _own_temporary_folder() -> Path:
-    return Path(tempfile.gettempdir()) / f"civitas-{os.getuid()}"
+    try:
+        return Path(tempfile.gettempdir()) / f"civitas-{os.getuid()}"
+    except FileNotFoundError as error:
+        raise ConfigurationError(
+            "there is no folder for temporary files; give XDG_RUNTIME_DIR a folder of your own"
+        ) from error

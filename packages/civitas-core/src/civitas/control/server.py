@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from civitas.control import frames
-from civitas.control.place import open_state_folder, socket_of
-from civitas.errors import CivitasError, ConfigurationError
+from civitas.control.lock import keep_from_children, let_go
+from civitas.control.place import check_state_folder, socket_of
+from civitas.errors import CivitasError, ConfigurationError, HandlerFailed, PayloadError
 from civitas.runtime import Runtime
 
 __all__ = ["ControlServer"]
@@ -24,21 +23,19 @@ logger = logging.getLogger("civitas")
 class ControlServer:
     """Lets this machine's owner ask and send into a running system; an async context manager.
 
-    A lock in the state folder says that the system runs, and which process it is. The system that holds it is the only
-    one; it is free again as soon as that process is gone, however it ended.
+    Whoever opens it holds the `SystemLock` of its folder: the socket of another process would be lost to it.
 
     Args:
-        runtime: The system.
+        runtime: The system; it runs.
         folder: Its state folder.
 
     Raises:
-        ConfigurationError: On entering: the system runs already, or the folder is somebody else's.
+        ConfigurationError: On entering: the folder is somebody else's, or no socket can be opened there.
     """
 
     def __init__(self, runtime: Runtime, folder: Path) -> None:
         self._runtime = runtime
         self._folder = folder
-        self._lock: IO[str] | None = None
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
@@ -48,65 +45,65 @@ class ControlServer:
         }
 
     async def __aenter__(self) -> Self:
-        open_state_folder(self._folder)
-        self._take_lock()
+        check_state_folder(self._folder)
+        path = socket_of(self._folder)
         try:
-            path = socket_of(self._folder)
             path.unlink(missing_ok=True)  # of a process that was killed
             self._server = await asyncio.start_unix_server(self._connected, path)
             path.chmod(0o600)
-        except BaseException:
-            self._release_lock()
-            raise
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot open the control socket {path}: {error.strerror or error}"
+            ) from error
+        for listening in self._server.sockets:
+            keep_from_children(listening.fileno())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         if self._server is not None:
+            for listening in self._server.sockets:
+                let_go(listening.fileno())
             self._server.close()
         for task in self._clients:
             task.cancel()
         if self._clients:
             await asyncio.wait(self._clients)
         socket_of(self._folder).unlink(missing_ok=True)
-        self._release_lock()
-
-    def _take_lock(self) -> None:
-        lock = (self._folder / "lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            pid = lock.read().strip() or "unknown"
-            lock.close()
-            raise ConfigurationError(
-                f"system {self._runtime.name!r} runs already (process {pid}); stop that first"
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        self._lock = lock
-
-    def _release_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._clients.add(task)
+        descriptor = writer.get_extra_info("socket").fileno()
+        keep_from_children(descriptor)
         try:
             with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while True:
-                    request = await frames.read(reader)
-                    await frames.write(writer, await self._answer(request))
+                await self._serve(reader, writer)
         except asyncio.CancelledError:
             pass  # the system stops; the client sees the end of the connection
         except ConfigurationError as error:
             logger.warning("control socket: %s", error)
         finally:
             self._clients.discard(task)
+            let_go(descriptor)
             writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request after another, until the client is gone: what it waited for is withdrawn then."""
+        request = await frames.read(reader)
+        while True:
+            following = asyncio.create_task(frames.read(reader))
+            answering = asyncio.create_task(self._answer(request))
+            try:
+                await asyncio.wait({following, answering}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done():
+                    following.result()  # raises where the client is gone
+                await _write(writer, await answering)
+                request = await following
+            finally:
+                following.cancel()
+                answering.cancel()
+                await asyncio.gather(following, answering, return_exceptions=True)
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         operation = self._operations.get(str(request.get("op")))
@@ -121,7 +118,7 @@ class ControlServer:
         except KeyError as error:
             return {"error": "ConfigurationError", "message": f"the request lacks {error}"}
         except CivitasError as error:
-            return {"error": type(error).__name__, "message": str(error)}
+            return _refusal(error)
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         reply = await self._runtime.ask(
@@ -149,3 +146,15 @@ class ControlServer:
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+
+async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    try:
+        await frames.write(writer, answer)
+    except PayloadError as error:  # a reply just below the limit, and the frame around it
+        await frames.write(writer, _refusal(error))
+
+
+def _refusal(error: CivitasError) -> dict[str, Any]:
+    trace = error.remote_traceback if isinstance(error, HandlerFailed) else ""
+    return {"error": type(error).__name__, "message": str(error), "traceback": trace}

@@ -1,0 +1,123 @@
+"""The lock that says that a system runs, and which process it is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from civitas.control.place import open_state_folder
+from civitas.errors import ConfigurationError
+
+__all__ = ["SystemLock", "holder", "keep_from_children", "let_go"]
+
+# A child that an agent forks would inherit the lock and the sockets, and hold them when this process was killed.
+# Python keeps them from programs it starts; for forks that do not become another program there is only this.
+_OURS: set[int] = set()
+
+
+def keep_from_children(descriptor: int) -> None:
+    """Close `descriptor` in every child that is forked from now on."""
+    _OURS.add(descriptor)
+
+
+def let_go(descriptor: int) -> None:
+    """End what `keep_from_children` began; to be called before `descriptor` is closed."""
+    _OURS.discard(descriptor)
+
+
+def _in_child() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in _OURS:
+        # Replaced and not closed: whoever closes it once more must not close another file.
+        with suppress(OSError):
+            os.dup2(null, descriptor, inheritable=False)
+    os.close(null)
+    _OURS.clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
+
+
+class SystemLock:
+    """Makes this process the only one that runs a system; a context manager.
+
+    The lock is free again as soon as this process is gone, however it ended.
+
+    Args:
+        name: Of the system.
+        folder: Its state folder; made on entering.
+
+    Raises:
+        ConfigurationError: On entering: the system runs already, or the folder is somebody else's.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._folder = folder
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        open_state_folder(self._folder)
+        lock = _file(self._folder).open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            lock.close()
+            raise ConfigurationError(
+                f"system {self._name!r} runs already (process {pid}); stop that first"
+            ) from error
+        keep_from_children(lock.fileno())
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.truncate(0)
+            let_go(lock.fileno())
+            lock.close()
+
+
+def holder(folder: Path) -> int | None:
+    """The process that runs the system of this state folder; None where none does."""
+    try:
+        with _file(folder).open() as lock:
+            pid = int(lock.read() or 0)
+            # Looked at first, as whoever tries the lock holds it for a moment, in which a new system would be refused.
+            if not pid or not _lives(pid):
+                return None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return pid
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _file(folder: Path) -> Path:
+    return folder / "lock"
