@@ -101,6 +101,7 @@ def _describe_task(task: asyncio.Task[Any]) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Remember what is there before the test."""
     _before.take()
+    _logging.keep()
     network.refused.clear()
     _asyncio_errors.clear()
     return (yield)
@@ -125,6 +126,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, 
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Compare, after every fixture of the test (and its event loop) is gone."""
     result = yield
+    _logging.restore()
     faults = [*_left_threads(), *_left_children(), *_left_sockets()]
     faults += [f"the test reached for {address}" for address in network.refused]
     faults += [f"asyncio logged: {text}" for text in _asyncio_errors]
@@ -259,6 +261,28 @@ def _is_here(host: object) -> bool:
 
 
 network = _Network()
+
+
+# --- logging -----------------------------------------------------------------------------------
+
+
+class _Logging:
+    """What a command line sets up for its process ends with the test that called it."""
+
+    def keep(self) -> None:
+        self.kept = [
+            (logger, logger.level, logger.propagate, list(logger.handlers))
+            for logger in (logging.getLogger(), logging.getLogger("civitas"))
+        ]
+
+    def restore(self) -> None:
+        for logger, level, propagate, handlers in self.kept:
+            logger.setLevel(level)
+            logger.propagate = propagate
+            logger.handlers[:] = handlers
+
+
+_logging = _Logging()
 
 
 # --- what asyncio says about errors nobody retrieved ---------------------------------------------

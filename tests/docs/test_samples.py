@@ -112,7 +112,8 @@ def commands(block: Block) -> list[list[str]]:
     """The command lines of a console block, as words."""
     text = block.text.replace("\\\n", " ")
     lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
-    return [shlex.split(part) for line in lines for part in re.split(r" && | \| ", line)]
+    parts = [part for line in lines for part in re.split(r" && | \| ", line)]
+    return [shlex.split(part, comments=True) for part in parts]
 
 
 @pytest.mark.parametrize("block", all_blocks("console"), ids=lambda block: block.name)
