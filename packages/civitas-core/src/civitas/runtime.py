@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from civitas.errors import ConfigurationError, SupervisionError, SupervisorGaveUp
+from civitas.errors import CivitasError, ConfigurationError, SupervisionError
 from civitas.events import EVENT_TYPES
 from civitas.message import Message
 from civitas.node import Callback, Node
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from civitas.models import ModelProvider
     from civitas.tools import ToolProvider
+    from civitas.topology import Topology
 
 __all__ = ["Runtime"]
 
@@ -124,6 +125,7 @@ class Runtime:
             await root.start(self._root_ended)
         except BaseException:
             self._root = None
+            root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
             raise
         node.open = True
@@ -177,8 +179,7 @@ class Runtime:
         root.close(Status.TERMINATED, "the runtime was stopped")
         self._root = None
         await self._close()
-        if self._finished is not None and not self._finished.done():
-            self._finished.set_result(None)
+        self._finish(root.gave_up)
 
     async def _close(self) -> None:
         await self._node.detach()
@@ -189,14 +190,22 @@ class Runtime:
         self._telemetry.shutdown()
 
     def _root_ended(self, reason: ExitReason) -> None:
-        """The root gave up; nobody is left to answer that but whoever waits for the runtime."""
-        root = self._root
-        if root is None or self._finished is None or self._finished.done():
+        """The root ended by itself; nobody is left to answer that but whoever waits for the runtime."""
+        if self._root is not None:
+            self._finish(
+                self._root.gave_up
+                or CivitasError(f"supervisor {self._root.name!r} ended: {reason}")
+            )
+
+    def _finish(self, error: CivitasError | None) -> None:
+        finished = self._finished
+        if finished is None or finished.done():
             return
-        error = root.gave_up
-        if isinstance(error, SupervisorGaveUp):
-            self._finished.set_exception(error)
-            self._finished.exception()  # whoever does not wait() reads it in the log
+        if error is None:
+            finished.set_result(None)
+        else:
+            finished.set_exception(error)
+            finished.exception()  # whoever does not wait() reads it in the log
 
     # Messages from outside.
 
@@ -356,14 +365,14 @@ class Runtime:
     @classmethod
     def from_config(
         cls,
-        config: str | Path | Mapping[str, Any],
+        config: str | Path | Mapping[str, Any] | Topology,
         agent_classes: Mapping[str, type[AgentProcess]] | None = None,
         **keywords: Any,
     ) -> Self:
         """Build a runtime from a topology: a YAML file, or the same as a dict.
 
         Args:
-            config: Path of the file, or a mapping of the same form.
+            config: Path of the file, or a mapping of the same form; also what `civitas.topology.load` returned.
             agent_classes: Short names for `type:`.
             **keywords: Of `Runtime`; they win over the file.
 
@@ -375,9 +384,11 @@ class Runtime:
 
         plugins = PluginManager(keywords.get("plugins", ()))
         loaded = topology.load(config)
+        tree = topology.build(
+            loaded, agent_classes=agent_classes, plugins=plugins, leave_out=keywords
+        )
         options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
         owns_store = "state_store" in options
-        tree = topology.build(loaded, agent_classes=agent_classes, plugins=plugins)
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._owns_store = runtime._owns_store or owns_store
         return runtime

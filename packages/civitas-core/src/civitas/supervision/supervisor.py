@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
 from civitas.process import SHUTDOWN, ExitKind, ExitReason, Failure, RestartType, Status
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Child, Host, Parent
-from civitas.supervision.clock import Timer
 from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import affected, should_restart
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
+from civitas.supervision.slot import Call, Due, Ended, Slot, SlotState
 from civitas.supervision.spec import (
     ChildSpec,
     ConversationPool,
@@ -25,48 +24,7 @@ from civitas.supervision.spec import (
 
 __all__ = ["SupervisorProcess"]
 
-
-class _State(Enum):
-    UP = auto()
-    DOWN = auto()
-    """Ended, and not to be started again for itself."""
-    PENDING = auto()
-    """Ended, and to be started again: by its own timer, or with the sibling it was stopped for."""
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """A child and what its supervisor knows of it."""
-
-    child: Child
-    state: _State = _State.DOWN
-    generation: int = 0
-    timer: Timer | None = None
-    cause: ExitReason | None = None
-    """Why it is to be started again."""
-
-    def cancel_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    slot: _Slot
-    generation: int
-    reason: ExitReason
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    slot: _Slot
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    work: Callable[[], Awaitable[None]]
-    done: asyncio.Future[None]
+logger = logging.getLogger("civitas")
 
 
 class SupervisorProcess:
@@ -93,12 +51,18 @@ class SupervisorProcess:
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
         self._report = Reporter(spec.name, host)
-        host.join(self)
-        self._slots = [_Slot(self._make(child)) for child in spec.children]
+        self._slots: list[Slot] = []
         self._budget = RestartBudget(spec.limits)
-        self._inbox: asyncio.Queue[_Ended | _Due | _Call] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Ended | Due | Call] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
+        host.join(self)
+        try:
+            for child in spec.children:
+                self._slots.append(self._make(child))
+        except ConfigurationError:
+            self.discard()
+            raise
 
     @property
     def restart(self) -> RestartType:
@@ -118,13 +82,13 @@ class SupervisorProcess:
         self.gave_up = None
         self._inbox = asyncio.Queue()
         self._budget = RestartBudget(self.spec.limits)
-        self._reset_slots()
         try:
+            self._reset_slots()
             for slot in self._slots:
                 await self._start(slot)
         except BaseException as error:
+            # What waits for the children is not refused yet: its own supervisor may try again.
             await self._stop_children()
-            self._close_children(Status.TERMINATED, f"its supervisor {self.name!r} did not start")
             self.status = Status.TERMINATED
             if isinstance(error, StartFailed):
                 self._report.start_failed(error)
@@ -138,23 +102,23 @@ class SupervisorProcess:
     async def stop(self) -> None:
         """Stop the children right to left, each within its shutdown timeout."""
         self._on_exit = None
+        self.status = Status.STOPPING
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
             self._empty_inbox()
-        self.status = Status.STOPPING
         await self._stop_children()
 
     def _empty_inbox(self) -> None:
         """What came in the very moment of a stop is answered by the stop; a crash is still told."""
         while not self._inbox.empty():
             match self._inbox.get_nowait():
-                case _Ended(slot, generation, reason) if (
+                case Ended(slot, generation, reason) if (
                     reason.abnormal and slot.generation == generation
                 ):
                     self._report.crashed(slot.child, reason)
-                case _Call(_, done) if not done.done():
+                case Call(_, done) if not done.done():
                     done.set_exception(self._not_running())
 
     def wait_for_restart(self) -> None:
@@ -166,7 +130,8 @@ class SupervisorProcess:
     def close(self, status: Status, why: str) -> None:
         """Refuse what is sent to anything below."""
         self.status = status
-        self._close_children(status, why)
+        for slot in self._slots:
+            slot.child.close(status, why)
 
     def discard(self) -> None:
         """Forget its name and all names below it."""
@@ -201,18 +166,18 @@ class SupervisorProcess:
         if self._task is None or self._task.done():
             raise self._not_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(_Call(work, done))
+        self._inbox.put_nowait(Call(work, done))
         await done
 
     def _not_running(self) -> SupervisionError:
-        return SupervisionError(
-            "restarting", f"supervisor {self.name!r} is {self.status}; try again"
-        )
+        down = self.status in (Status.STOPPED, Status.TERMINATED)
+        cure = "start it first" if down else "try again"
+        return SupervisionError("restarting", f"supervisor {self.name!r} is {self.status}; {cure}")
 
     async def _start_child(self, spec: ChildSpec) -> None:
         for slot in self._slots:
             if slot.child.name == spec.name:
-                if slot.state is _State.UP:
+                if slot.state is SlotState.UP:
                     raise SupervisionError(
                         "already_started", f"{spec.name!r} runs under {self.name!r} already"
                     )
@@ -222,7 +187,7 @@ class SupervisorProcess:
                     "use restart_child or delete_child",
                 )
         try:
-            slot = _Slot(self._make(spec))
+            slot = self._make(spec)
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots.append(slot)
@@ -235,51 +200,59 @@ class SupervisorProcess:
 
     async def _terminate_child(self, name: str) -> None:
         slot = self._slot(name)
-        slot.cancel_timer()
-        slot.state = _State.DOWN
+        # Who was stopped to be started again with it stays down, too: nobody would start it any more.
+        ending = self._group(slot) if slot.due is not None else [slot]
+        slot.cancel()
+        for each in ending:
+            if each is slot or each.state is SlotState.PENDING:
+                await self._end(each)
+
+    async def _end(self, slot: Slot) -> None:
+        was_down, slot.state = slot.state is SlotState.DOWN, SlotState.DOWN
         await slot.child.stop()
         slot.child.close(Status.STOPPED, "it was stopped")
-        self._report.terminated(slot.child, SHUTDOWN)
+        if not was_down:
+            self._report.terminated(slot.child, SHUTDOWN)
         if slot.child.restart is RestartType.TEMPORARY:
             self._remove(slot)
 
     async def _restart_child(self, name: str) -> None:
         slot = self._slot(name)
         self._check_down(slot)
-        await self._start(slot)
-
-    async def _recycle(self, name: str) -> None:
-        slot = self._slot(name)
-        slot.cancel_timer()
-        slot.state = _State.PENDING
-        await slot.child.stop()
-        slot.child.wait_for_restart()
         slot.cause = None
         try:
             await self._start(slot)
-        except StartFailed as error:
-            reason = ExitReason.crashed(error.cause)
-            self._report.crashed(slot.child, reason)
-            await self._schedule(slot, reason)
+        except BaseException:
+            slot.child.close(Status.STOPPED, "it did not start")
             raise
-        slot.child.restarts += 1
-        self._report.restarted(slot.child, None)
+
+    async def _recycle(self, name: str) -> None:
+        slot = self._slot(name)
+        group = self._group(slot) if slot.due is not None else [slot]
+        slot.cancel()
+        slot.state = SlotState.PENDING
+        slot.cause = None
+        await slot.child.stop()
+        slot.child.wait_for_restart()
+        error = await self._start_again(group)
+        if error is not None:
+            raise error
 
     async def _delete_child(self, name: str) -> None:
         slot = self._slot(name)
         self._check_down(slot)
         self._remove(slot)
 
-    def _slot(self, name: str) -> _Slot:
+    def _slot(self, name: str) -> Slot:
         for slot in self._slots:
             if slot.child.name == name:
                 return slot
         raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
 
-    def _check_down(self, slot: _Slot) -> None:
-        if slot.state is _State.UP:
+    def _check_down(self, slot: Slot) -> None:
+        if slot.state is SlotState.UP:
             raise SupervisionError("running", f"{slot.child.name!r} runs; terminate_child first")
-        if slot.state is _State.PENDING:
+        if slot.state is SlotState.PENDING:
             raise SupervisionError(
                 "restarting", f"{slot.child.name!r} is about to be started again"
             )
@@ -287,21 +260,30 @@ class SupervisorProcess:
     # The loop.
 
     async def _run(self) -> None:
-        while self.gave_up is None:
-            match await self._inbox.get():
-                case _Ended(slot, generation, reason):
-                    # A sibling's restart may have stopped and started this child since.
-                    if slot.state is _State.UP and slot.generation == generation:
-                        await self._ended(slot, reason)
-                case _Due(slot):
-                    if slot.state is _State.PENDING:
-                        await self._restart(slot)
-                case _Call(work, done):
-                    await _answer(work, done)
+        try:
+            while self.gave_up is None:
+                await self._next()
+        except Exception as error:
+            # A fault of a clock or of ours. Its own supervisor answers that as any crash; nothing waits for ever.
+            logger.exception("supervisor %r crashed", self.name)
+            await self._exit(ExitReason.crashed(error), f"its supervisor {self.name!r} crashed")
 
-    async def _ended(self, slot: _Slot, reason: ExitReason) -> None:
+    async def _next(self) -> None:
+        match await self._inbox.get():
+            case Ended(slot, generation, reason) if slot.generation == generation:
+                if slot.state is SlotState.UP:
+                    await self._ended(slot, reason)
+                elif reason.abnormal:
+                    # It crashed in the moment in which it was to be stopped for a sibling.
+                    self._report.crashed(slot.child, reason)
+            case Due(slot) as due if slot.due is due:
+                await self._restart(slot)
+            case Call(work, done):
+                await self._answer(work, done)
+
+    async def _ended(self, slot: Slot, reason: ExitReason) -> None:
         child = slot.child
-        slot.state = _State.DOWN
+        slot.state = SlotState.DOWN
         if reason.abnormal:
             self._report.crashed(child, reason)
         if should_restart(child.restart, reason):
@@ -312,27 +294,27 @@ class SupervisorProcess:
         if child.restart is RestartType.TEMPORARY:
             self._remove(slot)
 
-    async def _schedule(self, slot: _Slot, reason: ExitReason) -> None:
+    async def _schedule(self, slot: Slot, reason: ExitReason) -> None:
         """Count a restart, stop who shares its fate, and set the timer; or give up."""
         wait = self._budget.spend(slot.child.name, self._host.clock.now())
         if wait is None:
             await self._give_up(slot, reason)
             return
-        slot.state = _State.PENDING
+        slot.state = SlotState.PENDING
         slot.child.wait_for_restart()
         for sibling in reversed(self._group(slot)):
-            sibling.cancel_timer()
+            sibling.cancel()
             sibling.cause = reason
             if sibling is not slot:
                 await self._stop_for_restart(sibling)
-        due = _Due(slot)
+        slot.due = due = Due(slot)
         if wait:
             slot.timer = self._host.clock.call_later(wait, lambda: self._inbox.put_nowait(due))
         else:
             self._inbox.put_nowait(due)
 
-    async def _stop_for_restart(self, sibling: _Slot) -> None:
-        was_up, sibling.state = sibling.state is _State.UP, _State.PENDING
+    async def _stop_for_restart(self, sibling: Slot) -> None:
+        was_up, sibling.state = sibling.state is SlotState.UP, SlotState.PENDING
         if was_up:
             await sibling.child.stop()
         if sibling.child.restart is RestartType.TEMPORARY:
@@ -343,100 +325,133 @@ class SupervisorProcess:
         else:
             sibling.child.wait_for_restart()
 
-    async def _restart(self, slot: _Slot) -> None:
+    async def _restart(self, slot: Slot) -> None:
         """Start `slot` and who was stopped with it, left to right."""
-        for each in self._group(slot):
-            if each.state is _State.UP:
-                continue
-            each.cancel_timer()
+        group = self._group(slot)
+        for each in reversed(group):
+            if (
+                each.state is SlotState.UP
+            ):  # it was added, or started by hand, while the others waited
+                each.cause = slot.cause
+                await self._stop_for_restart(each)
+        await self._start_again(self._group(slot))
+
+    async def _start_again(self, group: list[Slot]) -> StartFailed | None:
+        """Start the children of `group` left to right; one that does not start is tried again after a wait."""
+        for each in group:
+            each.cancel()
             try:
                 await self._start(each)
             except StartFailed as error:
                 reason = ExitReason.crashed(error.cause)
                 self._report.crashed(each.child, reason)
                 await self._schedule(each, reason)
-                return
-            each.child.restarts += 1
-            self._report.restarted(each.child, each.cause)
+                return error
+        return None
 
-    async def _give_up(self, slot: _Slot, reason: ExitReason) -> None:
-        error = SupervisorGaveUp(self.name, slot.child.name, str(self.spec.limits), str(reason))
+    async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
+        self.gave_up = error = SupervisorGaveUp(
+            self.name, slot.child.name, str(self.spec.limits), str(reason)
+        )
         self._report.gave_up(error, reason)
+        await self._exit(
+            ExitReason(ExitKind.SHUTDOWN, Failure.of(error)),
+            f"its supervisor {self.name!r} gave up",
+        )
+
+    async def _exit(self, reason: ExitReason, why: str) -> None:
+        """End by itself: nobody below it runs, and nobody waits for it."""
         await self._stop_children()
-        self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
-        self.gave_up = error
+        self.close(Status.TERMINATED, why)
+        self._empty_inbox()
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
-            on_exit(ExitReason(ExitKind.SHUTDOWN, Failure.of(error)))
+            on_exit(reason)
 
     # The children.
 
-    def _make(self, spec: ChildSpec) -> Child:
+    def _make(self, spec: ChildSpec) -> Slot:
+        child: Child
         match spec:
             case Supervisor():
-                return SupervisorProcess(spec, self._host, self)
+                child = SupervisorProcess(spec, self._host, self)
             case DynamicSupervisor():
-                return DynamicSupervisorProcess(
+                child = DynamicSupervisorProcess(
                     spec.name, spec.limits, spec.restart, spec.max_children, self._host, self
                 )
             case ConversationPool():
-                return ConversationPoolProcess(spec, self._host, self)
+                child = ConversationPoolProcess(spec, self._host, self)
             case _:
-                return self._host.place(spec, self, spec.name)
+                child = self._host.place(spec, self, spec.name)
+        return Slot(child, spec)
 
     def _reset_slots(self) -> None:
         """The children of the spec, no more and no fewer: a supervisor that is started again starts from there."""
-        known = {slot.child.name: slot for slot in self._slots}
-        self._slots = [
-            known.pop(child.name) if child.name in known else _Slot(self._make(child))
-            for child in self.spec.children
-        ]
-        for slot in known.values():
-            slot.child.discard()
+        wanted = {id(spec) for spec in self.spec.children}
+        kept: dict[str, Slot] = {}
         for slot in self._slots:
-            slot.cancel_timer()
+            slot.cancel()
+            slot.cause = None
+            if id(slot.spec) in wanted:
+                kept[slot.child.name] = slot
+            else:
+                slot.child.close(
+                    Status.TERMINATED, f"its supervisor {self.name!r} was started again without it"
+                )
+                slot.child.discard()
+        self._slots = list(kept.values())
+        for spec in self.spec.children:
+            if spec.name not in kept:
+                try:
+                    self._slots.append(self._make(spec))
+                except ConfigurationError as error:
+                    raise StartFailed(spec.name, error) from error
+        order = {spec.name: place for place, spec in enumerate(self.spec.children)}
+        self._slots.sort(key=lambda slot: order[slot.child.name])
 
-    def _group(self, slot: _Slot) -> list[_Slot]:
+    def _group(self, slot: Slot) -> list[Slot]:
         names = affected(
             self.spec.strategy, [each.child.name for each in self._slots], slot.child.name
         )
         return [each for each in self._slots if each.child.name in set(names)]
 
-    async def _start(self, slot: _Slot) -> None:
+    async def _start(self, slot: Slot) -> None:
         slot.generation += 1
         generation = slot.generation
         await slot.child.start(
-            lambda reason: self._inbox.put_nowait(_Ended(slot, generation, reason))
+            lambda reason: self._inbox.put_nowait(Ended(slot, generation, reason))
         )
-        slot.state = _State.UP
-        if slot.child.restarts == 0 and generation == 1:
+        slot.state = SlotState.UP
+        cause, slot.cause = slot.cause, None
+        if generation == 1:
             self._report.started(slot.child)
+        else:
+            slot.child.restarts += 1
+            self._report.restarted(slot.child, cause)
 
     async def _stop_children(self) -> None:
         for slot in reversed(self._slots):
-            slot.cancel_timer()
-            slot.state = _State.DOWN
+            slot.cancel()
+            slot.state = SlotState.DOWN
             await slot.child.stop()
 
-    def _close_children(self, status: Status, why: str) -> None:
-        for slot in self._slots:
-            slot.child.close(status, why)
-
-    def _remove(self, slot: _Slot) -> None:
-        slot.cancel_timer()
+    def _remove(self, slot: Slot) -> None:
+        slot.cancel()
         self._slots.remove(slot)
         slot.child.discard()
 
-
-async def _answer(work: Callable[[], Awaitable[None]], done: asyncio.Future[None]) -> None:
-    try:
-        await work()
-    except Exception as error:
-        if not done.done():
-            done.set_exception(error)
-    except BaseException:
-        done.cancel()
-        raise
-    else:
-        if not done.done():
-            done.set_result(None)
+    async def _answer(
+        self, work: Callable[[], Awaitable[None]], done: asyncio.Future[None]
+    ) -> None:
+        try:
+            await work()
+        except Exception as error:
+            if not done.done():
+                done.set_exception(error)
+        except BaseException:
+            if not done.done():
+                done.set_exception(self._not_running())
+            raise
+        else:
+            if not done.done():
+                done.set_result(None)

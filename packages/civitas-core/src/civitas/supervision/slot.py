@@ -1,0 +1,80 @@
+"""What a supervisor knows of a child, and what it takes from its inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from civitas.process import ExitReason
+from civitas.supervision.child import Child
+from civitas.supervision.clock import Timer
+
+__all__ = ["Call", "Due", "Ended", "Slot", "SlotState"]
+
+
+class SlotState(Enum):
+    """Whether a child runs, and whether it will."""
+
+    UP = auto()
+    """It runs."""
+    DOWN = auto()
+    """It ended, and is not to be started again for itself."""
+    PENDING = auto()
+    """It ended, and is to be started again: when its own wait is over, or with the sibling it was stopped for."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A child and what its supervisor knows of it.
+
+    Attributes:
+        child: The child.
+        spec: What it was made from.
+        state: Whether it runs.
+        generation: Counts its starts, so that the end of an earlier one is not taken for that of the present one.
+        due: Set while the child waits for its own restart, and leads that of its group.
+        timer: Puts `due` into the inbox.
+        cause: Why it is to be started again.
+    """
+
+    child: Child
+    spec: Any = None
+    state: SlotState = SlotState.DOWN
+    generation: int = 0
+    due: Due | None = None
+    timer: Timer | None = None
+    cause: ExitReason | None = None
+
+    def cancel(self) -> None:
+        """Do not start it when its wait is over, also where that is over and stands in the inbox."""
+        self.due = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ended:
+    """A child ended by itself."""
+
+    slot: Slot
+    generation: int
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """The wait before a restart is over."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """Somebody asked for a piece of child administration."""
+
+    work: Callable[[], Awaitable[None]]
+    done: asyncio.Future[None]

@@ -1,0 +1,384 @@
+"""Two things at once: crashes, stops, restarts and calls that meet in the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import AgentTerminated, HandlerFailed, SupervisionError, SupervisorGaveUp
+from civitas.message import Message
+from civitas.runtime import Runtime
+from civitas.supervision import Supervisor
+from civitas.testing import ManualClock
+from tests.core.support import Actor, Journal, crash, error_of, eventually, status
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+class Fused(Actor):
+    """Crashes on `boom` when all that share its fuse may."""
+
+    def __init__(self, name: str, journal: Journal, fuse: asyncio.Event, **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.fuse = fuse
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "boom":
+            self.journal.write(f"ready {self.name}")
+            await self.fuse.wait()
+            raise ValueError(f"{self.name} crashes")
+        return await super().handle(message)
+
+
+class StartsBadly(Actor):
+    """Its `on_start` fails the times it is told to, counted from 1."""
+
+    def __init__(self, name: str, journal: Journal, *failing: int, **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.failing = failing
+
+    async def on_start(self) -> None:
+        self.journal.write(f"try {self.name}")
+        if self.journal.count(f"try {self.name}") in self.failing:
+            raise RuntimeError("not yet")
+        await super().on_start()
+
+
+class SlowToStop(Actor):
+    """Its `on_stop` waits until `let_go` is set."""
+
+    def __init__(self, name: str, journal: Journal, let_go: asyncio.Event, **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.let_go = let_go
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await self.let_go.wait()
+
+
+async def boom(runtime: Runtime, journal: Journal, fuse: asyncio.Event, names: str) -> None:
+    """Crash all of `names` in one turn of the loop, in that order."""
+    asking = []
+    for name in names:
+        asking.append(asyncio.create_task(error_of(runtime.ask(name, 1, "boom"))))
+        await journal.until(f"ready {name}")
+    fuse.set()
+    assert all(isinstance(error, HandlerFailed) for error in await asyncio.gather(*asking))
+
+
+def waiting(backoff: float = 60, **keywords: Any) -> dict[str, Any]:
+    """Of a supervisor that waits `backoff` seconds before each restart."""
+    return {"backoff": "constant", "backoff_base": backoff, **keywords}
+
+
+# Two crash at once.
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+async def test_two_of_a_group_that_crash_at_once_start_in_their_order(
+    journal: Journal, order: str
+) -> None:
+    fuse = asyncio.Event()
+    children = [Fused(name, journal, fuse) for name in "abc"]
+    root = Supervisor("root", children, strategy="rest_for_one", backoff="none")
+    async with Runtime(root) as runtime:
+        journal.clear()
+        await boom(runtime, journal, fuse, order)
+        assert (await runtime.ask("c", 1)).payload == 1
+        starts = [entry for entry in journal if entry.startswith("start")]
+        assert starts == ["start a", "start b", "start c"]
+
+
+@pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
+async def test_two_that_crash_at_once_are_both_told(journal: Journal, strategy: str) -> None:
+    fuse = asyncio.Event()
+    told: list[tuple[str, str]] = []
+    children = [Fused(name, journal, fuse) for name in "ab"]
+    runtime = Runtime(Supervisor("root", children, strategy=strategy, backoff="none"))
+    for type in ("crashed", "restarted"):
+        runtime.on(type, lambda event: told.append((event.type, event.name)))
+    async with runtime:
+        await boom(runtime, journal, fuse, "ab")
+        await eventually(lambda: told.count(("restarted", "b")) == 1)
+    for name in "ab":
+        assert told.count(("crashed", name)) == told.count(("restarted", name)) == 1
+        assert told.index(("crashed", name)) < told.index(("restarted", name))
+
+
+async def test_two_of_a_group_that_crash_at_once_cost_one_restart(journal: Journal) -> None:
+    fuse = asyncio.Event()
+    children = [Fused(name, journal, fuse) for name in "ab"]
+    root = Supervisor("root", children, strategy="one_for_all", backoff="none", max_restarts=1)
+    async with Runtime(root) as runtime:
+        await boom(runtime, journal, fuse, "ab")
+        assert (await runtime.ask("b", 1)).payload == 1
+
+
+# While a group waits for its restart.
+
+
+async def test_an_earlier_sibling_that_crashes_takes_the_waiting_group_along(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    children = [Actor(name, journal) for name in "abc"]
+    root = Supervisor("root", children, strategy="rest_for_one", **waiting(10))
+    async with Runtime(root, clock=clock) as runtime:
+        await crash(runtime, "b")
+        await clock.timers()
+        clock.advance(9)
+        await crash(runtime, "a")
+        await eventually(lambda: clock.pending == [10])  # b's own wait is over with
+        journal.clear()
+        clock.advance(10)
+        await journal.until("start c")
+        assert journal == ["start a", "start b", "start c"]
+
+
+async def test_who_is_ended_while_its_group_waits_leaves_the_others_down(journal: Journal) -> None:
+    children = [Actor(name, journal) for name in "abc"]
+    root = Supervisor("root", children, strategy="rest_for_one", **waiting())
+    async with Runtime(root) as runtime:
+        await crash(runtime, "b")
+        await eventually(lambda: status(runtime, "c") == "restarting")
+        asking = asyncio.create_task(error_of(runtime.ask("c", 1)))
+        await asyncio.sleep(0)
+        await runtime.terminate_child("root", "b")
+        assert isinstance(await asking, AgentTerminated)
+        assert [status(runtime, name) for name in "abc"] == ["running", "stopped", "stopped"]
+        for name in "cb":
+            await runtime.restart_child("root", name)
+            assert (await runtime.ask(name, 1)).payload == 1
+
+
+async def test_a_sibling_that_is_ended_while_its_group_waits_comes_back_with_it(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    children = [Actor(name, journal) for name in "ab"]
+    root = Supervisor("root", children, strategy="one_for_all", **waiting(10))
+    async with Runtime(root, clock=clock) as runtime:
+        await crash(runtime, "a")
+        await clock.timers()
+        await runtime.terminate_child("root", "b")
+        assert status(runtime, "b") == "stopped"
+        clock.advance(10)
+        assert (await runtime.ask("a", 1)).payload == 1
+        await journal.until("start b", 2)
+
+
+async def test_who_is_restarted_by_hand_while_its_group_waits_brings_the_group_back(
+    journal: Journal,
+) -> None:
+    children = [Actor(name, journal) for name in "ab"]
+    root = Supervisor("root", children, strategy="one_for_all", **waiting())
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "b") == "restarting")
+        await runtime.restart("a")
+        assert [status(runtime, name) for name in "ab"] == ["running", "running"]
+
+
+async def test_a_child_added_while_its_group_waits_is_started_again_with_it(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    root = Supervisor("root", [Actor("a", journal)], strategy="one_for_all", **waiting(10))
+    async with Runtime(root, clock=clock) as runtime:
+        await crash(runtime, "a")
+        await clock.timers()
+        await runtime.start_child("root", Actor("b", journal))
+        journal.clear()
+        clock.advance(10)
+        await journal.until("start b")
+        assert journal == ["stop b", "start a", "start b"]
+
+
+async def test_a_sibling_that_is_asked_during_a_group_restart_answers_after_it(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    children = [Actor(name, journal) for name in "ab"]
+    root = Supervisor("root", children, strategy="one_for_all", **waiting(10))
+    async with Runtime(root, clock=clock) as runtime:
+        await crash(runtime, "a")
+        await clock.timers()
+        asking = asyncio.create_task(runtime.ask("b", "during"))
+        await asyncio.sleep(0)
+        clock.advance(10)
+        assert (await asking).payload == "during"
+        assert journal.count("start b") == 2
+
+
+# A call in the middle of it.
+
+
+async def test_a_call_behind_a_give_up_is_refused_at_once(journal: Journal) -> None:
+    let_go = asyncio.Event()
+    children = [Actor("a", journal), SlowToStop("b", journal, let_go)]
+    runtime = Runtime(Supervisor("root", children, max_restarts=0))
+    await runtime.start()
+    await crash(runtime, "a")
+    await journal.until("stop b")
+    calling = asyncio.create_task(error_of(runtime.terminate_child("root", "b")))
+    await asyncio.sleep(0)
+    let_go.set()
+    error = await calling
+    assert isinstance(error, SupervisionError)
+    assert error.reason == "restarting"
+    with pytest.raises(SupervisorGaveUp):
+        await runtime.wait()
+    await runtime.stop()
+
+
+async def test_a_call_that_a_stop_interrupts_is_refused(journal: Journal) -> None:
+    class Hangs(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await asyncio.Event().wait()
+
+    runtime = Runtime(Supervisor("root", [Actor("a", journal)]), drain_timeout=0)
+    await runtime.start()
+    calling = asyncio.create_task(error_of(runtime.start_child("root", Hangs("b", journal))))
+    await journal.until("starting")
+    await runtime.stop()
+    assert isinstance(await calling, SupervisionError)
+
+
+async def test_a_give_up_that_a_stop_interrupts_is_told_to_who_waits(journal: Journal) -> None:
+    let_go = asyncio.Event()
+    children = [Actor("a", journal), SlowToStop("b", journal, let_go)]
+    runtime = Runtime(Supervisor("root", children, max_restarts=0), drain_timeout=0)
+    await runtime.start()
+    await crash(runtime, "a")
+    await journal.until("stop b")
+    stopping = asyncio.create_task(runtime.stop())
+    await eventually(lambda: status(runtime, "root") == "stopping")
+    let_go.set()
+    await stopping
+    with pytest.raises(SupervisorGaveUp):
+        await runtime.wait()
+
+
+# Supervisors that are started again.
+
+
+async def test_a_supervisor_that_does_not_start_again_at_once_keeps_its_messages(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    inner = Supervisor("inner", [StartsBadly("a", journal, 2)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], **waiting(1)), clock=clock) as runtime:
+        await crash(runtime, "a")
+        await clock.timers()
+        asking = asyncio.create_task(runtime.ask("a", "waited"))
+        await asyncio.sleep(0)
+        clock.advance(1)
+        await journal.until("try a", 2)
+        await clock.timers()
+        clock.advance(1)
+        assert (await asking).payload == "waited"
+
+
+async def test_a_supervisor_is_started_again_while_it_restarts_a_child(journal: Journal) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], **waiting())
+    root = Supervisor("root", [inner, Actor("c", journal)], strategy="one_for_all", backoff="none")
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "a") == "restarting")
+        asking = asyncio.create_task(runtime.ask("a", "waited"))
+        await asyncio.sleep(0)
+        await crash(runtime, "c")
+        assert (await asking).payload == "waited"
+        assert (await runtime.ask("c", 1)).payload == 1
+        assert journal.count("start a") == journal.count("start b") == 2
+
+
+async def test_who_waits_for_a_child_that_its_supervisor_starts_without_is_told(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    inner = Supervisor("inner", [Actor("a", journal)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], **waiting(1)), clock=clock) as runtime:
+        await runtime.start_child("inner", Actor("added", journal))
+        await crash(runtime, "a")
+        await clock.timers()
+        asking = asyncio.create_task(error_of(runtime.ask("added", 1)))
+        await asyncio.sleep(0)
+        clock.advance(1)
+        assert isinstance(await asking, AgentTerminated)
+        assert [child["name"] for child in runtime.which_children("inner")] == ["a"]
+
+
+async def test_a_deleted_child_comes_back_with_its_supervisor_and_its_replacement_goes(
+    journal: Journal,
+) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], backoff="none")) as runtime:
+        await runtime.terminate_child("inner", "a")
+        await runtime.delete_child("inner", "a")
+        other = Journal()
+        await runtime.start_child("inner", Actor("a", other))
+        await crash(runtime, "b")
+        await journal.until("start b", 2)
+        assert (await runtime.ask("a", 1)).payload == 1
+        assert [child["name"] for child in runtime.which_children("inner")] == ["a", "b"]
+        assert (journal.count("start a"), other) == (2, ["start a", "stop a"])
+
+
+async def test_a_name_that_another_took_meanwhile_is_a_failed_start(journal: Journal) -> None:
+    children = [Actor("a", journal), Actor("t", journal, restart="temporary")]
+    inner = Supervisor("inner", children, max_restarts=0)
+    runtime = Runtime(Supervisor("root", [inner], backoff="none"))
+    await runtime.start()
+    await runtime.terminate_child("inner", "t")
+    await runtime.start_child("root", Actor("t", journal))
+    await crash(runtime, "a")
+    with pytest.raises(SupervisorGaveUp, match="the name 't' is taken"):
+        await runtime.wait()
+    await runtime.stop()
+
+
+async def test_agents_that_come_back_with_their_supervisor_count_as_restarted(
+    journal: Journal,
+) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], max_restarts=0)
+    runtime = Runtime(Supervisor("root", [inner], backoff="none"))
+    told: list[str] = []
+    runtime.on("restarted", lambda event: told.append(event.name))
+    async with runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("b", 1)).payload == 1
+        await eventually(lambda: told == ["a", "b", "inner"])
+        agents = runtime.tree()["children"][0]["children"]
+        assert [agent["restarts"] for agent in agents] == [1, 1]
+
+
+# A clock that breaks.
+
+
+async def test_a_fault_inside_a_supervisor_is_a_crash_for_its_own_supervisor(
+    journal: Journal,
+) -> None:
+    class Broken(ManualClock):
+        def call_later(self, delay: float, function: Any) -> Any:
+            if delay == 13:
+                raise RuntimeError("the clock is broken")
+            return super().call_later(delay, function)
+
+    clock = Broken()
+    inner = Supervisor("inner", [Actor("a", journal)], **waiting(13))
+    runtime = Runtime(Supervisor("root", [inner], backoff="none", max_restarts=1), clock=clock)
+    await runtime.start()
+    await crash(runtime, "a")
+    await journal.until("start a", 2)
+    assert (await runtime.ask("a", 1)).payload == 1
+    await crash(runtime, "a")
+    with pytest.raises(SupervisorGaveUp, match="the clock is broken"):
+        await runtime.wait()
+    await runtime.stop()
