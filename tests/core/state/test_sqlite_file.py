@@ -104,7 +104,9 @@ async def test_a_newer_schema_is_left_as_it_is(tmp_path):
     text = await refused(path)
     assert "newer Civitas" in text
     assert "Upgrade civitas-core" in text
-    assert sqlite3.connect(path).execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+    newer = sqlite3.connect(path)
+    assert newer.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
+    newer.close()
 
 
 async def test_an_empty_file_becomes_a_store(tmp_path):
