@@ -87,7 +87,7 @@ class LangGraphAgent(FrameworkAgent):
         return result
 
     def _run_config(self, graph: Graph, message: Message) -> RunnableConfig:
-        config = merge_configs(self._config)
+        config: RunnableConfig = {**(self._config or {})}
         configurable = config.get("configurable", {})
         thread = message.conversation
         if (

@@ -27,12 +27,13 @@ class Screen:
     """Prints the demo, on a terminal or into a file.
 
     Args:
-        console: Where to; standard output by default.
+        console: Where to; standard output by default, and standard error for what failed.
     """
 
     def __init__(self, console: Console | None = None) -> None:
         width = None if sys.stdout.isatty() else 110
         self._console = console or Console(highlight=False, emoji=False, width=width)
+        self._errors = console or Console(highlight=False, emoji=False, stderr=True)
         fancy = "utf" in self._console.encoding.lower()
         self._signs = ("✖", "↻", "✔", "·") if fancy else ("x", "R", "ok", "-")
         self._began = time.monotonic()
@@ -103,7 +104,7 @@ class Screen:
 
     def fail(self, text: str) -> None:
         """The last line, when it did not."""
-        self._console.print(Text(text, style="bold red"), soft_wrap=True)
+        self._errors.print(Text(text, style="bold red"), soft_wrap=True)
 
     def _event(self, sign: str, style: str, who: str, what: str) -> None:
         since = time.monotonic() - self._began
