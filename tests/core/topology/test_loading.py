@@ -12,7 +12,7 @@ import pytest
 from civitas.errors import TopologyError
 from civitas.process import Delivery, RestartType
 from civitas.supervision import BackoffPolicy, RestartStrategy
-from civitas.topology import load
+from civitas.topology import load, load_part
 from civitas.topology.model import AgentEntry, ConversationPoolEntry, SupervisorEntry
 
 Write = Callable[[str], Path]
@@ -334,3 +334,37 @@ def test_a_folder_is_refused_with_the_file_in_it(write: Write) -> None:
 def test_a_path_that_cannot_be_one_is_refused(path: str) -> None:
     with pytest.raises(TopologyError):
         load(path)
+
+
+# A part of it.
+
+
+def test_a_part_is_read_where_the_rest_is_wrong_or_names_variables_not_set_here(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM", "red")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    file = write("""
+        name: ${TEAM}-team
+        state: {path: "${NOT_SET}"}
+        supervision: {strategi: ${NOT_SET}}
+        colour: red
+    """)
+    assert load_part(file, "name").name == "red-team"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: ${NOT_SET}", "topology.yaml:1: the environment variable NOT_SET is not set"),
+        ("name: two words\n", "topology.yaml:1: 'name' is 1 to 200 characters without"),
+        ("{supervision: {}}\nname", "topology.yaml:2: not YAML"),
+    ],
+)
+def test_a_part_that_is_wrong_itself_is_an_error_with_its_line(
+    write: Write, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    monkeypatch.delenv("NOT_SET", raising=False)
+    with pytest.raises(TopologyError) as caught:
+        load_part(write(text), "name")
+    assert words in str(caught.value)

@@ -26,8 +26,8 @@ def validate_topology(file: Path, *, imports: bool) -> None:
     topology = load(file)
     if imports:
         plugins = PluginManager()
-        runtime_options(topology, plugins=plugins)
         build(topology, plugins=plugins)
+        runtime_options(topology, plugins=plugins)
     stdout().print(f"{file}: valid, {_contents(topology)}", markup=False)
 
 

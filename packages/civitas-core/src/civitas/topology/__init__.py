@@ -1,13 +1,13 @@
 """Topologies: a YAML file, or a dict, checked and made into a supervision tree.
 
-`load` reads and checks, and imports nothing that the file names. `build` makes the `Supervisor` of it, and
-`runtime_options` the keywords of `Runtime`.
+`load` reads and checks, and imports nothing that the file names; `load_part` does so for some keys alone. `build` makes
+the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 """
 
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
-from civitas.topology.loading import load
+from civitas.topology.loading import load, load_part
 from civitas.topology.model import Topology
 
-__all__ = ["Topology", "build", "load", "runtime_options"]
+__all__ = ["Topology", "build", "load", "load_part", "runtime_options"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path as FilePath
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, PluginError, StartFailed
@@ -19,12 +17,12 @@ from civitas.topology.model import (
     AgentEntry,
     ConversationPoolEntry,
     DynamicSupervisorEntry,
-    StateEntry,
     SupervisorEntry,
     Topology,
 )
 from civitas.topology.names import Unresolved, add_to_path, resolve
-from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
+from civitas.topology.stores import make_store, store_problems
 from civitas.topology.yaml_reader import Path
 from civitas.transport import TRANSPORTS
 
@@ -36,6 +34,7 @@ def build(
     *,
     agent_classes: Mapping[str, type[AgentProcess]] | None = None,
     plugins: PluginManager | None = None,
+    leave_out: Collection[str] = (),
 ) -> Supervisor:
     """Make the supervision tree of a topology: imports what it names and constructs its agents.
 
@@ -45,12 +44,14 @@ def build(
         topology: What `load` returned.
         agent_classes: Short names for `type:`; they win over those of plugins.
         plugins: The plugins of the runtime.
+        leave_out: Keywords of `Runtime` given otherwise; what the topology says instead is not looked at.
     Raises:
-        TopologyError: Something in it leads nowhere, does not fit the constructor it is meant for, or is not in
-            this version yet. All of it in one text.
+        TopologyError: Something in it, the state store included, leads nowhere, does not fit the constructor it is
+            meant for, or is not in this version yet. All of it in one text.
         StartFailed: A module or a constructor raised; `.cause` is what it raised.
     """
-    return _Builder(topology, agent_classes or {}, plugins or PluginManager()).build()
+    builder = _Builder(topology, agent_classes or {}, plugins or PluginManager())
+    return builder.build(with_state="state_store" not in leave_out)
 
 
 def runtime_options(
@@ -65,13 +66,14 @@ def runtime_options(
     Raises:
         TopologyError: The state store is unknown, or its keywords do not fit.
     """
+    plugins = plugins or PluginManager()
     options: dict[str, Any] = {
         "name": topology.name,
         "transport": topology.transport.type,
         "drain_timeout": topology.runtime.drain_timeout,
     }
     if topology.state is not None and "state_store" not in leave_out:
-        options["state_store"] = _state_store(topology, topology.state, plugins or PluginManager())
+        options["state_store"] = make_store(topology, topology.state, plugins)
     return {key: value for key, value in options.items() if key not in leave_out}
 
 
@@ -88,7 +90,7 @@ class _Builder:
         self._plugins = plugins
         self._problems: list[Problem] = []
 
-    def build(self) -> Supervisor:
+    def build(self, *, with_state: bool) -> Supervisor:
         self._problems = beyond(self._topology, TRANSPORTS)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
@@ -96,6 +98,9 @@ class _Builder:
         if self._source.folder is not None:
             add_to_path(self._source.folder)
         root = self._supervisor(("supervision",), self._topology.supervision)
+        state = self._topology.state
+        if state is not None and with_state:
+            self._problems += store_problems(self._topology, state, self._plugins)
         self._raise_problems()
         return root
 
@@ -224,7 +229,7 @@ class _Builder:
 
     def _blame(self, path: Path, entry: AgentEntry, error: Exception) -> list[Problem]:
         """The problem `error`, at the line of the key that it names."""
-        key = _named_in(str(error), entry.keywords()) or ("type" if entry.type else "wrap")
+        key = named_in(str(error), entry.keywords()) or ("type" if entry.type else "wrap")
         path = (*path, "args", key) if key in entry.args else (*path, key)
         return [self._source.problem(path, str(error))]
 
@@ -241,53 +246,3 @@ class _Wrong(Exception):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         super().__init__(problems)
-
-
-def _state_store(topology: Topology, entry: StateEntry, plugins: PluginManager) -> Any:
-    source = topology.source
-    stores = plugins.state_stores()
-
-    def wrong(*problems: Problem) -> ConfigurationError:
-        return topology_error(problems, source.file)
-
-    if entry.type not in stores:
-        text = unknown_word("state store", entry.type, sorted(stores))
-        raise wrong(source.problem(("state", "type"), text))
-    kind: Callable[..., Any] = stores[entry.type]
-    keywords = keywords_of(kind)
-    where = f"state of type {entry.type!r}"
-    problems = [
-        source.problem(("state", key), unknown_word("key", key, ["type", *keywords.names], where))
-        for key in entry.further
-        if key not in keywords.names and not keywords.hands_on
-    ]
-    problems += [
-        source.problem(("state",), f"{where} needs {name!r}")
-        for name in keywords.required
-        if name not in entry.further
-    ]
-    if problems:
-        raise wrong(*problems)
-    given = {key: _beside(source.folder, key, value) for key, value in entry.further.items()}
-    try:
-        return kind(**given)
-    except Exception as error:
-        key = _named_in(str(error), given)
-        path = ("state", key) if key else ("state",)
-        text = str(error) if isinstance(error, ConfigurationError) else f"{where}: {error!r}"
-        raise wrong(source.problem(path, text)) from error
-
-
-def _named_in(text: str, keys: Iterable[str]) -> str | None:
-    """The one of `keys` that an error names first."""
-    places = {key: re.search(rf"\b{re.escape(key)}\b", text) for key in keys}
-    found = {key: match.start() for key, match in places.items() if match}
-    return min(found, key=found.__getitem__, default=None)
-
-
-def _beside(folder: FilePath | None, key: str, value: Any) -> Any:
-    """A path, relative to the topology's folder; other values as they are."""
-    if key != "path" or not isinstance(value, str) or value.startswith(":"):
-        return value
-    path = FilePath(value).expanduser()
-    return str(path if folder is None else folder / path)

@@ -16,22 +16,45 @@ from civitas.topology.problems import Problem, nearest, topology_error, unknown_
 from civitas.topology.source import Source, read, show
 from civitas.topology.yaml_reader import Path
 
-__all__ = ["load"]
+__all__ = ["load", "load_part"]
 
 
-def load(config: str | FilePath | Mapping[str, Any]) -> Topology:
+def load(config: str | FilePath | Mapping[str, Any] | Topology) -> Topology:
     """Read and check a topology; imports and starts nothing that it names.
 
     Args:
         config: Path of a YAML file, or a mapping of the same form. `${VAR}` and `${VAR:-default}` are
-            replaced in both.
+            replaced in both. A topology that is loaded already comes back as it is.
     Raises:
         TopologyError: It is not valid. All problems are in its text, each with its line and the nearest
             valid word; `.file` and `.line` are those of the first.
     """
+    if isinstance(config, Topology):
+        return config
     source = read(config)
+    return _checked(source, source.data)
+
+
+def load_part(file: str | FilePath, *keys: str) -> Topology:
+    """Read and check some keys at the top of a file alone, such as `name`; all else has its defaults.
+
+    For who has to do with a system that runs: the file may be in the middle of a change meanwhile, or name variables
+    that are set only where the system was started.
+
+    Args:
+        file: Path of a YAML file.
+        *keys: The keys.
+    Raises:
+        TopologyError: The file is no YAML, or what stands under these keys is not valid.
+    """
+    source = read(file, keys)
+    part = {key: value for key, value in source.data.items() if key in keys}
+    return _checked(source, {"supervision": {}, **part})
+
+
+def _checked(source: Source, data: Any) -> Topology:
     try:
-        topology = Topology.model_validate(source.data)
+        topology = Topology.model_validate(data)
     except ValidationError as error:
         problems = [_problem(source, each) for each in error.errors(include_url=False)]
         raise topology_error(problems, source.file) from None

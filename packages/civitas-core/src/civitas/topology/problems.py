@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from civitas.errors import TopologyError
 
-__all__ = ["Problem", "did_you_mean", "nearest", "topology_error", "unknown_word"]
+__all__ = ["Problem", "did_you_mean", "named_in", "nearest", "topology_error", "unknown_word"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,10 @@ def unknown_word(what: str, word: object, words: Iterable[str], where: str = "")
     hint = did_you_mean(word, words) or "."
     place = f" in {where}" if where else ""
     return f"unknown {what} {word!r}{place}{hint} Known: {', '.join(words) or 'none'}"
+
+
+def named_in(text: str, keys: Iterable[str]) -> str | None:
+    """The one of `keys` that an error names first."""
+    places = {key: re.search(rf"\b{re.escape(key)}\b", text) for key in keys}
+    found = {key: match.start() for key, match in places.items() if match}
+    return min(found, key=found.__getitem__, default=None)

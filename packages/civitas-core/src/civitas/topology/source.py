@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -70,9 +70,12 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def read(config: str | FilePath | Mapping[str, Any]) -> Source:
+def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | None = None) -> Source:
     """Read a topology's plain data.
 
+    Args:
+        config: Path of a file, or a mapping.
+        only: The keys at the top below which a file's variables are replaced; all when None.
     Raises:
         TopologyError: It cannot be read, or is not a mapping.
     """
@@ -89,7 +92,7 @@ def read(config: str | FilePath | Mapping[str, Any]) -> Source:
     file = str(config)
     text = _text(FilePath(config), file)
     try:
-        data, places = read_yaml(text, variables)
+        data, places = read_yaml(text, variables, only)
     except YamlProblem as problem:
         raise TopologyError(problem.problem, file=file, line=problem.line) from None
     if data is None:

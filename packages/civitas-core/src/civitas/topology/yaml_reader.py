@@ -7,6 +7,7 @@ The scalars are those of YAML 1.2's core schema, which is what people expect: `o
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +52,15 @@ class YamlProblem(Exception):
         super().__init__(problem)
 
 
-def read_yaml(text: str, variables: Variables) -> tuple[Any, dict[Path, Place]]:
+def read_yaml(
+    text: str, variables: Variables, only: Collection[str] | None = None
+) -> tuple[Any, dict[Path, Place]]:
     """Read one YAML document.
 
     Args:
         text: The document.
         variables: What `${...}` stands for.
+        only: The keys at the top below which variables are replaced; all when None.
     Returns:
         The data, None for an empty document, and the place of everything in it.
     Raises:
@@ -67,7 +71,7 @@ def read_yaml(text: str, variables: Variables) -> tuple[Any, dict[Path, Place]]:
         node = _Loader(hidden).get_single_node()
         if node is None:
             return None, {}
-        reader = _Reader(variables)
+        reader = _Reader(variables, only)
         return reader.read(node, (), Place(_line(node), _line(node)), 0), reader.places
     except yaml.MarkedYAMLError as error:
         raise YamlProblem(_said(error, variables), _where(error)) from None
@@ -124,9 +128,10 @@ class _Loader(Reader, Scanner, Parser, Composer, _Resolver):
 class _Reader:
     """Turns nodes into data, and notes where they stand."""
 
-    def __init__(self, variables: Variables) -> None:
+    def __init__(self, variables: Variables, only: Collection[str] | None) -> None:
         self.places: dict[Path, Place] = {}
         self._variables = variables
+        self._wanted = only
         self._nodes = 0
 
     def read(self, node: yaml.Node, path: Path, place: Place, depth: int) -> Any:
@@ -147,7 +152,7 @@ class _Reader:
                 self.read(item, (*path, i), Place(_line(item), _line(item)), depth + 1)
                 for i, item in enumerate(node.value)
             ]
-        return self._scalar(node)
+        return self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[Any, Any]:
         data: dict[Any, Any] = {}
@@ -161,7 +166,7 @@ class _Reader:
                 )
             if not isinstance(key_node, yaml.ScalarNode):
                 raise YamlProblem("a key is a single word, not a list or a mapping", line)
-            key = self._scalar(key_node)
+            key = self._scalar(key_node, path)
             if key in data:
                 first = self.places[(*path, key)].key
                 raise YamlProblem(
@@ -174,8 +179,10 @@ class _Reader:
             )
         return data
 
-    def _scalar(self, node: Any) -> Any:
+    def _scalar(self, node: Any, path: Path) -> Any:
         text: str = node.value
+        if path and self._wanted is not None and path[0] not in self._wanted:
+            return self._variables.show(text)
         try:
             value = self._variables.expand(text)
         except BadVariable as problem:
