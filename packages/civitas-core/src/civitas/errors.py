@@ -269,7 +269,10 @@ class SupervisorGaveUp(CivitasError):
 
 
 class StartFailed(CivitasError):
-    """A child did not start; what had started before it was stopped again.
+    """A child did not start.
+
+    Where a supervisor was starting its children, those before it were stopped again; where a topology was being built,
+    nothing had started yet.
 
     Attributes:
         child: Name of the child.
@@ -281,7 +284,7 @@ class StartFailed(CivitasError):
         self.cause = cause
         super().__init__(
             f"{child!r} did not start: {type(cause).__name__}: {cause}. "
-            "Mend its constructor or on_start; what had started before it was stopped again"
+            "Mend its module, its constructor or its on_start"
         )
 
 

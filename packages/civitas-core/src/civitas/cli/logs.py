@@ -28,4 +28,4 @@ class _FirstLine(logging.Formatter):
 
 def _no_report(record: logging.LogRecord) -> bool:
     """Leave out the supervisors' reports: the events on stdout say the same, in short."""
-    return not str(record.msg).startswith("supervisor=")
+    return record.name != "civitas.supervision"

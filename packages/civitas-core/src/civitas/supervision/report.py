@@ -10,7 +10,8 @@ from civitas.supervision.child import Child, Host
 
 __all__ = ["Reporter"]
 
-logger = logging.getLogger("civitas")
+# Of their own, as the events say the same in short: whoever shows those may leave these out.
+logger = logging.getLogger("civitas.supervision")
 
 
 class Reporter:
