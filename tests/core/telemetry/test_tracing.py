@@ -192,6 +192,23 @@ def test_a_message_that_is_not_sampled_leaves_nothing_below_it(monkeypatch):
     assert recorded.spans == []
 
 
+def test_sending_is_the_span_of_a_message_on_its_way(tracing, recorded):
+    with tracing.sending(message(id="id-1", headers={"mine": "kept"})) as sent:
+        assert sent.id == "id-1"
+        assert sent.headers["mine"] == "kept"
+        with tracing.process(sent, "agent"):
+            pass
+    send, process = recorded.span("send agent"), recorded.span("process agent")
+    assert process.parent.span_id == send.context.span_id
+    assert send.end_time >= process.end_time
+
+
+def test_a_message_that_did_not_get_through_marks_the_span_of_its_way(tracing, recorded):
+    with pytest.raises(TimeoutError), tracing.sending(message()):
+        raise TimeoutError("nobody answered")
+    assert recorded.span("send agent").status.description == "TimeoutError: nobody answered"
+
+
 # Failures and events.
 
 
@@ -238,8 +255,8 @@ def test_a_messages_headers_are_enough_to_join_its_trace(tracing, recorded):
     sending = tracing.start_send("agent", "question", "id", None)
     headers = tracing.inject(sending)
     sending.end()
-    tracing.event(headers, names.EVENT_DEAD_LETTER, {names.DEAD_LETTER_REASON: "expired"})
-    letter = recorded.span("dead_letter")
+    tracing.event(headers, names.EVENT_DEAD_LETTER, {names.DESTINATION: "agent"})
+    letter = recorded.span("dead_letter agent")
     assert letter.parent.span_id == sending.get_span_context().span_id
 
 

@@ -109,7 +109,8 @@ class Recorder:
             return
         now = time.time_ns()
         what = name.removeprefix("civitas.")
-        agent = (attributes or {}).get(names.AGENT_NAME)
+        attributes = attributes or {}
+        agent = attributes.get(names.AGENT_NAME) or attributes.get(names.DESTINATION)
         short = self._tracer.start_span(
             f"{what} {agent}" if agent else what, context, start_time=since or now
         )
