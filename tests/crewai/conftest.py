@@ -39,7 +39,7 @@ def scripted() -> Iterator[Callable[[Script], Any]]:
 
         def llm(script: Script) -> Any:
             server = stack.enter_context(ModelServer(script))
-            made = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
+            made: Any = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
             stack.callback(made._client.close)  # CrewAI itself never closes it
             return made
 

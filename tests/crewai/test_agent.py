@@ -185,7 +185,9 @@ async def test_wrap_knows_a_crew_a_function_and_a_crew_class(scripted):
         @task
         def draft(self) -> Task:
             return Task(
-                description="Write about {topic}", expected_output="Text", agent=self.writer()
+                description="Write about {topic}",
+                expected_output="Text",
+                agent=self.writer(),  # type: ignore[call-arg]
             )
 
         @crew
