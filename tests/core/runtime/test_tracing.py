@@ -46,9 +46,7 @@ def ancestry(spans: InMemorySpanExporter) -> dict[str, str | None]:
     """Each span's name with that of its parent."""
     finished = spans.get_finished_spans()
     names = {span.context.span_id: span.name for span in finished if span.context}
-    return {
-        span.name: names.get(span.parent.span_id) if span.parent else None for span in finished
-    }
+    return {span.name: names.get(span.parent.span_id) if span.parent else None for span in finished}
 
 
 def named(spans: InMemorySpanExporter, name: str) -> ReadableSpan:

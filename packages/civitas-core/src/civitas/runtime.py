@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from civitas.errors import CivitasError, ConfigurationError, SupervisionError
 from civitas.events import EVENT_TYPES
 from civitas.message import Message
+from civitas.models import TracedModel
 from civitas.node import Callback, Node
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell, ExitReason, Status
@@ -30,6 +31,7 @@ from civitas.supervision import (
 )
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
+from civitas.tools import ToolRegistry
 from civitas.transport import check_transport
 
 if TYPE_CHECKING:
@@ -53,8 +55,9 @@ class Runtime:
         supervisor: The root of the tree.
         transport: What carries messages between OS processes; `in_process` for one OS process.
         state_store: Where agents keep their state; in memory by default, so that it ends with the runtime.
-        model_provider: Becomes `self.llm` of every agent.
-        tools: Become `self.tools` of every agent.
+        model_provider: Becomes `self.llm` of every agent, with a span around each call.
+        tools: Tools, or typed functions to make tools of; become `self.tools` of every agent, with a span around each
+            call.
         plugins: Pluggy plugins (modules or objects) beside those found by entry point.
         name: Name of the system.
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
@@ -70,7 +73,7 @@ class Runtime:
         transport: str = "in_process",
         state_store: StateStore | None = None,
         model_provider: ModelProvider | None = None,
-        tools: Iterable[ToolProvider] | None = None,
+        tools: Iterable[ToolProvider | Callable[..., Any]] | None = None,
         plugins: Iterable[object] = (),
         name: str = "civitas",
         drain_timeout: float = 30.0,
@@ -88,12 +91,13 @@ class Runtime:
         self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
         self.plugins.load()
         self._owns_store = state_store is None
+        tracing = Tracing()
         self._node = Node(
             "root",
             store=state_store if state_store is not None else InMemoryStateStore(),
-            tracing=Tracing(),
-            llm=model_provider,
-            tools=tools,
+            tracing=tracing,
+            llm=None if model_provider is None else TracedModel(model_provider, tracing),
+            tools=None if tools is None else ToolRegistry(tools, tracing),
             clock=clock,
         )
         for type in EVENT_TYPES if self.plugins.listens else ():
