@@ -18,6 +18,7 @@ from civitas.errors import (
 from civitas.events import EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.asks import PendingAsks
+from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
@@ -76,6 +77,7 @@ class Node(Router):
         self.loop = asyncio.get_running_loop()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self._asks = PendingAsks(self.loop)
+        self._handover = Handover(self.loop)
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""

@@ -19,6 +19,7 @@ from civitas.errors import (
 from civitas.message import Message, encode, new_id, new_message
 from civitas.node.asks import PendingAsks
 from civitas.node.events import Events
+from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.registry import Registry
 from civitas.node.streams import Chunks
@@ -38,6 +39,7 @@ class Router:
     """
 
     _asks: PendingAsks
+    _handover: Handover
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -250,7 +252,7 @@ class Router:
     async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
         future = self._asks.add(message.id, seconds)
         try:
-            if not cell.mailbox.offer(message):
+            if not cell.mailbox.offer(message, self._handover.wake):
                 await cell.mailbox.put(message, seconds)
             answer = await future
         except BaseException as error:

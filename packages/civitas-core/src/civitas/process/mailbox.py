@@ -9,7 +9,15 @@ from collections.abc import Callable
 from civitas.errors import DeliveryError, MailboxFull
 from civitas.message import Message
 
-__all__ = ["Mailbox"]
+__all__ = ["Mailbox", "Wake"]
+
+Wake = Callable[[asyncio.Future[None]], None]
+"""How to let the task run that waits for a future."""
+
+
+def _soon(reader: asyncio.Future[None]) -> None:
+    """In a later turn of the event loop."""
+    reader.set_result(None)
 
 
 class Mailbox:
@@ -44,8 +52,12 @@ class Mailbox:
         """How many senders wait for room."""
         return len(self._senders)
 
-    def offer(self, message: Message) -> bool:
+    def offer(self, message: Message, wake: Wake = _soon) -> bool:
         """Put without waiting.
+
+        Args:
+            message: What to put.
+            wake: How to wake the reader, should it wait.
 
         Returns:
             Whether there was room.
@@ -58,7 +70,11 @@ class Mailbox:
         if self._senders or len(self._queue) >= self.size:
             return False
         self._queue.append(message)
-        self.wake()
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                wake(reader)
         return True
 
     async def put(self, message: Message, timeout: float | None) -> None:

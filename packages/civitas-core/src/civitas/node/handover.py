@@ -1,0 +1,62 @@
+"""Lets the recipient of an ask run at once, instead of in a later turn of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+__all__ = ["Handover"]
+
+# Seconds of one turn of the loop that recipients may run at once. It bounds how much longer a timer or a socket waits
+# than without; a handler that computes for longer than this delays them as it always did.
+_PER_TURN = 0.001
+
+
+class Handover:
+    """Wakes the reader of a mailbox for somebody who waits for its answer.
+
+    By way of the event loop both would wait for a turn: the recipient to find the message, then the asker to find the
+    answer. These two turns were measured to be half of an ask. Whoever asks has nothing to do until it is answered,
+    so its time may as well go to the recipient. That is still a task of its own, with its own context; as soon as it
+    waits for anything, the asker waits as well, and everything goes on as it would have.
+
+    It stays fair. Only so much of a turn goes this way, so that an agent that asks without end starves nobody; and
+    what a recipient asks in turn goes by the loop, so that a long chain of asks needs no deep stack.
+
+    Args:
+        loop: The loop of the node.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._ends: float | None = None
+        """When the time of this turn is used up; None while nobody used any."""
+        self._within = False
+
+    def wake(self, reader: asyncio.Future[None]) -> None:
+        """Let the task that waits for `reader` run: now where that is fair, otherwise in a later turn."""
+        asker = asyncio.current_task(self._loop)
+        waiting = reader._callbacks
+        if asker is None or len(waiting) != 1 or self._within or not self._is_time_left():
+            reader.set_result(None)
+            return
+        ((step, context),) = waiting
+        reader.remove_done_callback(step)
+        reader.set_result(None)
+        self._within = True
+        # What asyncio offers to those who write tasks of their own: one task pauses, another runs.
+        asyncio._leave_task(self._loop, asker)
+        try:
+            context.run(step, reader)
+        finally:
+            asyncio._enter_task(self._loop, asker)
+            self._within = False
+
+    def _is_time_left(self) -> bool:
+        now = self._loop.time()
+        if self._ends is None:
+            self._ends = now + _PER_TURN
+            self._loop.call_soon(self._next_turn)
+        return now < self._ends
+
+    def _next_turn(self) -> None:
+        self._ends = None
