@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from civitas.errors import CivitasError
+from civitas.errors import CivitasError, SupervisionError
 from civitas.message import Message
 from civitas.process import AgentProcess, ErrorAction
 from civitas.runtime import Runtime
@@ -116,3 +116,62 @@ def status(runtime: Runtime, name: str) -> str:
     found = find(runtime.tree())
     assert found is not None, f"{name} is not in the tree"
     return found
+
+
+class StartsBadly(Actor):
+    """Its `on_start` fails the times it is told to, counted from 1, with the error it is told."""
+
+    def __init__(
+        self,
+        name: str,
+        journal: Journal,
+        *failing: int,
+        error: type[BaseException] = RuntimeError,
+        **keywords: Any,
+    ) -> None:
+        super().__init__(name, journal, **keywords)
+        self.failing = failing
+        self.error = error
+
+    async def on_start(self) -> None:
+        self.journal.write(f"try {self.name}")
+        if self.journal.count(f"try {self.name}") in self.failing:
+            raise self.error("not yet")
+        await super().on_start()
+
+
+class Hangs(Actor):
+    """Its second and later starts never end."""
+
+    async def on_start(self) -> None:
+        self.journal.write(f"try {self.name}")
+        if self.journal.count(f"try {self.name}") > 1:
+            await asyncio.Event().wait()
+        await super().on_start()
+
+
+class SlowToStop(Actor):
+    """Its `on_stop` waits until `let_go` is set."""
+
+    def __init__(self, name: str, journal: Journal, let_go: asyncio.Event, **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.let_go = let_go
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await self.let_go.wait()
+
+
+def told(runtime: Runtime, *types: str) -> list[tuple[str, str]]:
+    """The type and name of each event of `types` from now on; of all that happens to children by default."""
+    events: list[tuple[str, str]] = []
+    for type in types or ("crashed", "restarted", "gave_up", "terminated"):
+        runtime.on(type, lambda event: events.append((event.type, event.name)))
+    return events
+
+
+async def reason_of(call: Any) -> str:
+    """The reason of the refusal of a child administration call."""
+    error = await error_of(call)
+    assert isinstance(error, SupervisionError)
+    return error.reason

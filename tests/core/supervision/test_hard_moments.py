@@ -12,7 +12,16 @@ from civitas.message import Message
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from civitas.testing import ManualClock
-from tests.core.support import Actor, Journal, crash, error_of, eventually, status
+from tests.core.support import (
+    Actor,
+    Journal,
+    SlowToStop,
+    StartsBadly,
+    crash,
+    error_of,
+    eventually,
+    status,
+)
 
 
 @pytest.fixture
@@ -33,32 +42,6 @@ class Fused(Actor):
             await self.fuse.wait()
             raise ValueError(f"{self.name} crashes")
         return await super().handle(message)
-
-
-class StartsBadly(Actor):
-    """Its `on_start` fails the times it is told to, counted from 1."""
-
-    def __init__(self, name: str, journal: Journal, *failing: int, **keywords: Any) -> None:
-        super().__init__(name, journal, **keywords)
-        self.failing = failing
-
-    async def on_start(self) -> None:
-        self.journal.write(f"try {self.name}")
-        if self.journal.count(f"try {self.name}") in self.failing:
-            raise RuntimeError("not yet")
-        await super().on_start()
-
-
-class SlowToStop(Actor):
-    """Its `on_stop` waits until `let_go` is set."""
-
-    def __init__(self, name: str, journal: Journal, let_go: asyncio.Event, **keywords: Any) -> None:
-        super().__init__(name, journal, **keywords)
-        self.let_go = let_go
-
-    async def on_stop(self) -> None:
-        await super().on_stop()
-        await self.let_go.wait()
 
 
 async def boom(runtime: Runtime, journal: Journal, fuse: asyncio.Event, names: str) -> None:

@@ -209,3 +209,11 @@ def test_a_wrong_argument_is_refused(arguments: dict[str, Any], words: str) -> N
     given = {"name": "support", "child": AgentProcess("t"), **arguments}
     with pytest.raises(ConfigurationError, match=words):
         ConversationPool(**given)
+
+
+async def test_a_pool_that_was_stopped_leaves_no_timer_behind(journal: Journal) -> None:
+    clock = ManualClock()
+    async with pool(journal, clock=clock) as runtime:
+        await tell(runtime, 1, "ann")
+        await clock.timers()
+    assert clock.pending == []

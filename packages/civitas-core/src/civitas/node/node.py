@@ -70,7 +70,7 @@ class Node(Router):
         self.owners: dict[str, Parent] = {}
         """The supervisor of each agent."""
         self._monitors = Monitors()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -189,15 +189,11 @@ class Node(Router):
                 f"{name!r} was not spawned: it stands in the children of {owner.name!r}; "
                 "use runtime.terminate_child",
             )
-        ending = owner.terminate_child(name)
+        ending = _ended(owner.terminate_child(name))
         if name == sender.name:
             self._background(ending)  # it cannot wait for its own end
             return True
-        try:
-            await ending
-        except SupervisionError:
-            return False  # it ended meanwhile
-        return True
+        return await ending
 
     def _dynamic_supervisor(self, sender: Incarnation, name: str | None) -> Parent:
         if name is not None:
@@ -257,7 +253,16 @@ class Node(Router):
         except MailboxFull:
             self.dead_letter(message, "expired")
 
-    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _background(self, work: Coroutine[Any, Any, object]) -> None:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _ended(ending: Coroutine[Any, Any, None]) -> bool:
+    """Wait for the end of a child; False where it had ended before."""
+    try:
+        await ending
+    except SupervisionError:
+        return False
+    return True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
 from civitas.process import (
@@ -22,16 +21,11 @@ from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
+from civitas.supervision.slot import Slot, SlotState
 
-__all__ = ["DynamicSupervisorProcess", "Slot"]
+_Result = TypeVar("_Result")
 
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A child and the timer of its restart."""
-
-    child: Child
-    timer: Timer | None = None
+__all__ = ["DynamicSupervisorProcess"]
 
 
 class DynamicSupervisorProcess:
@@ -71,7 +65,7 @@ class DynamicSupervisorProcess:
         self._report = Reporter(name, host)
         self._slots: dict[str, Slot] = {}
         self._budget = RestartBudget(limits)
-        self._work: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Task[Any]] = set()
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
 
@@ -93,10 +87,7 @@ class DynamicSupervisorProcess:
         """Stop all children at once, each within its shutdown timeout."""
         self._on_exit = None
         self.status = Status.STOPPING
-        for task in self._work:
-            task.cancel()
-        if self._work:
-            await asyncio.wait(self._work)
+        await self._end_work()
         await self._stop_children()
 
     def wait_for_restart(self) -> None:
@@ -135,7 +126,7 @@ class DynamicSupervisorProcess:
                 "max_children", f"{self.name!r} has {limit} children, as many as it may have"
             )
         try:
-            slot = Slot(self._host.place(spec, self, spec.name))
+            slot = Slot(self._host.place(spec, self, spec.name), spec)
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots[spec.name] = slot
@@ -148,35 +139,65 @@ class DynamicSupervisorProcess:
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and forget it."""
-        slot = self._slots.get(name)
-        if slot is None:
-            raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
-        self._cancel_timer(slot)
+        slot = self._slot(name)
+        slot.cancel()
+        slot.state = SlotState.DOWN
         await slot.child.stop()
-        self._drop(slot, Status.STOPPED, "it was stopped")
-        self._report.terminated(slot.child, SHUTDOWN)
+        if self._has(slot):  # nobody else ended it meanwhile
+            self._drop(slot, Status.STOPPED, "it was stopped")
+            self._report.terminated(slot.child, SHUTDOWN)
 
     async def recycle(self, name: str) -> None:
         """Stop a child and start it again; what waits in its mailbox waits for that."""
+        work = self._begin(self._recycle(self._slot(name)))
+        await asyncio.wait({work})
+        if work.cancelled():
+            raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
+        if (error := work.result()) is not None:
+            raise error
+
+    async def _recycle(self, slot: Slot) -> StartFailed | None:
+        slot.cancel()
+        slot.state = SlotState.PENDING
+        await slot.child.stop()
+        slot.child.wait_for_restart()
+        return await self._restart(slot, None)
+
+    def _slot(self, name: str) -> Slot:
         slot = self._slots.get(name)
         if slot is None:
             raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
-        self._cancel_timer(slot)
-        await slot.child.stop()
-        slot.child.wait_for_restart()
-        await self._restart(slot, None)
+        return slot
+
+    def _has(self, slot: Slot) -> bool:
+        """Whether `slot` is still that of its name."""
+        return self._slots.get(slot.child.name) is slot
+
+    def _lives(self, slot: Slot) -> bool:
+        """Whether `slot` is to run: neither it nor this supervisor is being ended."""
+        return (
+            self.status is Status.RUNNING and slot.state is not SlotState.DOWN and self._has(slot)
+        )
 
     # What happens.
 
     async def _start(self, slot: Slot) -> None:
-        await slot.child.start(lambda reason: self._ended(slot, reason))
+        slot.state = SlotState.UP
+        loop = asyncio.get_running_loop()
+
+        def on_exit(reason: ExitReason) -> None:
+            # Not before its start has been told.
+            loop.call_soon(self._ended, slot, reason)
+
+        await slot.child.start(on_exit)
 
     def _ended(self, slot: Slot, reason: ExitReason) -> None:
         child = slot.child
-        if reason.abnormal:
+        lives = self._lives(slot)
+        if reason.kind is ExitKind.CRASHED or (lives and reason.abnormal):
             self._report.crashed(child, reason)
-        if self.status is not Status.RUNNING:
-            return  # it gave up; this child ended before it was stopped
+        if not lives:
+            return  # it was to be ended anyway
         if not should_restart(child.restart, reason):
             self._drop(slot, Status.STOPPED, f"it ended with reason {reason.kind}")
             self._report.terminated(child, reason)
@@ -188,10 +209,9 @@ class DynamicSupervisorProcess:
         if wait is None:
             self._too_many(slot, reason)
             return
+        slot.state = SlotState.PENDING
         slot.child.wait_for_restart()
-        slot.timer = self._host.clock.call_later(
-            wait, lambda: self._begin(self._restart(slot, reason))
-        )
+        slot.timer = self._begin_after(wait, lambda: self._restart(slot, reason))
 
     def _spend(self, name: str) -> float | None:
         """Seconds to wait before a restart of `name`, or None where it is one too many."""
@@ -201,24 +221,32 @@ class DynamicSupervisorProcess:
         self.status = Status.STOPPING
         self._begin(self._give_up(slot, reason))
 
-    async def _restart(self, slot: Slot, cause: ExitReason | None, *, first: bool = False) -> None:
+    async def _restart(
+        self, slot: Slot, cause: ExitReason | None, *, first: bool = False
+    ) -> StartFailed | None:
+        """Start `slot` again; where it does not start, it is tried again after a wait."""
         slot.timer = None
+        if not self._lives(slot):
+            return None
         try:
             await self._start(slot)
         except StartFailed as error:
-            reason = ExitReason.crashed(error.cause)
-            self._report.crashed(slot.child, reason)
-            self._schedule(slot, reason)
-            return
+            if self._lives(slot):
+                reason = ExitReason.crashed(error.cause)
+                self._report.crashed(slot.child, reason)
+                self._schedule(slot, reason)
+            return error
         if first:
             self._report.started(slot.child)
-            return
-        slot.child.restarts += 1
-        self._report.restarted(slot.child, cause)
+        else:
+            slot.child.restarts += 1
+            self._report.restarted(slot.child, cause)
+        return None
 
     async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
         error = SupervisorGaveUp(self.name, slot.child.name, str(self.limits), str(reason))
         self._report.gave_up(error, reason)
+        await self._end_work()
         await self._stop_children()
         self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
         on_exit, self._on_exit = self._on_exit, None
@@ -228,7 +256,7 @@ class DynamicSupervisorProcess:
     async def _stop_children(self) -> None:
         slots = list(self._slots.values())
         for slot in slots:
-            self._cancel_timer(slot)
+            slot.cancel()
         await asyncio.gather(*(slot.child.stop() for slot in slots))
 
     def _forget_children(self) -> None:
@@ -236,17 +264,29 @@ class DynamicSupervisorProcess:
             self._drop(slot, Status.TERMINATED, f"its supervisor {self.name!r} was started again")
 
     def _drop(self, slot: Slot, status: Status, why: str) -> None:
-        self._cancel_timer(slot)
-        self._slots.pop(slot.child.name, None)
-        slot.child.close(status, why)
-        slot.child.discard()
+        if self._has(slot):
+            slot.cancel()
+            del self._slots[slot.child.name]
+            slot.child.close(status, why)
+            slot.child.discard()
 
-    def _cancel_timer(self, slot: Slot) -> None:
-        if slot.timer is not None:
-            slot.timer.cancel()
-            slot.timer = None
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        """Do a piece of work beside the others."""
         task = asyncio.get_running_loop().create_task(work, name=f"civitas:{self.name}")
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        return task
+
+    def _begin_after(self, wait: float, work: Callable[[], Coroutine[Any, Any, object]]) -> Timer:
+        def begin() -> None:
+            self._begin(work())
+
+        return self._host.clock.call_later(wait, begin)
+
+    async def _end_work(self) -> None:
+        """End what is on its way: starts, restarts, a give-up."""
+        work = self._work - {asyncio.current_task()}
+        for task in work:
+            task.cancel()
+        if work:
+            await asyncio.wait(work)

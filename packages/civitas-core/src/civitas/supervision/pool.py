@@ -12,7 +12,8 @@ from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Host, Parent
 from civitas.supervision.clock import Timer
-from civitas.supervision.dynamic import DynamicSupervisorProcess, Slot
+from civitas.supervision.dynamic import DynamicSupervisorProcess
+from civitas.supervision.slot import Slot, SlotState
 from civitas.supervision.spec import ConversationPool
 
 __all__ = ["ConversationPoolProcess"]
@@ -49,7 +50,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         name = f"{self.name}/{conversation if conversation is not None else message_id}"
         cell = self._cells.get(name)
         if cell is None:
-            slot = Slot(self._host.place(self.pool.child, self, name))
+            child = self._host.place(self.pool.child, self, name)
+            slot = Slot(child, state=SlotState.PENDING)
             assert isinstance(slot.child, Cell)
             cell = self._cells[name] = slot.child
             cell.mailbox.on_idle = lambda: self._is_idle(slot)
@@ -109,9 +111,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         if name in self._alone:
             self._begin(self._sleep(slot))
             return
-        self._idle[name] = self._host.clock.call_later(
-            self.pool.idle_timeout, lambda: self._begin(self._sleep(slot))
-        )
+        self._idle[name] = self._begin_after(self.pool.idle_timeout, lambda: self._sleep(slot))
         self._make_room()
 
     async def _sleep(self, slot: Slot) -> None:
@@ -144,6 +144,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._report.terminated(slot.child, reason)
 
     def _drop(self, slot: Slot, status: Status, why: str) -> None:
+        if not self._has(slot):
+            return
         name = slot.child.name
         self._cells.pop(name, None)
         self._budgets.pop(name, None)
@@ -156,6 +158,9 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
     async def _stop_children(self) -> None:
         """Stop all conversations at once, the state of each kept."""
         self._waiting.clear()
+        for timer in self._idle.values():
+            timer.cancel()
+        self._idle.clear()
         for slot in self._slots.values():
-            self._cancel_timer(slot)
+            slot.cancel()
         await asyncio.gather(*(cell.sleep() for cell in self._cells.values()))
