@@ -231,6 +231,20 @@ async def test_one_value_that_does_not_fit_takes_no_other_of_its_group_along(sto
     assert await store.get("b") == {"n": 2}
 
 
+async def test_a_writer_that_was_cancelled_is_not_told_that_it_failed(store):
+    await store.set("agent", {"n": 1})
+    await store._connection.execute_fetchall("PRAGMA max_page_count = 12")
+    large = asyncio.ensure_future(store.set("large", {"text": "x" * 100_000}))
+    other = asyncio.ensure_future(store.set("other", {"n": 1}))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    large.cancel()
+    await other
+    with pytest.raises(asyncio.CancelledError):
+        await large
+    assert await store.get("large") is None
+
+
 _ON_A_FULL_DISK = """
 import asyncio, pathlib, sys
 from civitas.errors import StateStoreError

@@ -155,7 +155,11 @@ class SQLiteStateStore:
         self._pending.append((key, raw, saved))
         if not self._writing:
             self._writing = True
-            await self._commit_group()
+            try:
+                await self._commit_group()
+            except asyncio.CancelledError:
+                saved.cancel()  # nobody waits for it any more
+                raise
         await saved
 
     async def _commit_group(self) -> None:
