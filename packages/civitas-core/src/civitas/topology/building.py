@@ -22,7 +22,7 @@ from civitas.topology.model import (
 )
 from civitas.topology.names import Unresolved, add_to_path, resolve
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
-from civitas.topology.stores import make_store, store_problems
+from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.yaml_reader import Path
 from civitas.transport import TRANSPORTS
 
@@ -46,12 +46,12 @@ def build(
         plugins: The plugins of the runtime.
         leave_out: Keywords of `Runtime` given otherwise; what the topology says instead is not looked at.
     Raises:
-        TopologyError: Something in it, the state store included, leads nowhere, does not fit the constructor it is
-            meant for, or is not in this version yet. All of it in one text.
+        TopologyError: Something in it, its state store, model and tools included, leads nowhere, does not fit the
+            constructor it is meant for, or is not in this version yet. All of it in one text.
         StartFailed: A module or a constructor raised; `.cause` is what it raised.
     """
     builder = _Builder(topology, agent_classes or {}, plugins or PluginManager())
-    return builder.build(with_state="state_store" not in leave_out)
+    return builder.build(leave_out)
 
 
 def runtime_options(
@@ -62,9 +62,9 @@ def runtime_options(
     Args:
         topology: What `load` returned.
         plugins: The plugins of the runtime, which know the state stores.
-        leave_out: Keywords given otherwise; a state store among them is not made.
+        leave_out: Keywords given otherwise; what is among them is not made.
     Raises:
-        TopologyError: The state store is unknown, or its keywords do not fit.
+        TopologyError: The state store, the model or a tool is unknown, or its keywords do not fit.
     """
     plugins = plugins or PluginManager()
     options: dict[str, Any] = {
@@ -72,8 +72,7 @@ def runtime_options(
         "transport": topology.transport.type,
         "drain_timeout": topology.runtime.drain_timeout,
     }
-    if topology.state is not None and "state_store" not in leave_out:
-        options["state_store"] = make_store(topology, topology.state, plugins)
+    options |= make_provided(topology, plugins, leave_out)
     return {key: value for key, value in options.items() if key not in leave_out}
 
 
@@ -90,7 +89,7 @@ class _Builder:
         self._plugins = plugins
         self._problems: list[Problem] = []
 
-    def build(self, *, with_state: bool) -> Supervisor:
+    def build(self, leave_out: Collection[str]) -> Supervisor:
         self._problems = beyond(self._topology, TRANSPORTS)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
@@ -98,9 +97,7 @@ class _Builder:
         if self._source.folder is not None:
             add_to_path(self._source.folder)
         root = self._supervisor(("supervision",), self._topology.supervision)
-        state = self._topology.state
-        if state is not None and with_state:
-            self._problems += store_problems(self._topology, state, self._plugins)
+        self._problems += provided_problems(self._topology, self._plugins, leave_out)
         self._raise_problems()
         return root
 

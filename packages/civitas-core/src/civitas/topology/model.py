@@ -29,8 +29,8 @@ __all__ = [
     "DynamicSupervisorEntry",
     "Entry",
     "ProcessEntry",
+    "ProvidedEntry",
     "RuntimeEntry",
-    "StateEntry",
     "SupervisorEntry",
     "Topology",
     "TransportEntry",
@@ -116,8 +116,8 @@ class TransportEntry(OpenEntry):
     type: Text
 
 
-class StateEntry(OpenEntry):
-    """Where agents keep their state; the other keys are keywords of the store's constructor."""
+class ProvidedEntry(OpenEntry):
+    """What a plugin provides, by name; the other keys are keywords of its constructor."""
 
     type: Text
 
@@ -269,7 +269,9 @@ class Topology(Entry):
 
     name: Name = "civitas"
     transport: TransportEntry = TransportEntry(type="in_process")
-    state: StateEntry | None = None
+    state: ProvidedEntry | None = None
+    model: ProvidedEntry | None = None
+    tools: list[ProvidedEntry] = Field(default_factory=list)
     serializer: Annotated[Serializer, _word(Serializer)] = Serializer.MSGPACK
     runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
     processes: dict[Name, ProcessEntry] = Field(default_factory=dict)

@@ -1,0 +1,140 @@
+"""What a topology names and plugins provide: its state store, its model, its tools."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from civitas.errors import ConfigurationError
+from civitas.plugins import PluginManager
+from civitas.topology.keywords import keywords_of
+from civitas.topology.model import ProvidedEntry, Topology
+from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
+from civitas.topology.source import Source
+from civitas.topology.yaml_reader import Path
+
+__all__ = ["make_provided", "provided_problems"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """One thing that a topology names.
+
+    Attributes:
+        what: What it is, for an error.
+        path: Where it stands.
+        entry: What stands there.
+        known: What plugins provide of its kind, by name.
+    """
+
+    what: str
+    path: Path
+    entry: ProvidedEntry
+    known: Mapping[str, Any]
+
+    def problems(self, source: Source) -> list[Problem]:
+        """What is wrong with it, found without making it."""
+        entry, path = self.entry, self.path
+        if entry.type not in self.known:
+            text = unknown_word(self.what, entry.type, sorted(self.known))
+            return [source.problem((*path, "type"), text)]
+        kind = self.known[entry.type]
+        if not isinstance(kind, type):  # made already: there is nothing to give to a constructor
+            return [
+                source.problem((*path, key), unknown_word("key", key, ["type"], self._where()))
+                for key in entry.further
+            ]
+        keywords = keywords_of(kind)
+        problems = [
+            source.problem(
+                (*path, key), unknown_word("key", key, ["type", *keywords.names], self._where())
+            )
+            for key in entry.further
+            if key not in keywords.names and not keywords.hands_on
+        ]
+        problems += [
+            source.problem(path, f"{self._where()} needs {name!r}")
+            for name in keywords.required
+            if name not in entry.further
+        ]
+        return problems
+
+    def make(self, source: Source) -> Any:
+        """Make it, its problems looked at before."""
+        kind = self.known[self.entry.type]
+        if not isinstance(kind, type):
+            return kind
+        given = {
+            key: _beside(source.folder, key, value) for key, value in self.entry.further.items()
+        }
+        try:
+            return kind(**given)
+        except Exception as error:
+            key = named_in(str(error), given)
+            where = (*self.path, key) if key else self.path
+            own = isinstance(error, ConfigurationError)
+            text = str(error) if own else f"{self._where()}: {error!r}"
+            raise topology_error([source.problem(where, text)], source.file) from error
+
+    def _where(self) -> str:
+        return f"{self.what.split()[0]} of type {self.entry.type!r}"
+
+
+def provided_problems(
+    topology: Topology, plugins: PluginManager, leave_out: Collection[str]
+) -> list[Problem]:
+    """What is wrong with what a topology names; `leave_out` holds the keywords of `Runtime` given otherwise."""
+    return [
+        problem
+        for keyword, named in _named(topology, plugins)
+        if keyword not in leave_out
+        for problem in named.problems(topology.source)
+    ]
+
+
+def make_provided(
+    topology: Topology, plugins: PluginManager, leave_out: Collection[str]
+) -> dict[str, Any]:
+    """Make what a topology names, as keywords of `Runtime`.
+
+    Raises:
+        TopologyError: Something is unknown, its keywords do not fit, or its constructor raised.
+    """
+    problems = provided_problems(topology, plugins, leave_out)
+    if problems:
+        raise topology_error(problems, topology.source.file)
+    made: dict[str, Any] = {}
+    for keyword, named in _named(topology, plugins):
+        if keyword in leave_out:
+            continue
+        if keyword == "tools":
+            made.setdefault("tools", []).append(named.make(topology.source))
+        else:
+            made[keyword] = named.make(topology.source)
+    return made
+
+
+def _named(topology: Topology, plugins: PluginManager) -> Iterator[tuple[str, _Named]]:
+    """What a topology names, with the keyword of `Runtime` that it is for."""
+    if topology.state is not None:
+        yield (
+            "state_store",
+            _Named("state store", ("state",), topology.state, plugins.state_stores()),
+        )
+    if topology.model is not None:
+        yield (
+            "model_provider",
+            _Named("model provider", ("model",), topology.model, plugins.model_providers()),
+        )
+    for i, entry in enumerate(topology.tools):
+        yield "tools", _Named("tool", ("tools", i), entry, plugins.tool_providers())
+
+
+def _beside(folder: FilePath | None, key: str, value: Any) -> Any:
+    """A path, relative to the topology's folder; other values as they are."""
+    if key != "path" or not isinstance(value, str) or value.startswith(":"):
+        return value
+    path = FilePath(value).expanduser()
+    return str(path if folder is None else folder / path)
