@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -174,12 +175,17 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture
+def open_to_all():
+    """A folder that another user can reach: pytest closes its own to others."""
+    with tempfile.TemporaryDirectory(prefix="civitas-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_read_only_file_or_folder_says_who_needs_which_right(tmp_path, what):
-    for above in (tmp_path, *tmp_path.parents):
-        if above.owner() == tmp_path.owner() and above != Path("/") and above.name != "tmp":
-            above.chmod(0o755)
-    folder = tmp_path / "data"
+def test_a_read_only_file_or_folder_says_who_needs_which_right(open_to_all, what):
+    folder = open_to_all / "data"
     folder.mkdir()
     path = folder / "state.db"
     asyncio.run(make(path))
