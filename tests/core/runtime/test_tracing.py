@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from civitas.message import Message
-from civitas.process import AgentProcess
+from civitas.process import AgentProcess, ErrorAction
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
-from tests.core.support import Actor, Journal, crash
+from tests.core.support import Actor, Decider, Journal, crash
 
 
 @pytest.fixture
@@ -103,13 +103,27 @@ async def test_a_crash_and_its_restart_show_in_the_trace_of_the_message(
         await runtime.ask("a", 1)
     process = named(spans, "process a")
     assert not process.status.is_ok
-    assert process.events[0].name == "exception"
-    of_crash = [s for s in spans.get_finished_spans() if s.name in ("crash a", "restart a")]
-    assert [span.name for span in of_crash] == ["crash a", "restart a"]
+    assert [event.name for event in process.events] == ["civitas.crash", "exception"]
+    restart = named(spans, "restart a")
     assert process.context is not None
-    assert {span.context.trace_id for span in of_crash if span.context} == {
-        process.context.trace_id
-    }
+    assert restart.context is not None
+    assert restart.context.trace_id == process.context.trace_id
+
+
+async def test_a_handler_that_succeeds_by_a_retry_has_not_failed(
+    spans: InMemorySpanExporter,
+) -> None:
+    class Once(Decider):
+        async def handle(self, message: Message) -> Message | None:
+            if message.attempt == 0:
+                raise ValueError("once")
+            return self.reply(1)
+
+    async with Runtime(Supervisor("root", [Once("a", Journal(), ErrorAction.RETRY)])) as runtime:
+        await runtime.ask("a", 1)
+    process = named(spans, "process a")
+    assert process.status.is_unset
+    assert [event.name for event in process.events] == ["exception"]
 
 
 async def test_without_a_provider_nothing_is_added_to_a_message() -> None:

@@ -162,7 +162,7 @@ class HandlerFailed(DeliveryError):
         self.remote_traceback = remote_traceback
         super().__init__(
             f"{agent!r} failed: {error_type}: {error_message}. "
-            "Its supervisor decides about a restart; .remote_traceback says where it failed"
+            ".remote_traceback says where; mend that, or let its on_error retry or skip the message"
         )
 
 

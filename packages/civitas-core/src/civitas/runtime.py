@@ -7,6 +7,7 @@ import difflib
 import logging
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -191,7 +192,10 @@ class Runtime:
             close = getattr(self._node.store, "close", None)
             if close is not None:
                 await close()
-        self._telemetry.shutdown()
+        if self._telemetry.tracing or self._telemetry.metrics:
+            # In a thread: with a collector that does not answer, an export waits for seconds.
+            with ThreadPoolExecutor(1, "civitas-telemetry") as thread:
+                await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.shutdown)
 
     def _root_ended(self, reason: ExitReason) -> None:
         """The root ended by itself; nobody is left to answer that but whoever waits for the runtime."""

@@ -244,7 +244,11 @@ class Node(Router):
     async def _deliver_late(self, message: Message) -> None:
         try:
             cell = self.registry.route(message.recipient, message.conversation, message.id)
-            with self._span(message) if self.tracing.active else nullcontext(message) as sent:
+            with (
+                self.tracing.sending(message)
+                if self.tracing.active
+                else nullcontext(message) as sent
+            ):
                 await cell.mailbox.put(sent, 30.0)
         except UnknownAgent:
             self.dead_letter(message, "unknown")

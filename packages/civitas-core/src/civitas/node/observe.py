@@ -39,7 +39,8 @@ class Observer:
                     metrics.restarted(name)
                 case "gave_up":
                     metrics.gave_up(name)
-        if self._tracing.active and cause is not None and cause.headers:
+        # The crash itself is an event of the span it happened in.
+        if type != "crashed" and self._tracing.active and cause is not None and cause.headers:
             attributes = {names.AGENT_NAME: name, names.EXIT_REASON: reason}
             if failure is not None:
                 attributes[names.ERROR_TYPE] = error_type

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from civitas.errors import (
@@ -77,7 +77,7 @@ class Router:
         )
         cell = self.registry.route(to, conversation, message.id)
         if self.tracing.active:
-            with self._span(message) as message:
+            with self.tracing.sending(message) as message:
                 await cell.mailbox.put(message, timeout)
         elif not cell.mailbox.offer(message):
             await cell.mailbox.put(message, timeout)
@@ -123,7 +123,7 @@ class Router:
         )
         try:
             if self.tracing.active:
-                with self._span(message) as message:
+                with self.tracing.sending(message) as message:
                     return await self._ask(cell, message, seconds)
             return await self._ask(cell, message, seconds)
         finally:
@@ -145,7 +145,11 @@ class Router:
             sender, to, payload, message_type, timeout, conversation, headers, True
         )
         chunks = self._streams[message.id] = Chunks()
-        with self._span(message) if self.tracing.active else nullcontext(message) as message:
+        with (
+            self.tracing.sending(message)
+            if self.tracing.active
+            else nullcontext(message) as message
+        ):
             answer = self.loop.create_task(self._ask(cell, message, seconds))
             answer.add_done_callback(lambda _: chunks.end())
             try:
@@ -271,19 +275,6 @@ class Router:
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
         )
-
-    @contextmanager
-    def _span(self, message: Message) -> Iterator[Message]:
-        """The span of a message on its way, and the message with that span in its headers."""
-        tracing = self.tracing
-        span = tracing.start_send(message.recipient, message.type, message.id, message.conversation)
-        try:
-            yield message.with_headers({**message.headers, **tracing.inject(span)})
-        except Exception as error:
-            tracing.fail(span, error)
-            raise
-        finally:
-            span.end()
 
     def _check_open(self, sender: Incarnation | None) -> None:
         if sender is None and not self.open:

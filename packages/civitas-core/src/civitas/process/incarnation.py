@@ -18,6 +18,7 @@ from civitas.process.exit_reason import KILLED, NORMAL, ExitReason, Failure
 from civitas.process.options import Delivery, choose
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
+from civitas.telemetry import names
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -256,10 +257,10 @@ class Incarnation:
                 failure = error
             if self.over:
                 return None
-            if span is not None:
-                self.node.tracing.fail(span, failure)
             action, failure = await self._decide(failure, message)
             if action is ErrorAction.RETRY and retries < options.max_retries:
+                if span is not None:
+                    span.record_exception(failure)
                 retries += 1
                 message = message.again(message.attempt + 1)
                 self.current = message
@@ -269,8 +270,12 @@ class Incarnation:
                 self.node.refuse(message, Failure.of(failure).as_error(self.name))
                 if action is ErrorAction.STOP:
                     self.end(NORMAL)
-                return failure
-            self._crash(message, failure)
+            else:
+                self._crash(message, failure)
+                if span is not None:
+                    self.node.tracing.event(span, names.EVENT_CRASH)
+            if span is not None:
+                self.node.tracing.fail(span, failure)
             return failure
 
     async def _handle(self, message: Message, timeout: float | None) -> Any:
