@@ -233,7 +233,7 @@ class Router:
                     deadline = handled.deadline
                     timeout = max(deadline - now, 0.0)
         cell = self.registry.route(to, conversation, id)
-        if sender is not None and handled is not None and handled is sender.current:
+        if sender is not None and sender.blocked_by(handled):
             if cycle := self.registry.cycle(sender.name, cell.name):
                 raise AskCycle(cycle)
             asking = sender.asking

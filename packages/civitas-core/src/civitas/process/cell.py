@@ -95,7 +95,9 @@ class Cell:
             agent = self._template._fresh()
             agent.name = self.name
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
-        except Exception as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             raise StartFailed(self.name, error) from error
         self.generation += 1
         self._incarnation = incarnation
@@ -202,6 +204,7 @@ class Cell:
                 return
         incarnation.leave_behind()
         self._task = None
+        self.node.exited(self.name, KILLED)
         logger.error(
             "agent %r ignores cancellation; its task is left behind and its messages go to the next incarnation. "
             "Let CancelledError through in its code",

@@ -24,7 +24,7 @@ __all__ = ["Context", "current_agent", "current_message"]
 current_agent: ContextVar[AgentProcess] = ContextVar("civitas_agent")
 """The agent whose code runs; also in its threads and in the tasks it starts."""
 
-current_message: ContextVar[Message] = ContextVar("civitas_message")
+current_message: ContextVar[Message | None] = ContextVar("civitas_message", default=None)
 """The message that agent handles: what it sends inherits its conversation and its deadline."""
 
 

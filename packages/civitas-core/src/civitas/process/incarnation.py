@@ -29,9 +29,9 @@ __all__ = ["Incarnation"]
 
 logger = logging.getLogger("civitas")
 
-# What a handler raises and the process survives to report. SystemExit is among them: a library that calls
-# sys.exit() in a tool must end its agent, not everybody's.
-_FAILURES = (Exception, SystemExit)
+# All else that user code raises ends its agent alone, and is told. SystemExit, for one: a library that calls sys.exit()
+# in a tool must end its agent, not everybody's.
+_EVERYBODYS = (KeyboardInterrupt, GeneratorExit)
 
 
 class Incarnation:
@@ -50,6 +50,7 @@ class Incarnation:
         "_deliveries",
         "_end",
         "_killed",
+        "_serving",
         "_simple",
         "agent",
         "asking",
@@ -84,10 +85,15 @@ class Incarnation:
         self._end: ExitReason | None = None
         self._killed = False
         self._abandoned = False
+        self._serving = False
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
         self._simple = agent._options.handle_timeout is None and inspect.iscoroutinefunction(
             agent.handle
         )
+
+    def blocked_by(self, message: Message | None) -> bool:
+        """Whether it takes no message while code waits that runs for `message`; None in `on_start` and `on_stop`."""
+        return message is self.current and (message is not None or not self._serving)
 
     # Signals: they overtake the mailbox.
 
@@ -120,7 +126,9 @@ class Incarnation:
     async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
         if self.steps is None:
-            self.steps = Steps(self.node.store, current_message.get())
+            message = current_message.get()
+            assert message is not None  # `AgentProcess.step` looked
+            self.steps = Steps(self.node.store, message)
         return await self.steps.run(key, lambda: self._call(function, *args))
 
     # The run.
@@ -140,15 +148,19 @@ class Incarnation:
                     return KILLED
                 started.set_exception(_as_exception(error))
                 return ExitReason.crashed(error)
-            except _FAILURES as error:
+            except _EVERYBODYS:
+                raise
+            except BaseException as error:
                 started.set_exception(_as_exception(error))
                 return ExitReason.crashed(error)
             started.set_result(None)
+            self._serving = True
             try:
                 reason = await self._serve()
             except asyncio.CancelledError:
                 self._give_back()
                 return KILLED
+            self._serving = False
             return KILLED if self._killed else await self._stop(reason)
         finally:
             self.over = True
@@ -164,6 +176,9 @@ class Incarnation:
 
     async def _stop(self, reason: ExitReason) -> ExitReason:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
+        current_message.set(
+            None
+        )  # what it sends now is no part of the last message, nor bound to its deadline
         try:
             async with asyncio.timeout(self.agent._options.shutdown_timeout):
                 await self._call(self.agent.on_stop)
@@ -171,7 +186,9 @@ class Incarnation:
             if not self._cancelled():
                 return reason
             return KILLED
-        except _FAILURES as error:
+        except _EVERYBODYS:
+            raise
+        except BaseException as error:
             logger.exception("agent %r: on_stop raised; it ends all the same", self.name)
             if reason.failure is None:
                 return ExitReason.crashed(error)
@@ -185,6 +202,10 @@ class Incarnation:
                 await mailbox.readable()
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
+                if message.attempt:
+                    self._deliveries.clear()
+                    self.steps = Steps(self.node.store, message)
+                    await self._forget_steps(message)
             else:
                 self.current = message
                 current_message.set(message)
@@ -196,12 +217,12 @@ class Incarnation:
                     await self._attempts(message, None)
                 if self.asking:
                     self.asking = []
-                if self.steps is not None:
-                    await self._forget_steps(message)
                 # Not in a finally: what a kill interrupts stays current, and `run` decides what becomes of it.
                 self.current = None
                 if self._abandoned:
                     self._live_on()
+                if self.steps is not None:
+                    await self._forget_steps(message)
         return self._end
 
     def _live_on(self) -> None:
@@ -247,13 +268,9 @@ class Incarnation:
                 if self._deliveries:
                     self._deliveries.clear()
                 return None
-            except asyncio.CancelledError as error:
-                if self._cancelled():
-                    if self._abandoned and not self._killed:
-                        return None
-                    raise
-                failure: BaseException = error
-            except _FAILURES as error:
+            except BaseException as error:
+                if self._was_abandoned(error):
+                    return None
                 failure = error
             if self.over:
                 return None
@@ -267,6 +284,7 @@ class Incarnation:
                 current_message.set(message)
                 continue
             if action is ErrorAction.SKIP or action is ErrorAction.STOP:
+                self._deliveries.clear()
                 self.node.refuse(message, Failure.of(failure).as_error(self.name))
                 if action is ErrorAction.STOP:
                     self.end(NORMAL)
@@ -308,50 +326,74 @@ class Incarnation:
         try:
             action = await self._call(self.agent.on_error, error, message)
             return choose(ErrorAction, action, f"what on_error of {self.name!r} returns"), error
-        except asyncio.CancelledError as raised:
-            if self._cancelled():
-                raise
-            return ErrorAction.ESCALATE, raised
-        except _FAILURES as raised:
+        except BaseException as raised:
+            if self._was_abandoned(raised):
+                return ErrorAction.SKIP, error
             raised.__context__ = raised.__context__ or error  # the traceback shows both
             return ErrorAction.ESCALATE, raised
+
+    def _was_abandoned(self, error: BaseException) -> bool:
+        """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""
+        if isinstance(error, _EVERYBODYS):
+            raise error
+        if self._killed:
+            raise asyncio.CancelledError from error  # also where it became something else on its way out
+        if self._abandoned:
+            return True
+        if isinstance(error, asyncio.CancelledError) and self._cancelled():
+            raise error
+        return False
 
     def _crash(self, message: Message, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""
         reason = ExitReason.crashed(error, message.headers)
         failure = reason.failure
         assert failure is not None
+        if self._end is not None:
+            logger.error(
+                "agent %r crashed on its last message before its stop: %s", self.name, reason
+            )
         self._end = reason
         if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
-            given = self._deliveries.get(message.id, 0) + 1
-            if given < self.agent._options.max_deliveries:
-                self._deliveries[message.id] = given
-                self.mailbox.put_back(message.again(message.attempt + 1))
-            else:
-                self._deliveries.clear()
-                self._drop(message, failure, "max_deliveries")
+            self._redeliver(message, failure)
             return
         self._drop(message, failure, "crashed")
         for waiting in self.mailbox.clear():
             self._drop(waiting, failure, "crashed")
 
+    def _redeliver(self, message: Message, failure: Failure) -> None:
+        """Leave `message` to the next incarnation, unless as many were given it as may be."""
+        given = self._deliveries.get(message.id, 0) + 1
+        if given < self.agent._options.max_deliveries:
+            self._deliveries[message.id] = given
+            self.mailbox.put_back(message.again(message.attempt + 1))
+        else:
+            self._deliveries.clear()
+            self._drop(message, failure, "max_deliveries")
+
     async def _forget_steps(self, message: Message) -> None:
         steps, self.steps = self.steps, None
-        if steps is not None and message.id not in self._deliveries:
+        if steps is None or message.id in self._deliveries:
+            return
+        try:
             await steps.forget()
+        except Exception:
+            # The message is finished all the same; what is left in the store does no harm.
+            logger.exception(
+                "agent %r: the steps of a finished message were not dropped", self.name
+            )
 
     def _give_back(self) -> None:
         """A kill met the handler: its message is redelivered where that was promised."""
         message, self.current = self.current, None
-        if message is not None:
-            if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
-                self.mailbox.put_back(message.again(message.attempt + 1))
-            else:
-                self.node.refuse(
-                    message,
-                    AgentTerminated(self.name, "it was stopped while it handled the message"),
-                )
-                self.node.dead_letter(message, "terminated")
+        if message is None:
+            return
+        why = "it was stopped while it handled the message"
+        if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
+            self._redeliver(message, Failure("CancelledError", why, ""))
+        else:
+            self.node.refuse(message, AgentTerminated(self.name, why))
+            self.node.dead_letter(message, "terminated")
 
     def _drop(self, message: Message, failure: Failure, reason: str) -> None:
         self.node.refuse(message, failure.as_error(self.name))
@@ -369,7 +411,7 @@ class Incarnation:
             return await function(*args)
         context = contextvars.copy_context()
         result = await self.node.loop.run_in_executor(
-            self.node.executor, context.run, function, *args
+            self.node.executor, context.run, _plain, function, *args
         )
         return await result if inspect.isawaitable(result) else result
 
@@ -379,3 +421,11 @@ def _as_exception(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _plain(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a plain `def` in its thread."""
+    try:
+        return function(*args)
+    except StopIteration as error:  # no future carries it; as in a coroutine
+        raise RuntimeError(f"{function.__qualname__} raised StopIteration") from error
