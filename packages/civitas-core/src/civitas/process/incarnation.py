@@ -283,18 +283,25 @@ class Incarnation:
                 self.current = message
                 current_message.set(message)
                 continue
-            if action is ErrorAction.SKIP or action is ErrorAction.STOP:
-                self._deliveries.clear()
-                self.node.refuse(message, Failure.of(failure).as_error(self.name))
-                if action is ErrorAction.STOP:
-                    self.end(NORMAL)
-            else:
-                self._crash(message, failure)
-                if span is not None:
-                    self.node.tracing.event(span, names.EVENT_CRASH)
-            if span is not None:
-                self.node.tracing.fail(span, failure)
+            self._fail(message, failure, action, span)
             return failure
+
+    def _fail(
+        self, message: Message, failure: BaseException, action: ErrorAction, span: Span | None
+    ) -> None:
+        """Give the message up, as `on_error` decided."""
+        tracing = self.node.tracing
+        if action is ErrorAction.SKIP or action is ErrorAction.STOP:
+            self._deliveries.clear()
+            self.node.refuse(message, Failure.of(failure).as_error(self.name))
+            if action is ErrorAction.STOP:
+                self.end(NORMAL)
+        else:
+            self._crash(message, failure)
+            if span is not None:
+                tracing.event(span, names.EVENT_CRASH)
+        if span is not None:
+            tracing.fail(span, failure)
 
     async def _handle(self, message: Message, timeout: float | None) -> Any:
         """Call a handler that is a plain `def` or has a time limit."""
