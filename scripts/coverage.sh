@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-floor=90
+floor=93
+# A process that a test kills leaves half a file behind: said, and left out.
 .venv/bin/python -m coverage combine --quiet
 .venv/bin/python -m coverage report --fail-under "$floor"
