@@ -1,16 +1,18 @@
-"""`civitas topology validate` and `show`."""
+"""`civitas topology validate`, `show` and `schema`."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
 from civitas.cli.console import stdout
+from civitas.cli.failures import Refused
 from civitas.cli.trees import topology_tree
 from civitas.plugins import PluginManager
 from civitas.topology import Topology, build, load, runtime_options
 
-__all__ = ["show_topology", "validate_topology"]
+__all__ = ["show_topology", "validate_topology", "write_schema"]
 
 
 def validate_topology(file: Path, *, imports: bool) -> None:
@@ -44,6 +46,28 @@ def show_topology(file: Path) -> None:
         facts = [f"{key} {value}" for key, value in process.given("env", "start").items()]
         facts += ["started elsewhere"] if not process.start else []
         console.print(f"process {name}  {', '.join(facts)}".rstrip(), markup=False)
+
+
+def write_schema(output: Path | None) -> None:
+    """Write the JSON Schema of topologies.
+
+    Args:
+        output: The file; stdout when None.
+    Raises:
+        Refused: The file cannot be written.
+    """
+    from civitas.topology.schema import json_schema
+
+    text = json.dumps(json_schema(), indent=2)
+    if output is None:
+        print(text)
+        return
+    try:
+        output.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{str(output)!r}: {error.strerror}") from error
+    print(f"{output}: written; name it in the first line of a topology:")
+    print(f"# yaml-language-server: $schema={output}")
 
 
 def _contents(topology: Topology) -> str:

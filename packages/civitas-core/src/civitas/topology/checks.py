@@ -15,14 +15,16 @@ from civitas.topology.yaml_reader import Path
 __all__ = ["check"]
 
 _KINDS = tuple(Child.model_fields)
+_PROVIDED = {"state": "{type: sqlite, path: civitas.db}", "model": "{type: NAME}"}
 
 
 def check(topology: Topology) -> list[Problem]:
     """Everything that is wrong, best found before anything looks at the entries of the children."""
     problems = _kinds(topology, ("supervision",), topology.supervision)
-    if topology.state is None and "state" in topology.model_fields_set:
-        text = "'state' is a mapping, such as {type: sqlite, path: civitas.db}; got nothing"
-        problems.append(topology.source.problem(("state",), text))
+    for key, example in _PROVIDED.items():
+        if getattr(topology, key) is None and key in topology.model_fields_set:
+            text = f"{key!r} is a mapping, such as {example}; got nothing"
+            problems.append(topology.source.problem((key,), text))
     if problems:
         return problems  # whoever walks the tree relies on each child having one kind
     for path, _, entry in topology.walk():

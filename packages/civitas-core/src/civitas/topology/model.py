@@ -1,7 +1,7 @@
 """The grammar of a topology as pydantic models: each field a key, each model a mapping.
 
 These models say what may be written; `checks` what must hold between several places; `limits` what this
-version cannot run yet. A JSON Schema for editors comes from here too.
+version cannot run yet; `descriptions` what each key is for. `schema` makes a JSON Schema of both for editors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, StrictBool
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from civitas.errors import ConfigurationError
@@ -73,7 +81,17 @@ def _text_of_scalar(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
+# Those with a validator of their own tell the JSON Schema, too, what they take.
+Name = Annotated[
+    str,
+    BeforeValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": r"^[^\s/*?\[\]]{1,200}$"}),
+]
+EnvironmentText = Annotated[
+    str,
+    BeforeValidator(_text_of_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
 Strategy = Annotated[RestartStrategy, _word(RestartStrategy)]
 Backoff = Annotated[BackoffPolicy, _word(BackoffPolicy)]
 Restart = Annotated[RestartType, _word(RestartType)]
@@ -133,7 +151,7 @@ class ProcessEntry(Entry):
     """An OS process; what is not given has a default."""
 
     python: Text | None = None
-    env: dict[str, Annotated[str, BeforeValidator(_text_of_scalar)]] = Field(default_factory=dict)
+    env: dict[str, EnvironmentText] = Field(default_factory=dict)
     cwd: Text | None = None
     start: StrictBool = True
     start_timeout: Seconds | None = 30.0

@@ -1,0 +1,115 @@
+"""What each key of a topology is for, in the words that editors show."""
+
+from __future__ import annotations
+
+from civitas.topology.model import (
+    AgentEntry,
+    Child,
+    ConversationPoolEntry,
+    DynamicSupervisorEntry,
+    Entry,
+    ProcessEntry,
+    ProvidedEntry,
+    RootEntry,
+    RuntimeEntry,
+    SupervisorEntry,
+    Topology,
+    TransportEntry,
+)
+
+__all__ = ["describe"]
+
+_LIMITS = {
+    "max_restarts": "How many restarts may fall into restart_window; one more, and it gives up.",
+    "restart_window": "Seconds in which restarts are counted.",
+    "backoff": "How the wait before a restart grows: none, constant, linear or exponential.",
+    "backoff_base": "Seconds of the first wait before a restart.",
+    "backoff_max": "Seconds of the longest wait before a restart.",
+    "restart": "When it is started again after it gave up: permanent (always), transient (unless it ended as it "
+    "should), temporary (never).",
+}
+
+_DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
+    Topology: {
+        "name": "Name of the system: prefix of subjects, sockets and its state folder.",
+        "transport": "What carries messages between OS processes.",
+        "state": "Where agents keep their state. Without it, in memory.",
+        "model": "Becomes self.llm of every agent.",
+        "tools": "Become self.tools of every agent.",
+        "serializer": "Wire format between OS processes: msgpack or json.",
+        "runtime": "Options of the runtime.",
+        "processes": "OS processes that differ from the defaults, by name.",
+        "supervision": "The root supervisor.",
+    },
+    TransportEntry: {
+        "type": "in_process, zmq or nats, or what a plugin brings; the other keys are its own.",
+    },
+    ProvidedEntry: {
+        "type": "What is built in (state: memory, sqlite) or what a plugin brings; the other keys are keywords of its "
+        "constructor. A relative path is relative to this file.",
+    },
+    RuntimeEntry: {
+        "drain_timeout": "Seconds a stop waits for the mailboxes to run empty.",
+        "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
+    },
+    ProcessEntry: {
+        "python": "Interpreter, or folder of a virtual environment; relative to this file.",
+        "env": "Added to the environment of the process.",
+        "cwd": "Working folder; relative to this file.",
+        "start": "false: somebody else starts it, and the root waits for it.",
+        "start_timeout": "Seconds to be ready in; null waits for ever.",
+        "hang_timeout": "Seconds after which a stuck event loop is a crash; null for never.",
+    },
+    AgentEntry: {
+        "name": "Address of the agent; unique in the system.",
+        "type": "Its class: package.module.Class, package.module:Class, or a short name of a plugin.",
+        "wrap": "Instead of type: an object of a framework, package.module:graph, or a function without arguments "
+        "that builds one.",
+        "args": "Keywords of the constructor that the class adds itself; they may also stand beside type.",
+        "process": "Name of the OS process it runs in.",
+        "replicas": "How many OS processes run it behind one name; needs process.",
+        "mailbox_size": "Messages its mailbox holds; who sends more waits.",
+        "restart": "When it is started again: permanent (always), transient (unless it ended as it should), "
+        "temporary (never).",
+        "shutdown_timeout": "Seconds to stop in before it is cancelled; 0 cancels at once, null waits for ever.",
+        "max_retries": "How often on_error may answer RETRY for one message.",
+        "handle_timeout": "Seconds a handler may take; null for no limit.",
+        "cancel_on_timeout": "Whether a handler is cancelled when whoever asked is gone.",
+        "delivery": "at_most_once, or at_least_once: what it was handling at a crash is handled again.",
+        "max_deliveries": "How many incarnations are given one message, with at_least_once.",
+    },
+    ConversationPoolEntry: {
+        "name": "Address of the pool; its processes are NAME/CONVERSATION.",
+        "idle_timeout": "Seconds without a message after which a conversation is put to sleep.",
+        "max_live": "Conversations awake at once; beyond it the longest idle one sleeps first.",
+        **{key: text for key, text in _LIMITS.items() if key != "restart"},
+    },
+    DynamicSupervisorEntry: {
+        "name": "Name of the supervisor; unique in the system.",
+        "max_children": "How many children it may have at once; null for no limit.",
+        **_LIMITS,
+    },
+    SupervisorEntry: {
+        "name": "Name of the supervisor; unique in the system.",
+        "strategy": "Who is restarted with a child that crashed: one_for_one (it alone), one_for_all (all), "
+        "rest_for_one (it and those after it).",
+        "children": "Its children in start order; they are stopped in reverse.",
+        **_LIMITS,
+    },
+    RootEntry: {},
+    Child: {
+        "agent": "An agent: a class of agents (type), or the object of a framework (wrap).",
+        "supervisor": "A supervisor and its children.",
+        "dynamic_supervisor": "A supervisor whose children come at run time.",
+        "conversation_pool": "A pool with a process of one agent for each conversation.",
+    },
+}
+
+
+def describe(model: type[Entry], key: str) -> str:
+    """What `key` of the mapping `model` is for."""
+    for each in model.__mro__:
+        text = _DESCRIPTIONS.get(each, {}).get(key)
+        if text is not None:
+            return text
+    raise KeyError(f"{key!r} of {model.__name__} has no description; write one here")
