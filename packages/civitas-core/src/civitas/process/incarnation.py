@@ -195,7 +195,7 @@ class Incarnation:
         return reason
 
     async def _serve(self) -> ExitReason:
-        mailbox, tracing = self.mailbox, self.node.tracing
+        agent, mailbox, tracing = self.agent, self.mailbox, self.node.tracing
         while self._end is None:
             message = mailbox.take()
             if message is None:
@@ -209,12 +209,15 @@ class Incarnation:
             else:
                 self.current = message
                 current_message.set(message)
-                # While nobody looks, one coroutine is between this loop and the handler: each further one was
-                # measured to cost as much as taking the message out of the mailbox.
-                if tracing.active or tracing.metrics.active:
-                    await self._observed(message)
+                if self._simple and not (tracing.active or tracing.metrics.active):
+                    # Nearly all messages come this way. A coroutine between this loop and the handler was measured to
+                    # cost as much as taking the message out of the mailbox, so there is none until something fails.
+                    try:
+                        self._finish(message, await agent.handle(message))
+                    except BaseException as error:
+                        await self._attempts(message, None, error)
                 else:
-                    await self._attempts(message, None)
+                    await self._observed(message)
                 if self.asking:
                     self.asking = []
                 # Not in a finally: what a kill interrupts stays current, and `run` decides what becomes of it.
@@ -249,42 +252,41 @@ class Incarnation:
             error = type(failure).__name__ if failure is not None else None
             metrics.processed(self.name, time.perf_counter() - began, error)
 
-    async def _attempts(self, message: Message, span: Span | None) -> BaseException | None:
-        """Handle a message, as often as `on_error` says; returns the error that remained."""
+    async def _attempts(
+        self, message: Message, span: Span | None, failure: BaseException | None = None
+    ) -> BaseException | None:
+        """Handle a message, as often as `on_error` says.
+
+        Args:
+            message: What to handle.
+            span: Where to record a failure.
+            failure: What the first attempt raised, where that was made already.
+
+        Returns:
+            The error that remained.
+        """
         options = self.agent._options
         retries = 0
         while True:
-            try:
-                if self._simple:
-                    result = await self.agent.handle(message)
-                else:
-                    result = await self._handle(message, options.handle_timeout)
-                if self.over:
+            if failure is None:
+                try:
+                    self._finish(message, await self._handle(message, options.handle_timeout))
                     return None
-                if isinstance(result, Message):
-                    self.node.answer(message, result)
-                else:
-                    self._no_reply(message, result)
-                if self._deliveries:
-                    self._deliveries.clear()
-                return None
-            except BaseException as error:
-                if self._was_abandoned(error):
-                    return None
-                failure = error
-            if self.over:
+                except BaseException as error:
+                    failure = error
+            if self._was_abandoned(failure) or self.over:
                 return None
             action, failure = await self._decide(failure, message)
-            if action is ErrorAction.RETRY and retries < options.max_retries:
-                if span is not None:
-                    span.record_exception(failure)
-                retries += 1
-                message = message.again(message.attempt + 1)
-                self.current = message
-                current_message.set(message)
-                continue
-            self._fail(message, failure, action, span)
-            return failure
+            if action is not ErrorAction.RETRY or retries >= options.max_retries:
+                self._fail(message, failure, action, span)
+                return failure
+            if span is not None:
+                span.record_exception(failure)
+            failure = None
+            retries += 1
+            message = message.again(message.attempt + 1)
+            self.current = message
+            current_message.set(message)
 
     def _fail(
         self, message: Message, failure: BaseException, action: ErrorAction, span: Span | None
@@ -304,7 +306,7 @@ class Incarnation:
             tracing.fail(span, failure)
 
     async def _handle(self, message: Message, timeout: float | None) -> Any:
-        """Call a handler that is a plain `def` or has a time limit."""
+        """Call the handler, in a thread and with a time limit where it wants that."""
         if timeout is None:
             return await self._call(self.agent.handle, message)
         try:
@@ -317,13 +319,20 @@ class Incarnation:
                 f"handle took longer than its handle_timeout of {timeout:g} s"
             ) from error
 
-    def _no_reply(self, message: Message, result: object) -> None:
-        if result is not None:
+    def _finish(self, message: Message, result: object) -> None:
+        """Hand on what the handler returned."""
+        if self.over:
+            return
+        if isinstance(result, Message):
+            self.node.answer(message, result)
+        elif result is not None:
             raise ConfigurationError(
                 f"handle of {self.name!r} returned {type(result).__name__}; return self.reply(...) or None"
             )
-        if message.reply_to is not None:
+        elif message.reply_to is not None:
             self.node.refuse(message, NoReply(self.name, message.type))
+        if self._deliveries:
+            self._deliveries.clear()
 
     async def _decide(
         self, error: BaseException, message: Message
