@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from civitas.cli import main
-from tests.core.cli.support import Result, Running
+from tests.core.cli.support import Result, Running, Terminal
+
+
+@pytest.fixture(autouse=True)
+def _state_folders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """State folders of this test's own, with a short path, as a socket needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
 
 
 @pytest.fixture
@@ -29,11 +39,23 @@ def civitas(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 
 
 @pytest.fixture
+def beside(civitas: Callable[..., Result]) -> Callable[..., Awaitable[Result]]:
+    """Call `civitas ARGUMENTS...` in a thread beside the test's event loop."""
+
+    async def call(*arguments: object) -> Result:
+        return await asyncio.to_thread(civitas, *arguments)
+
+    return call
+
+
+@pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """Start `civitas ARGUMENTS...` as a process of its own; killed if it outlives the test."""
     started: list[Running] = []
 
-    async def start_it(*arguments: object, cwd: Path | None = None) -> Running:
+    async def start_it(
+        *arguments: object, cwd: Path | None = None, stdin: IO[bytes] | None = None
+    ) -> Running:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -41,6 +63,7 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
             *map(str, arguments),
             cwd=cwd,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": ""},
+            stdin=stdin or asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -52,6 +75,20 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
         if each.process.returncode is None:
             each.process.kill()
             await each.process.communicate()
+
+
+@pytest.fixture
+async def terminal() -> AsyncIterator[Callable[..., Awaitable[Terminal]]]:
+    """Start `civitas ARGUMENTS...` on a terminal of its own; killed if it outlives the test."""
+    started: list[Terminal] = []
+
+    async def start_it(*arguments: object) -> Terminal:
+        started.append(await Terminal.start(*map(str, arguments)))
+        return started[-1]
+
+    yield start_it
+    for each in started:
+        await each.close()
 
 
 @pytest.fixture

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import re
 import signal
+import sys
 from dataclasses import dataclass
+from typing import Self
 
 import pytest
 
@@ -45,3 +50,68 @@ class Running:
         code = self.process.returncode
         assert code is not None
         return Result(code, "\n".join([*self.lines, out.decode()]), err.decode())
+
+
+class Terminal:
+    """A command on a terminal of its own, whose screen is read as text, control sequences left out."""
+
+    def __init__(self, process: asyncio.subprocess.Process, screen: int) -> None:
+        self.process = process
+        self._screen = screen
+        self._raw = b""
+
+    @property
+    def text(self) -> str:
+        return _text(self._raw)
+
+    @classmethod
+    async def start(cls, *arguments: str) -> Self:
+        """Start `civitas ARGUMENTS...`."""
+        screen, side = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "civitas.cli",
+            *arguments,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=side,
+            stdout=side,
+            stderr=side,
+        )
+        os.close(side)
+        return cls(process, screen)
+
+    async def until(self, words: str) -> str:
+        """Read up to `words`; returns what came since the last time."""
+        read = b""
+        while words not in _text(read):
+            part = await asyncio.to_thread(self._read)
+            self._raw += part
+            read += part
+            assert part, f"no {words!r} on the screen: {self.text!r}"
+        return _text(read)
+
+    def type(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    async def end(self) -> int:
+        """Read to the end; returns the exit code."""
+        while part := await asyncio.to_thread(self._read):
+            self._raw += part
+        return await self.process.wait()
+
+    async def close(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.end()
+        os.close(self._screen)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._screen, 65536)
+        except OSError:  # the other side is closed
+            return b""
+
+
+def _text(raw: bytes) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw.decode(errors="replace"))

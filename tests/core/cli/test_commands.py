@@ -18,8 +18,16 @@ COMMANDS = (
     ["init"],
     ["plugins"],
     ["demo"],
+    ["ask"],
+    ["send"],
+    ["top"],
+    ["state", "list"],
+    ["state", "show"],
+    ["state", "clear"],
     ["topology", "validate"],
     ["topology", "show"],
+    ["topology", "diff"],
+    ["topology", "schema"],
 )
 
 TOPOLOGY = """
@@ -79,7 +87,7 @@ def test_the_help_of_every_command_shows_examples(civitas: Civitas, command: lis
     assert f"civitas {' '.join(command)}" in examples
 
 
-@pytest.mark.parametrize("command", [[], ["topology"]])
+@pytest.mark.parametrize("command", [[], ["topology"], ["state"]])
 def test_without_a_command_the_help_is_shown(civitas: Civitas, command: list[str]) -> None:
     result = civitas(*command)
     assert result.code == 2

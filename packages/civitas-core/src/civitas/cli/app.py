@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from civitas.cli.app_state import state_app
+from civitas.cli.app_topology import topology_app
+from civitas.cli.options import TopologyFile, Verbose, examples
+
 __all__ = ["app"]
-
-
-def examples(*lines: str) -> str:
-    """The end of a help page; each line is a paragraph, as typer joins the lines of one."""
-    return "\n\n".join(["Examples:", *(f"  [b]{line}[/b]" for line in lines)])
-
 
 app = typer.Typer(
     name="civitas",
@@ -25,21 +23,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-topology_app = typer.Typer(
-    help="Check a topology, or look at its tree.",
-    epilog=examples(
-        "civitas topology validate topology.yaml", "civitas topology show topology.yaml"
-    ),
-    no_args_is_help=True,
-)
 app.add_typer(topology_app, name="topology")
-
-TopologyFile = Annotated[
-    Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.", show_default=False)
-]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Show tracebacks and everything that happens.")
-]
+app.add_typer(state_app, name="state")
 
 
 def _version(wanted: bool) -> None:
@@ -83,6 +68,115 @@ def run(
     raise typer.Exit(run_topology(topology, trace=trace, verbose=verbose))
 
 
+def _payload(text: str) -> Any:
+    from civitas.cli.payloads import parse_json
+
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _seconds(value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise typer.BadParameter(f"a number of seconds above 0; got {value:g}")
+    return value
+
+
+AgentName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the agent.", show_default=False)
+]
+Payload = Annotated[
+    str,
+    typer.Argument(
+        metavar="JSON",
+        help="The payload as JSON; - reads it from stdin.",
+        show_default=False,
+        callback=_payload,
+    ),
+]
+MessageType = Annotated[str, typer.Option("--type", metavar="T", help="Type of the message.")]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="S", help="Seconds to wait at most.", callback=_seconds),
+]
+Conversation = Annotated[
+    str | None,
+    typer.Option("--conversation", metavar="C", help="Id of the conversation it belongs to."),
+]
+
+
+@app.command(
+    epilog=examples(
+        """civitas ask topology.yaml counter '{"by": 2}'""",
+        """civitas ask topology.yaml writer '{"input": "a haiku"}' --timeout 120""",
+        """civitas ask topology.yaml support '{"input": "hi"}' --conversation user-42""",
+        "civitas ask topology.yaml planner - < plan.json",
+    )
+)
+def ask(
+    topology: TopologyFile,
+    name: AgentName,
+    payload: Payload,
+    type: MessageType = "message",
+    timeout: Timeout = 30.0,
+    conversation: Conversation = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print a reply that is text as it is, without quotes.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Ask an agent of the running system, and print the payload of its reply as JSON.
+
+    On a terminal it is indented, else one line. An error is one line on stderr
+    and exit code 1. Ctrl-C withdraws what was asked.
+    """
+    from civitas.cli.asking import Question, ask_agent
+
+    question = Question(name, payload, type, timeout, conversation)
+    ask_agent(topology, question, raw=raw, verbose=verbose)
+
+
+@app.command(
+    epilog=examples(
+        """civitas send topology.yaml counter '{"by": 2}'""",
+        "civitas send topology.yaml clock null --type tick",
+    )
+)
+def send(
+    topology: TopologyFile,
+    name: AgentName,
+    payload: Payload,
+    type: MessageType = "message",
+    timeout: Timeout = 30.0,
+    conversation: Conversation = None,
+    verbose: Verbose = False,
+) -> None:
+    """Send a message to an agent of the running system.
+
+    Waits only while the mailbox of that agent is full. Prints nothing.
+    """
+    from civitas.cli.asking import Question, send_to_agent
+
+    question = Question(name, payload, type, timeout, conversation)
+    send_to_agent(topology, question, verbose=verbose)
+
+
+@app.command(epilog=examples("civitas top topology.yaml", "civitas top topology.yaml --once"))
+def top(
+    topology: TopologyFile,
+    once: Annotated[bool, typer.Option("--once", help="Print the tree once and end.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Watch the tree of the running system: status, restarts, mailboxes, processes.
+
+    Refreshed each second, until the system stops or Ctrl-C.
+    """
+    from civitas.cli.watching import watch
+
+    watch(topology, once=once)
+
+
 @app.command(
     epilog=examples("civitas init hello", "civitas init . --name hello"),
 )
@@ -118,40 +212,3 @@ def demo(verbose: Verbose = False) -> None:
     from civitas.demo import main
 
     raise typer.Exit(main(verbose=verbose))
-
-
-@topology_app.command(
-    epilog=examples(
-        "civitas topology validate topology.yaml",
-        "civitas topology validate topology.yaml --no-import",
-    )
-)
-def validate(
-    topology: TopologyFile,
-    imports: Annotated[
-        bool,
-        typer.Option(
-            "--import/--no-import",
-            help="Whether to import what the file names and construct the agents too.",
-        ),
-    ] = True,
-    verbose: Verbose = False,
-) -> None:
-    """Check a topology as `run` would, without starting it.
-
-    Every mistake is one line with file, line and the nearest valid word.
-    """
-    from civitas.cli.topology import validate_topology
-
-    validate_topology(topology, imports=imports)
-
-
-@topology_app.command(epilog=examples("civitas topology show topology.yaml"))
-def show(topology: TopologyFile, verbose: Verbose = False) -> None:
-    """Show the supervision tree of a topology: strategies, restart types, processes.
-
-    Imports nothing that the file names.
-    """
-    from civitas.cli.topology import show_topology
-
-    show_topology(topology)

@@ -14,7 +14,9 @@ from civitas.cli.logs import show_logs
 from civitas.cli.reporting import Reporter
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.trees import running_tree
+from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.runtime import Runtime
+from civitas.topology import load
 
 __all__ = ["run_topology"]
 
@@ -33,17 +35,22 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     show_logs(verbose=verbose)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe sees each line at once
-    runtime = Runtime.from_config(topology)
-    code = 1
-    with (
-        _traces() if trace else nullcontext(),
-        StopSignals() as signals,
-        asyncio.Runner() as runner,
-    ):
-        try:
-            code = runner.run(_run(runtime, signals, topology, verbose=verbose))
-        finally:
-            leave_within(_LAST_SECONDS, code)
+    loaded = load(topology)
+    folder = state_folder(loaded.name, topology)
+    # First of all: a second system must end before it imports and starts what may do harm beside the first.
+    with SystemLock(loaded.name, folder):
+        runtime = Runtime.from_config(loaded)
+        code = 1
+        with (
+            _traces() if trace else nullcontext(),
+            StopSignals() as signals,
+            asyncio.Runner() as runner,
+        ):
+            door = ControlServer(runtime, folder)
+            try:
+                code = runner.run(_run(runtime, door, signals, topology, verbose=verbose))
+            finally:
+                leave_within(_LAST_SECONDS, code)
     return code
 
 
@@ -61,7 +68,9 @@ def _traces() -> Iterator[None]:
         waterfall.shutdown()
 
 
-async def _run(runtime: Runtime, signals: StopSignals, topology: Path, *, verbose: bool) -> int:
+async def _run(
+    runtime: Runtime, door: ControlServer, signals: StopSignals, topology: Path, *, verbose: bool
+) -> int:
     console = stdout()
     reporter = Reporter(console, runtime, verbose=verbose)
     stop = asyncio.create_task(signals.first())
@@ -74,9 +83,10 @@ async def _run(runtime: Runtime, signals: StopSignals, topology: Path, *, verbos
             await asyncio.gather(start, return_exceptions=True)
             return 0
         start.result()
-        console.print(running_tree(runtime.tree()))
-        reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
-        return await _until_stopped(runtime, reporter, stop)
+        async with door:
+            console.print(running_tree(runtime.tree()))
+            reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
+            return await _until_stopped(runtime, reporter, stop)
     finally:
         stop.cancel()
         await runtime.stop()

@@ -17,14 +17,14 @@ from civitas.topology.model import (
     Topology,
 )
 
-__all__ = ["running_tree", "topology_tree"]
+__all__ = ["count", "facts_of", "running_tree", "topology_tree"]
 
 
 def running_tree(tree: dict[str, Any]) -> Tree:
     """The tree of a running system, as `Runtime.tree` returns it."""
     text = _label(tree["name"], tree["kind"], tree["status"])
     if tree["restarts"]:
-        text.append(f", {_count(tree['restarts'], 'restart')}")
+        text.append(f", {count(tree['restarts'], 'restart')}")
     branch = Tree(text)
     for child in tree["children"]:
         branch.children.append(running_tree(child))
@@ -37,21 +37,22 @@ def topology_tree(topology: Topology) -> Tree:
 
 
 def _branch(kind: str, entry: Named) -> Tree:
-    branch = Tree(_label(entry.name, kind, ", ".join(_facts(entry))))
+    branch = Tree(_label(entry.name, kind, ", ".join(facts_of(entry))))
     if isinstance(entry, SupervisorEntry):
         for child in entry.children:
             branch.children.append(_branch(child.kind, child.entry))
     return branch
 
 
-def _facts(entry: Named) -> list[str]:
+def facts_of(entry: Named) -> list[str]:
+    """What to say of an entry of a topology beside its name and kind."""
     facts: list[str] = []
     if isinstance(entry, SupervisorEntry):
         facts.append(entry.strategy.value)
     if isinstance(entry, DynamicSupervisorEntry) and entry.max_children is not None:
-        facts.append(f"at most {_count(entry.max_children, 'child', 'children')}")
+        facts.append(f"at most {count(entry.max_children, 'child', 'children')}")
     if isinstance(entry, (SupervisorEntry, DynamicSupervisorEntry)):
-        facts.append(f"{_count(entry.max_restarts, 'restart')} in {entry.restart_window:g} s")
+        facts.append(f"{count(entry.max_restarts, 'restart')} in {entry.restart_window:g} s")
     if isinstance(entry, AgentEntry):
         facts.append(entry.type or f"wraps {entry.wrap}")
     if isinstance(entry, ConversationPoolEntry):
@@ -75,5 +76,6 @@ def _label(name: str, kind: str, rest: str) -> Text:
     return text
 
 
-def _count(number: int, noun: str, plural: str = "") -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 restart`, `2 restarts`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,87 @@
+"""`civitas state ...`: arguments, help, and where each command is carried out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from civitas.cli.options import TopologyFile, Verbose, examples
+
+__all__ = ["state_app"]
+
+state_app = typer.Typer(
+    help="Look at what agents have saved, or remove it; the system may run or not.",
+    epilog=examples(
+        "civitas state list topology.yaml",
+        "civitas state show topology.yaml counter",
+        "civitas state clear topology.yaml counter",
+    ),
+    no_args_is_help=True,
+)
+
+Key = Annotated[
+    str | None,
+    typer.Argument(metavar="KEY", help="One key; an agent's is its name.", show_default=False),
+]
+Prefix = Annotated[str, typer.Option("--prefix", metavar="P", help="Only keys that begin with it.")]
+All = Annotated[
+    bool, typer.Option("--all", help="The keys that Civitas keeps for itself too (civitas:...).")
+]
+
+
+@state_app.command(
+    "list",
+    epilog=examples(
+        "civitas state list topology.yaml", "civitas state list topology.yaml --prefix support/"
+    ),
+)
+def list_(
+    topology: TopologyFile, prefix: Prefix = "", all_: All = False, verbose: Verbose = False
+) -> None:
+    """List the keys in the state store of a topology, one on each line."""
+    from civitas.cli.states import list_keys
+
+    list_keys(topology, prefix=prefix, internal=all_)
+
+
+@state_app.command(
+    epilog=examples(
+        "civitas state show topology.yaml counter",
+        "civitas state show topology.yaml --prefix support/",
+    )
+)
+def show(
+    topology: TopologyFile,
+    key: Key = None,
+    prefix: Prefix = "",
+    all_: All = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print what is saved under a key as JSON; without a key, everything by its key."""
+    from civitas.cli.states import show_values
+
+    show_values(topology, key, prefix=prefix, internal=all_)
+
+
+@state_app.command(
+    epilog=examples(
+        "civitas state clear topology.yaml counter",
+        "civitas state clear topology.yaml --prefix support/ --yes",
+    )
+)
+def clear(
+    topology: TopologyFile,
+    key: Key = None,
+    prefix: Prefix = "",
+    all_: All = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Remove what is saved under a key; without a key, everything.
+
+    Asks first on a terminal; elsewhere it needs --yes.
+    """
+    from civitas.cli.states import clear_values
+
+    clear_values(topology, key, prefix=prefix, internal=all_, yes=yes)

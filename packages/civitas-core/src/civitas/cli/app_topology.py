@@ -1,0 +1,106 @@
+"""`civitas topology ...`: arguments, help, and where each command is carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from civitas.cli.options import TopologyFile, Verbose, examples
+
+__all__ = ["topology_app"]
+
+topology_app = typer.Typer(
+    help="Check a topology, look at its tree, compare two of them.",
+    epilog=examples(
+        "civitas topology validate topology.yaml",
+        "civitas topology show topology.yaml",
+        "civitas topology diff old.yaml new.yaml",
+        "civitas topology schema --output topology.schema.json",
+    ),
+    no_args_is_help=True,
+)
+
+
+@topology_app.command(
+    epilog=examples(
+        "civitas topology validate topology.yaml",
+        "civitas topology validate topology.yaml --no-import",
+    )
+)
+def validate(
+    topology: TopologyFile,
+    imports: Annotated[
+        bool,
+        typer.Option(
+            "--import/--no-import",
+            help="Whether to import what the file names and construct the agents too.",
+        ),
+    ] = True,
+    verbose: Verbose = False,
+) -> None:
+    """Check a topology as `run` would, without starting it.
+
+    Every mistake is one line with file, line and the nearest valid word.
+    """
+    from civitas.cli.topology import validate_topology
+
+    validate_topology(topology, imports=imports)
+
+
+@topology_app.command(epilog=examples("civitas topology show topology.yaml"))
+def show(topology: TopologyFile, verbose: Verbose = False) -> None:
+    """Show the supervision tree of a topology: strategies, restart types, processes.
+
+    Imports nothing that the file names.
+    """
+    from civitas.cli.topology import show_topology
+
+    show_topology(topology)
+
+
+@topology_app.command(
+    epilog=examples(
+        "civitas topology diff old.yaml new.yaml", "civitas topology diff a.yaml b.yaml --json"
+    )
+)
+def diff(
+    old: Annotated[
+        Path, typer.Argument(metavar="A", help="The topology before.", show_default=False)
+    ],
+    new: Annotated[
+        Path, typer.Argument(metavar="B", help="The topology after.", show_default=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what changes from one topology to another: agents, supervisors, options, order.
+
+    Compares what they mean, not how they are written, and imports nothing.
+    Exit code 0 when they mean the same, 1 when not.
+    """
+    from civitas.cli.differences import print_differences
+
+    raise typer.Exit(print_differences(old, new, as_json=as_json))
+
+
+@topology_app.command(
+    epilog=examples(
+        "civitas topology schema", "civitas topology schema --output topology.schema.json"
+    )
+)
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Write it to a file.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Print the JSON Schema of topology files, with which editors complete and check them.
+
+    Name it in the first line of a topology:
+    # yaml-language-server: $schema=topology.schema.json
+    """
+    from civitas.cli.topology import write_schema
+
+    write_schema(output)

@@ -1,0 +1,108 @@
+"""Payloads on a command line, where they are JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import Any
+
+__all__ = ["json_text", "parse_json", "print_payload"]
+
+_HINT = """Put it in single quotes and text in double ones: '{"n": 1}', '"text"'"""
+
+
+def parse_json(text: str) -> Any:
+    """The value of an argument; `-` is what stands on stdin.
+
+    Raises:
+        ValueError: It is not JSON; says where it is not.
+    """
+    source = ""
+    if text == "-":
+        source = " on stdin"
+        try:
+            text = sys.stdin.buffer.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"what stands on stdin is not UTF-8 (byte {error.start})") from None
+    if not text.strip():
+        raise ValueError(f"nothing{source}. {_HINT}; null is a payload too")
+    try:
+        return json.loads(text, object_pairs_hook=_mapping)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        near = text[error.pos : error.pos + 20].partition("\n")[0]
+        at = f" at {near!r}" if near else ", where it ends"
+        raise ValueError(f"not JSON{source}, {where}{at}: {error.msg}. {_HINT}") from None
+    except RecursionError:
+        raise ValueError(f"the JSON{source} is nested too deeply for a payload") from None
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object; take one out")
+    return mapping
+
+
+def print_payload(value: Any, *, raw: bool = False) -> None:
+    """Print a value as JSON on stdout: in colours and indented on a terminal, else on one line.
+
+    Args:
+        value: Plain data.
+        raw: Whether text is printed as it is, without quotes and escapes.
+    """
+    if raw and isinstance(value, str):
+        print(value)
+    elif sys.stdout.isatty():
+        from civitas.cli.console import stdout
+
+        stdout().print_json(json_text(value))
+    else:
+        print(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """`value` as JSON on one line; what JSON has no form for is text that people can read."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(_readable(value), ensure_ascii=not utf8)
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case dict():
+            return {_key(key): _readable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case set() | frozenset():
+            # In order, so that the same set is printed the same way twice.
+            items = [_readable(item) for item in value]
+            try:
+                return sorted(items)
+            except TypeError:
+                return sorted(items, key=json.dumps)
+        case bytes():
+            return _text(value)
+    isoformat = getattr(value, "isoformat", None)
+    return isoformat() if isoformat is not None else str(value)
+
+
+def _key(key: Any) -> Any:
+    """Keys of JSON are text; `json` writes numbers, true, false and null as such by itself."""
+    readable = _readable(key)
+    return readable if isinstance(readable, (str, int, float, bool)) or key is None else str(key)
+
+
+def _text(raw: bytes) -> str:
+    """Bytes as the text they most likely are, else in hexadecimal digits."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return f"0x{raw.hex()}"
+    return text if text.isprintable() else f"0x{raw.hex()}"

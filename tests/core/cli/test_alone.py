@@ -1,0 +1,115 @@
+"""One system of a topology at a time, and none that a kill leaves half alive."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tests.core.cli.support import Result, Running
+
+Start = Callable[..., Awaitable[Running]]
+Beside = Callable[..., Awaitable[Result]]
+Project = Callable[..., Path]
+
+COUNTS = """
+print("imported", flush=True)
+
+class Counts(AgentProcess):
+    async def on_start(self):
+        self.state["n"] = self.state.get("n", 0) + 1
+        await self.checkpoint()
+        print("started", self.state["n"], flush=True)
+
+    async def handle(self, message):
+        return self.reply(self.state["n"])
+"""
+
+STATE = "state: {type: sqlite, path: state.db}"
+
+
+async def test_a_second_system_of_a_topology_ends_before_it_imports_anything(
+    start: Start, beside: Beside, project: Project
+) -> None:
+    topology = project(COUNTS, "name: c, type: team.Counts", top=STATE)
+    first = await start("run", topology)
+    await first.until("ready")
+    second = await (await start("run", topology)).end()
+    assert (second.code, second.out.strip()) == (1, "")
+    (line,) = second.err.splitlines()
+    assert line == (
+        f"civitas: system 'civitas' runs already (process {first.process.pid}); stop that first"
+    )
+    asked = await beside("ask", topology, "c", "null")
+    assert asked.out.strip() == "1"
+    first.signal(signal.SIGTERM)
+    assert (await first.end()).code == 0
+
+
+async def test_a_system_that_is_still_starting_takes_no_questions_and_no_second(
+    start: Start, beside: Beside, project: Project
+) -> None:
+    source = """
+    class Slow(AgentProcess):
+        async def on_start(self):
+            print("starting", flush=True)
+            await asyncio.Event().wait()
+    """
+    topology = project(source, "name: s, type: team.Slow")
+    first = await start("run", topology)
+    await first.until("starting")
+    asked = await beside("ask", topology, "s", "null")
+    assert asked.code == 1
+    assert f"is starting or stopping at this moment (process {first.process.pid})" in asked.err
+    second = await (await start("run", topology)).end()
+    assert second.code == 1
+    assert "runs already" in second.err
+
+
+async def test_after_a_kill_the_next_run_finds_nothing_in_its_way(
+    start: Start, beside: Beside, project: Project
+) -> None:
+    topology = project(COUNTS, "name: c, type: team.Counts", top=STATE)
+    for number in (1, 2, 3):
+        run = await start("run", topology)
+        await run.until(f"started {number}")
+        await run.until("ready")
+        asked = await beside("ask", topology, "c", "null")
+        assert asked.out.strip() == str(number)
+        run.signal(signal.SIGKILL)
+        await run.end()
+        asked = await beside("ask", topology, "c", "null")
+        assert "does not run here" in asked.err
+
+
+async def test_a_child_that_an_agent_forked_is_not_taken_for_the_killed_system(
+    start: Start, beside: Beside, project: Project
+) -> None:
+    source = """
+    import os, signal
+
+    class Forks(AgentProcess):
+        async def on_start(self):
+            child = os.fork()
+            if not child:
+                os.close(1)
+                os.close(2)
+                signal.pause()
+            print("forked", child, flush=True)
+    """
+    topology = project(source, "name: f, type: team.Forks")
+    run = await start("run", topology)
+    child = int((await run.until("forked")).split()[-1])
+    try:
+        await run.until("ready")
+        run.signal(signal.SIGKILL)
+        await run.end()
+        asked = await beside("ask", topology, "f", "null")
+        assert "does not run here" in asked.err
+        again = await start("run", topology)
+        other = int((await again.until("forked")).split()[-1])
+        os.kill(other, signal.SIGKILL)
+        await again.until("ready")
+    finally:
+        os.kill(child, signal.SIGKILL)
