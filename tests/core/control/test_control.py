@@ -262,3 +262,15 @@ def test_a_long_name_of_wide_characters_makes_a_short_folder(tmp_path: Path) -> 
 
 def test_two_topologies_of_one_name_have_folders_of_their_own(tmp_path: Path) -> None:
     assert state_folder("team", tmp_path / "a.yaml") != state_folder("team", tmp_path / "b.yaml")
+
+
+def test_without_a_runtime_folder_of_ones_own_the_temporary_one_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topology = tmp_path / "topology.yaml"
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    without = state_folder("team", topology)
+    for unusable in (tmp_path / "nowhere", topology):
+        topology.touch()
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(unusable))
+        assert state_folder("team", topology) == without

@@ -19,15 +19,16 @@ _LONGEST_PATH = 103
 def state_folder(name: str, topology: Path) -> Path:
     """The folder of the system `name` that `topology` describes; it need not exist.
 
-    It lies below ``XDG_RUNTIME_DIR``, or below the system's folder for temporary files. Its name is short, as the path
-    of a socket may have a hundred characters only, and carries a digest, as two topologies may share a name.
+    It lies below ``XDG_RUNTIME_DIR`` where that is a folder of this user's, else below the one for temporary files. Its
+    name is short, as the path of a socket may have a hundred characters only, and carries a digest, as two topologies
+    may share a name.
 
     Raises:
         ConfigurationError: There is no folder for temporary files.
     """
     digest = hashlib.sha256(os.fsencode(topology.resolve())).hexdigest()[:8]
     above = os.environ.get("XDG_RUNTIME_DIR")
-    base = Path(above) / "civitas" if above else _own_temporary_folder()
+    base = Path(above) / "civitas" if above and _is_ours(above) else _own_temporary_folder()
     short = name.encode()[:32].decode(errors="ignore")
     return base / f"{short}-{digest}"
 
@@ -73,6 +74,15 @@ def check_state_folder(folder: Path) -> None:
             raise ConfigurationError(
                 f"the state folder {each} is not this user's alone; remove it, or give it mode 700"
             )
+
+
+def _is_ours(folder: str) -> bool:
+    # After `su` it is that of somebody else; in a container it may not be there.
+    try:
+        found = Path(folder).stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
