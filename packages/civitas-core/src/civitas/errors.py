@@ -154,16 +154,21 @@ class HandlerFailed(DeliveryError):
     """
 
     def __init__(
-        self, agent: str, error_type: str, error_message: str, remote_traceback: str = ""
+        self, agent: str, error_type: str, error_message: str, remote_traceback: object = ""
     ) -> None:
         self.agent = agent
         self.error_type = error_type
         self.error_message = error_message
-        self.remote_traceback = remote_traceback
+        self._remote_traceback = remote_traceback
         super().__init__(
             f"{agent!r} failed: {error_type}: {error_message}. "
             ".remote_traceback says where; mend that, or let its on_error retry or skip the message"
         )
+
+    @property
+    def remote_traceback(self) -> str:
+        """The original traceback; what was given becomes text when it is read."""
+        return str(self._remote_traceback)
 
 
 class NoReply(DeliveryError):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from traceback import TracebackException
 
 from civitas.errors import HandlerFailed
 
 __all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "Failure"]
+
+logger = logging.getLogger("civitas")
 
 
 class ExitKind(StrEnum):
@@ -28,6 +31,36 @@ class ExitKind(StrEnum):
     """Its OS process or machine went away."""
 
 
+class Trace:
+    """A traceback that becomes text when somebody reads it: making the text takes longer than a whole restart.
+
+    It holds no frame, so nothing that the failed code used is kept alive.
+
+    Args:
+        error: What was raised.
+        instead: The text where no traceback can be had.
+    """
+
+    __slots__ = ("_captured", "_text")
+
+    def __init__(self, error: BaseException, instead: str) -> None:
+        self._text = instead
+        self._captured: TracebackException | None = None
+        try:
+            self._captured = TracebackException.from_exception(error, lookup_lines=False)
+        except Exception:
+            logger.debug("no traceback could be had of a %s", type(error).__name__, exc_info=True)
+
+    def __str__(self) -> str:
+        captured, self._captured = self._captured, None
+        if captured is not None:
+            try:
+                self._text = "".join(captured.format())
+            except Exception:
+                logger.debug("a traceback could not be made into text", exc_info=True)
+        return self._text
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An error as plain data, as it travels between OS processes.
@@ -35,12 +68,12 @@ class Failure:
     Attributes:
         error_type: Bare class name.
         error_message: The error's text.
-        traceback: The whole traceback as text.
+        trace: What becomes the traceback as text.
     """
 
     error_type: str
     error_message: str
-    traceback: str
+    trace: Trace | str
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -49,15 +82,17 @@ class Failure:
             text = str(error)
         except Exception as broken:
             text = f"(its text raised {type(broken).__name__})"
-        try:
-            trace = "".join(traceback.format_exception(error))
-        except Exception:
-            trace = f"{type(error).__name__}: {text}"
-        return cls(type(error).__name__, text, trace)
+        kind = type(error).__name__
+        return cls(kind, text, Trace(error, f"{kind}: {text}"))
+
+    @property
+    def traceback(self) -> str:
+        """The whole traceback as text."""
+        return str(self.trace)
 
     def as_error(self, agent: str) -> HandlerFailed:
         """The error that whoever asked `agent` gets."""
-        return HandlerFailed(agent, self.error_type, self.error_message, self.traceback)
+        return HandlerFailed(agent, self.error_type, self.error_message, self.trace)
 
     def __str__(self) -> str:
         return f"{self.error_type}: {self.error_message}"

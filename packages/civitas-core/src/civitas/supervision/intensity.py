@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 __all__ = ["RestartIntensity"]
 
@@ -19,6 +19,8 @@ class RestartIntensity:
         self.max_restarts = max_restarts
         self.window = window
         self._times: deque[tuple[float, str]] = deque()
+        # Counted as they come and go: a look through all of them would cost more than a restart where many are allowed.
+        self._of: Counter[str] = Counter()
 
     def add(self, child: str, now: float) -> bool:
         """Count a restart of `child` at `now`, in seconds of any steady clock.
@@ -28,12 +30,16 @@ class RestartIntensity:
         """
         self._forget(now)
         self._times.append((now, child))
+        self._of[child] += 1
         return len(self._times) <= self.max_restarts
 
     def of(self, child: str) -> int:
         """How many of the restarts within the window `child` caused."""
-        return sum(1 for _, name in self._times if name == child)
+        return self._of[child]
 
     def _forget(self, now: float) -> None:
         while self._times and now - self._times[0][0] > self.window:
-            self._times.popleft()
+            _, child = self._times.popleft()
+            self._of[child] -= 1
+            if not self._of[child]:
+                del self._of[child]

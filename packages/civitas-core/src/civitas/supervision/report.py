@@ -38,8 +38,9 @@ class Reporter:
     def crashed(self, child: Child, reason: ExitReason) -> None:
         """A child ended as it should not have."""
         self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
-        trace = f"\n{reason.failure.traceback}" if reason.failure is not None else ""
-        self._log("child_terminated", f"{reason}{trace}", child.name)
+        if logger.isEnabledFor(logging.ERROR):  # the text of a traceback is dear
+            trace = f"\n{reason.failure.traceback}" if reason.failure is not None else ""
+            self._log("child_terminated", f"{reason}{trace}", child.name)
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""

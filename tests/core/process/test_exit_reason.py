@@ -1,0 +1,44 @@
+"""Failures: errors as plain data."""
+
+from __future__ import annotations
+
+import weakref
+
+from civitas.process import Failure
+
+
+class Thing:
+    pass
+
+
+def failing(seen: list[weakref.ref[Thing]]) -> Failure:
+    thing = Thing()
+    seen.append(weakref.ref(thing))
+    try:
+        raise ValueError("as told")
+    except ValueError as error:
+        return Failure.of(error)
+
+
+def test_the_traceback_of_a_failure_is_text_that_shows_the_line() -> None:
+    failure = failing([])
+    assert failure.traceback.endswith("ValueError: as told\n")
+    assert 'raise ValueError("as told")' in failure.traceback
+    assert failure.as_error("a").remote_traceback == failure.traceback
+
+
+def test_a_failure_keeps_nothing_of_the_failed_code_alive() -> None:
+    seen: list[weakref.ref[Thing]] = []
+    failure = failing(seen)
+    assert seen[0]() is None
+    assert failure.error_type == "ValueError"
+
+
+def test_an_error_whose_text_cannot_be_had_is_described_all_the_same() -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise KeyError("no text")
+
+    failure = Failure.of(Broken())
+    assert failure.error_message == "(its text raised KeyError)"
+    assert "Broken" in failure.traceback
