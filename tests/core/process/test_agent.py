@@ -323,3 +323,20 @@ def test_a_wrong_keyword_is_refused_with_agent_and_keyword(
     with pytest.raises(ConfigurationError, match=words) as caught:
         AgentProcess("a", **keywords)
     assert "AgentProcess('a')" in str(caught.value)
+
+
+async def test_a_subclass_may_use_any_name_that_does_not_begin_with_civitas() -> None:
+    class Plain(AgentProcess):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self._options = self._call = self._running = self._incarnation = "mine"
+            self._handled = self._fresh = self._used = self._state = "mine"
+
+        async def handle(self, message: Message) -> Message | None:
+            if message.type == "crash":
+                raise ValueError
+            return self.reply([self._options, self._call, self._running, self._handled])
+
+    async with alone(Plain("a")) as runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("a", 1)).payload == ["mine"] * 4

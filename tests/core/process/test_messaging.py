@@ -117,7 +117,7 @@ async def test_a_stream_that_is_left_before_its_turn_is_never_handled(journal: J
         await journal.until("hold a")
         messages = runtime.stream("a", 1)
         reading = asyncio.ensure_future(anext(messages))
-        await eventually(lambda: len(actor._incarnation.mailbox) == 1)  # type: ignore[union-attr]
+        await eventually(lambda: len(actor._civitas_incarnation.mailbox) == 1)  # type: ignore[union-attr]
         reading.cancel()
         await asyncio.wait({reading})
         await messages.aclose()

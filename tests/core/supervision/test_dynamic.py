@@ -283,7 +283,9 @@ async def test_each_child_gets_its_shutdown_timeout(
         runtime.stop() if how == "stop" else runtime.terminate_child("sessions", "busy")
     )
     if told_to_stop:
-        await eventually(lambda: busy._incarnation is not None and busy._incarnation._end)
+        await eventually(
+            lambda: busy._civitas_incarnation is not None and busy._civitas_incarnation._end
+        )
         busy.release.set()
         assert (await asking).payload == 1
     else:

@@ -159,20 +159,20 @@ def test_a_tree_is_built_as_it_is_written(
     )
     assert isinstance(one, AgentProcess)
     assert (type(one).__name__, one.name, one.style) == ("Planner", "one", "terse")  # type: ignore[attr-defined]
-    assert one._options.restart is RestartType.TRANSIENT
+    assert one._civitas_options.restart is RestartType.TRANSIENT
     assert isinstance(inner, Supervisor)
     assert inner.restart is RestartType.TEMPORARY
     two, three = inner.children
     assert isinstance(two, AgentProcess)
-    assert (two.size, two._options.mailbox_size) == (3, 5)  # type: ignore[attr-defined]
+    assert (two.size, two._civitas_options.mailbox_size) == (3, 5)  # type: ignore[attr-defined]
     assert isinstance(three, ThingAgent)
     assert type(three.thing).__name__ == "Thing"
-    assert three._options.delivery is Delivery.AT_LEAST_ONCE
+    assert three._civitas_options.delivery is Delivery.AT_LEAST_ONCE
     assert sessions == DynamicSupervisor("sessions", max_children=5, max_restarts=1)
     assert isinstance(pool, ConversationPool)
     assert pool == ConversationPool("support", pool.child, max_live=9, max_restarts=1)
     assert isinstance(pool.child, ThingAgent)
-    assert pool.child._options.restart is RestartType.TRANSIENT
+    assert pool.child._civitas_options.restart is RestartType.TRANSIENT
 
 
 def test_a_class_inside_a_class_is_found(make: Make) -> None:

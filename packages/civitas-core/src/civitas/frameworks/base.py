@@ -152,7 +152,7 @@ class FrameworkAgent(AgentProcess):
             spans.close()
 
     def _run_span(self, message: Message) -> AbstractContextManager[Span]:
-        tracing = self._running().node.tracing
+        tracing = self._civitas_running().node.tracing
         make = tracing.agent_span if self.operation == "invoke_agent" else tracing.workflow_span
         return make(self.name, **{names.CONVERSATION: message.conversation})
 

@@ -80,19 +80,19 @@ class AgentProcess:
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - the constructor call is kept, for restarts
         self = super().__new__(cls)
-        self._call = (args, kwargs)
-        self._used = False
+        self._civitas_call = (args, kwargs)
+        self._civitas_used = False
         return self
 
-    _call: tuple[tuple[Any, ...], dict[str, Any]]
-    _used: bool
+    _civitas_call: tuple[tuple[Any, ...], dict[str, Any]]
+    _civitas_used: bool
 
-    def _fresh(self) -> Self:
+    def _civitas_fresh(self) -> Self:
         """An instance nobody ran yet: this one, or another from the same constructor call."""
-        if self._used:
-            args, kwargs = self._call
-            return type(self)(*args, **kwargs)._fresh()
-        self._used = True
+        if self._civitas_used:
+            args, kwargs = self._civitas_call
+            return type(self)(*args, **kwargs)._civitas_fresh()
+        self._civitas_used = True
         return self
 
     def __init__(
@@ -117,7 +117,7 @@ class AgentProcess:
             raise ConfigurationError(
                 f"{who}cancel_on_timeout is True or False; got {cancel_on_timeout!r}"
             )
-        self._options = AgentOptions(
+        self._civitas_options = AgentOptions(
             mailbox_size=int(positive(mailbox_size, f"{who}mailbox_size", whole=True)),
             restart=choose(RestartType, restart, f"{who}restart"),
             shutdown_timeout=shutdown_timeout,
@@ -128,7 +128,7 @@ class AgentProcess:
             max_deliveries=int(positive(max_deliveries, f"{who}max_deliveries", whole=True)),
         )
         self.state = {}
-        self._incarnation: Incarnation | None = None
+        self._civitas_incarnation: Incarnation | None = None
 
     # What a subclass writes.
 
@@ -155,18 +155,18 @@ class AgentProcess:
     @property
     def store(self) -> StateStore:
         """The runtime's StateStore."""
-        return self._running().node.store
+        return self._civitas_running().node.store
 
     @property
     def llm(self) -> ModelProvider | None:
         """The runtime's ModelProvider; None where none is configured."""
-        llm: ModelProvider | None = self._running().node.llm
+        llm: ModelProvider | None = self._civitas_running().node.llm
         return llm
 
     @property
     def tools(self) -> ToolRegistry | None:
         """The runtime's tools, by name; None where none are configured."""
-        tools: ToolRegistry | None = self._running().node.tools
+        tools: ToolRegistry | None = self._civitas_running().node.tools
         return tools
 
     async def send(
@@ -195,7 +195,7 @@ class AgentProcess:
             AgentTerminated: It was stopped for good.
             PayloadError: `payload` cannot be sent.
         """
-        process = self._running()
+        process = self._civitas_running()
         await process.node.send(process, to, payload, message_type, timeout, conversation, headers)
 
     async def ask(
@@ -235,7 +235,7 @@ class AgentProcess:
             AskCycle: The ask would wait for itself. Raised at once.
             PayloadError: `payload` cannot be sent.
         """
-        process = self._running()
+        process = self._civitas_running()
         return await process.node.ask(
             process, to, payload, message_type, timeout, conversation, headers
         )
@@ -257,7 +257,7 @@ class AgentProcess:
         Returns:
             How many accepted it.
         """
-        process = self._running()
+        process = self._civitas_running()
         return await process.node.broadcast(
             process, pattern, payload, message_type, timeout, conversation, headers
         )
@@ -287,7 +287,7 @@ class AgentProcess:
         Raises:
             DeliveryError: As for `ask`, out of the iteration.
         """
-        process = self._running()
+        process = self._civitas_running()
         return process.node.stream(
             process, to, payload, message_type, timeout, conversation, headers
         )
@@ -298,7 +298,7 @@ class AgentProcess:
         Raises:
             PayloadError: `payload` cannot be sent; like any exception in a handler if it is let out.
         """
-        request = self._handled("reply()")
+        request = self._civitas_handled("reply()")
         return new_message(
             message_type,
             self.name,
@@ -316,8 +316,8 @@ class AgentProcess:
         Raises:
             PayloadError: `payload` cannot be sent.
         """
-        process = self._running()
-        request = self._handled("emit()")
+        process = self._civitas_running()
+        request = self._civitas_handled("emit()")
         if request.wants_chunks:
             chunk = new_message(
                 message_type,
@@ -343,12 +343,12 @@ class AgentProcess:
         Returns:
             The recorded result, as plain data.
         """
-        self._handled("step()")
-        return await self._running().step(key, fn, args)
+        self._civitas_handled("step()")
+        return await self._civitas_running().step(key, fn, args)
 
     def idempotency_key(self, key: str) -> str:
         """A text for an outside service: the same for each delivery of the message being handled."""
-        return f"{self._handled('idempotency_key()').id}:{key}"
+        return f"{self._civitas_handled('idempotency_key()').id}:{key}"
 
     async def spawn(
         self,
@@ -376,7 +376,7 @@ class AgentProcess:
         given: object = cls
         if not (isinstance(given, type) and issubclass(given, AgentProcess)):
             raise ConfigurationError(f"spawn takes a subclass of AgentProcess; got {cls!r}")
-        process = self._running()
+        process = self._civitas_running()
         agent = cls(name, *args, **kwargs)
         await process.node.spawn(process, agent, supervisor)
         return agent.name
@@ -389,7 +389,7 @@ class AgentProcess:
         Raises:
             SupervisionError: It was not spawned; it stands in a supervisor's `children`.
         """
-        process = self._running()
+        process = self._civitas_running()
         return await process.node.terminate(process, name)
 
     async def monitor(self, name: str) -> str:
@@ -401,12 +401,12 @@ class AgentProcess:
         Returns:
             The reference, for `demonitor`.
         """
-        process = self._running()
+        process = self._civitas_running()
         return process.node.monitor(process, name)
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor; does nothing where it has told already."""
-        self._running().node.demonitor(ref)
+        self._civitas_running().node.demonitor(ref)
 
     def send_after(
         self,
@@ -425,7 +425,7 @@ class AgentProcess:
         Raises:
             PayloadError: `payload` cannot be sent. Raised now.
         """
-        process = self._running()
+        process = self._civitas_running()
         return process.node.send_after(
             process, delay, to, payload, message_type, conversation, headers
         )
@@ -436,12 +436,12 @@ class AgentProcess:
 
     async def stop(self) -> None:
         """End with reason `normal` after this message."""
-        self._running().end(NORMAL)
+        self._civitas_running().end(NORMAL)
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """Wait for a coroutine from a plain `def` handler, as in `self.run(self.ask(...))`."""
         try:
-            loop = self._running().node.loop
+            loop = self._civitas_running().node.loop
             if _running_loop() is loop:
                 raise ConfigurationError(
                     f"{self.name!r} called run() on the event loop, which it would block; use await there"
@@ -453,13 +453,13 @@ class AgentProcess:
 
     def llm_span(self, model: str, **attributes: Any) -> AbstractContextManager[Span]:
         """A `chat MODEL` span around an LLM call made by hand."""
-        return self._running().node.tracing.llm_span(model, **attributes)
+        return self._civitas_running().node.tracing.llm_span(model, **attributes)
 
     def tool_span(self, name: str, **attributes: Any) -> AbstractContextManager[Span]:
         """An `execute_tool NAME` span around a tool call made by hand."""
-        return self._running().node.tracing.tool_span(name, **attributes)
+        return self._civitas_running().node.tracing.tool_span(name, **attributes)
 
-    def _handled(self, what: str) -> Message:
+    def _civitas_handled(self, what: str) -> Message:
         message = current_message.get(None)
         if message is None:
             raise ConfigurationError(
@@ -467,8 +467,8 @@ class AgentProcess:
             )
         return message
 
-    def _running(self) -> Incarnation:
-        incarnation = self._incarnation
+    def _civitas_running(self) -> Incarnation:
+        incarnation = self._civitas_incarnation
         if incarnation is None:
             raise ConfigurationError(
                 f"{type(self).__name__} {self.name!r} is not running; "

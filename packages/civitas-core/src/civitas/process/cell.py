@@ -56,7 +56,7 @@ class Cell:
     def __init__(self, template: AgentProcess, node: Context, name: str) -> None:
         self.name = name
         self.node = node
-        self.mailbox = Mailbox(self.name, template._options.mailbox_size)
+        self.mailbox = Mailbox(self.name, template._civitas_options.mailbox_size)
         self.status = Status.STARTING
         self.restarts = 0
         self.generation = 0
@@ -69,7 +69,7 @@ class Cell:
     @property
     def restart(self) -> RestartType:
         """When its supervisor starts it again."""
-        return self._template._options.restart
+        return self._template._civitas_options.restart
 
     @property
     def asking(self) -> list[str]:
@@ -92,7 +92,7 @@ class Cell:
         loop = self.node.loop
         started: asyncio.Future[None] = loop.create_future()
         try:
-            agent = self._template._fresh()
+            agent = self._template._civitas_fresh()
             agent.name = self.name
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
         except (KeyboardInterrupt, GeneratorExit):
@@ -125,7 +125,7 @@ class Cell:
         self._on_exit = None
         if incarnation is None or task is None or task.done():
             return
-        timeout = self._template._options.shutdown_timeout
+        timeout = self._template._civitas_options.shutdown_timeout
         if self.status is Status.STARTING or timeout == 0:
             await self._kill(incarnation, task)
             return
@@ -178,7 +178,7 @@ class Cell:
             self.node.dead_letter(message, "no_reader")
             return
         incarnation, task = self._incarnation, self._task
-        wanted = reader_left or self._template._options.cancel_on_timeout
+        wanted = reader_left or self._template._civitas_options.cancel_on_timeout
         if wanted and incarnation is not None and task is not None:
             incarnation.abandon(message, task)
 

@@ -87,8 +87,9 @@ class Incarnation:
         self._abandoned = False
         self._serving = False
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
-        self._simple = agent._options.handle_timeout is None and inspect.iscoroutinefunction(
-            agent.handle
+        self._simple = (
+            agent._civitas_options.handle_timeout is None
+            and inspect.iscoroutinefunction(agent.handle)
         )
 
     def blocked_by(self, message: Message | None) -> bool:
@@ -136,7 +137,7 @@ class Incarnation:
     async def run(self, started: asyncio.Future[None]) -> ExitReason:
         """Run from start to end; `started` learns whether `on_start` returned."""
         current_agent.set(self.agent)
-        self.agent._incarnation = self
+        self.agent._civitas_incarnation = self
         try:
             try:
                 await self._start()
@@ -180,7 +181,7 @@ class Incarnation:
             None
         )  # what it sends now is no part of the last message, nor bound to its deadline
         try:
-            async with asyncio.timeout(self.agent._options.shutdown_timeout):
+            async with asyncio.timeout(self.agent._civitas_options.shutdown_timeout):
                 await self._call(self.agent.on_stop)
         except asyncio.CancelledError:
             if not self._cancelled():
@@ -265,7 +266,7 @@ class Incarnation:
         Returns:
             The error that remained.
         """
-        options = self.agent._options
+        options = self.agent._civitas_options
         retries = 0
         while True:
             if failure is None:
@@ -370,7 +371,7 @@ class Incarnation:
                 "agent %r crashed on its last message before its stop: %s", self.name, reason
             )
         self._end = reason
-        if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
+        if self.agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             self._redeliver(message, failure)
             return
         self._drop(message, failure, "crashed")
@@ -380,7 +381,7 @@ class Incarnation:
     def _redeliver(self, message: Message, failure: Failure) -> None:
         """Leave `message` to the next incarnation, unless as many were given it as may be."""
         given = self._deliveries.get(message.id, 0) + 1
-        if given < self.agent._options.max_deliveries:
+        if given < self.agent._civitas_options.max_deliveries:
             self._deliveries[message.id] = given
             self.mailbox.put_back(message.again(message.attempt + 1))
         else:
@@ -405,7 +406,7 @@ class Incarnation:
         if message is None:
             return
         why = "it was stopped while it handled the message"
-        if self.agent._options.delivery is Delivery.AT_LEAST_ONCE:
+        if self.agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             self._redeliver(message, Failure("CancelledError", why, ""))
         else:
             self.node.refuse(message, AgentTerminated(self.name, why))
