@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -232,6 +234,33 @@ async def test_a_system_that_is_killed_meanwhile_is_said_so(
     done = await asked.end()
     assert done.code == 1
     assert "is down (the system stopped)" in done.err
+
+
+async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
+    start: Start, beside: Beside, project: Project
+) -> None:
+    source = """
+    class Waits(AgentProcess):
+        async def handle(self, message):
+            print("working", flush=True)
+            while not os.path.exists(message.payload):
+                await asyncio.sleep(0.01)
+            return self.reply("done")
+    """
+    topology = project("import os\n" + textwrap.dedent(source), "name: w, type: team.Waits")
+    run = await start("run", topology)
+    await run.until("ready")
+    go = topology.parent / "go"
+    asking = asyncio.ensure_future(beside("ask", topology, "w", json.dumps(str(go))))
+    await run.until("working")
+    run.signal(signal.SIGTERM)
+    await run.until("stopping")
+    late = await start("ask", topology, "w", "1")
+    refused = await late.end()
+    go.touch()
+    assert refused == Result(1, "", "civitas: the system takes no more work: it is stopping\n")
+    assert (await asking).out == '"done"\n'
+    assert (await run.end()).code == 0
 
 
 # Payloads that are none; no system is needed to say so.
