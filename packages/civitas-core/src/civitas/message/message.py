@@ -167,7 +167,6 @@ def new_message(
     sender: str | None,
     recipient: str,
     raw: bytes,
-    *,
     id: str | None = None,
     correlation_id: str | None = None,
     reply_to: str | None = None,
@@ -178,7 +177,10 @@ def new_message(
     attempt: int = 0,
     wants_chunks: bool = False,
 ) -> Message:
-    """Make a message around an encoded payload."""
+    """Make a message around an encoded payload.
+
+    Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.
+    """
     if timestamp is None:
         timestamp = time.time()
         id = id or new_id(timestamp)

@@ -62,7 +62,8 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> None:
         """Hand a message to the agent `to`."""
-        self._check_open(sender)
+        if sender is None and not self.open:
+            raise _closed()
         check_timeout(timeout)
         raw = encode(payload)
         name = None
@@ -72,9 +73,7 @@ class Router:
                 handled = current_message.get(None)
                 if handled is not None:
                     conversation = handled.conversation
-        message = new_message(
-            message_type, name, to, raw, conversation=conversation, headers=headers
-        )
+        message = new_message(message_type, name, to, raw, None, None, None, conversation, headers)
         cell = self.registry.route(to, conversation, message.id)
         if self.tracing.active:
             with self.tracing.sending(message) as message:
@@ -213,11 +212,12 @@ class Router:
             Whom it is for, the message, the seconds its sender waits, and the list of those its sender waits for, in
             which that agent now stands.
         """
-        self._check_open(sender)
+        if sender is None and not self.open:
+            raise _closed()
         check_timeout(timeout)
         raw = encode(payload)
-        id = new_id()
         now = time.time()
+        id = new_id(now)
         deadline = now + timeout if timeout is not None else None
         asking = name = handled = None
         if sender is not None:
@@ -243,13 +243,15 @@ class Router:
             name,
             to,
             raw,
-            id=id,
-            reply_to=self.name,
-            conversation=conversation,
-            headers=headers,
-            timestamp=now,
-            deadline=deadline,
-            wants_chunks=wants_chunks,
+            id,
+            None,
+            self.name,
+            conversation,
+            headers,
+            now,
+            deadline,
+            0,
+            wants_chunks,
         )
         return cell, message, timeout, asking
 
@@ -276,9 +278,9 @@ class Router:
             f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
         )
 
-    def _check_open(self, sender: Incarnation | None) -> None:
-        if sender is None and not self.open:
-            raise ConfigurationError(
-                "the runtime takes no work: it is not started, or it is stopping. "
-                "Use it inside `async with Runtime(...)`"
-            )
+
+def _closed() -> ConfigurationError:
+    return ConfigurationError(
+        "the runtime takes no work: it is not started, or it is stopping. "
+        "Use it inside `async with Runtime(...)`"
+    )

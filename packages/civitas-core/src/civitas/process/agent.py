@@ -304,8 +304,10 @@ class AgentProcess:
             self.name,
             request.reply_to or request.sender or "",
             encode(payload),
-            correlation_id=request.id,
-            conversation=request.conversation,
+            None,
+            request.id,
+            None,
+            request.conversation,
         )
 
     async def emit(self, payload: Any, message_type: str = "chunk") -> None:
