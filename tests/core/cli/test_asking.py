@@ -44,7 +44,7 @@ class Helper(AgentProcess):
             case "values":
                 return self.reply(VALUES)
             case "crash":
-                raise ValueError("too hot")
+                raise ValueError("too hot, timeout=5")
             case "stuck":
                 print("stuck", flush=True)
                 time.sleep(60)
@@ -187,12 +187,12 @@ async def test_a_handler_that_raises_is_one_line_and_its_traceback_with_verbose(
     beside: Beside, running: tuple[Path, Running]
 ) -> None:
     line = await refused(beside, "ask", running[0], "helper", "1", "--type", "crash")
-    assert line.startswith("civitas: 'helper' failed: ValueError: too hot.")
+    assert line.startswith("civitas: 'helper' failed: ValueError: too hot, timeout=5.")
     assert "--verbose shows where" in line
     assert "remote_traceback" not in line
     done = await beside("ask", running[0], "helper", "1", "--type", "crash", "--verbose")
     assert done.code == 1
-    assert 'raise ValueError("too hot")' in done.err
+    assert 'raise ValueError("too hot, timeout=5")' in done.err
 
 
 async def test_a_stop_for_a_human_says_how_to_answer(

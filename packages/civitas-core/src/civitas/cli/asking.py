@@ -19,14 +19,20 @@ __all__ = ["Question", "ask_agent", "send_to_agent"]
 # A system whose loop turns says by itself when the time of an ask is up; this much later it is stuck.
 _PATIENCE = 5.0
 
-# Errors speak to programmers; here somebody types.
+# Errors speak to programmers; here somebody types. By the type of the error, as a handler may have used the same words.
 _OUR_WORDS = {
-    "runtime.tree() lists the agents": "`civitas top {topology} --once` lists the agents",
-    "timeout=": "--timeout",
-    ".remote_traceback says where": "--verbose shows where",
-    "the runtime takes no work: it is not started, or it is stopping. "
-    "Use it inside `async with Runtime(...)`": "the system takes no more work: it is stopping",
-    "Start it again with restart_child, or look": "Look",
+    "UnknownAgent": (
+        "runtime.tree() lists the agents",
+        "`civitas top {topology} --once` lists the agents",
+    ),
+    "AskTimeout": ("timeout=", "--timeout"),
+    "MailboxFull": ("timeout=", "--timeout"),
+    "HandlerFailed": (".remote_traceback says where", "--verbose shows where"),
+    "AgentTerminated": ("Start it again with restart_child, or look", "Look"),
+    "ConfigurationError": (
+        "the runtime takes no work: it is not started, or it is stopping",
+        "the system takes no more work: it is stopping",
+    ),
 }
 
 
@@ -92,10 +98,7 @@ async def _request(operation: str, topology: Path, question: Question, *, verbos
         except RemoteError as error:
             if verbose and error.traceback:
                 say(error.traceback.rstrip())
-            raise Refused(_in_our_words(str(error), topology)) from error
-
-
-def _in_our_words(text: str, topology: Path) -> str:
-    for theirs, ours in _OUR_WORDS.items():
-        text = text.replace(theirs, ours.format(topology=shlex.quote(str(topology))))
-    return text
+            theirs, ours = _OUR_WORDS.get(error.error_type, ("", ""))
+            ours = ours.replace("{topology}", shlex.quote(str(topology)))
+            text = str(error).replace(theirs, ours) if theirs else str(error)
+            raise Refused(text) from error
