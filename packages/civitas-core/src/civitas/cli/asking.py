@@ -19,6 +19,11 @@ __all__ = ["Question", "ask_agent", "send_to_agent"]
 # A system whose loop turns says by itself when the time of an ask is up; this much later it is stuck.
 _PATIENCE = 5.0
 
+_CLOSED = (
+    "the runtime takes no work: it is not started, or it is stopping. "
+    "Use it inside `async with Runtime(...)`"
+)
+
 # Errors speak to programmers; here somebody types. By the type of the error, as a handler may have used the same words.
 _OUR_WORDS = {
     "UnknownAgent": (
@@ -29,10 +34,7 @@ _OUR_WORDS = {
     "MailboxFull": ("timeout=", "--timeout"),
     "HandlerFailed": (".remote_traceback says where", "--verbose shows where"),
     "AgentTerminated": ("Start it again with restart_child, or look", "Look"),
-    "ConfigurationError": (
-        "the runtime takes no work: it is not started, or it is stopping",
-        "the system takes no more work: it is stopping",
-    ),
+    "ConfigurationError": (_CLOSED, "the system takes no more work: it is stopping"),
 }
 
 
