@@ -28,35 +28,39 @@ class Handover:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._clock = loop.time
         self._ends: float | None = None
         """When the time of this turn is used up; None while nobody used any."""
-        self._within = False
+        self._open = True
+        """Whether a recipient may run now: not while another does, and not when the time is used up."""
 
     def wake(self, reader: asyncio.Future[None]) -> None:
         """Let the task that waits for `reader` run: now where that is fair, otherwise in a later turn."""
-        asker = asyncio.current_task(self._loop)
-        waiting = reader._callbacks
-        if asker is None or len(waiting) != 1 or self._within or not self._is_time_left():
+        asker = asyncio.current_task(self._loop) if self._open and self._is_time_left() else None
+        if asker is None or len(waiting := reader._callbacks) != 1:
             reader.set_result(None)
             return
         ((step, context),) = waiting
         reader.remove_done_callback(step)
         reader.set_result(None)
-        self._within = True
+        self._open = False
         # What asyncio offers to those who write tasks of their own: one task pauses, another runs.
         asyncio._leave_task(self._loop, asker)
         try:
             context.run(step, reader)
         finally:
             asyncio._enter_task(self._loop, asker)
-            self._within = False
+            self._open = True
 
     def _is_time_left(self) -> bool:
-        now = self._loop.time()
+        now = self._clock()
         if self._ends is None:
             self._ends = now + _PER_TURN
             self._loop.call_soon(self._next_turn)
-        return now < self._ends
+        elif now >= self._ends:
+            self._open = False
+        return self._open
 
     def _next_turn(self) -> None:
         self._ends = None
+        self._open = True

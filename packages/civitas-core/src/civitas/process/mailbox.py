@@ -37,7 +37,8 @@ class Mailbox:
         self.owner = owner
         self.size = size
         self._queue: deque[Message] = deque()
-        self._senders: deque[tuple[asyncio.Future[None], Message]] = deque()
+        # Few mailboxes are ever full, and an empty deque is a sixth of an idle agent.
+        self._senders: deque[tuple[asyncio.Future[None], Message]] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -50,7 +51,7 @@ class Mailbox:
     @property
     def waiting(self) -> int:
         """How many senders wait for room."""
-        return len(self._senders)
+        return len(self._senders) if self._senders else 0
 
     def offer(self, message: Message, wake: Wake = _soon) -> bool:
         """Put without waiting.
@@ -91,6 +92,8 @@ class Mailbox:
         if self.offer(message):
             return
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._senders is None:
+            self._senders = deque()
         self._senders.append((room, message))
         try:
             async with asyncio.timeout(timeout):
@@ -197,8 +200,9 @@ class Mailbox:
             drained.set_result(None)
 
     def _admit(self) -> None:
-        while self._senders and len(self._queue) < self.size:
-            room, message = self._senders.popleft()
+        senders = self._senders
+        while senders and len(self._queue) < self.size:
+            room, message = senders.popleft()
             if not room.done():
                 self._queue.append(message)
                 room.set_result(None)
