@@ -1,0 +1,34 @@
+"""What a topology may say and this version cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from civitas.errors import TopologyError
+from civitas.topology import build, load
+
+Write = Callable[[str], Path]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("transport: {type: zmq}", 1, "the transport 'zmq' is not in this version yet"),
+        ("transport: {type: nats, jetstream: true}", 1, "'nats' is not in this version yet"),
+        ("transport: {type: in_proces}", 1, "did you mean 'in_process'?"),
+        ("transport: {type: in_process, port: 5}", 1, "takes no keys beside 'type'"),
+        ("serializer: json", 1, "take the line out"),
+        ("processes: {w: {}}", 1, "process 'w' needs the ZMQ transport"),
+    ],
+)
+def test_what_this_version_cannot_run_is_refused_in_a_sentence(
+    write: Write, text: str, line: int, words: str
+) -> None:
+    topology = load(write(f"{text}\nsupervision: {{}}"))
+    with pytest.raises(TopologyError) as caught:
+        build(topology)
+    assert words in str(caught.value)
+    assert caught.value.line == line
