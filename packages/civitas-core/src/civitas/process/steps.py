@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +28,16 @@ class Steps:
         self._store = store
         self._message = message
         self._keys: set[str] = set()
+        self._listed: set[str] | None = None
+        """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
+        self._asked = False
 
     async def run(self, key: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The recorded result under `key`, or that of `work`, recorded before this returns."""
         if not key:
             raise ConfigurationError(f"a step's key is non-empty text; got {key!r}")
         where = self._prefix + key
-        recorded = await self._store.get(where)
+        recorded = await self._store.get(where) if await self._may_be_recorded(where) else None
         self._keys.add(where)
         if recorded is None:
             # What the first run returns is what a later one would read.
@@ -41,14 +45,22 @@ class Steps:
             await self._store.set(where, recorded)
         return recorded["result"]
 
+    async def _may_be_recorded(self, where: str) -> bool:
+        """Whether to look: one list for the message costs less than a look for each of its steps."""
+        if not self._asked:
+            self._asked = True
+            keys = getattr(self._store, "keys", None)
+            self._listed = set(await keys(self._prefix)) if keys is not None else None
+        return self._listed is None or where in self._listed or where in self._keys
+
     async def forget(self) -> None:
         """Drop what is recorded: the message is finished."""
-        keys = getattr(self._store, "keys", None)
-        if self._message.attempt and keys is not None:
+        if self._message.attempt:
             # An earlier incarnation may have recorded steps that this one never came to.
-            self._keys.update(await keys(self._prefix))
-        for key in self._keys:
-            await self._store.delete(key)
+            await self._may_be_recorded("")
+            self._keys.update(self._listed or ())
+        # All at once, for a store that groups its writes.
+        await asyncio.gather(*(self._store.delete(key) for key in self._keys))
 
     @property
     def _prefix(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -116,8 +117,8 @@ class SQLiteStateStore:
     async def keys(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
         rows = await self._read(
-            "SELECT key FROM civitas_state WHERE key >= ? AND substr(key, 1, ?) = ? ORDER BY key",
-            (prefix, len(prefix), prefix),
+            "SELECT key FROM civitas_state WHERE key >= ? AND key < ? ORDER BY key",
+            (prefix, _behind(prefix)),
         )
         return [row[0] for row in rows]
 
@@ -332,6 +333,15 @@ def _upsert(rows: int) -> str:
         f"INSERT INTO civitas_state (key, value) VALUES {marks} "  # noqa: S608  # question marks only
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     )
+
+
+def _behind(prefix: str) -> str | bytes:
+    """What sorts right behind all that begins with `prefix`, so that only these are read."""
+    for index in reversed(range(len(prefix))):
+        code = ord(prefix[index]) + 1
+        if code <= sys.maxunicode:
+            return prefix[:index] + chr(0xE000 if code == 0xD800 else code)  # no surrogates
+    return b""  # SQLite sorts bytes behind all text
 
 
 def _delete(rows: int) -> str:
