@@ -348,7 +348,17 @@ async def test_a_closed_store_says_so(store):
 
 @pytest.mark.parametrize("prefix", ["", "a", "ab", "a\U0010ffff", "\ud7ff", "\U0010ffff", "x"])
 async def test_the_keys_of_a_prefix_are_found_at_the_ends_of_unicode_too(store, prefix):
-    keys = ["a", "ab", "abc", "b", "a\U0010ffff", "a\U0010ffffz", "\ud7ff1", "\ue000", "\U0010ffffq"]
+    keys = [
+        "a",
+        "ab",
+        "abc",
+        "b",
+        "a\U0010ffff",
+        "a\U0010ffffz",
+        "\ud7ff1",
+        "\ue000",
+        "\U0010ffffq",
+    ]
     for key in keys:
         await store.set(key, {})
     assert await store.keys(prefix) == sorted(key for key in keys if key.startswith(prefix))
