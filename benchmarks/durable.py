@@ -19,6 +19,8 @@ from civitas import Runtime, SQLiteStateStore, Supervisor
 
 __all__ = ["CHECKPOINT", "PROCESSES", "STEP", "WRITERS"]
 
+_TABLE = "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
+_WRITE = "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _SINGLE = 200
 _GROUP, _GROUPS = 64, 100
 _PROCESSES, _AGENTS, _EACH = 4, 8, 50
@@ -34,13 +36,13 @@ def _raw(group: int, commits: int) -> Measurement:
         ):
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB)")
+            connection.execute(_TABLE)
             started = time.perf_counter()
             for number in range(commits):
                 value = msgpack.packb({"n": number})
                 rows = [(f"agent-{each}", value) for each in range(group)]
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
+                connection.executemany(_WRITE, rows)
                 connection.execute("COMMIT")
             return group * commits / (time.perf_counter() - started)
 
@@ -99,13 +101,13 @@ def _raw_writer(file: Path) -> tuple[float, int]:
     with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB)")
+        connection.execute(_TABLE)
         started = time.perf_counter()
         for number in range(_EACH):
             rows = [(f"agent-{each}", msgpack.packb({"n": number})) for each in range(_AGENTS)]
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", rows)
+                connection.executemany(_WRITE, rows)
                 connection.execute("COMMIT")
             except sqlite3.OperationalError:
                 errors += len(rows)
