@@ -130,6 +130,7 @@ class Runtime:
             await root.start(self._root_ended)
         except BaseException:
             self._root = None
+            await root.stop()  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
             raise

@@ -163,6 +163,8 @@ class Router:
                     answer.cancel()
                     cell.withdraw(message, reader_left=True)
                     await asyncio.wait({answer})
+                if not answer.cancelled():
+                    answer.exception()  # a reader that left does not want to know
 
     loop: asyncio.AbstractEventLoop
 

@@ -130,12 +130,7 @@ class DynamicSupervisorProcess:
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots[spec.name] = slot
-        try:
-            await self._start(slot)
-        except BaseException:
-            self._drop(slot, Status.TERMINATED, "it did not start")
-            raise
-        self._report.started(slot.child)
+        await self._finish(self._begin(self._start_first(slot)))
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and forget it."""
@@ -149,7 +144,19 @@ class DynamicSupervisorProcess:
 
     async def recycle(self, name: str) -> None:
         """Stop a child and start it again; what waits in its mailbox waits for that."""
-        work = self._begin(self._recycle(self._slot(name)))
+        await self._finish(self._begin(self._recycle(self._slot(name))))
+
+    async def _start_first(self, slot: Slot) -> StartFailed | None:
+        try:
+            await self._start(slot)
+        except StartFailed as error:
+            self._drop(slot, Status.TERMINATED, "it did not start")
+            return error
+        self._report.started(slot.child)
+        return None
+
+    async def _finish(self, work: asyncio.Task[StartFailed | None]) -> None:
+        """Wait for a start; who gives up waiting does not end it."""
         await asyncio.wait({work})
         if work.cancelled():
             raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
@@ -287,6 +294,7 @@ class DynamicSupervisorProcess:
         """End what is on its way: starts, restarts, a give-up."""
         work = self._work - {asyncio.current_task()}
         for task in work:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         if work:
             await asyncio.wait(work)

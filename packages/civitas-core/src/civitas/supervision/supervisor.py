@@ -103,10 +103,11 @@ class SupervisorProcess:
         """Stop the children right to left, each within its shutdown timeout."""
         self._on_exit = None
         self.status = Status.STOPPING
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
+        if (task := self._task) is not None:
+            if not task.cancelling():
+                task.cancel()
             await asyncio.wait({task})
+            self._task = None
             self._empty_inbox()
         await self._stop_children()
 
@@ -163,7 +164,7 @@ class SupervisorProcess:
 
     async def _call(self, work: Callable[[], Awaitable[None]]) -> None:
         """Let the supervisor's own task do it, so that nothing else of its doing is half done."""
-        if self._task is None or self._task.done():
+        if self.status is not Status.RUNNING:
             raise self._not_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._inbox.put_nowait(Call(work, done))
@@ -193,7 +194,9 @@ class SupervisorProcess:
         self._slots.append(slot)
         try:
             await self._start(slot)
-        except BaseException:
+        except (
+            Exception
+        ):  # not a cancellation: `stop` comes next, and finds whatever of it still runs
             slot.child.close(Status.TERMINATED, "it did not start")
             self._remove(slot)
             raise
