@@ -87,10 +87,7 @@ class Incarnation:
         self._abandoned = False
         self._serving = False
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
-        self._simple = (
-            agent._civitas_options.handle_timeout is None
-            and inspect.iscoroutinefunction(agent.handle)
-        )
+        self._simple = agent._civitas_options.handle_timeout is None and _is_async(agent.handle)
 
     def blocked_by(self, message: Message | None) -> bool:
         """Whether it takes no message while code waits that runs for `message`; None in `on_start` and `on_stop`."""
@@ -177,6 +174,8 @@ class Incarnation:
 
     async def _stop(self, reason: ExitReason) -> ExitReason:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
+        if getattr(self.agent.on_stop, "__func__", None) is AgentProcess.on_stop:
+            return reason  # it does nothing, and needs no time limit for that
         current_message.set(
             None
         )  # what it sends now is no part of the last message, nor bound to its deadline
@@ -424,7 +423,7 @@ class Incarnation:
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what the user wrote: an `async def` here, a plain `def` in a thread of the runtime's pool."""
-        if inspect.iscoroutinefunction(function):
+        if _is_async(function):
             return await function(*args)
         context = contextvars.copy_context()
         result = await self.node.loop.run_in_executor(
@@ -438,6 +437,14 @@ def _as_exception(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}")
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether it is an `async def`; `inspect` alone takes longer than a new incarnation may."""
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & inspect.CO_COROUTINE:
+        return True
+    return inspect.iscoroutinefunction(function)
 
 
 def _plain(function: Callable[..., Any], *args: Any) -> Any:

@@ -11,7 +11,7 @@ from civitas.process import SHUTDOWN, ExitKind, ExitReason, Failure, RestartType
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.dynamic import DynamicSupervisorProcess
-from civitas.supervision.policy import affected, should_restart
+from civitas.supervision.policy import RestartStrategy, affected, should_restart
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Call, Due, Ended, Slot, SlotState
@@ -413,10 +413,11 @@ class SupervisorProcess:
         self._slots.sort(key=lambda slot: order[slot.child.name])
 
     def _group(self, slot: Slot) -> list[Slot]:
-        names = affected(
-            self.spec.strategy, [each.child.name for each in self._slots], slot.child.name
-        )
-        return [each for each in self._slots if each.child.name in set(names)]
+        if self.spec.strategy is RestartStrategy.ONE_FOR_ONE:
+            return [slot]  # a restart must not take longer with a thousand siblings
+        children = [each.child.name for each in self._slots]
+        names = set(affected(self.spec.strategy, children, slot.child.name))
+        return [each for each in self._slots if each.child.name in names]
 
     async def _start(self, slot: Slot) -> None:
         slot.generation += 1
