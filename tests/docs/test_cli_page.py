@@ -18,6 +18,9 @@ from tests.house.project import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "cli.md"
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 
 def session() -> list[tuple[str, str]]:
     """Each command of the page, with what the page says that it prints."""

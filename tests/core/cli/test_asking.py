@@ -34,6 +34,9 @@ VALUES = {
     7: "seven",
 }
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 
 class Helper(AgentProcess):
     async def handle(self, message):

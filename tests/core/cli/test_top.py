@@ -29,6 +29,9 @@ class Agent(AgentProcess):
             await asyncio.Event().wait()
 """
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 
 @pytest.fixture
 async def running(start: Start, project: Project) -> tuple[Path, Running]:

@@ -340,3 +340,28 @@ async def test_a_subclass_may_use_any_name_that_does_not_begin_with_civitas() ->
     async with alone(Plain("a")) as runtime:
         await crash(runtime, "a")
         assert (await runtime.ask("a", 1)).payload == ["mine"] * 4
+
+
+async def test_an_agent_that_sends_to_itself_leaves_the_others_their_turn(journal: Journal) -> None:
+    class Spins(AgentProcess):
+        async def handle(self, message: Message) -> Message | None:
+            if message.type == "ask":
+                return self.reply(1)
+            await self.send(self.name, None)
+            return None
+
+    runtime = alone(Spins("a", shutdown_timeout=0), drain_timeout=0)
+    async with runtime, asyncio.timeout(5):
+        await runtime.send("a", None)
+        assert (await runtime.ask("a", None, "ask")).payload == 1
+
+
+async def test_the_answer_of_another_agent_may_be_handed_on_as_ones_own(journal: Journal) -> None:
+    class HandsOn(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            return await self.ask("a", message.payload)
+
+    agents = [Actor("a", journal), HandsOn("b")]
+    async with Runtime(Supervisor("root", agents)) as runtime:
+        reply = await runtime.ask("b", 7)
+        assert (reply.sender, reply.payload) == ("b", 7)

@@ -77,6 +77,19 @@ async def test_a_sender_that_is_cancelled_leaves_no_message_behind() -> None:
     assert drain(mailbox) == [0]
 
 
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+async def test_a_sender_that_gives_up_leaves_the_line(how: str) -> None:
+    mailbox = Mailbox("a", 1)
+    mailbox.offer(numbered(0))
+    waiter = asyncio.create_task(mailbox.put(numbered(1), 0.01 if how == "timeout" else None))
+    await waiting_senders(mailbox, 1)
+    if how == "cancel":
+        waiter.cancel()
+    await asyncio.wait({waiter})
+    assert waiter.cancelled() or isinstance(waiter.exception(), MailboxFull)
+    assert mailbox.waiting == 0
+
+
 async def test_closing_refuses_what_comes_and_who_waits() -> None:
     mailbox = Mailbox("a", 1)
     mailbox.offer(numbered(0))

@@ -384,3 +384,10 @@ def test_a_wrong_argument_is_refused(keywords: dict[str, Any], words: str) -> No
 def test_a_list_of_agents_is_no_supervisor(journal: Journal) -> None:
     with pytest.raises(ConfigurationError, match="Runtime takes a Supervisor"):
         Runtime([Actor("a", journal)])  # type: ignore[arg-type]
+
+
+async def test_a_runtime_is_stopped_on_its_own_event_loop(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        with pytest.raises(ConfigurationError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, runtime.stop())
+        assert (await runtime.ask("a", 1)).payload == 1

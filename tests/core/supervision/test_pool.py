@@ -12,7 +12,7 @@ from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
-from civitas.supervision import ConversationPool, Supervisor
+from civitas.supervision import ChildSpec, ConversationPool, Supervisor
 from civitas.testing import ManualClock
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 
@@ -217,3 +217,27 @@ async def test_a_pool_that_was_stopped_leaves_no_timer_behind(journal: Journal) 
         await tell(runtime, 1, "ann")
         await clock.timers()
     assert clock.pending == []
+
+
+async def test_a_pool_that_was_stopped_refuses_at_once_and_wakes_nobody(journal: Journal) -> None:
+    async with pool(journal) as runtime:
+        await tell(runtime, 1, "ann")
+        await runtime.terminate_child("root", "support")
+        for conversation in ("ann", "bob"):
+            asking = runtime.ask("support", 1, "tell", conversation=conversation, timeout=5)
+            assert isinstance(await error_of(asking), AgentTerminated)
+        await runtime.restart_child("root", "support")
+        assert (await tell(runtime, 2, "ann"))[2] == [1, 2]
+
+
+async def test_a_message_to_a_pool_that_has_not_started_yet_waits_for_it(journal: Journal) -> None:
+    class Early(Actor):
+        async def on_start(self) -> None:
+            await self.send("support", "early", "tell", conversation="ann")
+
+    children: list[ChildSpec] = [
+        Early("early", journal),
+        ConversationPool("support", Remembers("t", journal)),
+    ]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        assert (await tell(runtime, 2, "ann"))[2] == ["early", 2]

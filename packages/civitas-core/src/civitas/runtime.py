@@ -116,7 +116,7 @@ class Runtime:
             StartFailed: A child did not start; what had started before it was stopped again.
             ConfigurationError: It runs already.
         """
-        if self._root is not None:
+        if self._root is not None and not self._node.loop.is_closed():
             raise ConfigurationError(f"runtime {self.name!r} runs already; stop() it first")
         node = self._node
         node.attach()
@@ -144,6 +144,11 @@ class Runtime:
         """
         if self._root is None:
             return
+        if asyncio.get_running_loop() is not self._node.loop:
+            raise ConfigurationError(
+                f"runtime {self.name!r} runs on another event loop; stop it there, as with "
+                "asyncio.run_coroutine_threadsafe(runtime.stop(), loop)"
+            )
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop(self._root))
         await asyncio.shield(self._stopping)

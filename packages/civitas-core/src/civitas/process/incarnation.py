@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import AgentTerminated, ConfigurationError, NoReply
-from civitas.message import Message
+from civitas.message import Message, new_message
 from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.context import Context, current_agent, current_message
 from civitas.process.exit_reason import KILLED, NORMAL, ExitReason, Failure
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Incarnation"]
 
 logger = logging.getLogger("civitas")
+
+# How many messages one agent handles before the others get a turn, should nothing in its handler wait: Erlang's
+# reductions. An agent that sends to itself would else have the loop for itself.
+_TURN = 32
 
 # All else that user code raises ends its agent alone, and is told. SystemExit, for one: a library that calls sys.exit()
 # in a tool must end its agent, not everybody's.
@@ -196,9 +200,12 @@ class Incarnation:
 
     async def _serve(self) -> ExitReason:
         agent, mailbox, tracing = self.agent, self.mailbox, self.node.tracing
+        turn = 0
         while self._end is None:
             message = mailbox.take()
+            turn += 1
             if message is None:
+                turn = 0
                 await mailbox.readable()
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
@@ -226,6 +233,9 @@ class Incarnation:
                     self._live_on()
                 if self.steps is not None:
                     await self._forget_steps(message)
+                if turn >= _TURN:
+                    turn = 0
+                    await asyncio.sleep(0)
         return self._end
 
     def _live_on(self) -> None:
@@ -319,11 +329,24 @@ class Incarnation:
                 f"handle took longer than its handle_timeout of {timeout:g} s"
             ) from error
 
+    def _in_own_name(self, message: Message, given: Message) -> Message:
+        """The reply for a handler that returned another message, such as the answer to an ask of its own."""
+        return new_message(
+            given.type,
+            self.name,
+            message.reply_to or "",
+            given.raw,
+            correlation_id=message.id,
+            conversation=message.conversation,
+        )
+
     def _finish(self, message: Message, result: object) -> None:
         """Hand on what the handler returned."""
         if self.over:
             return
         if isinstance(result, Message):
+            if result.correlation_id != message.id:
+                result = self._in_own_name(message, result)
             self.node.answer(message, result)
         elif result is not None:
             raise ConfigurationError(

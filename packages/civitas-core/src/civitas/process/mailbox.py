@@ -94,16 +94,25 @@ class Mailbox:
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._senders is None:
             self._senders = deque()
-        self._senders.append((room, message))
+        place = (room, message)
+        self._senders.append(place)
         try:
             async with asyncio.timeout(timeout):
                 await room
         except TimeoutError:
-            if not room.done() or room.cancelled():
-                raise MailboxFull(self.owner, self.size, timeout or 0.0) from None
+            if room.done() and not room.cancelled():
+                room.result()  # it was let in, or the mailbox closed, in the very moment the time was up
+                return
+            self._leave(place)
+            raise MailboxFull(self.owner, self.size, timeout or 0.0) from None
         except asyncio.CancelledError:
-            room.cancel()  # taken already, or never: `_admit` passes over a cancelled one
+            self._leave(place)
             raise
+
+    def _leave(self, place: tuple[asyncio.Future[None], Message]) -> None:
+        """Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill."""
+        if self._senders is not None and place in self._senders:
+            self._senders.remove(place)
 
     def take(self) -> Message | None:
         """The oldest message, or None; lets the next waiting sender in."""

@@ -166,7 +166,10 @@ class DynamicSupervisorProcess:
     async def _recycle(self, slot: Slot) -> StartFailed | None:
         slot.cancel()
         slot.state = SlotState.PENDING
+        generation = slot.generation
         await slot.child.stop()
+        if slot.generation != generation:
+            return None  # another restart by hand was quicker
         slot.child.wait_for_restart()
         return await self._restart(slot, None)
 
@@ -189,16 +192,21 @@ class DynamicSupervisorProcess:
     # What happens.
 
     async def _start(self, slot: Slot) -> None:
+        slot.cancel()
         slot.state = SlotState.UP
+        slot.generation += 1
+        generation = slot.generation
         loop = asyncio.get_running_loop()
 
         def on_exit(reason: ExitReason) -> None:
             # Not before its start has been told.
-            loop.call_soon(self._ended, slot, reason)
+            loop.call_soon(self._ended, slot, generation, reason)
 
         await slot.child.start(on_exit)
 
-    def _ended(self, slot: Slot, reason: ExitReason) -> None:
+    def _ended(self, slot: Slot, generation: int, reason: ExitReason) -> None:
+        if slot.generation != generation:
+            return
         child = slot.child
         lives = self._lives(slot)
         if reason.kind is ExitKind.CRASHED or (lives and reason.abnormal):
@@ -232,13 +240,13 @@ class DynamicSupervisorProcess:
         self, slot: Slot, cause: ExitReason | None, *, first: bool = False
     ) -> StartFailed | None:
         """Start `slot` again; where it does not start, it is tried again after a wait."""
-        slot.timer = None
         if not self._lives(slot):
             return None
+        generation = slot.generation + 1
         try:
             await self._start(slot)
         except StartFailed as error:
-            if self._lives(slot):
+            if self._lives(slot) and slot.generation == generation:
                 reason = ExitReason.crashed(error.cause)
                 self._report.crashed(slot.child, reason)
                 self._schedule(slot, reason)

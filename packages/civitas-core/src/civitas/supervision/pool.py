@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from civitas.errors import SupervisionError
+from civitas.errors import AgentTerminated, SupervisionError
 from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Host, Parent
@@ -50,6 +50,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         name = f"{self.name}/{conversation if conversation is not None else message_id}"
         cell = self._cells.get(name)
         if cell is None:
+            if self.status in (Status.STOPPING, Status.STOPPED, Status.TERMINATED):
+                raise AgentTerminated(name, f"its pool {self.name!r} is {self.status}")
             child = self._host.place(self.pool.child, self, name)
             slot = Slot(child, state=SlotState.PENDING)
             assert isinstance(slot.child, Cell)
@@ -79,7 +81,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
     def _forget_children(self) -> None:
         """Before a start: a conversation with messages waits for it, the others begin with their next message."""
         for name, cell in list(self._cells.items()):
-            if self.status is Status.RESTARTING and len(cell.mailbox):
+            # One that was closed has an empty mailbox: what waited there was refused.
+            if len(cell.mailbox):
                 cell.wait_for_restart()
                 self._waiting[name] = None
             else:
@@ -91,6 +94,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
 
     def _make_room(self) -> None:
         """Start who waits, as far as `max_live` allows; put the longest idle to sleep for it."""
+        if self.status is not Status.RUNNING:
+            return  # `start` comes back to it
         while self._waiting and len(self._slots) - len(self._waiting) < self.pool.max_live:
             name, _ = self._waiting.popitem(last=False)
             self._begin(self._wake(self._slots[name]))
