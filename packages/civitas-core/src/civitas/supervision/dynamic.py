@@ -144,7 +144,10 @@ class DynamicSupervisorProcess:
 
     async def recycle(self, name: str) -> None:
         """Stop a child and start it again; what waits in its mailbox waits for that."""
-        await self._finish(self._begin(self._recycle(self._slot(name))))
+        slot = self._slot(name)
+        if slot.child.status is Status.STARTING:
+            raise SupervisionError("restarting", f"{name!r} is about to start anyway")
+        await self._finish(self._begin(self._recycle(slot)))
 
     async def _start_first(self, slot: Slot) -> StartFailed | None:
         try:
