@@ -127,6 +127,17 @@ async def test_a_stream_that_is_left_before_its_turn_is_never_handled(journal: J
         assert letters == ["no_reader"]
 
 
+async def test_a_reader_that_leaves_after_the_failure_leaves_no_error_behind(
+    journal: Journal,
+) -> None:
+    async with together(Counts("a", journal)) as runtime:
+        messages = runtime.stream("a", 2, "crash")
+        await anext(messages)
+        await journal.until("emitted", 2)
+        await asyncio.sleep(0)
+        await messages.aclose()
+
+
 async def test_a_stream_nobody_answers_in_time_is_a_timeout(journal: Journal) -> None:
     actor = Actor("a", journal)
     async with together(actor) as runtime:

@@ -380,3 +380,47 @@ async def test_an_agent_that_ends_itself_and_crashes_is_only_ended(journal: Jour
         await runtime.start_child("sessions", EndsAndCrashes("e", restart="temporary"))
         assert isinstance(await error_of(runtime.ask("e", 1)), HandlerFailed)
         await eventually(lambda: runtime.which_children("sessions") == [])
+
+
+async def test_two_restarts_by_hand_at_once_are_one(journal: Journal) -> None:
+    async with dynamic(journal) as runtime:
+        await runtime.start_child("sessions", Actor("s1", journal))
+        await asyncio.gather(runtime.restart("s1"), runtime.restart("s1"))
+        assert (await runtime.ask("s1", 1)).payload == 1
+    assert journal == ["start s1", "stop s1", "start s1", "stop s1"]
+
+
+async def test_a_child_that_starts_is_not_restarted_by_hand(journal: Journal) -> None:
+    go = asyncio.Event()
+
+    class Slow(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await go.wait()
+
+    async with dynamic(journal) as runtime:
+        starting = asyncio.create_task(runtime.start_child("sessions", Slow("s1", journal)))
+        await journal.until("starting")
+        assert await reason_of(runtime.restart("s1")) == "restarting"
+        go.set()
+        await starting
+        assert (await runtime.ask("s1", 1)).payload == 1
+
+
+async def test_a_child_whose_spawner_is_gone_meanwhile_starts_all_the_same(
+    journal: Journal,
+) -> None:
+    go = asyncio.Event()
+
+    class Slow(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await go.wait()
+
+    async with dynamic(journal) as runtime:
+        starting = asyncio.create_task(runtime.start_child("sessions", Slow("s1", journal)))
+        await journal.until("starting")
+        starting.cancel()
+        await asyncio.wait({starting})
+        go.set()
+        assert (await runtime.ask("s1", 1)).payload == 1

@@ -248,6 +248,44 @@ async def test_a_give_up_that_a_stop_interrupts_is_told_to_who_waits(journal: Jo
         await runtime.wait()
 
 
+async def test_a_stop_that_meets_the_clean_up_of_a_failed_start_leaves_nobody(
+    journal: Journal,
+) -> None:
+    let_go = asyncio.Event()
+    slow, bad = SlowToStop("b", journal, let_go), StartsBadly("c", journal, 1)
+    runtime = Runtime(Supervisor("root"), drain_timeout=0)
+    await runtime.start()
+    added = Supervisor("added", [Actor("a", journal), slow, bad])
+    calling = asyncio.create_task(error_of(runtime.start_child("root", added)))
+    await journal.until("stop b")
+    stopping = asyncio.create_task(runtime.stop())
+    assert isinstance(await calling, SupervisionError)
+    let_go.set()
+    await stopping
+    assert journal[-1] == "stop a"
+
+
+async def test_a_call_behind_a_stop_that_is_itself_interrupted_is_refused(
+    journal: Journal,
+) -> None:
+    let_go = asyncio.Event()
+    inner = Supervisor("inner", [SlowToStop("a", journal, let_go), Actor("b", journal)])
+    runtime = Runtime(Supervisor("root", [inner]), drain_timeout=0)
+    await runtime.start()
+    working = asyncio.create_task(runtime.terminate_child("inner", "a"))
+    await journal.until("stop a")
+    behind = asyncio.create_task(error_of(runtime.terminate_child("inner", "b")))
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(error_of(runtime.terminate_child("root", "inner")))
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(runtime.stop())
+    for call in (behind, ending):
+        assert isinstance(await call, SupervisionError)
+    let_go.set()
+    await asyncio.wait({working, stopping})
+    assert isinstance(working.exception(), SupervisionError)
+
+
 # Supervisors that are started again.
 
 
