@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import os
+import threading
 import time
+from collections.abc import Callable
 
 __all__ = ["new_id"]
 
-# An id is a head that is made once a millisecond, half time and half random, and a tail of 48 bits that counts up
-# from a random start, so that ids of one millisecond sort in the order they were made. `next` on a count is
-# atomic, so threads need no lock.
-_count = itertools.count(int.from_bytes(os.urandom(6), "big") >> 1).__next__
-_head = ""
+# An id is a head and one of 256 tails. A head begins with the millisecond, ends with a number that counts up from a
+# random start, and is random between; so ids of one process sort in the order they were made. Putting the two together
+# takes half as long as writing out each id, which was a seventh of a `send`; and `next` on a map is atomic, so threads
+# need a lock for a new head only.
+_TAILS = tuple(f"{number:02x}" for number in range(256))
+_lock = threading.Lock()
+_next: Callable[[], str] = iter(()).__next__
 _good_until = 0.0
 _next_millisecond = 0
+_middle = ""
+_number = 0
 
 
 def new_id(now: float | None = None) -> str:
@@ -26,16 +31,30 @@ def new_id(now: float | None = None) -> str:
     if now is None:
         now = time.time()
     if now >= _good_until:  # a clock that was set back keeps the old millisecond, and so the order
-        _new_head(now)
-    return f"{_head}{_count():012x}"
+        with _lock:
+            _new_millisecond(now)
+    try:
+        return _next()
+    except StopIteration:
+        with _lock:
+            _new_head()
+        return new_id(now)
 
 
-def _new_head(now: float) -> None:
-    global _head, _good_until, _next_millisecond
+def _new_millisecond(now: float) -> None:
+    global _good_until, _middle, _next_millisecond, _number
     millisecond = max(int(now * 1000), _next_millisecond)
-    _next_millisecond = millisecond + 1
     when = f"{millisecond:012x}"
-    random = int.from_bytes(os.urandom(4), "big")
-    version, variant = 0x7000 | random & 0xFFF, 0x8000 | random >> 18
-    _head = f"{when[:8]}-{when[8:]}-{version:04x}-{variant:04x}-"
+    random = int.from_bytes(os.urandom(8), "big")
+    version, variant = 0x7000 | random & 0xFFF, 0x8000 | random >> 12 & 0x3FFF
+    _middle = f"{when[:8]}-{when[8:]}-{version:04x}-{variant:04x}-"
+    _number = random >> 29  # 35 bits of the 40, so that it never runs over
+    _new_head()
+    _next_millisecond = millisecond + 1
     _good_until = _next_millisecond / 1000
+
+
+def _new_head() -> None:
+    global _next, _number
+    _number += 1
+    _next = map(f"{_middle}{_number:010x}".__add__, _TAILS).__next__
