@@ -180,9 +180,8 @@ class Incarnation:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
         if getattr(self.agent.on_stop, "__func__", None) is AgentProcess.on_stop:
             return reason  # it does nothing, and needs no time limit for that
-        current_message.set(
-            None
-        )  # what it sends now is no part of the last message, nor bound to its deadline
+        # What it sends now is no part of the last message, nor bound to its deadline.
+        current_message.set(None)
         try:
             async with asyncio.timeout(self.agent._civitas_options.shutdown_timeout):
                 await self._call(self.agent.on_stop)

@@ -194,9 +194,8 @@ class SupervisorProcess:
         self._slots.append(slot)
         try:
             await self._start(slot)
-        except (
-            Exception
-        ):  # not a cancellation: `stop` comes next, and finds whatever of it still runs
+        except Exception:
+            # A cancellation leaves it where it is: `stop` comes next, and ends what of it still runs.
             slot.child.close(Status.TERMINATED, "it did not start")
             self._remove(slot)
             raise
