@@ -16,10 +16,10 @@ from tests.docs.blocks import blocks
 from tests.docs.test_samples import place_files
 from tests.house.project import ROOT
 
-PAGE = ROOT / "docs" / "reference" / "cli.md"
-
 # Real processes, each with an interpreter to start: a busy machine needs its time.
 pytestmark = pytest.mark.timeout(60)
+
+PAGE = ROOT / "docs" / "reference" / "cli.md"
 
 
 def session() -> list[tuple[str, str]]:

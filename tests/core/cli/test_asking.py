@@ -13,6 +13,9 @@ import pytest
 
 from tests.core.cli.support import Result, Running, Terminal
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 Start = Callable[..., Awaitable[Running]]
 Beside = Callable[..., Awaitable[Result]]
 OnTerminal = Callable[..., Awaitable[Terminal]]
@@ -33,9 +36,6 @@ VALUES = {
     "none": float("nan"),
     7: "seven",
 }
-
-# Real processes, each with an interpreter to start: a busy machine needs its time.
-pytestmark = pytest.mark.timeout(60)
 
 
 class Helper(AgentProcess):

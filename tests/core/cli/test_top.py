@@ -11,6 +11,9 @@ import pytest
 
 from tests.core.cli.support import Result, Running, Terminal
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 Start = Callable[..., Awaitable[Running]]
 Beside = Callable[..., Awaitable[Result]]
 OnTerminal = Callable[..., Awaitable[Terminal]]
@@ -28,9 +31,6 @@ class Agent(AgentProcess):
             print("holding", flush=True)
             await asyncio.Event().wait()
 """
-
-# Real processes, each with an interpreter to start: a busy machine needs its time.
-pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
