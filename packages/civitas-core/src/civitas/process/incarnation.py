@@ -336,7 +336,7 @@ class Incarnation:
             message.reply_to or "",
             given.raw,
             correlation_id=message.id,
-            conversation=message.conversation,
+            conversation=given.conversation or message.conversation,
         )
 
     def _finish(self, message: Message, result: object) -> None:
