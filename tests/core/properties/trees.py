@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
 from tests.core.properties.world import Traits, Worker, World
 
-__all__ = ["agents", "build", "limits", "traits", "trees"]
+__all__ = ["agents", "build", "dynamics", "pools", "trees"]
 
 RESTART = st.sampled_from(["permanent", "permanent", "transient", "temporary"])
 
@@ -39,6 +39,7 @@ limits = st.fixed_dictionaries(
 
 agents = st.tuples(st.just("agent"), traits)
 dynamics = st.tuples(st.just("dynamic"), limits, st.sampled_from([None, 2]))
+pools = st.tuples(st.just("pool"), limits, traits, st.sampled_from([1, 2, 1000]))
 
 
 def supervisors(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -49,7 +50,7 @@ def supervisors(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-trees = supervisors(st.recursive(agents | dynamics, supervisors, max_leaves=6))
+trees = supervisors(st.recursive(agents | dynamics | pools, supervisors, max_leaves=6))
 
 
 def build(tree: Any, world: World, names: Iterator[str]) -> ChildSpec:
@@ -60,6 +61,10 @@ def build(tree: Any, world: World, names: Iterator[str]) -> ChildSpec:
             return Worker(name, world, traits)
         case ("dynamic", keywords, max_children):
             return DynamicSupervisor(name, max_children, **keywords)
+        case ("pool", keywords, traits, max_live):
+            template = Worker(name, world, traits)
+            world.pools[name] = max_live
+            return ConversationPool(name, template, max_live=max_live, idle_timeout=5, **keywords)
         case ("supervisor", keywords, strategy, children):
             below = [build(child, world, names) for child in children]
             return Supervisor(name, below, strategy=strategy, **keywords)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from civitas.errors import CivitasError
 from civitas.message import Message
 from civitas.process import AgentProcess, ErrorAction
 
-__all__ = ["Given", "Traits", "Worker", "World", "told"]
+__all__ = ["Given", "Traits", "Worker", "World"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Given:
     pair: tuple[str, str]
     number: int
     do: str
+    payload: dict[str, Any] = field(repr=False)
     accepted: bool = False
     """Whether `send` returned."""
     abandoned: bool = False
@@ -68,14 +70,27 @@ class World:
         self.failing_starts: Counter[str] = Counter()
         self.seen: dict[tuple[str, str], int] = defaultdict(int)
         self.faults: list[str] = []
+        self.pools: dict[str, int] = {}
+        """The conversation pools, and how many conversations each may have awake."""
+        self._alone = count()
         self._numbers: Counter[tuple[str, str]] = Counter()
 
-    def number(self, sender: str, recipient: str, do: str) -> Given:
-        """The next message of that pair."""
-        pair = (sender, recipient)
+    def mailbox(self, to: str, conversation: str | None) -> str:
+        """The name of the agent that a message to `to` is for."""
+        if to not in self.pools:
+            return to
+        return f"{to}/{conversation if conversation is not None else f'#{next(self._alone)}'}"
+
+    def tell(
+        self, sender: str, to: str, do: str = "echo", turns: int = 0, target: str = ""
+    ) -> Given:
+        """The next message from `sender` to the mailbox `to`."""
+        pair = (sender, to)
         self._numbers[pair] += 1
-        given = Given(pair, self._numbers[pair], do)
-        self.given[(sender, recipient, given.number)] = given
+        number = self._numbers[pair]
+        key = {"from": sender, "to": to, "number": number}
+        given = Given(pair, number, do, {**key, "do": do, "turns": turns, "target": target})
+        self.given[(sender, to, number)] = given
         return given
 
     def of(self, message: Message) -> Given | None:
@@ -95,7 +110,8 @@ class World:
             self.fault(f"{given}: a dead letter after it was finished")
         if len(given.letters) > 1:
             self.fault(f"{given}: a dead letter twice")
-        if reason == "crashed" and self.traits[given.pair[1]].delivery == "at_least_once":
+        agent = given.pair[1].partition("/")[0]
+        if reason == "crashed" and self.traits[agent].delivery == "at_least_once":
             self.fault(f"{given}: lost in a crash although its delivery is at_least_once")
 
     def check_nothing_lost(self) -> None:
@@ -119,6 +135,7 @@ class World:
             if not ended:
                 self.fault(f"two incarnations of {worker.name} at once")
         self.last[worker.name] = worker
+        self.traits[worker.name] = worker.traits
         self.incarnations[worker.name] += 1
         worker.number = self.incarnations[worker.name]
 
@@ -181,6 +198,7 @@ class Worker(AgentProcess):
         if not isinstance(message.payload, dict):
             return None  # `civitas.down`
         do, turn_count, target = (message.payload[key] for key in ("do", "turns", "target"))
+        world, conversation = self.world, message.conversation
         await turns(turn_count)
         match do:
             case "crash":
@@ -194,12 +212,17 @@ class Worker(AgentProcess):
             case "stop":
                 await self.stop()
             case "ask":
-                answer = await self.ask(target, told(self.world, self.name, target), "echo")
+                # Where few may be awake, one that waits for another holds the place that other waits for.
+                if world.pools.get(target.partition("/")[0], 1000) < 1000:
+                    target = "nobody"
+                to = world.mailbox(target, conversation)
+                answer = await self.ask(target, world.tell(self.name, to).payload)
                 return self.reply(answer.payload)
             case "send":
-                given = told(self.world, self.name, target)
-                await self.send(target, given, "echo", timeout=0.02)
-                self.world.given[(self.name, target, given["number"])].accepted = True
+                to = world.mailbox(target, conversation)
+                given = world.tell(self.name, to)
+                await self.send(target, given.payload, timeout=0.02)
+                given.accepted = True
             case "emit":
                 for n in range(turn_count):
                     await self.emit(n)
@@ -226,20 +249,6 @@ class Worker(AgentProcess):
         await turns(self.traits.turns_to_stop)
         if self.traits.fails_in_on_stop:
             raise RuntimeError(f"{self.name} cannot stop")
-
-
-def told(
-    world: World,
-    sender: str,
-    recipient: str,
-    do: str = "echo",
-    turn_count: int = 0,
-    target: str = "",
-) -> dict[str, Any]:
-    """The payload of the next message from `sender` to `recipient`."""
-    number = world.number(sender, recipient, do).number
-    key = {"from": sender, "to": recipient, "number": number}
-    return {**key, "do": do, "turns": turn_count, "target": target}
 
 
 async def turns(count: int) -> None:
