@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 
 pytest_plugins = ["tests.guards", "pytester"]
@@ -15,3 +16,7 @@ NEEDS = {
 collect_ignore = [
     folder for folder, modules in NEEDS.items() if not all(find_spec(module) for module in modules)
 ]
+
+# A shell that starts a run in the background has it ignore SIGINT, and so would every process that a test sends one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
