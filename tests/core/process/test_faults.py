@@ -124,6 +124,24 @@ async def test_an_on_stop_that_raises_ends_the_agent_all_the_same(
     assert journal.count("stop a") == 2
 
 
+async def test_who_is_cancelled_at_once_when_stopped_may_still_end_well_by_itself(
+    journal: Journal,
+) -> None:
+    class Slow(Actor):
+        async def on_stop(self) -> None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            await super().on_stop()
+
+    agent = Slow("a", journal, shutdown_timeout=0, restart="transient")
+    async with together(agent) as runtime:
+        events = told(runtime)
+        await runtime.ask("a", 1, "stop")
+        await eventually(lambda: events)
+        assert events == [("terminated", "a")]
+    assert journal == ["start a", "stop a"]
+
+
 async def test_an_on_error_that_is_no_coroutine_and_callbacks_in_threads_work(
     journal: Journal,
 ) -> None:

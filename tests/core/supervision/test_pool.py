@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -241,3 +242,24 @@ async def test_a_message_to_a_pool_that_has_not_started_yet_waits_for_it(journal
     ]
     async with Runtime(Supervisor("root", children)) as runtime:
         assert (await tell(runtime, 2, "ann"))[2] == ["early", 2]
+
+
+@pytest.mark.parametrize("how", ["crash", "stop", "terminate"])
+async def test_the_place_of_a_conversation_that_ended_goes_to_the_next_one(
+    journal: Journal, how: str
+) -> None:
+    options = {"restart": "temporary", "shutdown_timeout": 0}
+    async with pool(journal, max_live=1, child=options) as runtime:
+        holding = asyncio.create_task(error_of(runtime.ask("support", 1, "hold", conversation="a")))
+        await journal.until("hold support/a")
+        waiting = asyncio.create_task(tell(runtime, 2, "b"))
+        await asyncio.sleep(0)
+        if how == "terminate":
+            await runtime.terminate_child("support", "support/a")
+        else:
+            await runtime.restart("support/a")
+            assert isinstance(await holding, AgentTerminated)
+            with contextlib.suppress(HandlerFailed):
+                await runtime.ask("support", 3, how, conversation="a")
+        assert (await waiting)[2] == [2]
+        await asyncio.wait({holding})

@@ -29,6 +29,9 @@ __all__ = ["Incarnation"]
 
 logger = logging.getLogger("civitas")
 
+# Seconds for the `on_stop` of an agent that has no `shutdown_timeout`, when it ends by itself.
+_LAST_WORDS = 30.0
+
 # How many messages one agent handles before the others get a turn, should nothing in its handler wait: Erlang's
 # reductions. An agent that sends to itself would else have the loop for itself.
 _TURN = 32
@@ -183,7 +186,7 @@ class Incarnation:
         # What it sends now is no part of the last message, nor bound to its deadline.
         current_message.set(None)
         try:
-            async with asyncio.timeout(self.agent._civitas_options.shutdown_timeout):
+            async with asyncio.timeout(self._time_to_stop()):
                 await self._call(self.agent.on_stop)
         except asyncio.CancelledError:
             if not self._cancelled():
@@ -196,6 +199,11 @@ class Incarnation:
             if reason.failure is None:
                 return ExitReason.crashed(error)
         return reason
+
+    def _time_to_stop(self) -> float | None:
+        """Seconds for `on_stop`. Who is cancelled at once when it is stopped may still end well by itself."""
+        timeout = self.agent._civitas_options.shutdown_timeout
+        return _LAST_WORDS if timeout == 0 else timeout
 
     async def _serve(self) -> ExitReason:
         agent, mailbox, tracing = self.agent, self.mailbox, self.node.tracing

@@ -243,7 +243,7 @@ class DynamicSupervisorProcess:
         self, slot: Slot, cause: ExitReason | None, *, first: bool = False
     ) -> StartFailed | None:
         """Start `slot` again; where it does not start, it is tried again after a wait."""
-        if not self._lives(slot):
+        if not self._lives(slot) or slot.state is SlotState.UP:
             return None
         generation = slot.generation + 1
         try:

@@ -84,6 +84,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             # One that was closed has an empty mailbox: what waited there was refused.
             if len(cell.mailbox):
                 cell.wait_for_restart()
+                self._slots[name].state = SlotState.PENDING
                 self._waiting[name] = None
             else:
                 self._drop(
@@ -107,6 +108,10 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
     async def _wake(self, slot: Slot) -> None:
         await self._restart(slot, None, first=True)
 
+    async def _start(self, slot: Slot) -> None:
+        self._waiting.pop(slot.child.name, None)
+        await super()._start(slot)
+
     # Sleeping.
 
     def _is_idle(self, slot: Slot) -> None:
@@ -121,18 +126,26 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
 
     async def _sleep(self, slot: Slot) -> None:
         """End an idle process, its state kept; where a message came meanwhile, it begins again."""
+        if not self._runs(slot):
+            return
         cell = self._cells[slot.child.name]
         if (timer := self._idle.pop(cell.name, None)) is not None:
             timer.cancel()
+        generation = slot.generation
         if cell.name in self._alone:
             await cell.stop()
         else:
             await cell.sleep()
+        if not self._runs(slot) or slot.generation != generation:
+            return  # somebody ended it meanwhile, or started it again
         if len(cell.mailbox) or cell.mailbox.waiting:
+            slot.state = SlotState.PENDING
             await self._wake(slot)
             return
         self._drop(slot, Status.STOPPED, "it sleeps; send again to wake it")
-        self._make_room()
+
+    def _runs(self, slot: Slot) -> bool:
+        return self._lives(slot) and slot.state is SlotState.UP
 
     # Crashes: each conversation has its own budget, so that one that crashes disturbs no other.
 
@@ -159,6 +172,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         if (timer := self._idle.pop(name, None)) is not None:
             timer.cancel()
         super()._drop(slot, status, why)
+        self._make_room()
 
     async def _stop_children(self) -> None:
         """Stop all conversations at once, the state of each kept."""
