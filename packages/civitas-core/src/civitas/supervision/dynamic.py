@@ -22,6 +22,7 @@ from civitas.supervision.clock import Timer
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Slot, SlotState
+from civitas.supervision.spec import check_child
 
 _Result = TypeVar("_Result")
 
@@ -114,6 +115,7 @@ class DynamicSupervisorProcess:
             raise ConfigurationError(
                 f"the children of a DynamicSupervisor are agents; {self.name!r} got {spec!r}"
             )
+        check_child(spec, f"DynamicSupervisor({self.name!r}): ")
         if self.status is not Status.RUNNING:
             raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
         if spec.name in self._slots:

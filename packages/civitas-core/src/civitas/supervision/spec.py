@@ -12,7 +12,7 @@ from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.budget import RestartLimits
 from civitas.supervision.policy import RestartStrategy
 
-__all__ = ["ChildSpec", "ConversationPool", "DynamicSupervisor", "Supervisor"]
+__all__ = ["ChildSpec", "ConversationPool", "DynamicSupervisor", "Supervisor", "check_child"]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -61,15 +61,7 @@ class Supervisor:
                 f"{who}children is a list of agents and supervisors; got {children!r}"
             )
         for child in children:
-            if not isinstance(child, ChildSpec):
-                raise ConfigurationError(
-                    f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
-                    "civitas.wrap(...) makes an agent of a framework's object"
-                )
-            if not hasattr(child, "name"):
-                raise ConfigurationError(
-                    f"{who}{type(child).__name__}.__init__ must call super().__init__(name, ...)"
-                )
+            check_child(child, who)
         limits = RestartLimits.checked(
             who, max_restarts, restart_window, backoff, backoff_base, backoff_max
         )
@@ -226,3 +218,16 @@ class ConversationPool:
 
 
 ChildSpec = AgentProcess | Supervisor | DynamicSupervisor | ConversationPool
+
+
+def check_child(child: object, who: str) -> None:
+    """Raise `ConfigurationError` unless `child` may stand among a supervisor's children; `who` begins the error."""
+    if not isinstance(child, ChildSpec):
+        raise ConfigurationError(
+            f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
+            "civitas.wrap(...) makes an agent of a framework's object"
+        )
+    if not hasattr(child, "name"):
+        raise ConfigurationError(
+            f"{who}{type(child).__name__}.__init__ must call super().__init__(name, ...)"
+        )

@@ -20,6 +20,7 @@ from civitas.supervision.spec import (
     ConversationPool,
     DynamicSupervisor,
     Supervisor,
+    check_child,
 )
 
 __all__ = ["SupervisorProcess"]
@@ -51,7 +52,8 @@ class SupervisorProcess:
         self.gave_up: SupervisorGaveUp | None = None
         self._host = host
         self._report = Reporter(spec.name, host)
-        self._slots: list[Slot] = []
+        # By name, in start order.
+        self._slots: dict[str, Slot] = {}
         self._budget = RestartBudget(spec.limits)
         self._inbox: asyncio.Queue[Ended | Due | Call] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -59,7 +61,7 @@ class SupervisorProcess:
         host.join(self)
         try:
             for child in spec.children:
-                self._slots.append(self._make(child))
+                self._slots[child.name] = self._make(child)
         except ConfigurationError:
             self.discard()
             raise
@@ -72,7 +74,7 @@ class SupervisorProcess:
     @property
     def children(self) -> list[Child]:
         """The children there are now, in start order."""
-        return [slot.child for slot in self._slots]
+        return [slot.child for slot in self._slots.values()]
 
     # As a child.
 
@@ -84,7 +86,7 @@ class SupervisorProcess:
         self._budget = RestartBudget(self.spec.limits)
         try:
             self._reset_slots()
-            for slot in self._slots:
+            for slot in self._slots.values():
                 await self._start(slot)
         except BaseException as error:
             # What waits for the children is not refused yet: its own supervisor may try again.
@@ -125,18 +127,18 @@ class SupervisorProcess:
     def wait_for_restart(self) -> None:
         """Let messages for everything below wait for the restart."""
         self.status = Status.RESTARTING
-        for slot in self._slots:
+        for slot in self._slots.values():
             slot.child.wait_for_restart()
 
     def close(self, status: Status, why: str) -> None:
         """Refuse what is sent to anything below."""
         self.status = status
-        for slot in self._slots:
+        for slot in self._slots.values():
             slot.child.close(status, why)
 
     def discard(self) -> None:
         """Forget its name and all names below it."""
-        for slot in self._slots:
+        for slot in self._slots.values():
             slot.child.discard()
         self._host.leave(self)
 
@@ -144,6 +146,7 @@ class SupervisorProcess:
 
     async def start_child(self, spec: ChildSpec) -> None:
         """Add a child at the end and start it."""
+        check_child(spec, f"Supervisor({self.name!r}): ")
         await self._call(lambda: self._start_child(spec))
 
     async def terminate_child(self, name: str) -> None:
@@ -176,22 +179,22 @@ class SupervisorProcess:
         return SupervisionError("restarting", f"supervisor {self.name!r} is {self.status}; {cure}")
 
     async def _start_child(self, spec: ChildSpec) -> None:
-        for slot in self._slots:
-            if slot.child.name == spec.name:
-                if slot.state is SlotState.UP:
-                    raise SupervisionError(
-                        "already_started", f"{spec.name!r} runs under {self.name!r} already"
-                    )
+        there = self._slots.get(spec.name)
+        if there is not None:
+            if there.state is SlotState.UP:
                 raise SupervisionError(
-                    "already_present",
-                    f"{spec.name!r} is a child of {self.name!r} that does not run; "
-                    "use restart_child or delete_child",
+                    "already_started", f"{spec.name!r} runs under {self.name!r} already"
                 )
+            raise SupervisionError(
+                "already_present",
+                f"{spec.name!r} is a child of {self.name!r} that does not run; "
+                "use restart_child or delete_child",
+            )
         try:
             slot = self._make(spec)
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
-        self._slots.append(slot)
+        self._slots[spec.name] = slot
         try:
             await self._start(slot)
         except Exception:
@@ -246,10 +249,10 @@ class SupervisorProcess:
         self._remove(slot)
 
     def _slot(self, name: str) -> Slot:
-        for slot in self._slots:
-            if slot.child.name == name:
-                return slot
-        raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
+        slot = self._slots.get(name)
+        if slot is None:
+            raise SupervisionError("not_found", f"{self.name!r} has no child {name!r}")
+        return slot
 
     def _check_down(self, slot: Slot) -> None:
         if slot.state is SlotState.UP:
@@ -390,33 +393,29 @@ class SupervisorProcess:
     def _reset_slots(self) -> None:
         """The children of the spec, no more and no fewer: a supervisor that is started again starts from there."""
         wanted = {id(spec) for spec in self.spec.children}
-        kept: dict[str, Slot] = {}
-        for slot in self._slots:
+        for slot in list(self._slots.values()):
             slot.cancel()
             slot.cause = None
-            if id(slot.spec) in wanted:
-                kept[slot.child.name] = slot
-            else:
+            if id(slot.spec) not in wanted:
                 slot.child.close(
                     Status.TERMINATED, f"its supervisor {self.name!r} was started again without it"
                 )
-                slot.child.discard()
-        self._slots = list(kept.values())
+                self._remove(slot)
+        kept, self._slots = self._slots, {}
         for spec in self.spec.children:
-            if spec.name not in kept:
-                try:
-                    self._slots.append(self._make(spec))
-                except ConfigurationError as error:
-                    raise StartFailed(spec.name, error) from error
-        order = {spec.name: place for place, spec in enumerate(self.spec.children)}
-        self._slots.sort(key=lambda slot: order[slot.child.name])
+            try:
+                there = spec.name in kept
+                self._slots[spec.name] = kept.pop(spec.name) if there else self._make(spec)
+            except ConfigurationError as error:
+                # What was kept and not looked at yet is still to be forgotten one day.
+                self._slots |= kept
+                raise StartFailed(spec.name, error) from error
 
     def _group(self, slot: Slot) -> list[Slot]:
         if self.spec.strategy is RestartStrategy.ONE_FOR_ONE:
             return [slot]  # a restart must not take longer with a thousand siblings
-        children = [each.child.name for each in self._slots]
-        names = set(affected(self.spec.strategy, children, slot.child.name))
-        return [each for each in self._slots if each.child.name in names]
+        names = affected(self.spec.strategy, list(self._slots), slot.child.name)
+        return [self._slots[name] for name in names]
 
     async def _start(self, slot: Slot) -> None:
         slot.generation += 1
@@ -433,14 +432,14 @@ class SupervisorProcess:
             self._report.restarted(slot.child, cause)
 
     async def _stop_children(self) -> None:
-        for slot in reversed(self._slots):
+        for slot in reversed(self._slots.values()):
             slot.cancel()
             slot.state = SlotState.DOWN
             await slot.child.stop()
 
     def _remove(self, slot: Slot) -> None:
         slot.cancel()
-        self._slots.remove(slot)
+        del self._slots[slot.child.name]
         slot.child.discard()
 
     async def _answer(
