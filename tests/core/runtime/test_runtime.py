@@ -140,6 +140,35 @@ async def test_two_agents_that_ask_each_other_at_the_same_moment_are_told(journa
         assert "AskCycle" in failed[0].remote_traceback
 
 
+async def test_who_has_answered_may_ask_the_asker_before_that_runs_again() -> None:
+    """The answer is there; the asker has only not had its turn yet."""
+    asked = asyncio.Event()
+    go_on = asyncio.Event()
+
+    class First(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            if message.type == "ask the second":
+                return self.reply((await self.ask("second", 1)).payload)
+            return self.reply("answered, too")
+
+    class Second(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            if message.type == "ask the first":
+                return self.reply((await self.ask("first", 1, timeout=5)).payload)
+            asked.set()
+            await go_on.wait()
+            return self.reply("answered")
+
+    async with Runtime(Supervisor("root", [First("first"), Second("second")])) as runtime:
+        first = asyncio.create_task(runtime.ask("first", 1, "ask the second", timeout=5))
+        await asked.wait()
+        second = asyncio.create_task(runtime.ask("second", 1, "ask the first", timeout=5))
+        await eventually(lambda: runtime.tree()["children"][1]["mailbox_depth"] == 1)
+        go_on.set()
+        assert (await first).payload == "answered"
+        assert (await second).payload == "answered, too"
+
+
 async def test_asking_the_same_agent_twice_in_one_handler_is_no_cycle(journal: Journal) -> None:
     class Twice(AgentProcess):
         async def handle(self, message: Message) -> Message:

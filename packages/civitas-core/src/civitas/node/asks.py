@@ -8,7 +8,7 @@ import math
 from civitas.errors import DeliveryError
 from civitas.message import Message
 
-__all__ = ["Answer", "PendingAsks"]
+__all__ = ["Answer", "Asking", "PendingAsks"]
 
 Answer = Message | DeliveryError | None
 """A reply, why there is none, or None when the time was up."""
@@ -17,6 +17,9 @@ Answer = Message | DeliveryError | None
 # so such an ask may end that much late; shorter waits get a timer of their own.
 _TICKS_PER_SECOND = 16
 _SHARED_FROM = 1.0
+
+Asking = dict[str, str]
+"""Whom a handler waits for, by the id of its message to each."""
 
 _Due = set[str]
 """The ids of the asks whose time is up at the same moment."""
@@ -31,15 +34,22 @@ class PendingAsks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: dict[str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None]]
-        self._waiting = {}
+        self._waiting: dict[
+            str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None, Asking | None]
+        ] = {}
         self._ticks: dict[int, tuple[_Due, asyncio.TimerHandle]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, id: str, seconds: float | None) -> asyncio.Future[Answer]:
+    def add(self, id: str, seconds: float | None, asking: Asking | None) -> asyncio.Future[Answer]:
         """Begin to wait for the answer to message `id`, at most `seconds`.
+
+        Args:
+            id: Of the message.
+            seconds: How long to wait; None waits for ever.
+            asking: Where the asker stands as waiting. It is taken out as soon as the answer is there, and not when
+                the asker runs again: until then others may ask it, and nobody waits for itself.
 
         Returns:
             What to await. Who ends that early calls `remove`.
@@ -55,7 +65,7 @@ class PendingAsks:
             entry = self._ticks.get(tick)
             due = entry[0] if entry is not None else self._new_tick(tick)
             due.add(id)
-        self._waiting[id] = (future, due)
+        self._waiting[id] = (future, due, asking)
         return future
 
     def remove(self, id: str) -> asyncio.Future[Answer] | None:
@@ -67,7 +77,9 @@ class PendingAsks:
         entry = self._waiting.pop(id, None)
         if entry is None:
             return None
-        future, due = entry
+        future, due, asking = entry
+        if asking is not None:
+            asking.pop(id, None)
         if isinstance(due, set):
             due.discard(id)
         elif due is not None:

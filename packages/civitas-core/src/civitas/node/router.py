@@ -17,7 +17,7 @@ from civitas.errors import (
     MailboxFull,
 )
 from civitas.message import Message, encode, new_id, new_message
-from civitas.node.asks import PendingAsks
+from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
@@ -123,11 +123,11 @@ class Router:
         try:
             if self.tracing.active:
                 with self.tracing.sending(message) as message:
-                    return await self._ask(cell, message, seconds)
-            return await self._ask(cell, message, seconds)
+                    return await self._ask(cell, message, seconds, asking)
+            return await self._ask(cell, message, seconds, asking)
         finally:
             if asking is not None:
-                asking.remove(cell.name)
+                asking.pop(message.id, None)
 
     async def stream(
         self,
@@ -149,7 +149,7 @@ class Router:
             if self.tracing.active
             else nullcontext(message) as message
         ):
-            answer = self.loop.create_task(self._ask(cell, message, seconds))
+            answer = self.loop.create_task(self._ask(cell, message, seconds, asking))
             answer.add_done_callback(lambda _: chunks.end())
             try:
                 while (chunk := await chunks.get()) is not None:
@@ -158,7 +158,7 @@ class Router:
             finally:
                 del self._streams[message.id]
                 if asking is not None:
-                    asking.remove(cell.name)
+                    asking.pop(message.id, None)
                 if not answer.done():
                     answer.cancel()
                     cell.withdraw(message, reader_left=True)
@@ -207,12 +207,12 @@ class Router:
         conversation: str | None,
         headers: Mapping[str, str] | None,
         wants_chunks: bool,
-    ) -> tuple[Cell, Message, float | None, list[str] | None]:
+    ) -> tuple[Cell, Message, float | None, Asking | None]:
         """A message that wants an answer.
 
         Returns:
-            Whom it is for, the message, the seconds its sender waits, and the list of those its sender waits for, in
-            which that agent now stands.
+            Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
+            whom that agent now stands.
         """
         if sender is None and not self.open:
             raise _closed()
@@ -239,7 +239,7 @@ class Router:
             if cycle := self.registry.cycle(sender.name, cell.name):
                 raise AskCycle(cycle)
             asking = sender.asking
-            asking.append(cell.name)
+            asking[id] = cell.name
         message = new_message(
             message_type,
             name,
@@ -257,8 +257,10 @@ class Router:
         )
         return cell, message, timeout, asking
 
-    async def _ask(self, cell: Cell, message: Message, seconds: float | None) -> Message:
-        future = self._asks.add(message.id, seconds)
+    async def _ask(
+        self, cell: Cell, message: Message, seconds: float | None, asking: Asking | None
+    ) -> Message:
+        future = self._asks.add(message.id, seconds, asking)
         try:
             if not cell.mailbox.offer(message, self._handover.wake):
                 await cell.mailbox.put(message, seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from civitas.errors import AgentTerminated, StartFailed
 from civitas.message import Message
@@ -72,9 +72,9 @@ class Cell:
         return self._template._civitas_options.restart
 
     @property
-    def asking(self) -> list[str]:
+    def asking(self) -> Iterable[str]:
         """The agents that its running handler waits for."""
-        return self._incarnation.asking if self._incarnation is not None else []
+        return self._incarnation.asking.values() if self._incarnation is not None else ()
 
     # For the supervisor.
 

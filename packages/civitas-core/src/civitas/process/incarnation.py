@@ -83,8 +83,8 @@ class Incarnation:
         self.node = node
         self.over = False
         self.current: Message | None = None
-        self.asking: list[str] = []
-        """The agents that the running handler waits for."""
+        self.asking: dict[str, str] = {}
+        """The agents that the running handler waits for, by the id of its message to each."""
         self.timers: set[Timer] = set()
         self.steps: Steps | None = None
         """The recorded steps of the message being handled, where there are any."""
@@ -169,7 +169,7 @@ class Incarnation:
             return KILLED if self._killed else await self._stop(reason)
         finally:
             self.over = True
-            self.asking = []
+            self.asking = {}
             for timer in tuple(self.timers):
                 timer.cancel()
 
@@ -233,7 +233,7 @@ class Incarnation:
                 else:
                     await self._observed(message)
                 if self.asking:
-                    self.asking = []
+                    self.asking = {}
                 # Not in a finally: what a kill interrupts stays current, and `run` decides what becomes of it.
                 self.current = None
                 if self._abandoned:
