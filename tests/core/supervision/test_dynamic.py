@@ -382,6 +382,29 @@ async def test_an_agent_that_ends_itself_and_crashes_is_only_ended(journal: Jour
         await eventually(lambda: runtime.which_children("sessions") == [])
 
 
+@pytest.mark.parametrize("first", ["terminate_child", "restart"])
+async def test_a_child_that_is_ended_and_restarted_by_hand_at_once_is_ended(
+    journal: Journal, first: str
+) -> None:
+    let_go = asyncio.Event()
+    async with dynamic(journal) as runtime:
+        await runtime.start_child("sessions", SlowToStop("s1", journal, let_go))
+        calls = {
+            "terminate_child": lambda: runtime.terminate_child("sessions", "s1"),
+            "restart": lambda: reason_of(runtime.restart("s1")),
+        }
+        second = next(name for name in calls if name != first)
+        working = {first: asyncio.create_task(calls[first]())}
+        await journal.until("stop s1")
+        working[second] = asyncio.create_task(calls[second]())
+        await asyncio.sleep(0)
+        let_go.set()
+        await working["terminate_child"]
+        assert await working["restart"] == "not_found"
+        assert runtime.which_children("sessions") == []
+    assert journal == ["start s1", "stop s1"]
+
+
 async def test_two_restarts_by_hand_at_once_are_one(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         await runtime.start_child("sessions", Actor("s1", journal))

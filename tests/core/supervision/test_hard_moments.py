@@ -182,6 +182,19 @@ async def test_a_child_added_while_its_group_waits_is_started_again_with_it(
         assert journal == ["stop b", "start a", "start b"]
 
 
+async def test_a_child_added_while_its_group_waits_is_stopped_for_a_restart_by_hand(
+    journal: Journal,
+) -> None:
+    root = Supervisor("root", [Actor("a", journal)], strategy="one_for_all", **waiting())
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "a") == "restarting")
+        await runtime.start_child("root", Actor("b", journal))
+        journal.clear()
+        await runtime.restart("a")
+        assert journal == ["stop b", "start a", "start b"]
+
+
 async def test_a_sibling_that_is_asked_during_a_group_restart_answers_after_it(
     journal: Journal,
 ) -> None:

@@ -160,7 +160,7 @@ class DynamicSupervisorProcess:
         self._report.started(slot.child)
         return None
 
-    async def _finish(self, work: asyncio.Task[StartFailed | None]) -> None:
+    async def _finish(self, work: asyncio.Task[StartFailed | SupervisionError | None]) -> None:
         """Wait for a start; who gives up waiting does not end it."""
         await asyncio.wait({work})
         if work.cancelled():
@@ -168,11 +168,17 @@ class DynamicSupervisorProcess:
         if (error := work.result()) is not None:
             raise error
 
-    async def _recycle(self, slot: Slot) -> StartFailed | None:
+    async def _recycle(self, slot: Slot) -> StartFailed | SupervisionError | None:
+        name = slot.child.name
+        ended = SupervisionError("not_found", f"{name!r} of {self.name!r} is being ended")
+        if not self._lives(slot):
+            return ended
         slot.cancel()
         slot.state = SlotState.PENDING
         generation = slot.generation
         await slot.child.stop()
+        if not self._lives(slot):
+            return ended
         if slot.generation != generation:
             return None  # another restart by hand was quicker
         slot.child.wait_for_restart()

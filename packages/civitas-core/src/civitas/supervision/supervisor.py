@@ -233,13 +233,16 @@ class SupervisorProcess:
 
     async def _recycle(self, name: str) -> None:
         slot = self._slot(name)
-        group = self._group(slot) if slot.due is not None else [slot]
+        waited = slot.due is not None
         slot.cancel()
-        slot.state = SlotState.PENDING
         slot.cause = None
-        await slot.child.stop()
-        slot.child.wait_for_restart()
-        error = await self._start_again(group)
+        if waited:
+            error = await self._restart(slot)  # and who was to be started with it
+        else:
+            slot.state = SlotState.PENDING
+            await slot.child.stop()
+            slot.child.wait_for_restart()
+            error = await self._start_again([slot])
         if error is not None:
             raise error
 
@@ -330,7 +333,7 @@ class SupervisorProcess:
         else:
             sibling.child.wait_for_restart()
 
-    async def _restart(self, slot: Slot) -> None:
+    async def _restart(self, slot: Slot) -> StartFailed | None:
         """Start `slot` and who was stopped with it, left to right."""
         group = self._group(slot)
         for each in reversed(group):
@@ -339,7 +342,7 @@ class SupervisorProcess:
             ):  # it was added, or started by hand, while the others waited
                 each.cause = slot.cause
                 await self._stop_for_restart(each)
-        await self._start_again(self._group(slot))
+        return await self._start_again(self._group(slot))
 
     async def _start_again(self, group: list[Slot]) -> StartFailed | None:
         """Start the children of `group` left to right; one that does not start is tried again after a wait."""
