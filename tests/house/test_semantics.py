@@ -31,3 +31,8 @@ def test_a_promise_is_carried_by_tests_that_exist(id: str, tests: str, known: se
     named = re.findall(r"`(test_\w+)`", tests)
     assert named, f"{id} names no test"
     assert [name for name in named if name not in known] == []
+
+
+def test_the_tests_named_beside_the_cases_of_otp_exist(known: set[str]) -> None:
+    page = (ROOT / "docs" / "reference" / "otp-cases.md").read_text()
+    assert set(re.findall(r"`(test_\w+)`", page)) - known == set()

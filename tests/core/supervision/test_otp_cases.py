@@ -20,7 +20,7 @@ from civitas.errors import (
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.supervision import DynamicSupervisor, Supervisor
+from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
 from civitas.testing import ManualClock
 from tests.core.support import (
     Actor,
@@ -134,6 +134,20 @@ async def test_a_dynamic_supervisor_keeps_no_spec_to_restart_or_delete(journal: 
         await runtime.terminate_child("sessions", "a")
         assert await reason_of(runtime.terminate_child("sessions", "a")) == "not_found"
         assert counts(runtime, "sessions") == [0, 0, 0, 0]
+
+
+async def test_what_is_taken_is_refused_when_a_supervisor_is_added(journal: Journal) -> None:
+    children: list[ChildSpec] = [Actor("a", journal), DynamicSupervisor("sessions")]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        taken: list[ChildSpec] = [
+            DynamicSupervisor("sessions"),
+            DynamicSupervisor("root"),
+            Supervisor("new", [Actor("b", journal), DynamicSupervisor("a")]),
+        ]
+        for child in taken:
+            assert await reason_of(runtime.start_child("root", child)) == "already_started"
+        await runtime.start_child("root", Supervisor("new", [Actor("b", journal)]))
+        assert (await runtime.ask("b", 1)).payload == 1
 
 
 class Forgot(AgentProcess):
@@ -280,6 +294,26 @@ async def test_a_restart_loop_can_be_ended(journal: Journal, how: str) -> None:
             assert [status(runtime, name) for name in "abc"] == ["running", "stopped", "stopped"]
             clock.advance(100)
             assert journal.count("try b") == 3
+
+
+@pytest.mark.parametrize("how", ["terminate_child", "stop"])
+async def test_a_restart_loop_of_a_dynamic_child_can_be_ended(journal: Journal, how: str) -> None:
+    sessions = DynamicSupervisor("sessions", None, 100, backoff="constant", backoff_base=1)
+    clock = ManualClock()
+    async with Runtime(Supervisor("root", [sessions]), clock=clock, drain_timeout=0) as runtime:
+        await runtime.start_child("sessions", StartsBadly("a", journal, *range(2, 9)))
+        await crash(runtime, "a")
+        for tries in (2, 3):
+            await clock.timers()
+            clock.advance(1)
+            await journal.until("try a", tries)
+        await clock.timers()
+        assert (status(runtime, "a"), counts(runtime, "sessions")) == ("restarting", [1, 0, 0, 1])
+        if how == "terminate_child":
+            await runtime.terminate_child("sessions", "a")
+            assert runtime.which_children("sessions") == []
+    assert not clock.pending
+    assert journal.count("try a") == 3
 
 
 # Stops.
