@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-pythons lint format types check bench build lock clean
+.PHONY: help install demo test test-pythons test-oldest lint format types check bench build lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -28,6 +28,9 @@ test: $(A) $(B) ## every test, in both environments; ARGS="-k word" picks some
 
 test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found here
 	@scripts/test-pythons.sh
+
+test-oldest: ## the tests on the oldest versions that the packages allow (minutes)
+	@scripts/test-oldest.sh
 
 lint: $(A) ## ruff, and the import rules between rooms
 	@scripts/lint.sh
@@ -51,7 +54,7 @@ lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
-	@rm -rf .venv .venv-crew .venv-py* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv-crew .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 

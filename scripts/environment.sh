@@ -2,7 +2,7 @@
 # Makes one of the two environments, or brings it up to date, from its constraints.
 #   scripts/environment.sh a       .venv        core, LangGraph and the newest openai-agents
 #   scripts/environment.sh crew    .venv-crew   the same with CrewAI, and the openai-agents that fits
-# VENV= puts it elsewhere, PYTHON= picks the interpreter.
+# VENV= puts it elsewhere, PYTHON= picks the interpreter, CONSTRAINTS= other versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ rm -f "$venv/.ready"
 ours=(--editable './packages/civitas-core[all]')
 for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
 scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement constraints/dev.in "${ours[@]}" \
-    --constraint "constraints/$1.txt" --build-constraint "constraints/$1.txt"
+    --constraint "${CONSTRAINTS:-constraints/$1.txt}" --build-constraint "constraints/$1.txt"
 
 touch "$venv/.ready"
 echo "  ready in $((SECONDS - started)) s: $venv, Python $wanted"

@@ -43,7 +43,7 @@ def environment() -> Iterator[dict[str, str]]:
         yield {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "XDG_RUNTIME_DIR": folder,
+            "XDG_STATE_HOME": folder,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 

@@ -21,7 +21,7 @@ from tests.core.cli.support import Result, Running, Terminal
 def _state_folders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """State folders of this test's own, with a short path, as a socket needs."""
     with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        monkeypatch.setenv("XDG_STATE_HOME", folder)
         yield
 
 

@@ -35,7 +35,7 @@ from tests.core.support import Actor, Journal, eventually
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     # Not below tmp_path, whose name is that of the test: the path of a socket must be short.
     with tempfile.TemporaryDirectory() as above:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", above)
+        monkeypatch.setenv("XDG_STATE_HOME", above)
         folder = state_folder("team", tmp_path / "topology.yaml")
         open_state_folder(folder)
         yield folder
@@ -109,9 +109,8 @@ async def test_what_a_killed_system_left_behind_is_no_obstacle(folder: Path) -> 
 
 def _lock_and_fork(folder: Path, report: Connection) -> None:
     with SystemLock("team", folder):
-        child = os.fork()
-        if child:
-            report.send(child)
+        if not os.fork():
+            report.send(os.getpid())  # it has let go when `fork` returns
         signal.pause()
 
 
@@ -252,7 +251,7 @@ def test_a_folder_of_somebody_else_is_refused_by_both_sides(folder: Path) -> Non
 
 
 def test_a_folder_with_too_long_a_path_for_a_socket_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="XDG_RUNTIME_DIR a folder with a shorter one"):
+    with pytest.raises(ConfigurationError, match="XDG_STATE_HOME a folder with a shorter one"):
         open_state_folder(tmp_path / ("x" * 100))
 
 
@@ -264,13 +263,39 @@ def test_two_topologies_of_one_name_have_folders_of_their_own(tmp_path: Path) ->
     assert state_folder("team", tmp_path / "a.yaml") != state_folder("team", tmp_path / "b.yaml")
 
 
-def test_without_a_runtime_folder_of_ones_own_the_temporary_one_is_used(
+def test_a_running_system_is_found_after_the_login_it_was_started_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topology = tmp_path / "topology.yaml"
-    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    without = state_folder("team", topology)
-    for unusable in (tmp_path / "nowhere", topology):
-        topology.touch()
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(unusable))
-        assert state_folder("team", topology) == without
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "wiped at logout"))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    with tempfile.TemporaryDirectory() as home:
+        monkeypatch.setenv("HOME", home)
+        folder = state_folder("team", tmp_path / "topology.yaml")
+        assert folder.parent == Path(home, ".local", "state", "civitas")
+        with SystemLock("team", folder):
+            monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "another login"))
+            assert holder(state_folder("team", tmp_path / "topology.yaml")) == os.getpid()
+        for each in (folder.parent, folder):
+            assert stat.S_IMODE(each.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("unusable", ["x" * 200, "file", "of root", "relative"])
+def test_without_a_state_home_that_can_hold_a_socket_the_temporary_folder_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unusable: str
+) -> None:
+    (tmp_path / "file").touch()
+    state_home = {"relative": "state"}.get(unusable, str(tmp_path / unusable))
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_STATE_HOME", state_home)
+    if unusable == "of root":
+        monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    folder = state_folder("team", tmp_path / "topology.yaml")
+    assert folder.parent == Path(tempfile.gettempdir(), f"civitas-{os.getuid()}")
+
+
+def test_machines_that_share_a_home_run_a_system_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = state_folder("team", tmp_path / "topology.yaml")
+    monkeypatch.setattr("civitas.control.place._machine", lambda: "another")
+    assert state_folder("team", tmp_path / "topology.yaml") != here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,18 +20,19 @@ _LONGEST_PATH = 103
 def state_folder(name: str, topology: Path) -> Path:
     """The folder of the system `name` that `topology` describes; it need not exist.
 
-    It lies below ``XDG_RUNTIME_DIR`` where that is a folder of this user's, else below the one for temporary files. Its
-    name is short, as the path of a socket may have a hundred characters only, and carries a digest, as two topologies
-    may share a name.
+    It lies below ``XDG_STATE_HOME`` (``~/.local/state`` where that is not set), so that it outlives the login in which
+    the system was started; and below the folder for temporary files where that is somebody else's, or its path too
+    long for a socket. Its name is short for the same reason, and carries a digest, as two topologies may share a name.
 
     Raises:
         ConfigurationError: There is no folder for temporary files.
     """
-    digest = hashlib.sha256(os.fsencode(topology.resolve())).hexdigest()[:8]
-    above = os.environ.get("XDG_RUNTIME_DIR")
-    base = Path(above) / "civitas" if above and _is_ours(above) else _own_temporary_folder()
-    short = name.encode()[:32].decode(errors="ignore")
-    return base / f"{short}-{digest}"
+    digest = hashlib.sha256(f"{_machine()}:".encode() + os.fsencode(topology.resolve())).hexdigest()
+    short = f"{name.encode()[:32].decode(errors='ignore')}-{digest[:8]}"
+    above = _state_home()
+    if above is not None and _holds_a_socket(above / "civitas" / short) and _is_ours(above):
+        return above / "civitas" / short
+    return _own_temporary_folder() / short
 
 
 def socket_of(folder: Path) -> Path:
@@ -44,14 +46,15 @@ def open_state_folder(folder: Path) -> None:
     Raises:
         ConfigurationError: It is not, or cannot hold a socket.
     """
-    if len(os.fsencode(socket_of(folder))) > _LONGEST_PATH:
+    if not _holds_a_socket(folder):
         raise ConfigurationError(
             f"the path of the state folder {folder} is too long for a socket; "
-            "give XDG_RUNTIME_DIR a folder with a shorter one"
+            "give XDG_STATE_HOME a folder with a shorter one"
         )
     for each in (folder.parent, folder):
         try:
-            each.mkdir(mode=0o700, parents=each is folder.parent, exist_ok=True)
+            each.parent.mkdir(parents=True, exist_ok=True)
+            each.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise _unusable(each, error) from error
     check_state_folder(folder)
@@ -76,19 +79,39 @@ def check_state_folder(folder: Path) -> None:
             )
 
 
-def _is_ours(folder: str) -> bool:
-    # After `su` it is that of somebody else; in a container it may not be there.
+def _machine() -> str:
+    # A home may be shared by many machines, and each runs its own. Not on macOS, where the name comes and goes with
+    # the network.
+    return "" if sys.platform == "darwin" else os.uname().nodename
+
+
+def _state_home() -> Path | None:
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if given.is_absolute():
+        return given
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path's own raises where there is none
+    return home / ".local" / "state" if home.is_absolute() else None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether `folder`, or what is there of its path, is this user's own."""
+    # After `su` it is that of somebody else; in a container it may be the root of the file system.
     try:
-        found = Path(folder).stat()
+        there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        found = there.stat()
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
+def _holds_a_socket(folder: Path) -> bool:
+    return len(os.fsencode(socket_of(folder))) <= _LONGEST_PATH
+
+
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"cannot use the state folder {folder}: {error.strerror}. "
-        "Give XDG_RUNTIME_DIR a folder of your own"
+        "Give XDG_STATE_HOME a folder of your own"
     )
 
 
@@ -97,5 +120,5 @@ def _own_temporary_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"civitas-{os.getuid()}"
     except FileNotFoundError as error:
         raise ConfigurationError(
-            "there is no folder for temporary files; give XDG_RUNTIME_DIR a folder of your own"
+            "there is no folder for temporary files; give XDG_STATE_HOME a folder of your own"
         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 from civitas.errors import PluginError
 from civitas.plugins import hookspecs
 
-__all__ = ["HOOKS", "check_contribution", "check_hooks"]
+__all__ = ["HOOKS", "check_contribution", "check_hooks", "is_function"]
 
 HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(function).parameters)
@@ -88,11 +88,16 @@ def check_contribution(offered: Any, plugin: str, hook: str) -> None:
             raise PluginError(plugin, hook, f"{key!r} is {_show(value)}; it must be a class")
 
 
-def _marked(plugin: Any, attribute: str) -> tuple[dict[str, Any], Callable[..., Any]] | None:
-    # Static first: a property of some object must not be run by looking at it.
+def is_function(plugin: Any, attribute: str) -> bool:
+    """Whether an attribute of a plugin may be a hook; told without running a property of it."""
     static = inspect.getattr_static(plugin, attribute, None)
-    if not isinstance(static, (staticmethod, classmethod)) and not inspect.isroutine(static):
+    return isinstance(static, (staticmethod, classmethod)) or inspect.isroutine(static)
+
+
+def _marked(plugin: Any, attribute: str) -> tuple[dict[str, Any], Callable[..., Any]] | None:
+    if not is_function(plugin, attribute):
         return None
+    static = inspect.getattr_static(plugin, attribute)
     function = getattr(plugin, attribute)
     options = getattr(static, "civitas_impl", None) or getattr(function, "civitas_impl", None)
     if isinstance(options, dict):

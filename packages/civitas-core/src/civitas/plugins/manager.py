@@ -12,7 +12,7 @@ import pluggy
 
 from civitas.errors import CivitasError, PluginError
 from civitas.plugins import hookspecs
-from civitas.plugins.check import check_contribution, check_hooks
+from civitas.plugins.check import check_contribution, check_hooks, is_function
 from civitas.plugins.discovery import installed
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ class _BuiltIn:
         # Fetched by name: the rooms of this floor do not import each other.
         state = importlib.import_module("civitas.state")
         return {"memory": state.InMemoryStateStore, "sqlite": state.SQLiteStateStore}
+
+
+class _Hooks(pluggy.PluginManager):
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        # Pluggy before 1.7 would run the properties of a plugin by looking at them.
+        return super().parse_hookimpl_opts(plugin, name) if is_function(plugin, name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,7 @@ class PluginManager:
         return list(self._found)
 
     def _reset(self) -> None:
-        self._hooks = pluggy.PluginManager("civitas")
+        self._hooks = _Hooks("civitas")
         self._hooks.add_hookspecs(hookspecs)
         self._found: list[FoundPlugin] = []
         self._contributions: dict[str, dict[str, tuple[str, Any]]] = {}

@@ -1,0 +1,31 @@
+#!/bin/bash
+# The tests of what the packages do, on the oldest versions that their pyproject files allow and on Python 3.11
+# (PYTHON= picks another). Twice, as CrewAI brings newer versions of what the core uses along.
+# The versions are read from the lower bounds anew each time, so that no bound stands that nobody has tried.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=$(PYTHON=${PYTHON:-python3.11} scripts/find-python.sh)
+export PYTHON
+versions=$(mktemp -d)
+trap 'rm -rf "$versions"' EXIT
+failed=()
+
+run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versions
+    local name=$1 venv=$2 package packages=(core langgraph openai) quiet=()
+    shift 2
+    if [ "$name" = crew ]; then packages+=(crewai); fi
+    for package in "${packages[@]}"; do quiet+=(--no-emit-package "civitas-$package"); done
+    printf -- '-e ./packages/civitas-%s\n' "core[all]" "${packages[@]:1}" |
+        scripts/uv.sh pip compile --quiet --python "$PYTHON" --resolution lowest-direct --no-header \
+            --no-annotate "${quiet[@]}" --output-file "$versions/$name.txt" -
+    CONSTRAINTS=$versions/$name.txt VENV=$venv scripts/environment.sh "$name"
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@" || failed+=("$name")
+}
+
+run a .venv-oldest tests/core tests/langgraph tests/openai
+run crew .venv-oldest-crew tests/langgraph tests/openai tests/crewai
+
+echo
+echo "test-oldest: failed in ${failed[*]:-none}"
+[ ${#failed[@]} -eq 0 ]
