@@ -10,7 +10,7 @@ import pytest
 
 from civitas.errors import AskTimeout, HandlerFailed, StartFailed, SupervisorGaveUp
 from civitas.message import Message
-from civitas.process import AgentProcess, ErrorAction
+from civitas.process import AgentProcess, ErrorAction, Incarnation, Mailbox
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
@@ -42,6 +42,13 @@ class Raises(AgentProcess):
                 raise BaseExceptionGroup("two", [Abort("one"), ValueError("other")])
             case "exit":
                 sys.exit("done")
+            case "generator":
+                raise GeneratorExit("left")
+            case "cancel":
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                await asyncio.Event().wait()
         return self.reply("fine")
 
 
@@ -75,6 +82,8 @@ class Lingers(Actor):
         (Raises, "abort", "Abort"),
         (Raises, "group", "BaseExceptionGroup"),
         (Raises, "exit", "SystemExit"),
+        (Raises, "generator", "GeneratorExit"),
+        (Raises, "cancel", "CancelledError"),
         (RaisesInThread, "abort", "Abort"),
         (RaisesInThread, "stop", "RuntimeError"),
         (RaisesInThread, "exit", "SystemExit"),
@@ -89,6 +98,28 @@ async def test_whatever_a_handler_raises_is_told_at_once_and_ends_that_agent_alo
         assert error.error_type == error_type
         assert (await runtime.ask("a", "and on")).payload == "fine"
         assert (await runtime.ask("b", "and on")).payload == "fine"
+
+
+async def test_a_handler_that_cancels_its_own_task_has_failed_and_is_told_how() -> None:
+    async with together(Raises("a")) as runtime:
+        error = await error_of(runtime.ask("a", "cancel"))
+    assert "current_task().cancel()" in str(error)
+
+
+async def test_a_handler_that_is_thrown_away_with_its_loop_is_no_crash() -> None:
+    """Python closes its coroutine with a GeneratorExit, which is none of the handler's."""
+
+    class Waits(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            await asyncio.sleep(0)
+
+    async with together(Waits("a")) as runtime:
+        crashes = told(runtime, "dead_letter", "crashed")
+        incarnation = Incarnation(Waits("a"), Mailbox("a", 1), runtime._node, {})
+        handling = incarnation._attempts(Message(), None)
+        handling.send(None)
+        handling.close()
+        assert not crashes
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), Abort("no"), SystemExit(3)])

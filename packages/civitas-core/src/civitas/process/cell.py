@@ -95,7 +95,7 @@ class Cell:
             agent = self._template._civitas_fresh()
             agent.name = self.name
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise StartFailed(self.name, error) from error

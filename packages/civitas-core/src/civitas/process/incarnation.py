@@ -38,7 +38,7 @@ _TURN = 32
 
 # All else that user code raises ends its agent alone, and is told. SystemExit, for one: a library that calls sys.exit()
 # in a tool must end its agent, not everybody's.
-_EVERYBODYS = (KeyboardInterrupt, GeneratorExit)
+_EVERYBODYS = KeyboardInterrupt
 
 
 class Incarnation:
@@ -146,7 +146,7 @@ class Incarnation:
             try:
                 await self._start()
             except asyncio.CancelledError as error:
-                if self._cancelled():
+                if self._killed:
                     started.set_exception(
                         AgentTerminated(self.name, "it was stopped while it started")
                     )
@@ -156,6 +156,7 @@ class Incarnation:
             except _EVERYBODYS:
                 raise
             except BaseException as error:
+                self._unless_dropped(error)
                 started.set_exception(_as_exception(error))
                 return ExitReason.crashed(error)
             started.set_result(None)
@@ -189,12 +190,11 @@ class Incarnation:
             async with asyncio.timeout(self._time_to_stop()):
                 await self._call(self.agent.on_stop)
         except asyncio.CancelledError:
-            if not self._cancelled():
-                return reason
-            return KILLED
+            return KILLED if self._killed else reason
         except _EVERYBODYS:
             raise
         except BaseException as error:
+            self._unless_dropped(error)
             logger.exception("agent %r: on_stop raised; it ends all the same", self.name)
             if reason.failure is None:
                 return ExitReason.crashed(error)
@@ -291,6 +291,7 @@ class Incarnation:
                     return None
                 except BaseException as error:
                     failure = error
+            failure = self._explained(failure)
             if self._was_abandoned(failure) or self.over:
                 return None
             action, failure = await self._decide(failure, message)
@@ -382,13 +383,30 @@ class Incarnation:
         """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""
         if isinstance(error, _EVERYBODYS):
             raise error
+        self._unless_dropped(error)
         if self._killed:
             raise asyncio.CancelledError from error  # also where it became something else on its way out
-        if self._abandoned:
-            return True
-        if isinstance(error, asyncio.CancelledError) and self._cancelled():
+        return self._abandoned
+
+    def _unless_dropped(self, error: BaseException) -> None:
+        """Raise `error` again where Python throws away the coroutine that runs this; a handler may raise the same."""
+        if isinstance(error, GeneratorExit) and current_agent.get(None) is not self.agent:
             raise error
-        return False
+
+    def _explained(self, error: BaseException) -> BaseException:
+        """`error`, or what to say instead of a cancellation that neither a kill nor a leaving asker made."""
+        if not isinstance(error, asyncio.CancelledError) or self._killed or self._abandoned:
+            return error
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            return error
+        while task.uncancel():  # it is the failure of this message alone; `on_stop` may wait
+            pass
+        told = asyncio.CancelledError(
+            "the task that runs the agent was cancelled, as by asyncio.current_task().cancel() in its handler; "
+            "raise an error to fail, or call self.stop() to end"
+        )
+        return told.with_traceback(error.__traceback__)
 
     def _crash(self, message: Message, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""
@@ -444,12 +462,6 @@ class Incarnation:
     def _drop(self, message: Message, failure: Failure, reason: str) -> None:
         self.node.refuse(message, failure.as_error(self.name))
         self.node.dead_letter(message, reason)
-
-    @staticmethod
-    def _cancelled() -> bool:
-        """Whether the running task was cancelled from outside; a handler may also raise CancelledError itself."""
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
 
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what the user wrote: an `async def` here, a plain `def` in a thread of the runtime's pool."""
