@@ -1,5 +1,5 @@
 #!/bin/bash
-# mypy --strict on the packages, a little less on the tests. CrewAI's are checked where it is installed.
+# mypy --strict on the packages and the examples, a little less on the tests. CrewAI's are checked where it is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,4 +7,10 @@ cd "$(dirname "$0")/.."
     benchmarks tests/{core,docs,house,langgraph,openai} tests/guards.py
 .venv-crew/bin/mypy --no-error-summary --cache-dir .mypy_cache/crew packages/civitas-crewai/src \
     tests/crewai tests/house/alone/crewai.py
+# One at a time: each stands alone, and their modules have the same names.
+for example in examples/*/; do
+    venv=.venv cache=.mypy_cache/examples
+    if [ "$example" = examples/crewai/ ]; then venv=.venv-crew cache=.mypy_cache/crew; fi
+    MYPYPATH=$example$([ ! -d "$example/src" ] || echo src) "$venv/bin/mypy" --no-error-summary --cache-dir "$cache" "$example"
+done
 echo "types: clean"

@@ -16,13 +16,13 @@ class Ticket(TypedDict, total=False):
 QUEUES = {"invoice": "billing", "refund": "billing", "crash": "engineering", "slow": "engineering"}
 
 
-def sort(ticket: Ticket) -> Ticket:
-    words = ticket["text"].lower()
+def sort(state: Ticket) -> Ticket:
+    words = state["text"].lower()
     return {"queue": next((queue for word, queue in QUEUES.items() if word in words), "general")}
 
 
-def acknowledge(ticket: Ticket) -> Ticket:
-    return {"answer": f"Thank you. Your message is with {ticket['queue']} now."}
+def acknowledge(state: Ticket) -> Ticket:
+    return {"answer": f"Thank you. Your message is with {state['queue']} now."}
 
 
 builder = StateGraph(Ticket)

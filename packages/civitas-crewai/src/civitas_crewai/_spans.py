@@ -61,8 +61,7 @@ def _describe(event: Any) -> tuple[str, dict[str, Any]] | None:
     """Name and attributes of a span; None for what is only a frame around others."""
     if event.type == "task_started":
         # A task without a name is not called by its description: that is a prompt.
-        name = getattr(event.task, "name", None)
-        return f"task {name}" if name else "task", {}
+        return names.task(getattr(event.task, "name", None) or ""), {}
     if event.type == "agent_execution_started":
         role = event.agent.role.strip()
         return names.invoke_agent(role), {

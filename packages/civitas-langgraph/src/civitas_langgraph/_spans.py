@@ -47,7 +47,7 @@ class GraphSpans(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         if any(tag.startswith("graph:step:") for tag in tags or ()):
-            self._tree.start(run_id, parent_run_id, f"node {name}")
+            self._tree.start(run_id, parent_run_id, names.node(name or ""))
         else:  # the graph itself, a subgraph, a prompt, a router
             self._tree.skip(run_id, parent_run_id)
 

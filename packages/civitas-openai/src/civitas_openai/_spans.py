@@ -66,7 +66,7 @@ class AgentSpans(TracingProcessor):
                 attributes[names.RESPONSE_MODEL] = model
                 tree.rename(span.span_id, names.chat(model))
         elif isinstance(data, HandoffSpanData) and data.to_agent:
-            tree.rename(span.span_id, f"handoff {data.to_agent}")
+            tree.rename(span.span_id, names.handoff(data.to_agent))
         tree.end(span.span_id, attributes, error=_error(span))
 
     def shutdown(self) -> None:
@@ -101,9 +101,9 @@ def _describe(data: Any) -> tuple[str, dict[str, Any]] | None:
     if isinstance(data, ResponseSpanData):
         return names.chat("model"), {names.GEN_AI_OPERATION: "chat"}
     if isinstance(data, HandoffSpanData):
-        return "handoff", {}
+        return names.handoff(""), {}
     if isinstance(data, GuardrailSpanData):
-        return f"guardrail {data.name}", {}
+        return names.guardrail(data.name), {}
     return None
 
 

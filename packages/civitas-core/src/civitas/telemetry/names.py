@@ -44,10 +44,14 @@ __all__ = [
     "WORKFLOW_NAME",
     "chat",
     "execute_tool",
+    "guardrail",
+    "handoff",
     "invoke_agent",
     "invoke_workflow",
+    "node",
     "process",
     "send",
+    "task",
 ]
 
 SCOPE: Final = "civitas"
@@ -88,6 +92,29 @@ def invoke_agent(agent: str) -> str:
 def invoke_workflow(workflow: str) -> str:
     """One run of a graph or a crew."""
     return f"invoke_workflow {workflow}"
+
+
+# Span names below an `invoke_...`: what a framework tells of that the conventions have no name for.
+
+
+def node(name: str) -> str:
+    """One node of a graph."""
+    return f"node {name}"
+
+
+def task(name: str) -> str:
+    """One task of a crew; without a name, just that."""
+    return f"task {name}".rstrip()
+
+
+def handoff(agent: str) -> str:
+    """One agent hands the conversation to another; without a name while it is not known."""
+    return f"handoff {agent}".rstrip()
+
+
+def guardrail(name: str) -> str:
+    """One check of what goes in or comes out."""
+    return f"guardrail {name}"
 
 
 # Attributes: messaging.

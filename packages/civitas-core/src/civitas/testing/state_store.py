@@ -72,7 +72,7 @@ class StateStoreSuite:
         """The store under test, fresh and empty. Override it."""
         raise NotImplementedError(f"{type(self).__name__} must define a fixture named `store`")
 
-    async def reopen(self, store: StateStore) -> StateStore:
+    async def reopen(self, store: Any) -> StateStore:
         """Another store on the data of `store`, which was closed. Override it for ``optional = {"reopen"}``."""
         raise NotImplementedError(f"{type(self).__name__} must define reopen(self, store)")
 
