@@ -207,6 +207,29 @@ async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(
         assert journal.count("start a") == 1
 
 
+@pytest.mark.parametrize(
+    ("withdrawn", "handled", "reasons"),
+    [(True, [1], ["no_reader", "expired"]), (False, [1, 2], ["late_reply", "expired"])],
+)
+async def test_an_ask_whose_asker_left_before_its_turn_is_withdrawn_where_the_agent_wants_that(
+    journal: Journal, withdrawn: bool, handled: list[int], reasons: list[str]
+) -> None:
+    actor = Actor("a", journal, cancel_on_timeout=withdrawn)
+    async with alone(actor) as runtime:
+        dead: list[str] = []
+        runtime.on("dead_letter", lambda event: dead.append(event.reason))
+        holding = asyncio.create_task(runtime.ask("a", 1, "hold"))
+        await journal.until("hold a")
+        left = asyncio.create_task(runtime.ask("a", 2))
+        await eventually(lambda: runtime.tree()["children"][0]["mailbox_depth"])
+        left.cancel()
+        await error_of(runtime.ask("a", 3, timeout=0.02))
+        actor.release.set()
+        await holding
+        assert (await runtime.ask("a", None, "handled")).payload == handled
+        assert dead == reasons
+
+
 async def test_a_plain_def_handler_runs_in_a_thread_and_can_ask() -> None:
     class Echo(AgentProcess):
         async def handle(self, message: Message) -> Message:

@@ -14,6 +14,7 @@ from civitas.errors import (
     HandlerFailed,
     MailboxFull,
     PayloadError,
+    StartFailed,
     UnknownAgent,
 )
 from civitas.events import Event
@@ -420,3 +421,55 @@ async def test_a_runtime_is_stopped_on_its_own_event_loop(journal: Journal) -> N
         with pytest.raises(ConfigurationError, match="another event loop"):
             await asyncio.to_thread(asyncio.run, runtime.stop())
         assert (await runtime.ask("a", 1)).payload == 1
+
+
+async def _read(stream: Any) -> list[Message]:
+    return [each async for each in stream]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda runtime: runtime.send("a", 1),
+        lambda runtime: runtime.ask("a", 1),
+        lambda runtime: _read(runtime.stream("a", 1)),
+        lambda runtime: runtime.broadcast("nobody*", 1),
+    ],
+)
+async def test_a_call_from_another_event_loop_is_told_where_to_make_it(
+    journal: Journal, call: Any
+) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        with pytest.raises(ConfigurationError, match="run_coroutine_threadsafe"):
+            await asyncio.to_thread(asyncio.run, call(runtime))
+        assert (await runtime.ask("a", None, "handled")).payload == []
+
+
+async def test_a_stop_during_the_start_stops_what_had_started_and_the_start_says_so(
+    journal: Journal,
+) -> None:
+    class Slow(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await asyncio.Event().wait()
+
+    runtime = Runtime(Supervisor("root", [Actor("a", journal), Slow("b", journal)]))
+    start = asyncio.create_task(runtime.start())
+    await journal.until("starting")
+    await asyncio.gather(runtime.stop(), runtime.stop())
+    with pytest.raises(StartFailed, match="runtime 'civitas' was stopped while it started"):
+        await start
+    assert journal == ["start a", "starting", "stop a"]
+    assert start.cancelling() == 0
+
+
+async def test_an_agent_that_stops_the_runtime_while_it_starts_ends_the_start(
+    journal: Journal,
+) -> None:
+    class Refuses(AgentProcess):
+        async def on_start(self) -> None:
+            await runtime.stop()
+
+    runtime = Runtime(Supervisor("root", [Refuses("a")]))
+    with pytest.raises(StartFailed, match="was stopped while it started"):
+        await runtime.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from civitas.errors import CivitasError, ConfigurationError, SupervisionError
+from civitas.errors import CivitasError, ConfigurationError, StartFailed, SupervisionError
 from civitas.events import EVENT_TYPES
 from civitas.message import Message
 from civitas.models import TracedModel
@@ -104,6 +104,7 @@ class Runtime:
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
         self._root: SupervisorProcess | None = None
+        self._starting: _Start | None = None
         self._finished: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -113,11 +114,20 @@ class Runtime:
         """Start the tree: each child ready before the next.
 
         Raises:
-            StartFailed: A child did not start; what had started before it was stopped again.
+            StartFailed: A child did not start, or the runtime was stopped meanwhile; what had started was stopped
+                again.
             ConfigurationError: It runs already.
         """
         if self._root is not None and not self._node.loop.is_closed():
             raise ConfigurationError(f"runtime {self.name!r} runs already; stop() it first")
+        self._starting = starting = _Start()
+        try:
+            await self._start(starting)
+        finally:
+            self._starting = None
+            starting.over.set()
+
+    async def _start(self, starting: _Start) -> None:
         node = self._node
         node.attach()
         self._telemetry = setup_from_environment()
@@ -128,11 +138,17 @@ class Runtime:
         self._root = root = SupervisorProcess(self.supervisor, node)
         try:
             await root.start(self._root_ended)
+            if starting.stopped:
+                raise asyncio.CancelledError  # its cancellation got lost in a child
         except BaseException:
             self._root = None
             await root.stop()  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
+            if starting.stopped:
+                starting.task.uncancel()
+                why = CivitasError(f"runtime {self.name!r} was stopped while it started")
+                raise StartFailed(root.name, why) from None
             raise
         node.open = True
 
@@ -140,18 +156,22 @@ class Runtime:
         """Take no more work from outside, let the mailboxes run empty, and stop the children right to left.
 
         Bounded by `drain_timeout` and the children's shutdown timeouts; what is left in a mailbox is a dead letter. A
-        second call waits for the first.
+        second call waits for the first. A `start` that is still under way is given up, and raises `StartFailed`.
         """
-        if self._root is None:
+        if self._root is None and self._starting is None:
             return
         if asyncio.get_running_loop() is not self._node.loop:
             raise ConfigurationError(
                 f"runtime {self.name!r} runs on another event loop; stop it there, as with "
                 "asyncio.run_coroutine_threadsafe(runtime.stop(), loop)"
             )
-        if self._stopping is None:
+        if self._starting is not None:
+            await self._starting.stop()
+            return
+        if self._root is not None and self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop(self._root))
-        await asyncio.shield(self._stopping)
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
 
     async def wait(self) -> None:
         """Wait until the runtime has ended.
@@ -406,6 +426,24 @@ class Runtime:
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._owns_store = runtime._owns_store or owns_store
         return runtime
+
+
+class _Start:
+    """A start that is under way, and how to give it up."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # `start` is a coroutine
+        self.task = task
+        self.stopped = False
+        self.over = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Give it up, and wait until nothing of it is left."""
+        if not self.stopped:
+            self.stopped = True
+            self.task.cancel()
+        await self.over.wait()
 
 
 def _tree(child: Child) -> dict[str, Any]:

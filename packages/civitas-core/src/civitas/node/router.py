@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -62,8 +63,8 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> None:
         """Hand a message to the agent `to`."""
-        if sender is None and not self.open:
-            raise _closed()
+        if sender is None and (not self.open or get_running_loop() is not self.loop):
+            raise self._refusal()
         check_timeout(timeout)
         raw = encode(payload)
         name = None
@@ -92,6 +93,8 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> int:
         """Hand a message to every agent whose name matches."""
+        if sender is None and (not self.open or get_running_loop() is not self.loop):
+            raise self._refusal()
         name = sender.name if sender is not None else None
         to = [cell.name for cell in self.registry.matching(pattern) if cell.name != name]
         results = await asyncio.gather(
@@ -214,8 +217,8 @@ class Router:
             Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
             whom that agent now stands.
         """
-        if sender is None and not self.open:
-            raise _closed()
+        if sender is None and (not self.open or get_running_loop() is not self.loop):
+            raise self._refusal()
         check_timeout(timeout)
         raw = encode(payload)
         now = time.time()
@@ -282,9 +285,14 @@ class Router:
             f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
         )
 
-
-def _closed() -> ConfigurationError:
-    return ConfigurationError(
-        "the runtime takes no work: it is not started, or it is stopping. "
-        "Use it inside `async with Runtime(...)`"
-    )
+    def _refusal(self) -> ConfigurationError:
+        """Why nothing is taken from outside."""
+        if self.open:
+            return ConfigurationError(
+                "the runtime runs on another event loop; call it there, as with "
+                "asyncio.run_coroutine_threadsafe(runtime.ask(...), loop)"
+            )
+        return ConfigurationError(
+            "the runtime takes no work: it is not started, or it is stopping. "
+            "Use it inside `async with Runtime(...)`"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from civitas.errors import AgentTerminated, StartFailed
@@ -170,16 +171,18 @@ class Cell:
     # For the node.
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
-        """Whoever asked is gone: cancel the handler of `message` where the agent wants that.
+        """Whoever asked is gone: where the agent wants that, take `message` back or cancel the handler of it.
 
-        A stream whose reader left is cancelled always, also where it still waits in the mailbox.
+        A stream whose reader left is cancelled always.
         """
-        if reader_left and self.mailbox.withdraw(message):
-            self.node.dead_letter(message, "no_reader")
+        if not (reader_left or self._template._civitas_options.cancel_on_timeout):
+            return
+        if self.mailbox.withdraw(message):
+            late = message.deadline is not None and message.deadline < time.time()
+            self.node.dead_letter(message, "expired" if late else "no_reader")
             return
         incarnation, task = self._incarnation, self._task
-        wanted = reader_left or self._template._civitas_options.cancel_on_timeout
-        if wanted and incarnation is not None and task is not None:
+        if incarnation is not None and task is not None:
             incarnation.abandon(message, task)
 
     @property
