@@ -41,6 +41,7 @@ def run_demo(folder: Path, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.promise(id="SEM-816")
 @together
 @pytest.mark.slow
 @pytest.mark.timeout(120)

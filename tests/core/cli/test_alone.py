@@ -7,6 +7,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]
@@ -29,6 +31,7 @@ class Counts(AgentProcess):
 STATE = "state: {type: sqlite, path: state.db}"
 
 
+@pytest.mark.promise(id="SEM-810")
 async def test_a_second_system_of_a_topology_ends_before_it_imports_anything(
     start: Start, beside: Beside, project: Project
 ) -> None:

@@ -74,6 +74,7 @@ async def running(start: Start, project: Project) -> tuple[Path, Running]:
     return topology, run
 
 
+@pytest.mark.promise(id="SEM-807")
 async def test_the_reply_is_one_line_of_json_in_a_pipe(
     start: Start, running: tuple[Path, Running]
 ) -> None:
@@ -127,6 +128,7 @@ async def test_a_dash_reads_the_payload_from_stdin(
     assert done.out.strip() == '{"n": 1}'
 
 
+@pytest.mark.promise(id="SEM-807")
 async def test_send_prints_nothing_and_the_agent_gets_it(
     beside: Beside, running: tuple[Path, Running]
 ) -> None:
@@ -136,6 +138,7 @@ async def test_send_prints_nothing_and_the_agent_gets_it(
     await run.until("got {'n': 1} None")
 
 
+@pytest.mark.promise(id="SEM-817")
 async def test_nothing_but_the_name_of_the_topology_is_read(
     beside: Beside, running: tuple[Path, Running], tmp_path: Path
 ) -> None:
@@ -206,6 +209,7 @@ async def test_a_stop_for_a_human_says_how_to_answer(
     assert "--type resume --conversation 'c 1'" in done.err
 
 
+@pytest.mark.promise(id="SEM-809")
 async def test_a_system_that_does_not_run_says_how_to_start_it(
     beside: Beside, project: Project
 ) -> None:
@@ -217,6 +221,7 @@ async def test_a_system_that_does_not_run_says_how_to_start_it(
         )
 
 
+@pytest.mark.promise(id="SEM-809")
 async def test_a_system_whose_loop_is_stuck_is_said_so(
     start: Start, beside: Beside, running: tuple[Path, Running]
 ) -> None:
@@ -227,6 +232,7 @@ async def test_a_system_whose_loop_is_stuck_is_said_so(
     assert line.startswith("civitas: system 'civitas' runs but gave no answer for 5.1 s")
 
 
+@pytest.mark.promise(id="SEM-809")
 async def test_a_system_that_is_killed_meanwhile_is_said_so(
     start: Start, running: tuple[Path, Running]
 ) -> None:
@@ -269,6 +275,7 @@ async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
 # Payloads that are none; no system is needed to say so.
 
 
+@pytest.mark.promise(id="SEM-804")
 @pytest.mark.parametrize(
     ("payload", "words"),
     [

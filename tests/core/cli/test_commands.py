@@ -79,6 +79,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], st
 # Help, and command lines that are not understood.
 
 
+@pytest.mark.promise(id="SEM-805")
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_help_of_every_command_shows_examples(civitas: Civitas, command: list[str]) -> None:
     result = civitas(*command, "--help")
@@ -100,6 +101,7 @@ def test_the_version_is_that_of_the_distribution(civitas: Civitas) -> None:
     assert result.out.startswith("civitas 0.")
 
 
+@pytest.mark.promise(id="SEM-804")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -134,6 +136,7 @@ def test_the_help_loads_nothing_heavy() -> None:
 # topology show.
 
 
+@pytest.mark.promise(id="SEM-812")
 def test_show_draws_the_tree_with_strategies_restart_types_and_processes(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
@@ -181,6 +184,7 @@ def test_validate_without_imports_looks_at_the_file_alone(
     )
 
 
+@pytest.mark.promise(id="SEM-812")
 def test_validate_prints_every_mistake_on_a_line_that_begins_with_file_and_line(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
@@ -219,6 +223,7 @@ def test_a_missing_file_is_one_line(
     assert result.err == ("toplogy.yaml: there is no such file; did you mean 'topology.yaml'?\n")
 
 
+@pytest.mark.promise(id="SEM-806")
 def test_an_error_inside_a_module_is_one_line_and_a_traceback_with_verbose(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
@@ -238,6 +243,7 @@ def test_an_error_inside_a_module_is_one_line_and_a_traceback_with_verbose(
 # plugins.
 
 
+@pytest.mark.promise(id="SEM-710")
 def test_plugins_lists_what_was_found_and_from_where(civitas: Civitas) -> None:
     result = civitas("plugins")
     assert result.code == 0
@@ -246,6 +252,7 @@ def test_plugins_lists_what_was_found_and_from_where(civitas: Civitas) -> None:
     assert "built in" in result.out
 
 
+@pytest.mark.promise(id="SEM-710")
 def test_plugins_shows_what_is_broken_and_goes_on(
     civitas: Civitas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +274,7 @@ def test_plugins_shows_what_is_broken_and_goes_on(
 # init.
 
 
+@pytest.mark.promise(id="SEM-814")
 def test_init_writes_a_project_that_is_valid(
     civitas: Civitas, write: Callable[[str], str], tmp_path: Path
 ) -> None:

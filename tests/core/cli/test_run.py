@@ -45,6 +45,7 @@ class Crasher(AgentProcess):
 """
 
 
+@pytest.mark.promise(id="SEM-801")
 @BOTH
 async def test_it_prints_the_tree_and_ready_and_a_signal_stops_it(
     start: Start, project: Project, number: signal.Signals
@@ -66,6 +67,7 @@ async def test_it_prints_the_tree_and_ready_and_a_signal_stops_it(
     assert done.out.rstrip().endswith("stopped    civitas")
 
 
+@pytest.mark.promise(id="SEM-801")
 async def test_the_first_signal_lets_the_work_in_hand_be_finished(
     start: Start, project: Project
 ) -> None:
@@ -92,6 +94,7 @@ async def test_the_first_signal_lets_the_work_in_hand_be_finished(
     assert "cleaned up" in done.out
 
 
+@pytest.mark.promise(id="SEM-802")
 @BOTH
 async def test_a_second_signal_stops_at_once(
     start: Start, project: Project, number: signal.Signals
@@ -110,6 +113,7 @@ async def test_a_second_signal_stops_at_once(
     assert (await run.end()).code == 128 + number
 
 
+@pytest.mark.promise(id="SEM-802")
 async def test_a_second_signal_stops_a_program_whose_event_loop_is_stuck(
     start: Start, project: Project
 ) -> None:
@@ -209,6 +213,7 @@ async def test_verbose_shows_tracebacks_and_everything_that_happens(
     assert "ValueError: too hot" in done.err
 
 
+@pytest.mark.promise(id="SEM-803")
 async def test_a_root_supervisor_that_gives_up_is_exit_code_1(
     start: Start, project: Project
 ) -> None:
@@ -224,6 +229,7 @@ async def test_a_root_supervisor_that_gives_up_is_exit_code_1(
     assert "too hot" in line
 
 
+@pytest.mark.promise(id="SEM-803")
 async def test_an_agent_that_does_not_start_is_exit_code_1(start: Start, project: Project) -> None:
     source = """
     class Broken(AgentProcess):
@@ -241,6 +247,7 @@ async def test_an_agent_that_does_not_start_is_exit_code_1(start: Start, project
     assert "team.py" in done.err
 
 
+@pytest.mark.promise(id="SEM-803")
 async def test_a_topology_that_cannot_be_run_is_exit_code_1(start: Start, project: Project) -> None:
     topology = project(IDLE, "name: a, type: team.Idel")
     done = await (await start("run", topology)).end()
@@ -248,6 +255,7 @@ async def test_a_topology_that_cannot_be_run_is_exit_code_1(start: Start, projec
     assert done.err.startswith(f"{topology}:5: 'team' has no 'Idel'; did you mean 'Idle'?")
 
 
+@pytest.mark.promise(id="SEM-815")
 async def test_trace_prints_each_trace_to_the_last(start: Start, project: Project) -> None:
     source = """
     class Talks(AgentProcess):
@@ -288,6 +296,7 @@ async def test_state_in_sqlite_lies_beside_the_topology_and_outlives_the_run(
     assert (tmp_path / "state.db").is_file()
 
 
+@pytest.mark.promise(id="SEM-814")
 async def test_what_init_writes_runs_at_once(
     start: Start, civitas: Civitas, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def left(topology: Path) -> list[str]:
 # list and show.
 
 
+@pytest.mark.promise(id="SEM-811")
 def test_list_prints_the_keys_of_agents(civitas: Civitas, saved: Path) -> None:
     assert civitas("state", "list", saved) == Result(0, "counter\nsupport/ann\nsupport/bob\n", "")
 
@@ -88,6 +89,7 @@ def test_to_look_into_a_store_does_not_make_one(civitas: Civitas, tmp_path: Path
     assert not (tmp_path / "state.db").exists()
 
 
+@pytest.mark.promise(id="SEM-811")
 def test_show_prints_a_value_or_all_of_them(civitas: Civitas, saved: Path) -> None:
     assert civitas("state", "show", saved, "counter") == Result(0, '{"n": 5}\n', "")
     shown = json.loads(civitas("state", "show", saved, "--prefix", "support/").out)
@@ -106,6 +108,7 @@ def test_an_unknown_key_is_answered_with_the_nearest(civitas: Civitas, saved: Pa
 # clear.
 
 
+@pytest.mark.promise(id="SEM-811")
 def test_clear_removes_one_key(civitas: Civitas, saved: Path) -> None:
     result = civitas("state", "clear", saved, "counter", "--yes")
     assert result == Result(0, f"{saved}: 1 key removed\n", "")
@@ -168,6 +171,7 @@ class Counts(AgentProcess):
 """
 
 
+@pytest.mark.promise(id="SEM-811")
 async def test_it_works_beside_the_running_system_and_says_what_that_means(
     start: Start, beside: Beside, project: Project
 ) -> None:

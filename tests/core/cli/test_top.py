@@ -51,6 +51,7 @@ async def send(beside: Beside, topology: Path, name: str, kind: str) -> None:
     assert (await beside("send", topology, name, "1", "--type", kind)).code == 0
 
 
+@pytest.mark.promise(id="SEM-813")
 async def test_once_prints_status_restarts_mailbox_and_process(
     beside: Beside, running: tuple[Path, Running]
 ) -> None:
@@ -80,6 +81,7 @@ async def test_without_a_terminal_it_prints_once(
     assert "└── cold" in done.out
 
 
+@pytest.mark.promise(id="SEM-813")
 async def test_on_a_terminal_it_goes_on_until_the_system_stops(
     beside: Beside, terminal: OnTerminal, running: tuple[Path, Running]
 ) -> None:

@@ -43,6 +43,7 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("new.yaml").write_text(NEW)
 
 
+@pytest.mark.promise(id="SEM-812")
 def test_diff_reads_as_people_read_it(civitas: Civitas) -> None:
     result = civitas("topology", "diff", "old.yaml", "new.yaml")
     assert (result.code, result.err) == (1, "")
@@ -95,6 +96,7 @@ def test_diff_of_what_is_not_valid_is_a_line_with_its_place(civitas: Civitas) ->
     assert result.err.startswith("new.yaml:1: unknown key 'strategi'")
 
 
+@pytest.mark.promise(id="SEM-812")
 def test_schema_is_printed_or_written(civitas: Civitas) -> None:
     printed = civitas("topology", "schema")
     assert (printed.code, printed.err) == (0, "")

@@ -45,6 +45,7 @@ def team(*agents: Actor) -> Runtime:
     return Runtime(Supervisor("root", list(agents)), name="team", drain_timeout=0)
 
 
+@pytest.mark.promise(id="SEM-807")
 async def test_the_command_line_can_ask_send_and_see_the_tree(folder: Path) -> None:
     async with (
         team(Actor("a", Journal())) as runtime,
@@ -80,6 +81,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.promise(id="SEM-808")
 async def test_folder_and_socket_are_the_owners_alone(folder: Path) -> None:
     async with team() as runtime, ControlServer(runtime, folder):
         assert mode(folder) == 0o700
@@ -87,6 +89,7 @@ async def test_folder_and_socket_are_the_owners_alone(folder: Path) -> None:
     assert list(folder.iterdir()) == []  # noqa: ASYNC240 - after the run
 
 
+@pytest.mark.promise(id="SEM-810")
 def test_a_second_system_of_one_topology_is_refused_with_the_process_that_runs(
     folder: Path,
 ) -> None:

@@ -40,6 +40,7 @@ NOW = datetime(2026, 11, 22, 12, 30, 15, 250, tzinfo=UTC)
 ID = uuid.uuid4()
 
 
+@pytest.mark.promise(id="SEM-111")
 def test_an_id_is_a_uuid_of_version_7_with_the_time_in_it() -> None:
     parsed = uuid.UUID(new_id())
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
@@ -47,12 +48,14 @@ def test_an_id_is_a_uuid_of_version_7_with_the_time_in_it() -> None:
     assert abs(seconds - datetime.now(UTC).timestamp()) < 5
 
 
+@pytest.mark.promise(id="SEM-111")
 def test_ids_of_one_process_sort_in_the_order_they_were_made() -> None:
     ids = [new_id() for _ in range(5000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.promise(id="SEM-104")
 @pytest.mark.parametrize(
     ("sent", "arrives"),
     [
@@ -85,6 +88,7 @@ def test_a_payload_arrives_as_the_rules_say(sent: Any, arrives: Any) -> None:
     assert type(received) is type(expected)
 
 
+@pytest.mark.promise(id="SEM-103")
 @pytest.mark.parametrize(
     ("sent", "path"),
     [
@@ -113,6 +117,7 @@ def test_a_payload_that_contains_itself_is_refused() -> None:
         encode(loop)
 
 
+@pytest.mark.promise(id="SEM-110")
 def test_a_payload_over_64_mib_is_refused_with_its_size() -> None:
     with pytest.raises(PayloadError, match="more than the 67,108,864"):
         encode(b"x" * MAX_PAYLOAD)
@@ -130,6 +135,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.promise(id="SEM-102")
 @given(plain)
 def test_plain_data_arrives_unchanged_and_as_a_copy(value: Any) -> None:
     received = decode(encode(value))
@@ -139,6 +145,7 @@ def test_plain_data_arrives_unchanged_and_as_a_copy(value: Any) -> None:
         assert received is not value
 
 
+@pytest.mark.promise(id="SEM-104")
 @given(st.from_type(object) | plain)
 def test_anything_is_either_sent_or_a_payload_error(value: Any) -> None:
     try:
@@ -148,6 +155,7 @@ def test_anything_is_either_sent_or_a_payload_error(value: Any) -> None:
     decode(raw)
 
 
+@pytest.mark.promise(id="SEM-111")
 def test_a_message_is_frozen() -> None:
     message = Message(payload={"a": 1}, recipient="x")
     with pytest.raises(AttributeError, match="frozen"):
@@ -171,6 +179,7 @@ def test_a_second_attempt_gets_the_payload_as_it_was_sent() -> None:
     assert (again.id, again.attempt) == (message.id, 1)
 
 
+@pytest.mark.promise(id="SEM-127")
 def test_an_extension_of_a_newer_peer_is_handed_on() -> None:
     import msgpack
 

@@ -51,6 +51,7 @@ payloads = st.recursive(
 )
 
 
+@pytest.mark.promise(id="SEM-126")
 @pytest.mark.parametrize("serializer", list(Serializer))
 @given(payload=payloads)
 def test_a_message_arrives_as_it_was_sent_in_either_format(
@@ -62,6 +63,7 @@ def test_a_message_arrives_as_it_was_sent_in_either_format(
     assert (arrived.id, arrived.recipient) == (message.id, "b")
 
 
+@pytest.mark.promise(id="SEM-126")
 @pytest.mark.parametrize("serializer", list(Serializer))
 def test_every_field_of_a_message_arrives(serializer: Serializer) -> None:
     arrived = loads(dumps(FULL, serializer))
@@ -71,6 +73,7 @@ def test_every_field_of_a_message_arrives(serializer: Serializer) -> None:
     assert (arrived.deadline, arrived.attempt, arrived.payload) == (2.5, 3, {"n": 1})
 
 
+@pytest.mark.promise(id="SEM-126")
 @pytest.mark.parametrize(
     "value",
     [
@@ -108,12 +111,14 @@ def write(serializer: Serializer, envelope: dict[str, Any]) -> bytes:
     return frame
 
 
+@pytest.mark.promise(id="SEM-127")
 @pytest.mark.parametrize("serializer", list(Serializer))
 def test_a_key_of_a_newer_peer_is_passed_over(serializer: Serializer) -> None:
     envelope = read(serializer, dumps(FULL, serializer)) | {"priority": 7}
     assert loads(write(serializer, envelope)).payload == {"n": 1}
 
 
+@pytest.mark.promise(id="SEM-127")
 @pytest.mark.parametrize("serializer", list(Serializer))
 def test_a_key_that_an_older_peer_does_not_send_has_its_default(serializer: Serializer) -> None:
     envelope = read(serializer, dumps(FULL, serializer))
@@ -123,6 +128,7 @@ def test_a_key_that_an_older_peer_does_not_send_has_its_default(serializer: Seri
     assert (arrived.attempt, dict(arrived.headers), arrived.deadline) == (0, {}, None)
 
 
+@pytest.mark.promise(id="SEM-127")
 @pytest.mark.parametrize("serializer", list(Serializer))
 @pytest.mark.parametrize(("version", "where"), [(WIRE_VERSION + 1, "here"), (0, "there")])
 def test_a_peer_of_another_major_version_is_told_who_must_upgrade(

@@ -25,12 +25,14 @@ def tracing(recorded):
     return tracing
 
 
+@pytest.mark.promise(id="SEM-711")
 def test_a_response_needs_nothing_but_its_content():
     assert ModelResponse("hello") == ModelResponse(
         content="hello", model="", tokens_in=0, tokens_out=0, cost_usd=None, tool_calls=()
     )
 
 
+@pytest.mark.promise(id="SEM-711")
 def test_a_provider_is_whatever_can_chat():
     assert isinstance(ScriptedModel([]), ModelProvider)
     assert not isinstance(object(), ModelProvider)
@@ -50,6 +52,7 @@ async def test_a_call_is_a_span_with_model_and_tokens(tracing, recorded):
     }
 
 
+@pytest.mark.promise(id="SEM-713")
 async def test_prompts_and_answers_stay_out_of_the_trace(tracing, recorded):
     await TracedModel(ScriptedModel(["a secret answer"]), tracing).chat("gpt", QUESTION)
     assert "secret" not in recorded.span("chat gpt").to_json()

@@ -100,6 +100,7 @@ async def test_a_chain_of_asks_may_be_longer_than_the_stack_is_deep() -> None:
         assert (await runtime.ask("0", length)).payload == length + 1
 
 
+@pytest.mark.promise(id="SEM-101")
 async def test_messages_of_one_sender_stay_in_order_where_an_ask_follows_sends() -> None:
     seen: list[int] = []
 

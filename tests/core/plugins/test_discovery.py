@@ -45,6 +45,7 @@ def by_name(plugins: PluginManager):
     return {found.name: found for found in plugins.found()}
 
 
+@pytest.mark.promise(id="SEM-701")
 def test_an_installed_plugin_is_found_by_its_entry_point(install):
     install("shelf-one", GOOD)
     plugins = PluginManager()
@@ -65,6 +66,7 @@ def test_discovery_can_be_left_out(install):
     assert "shelf-none" not in PluginManager(discover=False).state_stores()
 
 
+@pytest.mark.promise(id="SEM-704")
 @pytest.mark.parametrize(
     ("name", "code", "error"),
     [

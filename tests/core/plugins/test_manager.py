@@ -48,6 +48,7 @@ def hear(seen: list[Event]):
     return civitas_on_event
 
 
+@pytest.mark.promise(id="SEM-702")
 def test_there_are_the_seven_hooks_of_the_contract():
     assert set(HOOKS) == {
         "civitas_state_stores",
@@ -64,11 +65,13 @@ def test_the_built_in_stores_are_there_without_any_plugin():
     assert manager().state_stores() == {"memory": InMemoryStateStore, "sqlite": SQLiteStateStore}
 
 
+@pytest.mark.promise(id="SEM-701")
 def test_a_module_can_be_a_plugin():
     plugin = module("shop.plugin", civitas_state_stores=lambda: {"redis": Redis})
     assert manager(plugin).state_stores()["redis"] is Redis
 
 
+@pytest.mark.promise(id="SEM-701")
 def test_an_object_can_be_a_plugin():
     class Plugin:
         def __init__(self) -> None:
@@ -157,11 +160,13 @@ def test_a_hook_may_have_another_name_for_the_function():
 # wrap
 
 
+@pytest.mark.promise(id="SEM-706")
 def test_wrap_is_none_where_no_plugin_knows_the_object():
     plugin = module("shop", civitas_wrap=lambda obj, name, options: None)
     assert manager(plugin).wrap(object(), "agent", {}) is None
 
 
+@pytest.mark.promise(id="SEM-706")
 def test_the_first_plugin_that_knows_the_object_wraps_it():
     asked = []
 
@@ -211,6 +216,7 @@ def test_wrap_must_return_an_agent():
 # emit
 
 
+@pytest.mark.promise(id="SEM-707")
 def test_every_plugin_that_listens_gets_the_event():
     seen: list[Event] = []
     plugins = manager(
@@ -221,6 +227,7 @@ def test_every_plugin_that_listens_gets_the_event():
     assert seen == [EVENT, EVENT]
 
 
+@pytest.mark.promise(id="SEM-707")
 def test_a_listener_that_raises_is_logged_and_the_others_still_hear(caplog):
     seen: list[Event] = []
 

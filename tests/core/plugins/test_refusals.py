@@ -25,6 +25,7 @@ def refused(*plugins: Any) -> PluginError:
     return failure.value
 
 
+@pytest.mark.promise(id="SEM-703")
 def test_an_unknown_hook_names_the_nearest():
     error = refused(module(civitas_state_store=lambda: {"redis": InMemoryStateStore}))
     assert (error.plugin, error.hook) == ("shop", "civitas_state_store")
@@ -36,6 +37,7 @@ def test_a_hook_far_from_any_lists_all_there_are():
     assert "there are: civitas_state_stores" in str(error)
 
 
+@pytest.mark.promise(id="SEM-703")
 def test_an_argument_that_nobody_gives_is_named():
     error = refused(module(civitas_on_event=lambda evnt: None))
     assert (error.plugin, error.hook) == ("shop", "civitas_on_event")
@@ -55,6 +57,7 @@ def test_an_argument_that_must_be_given_by_keyword_is_one_too():
     assert "takes 'loud'" in str(refused(module(civitas_on_event=civitas_on_event)))
 
 
+@pytest.mark.promise(id="SEM-703")
 @pytest.mark.parametrize(
     ("offered", "text"),
     [
@@ -73,6 +76,7 @@ def test_what_a_contributing_hook_returns_must_fit(offered, text):
     assert text in str(error)
 
 
+@pytest.mark.promise(id="SEM-703")
 @pytest.mark.parametrize(
     ("hook", "lacks"),
     [
@@ -95,6 +99,7 @@ def test_a_hook_that_raises_is_refused_with_its_error():
     assert isinstance(error.__cause__, ImportError)
 
 
+@pytest.mark.promise(id="SEM-705")
 def test_a_name_taken_twice_names_both_plugins():
     first = module("first", civitas_state_stores=lambda: {"redis": InMemoryStateStore})
     second = module("second", civitas_state_stores=lambda: {"redis": InMemoryStateStore})

@@ -48,6 +48,7 @@ def test_it_is_found_by_its_entry_point(python):
     assert line.rstrip().endswith("state stores: folder")
 
 
+@pytest.mark.promise(id="SEM-708")
 def test_a_topology_uses_it_by_its_name(python, tmp_path):
     assert run(python, "-c", USE, cwd=tmp_path).stdout == "[1, 2, 3]\n"
     assert len(list((tmp_path / "state").glob("*.state"))) == 1

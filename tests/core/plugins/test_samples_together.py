@@ -93,6 +93,7 @@ def ask(python: Path, folder: Path, model: ModelServer, question: str) -> tuple[
     return json.loads(done.stdout), done.stderr
 
 
+@pytest.mark.promise(id="SEM-709")
 def test_an_agent_of_one_answers_with_the_model_and_the_tools_of_others(python, tmp_path, model):
     answer, _ = ask(python, tmp_path, model, "How much are three pens?")
     assert answer == {"output": "That makes 4.5."}
@@ -111,6 +112,7 @@ def test_what_it_was_told_is_in_the_store_of_another_and_outlives_the_process(
     assert list((tmp_path / "state").glob("*.state"))
 
 
+@pytest.mark.promise(id="SEM-704")
 def test_a_broken_one_beside_them_is_reported_once_and_takes_nothing_down(python, tmp_path, model):
     answer, logged = ask(python, tmp_path, model, "How much are three pens?")
     assert answer == {"output": "That makes 4.5."}
@@ -135,6 +137,7 @@ def test_each_is_listed_with_its_distribution_and_the_broken_one_with_its_error(
     assert listed[-1].endswith("broken and left out")
 
 
+@pytest.mark.promise(id="SEM-709")
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_sample_passes_its_own_tests(python, tmp_path, name):
     assert run_own_tests(python, SAMPLES / name, tmp_path) > 0

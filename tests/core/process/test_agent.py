@@ -30,6 +30,7 @@ def alone(agent: AgentProcess, **keywords: Any) -> Runtime:
     )
 
 
+@pytest.mark.promise(id="SEM-101")
 async def test_the_handler_gets_one_message_at_a_time_in_the_order_sent(journal: Journal) -> None:
     async with alone(Actor("a", journal)) as runtime:
         for n in range(100):
@@ -44,6 +45,7 @@ async def test_the_first_incarnation_is_the_instance_that_was_given(journal: Jou
         assert actor.handled == [1]
 
 
+@pytest.mark.promise(id="SEM-204")
 async def test_the_asker_of_a_handler_that_raised_gets_the_original_error_at_once(
     journal: Journal,
 ) -> None:
@@ -58,6 +60,8 @@ async def test_the_asker_of_a_handler_that_raised_gets_the_original_error_at_onc
         assert 'raise ValueError(f"{self.name} crashes")' in error.remote_traceback
 
 
+@pytest.mark.promise(id="SEM-205")
+@pytest.mark.promise(id="SEM-310")
 async def test_asks_that_stood_in_the_mailbox_of_a_crashed_agent_get_its_error_too(
     journal: Journal,
 ) -> None:
@@ -77,11 +81,13 @@ async def test_asks_that_stood_in_the_mailbox_of_a_crashed_agent_get_its_error_t
         assert letters == ["crashed", "crashed"]
 
 
+@pytest.mark.promise(id="SEM-206")
 async def test_a_handler_that_returns_none_answers_an_ask_with_no_reply(journal: Journal) -> None:
     async with alone(Actor("a", journal)) as runtime:
         assert isinstance(await error_of(runtime.ask("a", 1, "none")), NoReply)
 
 
+@pytest.mark.promise(id="SEM-308")
 async def test_a_handler_that_returns_something_else_crashes_with_a_hint() -> None:
     class Wrong(AgentProcess):
         async def handle(self, message: Message) -> Any:
@@ -93,6 +99,7 @@ async def test_a_handler_that_returns_something_else_crashes_with_a_hint() -> No
         assert "return self.reply(...)" in error.error_message
 
 
+@pytest.mark.promise(id="SEM-308")
 async def test_a_reply_that_cannot_be_sent_is_a_failure_of_the_handler() -> None:
     class Wrong(AgentProcess):
         async def handle(self, message: Message) -> Message:
@@ -105,6 +112,7 @@ async def test_a_reply_that_cannot_be_sent_is_a_failure_of_the_handler() -> None
         assert "payload.conn" in error.error_message
 
 
+@pytest.mark.promise(id="SEM-302")
 async def test_retry_handles_the_same_message_again_and_then_escalates(journal: Journal) -> None:
     async with alone(Decider("a", journal, ErrorAction.RETRY, max_retries=2)) as runtime:
         assert isinstance(await crash(runtime, "a"), HandlerFailed)
@@ -113,6 +121,7 @@ async def test_retry_handles_the_same_message_again_and_then_escalates(journal: 
         await journal.until("start a", 2)
 
 
+@pytest.mark.promise(id="SEM-302")
 async def test_a_retry_sees_the_payload_as_it_was_sent(journal: Journal) -> None:
     class Mutates(Decider):
         async def handle(self, message: Message) -> Message | None:
@@ -125,6 +134,7 @@ async def test_a_retry_sees_the_payload_as_it_was_sent(journal: Journal) -> None
         assert (await runtime.ask("a", {})).payload == {"seen": 1}
 
 
+@pytest.mark.promise(id="SEM-303")
 async def test_skip_gives_up_the_message_and_keeps_the_process(journal: Journal) -> None:
     async with alone(Decider("a", journal, ErrorAction.SKIP)) as runtime:
         assert isinstance(await crash(runtime, "a"), HandlerFailed)
@@ -132,12 +142,14 @@ async def test_skip_gives_up_the_message_and_keeps_the_process(journal: Journal)
         assert journal.count("start a") == 1
 
 
+@pytest.mark.promise(id="SEM-304")
 async def test_stop_ends_with_reason_normal(journal: Journal) -> None:
     async with alone(Decider("a", journal, ErrorAction.STOP, restart="transient")) as runtime:
         assert isinstance(await crash(runtime, "a"), HandlerFailed)
         await eventually(lambda: status(runtime, "a") == "stopped")
 
 
+@pytest.mark.promise(id="SEM-305")
 async def test_an_on_error_that_raises_crashes_with_its_own_error(journal: Journal) -> None:
     class Worse(Actor):
         async def on_error(self, error: Exception, message: Message) -> ErrorAction:
@@ -150,6 +162,7 @@ async def test_an_on_error_that_raises_crashes_with_its_own_error(journal: Journ
         assert "ValueError" in error.remote_traceback
 
 
+@pytest.mark.promise(id="SEM-307")
 async def test_a_handler_that_raises_cancelled_error_itself_has_failed() -> None:
     class Cancels(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -161,6 +174,7 @@ async def test_a_handler_that_raises_cancelled_error_itself_has_failed() -> None
         assert error.error_type == "CancelledError"
 
 
+@pytest.mark.promise(id="SEM-309")
 async def test_a_handler_that_calls_sys_exit_crashes_alone() -> None:
     class Exits(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -172,6 +186,7 @@ async def test_a_handler_that_calls_sys_exit_crashes_alone() -> None:
         assert error.error_type == "SystemExit"
 
 
+@pytest.mark.promise(id="SEM-306")
 async def test_a_handler_that_takes_longer_than_its_handle_timeout_has_failed(
     journal: Journal,
 ) -> None:
@@ -182,6 +197,7 @@ async def test_a_handler_that_takes_longer_than_its_handle_timeout_has_failed(
         assert (await runtime.ask("a", 2)).payload == 2
 
 
+@pytest.mark.promise(id="SEM-216")
 async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(
     journal: Journal,
 ) -> None:
@@ -207,6 +223,7 @@ async def test_with_cancel_on_timeout_the_handler_of_a_gone_asker_is_cancelled(
         assert journal.count("start a") == 1
 
 
+@pytest.mark.promise(id="SEM-216")
 @pytest.mark.parametrize(
     ("withdrawn", "handled", "reasons"),
     [(True, [1], ["no_reader", "expired"]), (False, [1, 2], ["late_reply", "expired"])],
@@ -230,6 +247,7 @@ async def test_an_ask_whose_asker_left_before_its_turn_is_withdrawn_where_the_ag
         assert dead == reasons
 
 
+@pytest.mark.promise(id="SEM-109")
 async def test_a_plain_def_handler_runs_in_a_thread_and_can_ask() -> None:
     class Echo(AgentProcess):
         async def handle(self, message: Message) -> Message:
@@ -248,6 +266,7 @@ async def test_a_plain_def_handler_runs_in_a_thread_and_can_ask() -> None:
         assert (other, conversation) == ("MainThread", "c-1")
 
 
+@pytest.mark.promise(id="SEM-109")
 async def test_run_on_the_event_loop_is_refused() -> None:
     class Blocks(AgentProcess):
         async def handle(self, message: Message) -> Message:
@@ -259,6 +278,7 @@ async def test_run_on_the_event_loop_is_refused() -> None:
         assert "use await" in error.error_message
 
 
+@pytest.mark.promise(id="SEM-301")
 async def test_state_survives_a_crash_as_it_was_checkpointed() -> None:
     class Counter(AgentProcess):
         async def on_start(self) -> None:
@@ -281,6 +301,7 @@ async def test_state_survives_a_crash_as_it_was_checkpointed() -> None:
     assert await store.get("a") == {"n": 1}
 
 
+@pytest.mark.promise(id="SEM-311")
 async def test_at_least_once_hands_the_message_and_the_queue_to_the_next_incarnation_in_order(
     journal: Journal,
 ) -> None:
@@ -300,6 +321,8 @@ async def test_at_least_once_hands_the_message_and_the_queue_to_the_next_incarna
         ]
 
 
+@pytest.mark.promise(id="SEM-312")
+@pytest.mark.promise(id="SEM-323")
 async def test_after_max_deliveries_a_message_is_a_dead_letter_and_the_next_one_goes_on(
     journal: Journal,
 ) -> None:
@@ -313,6 +336,7 @@ async def test_after_max_deliveries_a_message_is_a_dead_letter_and_the_next_one_
         assert journal.count("start a") == 4
 
 
+@pytest.mark.promise(id="SEM-320")
 async def test_an_ended_incarnation_can_send_no_more(journal: Journal) -> None:
     actor = Actor("a", journal)
     async with alone(actor) as runtime:
@@ -327,6 +351,7 @@ async def test_an_agent_that_is_not_running_says_so(journal: Journal) -> None:
         await Actor("a", journal).send("b", 1)
 
 
+@pytest.mark.promise(id="SEM-121")
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [

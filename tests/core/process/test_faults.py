@@ -76,6 +76,7 @@ class Lingers(Actor):
 # What user code may raise.
 
 
+@pytest.mark.promise(id="SEM-309")
 @pytest.mark.parametrize(
     ("kind", "what", "error_type"),
     [
@@ -100,6 +101,7 @@ async def test_whatever_a_handler_raises_is_told_at_once_and_ends_that_agent_alo
         assert (await runtime.ask("b", "and on")).payload == "fine"
 
 
+@pytest.mark.promise(id="SEM-307")
 async def test_a_handler_that_cancels_its_own_task_has_failed_and_is_told_how() -> None:
     async with together(Raises("a")) as runtime:
         error = await error_of(runtime.ask("a", "cancel"))
@@ -173,6 +175,7 @@ async def test_who_is_cancelled_at_once_when_stopped_may_still_end_well_by_itsel
     assert journal == ["start a", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-109")
 async def test_an_on_error_that_is_no_coroutine_and_callbacks_in_threads_work(
     journal: Journal,
 ) -> None:
@@ -230,6 +233,7 @@ async def test_what_on_stop_asks_is_not_bound_to_the_deadline_of_the_last_messag
     assert "goodbye in None" in journal
 
 
+@pytest.mark.promise(id="SEM-210")
 async def test_an_agent_that_asks_itself_while_it_starts_is_told_at_once(journal: Journal) -> None:
     class AsksItself(Actor):
         async def on_start(self) -> None:
@@ -269,6 +273,7 @@ async def test_a_task_of_an_idle_agent_may_ask_who_asks_it(journal: Journal) -> 
         await journal.until("polled asked back")
 
 
+@pytest.mark.promise(id="SEM-119")
 async def test_an_agent_that_stops_itself_while_it_starts_ends_normally(journal: Journal) -> None:
     class Brief(Actor):
         async def on_start(self) -> None:
@@ -332,6 +337,7 @@ async def test_a_killed_handler_that_raises_another_error_leaves_the_mailbox_alo
         assert not isinstance(await holding, HandlerFailed)
 
 
+@pytest.mark.promise(id="SEM-313")
 async def test_a_kill_counts_as_a_delivery(journal: Journal) -> None:
     agent = Actor("a", journal, delivery="at_least_once", max_deliveries=2, shutdown_timeout=0)
     async with together(agent) as runtime:
@@ -346,6 +352,7 @@ async def test_a_kill_counts_as_a_delivery(journal: Journal) -> None:
         assert (await runtime.ask("a", 2)).payload == 2
 
 
+@pytest.mark.promise(id="SEM-416")
 async def test_who_is_left_behind_is_down_for_its_monitors_and_changes_nothing_more(
     journal: Journal,
 ) -> None:
@@ -390,6 +397,7 @@ async def test_who_is_left_behind_is_down_for_its_monitors_and_changes_nothing_m
 # Steps.
 
 
+@pytest.mark.promise(id="SEM-315")
 @pytest.mark.parametrize("action", [ErrorAction.SKIP, ErrorAction.STOP])
 async def test_the_steps_of_a_redelivered_message_that_is_given_up_are_dropped(
     journal: Journal, action: ErrorAction
@@ -409,6 +417,7 @@ async def test_the_steps_of_a_redelivered_message_that_is_given_up_are_dropped(
     assert await store.keys() == []
 
 
+@pytest.mark.promise(id="SEM-315")
 async def test_the_steps_of_a_redelivered_message_that_expires_are_dropped(
     journal: Journal,
 ) -> None:

@@ -33,6 +33,7 @@ async def test_a_full_mailbox_refuses_an_offer() -> None:
     assert [mailbox.offer(numbered(n)) for n in range(3)] == [True, True, False]
 
 
+@pytest.mark.promise(id="SEM-105")
 async def test_senders_that_wait_come_in_in_the_order_they_came() -> None:
     mailbox = Mailbox("a", 1)
     mailbox.offer(numbered(0))
@@ -44,6 +45,7 @@ async def test_senders_that_wait_come_in_in_the_order_they_came() -> None:
     await asyncio.gather(*tasks)
 
 
+@pytest.mark.promise(id="SEM-105")
 async def test_an_offer_never_overtakes_a_sender_that_waits() -> None:
     mailbox = Mailbox("a", 2)
     mailbox.offer(numbered(0))
@@ -56,6 +58,7 @@ async def test_an_offer_never_overtakes_a_sender_that_waits() -> None:
     await waiter
 
 
+@pytest.mark.promise(id="SEM-106")
 async def test_a_sender_that_waited_too_long_gets_mailbox_full_and_its_message_is_not_taken() -> (
     None
 ):
@@ -124,6 +127,7 @@ def test_a_name_that_can_be_an_address_is_taken(name: str) -> None:
     assert check_name(name) == name
 
 
+@pytest.mark.promise(id="SEM-121")
 @pytest.mark.parametrize(
     "name", ["", " a", "a b", "a/b", "a*", "x?", "a[1]", "\n", 7, None, "x" * 201]
 )
@@ -132,6 +136,7 @@ def test_a_name_that_cannot_be_an_address_is_refused(name: object) -> None:
         check_name(name)
 
 
+@pytest.mark.promise(id="SEM-213")
 @pytest.mark.parametrize("timeout", [0, -1, "5", True, float("nan"), float("inf"), 1e12])
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(timeout: object) -> None:
     with pytest.raises(ConfigurationError, match="timeout"):

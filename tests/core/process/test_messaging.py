@@ -51,6 +51,7 @@ class Counts(AgentProcess):
 # Streams.
 
 
+@pytest.mark.promise(id="SEM-217")
 async def test_a_stream_yields_every_chunk_in_order_and_the_reply_last(journal: Journal) -> None:
     async with together(Counts("a", journal)) as runtime:
         seen = [(m.type, m.payload, m.sender) async for m in runtime.stream("a", 3)]
@@ -62,12 +63,14 @@ async def test_a_stream_yields_every_chunk_in_order_and_the_reply_last(journal: 
         ]
 
 
+@pytest.mark.promise(id="SEM-120")
 async def test_emit_has_no_effect_under_ask_and_send(journal: Journal) -> None:
     async with together(Counts("a", journal)) as runtime:
         await runtime.send("a", 3)
         assert (await runtime.ask("a", 2 * AHEAD)).payload == "done"
 
 
+@pytest.mark.promise(id="SEM-217")
 async def test_an_agent_can_stream_from_another(journal: Journal) -> None:
     class Reads(AgentProcess):
         async def handle(self, message: Message) -> Message:
@@ -77,6 +80,7 @@ async def test_an_agent_can_stream_from_another(journal: Journal) -> None:
         assert (await runtime.ask("reads", 1)).payload == [0, 1, "done"]
 
 
+@pytest.mark.promise(id="SEM-218")
 async def test_a_failure_comes_out_of_the_stream_after_its_chunks(journal: Journal) -> None:
     async with together(Counts("a", journal)) as runtime:
         messages = runtime.stream("a", 2, "crash")
@@ -85,6 +89,7 @@ async def test_a_failure_comes_out_of_the_stream_after_its_chunks(journal: Journ
             await anext(messages)
 
 
+@pytest.mark.promise(id="SEM-219")
 async def test_a_slow_reader_slows_the_producer(journal: Journal) -> None:
     async with (
         together(Counts("a", journal)) as runtime,
@@ -98,6 +103,7 @@ async def test_a_slow_reader_slows_the_producer(journal: Journal) -> None:
         assert len([m async for m in messages]) == 10 * AHEAD
 
 
+@pytest.mark.promise(id="SEM-220")
 async def test_a_reader_that_leaves_cancels_the_producer_and_the_agent_lives(
     journal: Journal,
 ) -> None:
@@ -108,6 +114,8 @@ async def test_a_reader_that_leaves_cancels_the_producer_and_the_agent_lives(
         assert (await runtime.ask("a", 1)).payload == "done"
 
 
+@pytest.mark.promise(id="SEM-220")
+@pytest.mark.promise(id="SEM-327")
 async def test_a_stream_that_is_left_before_its_turn_is_never_handled(journal: Journal) -> None:
     actor = Actor("a", journal)
     async with together(actor) as runtime:
@@ -138,6 +146,7 @@ async def test_a_reader_that_leaves_after_the_failure_leaves_no_error_behind(
         await messages.aclose()
 
 
+@pytest.mark.promise(id="SEM-218")
 async def test_a_stream_nobody_answers_in_time_is_a_timeout(journal: Journal) -> None:
     actor = Actor("a", journal)
     async with together(actor) as runtime:
@@ -172,6 +181,8 @@ class Watches(AgentProcess):
         return self.reply(self.heard)
 
 
+@pytest.mark.promise(id="SEM-318")
+@pytest.mark.promise(id="SEM-428")
 async def test_a_monitor_tells_once_of_a_crash_that_is_followed_by_a_restart(
     journal: Journal,
 ) -> None:
@@ -187,6 +198,7 @@ async def test_a_monitor_tells_once_of_a_crash_that_is_followed_by_a_restart(
         ]
 
 
+@pytest.mark.promise(id="SEM-319")
 @pytest.mark.parametrize("name", ["nobody", "gone"])
 async def test_a_monitor_on_who_is_not_there_tells_at_once(journal: Journal, name: str) -> None:
     gone = Actor("gone", journal, restart="transient")
@@ -202,6 +214,9 @@ async def test_a_monitor_on_who_is_not_there_tells_at_once(journal: Journal, nam
         ]
 
 
+@pytest.mark.promise(id="SEM-119")
+@pytest.mark.promise(id="SEM-318")
+@pytest.mark.promise(id="SEM-428")
 async def test_a_normal_end_is_told_with_reason_normal(journal: Journal) -> None:
     async with together(Watches("w", journal), Actor("a", journal)) as runtime:
         await runtime.ask("w", "a", "watch")
@@ -210,6 +225,7 @@ async def test_a_normal_end_is_told_with_reason_normal(journal: Journal) -> None
         assert (await runtime.ask("w", None)).payload[0]["reason"] == "normal"
 
 
+@pytest.mark.promise(id="SEM-319")
 async def test_a_monitor_that_was_ended_tells_nothing(journal: Journal) -> None:
     async with together(Watches("w", journal), Actor("a", journal)) as runtime:
         ref = (await runtime.ask("w", "a", "watch")).payload
@@ -238,12 +254,14 @@ class Later(Actor):
         return await super().handle(message)
 
 
+@pytest.mark.promise(id="SEM-108")
 async def test_send_after_sends_when_the_time_has_come(journal: Journal) -> None:
     async with together(Later("a", journal)) as runtime:
         await runtime.ask("a", [0.01, "a"], "later", conversation="c")
         await journal.until("late from a in c")
 
 
+@pytest.mark.promise(id="SEM-108")
 @pytest.mark.parametrize("how", ["cancel", "crash"])
 async def test_a_timer_ends_with_cancel_and_with_its_process(journal: Journal, how: str) -> None:
     async with together(Later("a", journal)) as runtime:
@@ -256,6 +274,7 @@ async def test_a_timer_ends_with_cancel_and_with_its_process(journal: Journal, h
         assert journal.count("late from a in None") == 1
 
 
+@pytest.mark.promise(id="SEM-326")
 async def test_a_late_message_to_nobody_is_a_dead_letter(journal: Journal) -> None:
     async with together(Later("a", journal)) as runtime:
         letters: list[str] = []
@@ -264,6 +283,7 @@ async def test_a_late_message_to_nobody_is_a_dead_letter(journal: Journal) -> No
         await eventually(lambda: letters == ["unknown"])
 
 
+@pytest.mark.promise(id="SEM-103")
 async def test_what_cannot_be_sent_later_is_refused_now(journal: Journal) -> None:
     class Wrong(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -297,6 +317,8 @@ class Pays(AgentProcess):
         return self.reply([receipt, note])
 
 
+@pytest.mark.promise(id="SEM-314")
+@pytest.mark.promise(id="SEM-316")
 async def test_a_step_of_a_redelivered_message_is_not_done_again() -> None:
     bills: list[str] = []
     store = InMemoryStateStore()
@@ -307,6 +329,7 @@ async def test_a_step_of_a_redelivered_message_is_not_done_again() -> None:
     assert await store.keys() == []
 
 
+@pytest.mark.promise(id="SEM-315")
 async def test_the_steps_of_a_message_that_is_lost_are_dropped() -> None:
     store = InMemoryStateStore()
     async with together(Pays("a", []), state_store=store) as runtime:
@@ -314,6 +337,7 @@ async def test_the_steps_of_a_message_that_is_lost_are_dropped() -> None:
     assert await store.keys() == []
 
 
+@pytest.mark.promise(id="SEM-125")
 async def test_steps_and_replies_belong_into_a_handler(journal: Journal) -> None:
     class Early(Actor):
         async def on_start(self) -> None:

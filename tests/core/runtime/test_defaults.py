@@ -20,6 +20,7 @@ RESTARTS = {
 }
 
 
+@pytest.mark.promise(id="SEM-122")
 @pytest.mark.parametrize(
     ("what", "expected"),
     [

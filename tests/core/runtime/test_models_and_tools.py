@@ -33,11 +33,13 @@ class Thinks(AgentProcess):
         return self.reply([answer.content, await self.tools["add"].call(a=1, b=2)])
 
 
+@pytest.mark.promise(id="SEM-123")
 async def test_an_agent_without_a_model_or_tools_has_none() -> None:
     async with Runtime(Supervisor("root", [Thinks("a")])) as runtime:
         assert (await runtime.ask("a", "?")).payload == [None, None]
 
 
+@pytest.mark.promise(id="SEM-123")
 async def test_calls_of_the_model_and_of_tools_are_spans_of_the_message(
     spans: InMemorySpanExporter,
 ) -> None:
@@ -53,6 +55,7 @@ async def test_calls_of_the_model_and_of_tools_are_spans_of_the_message(
     }
 
 
+@pytest.mark.promise(id="SEM-605")
 def test_what_is_no_tool_is_refused_when_the_runtime_is_built() -> None:
     with pytest.raises(ConfigurationError, match="is no tool"):
         Runtime(Supervisor("root"), tools=[42])  # type: ignore[list-item]

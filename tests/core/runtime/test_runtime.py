@@ -39,6 +39,7 @@ class Asks(AgentProcess):
         return self.reply(answer.payload)
 
 
+@pytest.mark.promise(id="SEM-201")
 async def test_a_name_nobody_has_is_unknown_at_once_with_the_closest(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("planner", journal)])) as runtime:
         with pytest.raises(UnknownAgent, match="did you mean 'planner'") as caught:
@@ -46,6 +47,9 @@ async def test_a_name_nobody_has_is_unknown_at_once_with_the_closest(journal: Jo
         assert caught.value.suggestions == ("planner",)
 
 
+@pytest.mark.promise(id="SEM-202")
+@pytest.mark.promise(id="SEM-203")
+@pytest.mark.promise(id="SEM-325")
 async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout(
     journal: Journal,
 ) -> None:
@@ -63,6 +67,8 @@ async def test_an_ask_that_is_not_answered_in_time_names_target_type_and_timeout
         assert [letter.reason for letter in letters] == ["late_reply"]
 
 
+@pytest.mark.promise(id="SEM-215")
+@pytest.mark.promise(id="SEM-322")
 async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(
     journal: Journal,
 ) -> None:
@@ -79,6 +85,7 @@ async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(
         assert letters == ["expired"]
 
 
+@pytest.mark.promise(id="SEM-214")
 async def test_what_a_handler_asks_cannot_outlive_its_own_asker(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Asks("asks"), Actor("a", journal)])) as runtime:
         deadlines: list[float | None] = []
@@ -96,6 +103,7 @@ async def test_what_a_handler_asks_cannot_outlive_its_own_asker(journal: Journal
     assert 0 <= deadlines[1] - deadlines[0] < 5
 
 
+@pytest.mark.promise(id="SEM-210")
 @pytest.mark.parametrize(
     ("chain", "cycle"),
     [(["a"], ("a", "a")), (["b", "a"], ("b", "a", "b")), (["b", "c", "a"], ("c", "a", "b", "c"))],
@@ -120,6 +128,7 @@ async def test_an_ask_that_would_wait_for_itself_is_refused_at_once(
     assert seen[0].cycle == cycle
 
 
+@pytest.mark.promise(id="SEM-210")
 async def test_two_agents_that_ask_each_other_at_the_same_moment_are_told(journal: Journal) -> None:
     asked = asyncio.Barrier(2)
 
@@ -170,6 +179,7 @@ async def test_who_has_answered_may_ask_the_asker_before_that_runs_again() -> No
         assert (await second).payload == "answered, too"
 
 
+@pytest.mark.promise(id="SEM-211")
 async def test_asking_the_same_agent_twice_in_one_handler_is_no_cycle(journal: Journal) -> None:
     class Twice(AgentProcess):
         async def handle(self, message: Message) -> Message:
@@ -180,6 +190,7 @@ async def test_asking_the_same_agent_twice_in_one_handler_is_no_cycle(journal: J
         assert (await runtime.ask("twice", None)).payload == [1, 2]
 
 
+@pytest.mark.promise(id="SEM-112")
 async def test_the_reply_names_its_sender_and_the_message_it_answers(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
         reply = await runtime.ask("a", 1, conversation="c")
@@ -187,6 +198,7 @@ async def test_the_reply_names_its_sender_and_the_message_it_answers(journal: Jo
         assert reply.correlation_id
 
 
+@pytest.mark.promise(id="SEM-102")
 async def test_the_recipient_gets_its_own_copy(journal: Journal) -> None:
     payload = {"items": [1]}
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
@@ -195,6 +207,7 @@ async def test_the_recipient_gets_its_own_copy(journal: Journal) -> None:
         assert payload == {"items": [1]}
 
 
+@pytest.mark.promise(id="SEM-103")
 async def test_a_bad_payload_is_refused_at_the_sender_and_nothing_is_sent(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
         with pytest.raises(PayloadError, match=r"payload\.conn"):
@@ -202,6 +215,8 @@ async def test_a_bad_payload_is_refused_at_the_sender_and_nothing_is_sent(journa
         assert (await runtime.ask("a", None, "handled")).payload == []
 
 
+@pytest.mark.promise(id="SEM-105")
+@pytest.mark.promise(id="SEM-209")
 async def test_send_waits_for_room_and_mailbox_full_names_the_agent(journal: Journal) -> None:
     actor = Actor("a", journal, mailbox_size=1)
     async with Runtime(Supervisor("root", [actor])) as runtime:
@@ -218,6 +233,7 @@ async def test_send_waits_for_room_and_mailbox_full_names_the_agent(journal: Jou
         assert (await runtime.ask("a", None, "handled")).payload == [0, 1, 3]
 
 
+@pytest.mark.promise(id="SEM-106")
 async def test_an_agent_that_floods_itself_ends_in_an_error(journal: Journal) -> None:
     class Floods(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -230,6 +246,7 @@ async def test_an_agent_that_floods_itself_ends_in_an_error(journal: Journal) ->
         assert error.error_type == "MailboxFull"
 
 
+@pytest.mark.promise(id="SEM-107")
 async def test_broadcast_reaches_who_matches_except_the_sender(journal: Journal) -> None:
     class Shouts(Actor):
         async def handle(self, message: Message) -> Message | None:
@@ -250,6 +267,7 @@ async def test_broadcast_reaches_who_matches_except_the_sender(journal: Journal)
         assert await runtime.broadcast("*", 1) == 4
 
 
+@pytest.mark.promise(id="SEM-107")
 async def test_a_full_mailbox_does_not_stop_a_broadcast_to_the_others(journal: Journal) -> None:
     full, free = Actor("w1", journal, mailbox_size=1), Actor("w2", journal)
     async with Runtime(Supervisor("root", [full, free])) as runtime:
@@ -260,6 +278,7 @@ async def test_a_full_mailbox_does_not_stop_a_broadcast_to_the_others(journal: J
         full.release.set()
 
 
+@pytest.mark.promise(id="SEM-213")
 @pytest.mark.parametrize("timeout", [0, -1, "1"])
 async def test_a_timeout_that_is_none_is_refused(journal: Journal, timeout: Any) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
@@ -267,6 +286,7 @@ async def test_a_timeout_that_is_none_is_refused(journal: Journal, timeout: Any)
             await runtime.ask("a", 1, timeout=timeout)
 
 
+@pytest.mark.promise(id="SEM-213")
 async def test_without_a_timeout_an_ask_waits_for_ever(journal: Journal) -> None:
     actor = Actor("a", journal)
     async with Runtime(Supervisor("root", [actor])) as runtime:
@@ -276,6 +296,7 @@ async def test_without_a_timeout_an_ask_waits_for_ever(journal: Journal) -> None
         assert (await asking).payload == 1
 
 
+@pytest.mark.promise(id="SEM-609")
 async def test_events_are_told_to_sync_and_async_callbacks(journal: Journal) -> None:
     seen: list[tuple[str, str]] = []
 
@@ -299,11 +320,13 @@ async def test_events_are_told_to_sync_and_async_callbacks(journal: Journal) -> 
     assert ("restarted", "a") in seen
 
 
+@pytest.mark.promise(id="SEM-607")
 def test_an_unknown_event_type_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigurationError, match="did you mean 'crashed'"):
         Runtime(Supervisor("root")).on("crash", print)
 
 
+@pytest.mark.promise(id="SEM-606")
 async def test_the_tree_is_plain_data_with_every_key(journal: Journal) -> None:
     inner = Supervisor("inner", [Actor("a", journal)])
     async with Runtime(Supervisor("root", [inner])) as runtime:
@@ -322,6 +345,7 @@ async def test_the_tree_is_plain_data_with_every_key(journal: Journal) -> None:
         assert (tree["kind"], tree["status"]) == ("supervisor", "running")
 
 
+@pytest.mark.promise(id="SEM-601")
 async def test_stop_lets_the_mailboxes_run_empty_first(journal: Journal) -> None:
     actor = Actor("a", journal)
     runtime = Runtime(Supervisor("root", [actor]))
@@ -337,6 +361,8 @@ async def test_stop_lets_the_mailboxes_run_empty_first(journal: Journal) -> None
     assert len(actor.handled) == 51
 
 
+@pytest.mark.promise(id="SEM-324")
+@pytest.mark.promise(id="SEM-603")
 async def test_what_is_left_after_the_drain_timeout_is_a_dead_letter(journal: Journal) -> None:
     runtime = Runtime(
         Supervisor("root", [Actor("a", journal, shutdown_timeout=0.01)]), drain_timeout=0.02
@@ -351,6 +377,7 @@ async def test_what_is_left_after_the_drain_timeout_is_a_dead_letter(journal: Jo
     assert letters == ["terminated", "terminated"]
 
 
+@pytest.mark.promise(id="SEM-601")
 async def test_a_stopping_runtime_takes_no_work_from_outside(journal: Journal) -> None:
     actor = Actor("a", journal)
     runtime = Runtime(Supervisor("root", [actor]))
@@ -367,6 +394,7 @@ async def test_a_stopping_runtime_takes_no_work_from_outside(journal: Journal) -
     await stopping
 
 
+@pytest.mark.promise(id="SEM-602")
 async def test_stop_is_idempotent_and_may_be_called_by_two(journal: Journal) -> None:
     runtime = Runtime(Supervisor("root", [Actor("a", journal)]))
     await runtime.start()
@@ -376,6 +404,7 @@ async def test_stop_is_idempotent_and_may_be_called_by_two(journal: Journal) -> 
     assert journal == ["start a", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-604")
 async def test_a_runtime_can_be_started_again_with_fresh_agents(journal: Journal) -> None:
     runtime = Runtime(Supervisor("root", [Actor("a", journal)]))
     for _ in range(2):
@@ -384,6 +413,7 @@ async def test_a_runtime_can_be_started_again_with_fresh_agents(journal: Journal
             assert (await runtime.ask("a", None, "handled")).payload == [1]
 
 
+@pytest.mark.promise(id="SEM-602")
 async def test_an_agent_may_stop_its_own_runtime(journal: Journal) -> None:
     class Ends(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -397,6 +427,7 @@ async def test_an_agent_may_stop_its_own_runtime(journal: Journal) -> None:
     await journal.until("stopped")
 
 
+@pytest.mark.promise(id="SEM-605")
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
@@ -411,6 +442,7 @@ def test_a_wrong_argument_is_refused(keywords: dict[str, Any], words: str) -> No
         Runtime(Supervisor("root"), **keywords)
 
 
+@pytest.mark.promise(id="SEM-605")
 def test_a_list_of_agents_is_no_supervisor(journal: Journal) -> None:
     with pytest.raises(ConfigurationError, match="Runtime takes a Supervisor"):
         Runtime([Actor("a", journal)])  # type: ignore[arg-type]
@@ -427,6 +459,7 @@ async def _read(stream: Any) -> list[Message]:
     return [each async for each in stream]
 
 
+@pytest.mark.promise(id="SEM-615")
 @pytest.mark.parametrize(
     "call",
     [
@@ -445,6 +478,7 @@ async def test_a_call_from_another_event_loop_is_told_where_to_make_it(
         assert (await runtime.ask("a", None, "handled")).payload == []
 
 
+@pytest.mark.promise(id="SEM-614")
 async def test_a_stop_during_the_start_stops_what_had_started_and_the_start_says_so(
     journal: Journal,
 ) -> None:

@@ -53,6 +53,7 @@ def named(spans: InMemorySpanExporter, name: str) -> ReadableSpan:
     return next(span for span in spans.get_finished_spans() if span.name == name)
 
 
+@pytest.mark.promise(id="SEM-611")
 @pytest.mark.parametrize("relay", [Relay, SyncRelay])
 async def test_one_request_through_two_agents_is_one_trace(
     spans: InMemorySpanExporter, relay: type[AgentProcess]
@@ -80,6 +81,7 @@ async def test_messages_of_different_requests_do_not_share_a_trace(
     assert len(traces) == 5
 
 
+@pytest.mark.promise(id="SEM-114")
 async def test_headers_of_the_sender_reach_the_recipient_beside_the_trace(
     spans: InMemorySpanExporter,
 ) -> None:
@@ -93,6 +95,7 @@ async def test_headers_of_the_sender_reach_the_recipient_beside_the_trace(
     assert headers["traceparent"].startswith("00-")
 
 
+@pytest.mark.promise(id="SEM-612")
 async def test_a_crash_and_its_restart_show_in_the_trace_of_the_message(
     spans: InMemorySpanExporter,
 ) -> None:
@@ -126,6 +129,7 @@ async def test_a_handler_that_succeeds_by_a_retry_has_not_failed(
     assert [event.name for event in process.events] == ["exception"]
 
 
+@pytest.mark.promise(id="SEM-613")
 async def test_without_a_provider_nothing_is_added_to_a_message() -> None:
     class Shows(AgentProcess):
         async def handle(self, message: Message) -> Message:

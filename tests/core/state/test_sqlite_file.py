@@ -48,6 +48,7 @@ async def refused(path: Path) -> str:
 # Where the file is.
 
 
+@pytest.mark.promise(id="SEM-662")
 async def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path):
     text = await refused(tmp_path / "no" / "such" / "state.db")
     assert f"mkdir -p {tmp_path / 'no' / 'such'}" in text
@@ -78,6 +79,7 @@ async def test_nothing_is_made_before_the_first_use(tmp_path):
 # Whose file it is.
 
 
+@pytest.mark.promise(id="SEM-657")
 async def test_what_is_no_database_is_left_as_it_is(tmp_path):
     path = tmp_path / "state.db"
     path.write_bytes(b"once upon a time, there was a text file; " * 100)
@@ -96,6 +98,7 @@ async def test_the_database_of_another_application_is_left_as_it_is(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.promise(id="SEM-658")
 async def test_a_newer_schema_is_left_as_it_is(tmp_path):
     path = tmp_path / "state.db"
     await make(path)
@@ -115,6 +118,7 @@ async def test_an_empty_file_becomes_a_store(tmp_path):
     await make(tmp_path / "state.db")
 
 
+@pytest.mark.promise(id="SEM-657")
 async def test_a_damaged_page_is_a_clear_error_and_the_rest_is_still_read(tmp_path):
     path = tmp_path / "state.db"
     store = SQLiteStateStore(path)
@@ -139,6 +143,7 @@ async def test_a_damaged_page_is_a_clear_error_and_the_rest_is_still_read(tmp_pa
     assert "Restore it from a backup" in errors[0]
 
 
+@pytest.mark.promise(id="SEM-657")
 async def test_a_value_that_cannot_be_decoded_names_its_key(store):
     await store.set("agent", {"n": 1})
     await store.set("other", {"n": 2})
@@ -183,6 +188,7 @@ def open_to_all():
         yield Path(folder)
 
 
+@pytest.mark.promise(id="SEM-656")
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_a_read_only_file_or_folder_says_who_needs_which_right(open_to_all, what):
     folder = open_to_all / "data"
@@ -211,6 +217,7 @@ def test_a_read_only_file_or_folder_says_who_needs_which_right(open_to_all, what
     raw.close()
 
 
+@pytest.mark.promise(id="SEM-655")
 async def test_a_full_database_refuses_what_does_not_fit_and_keeps_the_rest(store):
     await store.set("agent", {"n": 1})
     await store._connection.execute_fetchall("PRAGMA max_page_count = 12")
@@ -280,6 +287,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.promise(id="SEM-655")
 def test_a_full_disk_keeps_everything_that_was_acknowledged(tmp_path):
     inside = 'mount -t tmpfs -o size=300k none "$1" && exec "$2" -c "$3" "$1"'
     unshare = shutil.which("unshare")
@@ -314,6 +322,7 @@ def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
 # Arguments.
 
 
+@pytest.mark.promise(id="SEM-662")
 @pytest.mark.parametrize("path", ["", None, 7, b"bytes.db"])
 def test_a_path_that_is_none_is_refused_at_once(path):
     with pytest.raises(ConfigurationError, match="path is a file's path"):

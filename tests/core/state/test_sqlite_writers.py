@@ -37,6 +37,7 @@ def commits(path: Path) -> int:
 # Groups.
 
 
+@pytest.mark.promise(id="SEM-654")
 async def test_what_is_asked_for_at_once_is_one_commit(store):
     await store.set("first", {})
     before = commits(store.path)
@@ -66,6 +67,7 @@ async def test_what_is_asked_for_during_a_commit_is_in_the_next_one(store):
     assert commits(store.path) - before == 2
 
 
+@pytest.mark.promise(id="SEM-654")
 async def test_sets_and_deletes_of_one_key_keep_their_order(store):
     await asyncio.gather(
         store.set("a", {"n": 1}), store.delete("a"), store.set("b", {"n": 1}), store.delete("b"),
@@ -116,6 +118,7 @@ async def test_cancelling_the_first_use_does_not_spoil_the_second(tmp_path):
     await store.close()
 
 
+@pytest.mark.promise(id="SEM-660")
 async def test_closing_saves_what_is_still_waiting(store):
     tasks = [asyncio.ensure_future(store.set(f"agent-{n}", {"n": n})) for n in range(20)]
     await asyncio.sleep(0)
@@ -164,6 +167,7 @@ def lock(path: Path) -> sqlite3.Connection:
     return other
 
 
+@pytest.mark.promise(id="SEM-659")
 async def test_a_lock_of_another_process_is_waited_for(store):
     await store.set("agent", {"n": 1})
     other = lock(store.path)
@@ -177,6 +181,7 @@ async def test_a_lock_of_another_process_is_waited_for(store):
     assert await store.get("other") == {}
 
 
+@pytest.mark.promise(id="SEM-659")
 async def test_a_lock_that_is_never_given_back_is_a_clear_error(tmp_path):
     path = tmp_path / "state.db"
     store = SQLiteStateStore(path, busy_timeout=0.05)
@@ -233,6 +238,7 @@ def acknowledged(output: bytes) -> dict[str, int]:
     return last
 
 
+@pytest.mark.promise(id="SEM-652")
 async def test_eight_agents_in_each_of_four_processes_make_no_error(tmp_path):
     path = tmp_path / "state.db"  # made by whichever comes first
     writers = [await start_writer(path, f"process-{n}", 8, 40) for n in range(4)]
@@ -247,6 +253,7 @@ async def test_eight_agents_in_each_of_four_processes_make_no_error(tmp_path):
     await store.close()
 
 
+@pytest.mark.promise(id="SEM-653")
 async def test_every_acknowledged_checkpoint_outlives_a_kill_at_any_moment(tmp_path):
     path = tmp_path / "state.db"
     for attempt in range(6):
@@ -273,6 +280,7 @@ async def test_every_acknowledged_checkpoint_outlives_a_kill_at_any_moment(tmp_p
     raw.close()
 
 
+@pytest.mark.promise(id="SEM-653")
 async def test_a_writer_that_is_killed_keeps_no_lock(tmp_path, probe: Probe):
     path = tmp_path / "state.db"
     writer = await start_writer(path, "doomed", 8, 1_000_000)

@@ -27,6 +27,7 @@ class TestSQLiteStateStore(StateStoreSuite):
         return SQLiteStateStore(store.path)
 
 
+@pytest.mark.promise(id="SEM-651")
 def test_the_built_in_stores_satisfy_the_protocol(tmp_path):
     assert isinstance(InMemoryStateStore(), StateStore)
     assert isinstance(SQLiteStateStore(tmp_path / "state.db"), StateStore)

@@ -18,6 +18,8 @@ def journal() -> Journal:
 # A supervisor's own children: OTP's calls.
 
 
+@pytest.mark.promise(id="SEM-451")
+@pytest.mark.promise(id="SEM-458")
 async def test_a_child_can_be_added_and_stands_at_the_end(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
         await runtime.start_child("root", Actor("b", journal))
@@ -26,6 +28,7 @@ async def test_a_child_can_be_added_and_stands_at_the_end(journal: Journal) -> N
     assert journal == ["start a", "start b", "stop b", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-451")
 async def test_an_added_child_is_supervised(journal: Journal) -> None:
     async with Runtime(Supervisor("root", backoff="none")) as runtime:
         await runtime.start_child("root", Actor("b", journal))
@@ -39,6 +42,7 @@ async def test_a_supervisor_can_be_added_with_its_children(journal: Journal) -> 
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-451")
 async def test_a_child_that_does_not_start_is_not_added(journal: Journal) -> None:
     async with Runtime(Supervisor("root")) as runtime:
         with pytest.raises(StartFailed):
@@ -47,6 +51,7 @@ async def test_a_child_that_does_not_start_is_not_added(journal: Journal) -> Non
         assert isinstance(await error_of(runtime.ask("a", 1)), UnknownAgent)
 
 
+@pytest.mark.promise(id="SEM-455")
 async def test_what_the_calls_refuse_has_otps_reasons(journal: Journal) -> None:
     inner = Supervisor("inner", [Actor("b", journal)])
     async with Runtime(Supervisor("root", [Actor("a", journal), inner])) as runtime:
@@ -67,6 +72,7 @@ async def test_what_the_calls_refuse_has_otps_reasons(journal: Journal) -> None:
         )
 
 
+@pytest.mark.promise(id="SEM-455")
 async def test_a_child_in_backoff_is_restarting_and_can_be_terminated(journal: Journal) -> None:
     root = Supervisor("root", [Actor("a", journal)], backoff="constant", backoff_base=60)
     async with Runtime(root) as runtime:
@@ -78,6 +84,8 @@ async def test_a_child_in_backoff_is_restarting_and_can_be_terminated(journal: J
         assert status(runtime, "a") == "stopped"
 
 
+@pytest.mark.promise(id="SEM-207")
+@pytest.mark.promise(id="SEM-452")
 async def test_a_terminated_child_keeps_its_spec_and_can_be_started_again(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
         await runtime.terminate_child("root", "a")
@@ -92,6 +100,7 @@ async def test_a_terminated_child_keeps_its_spec_and_can_be_started_again(journa
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-454")
 async def test_a_deleted_child_is_unknown(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
         await runtime.terminate_child("root", "a")
@@ -99,6 +108,7 @@ async def test_a_deleted_child_is_unknown(journal: Journal) -> None:
         assert isinstance(await error_of(runtime.ask("a", 1)), UnknownAgent)
 
 
+@pytest.mark.promise(id="SEM-452")
 async def test_a_temporary_child_is_forgotten_when_it_is_terminated(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal, restart="temporary")])) as runtime:
         await runtime.terminate_child("root", "a")
@@ -115,6 +125,7 @@ async def test_a_terminated_child_comes_back_with_a_group_restart(journal: Journ
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-457")
 async def test_an_operator_can_restart_an_agent_without_it_counting_as_a_crash(
     journal: Journal,
 ) -> None:
@@ -126,6 +137,7 @@ async def test_an_operator_can_restart_an_agent_without_it_counting_as_a_crash(
         assert await reason_of(runtime.restart("root")) == "not_found"
 
 
+@pytest.mark.promise(id="SEM-457")
 async def test_an_operator_can_restart_a_supervisor(journal: Journal) -> None:
     inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)])
     async with Runtime(Supervisor("root", [inner])) as runtime:

@@ -13,6 +13,7 @@ CRASHED = ExitReason.crashed(ValueError("bad"))
 NODE_DOWN = ExitReason(ExitKind.NODE_DOWN)
 
 
+@pytest.mark.promise(id="SEM-403")
 @pytest.mark.parametrize(
     ("restart", "reason", "expected"),
     [
@@ -40,6 +41,7 @@ def test_a_child_is_restarted_only_when_its_type_says_so(
     assert should_restart(restart, reason) is expected
 
 
+@pytest.mark.promise(id="SEM-404")
 @pytest.mark.parametrize(
     ("strategy", "ended", "expected"),
     [
@@ -60,11 +62,13 @@ def test_the_strategy_names_who_shares_the_fate(
     assert affected(strategy, ["a", "b", "c"], ended) == list(expected)
 
 
+@pytest.mark.promise(id="SEM-405")
 def test_one_restart_more_than_allowed_within_the_window_is_too_many() -> None:
     intensity = RestartIntensity(3, 60.0)
     assert [intensity.add("a", at) for at in (0.0, 1.0, 2.0, 3.0)] == [True, True, True, False]
 
 
+@pytest.mark.promise(id="SEM-405")
 def test_the_window_slides() -> None:
     intensity = RestartIntensity(2, 10.0)
     assert [intensity.add("a", at) for at in (0.0, 5.0, 10.1, 15.2, 16.0)] == [
@@ -80,6 +84,7 @@ def test_an_intensity_of_zero_allows_no_restart() -> None:
     assert RestartIntensity(0, 60.0).add("a", 0.0) is False
 
 
+@pytest.mark.promise(id="SEM-411")
 def test_each_child_counts_its_own_restarts_for_its_backoff() -> None:
     intensity = RestartIntensity(10, 60.0)
     for child in "aab":
@@ -87,6 +92,7 @@ def test_each_child_counts_its_own_restarts_for_its_backoff() -> None:
     assert (intensity.of("a"), intensity.of("b"), intensity.of("c")) == (2, 1, 0)
 
 
+@pytest.mark.promise(id="SEM-411")
 @pytest.mark.parametrize(
     ("policy", "waits"),
     [
@@ -102,6 +108,7 @@ def test_the_backoff_grows_as_its_policy_says_up_to_the_longest(
     assert [delay(policy, n, 0.1, 0.35, 0.0) for n in (1, 2, 3, 4)] == pytest.approx(waits)
 
 
+@pytest.mark.promise(id="SEM-411")
 def test_only_the_exponential_backoff_has_jitter_and_a_quarter_at_most() -> None:
     assert delay(BackoffPolicy.EXPONENTIAL, 1, 1.0, 60.0, 1.0) == 0.75
     assert delay(BackoffPolicy.LINEAR, 1, 1.0, 60.0, 1.0) == 1.0

@@ -58,6 +58,7 @@ def dynamic(journal: Journal, **keywords: Any) -> Runtime:
     return Runtime(Supervisor("root", children, backoff="none"), drain_timeout=5)
 
 
+@pytest.mark.promise(id="SEM-501")
 async def test_spawn_starts_an_agent_under_the_nearest_dynamic_supervisor(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         assert (await runtime.ask("spawner", ["s1", {}])).payload == "s1"
@@ -67,6 +68,7 @@ async def test_spawn_starts_an_agent_under_the_nearest_dynamic_supervisor(journa
         ]
 
 
+@pytest.mark.promise(id="SEM-501")
 async def test_the_nearest_is_a_sibling_and_else_one_further_up(journal: Journal) -> None:
     near = Supervisor("near", [Spawner("one", journal), DynamicSupervisor("beside")])
     far = Supervisor("far", [Supervisor("deep", [Spawner("two", journal)])])
@@ -78,6 +80,7 @@ async def test_the_nearest_is_a_sibling_and_else_one_further_up(journal: Journal
         assert [child["name"] for child in runtime.which_children("above")] == ["b"]
 
 
+@pytest.mark.promise(id="SEM-502")
 async def test_without_a_dynamic_supervisor_spawn_says_what_to_add(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Spawner("spawner", journal)])) as runtime:
         error = await error_of(runtime.ask("spawner", ["a", {}]))
@@ -85,6 +88,7 @@ async def test_without_a_dynamic_supervisor_spawn_says_what_to_add(journal: Jour
         assert 'add DynamicSupervisor("sessions")' in error.error_message
 
 
+@pytest.mark.promise(id="SEM-505")
 async def test_a_spawned_agent_is_restarted_and_keeps_its_arguments(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         await runtime.ask("spawner", ["s1", {}])
@@ -93,6 +97,7 @@ async def test_a_spawned_agent_is_restarted_and_keeps_its_arguments(journal: Jou
         assert journal == ["start s1", "stop s1", "start s1"]
 
 
+@pytest.mark.promise(id="SEM-503")
 async def test_terminate_ends_a_spawned_agent_and_its_name(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         await runtime.ask("spawner", ["s1", {}])
@@ -101,6 +106,7 @@ async def test_terminate_ends_a_spawned_agent_and_its_name(journal: Journal) -> 
         assert (await runtime.ask("spawner", ["s1", {}], "terminate")).payload is False
 
 
+@pytest.mark.promise(id="SEM-503")
 async def test_an_agent_that_was_not_spawned_is_not_terminated_by_another(journal: Journal) -> None:
     children = [Spawner("spawner", journal), Actor("a", journal)]
     async with Runtime(Supervisor("root", children)) as runtime:
@@ -120,6 +126,7 @@ async def test_a_spawned_agent_may_terminate_itself(journal: Journal) -> None:
         await eventually(lambda: runtime.which_children("sessions") == [])
 
 
+@pytest.mark.promise(id="SEM-504")
 async def test_max_children_bounds_them(journal: Journal) -> None:
     async with dynamic(journal, max_children=1) as runtime:
         await runtime.start_child("sessions", Actor("s1", journal))
@@ -128,6 +135,7 @@ async def test_max_children_bounds_them(journal: Journal) -> None:
         )
 
 
+@pytest.mark.promise(id="SEM-502")
 async def test_a_name_that_is_taken_anywhere_is_already_started(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         for name in ("spawner", "root", "sessions"):
@@ -135,6 +143,7 @@ async def test_a_name_that_is_taken_anywhere_is_already_started(journal: Journal
             assert await reason_of(taken) == "already_started"
 
 
+@pytest.mark.promise(id="SEM-505")
 async def test_a_transient_spawned_agent_that_ends_is_forgotten(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         await runtime.start_child("sessions", Actor("s1", journal, restart="transient"))
@@ -142,6 +151,7 @@ async def test_a_transient_spawned_agent_that_ends_is_forgotten(journal: Journal
         await eventually(lambda: runtime.which_children("sessions") == [])
 
 
+@pytest.mark.promise(id="SEM-507")
 async def test_a_dynamic_supervisor_that_gives_up_is_started_again_without_children(
     journal: Journal,
 ) -> None:
@@ -156,6 +166,7 @@ async def test_a_dynamic_supervisor_that_gives_up_is_started_again_without_child
         assert (await runtime.ask("s3", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-506")
 async def test_a_slow_start_of_one_child_delays_no_other(journal: Journal) -> None:
     started = asyncio.Event()
 
@@ -173,6 +184,7 @@ async def test_a_slow_start_of_one_child_delays_no_other(journal: Journal) -> No
         await slow
 
 
+@pytest.mark.promise(id="SEM-456")
 async def test_a_dynamic_supervisor_takes_agents_only(journal: Journal) -> None:
     async with dynamic(journal) as runtime:
         with pytest.raises(ConfigurationError, match="are agents"):
@@ -203,6 +215,7 @@ async def test_a_child_that_does_not_start_is_not_kept_whatever_it_raises(
         assert isinstance(await error_of(runtime.ask("s1", 1)), UnknownAgent)
 
 
+@pytest.mark.promise(id="SEM-505")
 @pytest.mark.parametrize("how", ["stop", "crash"])
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 async def test_the_restart_type_decides_what_follows_an_end(
@@ -227,6 +240,7 @@ async def test_a_restart_that_fails_is_tried_again(journal: Journal) -> None:
         assert journal.count("try s1") == 3
 
 
+@pytest.mark.promise(id="SEM-507")
 async def test_restarts_that_fail_end_in_a_give_up(journal: Journal) -> None:
     async with dynamic(journal, max_restarts=10) as runtime:
         events = told(runtime)
@@ -237,6 +251,7 @@ async def test_restarts_that_fail_end_in_a_give_up(journal: Journal) -> None:
         assert events.count(("gave_up", "sessions")) == 1
 
 
+@pytest.mark.promise(id="SEM-458")
 async def test_a_child_in_backoff_counts_as_a_child_but_not_as_active(journal: Journal) -> None:
     sessions = DynamicSupervisor("sessions", 1, backoff="constant", backoff_base=60)
     async with Runtime(Supervisor("root", [sessions])) as runtime:
@@ -265,6 +280,7 @@ async def test_a_child_in_backoff_can_be_terminated(journal: Journal) -> None:
 # Ends.
 
 
+@pytest.mark.promise(id="SEM-415")
 @pytest.mark.parametrize(
     ("shutdown_timeout", "told_to_stop"), [(0, False), (0.01, False), (30, True), (None, True)]
 )
@@ -296,6 +312,7 @@ async def test_each_child_gets_its_shutdown_timeout(
     assert "stop idle" in journal
 
 
+@pytest.mark.promise(id="SEM-506")
 async def test_the_children_stop_beside_each_other(journal: Journal) -> None:
     both = asyncio.Barrier(2)
 
@@ -311,6 +328,7 @@ async def test_the_children_stop_beside_each_other(journal: Journal) -> None:
 # Hard moments.
 
 
+@pytest.mark.promise(id="SEM-508")
 async def test_a_child_that_is_ended_while_it_starts_again_stays_ended(journal: Journal) -> None:
     async with dynamic(journal, max_restarts=1) as runtime:
         events = told(runtime)
@@ -382,6 +400,7 @@ async def test_an_agent_that_ends_itself_and_crashes_is_only_ended(journal: Jour
         await eventually(lambda: runtime.which_children("sessions") == [])
 
 
+@pytest.mark.promise(id="SEM-508")
 @pytest.mark.parametrize("first", ["terminate_child", "restart"])
 async def test_a_child_that_is_ended_and_restarted_by_hand_at_once_is_ended(
     journal: Journal, first: str

@@ -62,6 +62,7 @@ def waiting(backoff: float = 60, **keywords: Any) -> dict[str, Any]:
 # Two crash at once.
 
 
+@pytest.mark.promise(id="SEM-414")
 @pytest.mark.parametrize("order", ["ab", "ba"])
 async def test_two_of_a_group_that_crash_at_once_start_in_their_order(
     journal: Journal, order: str
@@ -77,6 +78,7 @@ async def test_two_of_a_group_that_crash_at_once_start_in_their_order(
         assert starts == ["start a", "start b", "start c"]
 
 
+@pytest.mark.promise(id="SEM-414")
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 async def test_two_that_crash_at_once_are_both_told(journal: Journal, strategy: str) -> None:
     fuse = asyncio.Event()
@@ -93,6 +95,7 @@ async def test_two_that_crash_at_once_are_both_told(journal: Journal, strategy: 
         assert told.index(("crashed", name)) < told.index(("restarted", name))
 
 
+@pytest.mark.promise(id="SEM-414")
 async def test_two_of_a_group_that_crash_at_once_cost_one_restart(journal: Journal) -> None:
     fuse = asyncio.Event()
     children = [Fused(name, journal, fuse) for name in "ab"]
@@ -214,6 +217,7 @@ async def test_a_sibling_that_is_asked_during_a_group_restart_answers_after_it(
 # A call in the middle of it.
 
 
+@pytest.mark.promise(id="SEM-459")
 async def test_a_call_behind_a_give_up_is_refused_at_once(journal: Journal) -> None:
     let_go = asyncio.Event()
     children = [Actor("a", journal), SlowToStop("b", journal, let_go)]
@@ -232,6 +236,7 @@ async def test_a_call_behind_a_give_up_is_refused_at_once(journal: Journal) -> N
     await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-459")
 async def test_a_call_that_a_stop_interrupts_is_refused(journal: Journal) -> None:
     class Hangs(Actor):
         async def on_start(self) -> None:
@@ -302,6 +307,7 @@ async def test_a_call_behind_a_stop_that_is_itself_interrupted_is_refused(
 # Supervisors that are started again.
 
 
+@pytest.mark.promise(id="SEM-421")
 async def test_a_supervisor_that_does_not_start_again_at_once_keeps_its_messages(
     journal: Journal,
 ) -> None:
@@ -319,6 +325,7 @@ async def test_a_supervisor_that_does_not_start_again_at_once_keeps_its_messages
         assert (await asking).payload == "waited"
 
 
+@pytest.mark.promise(id="SEM-421")
 async def test_a_supervisor_is_started_again_while_it_restarts_a_child(journal: Journal) -> None:
     inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], **waiting())
     root = Supervisor("root", [inner, Actor("c", journal)], strategy="one_for_all", backoff="none")
@@ -349,6 +356,7 @@ async def test_who_waits_for_a_child_that_its_supervisor_starts_without_is_told(
         assert [child["name"] for child in runtime.which_children("inner")] == ["a"]
 
 
+@pytest.mark.promise(id="SEM-420")
 async def test_a_deleted_child_comes_back_with_its_supervisor_and_its_replacement_goes(
     journal: Journal,
 ) -> None:
@@ -396,6 +404,7 @@ async def test_agents_that_come_back_with_their_supervisor_count_as_restarted(
 # A clock that breaks.
 
 
+@pytest.mark.promise(id="SEM-422")
 async def test_a_fault_inside_a_supervisor_is_a_crash_for_its_own_supervisor(
     journal: Journal,
 ) -> None:

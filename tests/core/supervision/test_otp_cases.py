@@ -98,6 +98,9 @@ async def test_a_dynamic_child_that_ends_itself_in_a_restart_is_not_kept(journal
 # Child administration.
 
 
+@pytest.mark.promise(id="SEM-453")
+@pytest.mark.promise(id="SEM-454")
+@pytest.mark.promise(id="SEM-458")
 async def test_the_life_of_a_child(journal: Journal) -> None:
     async with Runtime(Supervisor("root")) as runtime:
         assert (runtime.which_children("root"), counts(runtime)) == ([], [0, 0, 0, 0])
@@ -117,6 +120,7 @@ async def test_the_life_of_a_child(journal: Journal) -> None:
         assert counts(runtime) == [1, 1, 0, 1]
 
 
+@pytest.mark.promise(id="SEM-453")
 async def test_a_child_whose_restart_by_hand_fails_stays_down(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [StartsBadly("a", journal, 2)])) as runtime:
         await runtime.terminate_child("root", "a")
@@ -136,6 +140,7 @@ async def test_a_dynamic_supervisor_keeps_no_spec_to_restart_or_delete(journal: 
         assert counts(runtime, "sessions") == [0, 0, 0, 0]
 
 
+@pytest.mark.promise(id="SEM-426")
 async def test_what_is_taken_is_refused_when_a_supervisor_is_added(journal: Journal) -> None:
     children: list[ChildSpec] = [Actor("a", journal), DynamicSupervisor("sessions")]
     async with Runtime(Supervisor("root", children)) as runtime:
@@ -157,6 +162,7 @@ class Forgot(AgentProcess):
         pass
 
 
+@pytest.mark.promise(id="SEM-456")
 @pytest.mark.parametrize("supervisor", ["root", "sessions"])
 @pytest.mark.parametrize("child", ["a", None, AgentProcess, Forgot()])
 async def test_what_is_no_child_is_refused_when_it_is_added(supervisor: str, child: Any) -> None:
@@ -169,6 +175,7 @@ async def test_what_is_no_child_is_refused_when_it_is_added(supervisor: str, chi
 # Restart types.
 
 
+@pytest.mark.promise(id="SEM-403")
 @pytest.mark.parametrize("how", ["stop", "crash"])
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 async def test_a_childs_restart_type_decides_what_its_supervisor_has_afterwards(
@@ -187,6 +194,7 @@ async def test_a_childs_restart_type_decides_what_its_supervisor_has_afterwards(
             assert counts(runtime) == ([1, 0, 0, 1] if restart == "transient" else [0, 0, 0, 0])
 
 
+@pytest.mark.promise(id="SEM-407")
 @pytest.mark.parametrize(
     ("restart", "expected"),
     [("permanent", [1, 1, 1, 0]), ("transient", [1, 0, 1, 0]), ("temporary", [0, 0, 0, 0])],
@@ -207,6 +215,7 @@ async def test_a_supervisor_that_gave_up_has_ended_with_reason_shutdown(
 # Intensity.
 
 
+@pytest.mark.promise(id="SEM-405")
 async def test_restarts_that_are_far_apart_go_on_for_ever(journal: Journal) -> None:
     clock = ManualClock()
     root = Supervisor("root", [Actor("a", journal)], backoff="none", max_restarts=1)
@@ -218,6 +227,7 @@ async def test_restarts_that_are_far_apart_go_on_for_ever(journal: Journal) -> N
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-409")
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
 async def test_a_child_that_never_starts_again_ends_its_supervisor_and_its_siblings(
     journal: Journal, strategy: str
@@ -235,6 +245,7 @@ async def test_a_child_that_never_starts_again_ends_its_supervisor_and_its_sibli
     await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-410")
 async def test_a_child_that_fails_in_a_rest_for_one_restart_leaves_those_before_it_alone(
     journal: Journal,
 ) -> None:
@@ -249,6 +260,7 @@ async def test_a_child_that_fails_in_a_rest_for_one_restart_leaves_those_before_
         assert starts[1:] == ["start a", "try b", "try b", "start b", "start c"]
 
 
+@pytest.mark.promise(id="SEM-423")
 @pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
 async def test_a_temporary_bystander_costs_no_restart(journal: Journal, strategy: str) -> None:
     children = [Actor("a", journal), Actor("b", journal, restart="temporary")]
@@ -264,6 +276,8 @@ async def test_a_temporary_bystander_costs_no_restart(journal: Journal, strategy
 # A child that fails to start again, and a supervisor that keeps trying.
 
 
+@pytest.mark.promise(id="SEM-418")
+@pytest.mark.promise(id="SEM-455")
 @pytest.mark.parametrize("how", ["terminate_child", "stop"])
 async def test_a_restart_loop_can_be_ended(journal: Journal, how: str) -> None:
     children = [Actor("a", journal), StartsBadly("b", journal, *range(2, 9)), Actor("c", journal)]
@@ -319,6 +333,8 @@ async def test_a_restart_loop_of_a_dynamic_child_can_be_ended(journal: Journal, 
 # Stops.
 
 
+@pytest.mark.promise(id="SEM-415")
+@pytest.mark.promise(id="SEM-428")
 @pytest.mark.parametrize(
     ("shutdown_timeout", "told_to_stop"), [(0, False), (0.01, False), (30, True), (None, True)]
 )
@@ -363,6 +379,7 @@ class StopsBadly(Actor):
         raise RuntimeError("cannot stop")
 
 
+@pytest.mark.promise(id="SEM-417")
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 @pytest.mark.parametrize("supervisor", ["root", "sessions"])
 async def test_a_child_that_ends_badly_when_it_is_stopped_is_not_started_again(
@@ -375,6 +392,7 @@ async def test_a_child_that_ends_badly_when_it_is_stopped_is_not_started_again(
     assert sorted(journal) == ["start a", "start b", "stop a", "stop b"]
 
 
+@pytest.mark.promise(id="SEM-419")
 @pytest.mark.parametrize("restart", ["permanent", "transient", "temporary"])
 @pytest.mark.parametrize("how", ["crash", "stop"])
 async def test_a_child_that_ends_by_itself_while_a_sibling_stops_is_not_started_again(
@@ -404,6 +422,7 @@ async def test_a_child_that_ends_by_itself_while_a_sibling_stops_is_not_started_
 # Trees.
 
 
+@pytest.mark.promise(id="SEM-420")
 async def test_a_tree_is_started_again_as_it_was_written(journal: Journal) -> None:
     first = Supervisor("first", [Actor("a", journal), Actor("b", journal)])
     second = Supervisor("second", max_restarts=1, backoff="none")
@@ -438,6 +457,7 @@ async def test_several_dynamic_supervisors_stand_beside_each_other(journal: Jour
 # Many, and what is left of them.
 
 
+@pytest.mark.promise(id="SEM-424")
 @pytest.mark.parametrize("supervisor", ["root", "sessions"])
 @pytest.mark.parametrize("restart", ["temporary", "permanent"])
 async def test_nothing_of_a_child_that_is_forgotten_stays(supervisor: str, restart: str) -> None:
@@ -469,6 +489,7 @@ async def test_nothing_of_a_child_that_is_forgotten_stays(supervisor: str, resta
         assert kept() is None
 
 
+@pytest.mark.promise(id="SEM-460")
 @pytest.mark.slow
 @pytest.mark.parametrize("supervisor", ["root", "sessions"])
 async def test_the_time_of_a_start_and_a_stop_does_not_grow_with_the_number_of_children(

@@ -48,6 +48,7 @@ async def tell(runtime: Runtime, what: Any, conversation: str | None) -> Any:
     return (await runtime.ask("support", what, "tell", conversation=conversation)).payload
 
 
+@pytest.mark.promise(id="SEM-521")
 async def test_each_conversation_has_a_process_of_its_own_with_its_own_state(
     journal: Journal,
 ) -> None:
@@ -59,6 +60,7 @@ async def test_each_conversation_has_a_process_of_its_own_with_its_own_state(
         assert runtime.tree()["children"][0]["kind"] == "conversation_pool"
 
 
+@pytest.mark.promise(id="SEM-524")
 async def test_a_message_without_a_conversation_gets_a_process_that_ends_after_it(
     journal: Journal,
 ) -> None:
@@ -69,6 +71,7 @@ async def test_a_message_without_a_conversation_gets_a_process_that_ends_after_i
         assert journal == [f"start {name}", f"stop {name}"]
 
 
+@pytest.mark.promise(id="SEM-522")
 async def test_an_idle_conversation_sleeps_and_the_next_message_restores_it(
     journal: Journal,
 ) -> None:
@@ -85,6 +88,7 @@ async def test_an_idle_conversation_sleeps_and_the_next_message_restores_it(
         assert await tell(runtime, 2, "ann") == ["support/ann", "ann", [1, 2]]
 
 
+@pytest.mark.promise(id="SEM-522")
 async def test_a_message_starts_the_idle_time_anew(journal: Journal) -> None:
     clock = ManualClock()
     async with pool(journal, clock=clock, idle_timeout=60) as runtime:
@@ -95,12 +99,14 @@ async def test_a_message_starts_the_idle_time_anew(journal: Journal) -> None:
         assert journal == ["start support/ann"]
 
 
+@pytest.mark.promise(id="SEM-521")
 async def test_a_sleeping_conversation_is_reached_by_its_own_name(journal: Journal) -> None:
     async with pool(journal) as runtime:
         reply = await runtime.ask("support/ann", 1, "tell")
         assert reply.payload[0] == "support/ann"
 
 
+@pytest.mark.promise(id="SEM-523")
 async def test_with_max_live_awake_the_longest_idle_sleeps_first(journal: Journal) -> None:
     async with pool(journal, max_live=2) as runtime:
         for conversation in ("a", "b", "c"):
@@ -110,6 +116,7 @@ async def test_with_max_live_awake_the_longest_idle_sleeps_first(journal: Journa
         assert await tell(runtime, 2, "a") == ["support/a", "a", [1, 2]]
 
 
+@pytest.mark.promise(id="SEM-523")
 async def test_where_none_is_idle_the_next_conversation_waits(journal: Journal) -> None:
     child = Remembers("template", journal)
     support = ConversationPool("support", child, max_live=1)
@@ -124,6 +131,7 @@ async def test_where_none_is_idle_the_next_conversation_waits(journal: Journal) 
         await holding
 
 
+@pytest.mark.promise(id="SEM-525")
 async def test_two_hundred_conversations_run_beside_each_other_each_in_order(
     journal: Journal,
 ) -> None:
@@ -139,6 +147,7 @@ async def test_two_hundred_conversations_run_beside_each_other_each_in_order(
         assert results == [[0, 1, 2]] * 200
 
 
+@pytest.mark.promise(id="SEM-526")
 async def test_a_conversation_that_crashes_or_hangs_disturbs_no_other(journal: Journal) -> None:
     async with pool(journal, max_restarts=1, child={"shutdown_timeout": 0}) as runtime:
         hanging = asyncio.create_task(
@@ -155,6 +164,7 @@ async def test_a_conversation_that_crashes_or_hangs_disturbs_no_other(journal: J
         assert isinstance(await hanging, AgentTerminated)
 
 
+@pytest.mark.promise(id="SEM-527")
 async def test_a_message_that_comes_while_a_conversation_goes_to_sleep_is_handled(
     journal: Journal,
 ) -> None:
@@ -178,6 +188,7 @@ async def test_a_message_that_comes_while_a_conversation_goes_to_sleep_is_handle
         assert (await telling)[2] == [1, 2]
 
 
+@pytest.mark.promise(id="SEM-522")
 async def test_the_state_of_every_conversation_outlives_the_runtime(journal: Journal) -> None:
     store = InMemoryStateStore()
     for expected in ([1], [1, 1]):
@@ -220,6 +231,7 @@ async def test_a_pool_that_was_stopped_leaves_no_timer_behind(journal: Journal) 
     assert clock.pending == []
 
 
+@pytest.mark.promise(id="SEM-528")
 async def test_a_pool_that_was_stopped_refuses_at_once_and_wakes_nobody(journal: Journal) -> None:
     async with pool(journal) as runtime:
         await tell(runtime, 1, "ann")

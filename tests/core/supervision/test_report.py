@@ -10,6 +10,7 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal
 
 
+@pytest.mark.promise(id="SEM-427")
 async def test_a_crash_is_a_record_of_the_supervisors_own_logger_with_four_fields(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -24,6 +25,7 @@ async def test_a_crash_is_a_record_of_the_supervisors_own_logger_with_four_field
     assert "a crashes" in first
 
 
+@pytest.mark.promise(id="SEM-402")
 async def test_a_failed_start_is_told_with_its_cause_and_what_to_mend() -> None:
     with pytest.raises(StartFailed) as caught:
         await Runtime(Supervisor("root", [Actor("a", Journal(), fail_starts=1)])).start()

@@ -40,12 +40,14 @@ def names(runtime: Runtime) -> list[str]:
     return [child["name"] for child in runtime.tree()["children"]]
 
 
+@pytest.mark.promise(id="SEM-401")
 async def test_children_start_left_to_right_and_stop_right_to_left(journal: Journal) -> None:
     async with Runtime(tree(journal)):
         assert journal == ["start a", "start b", "start c"]
     assert journal[3:] == ["stop c", "stop b", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-401")
 async def test_nested_supervisors_start_in_place_and_stop_in_reverse(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "bc"))
     root = Supervisor("root", [*family(journal, "a"), inner, *family(journal, "d")])
@@ -54,6 +56,7 @@ async def test_nested_supervisors_start_in_place_and_stop_in_reverse(journal: Jo
     assert journal[4:] == ["stop d", "stop c", "stop b", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-402")
 async def test_a_start_that_fails_stops_what_had_started_and_names_the_child(
     journal: Journal,
 ) -> None:
@@ -67,6 +70,7 @@ async def test_a_start_that_fails_stops_what_had_started_and_names_the_child(
     assert journal == ["start a", "start b", "failed c", "stop b", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-604")
 async def test_a_runtime_whose_start_failed_can_be_started_again(journal: Journal) -> None:
     runtime = Runtime(Supervisor("root", [Actor("a", journal, fail_starts=1)]))
     with pytest.raises(StartFailed):
@@ -75,6 +79,7 @@ async def test_a_runtime_whose_start_failed_can_be_started_again(journal: Journa
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-404")
 @pytest.mark.parametrize(
     ("strategy", "crashed", "expected"),
     [
@@ -99,6 +104,7 @@ async def test_a_crash_restarts_whom_the_strategy_names_in_order(
         assert journal == expected
 
 
+@pytest.mark.promise(id="SEM-301")
 async def test_a_restart_builds_a_fresh_instance_with_the_same_arguments(journal: Journal) -> None:
     async with Runtime(tree(journal, "a")) as runtime:
         await runtime.ask("a", "before")
@@ -106,6 +112,7 @@ async def test_a_restart_builds_a_fresh_instance_with_the_same_arguments(journal
         assert (await runtime.ask("a", None, "handled")).payload == []
 
 
+@pytest.mark.promise(id="SEM-317")
 async def test_messages_sent_during_a_restart_wait_for_it(journal: Journal) -> None:
     root = tree(journal, "a", backoff="constant", backoff_base=0.02)
     async with Runtime(root) as runtime:
@@ -114,6 +121,7 @@ async def test_messages_sent_during_a_restart_wait_for_it(journal: Journal) -> N
         assert (await runtime.ask("a", "waited")).payload == "waited"
 
 
+@pytest.mark.promise(id="SEM-317")
 async def test_siblings_stopped_for_a_group_restart_keep_their_mailbox(journal: Journal) -> None:
     root = tree(journal, "ab", strategy="one_for_all")
     async with Runtime(root) as runtime:
@@ -130,6 +138,8 @@ async def test_siblings_stopped_for_a_group_restart_keep_their_mailbox(journal: 
         await crashing
 
 
+@pytest.mark.promise(id="SEM-208")
+@pytest.mark.promise(id="SEM-408")
 async def test_beyond_the_intensity_the_root_gives_up_and_wait_raises(journal: Journal) -> None:
     runtime = Runtime(tree(journal, "ab", max_restarts=2))
     await runtime.start()
@@ -144,6 +154,7 @@ async def test_beyond_the_intensity_the_root_gives_up_and_wait_raises(journal: J
     await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-407")
 async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_parent(
     journal: Journal,
 ) -> None:
@@ -157,6 +168,8 @@ async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_parent(
         assert (await runtime.ask("b", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-208")
+@pytest.mark.promise(id="SEM-407")
 async def test_a_transient_supervisor_that_gives_up_is_not_restarted(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "b"), max_restarts=0, restart="transient")
     async with Runtime(Supervisor("root", [inner, *family(journal, "a")])) as runtime:
@@ -165,6 +178,7 @@ async def test_a_transient_supervisor_that_gives_up_is_not_restarted(journal: Jo
         assert (await runtime.ask("a", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-408")
 async def test_what_escalates_to_the_root_ends_the_runtime(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "b"), max_restarts=0)
     runtime = Runtime(Supervisor("root", [inner], max_restarts=0))
@@ -176,6 +190,7 @@ async def test_what_escalates_to_the_root_ends_the_runtime(journal: Journal) -> 
     await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-409")
 async def test_a_restart_that_fails_counts_and_is_tried_again(journal: Journal) -> None:
     class FailsSecond(Actor):
         async def on_start(self) -> None:
@@ -190,6 +205,7 @@ async def test_a_restart_that_fails_counts_and_is_tried_again(journal: Journal) 
         assert journal.count("try a") == 4
 
 
+@pytest.mark.promise(id="SEM-410")
 async def test_a_group_restart_that_fails_half_way_starts_the_group_again(journal: Journal) -> None:
     class FailsOnce(Actor):
         async def on_start(self) -> None:
@@ -212,6 +228,7 @@ async def test_a_group_restart_that_fails_half_way_starts_the_group_again(journa
         ]
 
 
+@pytest.mark.promise(id="SEM-413")
 async def test_two_that_crash_together_are_both_back_after_one_backoff(journal: Journal) -> None:
     root = tree(journal, "ab", backoff="constant", backoff_base=0.05)
     async with Runtime(root) as runtime:
@@ -222,6 +239,7 @@ async def test_two_that_crash_together_are_both_back_after_one_backoff(journal: 
         assert loop.time() - began < 0.095
 
 
+@pytest.mark.promise(id="SEM-412")
 async def test_a_supervisor_in_backoff_still_serves_its_other_children(journal: Journal) -> None:
     root = tree(journal, "ab", backoff="constant", backoff_base=60)
     runtime = Runtime(root, drain_timeout=0)
@@ -231,6 +249,7 @@ async def test_a_supervisor_in_backoff_still_serves_its_other_children(journal: 
         assert (await runtime.ask("b", 1)).payload == 1
 
 
+@pytest.mark.promise(id="SEM-418")
 async def test_a_stop_during_a_backoff_ends_at_once_and_refuses_who_waits(journal: Journal) -> None:
     runtime = Runtime(tree(journal, "a", backoff="constant", backoff_base=60), drain_timeout=0)
     await runtime.start()
@@ -241,6 +260,7 @@ async def test_a_stop_during_a_backoff_ends_at_once_and_refuses_who_waits(journa
     assert isinstance(await waiting, AgentTerminated)
 
 
+@pytest.mark.promise(id="SEM-418")
 async def test_a_stop_cancels_a_child_that_hangs_in_its_restart(journal: Journal) -> None:
     class Hangs(Actor):
         async def on_start(self) -> None:
@@ -256,6 +276,7 @@ async def test_a_stop_cancels_a_child_that_hangs_in_its_restart(journal: Journal
         await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-304")
 async def test_a_transient_child_that_ends_normally_is_not_started_again(journal: Journal) -> None:
     async with Runtime(Supervisor("root", [Actor("a", journal, restart="transient")])) as runtime:
         assert (await runtime.ask("a", 1, "stop")).payload == 1
@@ -264,6 +285,7 @@ async def test_a_transient_child_that_ends_normally_is_not_started_again(journal
         assert status(runtime, "a") == "stopped"
 
 
+@pytest.mark.promise(id="SEM-304")
 async def test_a_permanent_child_that_ends_normally_is_started_again(journal: Journal) -> None:
     async with Runtime(tree(journal, "a")) as runtime:
         await runtime.ask("a", 1, "stop")
@@ -271,6 +293,7 @@ async def test_a_permanent_child_that_ends_normally_is_started_again(journal: Jo
         assert (await runtime.ask("a", 2)).payload == 2
 
 
+@pytest.mark.promise(id="SEM-423")
 async def test_a_temporary_child_that_crashes_is_gone_with_its_name(journal: Journal) -> None:
     children = [Actor("a", journal, restart="temporary"), Actor("b", journal)]
     async with Runtime(Supervisor("root", children)) as runtime:
@@ -279,6 +302,7 @@ async def test_a_temporary_child_that_crashes_is_gone_with_its_name(journal: Jou
         assert isinstance(await error_of(runtime.ask("a", 1)), UnknownAgent)
 
 
+@pytest.mark.promise(id="SEM-423")
 async def test_a_group_restart_does_not_bring_a_temporary_sibling_back(journal: Journal) -> None:
     children = [Actor("a", journal), Actor("b", journal, restart="temporary")]
     async with Runtime(
@@ -289,6 +313,7 @@ async def test_a_group_restart_does_not_bring_a_temporary_sibling_back(journal: 
         assert names(runtime) == ["a"]
 
 
+@pytest.mark.promise(id="SEM-415")
 async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_stop(
     journal: Journal,
 ) -> None:
@@ -303,6 +328,7 @@ async def test_a_child_that_does_not_end_in_time_is_cancelled_and_not_told_to_st
     assert "stop a" not in journal
 
 
+@pytest.mark.promise(id="SEM-416")
 async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(
     journal: Journal,
 ) -> None:
@@ -328,6 +354,7 @@ async def test_a_child_that_ignores_cancellation_does_not_hang_its_supervisor(
     await eventually(lambda: "civitas:a" not in {task.get_name() for task in asyncio.all_tasks()})
 
 
+@pytest.mark.promise(id="SEM-417")
 async def test_a_crash_in_on_stop_still_ends_the_child_and_its_siblings(journal: Journal) -> None:
     class BadStop(Actor):
         async def on_stop(self) -> None:
@@ -339,6 +366,7 @@ async def test_a_crash_in_on_stop_still_ends_the_child_and_its_siblings(journal:
     assert journal[2:] == ["stop b", "stop a"]
 
 
+@pytest.mark.promise(id="SEM-406")
 async def test_the_supervisor_counts_a_crash_of_each_child_in_one_window(journal: Journal) -> None:
     runtime = Runtime(tree(journal, "ab", max_restarts=1))
     await runtime.start()
@@ -349,6 +377,7 @@ async def test_the_supervisor_counts_a_crash_of_each_child_in_one_window(journal
     await runtime.stop()
 
 
+@pytest.mark.promise(id="SEM-425")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -369,18 +398,21 @@ def test_a_wrong_argument_is_refused_at_once(arguments: dict[str, Any], words: s
         Supervisor("root", **arguments)
 
 
+@pytest.mark.promise(id="SEM-426")
 async def test_a_name_that_stands_twice_anywhere_in_the_tree_is_refused(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "a"))
     with pytest.raises(ConfigurationError, match="'a' stands twice"):
         Supervisor("root", [inner, *family(journal, "a")])
 
 
+@pytest.mark.promise(id="SEM-425")
 def test_strategies_and_policies_are_taken_in_any_case() -> None:
     spec = Supervisor("root", strategy="ONE_FOR_ALL", backoff="Linear", restart="TRANSIENT")
     assert (spec.strategy, spec.restart) == ("one_for_all", "transient")
     assert spec.limits.backoff == "linear"
 
 
+@pytest.mark.promise(id="SEM-121")
 def test_a_subclass_that_forgets_super_init_is_told_so() -> None:
     class Forgot(AgentProcess):
         def __init__(self) -> None:

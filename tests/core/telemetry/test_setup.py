@@ -75,6 +75,7 @@ def collector() -> Iterator[Collector]:
     collector.stop()
 
 
+@pytest.mark.promise(id="SEM-613")
 def test_nothing_asked_for_is_nothing_installed_and_nothing_imported():
     done = run(
         "import sys\n"

@@ -69,6 +69,7 @@ def test_a_provider_that_the_environment_switched_off_is_not_active(monkeypatch)
     assert not tracing.active
 
 
+@pytest.mark.promise(id="SEM-124")
 def test_spans_made_by_hand_work_without_a_provider(monkeypatch):
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     tracing = Tracing()
@@ -263,6 +264,7 @@ def test_a_messages_headers_are_enough_to_join_its_trace(tracing, recorded):
 # Models, tools, frameworks.
 
 
+@pytest.mark.promise(id="SEM-124")
 def test_a_model_call_is_a_chat_span_with_genai_attributes(tracing, recorded):
     with tracing.llm_span("gpt-4o", **{names.INPUT_TOKENS: 12, "gen_ai.provider.name": None}):
         pass

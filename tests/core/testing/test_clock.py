@@ -10,6 +10,7 @@ import pytest
 from civitas.testing import ManualClock
 
 
+@pytest.mark.promise(id="SEM-714")
 def test_time_stands_still_until_it_is_moved():
     clock = ManualClock(start=100)
     assert clock.now() == clock.now() == 100

@@ -57,6 +57,7 @@ def run(pytester, monkeypatch):
     return run
 
 
+@pytest.mark.promise(id="SEM-714")
 @both_modes
 def test_the_runtime_fixture_starts_a_runtime_and_stops_it_at_the_end(run, mode):
     result = run(
@@ -113,6 +114,7 @@ def test_the_probe_fixture_is_there_without_an_import(run):
     )
 
 
+@pytest.mark.promise(id="SEM-651")
 @both_modes
 def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
     result = run(SUITE + "\nStore = InMemoryStateStore\n", mode=mode)
@@ -122,6 +124,7 @@ def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
     assert outcomes["skipped"] == 1
 
 
+@pytest.mark.promise(id="SEM-651")
 @pytest.mark.parametrize(
     ("store", "caught"),
     [

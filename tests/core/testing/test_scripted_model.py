@@ -11,6 +11,7 @@ from civitas.tools import tool
 QUESTION = [{"role": "user", "content": "how are you"}]
 
 
+@pytest.mark.promise(id="SEM-714")
 async def test_answers_come_one_after_another():
     model = ScriptedModel(["fine", "still fine"])
     assert (await model.chat("gpt", QUESTION)).content == "fine"

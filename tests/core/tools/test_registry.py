@@ -44,12 +44,14 @@ def test_it_is_a_mapping_of_names_to_tools():
     assert all(isinstance(each, ToolProvider) for each in registry.values())
 
 
+@pytest.mark.promise(id="SEM-715")
 async def test_a_tool_is_called_by_its_name():
     registry = ToolRegistry([search, Clock()])
     assert await registry.call("search", query="x") == "found x"
     assert await registry["clock"].call() == "noon"
 
 
+@pytest.mark.promise(id="SEM-712")
 async def test_a_typed_function_is_made_a_tool():
     assert await ToolRegistry([fetch]).call("fetch", url="/") == "fetched /"
 
@@ -62,6 +64,7 @@ async def test_an_argument_may_be_called_name():
     assert await ToolRegistry([greet]).call("greet", name="you") == "hello you"
 
 
+@pytest.mark.promise(id="SEM-715")
 def test_an_unknown_name_says_the_nearest():
     with pytest.raises(UnknownTool) as failure:
         ToolRegistry([search, fetch])["serch"]
@@ -97,6 +100,7 @@ def test_schemas_are_not_made_before_somebody_asks():
     assert "opaque" in ToolRegistry([opaque], Tracing())
 
 
+@pytest.mark.promise(id="SEM-713")
 async def test_calls_are_spans_without_arguments_or_results(monkeypatch):
     recorded = Recorded(monkeypatch)
     tracing = Tracing()

@@ -39,12 +39,14 @@ async def weather(
     return f"{city} {days} {unit} {detail}"
 
 
+@pytest.mark.promise(id="SEM-712")
 def test_name_and_description_come_from_the_function():
     assert weather.name == "weather"
     assert weather.description == "Look up the weather.\n\nOnly for cities."
     assert isinstance(weather, ToolProvider)
 
 
+@pytest.mark.promise(id="SEM-712")
 def test_parameters_are_the_json_schema_of_the_arguments():
     assert weather.parameters == {
         "type": "object",
@@ -102,6 +104,7 @@ async def test_models_arrive_as_models():
     assert await visit.call(place={"city": "Bonn"}, tags=["a"]) == "Bonn, DE: ['a']"
 
 
+@pytest.mark.promise(id="SEM-715")
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -120,6 +120,7 @@ Make = Callable[..., Supervisor]
 # What works.
 
 
+@pytest.mark.promise(id="SEM-751")
 def test_a_tree_is_built_as_it_is_written(
     write: Write, module: WriteModule, plugins: PluginManager
 ) -> None:
@@ -183,6 +184,7 @@ def test_a_class_inside_a_class_is_found(make: Make) -> None:
     assert {type(child).__name__ for child in root.children} == {"Inner"}
 
 
+@pytest.mark.promise(id="SEM-610")
 def test_a_short_name_comes_from_the_caller_before_the_plugins(make: Make) -> None:
     class Mine(AgentProcess):
         pass
@@ -195,12 +197,14 @@ def test_a_short_name_comes_from_the_caller_before_the_plugins(make: Make) -> No
     assert type(root.children[0]) is Mine
 
 
+@pytest.mark.promise(id="SEM-760")
 def test_a_function_that_builds_the_object_may_be_wrapped(make: Make) -> None:
     (agent,) = make("name: a, wrap: team.crew.make_thing, temperature: 1").children
     assert isinstance(agent, ThingAgent)
     assert agent.temperature == 1
 
 
+@pytest.mark.promise(id="SEM-757")
 def test_args_reach_a_constructor_that_takes_anything(make: Make) -> None:
     (agent,) = make("name: a, type: team.crew.Takes, args: {x: 1, y: [2]}").children
     assert agent.anything == {"x": 1, "y": [2]}  # type: ignore[union-attr]
@@ -224,6 +228,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
 # What leads nowhere.
 
 
+@pytest.mark.promise(id="SEM-753")
 @pytest.mark.parametrize(
     ("agent", "words"),
     [
@@ -307,6 +312,7 @@ def test_the_line_is_that_of_the_word(write: Write, module: WriteModule) -> None
     assert ":11: 'team2' has no 'Planer'" in second
 
 
+@pytest.mark.promise(id="SEM-757")
 def test_the_line_is_that_of_the_option_an_adapter_refuses(
     write: Write, module: WriteModule, plugins: PluginManager
 ) -> None:
@@ -340,6 +346,7 @@ def test_the_module_of_another_folder_is_not_taken_for_the_one_beside_the_topolo
 # What breaks on the way.
 
 
+@pytest.mark.promise(id="SEM-758")
 @pytest.mark.parametrize(
     ("source", "cause"),
     [

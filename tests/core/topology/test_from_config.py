@@ -40,6 +40,8 @@ async def count(runtime: Runtime, name: str, **keywords: Any) -> Any:
     return (await runtime.ask(name, {}, **keywords)).payload
 
 
+@pytest.mark.promise(id="SEM-117")
+@pytest.mark.promise(id="SEM-610")
 async def test_a_file_runs_and_its_state_outlives_the_runtime(write: Write) -> None:
     file = write(COUNTERS)
     for round_ in (1, 2):
@@ -51,12 +53,14 @@ async def test_a_file_runs_and_its_state_outlives_the_runtime(write: Write) -> N
     assert (file.parent / "state.db").is_file()
 
 
+@pytest.mark.promise(id="SEM-610")
 async def test_a_dict_runs() -> None:
     config = {"supervision": {"children": [{"agent": {"name": "counter", "type": "Counter"}}]}}
     async with Runtime.from_config(config, agent_classes=CLASSES) as runtime:
         assert await count(runtime, "counter") == 1
 
 
+@pytest.mark.promise(id="SEM-610")
 async def test_keywords_win_over_the_file(write: Write) -> None:
     store = InMemoryStateStore()
     runtime = Runtime.from_config(

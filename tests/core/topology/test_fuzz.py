@@ -81,6 +81,7 @@ def test_any_bytes_give_a_topology_or_its_error(tmp_path: Any, raw: bytes) -> No
     attempt(file)
 
 
+@pytest.mark.promise(id="SEM-754")
 @given(
     text=st.text(max_size=200) | st.text("abn:-[]{}&*!|>'\"%@`#?,$ \n\t0123456789.<", max_size=80)
 )
@@ -102,6 +103,7 @@ def test_any_text_gives_a_topology_or_its_error(tmp_path: Any, text: str) -> Non
     attempt(file)
 
 
+@pytest.mark.promise(id="SEM-754")
 @given(config=near_misses)
 @relaxed
 def test_anything_near_a_topology_gives_one_or_its_error(tmp_path: Any, config: Any) -> None:

@@ -13,6 +13,7 @@ from civitas.topology import build, load
 Write = Callable[[str], Path]
 
 
+@pytest.mark.promise(id="SEM-754")
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

@@ -45,6 +45,7 @@ supervision:
 """
 
 
+@pytest.mark.promise(id="SEM-751")
 def test_the_whole_grammar_is_understood(write: Write) -> None:
     topology = load(write(WHOLE))
     assert topology.name == "research-team"
@@ -96,6 +97,7 @@ def test_the_smallest_topology_has_the_defaults(write: Write) -> None:
     assert (topology.supervision.name, topology.supervision.max_restarts) == ("root", 3)
 
 
+@pytest.mark.promise(id="SEM-751")
 def test_a_dict_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIZE", "7")
     given = object()
@@ -112,6 +114,7 @@ def agents(*lines: str) -> str:
     return f"supervision:\n  children:{children}\n"
 
 
+@pytest.mark.promise(id="SEM-752")
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -234,6 +237,7 @@ def test_a_mistake_is_named_with_its_line(write: Write, text: str, line: int, wo
     assert str(error).startswith(f"{file}:{line}: ")
 
 
+@pytest.mark.promise(id="SEM-752")
 def test_all_mistakes_are_reported_together_in_the_order_of_their_lines(write: Write) -> None:
     file = write(
         """

@@ -21,6 +21,7 @@ def options(write: Write, text: str, **keywords: Any) -> dict[str, Any]:
     return runtime_options(load(write(f"{text}\nsupervision: {{}}")), **keywords)
 
 
+@pytest.mark.promise(id="SEM-761")
 def test_the_options_of_the_runtime_come_from_the_file(write: Write) -> None:
     assert options(write, "name: x\nruntime: {drain_timeout: 5}") == {
         "name": "x",
@@ -29,6 +30,7 @@ def test_the_options_of_the_runtime_come_from_the_file(write: Write) -> None:
     }
 
 
+@pytest.mark.promise(id="SEM-756")
 def test_a_relative_path_of_the_state_is_relative_to_the_file(write: Write, tmp_path: Path) -> None:
     store = options(write, "state: {type: sqlite, path: here/state.db}")["state_store"]
     assert isinstance(store, SQLiteStateStore)
@@ -44,6 +46,7 @@ def test_what_the_caller_gives_is_left_out(write: Write) -> None:
     assert given.keys() == {"transport", "drain_timeout"}
 
 
+@pytest.mark.promise(id="SEM-708")
 def test_a_plugin_brings_a_state_store(write: Write) -> None:
     class Store(InMemoryStateStore):
         def __init__(self, url: str, **client: Any) -> None:
@@ -60,6 +63,7 @@ def test_a_plugin_brings_a_state_store(write: Write) -> None:
     assert found["state_store"].given == ("u", {"db": 2})
 
 
+@pytest.mark.promise(id="SEM-762")
 @pytest.mark.parametrize(
     ("state", "words"),
     [

@@ -68,6 +68,7 @@ def with_model(**keys: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.promise(id="SEM-708")
 async def test_a_topology_names_the_model_and_the_tools_that_plugins_provide() -> None:
     runtime = Runtime.from_config(
         with_model(), agent_classes={"Thinks": Thinks}, plugins=[Provides()]

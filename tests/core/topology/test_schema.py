@@ -91,6 +91,7 @@ def test_it_is_a_schema_itself() -> None:
     assert SCHEMA["title"] == "Civitas topology"
 
 
+@pytest.mark.promise(id="SEM-759")
 @pytest.mark.parametrize(
     "text", [CONTRACT, WHOLE, VARIABLES], ids=["contract", "whole", "variables"]
 )
@@ -103,6 +104,7 @@ def test_it_takes_every_topology_we_show(where: str) -> None:
     assert refusals(topologies()[where]) == []
 
 
+@pytest.mark.promise(id="SEM-759")
 @pytest.mark.parametrize(
     "text",
     [

@@ -117,6 +117,7 @@ def test_aliases_of_aliases_do_not_unfold_for_ever() -> None:
 # Variables.
 
 
+@pytest.mark.promise(id="SEM-755")
 @pytest.mark.parametrize(
     ("scalar", "expected"),
     [
@@ -162,10 +163,12 @@ def test_a_variable_is_replaced_and_typed_as_if_it_had_stood_there(
     assert value(scalar, **environment) == expected
 
 
+@pytest.mark.promise(id="SEM-755")
 def test_a_variable_may_be_a_key() -> None:
     assert data("${KEY}: 1", KEY="a") == {"a": 1}
 
 
+@pytest.mark.promise(id="SEM-755")
 @pytest.mark.parametrize(
     ("scalar", "words"),
     [

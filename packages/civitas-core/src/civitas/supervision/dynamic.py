@@ -100,7 +100,7 @@ class DynamicSupervisorProcess:
         """Refuse what is sent to its children."""
         self.status = status
         for slot in self._slots.values():
-            slot.child.close(status, why)
+            slot.child.close(Status.TERMINATED, why)
 
     def discard(self) -> None:
         """Forget its name and those of its children."""

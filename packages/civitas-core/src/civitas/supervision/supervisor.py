@@ -134,7 +134,7 @@ class SupervisorProcess:
         """Refuse what is sent to anything below."""
         self.status = status
         for slot in self._slots.values():
-            slot.child.close(status, why)
+            slot.child.close(Status.TERMINATED, why)
 
     def discard(self) -> None:
         """Forget its name and all names below it."""
