@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from civitas.errors import ConfigurationError
 from civitas.message import Message
 from civitas.models import ModelResponse
-from civitas.process import AgentProcess
+from civitas.process import AgentProcess, current_agent
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from civitas.testing import ScriptedModel
@@ -53,6 +55,35 @@ async def test_calls_of_the_model_and_of_tools_are_spans_of_the_message(
         "chat m-1": "process a",
         "execute_tool add": "process a",
     }
+
+
+async def test_a_plain_tool_runs_in_a_thread_of_the_runtime_for_tools() -> None:
+    @tool
+    def where() -> str:
+        """Say in which thread it runs, and for whom."""
+        return f"{threading.current_thread().name} {current_agent.get().name}"
+
+    class Uses(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            return self.reply(await where.call())
+
+    class UsesFromThread(AgentProcess):
+        def handle(self, message: Message) -> Message:  # type: ignore[override]
+            return self.reply(self.run(where.call()))
+
+    async with Runtime(Supervisor("root", [Uses("a"), UsesFromThread("b")])) as runtime:
+        for name in ("a", "b"):
+            assert (await runtime.ask(name, 1)).payload == f"civitas-root-tools_0 {name}"
+
+
+async def test_a_plain_tool_that_raises_stop_iteration_has_failed() -> None:
+    @tool
+    def empty() -> str:
+        """Run out."""
+        return next(iter(()))
+
+    with pytest.raises(RuntimeError, match="raised StopIteration"):
+        await empty.call()
 
 
 @pytest.mark.promise(id="SEM-605")

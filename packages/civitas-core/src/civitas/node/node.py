@@ -35,7 +35,8 @@ from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Node"]
 
-# Threads for plain `def` handlers and for the blocking code of frameworks; they are started when needed.
+# Threads for plain `def` handlers and for the blocking code of frameworks; they are started when needed. Tools have as
+# many of their own: handlers that fill theirs and wait for a tool must not wait for each other.
 _THREADS = 32
 
 
@@ -76,6 +77,7 @@ class Node(Router):
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
+        self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
         self._asks = PendingAsks(self.loop)
         self._handover = Handover(self.loop)
 
@@ -88,6 +90,7 @@ class Node(Router):
             await asyncio.wait(self._tasks)
         await self.events.settle()
         self.executor.shutdown(wait=False, cancel_futures=True)
+        self.tool_threads.shutdown(wait=False, cancel_futures=True)
 
     async def drained(self) -> None:
         """Wait until no agent handles a message and no mailbox holds one."""

@@ -33,6 +33,7 @@ class Context(Protocol):
 
     loop: asyncio.AbstractEventLoop
     executor: ThreadPoolExecutor
+    tool_threads: ThreadPoolExecutor
     tracing: Tracing
     store: StateStore
     llm: Any

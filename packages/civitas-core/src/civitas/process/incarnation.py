@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import logging
 import time
@@ -19,6 +18,7 @@ from civitas.process.options import Delivery, choose
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.telemetry import names
+from civitas.tools.threads import in_thread, tool_threads
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -141,6 +141,7 @@ class Incarnation:
     async def run(self, started: asyncio.Future[None]) -> ExitReason:
         """Run from start to end; `started` learns whether `on_start` returned."""
         current_agent.set(self.agent)
+        tool_threads.set(self.node.tool_threads)
         self.agent._civitas_incarnation = self
         try:
             try:
@@ -467,10 +468,7 @@ class Incarnation:
         """Call what the user wrote: an `async def` here, a plain `def` in a thread of the runtime's pool."""
         if _is_async(function):
             return await function(*args)
-        context = contextvars.copy_context()
-        result = await self.node.loop.run_in_executor(
-            self.node.executor, context.run, _plain, function, *args
-        )
+        result = await in_thread(self.node.executor, function, *args)
         return await result if inspect.isawaitable(result) else result
 
 
@@ -487,11 +485,3 @@ def _is_async(function: Callable[..., Any]) -> bool:
     if code is not None and code.co_flags & inspect.CO_COROUTINE:
         return True
     return inspect.iscoroutinefunction(function)
-
-
-def _plain(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a plain `def` in its thread."""
-    try:
-        return function(*args)
-    except StopIteration as error:  # no future carries it; as in a coroutine
-        raise RuntimeError(f"{function.__qualname__} raised StopIteration") from error

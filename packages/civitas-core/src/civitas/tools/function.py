@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import re
@@ -11,6 +10,7 @@ from typing import Any, overload
 
 from civitas.errors import ConfigurationError
 from civitas.tools.docstring import read_docstring
+from civitas.tools.threads import in_thread, tool_threads
 
 __all__ = ["FunctionTool", "tool"]
 
@@ -53,7 +53,7 @@ class FunctionTool:
         return schema
 
     async def call(self, **arguments: Any) -> Any:
-        """Check the arguments and call the function; a plain ``def`` runs in a thread.
+        """Check the arguments and call the function; a plain ``def`` runs in a thread of the runtime.
 
         Raises:
             ValueError: The arguments do not fit the parameters; says which and why.
@@ -70,7 +70,8 @@ class FunctionTool:
             raise ValueError(f"tool {self.name!r}: these arguments do not fit: {wrong}") from error
         if inspect.iscoroutinefunction(self._function):
             return await self._function(*bound.args, **bound.kwargs)
-        return await asyncio.to_thread(self._function, *bound.args, **bound.kwargs)
+        call = functools.partial(self._function, *bound.args, **bound.kwargs)
+        return await in_thread(tool_threads.get(), call)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as it was written, without a check."""
