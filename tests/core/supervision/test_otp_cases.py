@@ -333,6 +333,7 @@ async def test_a_restart_loop_of_a_dynamic_child_can_be_ended(journal: Journal, 
 # Stops.
 
 
+@pytest.mark.promise(id="SEM-207")
 @pytest.mark.promise(id="SEM-415")
 @pytest.mark.promise(id="SEM-428")
 @pytest.mark.parametrize(
