@@ -135,6 +135,34 @@ async def test_a_second_signal_stops_a_program_whose_event_loop_is_stuck(
     assert (await run.end()).code == 128 + signal.SIGTERM
 
 
+@pytest.mark.promise(id="SEM-818")
+async def test_a_blocked_event_loop_is_told_of_the_stop_at_once_and_ended_in_time(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Stuck(AgentProcess):
+        async def on_start(self):
+            self.send_after(0.1, self.name, {})
+
+        async def handle(self, message):
+            print("stuck", flush=True)
+            time.sleep(3600)
+    """
+    topology = project(
+        source,
+        "name: s, type: team.Stuck, shutdown_timeout: 0.1",
+        top="runtime: {drain_timeout: 0.1}",
+    )
+    run = await start("run", topology)
+    await run.until("stuck")
+    run.signal(signal.SIGTERM)
+    await run.until("stopping   SIGTERM")
+    done = await run.end()
+    assert done.code == 1
+    assert "the event loop is blocked by 's' for 3 s" in done.err
+    assert "time.sleep(3600)" in done.err
+
+
 async def test_a_signal_during_the_start_stops_what_has_started(
     start: Start, project: Project
 ) -> None:

@@ -223,6 +223,11 @@ class Runtime:
             with ThreadPoolExecutor(1, "civitas-telemetry") as thread:
                 await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.shutdown)
 
+    def longest_shutdown(self) -> float | None:
+        """The longest `shutdown_timeout` of the agents there are now; None where one may take for ever."""
+        timeouts = [cell.shutdown_timeout for cell in list(self._node.registry.values())]
+        return None if None in timeouts else max(filter(None, timeouts), default=0.0)
+
     def _root_ended(self, reason: ExitReason) -> None:
         """The root ended by itself; nobody is left to answer that but whoever waits for the runtime."""
         if self._root is not None:

@@ -27,7 +27,7 @@ class Reporter:
     """Prints crashes, restarts and give-ups as they come; everything else too when `verbose`."""
 
     def __init__(self, console: Console, runtime: Runtime, *, verbose: bool) -> None:
-        self._console = console
+        self.console = console
         self._crashes: dict[str, float] = {}
         self._hint = "" if verbose else " (--verbose shows where)"
         for type_ in EVENT_TYPES if verbose else _ALWAYS:
@@ -40,7 +40,7 @@ class Reporter:
         line.append(f"{what.replace('_', ' '):<10}", style=_STYLES.get(what, ""))
         line.append(f" {name}", style="bold")
         line.append(f"  {text}" if text else "")
-        self._console.print(line)
+        self.console.print(line)
 
     def _event(self, event: Event) -> None:
         text = event.message.partition("\n")[0]

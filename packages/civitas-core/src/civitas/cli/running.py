@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from signal import Signals
 
@@ -13,6 +14,7 @@ from civitas.cli.console import stdout
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import Reporter
 from civitas.cli.signals import StopSignals, leave_within
+from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.runtime import Runtime
@@ -40,15 +42,16 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     # First of all: a second system must end before it imports and starts what may do harm beside the first.
     with SystemLock(loaded.name, folder):
         runtime = Runtime.from_config(loaded)
+        reporter = Reporter(stdout(), runtime, verbose=verbose)
         code = 1
         with (
             _traces() if trace else nullcontext(),
-            StopSignals() as signals,
+            StopSignals(partial(_stopping, reporter, runtime)) as signals,
             asyncio.Runner() as runner,
         ):
             door = ControlServer(runtime, folder)
             try:
-                code = runner.run(_run(runtime, door, signals, topology, verbose=verbose))
+                code = runner.run(_run(runtime, door, signals, reporter, topology))
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
@@ -69,22 +72,19 @@ def _traces() -> Iterator[None]:
 
 
 async def _run(
-    runtime: Runtime, door: ControlServer, signals: StopSignals, topology: Path, *, verbose: bool
+    runtime: Runtime, door: ControlServer, signals: StopSignals, reporter: Reporter, topology: Path
 ) -> int:
-    console = stdout()
-    reporter = Reporter(console, runtime, verbose=verbose)
     stop = asyncio.create_task(signals.first())
     start = asyncio.create_task(runtime.start())
     try:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not start.done():
-            _say_stopping(reporter, stop)
             start.cancel()
             await asyncio.gather(start, return_exceptions=True)
             return 0
         start.result()
         async with door:
-            console.print(running_tree(runtime.tree()))
+            reporter.console.print(running_tree(runtime.tree()))
             reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
             return await _until_stopped(runtime, reporter, stop)
     finally:
@@ -96,12 +96,15 @@ async def _until_stopped(runtime: Runtime, reporter: Reporter, stop: asyncio.Tas
     ended = asyncio.create_task(runtime.wait())
     await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
-        _say_stopping(reporter, stop)
         await runtime.stop()
     await ended
     reporter.line("stopped", runtime.name, "")
     return 0
 
 
-def _say_stopping(reporter: Reporter, stop: asyncio.Task[Signals]) -> None:
-    reporter.line("stopping", stop.result().name, "a second signal stops at once")
+def _stopping(
+    reporter: Reporter, runtime: Runtime, received: Signals, loop: asyncio.AbstractEventLoop | None
+) -> None:
+    if loop is not None:
+        watch_stop(runtime, loop)
+    reporter.line("stopping", received.name, "a second signal stops at once")

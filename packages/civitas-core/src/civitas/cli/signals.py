@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["StopSignals", "leave_within"]
+__all__ = ["StopSignals", "leave", "leave_within"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -21,10 +22,18 @@ class StopSignals:
 
     The handlers are Python's own and not the event loop's: the second signal must also end a program whose loop is
     stuck in somebody's code, and a handler of the loop would wait for that code.
+
+    Args:
+        on_first: Called with the first signal and the loop that waits for it, in a thread of its own, before `first`
+            returns it.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, on_first: Callable[[signal.Signals, asyncio.AbstractEventLoop | None], None]
+    ) -> None:
+        self._on_first = on_first
         self._received: signal.Signals | None = None
+        self._told = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._before: dict[signal.Signals, Any] = {}
@@ -32,8 +41,9 @@ class StopSignals:
     async def first(self) -> signal.Signals:
         """Wait for the first signal."""
         self._loop = asyncio.get_running_loop()
-        while self._received is None:
+        if not self._told:
             await self._wake.wait()
+        assert self._received is not None
         return self._received
 
     def __enter__(self) -> Self:
@@ -52,10 +62,19 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._received is not None:
-            _leave(128 + number)
+            leave(128 + number)
         self._received = signal.Signals(number)
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake.set)
+        # Not here: the code that the signal interrupted may hold what is needed to print a line.
+        threading.Thread(target=self._tell, args=[self._received], daemon=True).start()
+
+    def _tell(self, received: signal.Signals) -> None:
+        try:
+            self._on_first(received, self._loop)
+        finally:
+            self._told = True
+            if self._loop is not None:
+                with contextlib.suppress(RuntimeError):  # it is closed: all has ended meanwhile
+                    self._loop.call_soon_threadsafe(self._wake.set)
 
 
 def leave_within(seconds: float, code: int) -> None:
@@ -63,12 +82,13 @@ def leave_within(seconds: float, code: int) -> None:
 
     Python waits at its exit for every thread, and one that is stuck in somebody's blocking call would keep it for ever.
     """
-    timer = threading.Timer(seconds, _leave, [code])
+    timer = threading.Timer(seconds, leave, [code])
     timer.daemon = True
     timer.start()
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> None:
+    """End this process at once, with exit code `code`."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the code that was interrupted may be writing itself
             stream.flush()

@@ -73,6 +73,11 @@ class Cell:
         return self._template._civitas_options.restart
 
     @property
+    def shutdown_timeout(self) -> float | None:
+        """Seconds it may take to stop; None for as long as it likes."""
+        return self._template._civitas_options.shutdown_timeout
+
+    @property
     def asking(self) -> Iterable[str]:
         """The agents that its running handler waits for."""
         return self._incarnation.asking.values() if self._incarnation is not None else ()
