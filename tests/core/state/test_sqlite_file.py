@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -57,6 +58,14 @@ async def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path
 
 async def test_a_folder_is_no_file(tmp_path):
     assert "it is a folder" in await refused(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["pipe", "/dev/null", "file/state.db"])
+async def test_a_path_that_can_hold_no_file_says_so(tmp_path, path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    text = await refused(tmp_path / path)
+    assert "Give the path of a file" in text or "is a file and no folder" in text
 
 
 async def test_a_relative_path_is_not_moved_by_a_later_chdir(tmp_path, monkeypatch):
@@ -154,6 +163,41 @@ async def test_a_value_that_cannot_be_decoded_names_its_key(store):
         await store.get("agent")
     assert failure.value.key == "agent"
     assert await store.get("other") == {"n": 2}
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced"])
+async def test_a_file_that_is_taken_away_meanwhile_is_said_and_not_written_to_unseen(
+    store, tmp_path, what
+):
+    await store.set("agent", {"n": 1})
+    await make(tmp_path / "other.db", 7)
+    if what == "removed":
+        store.path.unlink()
+    else:
+        (tmp_path / "other.db").replace(store.path)
+    results = await asyncio.gather(
+        *(store.set(f"agent-{n}", {"n": n}) for n in range(3)), return_exceptions=True
+    )
+    for result in results:
+        assert isinstance(result, StateStoreError)
+        assert f"{store.path} was {what} while it was in use" in str(result)
+    store.path.unlink(missing_ok=True)
+
+
+async def test_a_reader_too_is_told_that_the_file_was_taken_away(store):
+    await store.set("agent", {"n": 1})
+    store.path.unlink()
+    with pytest.raises(StateStoreError, match="was removed while it was in use"):
+        await store.get("agent")
+
+
+async def test_a_store_without_its_table_says_what_to_do(tmp_path):
+    path = tmp_path / "state.db"
+    await make(path)
+    with sqlite3.connect(path) as raw:
+        raw.execute("DROP TABLE civitas_state")
+    raw.close()
+    assert "Restore it from a backup" in await refused(path)
 
 
 # What the disk allows.

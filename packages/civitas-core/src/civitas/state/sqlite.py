@@ -89,6 +89,7 @@ class SQLiteStateStore:
         self.path = Path(path).absolute()
         self._busy_timeout = busy_timeout
         self._connection: aiosqlite.Connection | None = None
+        self._file: os.stat_result | None = None  # what the connection has opened
         self._opening: asyncio.Task[aiosqlite.Connection] | None = None
         self._pending: list[_Change] = []
         self._writing = False
@@ -145,7 +146,9 @@ class SQLiteStateStore:
             raise self._is_closed()
         try:
             connection = self._connection or await self._open()
-            return await self._patiently(lambda: _rows(connection, sql, parameters))
+            rows = await self._patiently(lambda: _rows(connection, sql, parameters))
+            self._check_file()
+            return rows
         except Exception as error:
             raise _explain(self.path, error) from error
 
@@ -215,6 +218,7 @@ class SQLiteStateStore:
             await self._patiently(lambda: _rows(connection, _upsert(len(kept) // 2), kept))
         if gone:
             await self._patiently(lambda: _rows(connection, _delete(len(gone)), gone))
+        self._check_file()
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         """Try until no other connection is in the way.
@@ -240,6 +244,21 @@ class SQLiteStateStore:
             # At random: processes that wait for the same lock must not do so in step.
             await asyncio.sleep(random.uniform(0.0005, 0.004))
 
+    def _check_file(self) -> None:
+        """Notice that somebody removed or replaced the file: what goes into the old one nobody will find again."""
+        try:
+            now = os.stat(self.path)  # noqa: PTH116  # at every call: Path's takes longer
+        except FileNotFoundError:
+            now = None
+        if now is not None and self._file is not None and os.path.samestat(now, self._file):
+            return
+        # Not opened anew: SQLite would mix what stands in the old file's log into the new file.
+        what = "removed" if now is None else "replaced"
+        raise StateStoreError(
+            f"the state store {self.path} was {what} while it was in use, and nothing is saved any more. Stop the "
+            "system, put the right file in place without a -wal or -shm beside it, and start again"
+        )
+
     async def _open(self) -> aiosqlite.Connection:
         # A task of its own, shared by all who come first: the cancellation of one must not stop it half way.
         opening = self._opening
@@ -261,6 +280,7 @@ class SQLiteStateStore:
         connection = await connecting
         try:
             await self._prepare(connection)
+            self._file = self.path.stat()
         except BaseException:
             await connection.close()
             raise
@@ -306,6 +326,15 @@ class SQLiteStateStore:
         if self.path.is_dir():
             raise StateStoreError(
                 f"cannot use the state store {self.path}: it is a folder. Name a file in it"
+            )
+        if self.path.exists() and not self.path.is_file():
+            raise StateStoreError(
+                f"cannot use the state store {self.path}: it is a device or a pipe. Give the path of a file"
+            )
+        if self.path.parent.is_file():
+            raise StateStoreError(
+                f"cannot use the state store {self.path}: {self.path.parent} is a file and no folder. "
+                "Give another path"
             )
         if not self.path.parent.is_dir():
             raise StateStoreError(

@@ -19,6 +19,7 @@ _CURES = {
     "SQLITE_CORRUPT": "the database is damaged; nothing more was written to it. "
     "Restore it from a backup, or save what `sqlite3 FILE .recover` still reads, and move it away",
     "SQLITE_IOERR": "the disk did not read or write. Check the disk and the file system",
+    "SQLITE_ERROR": "what is in it is not what Civitas wrote. Restore it from a backup, or move it away to begin anew",
     "SQLITE_TOOBIG": "the value is larger than SQLite can hold. Store it elsewhere, and where it is here",
 }
 
