@@ -28,22 +28,23 @@ VALUES: dict[str, dict[str, Any]] = {
     "counter": {"n": 5},
     "support/ann": {"at": "x"},
     "support/bob": {},
-    "civitas:step:1": {"result": 1},
+    "civitas:step:counter/1/paid": {"result": 1},
 }
+
+
+async def keep(topology: Path, values: dict[str, dict[str, Any]]) -> None:
+    store = SQLiteStateStore(topology.parent / "state.db")
+    for key, value in values.items():
+        await store.set(key, value)
+    await store.close()
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     """A topology whose store holds `VALUES`; what it names cannot be imported."""
 
-    async def fill() -> None:
-        store = SQLiteStateStore(tmp_path / "state.db")
-        for key, value in VALUES.items():
-            await store.set(key, value)
-        await store.close()
-
-    asyncio.run(fill())
     topology = tmp_path / "topology.yaml"
+    asyncio.run(keep(topology, VALUES))
     topology.write_text(f"{STATE}\nsupervision: {{children: [agent: {{name: ${{NOT_SET}}}}]}}\n")
     return topology
 
@@ -102,7 +103,10 @@ def test_an_unknown_key_is_answered_with_the_nearest(civitas: Civitas, saved: Pa
         result = civitas("state", command, saved, "countr")
         assert (result.code, result.out) == (1, "")
         assert result.err == ("civitas: nothing is saved under 'countr'; did you mean 'counter'?\n")
-    assert "there are: civitas:step:1, counter, " in civitas("state", "show", saved, "zzz").err
+    assert (
+        "there are: civitas:step:counter/1/paid, counter, "
+        in civitas("state", "show", saved, "zzz").err
+    )
 
 
 # clear.
@@ -110,9 +114,22 @@ def test_an_unknown_key_is_answered_with_the_nearest(civitas: Civitas, saved: Pa
 
 @pytest.mark.promise(id="SEM-811")
 def test_clear_removes_one_key(civitas: Civitas, saved: Path) -> None:
-    result = civitas("state", "clear", saved, "counter", "--yes")
+    result = civitas("state", "clear", saved, "support/ann", "--yes")
     assert result == Result(0, f"{saved}: 1 key removed\n", "")
-    assert left(saved) == ["civitas:step:1", "support/ann", "support/bob"]
+    assert left(saved) == ["civitas:step:counter/1/paid", "counter", "support/bob"]
+
+
+def test_clear_removes_the_steps_of_an_agents_unfinished_messages_too(
+    civitas: Civitas, saved: Path
+) -> None:
+    assert civitas("state", "clear", saved, "count", "--yes").code == 1  # a part of a name is none
+    assert civitas("state", "clear", saved, "counter", "--yes").out.endswith("2 keys removed\n")
+    assert left(saved) == ["support/ann", "support/bob"]
+
+
+def test_clear_removes_steps_also_where_no_state_is_saved(civitas: Civitas, saved: Path) -> None:
+    asyncio.run(keep(saved, {"civitas:step:payer/2/paid": {}}))
+    assert civitas("state", "clear", saved, "payer", "--yes").out.endswith("1 key removed\n")
 
 
 def test_clear_removes_what_is_damaged(civitas: Civitas, saved: Path) -> None:
@@ -126,14 +143,15 @@ def test_clear_removes_what_is_damaged(civitas: Civitas, saved: Path) -> None:
 def test_clear_removes_those_of_a_prefix(civitas: Civitas, saved: Path) -> None:
     result = civitas("state", "clear", saved, "--prefix", "support/", "-y")
     assert result.out == f"{saved}: 2 keys removed\n"
-    assert left(saved) == ["civitas:step:1", "counter"]
+    assert left(saved) == ["civitas:step:counter/1/paid", "counter"]
 
 
 def test_clear_removes_everything_but_what_is_internal_unless_all_is_meant(
     civitas: Civitas, saved: Path
 ) -> None:
-    assert civitas("state", "clear", saved, "--yes").out.endswith("3 keys removed\n")
-    assert left(saved) == ["civitas:step:1"]
+    asyncio.run(keep(saved, {"civitas:other": {}}))
+    assert civitas("state", "clear", saved, "--yes").out.endswith("4 keys removed\n")
+    assert left(saved) == ["civitas:other"]
     assert civitas("state", "clear", saved, "--yes", "--all").out.endswith("1 key removed\n")
     assert left(saved) == []
 
@@ -142,7 +160,8 @@ def test_clear_removes_nothing_where_nobody_can_be_asked(civitas: Civitas, saved
     result = civitas("state", "clear", saved)
     assert (result.code, result.out) == (1, "")
     assert result.err == (
-        f"civitas: this removes 3 keys of {saved}: counter, support/ann, support/bob. "
+        f"civitas: this removes 4 keys of {saved}: counter, support/ann, support/bob, "
+        "civitas:step:counter/1/paid. "
         "Nobody is here to be asked; say so with --yes\n"
     )
     assert len(left(saved)) == 4
@@ -153,10 +172,10 @@ async def test_clear_asks_on_a_terminal(
     terminal: OnTerminal, saved: Path, answer: str, removed: bool
 ) -> None:
     clear = await terminal("state", "clear", saved, "counter")
-    await clear.until(f"Remove 1 key of {saved}: counter? [y/N] ")
+    await clear.until(f"Remove 2 keys of {saved}: counter, civitas:step:counter/1/paid? [y/N] ")
     clear.type(answer)
     assert await clear.end() == 0
-    assert ("1 key removed" if removed else "nothing was removed") in clear.text
+    assert ("2 keys removed" if removed else "nothing was removed") in clear.text
     keys = await asyncio.to_thread(left, saved)
     assert ("counter" not in keys) is removed
 

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from civitas.cli.trees import count
 from civitas.control import holder, state_folder
 from civitas.errors import StateStoreError
 from civitas.plugins import PluginManager
+from civitas.process.steps import STEPS
 from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.topology import Topology, load_part, runtime_options
 
@@ -70,6 +71,8 @@ def clear_values(
 ) -> None:
     """Remove what is under `key`, or all there is, and say how much that was.
 
+    The steps of unfinished messages go with the agent that recorded them: else it would begin anew on their results.
+
     Args:
         topology: The topology.
         key: The key; all with `prefix` when None.
@@ -83,11 +86,13 @@ def clear_values(
     async def work() -> None:
         async with _opened(topology) as kept:
             if key is not None:
-                with suppress(StateStoreError):  # what is damaged can be removed all the same
-                    await kept.value(key)  # an unknown one is refused, with the nearest
-                keys = [key]
+                keys = [key] if await kept.holds(key) else []
+                keys += await kept.steps(f"{key}/")
+                if not keys:
+                    await kept.value(key)  # refuses it, with the nearest
             else:
                 keys = await kept.keys(prefix, internal=internal)
+                keys += [each for each in await kept.steps(prefix) if each not in keys]
             if not keys:
                 print(f"{topology}: {kept.nothing(prefix)}")
                 return
@@ -148,6 +153,17 @@ class _Kept:
                 "it has no method keys(prefix). Name one key; that of an agent is the agent's name"
             )
         return [key for key in await keys(prefix) if internal or not key.startswith(_INTERNAL)]
+
+    async def steps(self, prefix: str) -> list[str]:
+        """The steps of unfinished messages of agents whose name, with a `/` behind it, begins with `prefix`."""
+        keys = getattr(self.store, "keys", None)
+        return list(await keys(f"{STEPS}{prefix}")) if keys is not None else []
+
+    async def holds(self, key: str) -> bool:
+        try:
+            return self.store is not None and await self.store.get(key) is not None
+        except StateStoreError:
+            return True  # what is damaged can be removed all the same
 
     async def value(self, key: str) -> Any:
         value = await self.store.get(key) if self.store is not None else None

@@ -133,7 +133,7 @@ class Incarnation:
         if self.steps is None:
             message = current_message.get()
             assert message is not None  # `AgentProcess.step` looked
-            self.steps = Steps(self.node.store, message)
+            self.steps = Steps(self.node.store, self.name, message)
         return await self.steps.run(key, lambda: self._call(function, *args))
 
     # The run.
@@ -219,7 +219,7 @@ class Incarnation:
                 self.node.dead_letter(message, "expired")
                 if message.attempt:
                     self._deliveries.clear()
-                    self.steps = Steps(self.node.store, message)
+                    self.steps = Steps(self.node.store, self.name, message)
                     await self._forget_steps(message)
             else:
                 self.current = message

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.state import StateStore
 
-__all__ = ["Steps"]
+__all__ = ["STEPS", "Steps"]
+
+STEPS = "civitas:step:"
+"""What the keys of steps begin with; the agent's name, the message's id and the step's own key follow."""
 
 
 class Steps:
@@ -21,11 +24,13 @@ class Steps:
 
     Args:
         store: Where results are recorded.
+        agent: Name of the agent that handles it.
         message: The message being handled.
     """
 
-    def __init__(self, store: StateStore, message: Message) -> None:
+    def __init__(self, store: StateStore, agent: str, message: Message) -> None:
         self._store = store
+        self._agent = agent
         self._message = message
         self._keys: set[str] = set()
         self._listed: set[str] | None = None
@@ -64,4 +69,4 @@ class Steps:
 
     @property
     def _prefix(self) -> str:
-        return f"civitas:step:{self._message.id}:"
+        return f"{STEPS}{self._agent}/{self._message.id}/"
