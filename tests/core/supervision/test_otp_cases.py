@@ -25,6 +25,7 @@ from civitas.testing import ManualClock
 from tests.core.support import (
     Actor,
     Journal,
+    SlowToStop,
     StartsBadly,
     crash,
     error_of,
@@ -401,22 +402,26 @@ async def test_a_child_that_ends_by_itself_while_a_sibling_stops_is_not_started_
 ) -> None:
     let_go = asyncio.Event()
 
-    class StopsLast(Actor):
-        async def on_stop(self) -> None:
-            await super().on_stop()
-            await let_go.wait()
+    class EndsWhenReleased(Actor):
+        async def handle(self, message: Message) -> None:
+            self.journal.write(f"hold {self.name}")
+            await self.release.wait()
+            if how == "crash":
+                raise ValueError("it crashes")
+            await self.stop()
 
-    children = [Actor("a", journal, restart=restart), StopsLast("z", journal)]
-    runtime = Runtime(Supervisor("root", children, backoff="none"), drain_timeout=0)
+    first = EndsWhenReleased("a", journal, restart=restart)
+    last = SlowToStop("z", journal, let_go)
+    runtime = Runtime(Supervisor("root", [first, last], backoff="none"), drain_timeout=0)
     await runtime.start()
-    holding = asyncio.create_task(error_of(runtime.ask("a", 1, how)))
+    await runtime.send("a", 1)
+    await journal.until("hold a")
     stopping = asyncio.create_task(runtime.stop())
     await journal.until("stop z")
+    first.release.set()
     await journal.until("stop a")  # by itself, while its sibling is being stopped
     let_go.set()
     await stopping
-    holding.cancel()
-    await asyncio.wait({holding})
     assert journal.count("start a") == 1
 
 
