@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from civitas.errors import AgentTerminated, StartFailed, UnknownAgent
@@ -49,6 +51,56 @@ async def test_a_child_that_does_not_start_is_not_added(journal: Journal) -> Non
             await runtime.start_child("root", Actor("a", journal, fail_starts=1))
         assert runtime.which_children("root") == []
         assert isinstance(await error_of(runtime.ask("a", 1)), UnknownAgent)
+
+
+@pytest.mark.promise(id="SEM-461")
+async def test_a_child_whose_start_is_cancelled_is_stopped_and_forgotten(journal: Journal) -> None:
+    class Slow(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await asyncio.Event().wait()
+
+    async with Runtime(Supervisor("root", [Actor("a", journal)])) as runtime:
+        inner = Supervisor("inner", [Actor("b", journal), Slow("c", journal)])
+        starting = asyncio.create_task(runtime.start_child("root", inner))
+        behind = asyncio.create_task(runtime.start_child("root", Actor("d", journal)))
+        await journal.until("starting")
+        behind.cancel()
+        starting.cancel()
+        await asyncio.wait({starting, behind})
+        assert starting.cancelled()
+        assert behind.cancelled()
+        assert [child["name"] for child in runtime.which_children("root")] == ["a"]
+        await runtime.start_child("root", Actor("b", journal))
+        assert (await runtime.ask("b", 1)).payload == 1
+    assert "start d" not in journal
+
+
+@pytest.mark.promise(id="SEM-461")
+async def test_a_start_that_is_cancelled_in_the_moment_it_is_done_is_undone_too(
+    journal: Journal,
+) -> None:
+    async with Runtime(Supervisor("root")) as runtime:
+        starting = asyncio.create_task(runtime.start_child("root", Actor("a", journal)))
+        runtime.on("started", lambda event: event.name == "a" and starting.cancel())
+        await asyncio.wait({starting})
+        assert starting.cancelled()
+        assert runtime.which_children("root") == []
+    assert journal == ["start a", "stop a"]
+
+
+async def test_a_stop_meets_a_start_that_is_being_cancelled(journal: Journal) -> None:
+    class Slow(Actor):
+        async def on_start(self) -> None:
+            self.journal.write("starting")
+            await asyncio.Event().wait()
+
+    async with Runtime(Supervisor("root")) as runtime:
+        starting = asyncio.create_task(runtime.start_child("root", Slow("a", journal)))
+        await journal.until("starting")
+        starting.cancel()
+        stopping = asyncio.create_task(runtime.stop())
+        await asyncio.wait_for(asyncio.gather(stopping, starting, return_exceptions=True), 5)
 
 
 @pytest.mark.promise(id="SEM-455")

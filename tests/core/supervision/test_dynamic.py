@@ -449,20 +449,32 @@ async def test_a_child_that_starts_is_not_restarted_by_hand(journal: Journal) ->
         assert (await runtime.ask("s1", 1)).payload == 1
 
 
-async def test_a_child_whose_spawner_is_gone_meanwhile_starts_all_the_same(
-    journal: Journal,
-) -> None:
-    go = asyncio.Event()
-
+@pytest.mark.promise(id="SEM-461")
+async def test_a_child_whose_start_is_cancelled_is_stopped_and_forgotten(journal: Journal) -> None:
     class Slow(Actor):
         async def on_start(self) -> None:
             self.journal.write("starting")
-            await go.wait()
+            await asyncio.Event().wait()
 
     async with dynamic(journal) as runtime:
         starting = asyncio.create_task(runtime.start_child("sessions", Slow("s1", journal)))
         await journal.until("starting")
         starting.cancel()
         await asyncio.wait({starting})
-        go.set()
+        assert starting.cancelled()
+        assert runtime.which_children("sessions") == []
+        await runtime.start_child("sessions", Actor("s1", journal))
         assert (await runtime.ask("s1", 1)).payload == 1
+
+
+@pytest.mark.promise(id="SEM-461")
+async def test_a_start_that_is_cancelled_in_the_moment_it_is_done_is_undone_too(
+    journal: Journal,
+) -> None:
+    async with dynamic(journal) as runtime:
+        starting = asyncio.create_task(runtime.start_child("sessions", Actor("s1", journal)))
+        runtime.on("started", lambda event: event.name == "s1" and starting.cancel())
+        await asyncio.wait({starting})
+        assert starting.cancelled()
+        assert runtime.which_children("sessions") == []
+    assert journal[-2:] == ["start s1", "stop s1"]

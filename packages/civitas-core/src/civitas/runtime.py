@@ -305,7 +305,7 @@ class Runtime:
     # Child administration.
 
     async def start_child(self, supervisor: str, child: ChildSpec) -> None:
-        """Add a child to a running supervisor, at the end, and start it.
+        """Add a child to a running supervisor, at the end, and start it; cancelled, it is stopped and forgotten.
 
         Raises:
             SupervisionError: `already_started`, `already_present`, `max_children`, or `not_found` (the supervisor).

@@ -132,7 +132,12 @@ class DynamicSupervisorProcess:
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots[spec.name] = slot
-        await self._finish(self._begin(self._start_first(slot)))
+        starting = self._begin(self._start_first(slot))
+        try:
+            await self._finish(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait({self._begin(self._take_back(slot, starting))})
+            raise
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and forget it."""
@@ -159,6 +164,18 @@ class DynamicSupervisorProcess:
             return error
         self._report.started(slot.child)
         return None
+
+    async def _take_back(self, slot: Slot, starting: asyncio.Task[StartFailed | None]) -> None:
+        """Undo a start that nobody wants any more."""
+        told = starting.done()
+        starting.cancel()
+        await asyncio.wait({starting})
+        if not self._has(slot):
+            return
+        if told:
+            await self.terminate_child(slot.child.name)
+        else:
+            self._drop(slot, Status.TERMINATED, "its start was cancelled")
 
     async def _finish(self, work: asyncio.Task[StartFailed | SupervisionError | None]) -> None:
         """Wait for a start; who gives up waiting does not end it."""

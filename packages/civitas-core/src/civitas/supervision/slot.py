@@ -12,7 +12,7 @@ from civitas.process import ExitReason
 from civitas.supervision.child import Child
 from civitas.supervision.clock import Timer
 
-__all__ = ["Call", "Due", "Ended", "Slot", "SlotState"]
+__all__ = ["Adding", "Call", "Due", "Ended", "Slot", "SlotState"]
 
 
 class SlotState(Enum):
@@ -54,6 +54,29 @@ class Slot:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+@dataclass(slots=True, eq=False)
+class Adding:
+    """A child that somebody wants to be added, and may stop wanting.
+
+    Attributes:
+        spec: What it is made from.
+        slot: The child, once it is there.
+        starting: Its start.
+        given_up: Whether nobody wants it any more.
+    """
+
+    spec: Any
+    slot: Slot | None = None
+    starting: asyncio.Task[None] | None = None
+    given_up: bool = False
+
+    def give_up(self) -> None:
+        """Do not start it, or end its start."""
+        self.given_up = True
+        if self.starting is not None:
+            self.starting.cancel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import RestartStrategy, affected, should_restart
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
-from civitas.supervision.slot import Call, Due, Ended, Slot, SlotState
+from civitas.supervision.slot import Adding, Call, Due, Ended, Slot, SlotState
 from civitas.supervision.spec import (
     ChildSpec,
     ConversationPool,
@@ -147,7 +147,17 @@ class SupervisorProcess:
     async def start_child(self, spec: ChildSpec) -> None:
         """Add a child at the end and start it."""
         check_child(spec, f"Supervisor({self.name!r}): ")
-        await self._call(lambda: self._start_child(spec))
+        adding = Adding(spec)
+        try:
+            await self._call(lambda: self._start_child(adding))
+        except asyncio.CancelledError:
+            adding.give_up()
+            if self.status is Status.RUNNING:  # else it ends with its supervisor
+                undone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                undone.add_done_callback(lambda undone: undone.exception())
+                self._inbox.put_nowait(Call(lambda: self._take_back(adding), undone))
+                await asyncio.wait({undone})
+            raise
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and keep its spec; a temporary child is forgotten."""
@@ -178,7 +188,10 @@ class SupervisorProcess:
         cure = "start it first" if down else "try again"
         return SupervisionError("restarting", f"supervisor {self.name!r} is {self.status}; {cure}")
 
-    async def _start_child(self, spec: ChildSpec) -> None:
+    async def _start_child(self, adding: Adding) -> None:
+        if adding.given_up:
+            return
+        spec = adding.spec
         there = self._slots.get(spec.name)
         if there is not None:
             if there.state is SlotState.UP:
@@ -194,14 +207,27 @@ class SupervisorProcess:
             slot = self._make(spec)
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
-        self._slots[spec.name] = slot
+        self._slots[spec.name] = adding.slot = slot
+        task = asyncio.current_task()
+        assert task is not None
+        adding.starting = asyncio.create_task(self._start(slot), name=f"civitas:{self.name}")
         try:
-            await self._start(slot)
-        except Exception:
-            # A cancellation leaves it where it is: `stop` comes next, and ends what of it still runs.
+            await adding.starting
+        except BaseException:
+            if task.cancelling():
+                raise  # leave it where it is: `stop` comes next, and ends what of it still runs
             slot.child.close(Status.TERMINATED, "it did not start")
             self._remove(slot)
-            raise
+            if not adding.given_up:
+                raise
+
+    async def _take_back(self, adding: Adding) -> None:
+        slot = adding.slot
+        if slot is None or self._slots.get(slot.child.name) is not slot:
+            return
+        await self._terminate_child(slot.child.name)
+        if self._slots.get(slot.child.name) is slot:
+            self._remove(slot)
 
     async def _terminate_child(self, name: str) -> None:
         slot = self._slot(name)
