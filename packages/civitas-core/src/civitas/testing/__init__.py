@@ -1,7 +1,7 @@
 """What authors of agents and plugins test with.
 
-Nothing here needs pytest but `StateStoreSuite`, which is loaded when first used and runs under pytest-asyncio. The
-fixtures `runtime` and `probe` are there without an import.
+Nothing here needs pytest but the suites, which are loaded when first used and run under pytest-asyncio. The fixtures
+`runtime` and `probe` are there without an import.
 """
 
 from __future__ import annotations
@@ -14,8 +14,16 @@ from civitas.testing.probe import Probe
 
 if TYPE_CHECKING:
     from civitas.testing.state_store import StateStoreSuite
+    from civitas.testing.transport import TransportSuite
 
-__all__ = ["ManualClock", "ModelCall", "Probe", "ScriptedModel", "StateStoreSuite"]
+__all__ = [
+    "ManualClock",
+    "ModelCall",
+    "Probe",
+    "ScriptedModel",
+    "StateStoreSuite",
+    "TransportSuite",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +31,8 @@ def __getattr__(name: str) -> Any:
         from civitas.testing.state_store import StateStoreSuite
 
         return StateStoreSuite
+    if name == "TransportSuite":
+        from civitas.testing.transport import TransportSuite
+
+        return TransportSuite
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,101 @@
+"""What every transport promises to the node above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from civitas.errors import PayloadError
+from civitas.message import MAX_PAYLOAD
+
+__all__ = ["MAX_FRAME", "Link", "Transport", "check_frame"]
+
+MAX_FRAME = MAX_PAYLOAD + 1024 * 1024
+"""Bytes in the largest frame: the largest payload, and what stands around it."""
+
+
+@runtime_checkable
+class Link(Protocol):
+    """A way to one other node, in one direction.
+
+    Frames arrive once and in the order in which they were handed over, until the link is lost or closed; a connection
+    that breaks and comes back in between changes nothing of that.
+    """
+
+    def send(self, frame: bytes, *, urgent: bool = False) -> None:
+        """Hand over a frame. Never waits and never drops while the link is open; afterwards it does nothing.
+
+        Frames handed over in one turn of the event loop travel together. The sender bounds how many wait here.
+
+        Args:
+            frame: What the other side's `receive` is called with.
+            urgent: Whether it overtakes the frames that are not urgent and have not left this process yet.
+
+        Raises:
+            PayloadError: The frame is larger than `MAX_FRAME`.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it, and drop what waits."""
+        ...
+
+    async def flushed(self) -> None:
+        """Wait until the other side has received all that was handed over so far, or the link is lost or closed.
+
+        A node on the other side that is stuck lets this wait, so give it a timeout.
+        """
+        ...
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """Carries frames between the nodes of a system.
+
+    Attributes:
+        address: After `open`, where other nodes reach this one. No two runs of a node have the same, so that frames
+            meant for one never reach the next.
+    """
+
+    address: str
+
+    async def open(self, receive: Callable[[bytes], None]) -> None:
+        """Begin to receive.
+
+        Args:
+            receive: Called with each frame that arrives, in the event loop, in order for each link. So many in one
+                turn of the loop only, that a flood of frames leaves time for everything else.
+
+        Raises:
+            ConfigurationError: It cannot be reached under the address it was given.
+        """
+        ...
+
+    def connect(self, address: str, lost: Callable[[], None]) -> Link:
+        """Make a link to the node at `address`, which may come up later.
+
+        Args:
+            address: The other node's `address`.
+            lost: Called once, when the node could not be reached for the node timeout, or another one came up in
+                its place. The link carries nothing from then on.
+
+        Raises:
+            ConfigurationError: That is no address.
+        """
+        ...
+
+    def pump(self) -> None:
+        """Hand `receive` everything that has arrived already, now and not in a later turn of the loop."""
+        ...
+
+    async def close(self) -> None:
+        """End all links and stop receiving. May be called twice, and without `open`."""
+        ...
+
+
+def check_frame(frame: bytes) -> None:
+    """Raise `PayloadError` if a frame is larger than a transport carries."""
+    if len(frame) > MAX_FRAME:
+        raise PayloadError(
+            "frame", f"{len(frame):,} bytes are more than {MAX_FRAME:,}, the most that travels"
+        )

@@ -1,0 +1,98 @@
+"""The key pair that the nodes of a system know each other by."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from civitas.errors import ConfigurationError
+
+__all__ = ["Keys"]
+
+_SIZE = 40  # characters of a key in Z85
+
+_FILE = """\
+# The keys of a system of Civitas. Each of its machines needs this file; nobody else may read it.
+public = "{public}"
+secret = "{secret}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """One CURVE key pair, which all nodes of a system share.
+
+    Who has it may join the system and read what travels; who has it not can do neither.
+
+    Attributes:
+        public: The public key, 40 characters in Z85.
+        secret: The secret key, likewise; not shown in `repr`.
+    """
+
+    public: str
+    secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name, key in (("public", self.public), ("secret", self.secret)):
+            if len(key) != _SIZE or not key.isascii():
+                raise ConfigurationError(
+                    f"the {name} key is not {_SIZE} characters of Z85; `civitas keys new` makes keys"
+                )
+
+    @classmethod
+    def new(cls) -> Self:
+        """A fresh pair.
+
+        Raises:
+            ConfigurationError: The extra ``civitas-core[zmq]`` is not installed.
+        """
+        from civitas.transport.zmq import key_pair
+
+        return cls(*key_pair())
+
+    @classmethod
+    def load(cls, file: str | Path) -> Self:
+        """Read the pair from a file that `save` wrote.
+
+        Raises:
+            ConfigurationError: There is none, it holds no keys, or others than its owner may read it.
+        """
+        try:
+            with Path(file).open("rb") as opened:
+                mode = os.fstat(opened.fileno()).st_mode
+                if mode & 0o077:
+                    raise ConfigurationError(
+                        f"others may read the keys in {file}; make it yours alone: chmod 600 {file}"
+                    )
+                found = tomllib.load(opened)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot read the keys in {file}: {error.strerror}; `civitas keys new {file}` makes some"
+            ) from error
+        except ValueError as error:
+            raise ConfigurationError(f"{file} holds no keys of Civitas: {error}") from error
+        try:
+            return cls(str(found["public"]), str(found["secret"]))
+        except KeyError as error:
+            raise ConfigurationError(f"{file} holds no {error.args[0]} key") from error
+
+    def save(self, file: str | Path) -> None:
+        """Write the pair to a new file that its owner alone may read.
+
+        Raises:
+            ConfigurationError: The file is there already, or cannot be written.
+        """
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise ConfigurationError(
+                f"{file} is there already; a system with new keys does not know one with the old, "
+                "so remove the file first if that is meant"
+            ) from error
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(_FILE.format(public=self.public, secret=self.secret))

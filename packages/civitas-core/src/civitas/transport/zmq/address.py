@@ -1,0 +1,108 @@
+"""Addresses: where to bind, where others connect, and whether that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import socket
+import tempfile
+from pathlib import Path
+
+from civitas.errors import ConfigurationError
+from civitas.transport.zmq.wire import ANY_RUN, ID_SIZE
+
+__all__ = ["bindable", "private_folder", "split_run", "with_run"]
+
+_LONGEST_PATH = 103
+"""Bytes in the path of a socket, on the stricter of the systems we run on."""
+
+_TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\[\]#]+):(?P<port>\d+|\*)")
+
+
+def with_run(endpoint: str, run: bytes) -> str:
+    """An endpoint of ZMQ and the run of the node behind it, as an address."""
+    return f"{endpoint}#{run.hex()}"
+
+
+def split_run(address: str) -> tuple[str, bytes]:
+    """The endpoint and the run of an address; one without a run is for whoever is there.
+
+    Raises:
+        ConfigurationError: That is no address.
+    """
+    endpoint, _, text = address.partition("#")
+    try:
+        run = bytes.fromhex(text) if text else ANY_RUN
+    except ValueError:
+        run = b""
+    path = endpoint.removeprefix("ipc://")
+    if len(run) != ID_SIZE or not (
+        _TCP.fullmatch(endpoint) or (path != endpoint and path.startswith("/"))
+    ):
+        raise _no_address(address)
+    return endpoint, run
+
+
+def private_folder(above: Path | None) -> Path:
+    """Make a folder for a socket that this user alone may enter; below `above` where the path is short enough.
+
+    Raises:
+        ConfigurationError: There is no place for it.
+    """
+    for place in (above, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108  (mkdtemp makes it private)
+        # What is added: a name of mkdtemp's, and that of the socket.
+        if place is None or len(os.fsencode(place)) + 20 > _LONGEST_PATH:
+            continue
+        try:
+            return Path(tempfile.mkdtemp(prefix="zmq-", dir=place))
+        except OSError:
+            continue
+    raise ConfigurationError(
+        "there is no folder for a socket; set TMPDIR to one that can be written, with a short path"
+    )
+
+
+async def bindable(address: str, *, secured: bool) -> tuple[str, str]:
+    """What to bind for an address, and the host that others shall connect to.
+
+    Raises:
+        ConfigurationError: That is no address, others could come in without keys, or its host is unknown.
+    """
+    found = _TCP.fullmatch(address)
+    if found is None:
+        raise _no_address(address)
+    host, port = found["host"], found["port"]
+    if host in ("*", "0.0.0.0", "[::]"):  # noqa: S104  (it is refused)
+        numeric, loopback = "", False
+    else:
+        numeric = await _resolve(host.strip("[]"), address)
+        loopback = ipaddress.ip_address(numeric).is_loopback
+    if not loopback and not secured:
+        raise ConfigurationError(
+            f"{address} can be reached from other machines, which takes keys: make them with "
+            "`civitas keys new` and write `keys: civitas.keys` beside the address"
+        )
+    if not numeric:
+        raise ConfigurationError(
+            f"{address} says not where other machines find this one; give its name or address in place of {host}"
+        )
+    return f"tcp://{f'[{numeric}]' if ':' in numeric else numeric}:{port}", host
+
+
+async def _resolve(host: str, address: str) -> str:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the host of {address} is unknown: {error.strerror}; is it spelled right?"
+        ) from error
+    return str(found[0][4][0])
+
+
+def _no_address(address: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{address!r} is no address; write tcp://HOST:PORT (a port of * is any that is free), "
+        "or leave it out for sockets of this machine"
+    )

@@ -1,0 +1,125 @@
+"""The receiving side: a ROUTER that takes the batches of all links, and acknowledges them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+import zmq
+
+from civitas.transport.zmq.monitor import REFUSED, Monitor
+from civitas.transport.zmq.wire import ANY_RUN, Ack, Batch
+
+__all__ = ["Inbox"]
+
+log = logging.getLogger("civitas.transport")
+
+_FRAMES_IN_A_TURN = 200
+_LINKS = 4096
+"""Links that are remembered; one of those that were silent for longest goes when there are more."""
+
+
+class Inbox:
+    """Takes what other nodes send.
+
+    Args:
+        socket: A ROUTER, bound; the inbox owns it.
+        run: Of this node.
+        receive: Called with each frame.
+    """
+
+    def __init__(
+        self, socket: zmq.Socket[bytes], run: bytes, receive: Callable[[bytes], None]
+    ) -> None:
+        self._socket = socket
+        self._run = run
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._arrived: deque[bytes] = deque()
+        self._expected: dict[bytes, int] = {}
+        self._more: asyncio.Handle | None = None
+        self._over = False
+        self._monitor = Monitor(socket, REFUSED, self._refused)
+        self._descriptor: int = socket.FD
+        self._loop.add_reader(self._descriptor, self._turn)
+
+    def pump(self) -> None:
+        """Hand over everything that has arrived already."""
+        self._hand_over(None)
+
+    def close(self) -> None:
+        """Receive no more."""
+        self._over = True
+        if self._more is not None:
+            self._more.cancel()
+        self._monitor.close()
+        self._loop.remove_reader(self._descriptor)
+        self._socket.close(linger=0)
+        self._arrived.clear()
+
+    def _turn(self) -> None:
+        if self._more is not None:
+            self._more.cancel()
+            self._more = None
+        if self._hand_over(_FRAMES_IN_A_TURN):
+            # There may be more, of which ZMQ has told already.
+            self._more = self._loop.call_soon(self._turn)
+
+    def _hand_over(self, most: int | None) -> bool:
+        """Hand over frames, at most so many; return whether there may be more."""
+        done = 0
+        while not self._over:
+            if not self._arrived and not self._take_batch():
+                return False
+            while self._arrived and not self._over:
+                if done == most:
+                    return True
+                done += 1
+                frame = self._arrived.popleft()
+                try:
+                    self._receive(frame)
+                except Exception:
+                    log.exception("a frame that arrived could not be handled")
+        return False
+
+    def _take_batch(self) -> bool:
+        """Take a batch; return whether there was one."""
+        try:
+            sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        try:
+            batch = Batch.unpack(parts)
+        except ValueError as error:
+            log.warning("something arrived that is no batch of Civitas: %s", error)
+            return True
+        # What was meant for an earlier run of this node is dropped; the answer tells its sender whom it reached.
+        if batch.run in (self._run, ANY_RUN):
+            self._accept(batch)
+        if batch.answer:
+            self._answer(sender, batch.link)
+        return True
+
+    def _accept(self, batch: Batch) -> None:
+        expected = self._expected.get(batch.link, 0)
+        # Another number is one that arrived before, or one behind a gap: both are sent again, in order.
+        if batch.number == expected:
+            self._expected[batch.link] = expected + 1
+            self._arrived.extend(batch.frames)
+
+    def _answer(self, sender: bytes, link: bytes) -> None:
+        expected = self._expected.pop(link, 0)
+        if expected:
+            self._expected[link] = expected  # now the one that spoke last
+            if len(self._expected) > _LINKS:
+                del self._expected[next(iter(self._expected))]
+        ack = Ack(self._run, expected).pack()
+        # One that ZMQ drops does no harm: the next says the same and more.
+        with suppress(zmq.ZMQError):
+            self._socket.send_multipart((sender, ack), zmq.NOBLOCK)
+
+    def _refused(self, event: int, value: int, endpoint: str) -> None:
+        log.warning("refused a node at %s that does not have the keys of this system", endpoint)

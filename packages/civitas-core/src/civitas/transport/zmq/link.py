@@ -1,0 +1,245 @@
+"""The sending side: a DEALER that sends batches, and takes their acknowledgements."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import zmq
+
+from civitas.transport.contract import check_frame
+from civitas.transport.zmq.monitor import REFUSED, Monitor
+from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch, new_id
+
+__all__ = ["ZmqLink"]
+
+log = logging.getLogger("civitas.transport")
+
+_ANSWER_BATCHES = 32
+_ANSWER_BYTES = 1024 * 1024
+"""After so many batches or bytes an acknowledgement is asked for; what has none yet is kept to be sent again."""
+
+
+class ZmqLink:
+    """A `Link` over a DEALER socket.
+
+    Args:
+        socket: Configured, not connected; the link owns it.
+        endpoint: To connect to.
+        run: The run of the node there, or `ANY_RUN` for whichever answers first.
+        timeout: Seconds without a connection after which the link is lost.
+        lost: Called once when it is.
+        closed: Called once when the link is over.
+    """
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        endpoint: str,
+        run: bytes,
+        *,
+        timeout: float,
+        lost: Callable[[], None],
+        closed: Callable[[ZmqLink], None],
+    ) -> None:
+        self._socket = socket
+        self._endpoint = endpoint
+        self._run = run
+        self._timeout = timeout
+        self._lost = lost
+        self._closed = closed
+        self._id = new_id()
+        self._loop = asyncio.get_running_loop()
+        self._urgent: deque[bytes] = deque()
+        self._others: deque[bytes] = deque()
+        self._next_number = 0
+        self._unsent: deque[Batch] = deque()
+        self._unanswered: deque[Batch] = deque()
+        self._asked_at = 0  # the number of the batch that asked for the last acknowledgement
+        self._bytes_since = 0
+        self._pending = False  # whether a turn is coming that will send
+        self._flushing: list[
+            asyncio.Future[None]
+        ] = []  # to be set when all that waits is acknowledged
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # when this number is
+        self._was_connected = False
+        self._refusal_said = False
+        self._over = False
+        self._monitor = Monitor(
+            socket,
+            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED,
+            self._happened,
+        )
+        self._clock: asyncio.TimerHandle | None = self._loop.call_later(timeout, self._too_long)
+        self._descriptor: int = socket.FD
+        self._loop.add_reader(self._descriptor, self._turn)
+        socket.connect(endpoint)
+
+    # What the node calls.
+
+    def send(self, frame: bytes, *, urgent: bool = False) -> None:
+        """Hand over a frame; see `Link.send`."""
+        check_frame(frame)
+        if self._over:
+            return
+        (self._urgent if urgent else self._others).append(frame)
+        self._soon()
+
+    async def flushed(self) -> None:
+        """Wait for everything so far to be received; see `Link.flushed`."""
+        if self._over:
+            return
+        arrived: asyncio.Future[None] = self._loop.create_future()
+        self._flushing.append(arrived)
+        self._soon()
+        await arrived
+
+    def close(self) -> None:
+        """End it, and drop what waits."""
+        if self._over:
+            return
+        self._over = True
+        if self._clock is not None:
+            self._clock.cancel()
+        self._monitor.close()
+        self._loop.remove_reader(self._descriptor)
+        self._socket.close(linger=0)
+        for queue in (self._urgent, self._others, self._unsent, self._unanswered):
+            queue.clear()
+        self._flushing.extend(arrived for _, arrived in self._waiting)
+        for arrived in self._flushing:
+            if not arrived.done():
+                arrived.set_result(None)
+        self._closed(self)
+
+    # Sending.
+
+    def _soon(self) -> None:
+        if not self._pending:
+            self._pending = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        # ZMQ signals a change once, and any call of it may take that signal. So a turn ends only when a look at
+        # the events says that nothing can be done; whatever changes after that look is signalled.
+        while not self._over:
+            events = int(self._socket.events)
+            if events & zmq.POLLIN:
+                self._take_answer()
+            elif not (self._unsent or self._urgent or self._others):
+                if not self._flushing:
+                    self._pending = False
+                    return
+                number = self._ask()
+                self._waiting.extend((number, arrived) for arrived in self._flushing)
+                self._flushing.clear()
+            elif events & zmq.POLLOUT:
+                self._send_one()
+            else:
+                return  # still pending: the turn comes when there is room again
+
+    def _send_one(self) -> None:
+        batch = self._unsent[0] if self._unsent else self._gather()
+        parts = batch.pack()
+        try:
+            if len(parts) == 1:
+                self._socket.send(parts[0], zmq.NOBLOCK)
+            else:
+                self._socket.send_multipart(parts, zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        self._unsent.popleft()
+        self._unanswered.append(batch)
+
+    def _gather(self) -> Batch:
+        """Make a batch of what waits, the urgent frames first."""
+        frames: list[bytes] = []
+        size = 0
+        for queue in (self._urgent, self._others):
+            while queue:
+                more = len(queue[0])
+                if frames and size + more > BATCH:
+                    break
+                frames.append(queue.popleft())
+                size += more
+            if queue:
+                break
+        self._bytes_since += size
+        answer = (
+            self._bytes_since >= _ANSWER_BYTES
+            or self._next_number - self._asked_at >= _ANSWER_BATCHES
+        )
+        return self._append(frames, answer=answer or self._run == ANY_RUN)
+
+    def _append(self, frames: list[bytes], *, answer: bool) -> Batch:
+        batch = Batch(self._run, self._id, self._next_number, answer, frames)
+        self._next_number += 1
+        if answer:
+            self._asked_at = batch.number
+            self._bytes_since = 0
+        self._unsent.append(batch)
+        return batch
+
+    def _ask(self) -> int:
+        """Ask for an acknowledgement, with an empty batch; return its number."""
+        return self._append([], answer=True).number
+
+    # What comes back.
+
+    def _take_answer(self) -> None:
+        try:
+            ack = Ack.unpack(self._socket.recv(zmq.NOBLOCK))
+        except zmq.Again:
+            return
+        except ValueError:
+            log.warning("what answers at %s is no node of Civitas", self._endpoint)
+            return
+        if self._run == ANY_RUN:
+            self._run = ack.run
+        elif self._run != ack.run:
+            self._end("another node came up in its place")
+            return
+        while self._unanswered and self._unanswered[0].number < ack.expected:
+            self._unanswered.popleft()
+        while self._waiting and self._waiting[0][0] < ack.expected:
+            _, arrived = self._waiting.popleft()
+            if not arrived.done():
+                arrived.set_result(None)
+
+    def _happened(self, event: int, value: int, endpoint: str) -> None:
+        if event == zmq.Event.HANDSHAKE_SUCCEEDED:
+            self._connected()
+        elif event == zmq.Event.DISCONNECTED:
+            if self._clock is None:
+                self._clock = self._loop.call_later(self._timeout, self._too_long)
+        elif event != zmq.Event.HANDSHAKE_FAILED_NO_DETAIL and not self._refusal_said:
+            self._refusal_said = True
+            log.warning(
+                "the node at %s and this one do not know each other; do both have the same keys?",
+                self._endpoint,
+            )
+
+    def _connected(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+        if self._was_connected:
+            # What was on its way when the connection broke may be gone. What did arrive is not taken twice.
+            self._unsent.extendleft(reversed(self._unanswered))
+            self._unanswered.clear()
+            self._ask()
+            self._soon()
+        self._was_connected = True
+
+    def _too_long(self) -> None:
+        due = self._clock
+        self._monitor.read()  # this loop may have been busy for longer than the connection was away
+        if self._clock is due and not self._over:
+            self._end(f"it could not be reached for {self._timeout:g} s")
+
+    def _end(self, why: str) -> None:
+        log.info("the link to %s is lost: %s", self._endpoint, why)
+        self.close()
+        self._lost()

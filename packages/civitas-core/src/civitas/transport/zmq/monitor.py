@@ -1,0 +1,48 @@
+"""What happens on the connections of a ZMQ socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+__all__ = ["REFUSED", "Monitor"]
+
+REFUSED = (
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL
+    | zmq.Event.HANDSHAKE_FAILED_AUTH
+    | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+)
+
+
+class Monitor:
+    """Calls `happened` in the event loop, in order, with each event of `events`, its value and its endpoint."""
+
+    def __init__(
+        self, watched: zmq.Socket[bytes], events: int, happened: Callable[[int, int, str], None]
+    ) -> None:
+        self._watched = watched
+        self._happened = happened
+        self._socket: zmq.Socket[Any] = watched.get_monitor_socket(events)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.FD, self.read)
+
+    def read(self) -> None:
+        """Tell of everything that has happened so far."""
+        # To the end, as ZMQ signals again only what comes after that.
+        while not self._socket.closed:
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            told = parse_monitor_message(parts)
+            self._happened(told["event"], told["value"], told["endpoint"].decode(errors="replace"))
+
+    def close(self) -> None:
+        """Hear no more; before the watched socket is closed."""
+        self._loop.remove_reader(self._socket.FD)
+        self._watched.disable_monitor()
+        self._socket.close(linger=0)

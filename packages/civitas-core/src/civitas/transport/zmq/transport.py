@@ -1,0 +1,155 @@
+"""`ZmqTransport`: one ROUTER that receives, and one DEALER for each link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from civitas.errors import ConfigurationError
+from civitas.transport.contract import MAX_FRAME, Link
+from civitas.transport.keys import Keys
+from civitas.transport.zmq.address import bindable, private_folder, split_run, with_run
+from civitas.transport.zmq.inbox import Inbox
+from civitas.transport.zmq.link import ZmqLink
+from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
+from civitas.transport.zmq.wire import new_id
+
+__all__ = ["ZmqTransport"]
+
+_BATCHES = 8
+"""Batches that ZMQ holds for a link, on each side. What is urgent waits behind these at most."""
+
+
+class ZmqTransport:
+    """Carries frames over ZMQ.
+
+    Args:
+        address: Where to be reached: ``tcp://HOST:PORT``, with a port of ``*`` for any that is free. None, the
+            default, is a socket of this machine that this user alone may reach.
+        keys: The keys of the system. All its nodes have the same, or none has any. An address that other machines can
+            reach needs them.
+        node_timeout: Seconds without a connection after which a link is lost, above 0.
+        folder: Where to make the socket for an address of None; the one for temporary files by default, and
+            where this one's path is too long for a socket.
+
+    Raises:
+        ConfigurationError: On `open`: other nodes could not reach it, or everybody could.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        keys: Keys | None = None,
+        node_timeout: float = 10.0,
+        folder: Path | None = None,
+    ) -> None:
+        if not 0 < node_timeout < float("inf"):
+            raise ConfigurationError(f"node_timeout is seconds above 0; got {node_timeout!r}")
+        self.address = ""
+        self._wanted = address
+        self._keys = keys
+        self._timeout = node_timeout
+        self._above = folder
+        self._folder: Path | None = None
+        self._run = new_id()
+        self._context: zmq.Context[Any] | None = None
+        self._doorkeeper: Doorkeeper | None = None
+        self._inbox: Inbox | None = None
+        self._links: set[ZmqLink] = set()
+
+    async def open(self, receive: Callable[[bytes], None]) -> None:
+        """Begin to receive; see `Transport.open`."""
+        if self._wanted is None:
+            self._folder = private_folder(self._above)
+            endpoint, host = f"ipc://{self._folder / 's'}", None
+        else:
+            endpoint, host = await bindable(self._wanted, secured=self._keys is not None)
+        # Made here and not earlier: a context does not survive a fork.
+        self._context = zmq.Context()
+        try:
+            if self._keys is not None:
+                self._doorkeeper = Doorkeeper(self._context, self._keys)
+            socket = self._socket(zmq.ROUTER)
+            if self._keys is not None:
+                lock_server(socket, self._keys)
+            try:
+                socket.bind(endpoint)
+            except zmq.ZMQError as error:
+                socket.close()
+                raise ConfigurationError(
+                    f"cannot be reached at {self._wanted or endpoint}: {os.strerror(error.errno or 0)}"
+                    + ("; another program has the port" if error.errno == zmq.EADDRINUSE else "")
+                ) from error
+            bound = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+            if host is not None:
+                bound = f"tcp://{host}:{bound.rpartition(':')[2]}"
+            self.address = with_run(bound, self._run)
+            self._inbox = Inbox(socket, self._run, receive)
+        except BaseException:
+            await self.close()
+            raise
+
+    def connect(self, address: str, lost: Callable[[], None]) -> Link:
+        """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
+        endpoint, run = split_run(address)
+        socket = self._socket(zmq.DEALER)
+        if self._keys is not None:
+            lock_client(socket, self._keys)
+        link = ZmqLink(
+            socket,
+            endpoint,
+            run,
+            timeout=self._timeout,
+            lost=lost,
+            closed=self._links.discard,
+        )
+        self._links.add(link)
+        return link
+
+    def pump(self) -> None:
+        """Hand over everything that has arrived already."""
+        if self._inbox is not None:
+            self._inbox.pump()
+
+    async def close(self) -> None:
+        """End all links and stop receiving."""
+        for link in list(self._links):
+            link.close()
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.close()
+        doorkeeper, self._doorkeeper = self._doorkeeper, None
+        if doorkeeper is not None:
+            doorkeeper.close()
+        context, self._context = self._context, None
+        if context is not None:
+            context.term()
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _socket(self, kind: int) -> zmq.Socket[bytes]:
+        if self._context is None:
+            raise ConfigurationError("the transport is not open; call open() first")
+        socket: zmq.Socket[bytes] = self._context.socket(kind)
+        milliseconds = max(1, round(self._timeout * 1000))
+        socket.linger = 0
+        socket.ipv6 = True
+        socket.sndhwm = _BATCHES
+        socket.rcvhwm = _BATCHES
+        socket.maxmsgsize = MAX_FRAME + 1024
+        # ZMQ's own thread sends and answers these, so that only a node that is stopped or cut off stays silent.
+        socket.heartbeat_ivl = max(1, milliseconds // 5)
+        socket.heartbeat_timeout = max(1, milliseconds // 5)
+        socket.heartbeat_ttl = max(100, milliseconds)
+        socket.handshake_ivl = milliseconds
+        socket.connect_timeout = milliseconds
+        socket.reconnect_ivl = 20
+        socket.reconnect_ivl_max = 500
+        return socket

@@ -1,0 +1,106 @@
+"""What travels in one ZMQ message: a batch of frames one way, an acknowledgement the other way.
+
+A batch is a head, a table with the sizes of its frames, and the frames; a single large frame is a part of its own, so
+that it is not copied into place. Link, number and run make it go-back-N: a receiver takes exactly the next number of a
+link, and a sender sends again, from the first that was not acknowledged, when a connection had to be made anew.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["ANY_RUN", "BATCH", "ID_SIZE", "Ack", "Batch", "new_id"]
+
+BATCH = 64 * 1024
+"""Bytes of frames that are put together at most; a larger frame is a batch of its own."""
+
+ID_SIZE = 8
+ANY_RUN = bytes(ID_SIZE)
+
+_VERSION = 1
+_HEAD = struct.Struct(f"<BB{ID_SIZE}s{ID_SIZE}sQI")
+_ACK = struct.Struct(f"<{ID_SIZE}sQ")
+
+
+def new_id() -> bytes:
+    """An id for a run or a link."""
+    return secrets.token_bytes(ID_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What a receiver answers.
+
+    Attributes:
+        run: The receiver's run.
+        expected: The number of the batch that it takes next.
+    """
+
+    run: bytes
+    expected: int
+
+    def pack(self) -> bytes:
+        """As it travels."""
+        return _ACK.pack(self.run, self.expected)
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Ack:
+        """Raises `ValueError` for what is none."""
+        try:
+            return cls(*_ACK.unpack(raw))
+        except struct.error as error:
+            raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that travel together.
+
+    Attributes:
+        run: The run of the receiver that they are meant for, or `ANY_RUN`.
+        link: The sender's link.
+        number: Counted from 0 for each link.
+        answer: Whether the receiver shall acknowledge it.
+        frames: The frames.
+    """
+
+    run: bytes
+    link: bytes
+    number: int
+    answer: bool
+    frames: Sequence[bytes]
+
+    def pack(self) -> list[bytes]:
+        """As it travels: the parts of a ZMQ message."""
+        frames = self.frames
+        count = len(frames)
+        head = _HEAD.pack(_VERSION, self.answer, self.run, self.link, self.number, count)
+        if count == 1 and len(frames[0]) > BATCH:
+            return [head, frames[0]]
+        return [b"".join((head, struct.pack(f"<{count}I", *map(len, frames)), *frames))]
+
+    @classmethod
+    def unpack(cls, parts: Sequence[bytes]) -> Batch:
+        """Raises `ValueError` for what is none."""
+        try:
+            version, answer, run, link, number, count = _HEAD.unpack_from(parts[0])
+            if version != _VERSION:
+                raise ValueError(f"it is of version {version}")
+            if len(parts) == 2 and count == 1:
+                return cls(run, link, number, bool(answer), [parts[1]])
+            body = parts[0]
+            sizes = struct.unpack_from(f"<{count}I", body, _HEAD.size)
+        except (struct.error, IndexError) as error:
+            raise ValueError(str(error)) from error
+        frames = []
+        at = _HEAD.size + 4 * count
+        for size in sizes:
+            end = at + size
+            frames.append(body[at:end])
+            at = end
+        if at != len(body):
+            raise ValueError(f"it has {len(body)} bytes and should have {at}")
+        return cls(run, link, number, bool(answer), frames)

@@ -1,0 +1,30 @@
+"""ZMQ keeps the promises of a transport, wherever it listens."""
+
+from __future__ import annotations
+
+import pytest
+
+from civitas.testing import TransportSuite
+from civitas.transport.keys import Keys
+from civitas.transport.zmq import ZmqTransport
+
+TIMEOUT = 0.5
+
+
+class TestSocketsOfThisMachine(TransportSuite):
+    @pytest.fixture
+    def make_transport(self):
+        return lambda: ZmqTransport(node_timeout=TIMEOUT)
+
+
+class TestLoopback(TransportSuite):
+    @pytest.fixture
+    def make_transport(self):
+        return lambda: ZmqTransport(address="tcp://127.0.0.1:*", node_timeout=TIMEOUT)
+
+
+class TestLoopbackWithKeys(TransportSuite):
+    @pytest.fixture
+    def make_transport(self):
+        keys = Keys.new()
+        return lambda: ZmqTransport(address="tcp://localhost:*", keys=keys, node_timeout=TIMEOUT)
