@@ -286,6 +286,7 @@ async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
         ("", "nothing. Put it in single quotes"),
         ('{"a": 1, "a": 2}', "the key 'a' stands twice in one object"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"n": NaN}', "not JSON: NaN, which Python alone reads"),
     ],
     ids=lambda value: value[:12],
 )

@@ -77,6 +77,31 @@ def test_discovery_can_be_left_out(install):
         ),
         ("bad-syntax", "def", "SyntaxError"),
         ("leaves", "raise SystemExit(3)", "SystemExit: 3"),
+        ("panics", "class Panic(BaseException): pass\nraise Panic('rust')", "Panic: rust"),
+        (
+            "leaves-in-hook",
+            GOOD.replace("return", "raise SystemExit(3)\n    return"),
+            "hook civitas_state_stores: raised SystemExit: 3",
+        ),
+        (
+            "odd-dict",
+            GOOD.replace(
+                '{"NAME": Shelf}', "type('D', (dict,), {'items': lambda self: 1 / 0})(a=Shelf)"
+            ),
+            "hook civitas_state_stores: raised ZeroDivisionError",
+        ),
+        (
+            "odd-class",
+            GOOD.replace(
+                "Shelf}", "type('M', (type,), {'__getattr__': lambda c, n: 1 / 0})('C', (), {})}"
+            ),
+            "hook civitas_state_stores: raised ZeroDivisionError",
+        ),
+        (
+            "many-lines",
+            GOOD.replace("return", "raise ValueError('one\\n\\ntwo')\n    return"),
+            "raised ValueError: one two",
+        ),
         (
             "wrong-hook",
             GOOD.replace("state_stores", "state_store"),

@@ -228,11 +228,12 @@ def test_every_plugin_that_listens_gets_the_event():
 
 
 @pytest.mark.promise(id="SEM-707")
-def test_a_listener_that_raises_is_logged_and_the_others_still_hear(caplog):
+@pytest.mark.parametrize("error", [ValueError("boom"), SystemExit(3)])
+def test_a_listener_that_raises_is_logged_and_the_others_still_hear(caplog, error):
     seen: list[Event] = []
 
     def raises(event: Event) -> None:
-        raise ValueError("boom")
+        raise error
 
     plugins = manager(
         module("first", civitas_on_event=hear(seen)),

@@ -178,6 +178,14 @@ def test_a_refused_plugin_leaves_nothing_of_itself_behind():
             plugins.agent_types()
 
 
+def test_an_object_that_cannot_be_looked_at_is_refused():
+    class Plugin:
+        def __dir__(self):
+            raise RuntimeError("no")
+
+    assert "raised RuntimeError: no" in str(refused(Plugin()))
+
+
 def test_a_property_of_a_plugin_is_not_run_by_looking_at_it():
     class Plugin:
         @property

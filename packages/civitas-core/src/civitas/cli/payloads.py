@@ -28,7 +28,7 @@ def parse_json(text: str) -> Any:
     if not text.strip():
         raise ValueError(f"nothing{source}. {_HINT}; null is a payload too")
     try:
-        return json.loads(text, object_pairs_hook=_mapping)
+        return json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_json)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         near = text[error.pos : error.pos + 20].partition("\n")[0]
@@ -36,6 +36,10 @@ def parse_json(text: str) -> Any:
         raise ValueError(f"not JSON{source}, {where}{at}: {error.msg}. {_HINT}") from None
     except RecursionError:
         raise ValueError(f"the JSON{source} is nested too deeply for a payload") from None
+
+
+def _no_json(word: str) -> None:
+    raise ValueError(f"not JSON: {word}, which Python alone reads; send null or text. {_HINT}")
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

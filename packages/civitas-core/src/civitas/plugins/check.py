@@ -11,7 +11,7 @@ from typing import Any
 from civitas.errors import PluginError
 from civitas.plugins import hookspecs
 
-__all__ = ["HOOKS", "check_contribution", "check_hooks", "is_function"]
+__all__ = ["HOOKS", "check_contribution", "check_hooks", "described", "is_function"]
 
 HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(function).parameters)
@@ -86,6 +86,12 @@ def check_contribution(offered: Any, plugin: str, hook: str) -> None:
                 )
         elif not callable(value) and (missing or hook != "civitas_tool_providers"):
             raise PluginError(plugin, hook, f"{key!r} is {_show(value)}; it must be a class")
+
+
+def described(error: BaseException) -> str:
+    """What a plugin raised, on one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
 def is_function(plugin: Any, attribute: str) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from civitas.plugins.check import described
+
 __all__ = ["GROUP", "Installed", "installed"]
 
 logger = logging.getLogger("civitas")
@@ -49,9 +51,12 @@ def _installed(path: tuple[str, ...]) -> tuple[Installed, ...]:
         source = f"{distribution.name} {distribution.version}" if distribution else entry.value
         try:
             found.append(Installed(entry.name, source, entry.load()))
-        # A plugin is anybody's code: whatever its import does, the runtime of somebody else must start.
-        except (Exception, SystemExit) as error:
-            reason = f"{entry.value} cannot be loaded: {type(error).__name__}: {error}"
+        except KeyboardInterrupt:
+            raise
+        # A plugin is anybody's code: whatever its import does, the runtime of somebody else must start. Libraries that
+        # are written in Rust raise a BaseException of their own.
+        except BaseException as error:
+            reason = f"{entry.value} cannot be loaded: {described(error)}"
             logger.warning("plugin %r (from %s): %s; it is left out", entry.name, source, reason)
             found.append(Installed(entry.name, source, None, reason))
     return tuple(found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pluggy
 
 from civitas.errors import CivitasError, PluginError
 from civitas.plugins import hookspecs
-from civitas.plugins.check import check_contribution, check_hooks, is_function
+from civitas.plugins.check import check_contribution, check_hooks, described, is_function
 from civitas.plugins.discovery import installed
 
 if TYPE_CHECKING:
@@ -132,9 +133,9 @@ class PluginManager:
         for implementation in self._implementations("civitas_wrap"):
             try:
                 agent = _call(implementation, arguments)
-            except CivitasError:
+            except (CivitasError, KeyboardInterrupt):
                 raise  # it knows the object, and says what is wrong with it or its options
-            except Exception as error:
+            except BaseException as error:
                 broken = broken or _raised(implementation.plugin_name, "civitas_wrap", error)
                 broken.__cause__ = broken.__cause__ or error
                 continue
@@ -163,7 +164,9 @@ class PluginManager:
         for implementation in self._listeners:
             try:
                 _call(implementation, {"event": event})
-            except Exception:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 logger.exception(
                     "plugin %r, hook civitas_on_event: raised on a %r event; skipped",
                     implementation.plugin_name,
@@ -188,6 +191,10 @@ class PluginManager:
             return  # passed, and installed as well
         if self._hooks.has_plugin(name):
             raise PluginError(name, None, "another plugin has the same name; rename one of them")
+        with _reporting(name):
+            self._add_checked(plugin, name, source)
+
+    def _add_checked(self, plugin: Any, name: str, source: str) -> None:
         hooks = check_hooks(plugin, name)
         contributions = {
             hook: self._contribution(function, name, hook)
@@ -208,11 +215,9 @@ class PluginManager:
     def _contribution(
         self, function: Callable[[], Any], plugin: str, hook: str
     ) -> Mapping[str, Any]:
-        try:
+        with _reporting(plugin, hook):
             offered = function()
-        except Exception as error:
-            raise _raised(plugin, hook, error) from error
-        check_contribution(offered, plugin, hook)
+            check_contribution(offered, plugin, hook)
         for key in offered:
             if key in self._contributions.get(hook, {}):
                 owner, _ = self._contributions[hook][key]
@@ -236,8 +241,19 @@ def _call(implementation: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Any:
     return implementation.function(*[arguments[name] for name in implementation.argnames])
 
 
-def _raised(plugin: str, hook: str, error: Exception) -> PluginError:
-    return PluginError(plugin, hook, f"raised {type(error).__name__}: {error}")
+@contextmanager
+def _reporting(plugin: str, hook: str | None = None) -> Iterator[None]:
+    """Whatever a plugin raises, `sys.exit` included, is a `PluginError` that names it."""
+    try:
+        yield
+    except (PluginError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise _raised(plugin, hook, error) from error
+
+
+def _raised(plugin: str, hook: str | None, error: BaseException) -> PluginError:
+    return PluginError(plugin, hook, f"raised {described(error)}")
 
 
 def _problem(error: PluginError) -> str:
