@@ -38,7 +38,7 @@ class TestMine(StateStoreSuite):
 
 
 # Loaded by name: the other plugins of an environment take seconds to import.
-PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "civitas.testing.plugin")
+PLUGINS = ("-p", "pytest_asyncio.plugin", "-p", "civitas_pytest")
 
 
 both_modes = pytest.mark.parametrize("mode", ["auto", "strict"])
@@ -208,3 +208,15 @@ def test_the_test_kit_without_the_suite_needs_no_pytest():
         "assert 'pytest' not in sys.modules and 'pytest_asyncio' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_run_that_uses_no_fixture_imports_nothing_of_civitas(run):
+    result = run(
+        """
+        import sys
+
+        def test_it():
+            assert not [name for name in sys.modules if name.split(".")[0] == "civitas"]
+        """
+    )
+    result.assert_outcomes(passed=1)
