@@ -10,7 +10,8 @@ from collections.abc import Callable
 import zmq
 
 from civitas.transport.contract import check_frame
-from civitas.transport.zmq.monitor import REFUSED, Monitor
+from civitas.transport.zmq.monitor import Monitor
+from civitas.transport.zmq.pulse import Pulse
 from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch, new_id
 
 __all__ = ["ZmqLink"]
@@ -27,6 +28,7 @@ class ZmqLink:
 
     Args:
         socket: Configured, not connected; the link owns it.
+        pulse: Another one.
         endpoint: To connect to.
         run: The run of the node there, or `ANY_RUN` for whichever answers first.
         timeout: Seconds without a connection after which the link is lost.
@@ -37,6 +39,7 @@ class ZmqLink:
     def __init__(
         self,
         socket: zmq.Socket[bytes],
+        pulse: zmq.Socket[bytes],
         endpoint: str,
         run: bytes,
         *,
@@ -47,7 +50,6 @@ class ZmqLink:
         self._socket = socket
         self._endpoint = endpoint
         self._run = run
-        self._timeout = timeout
         self._lost = lost
         self._closed = closed
         self._id = new_id()
@@ -64,15 +66,16 @@ class ZmqLink:
             asyncio.Future[None]
         ] = []  # to be set when all that waits is acknowledged
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # when this number is
-        self._was_connected = False
-        self._refusal_said = False
+        self._connected_before = False
         self._over = False
-        self._monitor = Monitor(
-            socket,
-            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED,
-            self._happened,
+        self._pulse = Pulse(
+            pulse,
+            endpoint,
+            timeout=timeout,
+            back=self._reconnect,
+            lost=lambda: self._end(f"it could not be reached for {timeout:g} s"),
         )
-        self._clock: asyncio.TimerHandle | None = self._loop.call_later(timeout, self._too_long)
+        self._monitor = Monitor(socket, zmq.Event.HANDSHAKE_SUCCEEDED, self._connected)
         self._descriptor: int = socket.FD
         self._loop.add_reader(self._descriptor, self._turn)
         socket.connect(endpoint)
@@ -101,8 +104,7 @@ class ZmqLink:
         if self._over:
             return
         self._over = True
-        if self._clock is not None:
-            self._clock.cancel()
+        self._pulse.close()
         self._monitor.close()
         self._loop.remove_reader(self._descriptor)
         self._socket.close(linger=0)
@@ -208,36 +210,21 @@ class ZmqLink:
             if not arrived.done():
                 arrived.set_result(None)
 
-    def _happened(self, event: int, value: int, endpoint: str) -> None:
-        if event == zmq.Event.HANDSHAKE_SUCCEEDED:
-            self._connected()
-        elif event == zmq.Event.DISCONNECTED:
-            if self._clock is None:
-                self._clock = self._loop.call_later(self._timeout, self._too_long)
-        elif event != zmq.Event.HANDSHAKE_FAILED_NO_DETAIL and not self._refusal_said:
-            self._refusal_said = True
-            log.warning(
-                "the node at %s and this one do not know each other; do both have the same keys?",
-                self._endpoint,
-            )
+    def _reconnect(self) -> None:
+        # The node was away for a while. Whether this connection outlived that too is not known, and may not be for
+        # minutes, so there is a new one.
+        self._socket.disconnect(self._endpoint)
+        self._socket.connect(self._endpoint)
+        self._connected_before = True
 
-    def _connected(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-        if self._was_connected:
+    def _connected(self, event: int, value: int, endpoint: str) -> None:
+        if self._connected_before:
             # What was on its way when the connection broke may be gone. What did arrive is not taken twice.
             self._unsent.extendleft(reversed(self._unanswered))
             self._unanswered.clear()
             self._ask()
             self._soon()
-        self._was_connected = True
-
-    def _too_long(self) -> None:
-        due = self._clock
-        self._monitor.read()  # this loop may have been busy for longer than the connection was away
-        if self._clock is due and not self._over:
-            self._end(f"it could not be reached for {self._timeout:g} s")
+        self._connected_before = True
 
     def _end(self, why: str) -> None:
         log.info("the link to %s is lost: %s", self._endpoint, why)

@@ -29,6 +29,8 @@ class Monitor:
         self._socket: zmq.Socket[Any] = watched.get_monitor_socket(events)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.FD, self.read)
+        # ZMQ signals only to those who have looked once and found nothing.
+        self._loop.call_soon(self.read)
 
     def read(self) -> None:
         """Tell of everything that has happened so far."""

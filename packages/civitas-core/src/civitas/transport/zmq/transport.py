@@ -98,11 +98,9 @@ class ZmqTransport:
     def connect(self, address: str, lost: Callable[[], None]) -> Link:
         """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
         endpoint, run = split_run(address)
-        socket = self._socket(zmq.DEALER)
-        if self._keys is not None:
-            lock_client(socket, self._keys)
         link = ZmqLink(
-            socket,
+            self._dealer(),
+            self._dealer(),
             endpoint,
             run,
             timeout=self._timeout,
@@ -134,6 +132,12 @@ class ZmqTransport:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _dealer(self) -> zmq.Socket[bytes]:
+        socket = self._socket(zmq.DEALER)
+        if self._keys is not None:
+            lock_client(socket, self._keys)
+        return socket
+
     def _socket(self, kind: int) -> zmq.Socket[bytes]:
         if self._context is None:
             raise ConfigurationError("the transport is not open; call open() first")
@@ -144,10 +148,6 @@ class ZmqTransport:
         socket.sndhwm = _BATCHES
         socket.rcvhwm = _BATCHES
         socket.maxmsgsize = MAX_FRAME + 1024
-        # ZMQ's own thread sends and answers these, so that only a node that is stopped or cut off stays silent.
-        socket.heartbeat_ivl = max(1, milliseconds // 5)
-        socket.heartbeat_timeout = max(1, milliseconds // 5)
-        socket.heartbeat_ttl = max(100, milliseconds)
         socket.handshake_ivl = milliseconds
         socket.connect_timeout = milliseconds
         socket.reconnect_ivl = 20
