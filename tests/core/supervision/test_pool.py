@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from civitas.errors import AgentTerminated, ConfigurationError, HandlerFailed
+from civitas.errors import AgentTerminated, ConfigurationError, HandlerFailed, MailboxFull
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
@@ -129,6 +129,62 @@ async def test_where_none_is_idle_the_next_conversation_waits(journal: Journal) 
         child.release.set()  # the first process is the template itself
         assert (await waiting)[0] == "support/b"
         await holding
+
+
+@pytest.mark.promise(id="SEM-529")
+async def test_where_the_line_of_conversations_is_full_their_senders_wait(journal: Journal) -> None:
+    child = Remembers("template", journal, mailbox_size=2)
+    support = ConversationPool("support", child, max_live=1)
+    async with Runtime(Supervisor("root", [support]), drain_timeout=5) as runtime:
+        holding = asyncio.create_task(runtime.ask("support", 1, "hold", conversation="a"))
+        await journal.until("hold support/a")
+        asking = [asyncio.create_task(tell(runtime, n, f"b{n}")) for n in range(6)]
+        sending = asyncio.create_task(runtime.send("support", 1, "tell", conversation="c"))
+        await eventually(lambda: len(awake(runtime)) == 8)
+        error = await error_of(runtime.ask("support", 1, conversation="late", timeout=0.02))
+        assert isinstance(error, MailboxFull)
+        assert "a larger max_live" in str(error)
+        assert not sending.done()
+        assert "support/late" not in awake(runtime)
+        child.release.set()
+        assert [(await each)[0] for each in asking] == [f"support/b{n}" for n in range(6)]
+        await asyncio.gather(holding, sending)
+    order = ["a", *(f"b{n}" for n in range(6)), "c"]
+    begun = [line for line in journal if line.startswith("start")]
+    assert begun == [f"start support/{each}" for each in order]
+
+
+@pytest.mark.promise(id="SEM-529")
+async def test_a_conversation_whose_asker_left_the_line_never_begins(journal: Journal) -> None:
+    child = Remembers("template", journal, mailbox_size=1, cancel_on_timeout=True)
+    support = ConversationPool("support", child, max_live=1)
+    async with Runtime(Supervisor("root", [support]), drain_timeout=5) as runtime:
+        holding = asyncio.create_task(runtime.ask("support", 1, "hold", conversation="a"))
+        await journal.until("hold support/a")
+        leaving = [asyncio.create_task(tell(runtime, n, f"b{n}")) for n in range(3)]
+        await eventually(lambda: len(awake(runtime)) == 4)
+        for each in leaving:
+            each.cancel()
+        await asyncio.wait(leaving)
+        assert awake(runtime) == ["support/a"]
+        child.release.set()
+        await holding
+        assert (await tell(runtime, 1, "b0"))[2] == [1]
+
+
+@pytest.mark.promise(id="SEM-529")
+async def test_senders_in_the_line_of_a_pool_are_refused_when_it_stops(journal: Journal) -> None:
+    child = Remembers("template", journal, mailbox_size=1, shutdown_timeout=0)
+    support = ConversationPool("support", child, max_live=1)
+    runtime = Runtime(Supervisor("root", [support]), drain_timeout=0.02)
+    await runtime.start()
+    asking = [
+        asyncio.create_task(error_of(runtime.ask("support", 1, "hold", conversation=f"b{n}")))
+        for n in range(4)
+    ]
+    await journal.until("hold support/b0")
+    await runtime.stop()
+    assert [type(await each) for each in asking] == [AgentTerminated] * 4
 
 
 @pytest.mark.promise(id="SEM-525")

@@ -362,6 +362,8 @@ class AgentProcess:
     ) -> str:
         """Start `cls(name, *args, **kwargs)` as a child of a `DynamicSupervisor`; it is ready when this returns.
 
+        Cancelled, it is undone: the child is stopped and forgotten.
+
         Args:
             cls: A subclass of `AgentProcess`.
             name: Its address.

@@ -43,7 +43,7 @@ class Mailbox:
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Future[None] | None = None
         self.on_idle: Callable[[], None] | None = None
-        """Called each time its reader has come to the end and waits."""
+        """Called each time its reader has come to the end and waits, and when the last message left without one."""
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -113,6 +113,7 @@ class Mailbox:
         """Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill."""
         if self._senders is not None and place in self._senders:
             self._senders.remove(place)
+        self._left()
 
     def take(self) -> Message | None:
         """The oldest message, or None; lets the next waiting sender in."""
@@ -184,7 +185,21 @@ class Mailbox:
         except ValueError:
             return False
         self._admit()
+        self._left()
         return True
+
+    def _left(self) -> None:
+        if self.on_idle is not None and not self._queue and not self._senders:
+            self.on_idle()
+
+    def hold(self) -> None:
+        """Let every sender wait, until `let_in`."""
+        self.size = 0
+
+    def let_in(self, size: int) -> None:
+        """Take up to `size` messages, those of the senders that wait first."""
+        self.size = size
+        self._admit()
 
     @property
     def idle(self) -> bool:

@@ -43,7 +43,10 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._idle: OrderedDict[str, Timer] = OrderedDict()
         """Those that wait for a message, longest first, with the timer that sends them to sleep."""
         self._waiting: OrderedDict[str, None] = OrderedDict()
-        """Those that have a message and wait for room among the live ones."""
+        """Those that have a message and wait for room among the live ones, as many as a mailbox has places."""
+        self._held: OrderedDict[str, None] = OrderedDict()
+        """Those behind them, whose senders wait: backpressure, as at a full mailbox."""
+        self._line: int = spec.child._civitas_options.mailbox_size
 
     def cell(self, conversation: str | None, message_id: str) -> Cell:
         """The process for a message of `conversation`; it is woken, or begins, where it is not there."""
@@ -60,7 +63,11 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             self._slots[name] = slot
             if conversation is None:
                 self._alone.add(name)
-            self._waiting[name] = None
+            if len(self._waiting) < self._line:
+                self._waiting[name] = None
+            else:
+                self._held[name] = None
+                cell.mailbox.hold()
             self._make_room()
         elif (timer := self._idle.pop(name, None)) is not None:
             timer.cancel()
@@ -82,10 +89,11 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         """Before a start: a conversation with messages waits for it, the others begin with their next message."""
         for name, cell in list(self._cells.items()):
             # One that was closed has an empty mailbox: what waited there was refused.
-            if len(cell.mailbox):
+            if len(cell.mailbox) or cell.mailbox.waiting:
                 cell.wait_for_restart()
                 self._slots[name].state = SlotState.PENDING
-                self._waiting[name] = None
+                if name not in self._held:
+                    self._waiting[name] = None
             else:
                 self._drop(
                     self._slots[name], Status.TERMINATED, f"its pool {self.name!r} was stopped"
@@ -97,27 +105,49 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         """Start who waits, as far as `max_live` allows; put the longest idle to sleep for it."""
         if self.status is not Status.RUNNING:
             return  # `start` comes back to it
-        while self._waiting and len(self._slots) - len(self._waiting) < self.pool.max_live:
+        while self._waiting and self._live < self.pool.max_live:
             name, _ = self._waiting.popitem(last=False)
             self._begin(self._wake(self._slots[name]))
+            self._let_in()
+        self._let_in()
         if self._waiting and self._idle:
             name, timer = self._idle.popitem(last=False)
             timer.cancel()
             self._begin(self._sleep(self._slots[name]))
 
+    @property
+    def _live(self) -> int:
+        return len(self._slots) - len(self._waiting) - len(self._held)
+
+    def _let_in(self) -> None:
+        while self._held and len(self._waiting) < self._line:
+            name, _ = self._held.popitem(last=False)
+            self._waiting[name] = None
+            self._cells[name].mailbox.let_in(self._line)
+
     async def _wake(self, slot: Slot) -> None:
         await self._restart(slot, None, first=True)
 
     async def _start(self, slot: Slot) -> None:
-        self._waiting.pop(slot.child.name, None)
+        name = slot.child.name
+        self._waiting.pop(name, None)
+        if name in self._held:  # it was started by hand
+            del self._held[name]
+            self._cells[name].mailbox.let_in(self._line)
         await super()._start(slot)
 
     # Sleeping.
 
     def _is_idle(self, slot: Slot) -> None:
         name = slot.child.name
+        if name in self._held or name in self._waiting:
+            if not self._cells[name].busy:  # whoever wanted it gave up
+                self._drop(slot, Status.STOPPED, "it sleeps; send again to wake it")
+            return
         if self.status is not Status.RUNNING or name in self._idle:
             return
+        if not self._cells[name].mailbox.idle:
+            return  # it is at work; another message was withdrawn
         if name in self._alone:
             self._begin(self._sleep(slot))
             return
@@ -169,6 +199,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._budgets.pop(name, None)
         self._alone.discard(name)
         self._waiting.pop(name, None)
+        self._held.pop(name, None)
         if (timer := self._idle.pop(name, None)) is not None:
             timer.cancel()
         super()._drop(slot, status, why)
