@@ -180,7 +180,7 @@ class Trees(RuleBasedStateMachine):
             child: Any = Worker(again, self.world, self.world.traits[again])
         else:
             child = build(what, self.world, self.names)
-        self.call(self.runtime.start_child(name, child))
+        self.call(self.runtime.start_child, name, child)
 
     @precondition(lambda self: self.running)
     @rule(
@@ -192,14 +192,20 @@ class Trees(RuleBasedStateMachine):
         parent = self.supervisor(supervisor)
         name = self.child(parent, child)
         call = getattr(self.runtime, how)
-        self.call(call(name) if how == "restart" else call(parent, name))
+        self.call(call, *([name] if how == "restart" else [parent, name]))
 
-    def call(self, work: Any) -> None:
+    def call(self, work: Any, *args: Any) -> None:
         async def call() -> None:
             with contextlib.suppress(*REFUSALS):
-                await work
+                await work(*args)
 
         self.calls.append(self.loop.create_task(call()))
+
+    @rule(which=some)
+    def withdraw(self, which: int) -> None:
+        """Somebody who sends or administers is cancelled."""
+        if self.calls:
+            self.calls[which % len(self.calls)].cancel()
 
     @precondition(lambda self: self.running)
     @rule(name=some, times=st.integers(1, 3))
@@ -262,7 +268,8 @@ class Trees(RuleBasedStateMachine):
                 assert isinstance(error, ANSWERS), f"{given}: {error!r}"
         for task in [task for task in self.calls if task.done()]:
             self.calls.remove(task)
-            task.result()
+            if not task.cancelled():
+                task.result()
         if not waits:  # nobody is to be started again, and no call waits for that
             assert not self.asking, f"unanswered: {list(self.asking.values())}"
             assert not self.calls, f"unfinished: {self.calls}"
