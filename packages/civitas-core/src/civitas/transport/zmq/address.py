@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
@@ -92,6 +93,8 @@ async def bindable(address: str, *, secured: bool) -> tuple[str, str]:
 
 
 async def _resolve(host: str, address: str) -> str:
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(host))
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:

@@ -18,6 +18,7 @@ __all__ = ["Inbox"]
 log = logging.getLogger("civitas.transport")
 
 _FRAMES_IN_A_TURN = 200
+_QUIET = 60.0
 _LINKS = 4096
 """Links that are remembered; one of those that were silent for longest goes when there are more."""
 
@@ -42,6 +43,7 @@ class Inbox:
         self._expected: dict[bytes, int] = {}
         self._more: asyncio.Handle | None = None
         self._over = False
+        self._quiet_until = 0.0
         self._monitor = Monitor(socket, REFUSED, self._refused)
         self._descriptor: int = socket.FD
         self._loop.add_reader(self._descriptor, self._turn)
@@ -122,4 +124,10 @@ class Inbox:
             self._socket.send_multipart((sender, ack), zmq.NOBLOCK)
 
     def _refused(self, event: int, value: int, endpoint: str) -> None:
-        log.warning("refused a node at %s that does not have the keys of this system", endpoint)
+        # Who is refused comes back twice a second.
+        if self._loop.time() >= self._quiet_until:
+            self._quiet_until = self._loop.time() + _QUIET
+            log.warning(
+                "refused a node at %s: it is none of this system, or does not have its keys",
+                endpoint,
+            )

@@ -11,11 +11,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 __all__ = ["REFUSED", "Monitor"]
 
-REFUSED = (
-    zmq.Event.HANDSHAKE_FAILED_PROTOCOL
-    | zmq.Event.HANDSHAKE_FAILED_AUTH
-    | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
-)
+REFUSED = zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_AUTH
 
 
 class Monitor:

@@ -20,6 +20,8 @@ __all__ = ["Pulse"]
 
 log = logging.getLogger("civitas.transport")
 
+_HUNG_UP = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
+
 
 class Pulse:
     """Watches the node at an endpoint.
@@ -47,6 +49,7 @@ class Pulse:
         self._back = back
         self._lost = lost
         self._met = False
+        self._hung_up = False
         self._refusal_said = False
         milliseconds = round(timeout * 1000)
         socket.heartbeat_ivl = max(1, milliseconds // 10)
@@ -56,7 +59,7 @@ class Pulse:
         self._clock: asyncio.TimerHandle | None = self._loop.call_later(timeout, self._due)
         self._monitor = Monitor(
             socket,
-            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED,
+            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED | _HUNG_UP,
             self._happened,
         )
         socket.connect(endpoint)
@@ -80,7 +83,13 @@ class Pulse:
         elif event == zmq.Event.DISCONNECTED:
             if self._clock is None:
                 self._clock = self._loop.call_later(self._timeout, self._due)
-        elif not self._refusal_said:
+        elif event == _HUNG_UP:
+            self._hung_up = True
+        else:
+            self._say_refused()
+
+    def _say_refused(self) -> None:
+        if not self._refusal_said:
             self._refusal_said = True
             log.warning(
                 "the node at %s does not let this one in; do both have the same keys?",
@@ -91,4 +100,7 @@ class Pulse:
         clock = self._clock
         self._monitor.read()  # this loop may have been busy for longer than the connection was away
         if clock is not None and self._clock is clock:
+            if self._hung_up and not self._met:
+                # What a node does to one with other keys, and what one does that is just going away.
+                self._say_refused()
             self._lost()

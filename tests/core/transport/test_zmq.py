@@ -1,0 +1,276 @@
+"""What is particular to ZMQ: addresses, keys, connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import stat
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from civitas.errors import ConfigurationError
+from civitas.transport.keys import Keys
+from civitas.transport.zmq import ZmqTransport
+
+LOOPBACK = "tcp://127.0.0.1:*"
+
+
+class Wire:
+    """A proxy in front of a port, whose connections can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    def cut(self) -> int:
+        """Break every connection; return how many there were."""
+        cut = len(self._writers)
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+        return cut
+
+    async def _serve(self, reader, writer):
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        with suppress(OSError):
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._writers += [writer, to_writer]
+            await asyncio.gather(self._copy(reader, to_writer), self._copy(to_reader, writer))
+        self._tasks.discard(task)
+
+    async def _copy(self, reader, writer):
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+
+def port_of(address: str) -> int:
+    return int(address.partition("#")[0].rpartition(":")[2])
+
+
+# Connections that break.
+
+
+async def test_a_connection_that_breaks_and_comes_back_loses_and_repeats_nothing(end):
+    here, there = await end(node_timeout=5.0), await end(node_timeout=5.0, address=LOOPBACK)
+    async with Wire(port_of(there.address)) as wire:
+        address = there.address.replace(str(port_of(there.address)), str(wire.port))
+        link = here.connect(address)
+        frames = [b"%d " % number + bytes(number % 3000) for number in range(10_000)]
+        for part in range(0, len(frames), 2000):
+            for frame in frames[part : part + 2000]:
+                link.send(frame)
+            await there.has(part + 1000)
+            assert wire.cut()
+        assert await there.has(len(frames)) == frames
+        async with asyncio.timeout(10):
+            await link.flushed()
+        assert here.lost == 0
+        link.close()
+
+
+async def test_an_idle_link_that_was_cut_carries_the_next_frame(end):
+    here, there = await end(node_timeout=5.0), await end(node_timeout=5.0, address=LOOPBACK)
+    async with Wire(port_of(there.address)) as wire:
+        link = here.connect(there.address.replace(str(port_of(there.address)), str(wire.port)))
+        link.send(b"before")
+        await there.has(1)
+        wire.cut()
+        link.send(b"after")
+        assert await there.has(2) == [b"before", b"after"]
+        link.close()
+
+
+async def test_a_successor_on_the_same_port_gets_nothing_meant_for_its_predecessor(end):
+    here, there = await end(node_timeout=5.0), await end(address=LOOPBACK)
+    link = here.connect(there.address)
+    link.send(b"hello")
+    await there.has(1)
+    await there.transport.close()
+    successor = await end(address=f"tcp://127.0.0.1:{port_of(there.address)}")
+    link.send(b"not for you")
+    await here.until(lambda: here.lost == 1)
+    assert successor.arrived == []
+
+
+async def test_an_address_without_a_run_is_that_of_whoever_is_there(end):
+    here, there = await end(), await end(address=LOOPBACK)
+    here.connect(there.address.partition("#")[0]).send(b"hello")
+    assert await there.has(1) == [b"hello"]
+
+
+async def test_what_is_no_batch_is_logged_and_does_no_harm(end, caplog):
+    import zmq
+
+    here, there = await end(), await end(address=LOOPBACK)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+        stranger.connect(there.address.partition("#")[0])
+        for garbage in (b"", b"garbage", bytes(30), b"\x01" + b"\xff" * 40):
+            stranger.send(garbage)
+        here.connect(there.address).send(b"hello")
+        assert await there.has(1) == [b"hello"]
+        async with asyncio.timeout(10):
+            while caplog.text.count("no batch of Civitas") < 4:
+                await asyncio.sleep(0)
+        stranger.linger = 0
+
+
+# Coalescing.
+
+
+async def test_frames_of_one_turn_travel_together(end):
+    here, there = await end(), await end()
+    link = here.connect(there.address)
+    for _ in range(100):
+        link.send(b"frame")
+    await there.has(100)
+    assert link._next_number == 1
+
+
+# Addresses.
+
+
+async def test_the_default_is_a_socket_that_its_user_alone_can_reach(end):
+    here = await end()
+    path = Path(here.address.removeprefix("ipc://").partition("#")[0])
+    assert modes(path.parent) == (True, 0o700)
+    await here.transport.close()
+    assert modes(path.parent) is None
+
+
+def modes(folder: Path) -> tuple[bool, int] | None:
+    """Whether a folder holds a socket alone, and its rights; None where there is no folder."""
+    if not folder.exists():
+        return None
+    alone = all(stat.S_ISSOCK(each.stat().st_mode) for each in folder.iterdir())
+    return alone, stat.S_IMODE(folder.stat().st_mode)
+
+
+async def test_the_socket_is_made_in_the_folder_that_is_given(end, tmp_path):
+    folder = tmp_path / "f"
+    folder.mkdir()
+    short = len(os.fsencode(folder)) < 80
+    assert (str(folder) in (await end(folder=folder)).address) == short
+
+
+async def test_a_folder_whose_path_is_too_long_for_a_socket_is_no_obstacle(end, tmp_path):
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    here = await end(folder=folder)
+    here.connect(here.address).send(b"hello")
+    assert await here.has(1) == [b"hello"]
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:*", "tcp://*:5555", "tcp://192.0.2.1:5555"])
+async def test_an_address_that_others_can_reach_needs_keys(address):
+    with pytest.raises(ConfigurationError, match="civitas keys new"):
+        await ZmqTransport(address=address).open(print)
+
+
+async def test_an_address_for_all_interfaces_says_not_where_others_find_it():
+    with pytest.raises(ConfigurationError, match="give its name or address"):
+        await ZmqTransport(address="tcp://0.0.0.0:*", keys=Keys.new()).open(print)
+
+
+async def test_a_port_that_is_taken_is_named(end):
+    there = await end(address=LOOPBACK)
+    address = f"tcp://127.0.0.1:{port_of(there.address)}"
+    with pytest.raises(ConfigurationError, match=f"{address}.*another program has the port"):
+        await ZmqTransport(address=address).open(print)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "tcp://host", "udp://127.0.0.1:1", "ipc://@abstract"]
+)
+async def test_what_is_no_address_is_refused(address):
+    with pytest.raises(ConfigurationError, match="is no address"):
+        await ZmqTransport(address=address).open(print)
+
+
+async def test_a_transport_that_is_not_open_cannot_connect(end):
+    with pytest.raises(ConfigurationError, match="not open"):
+        ZmqTransport().connect((await end()).address, print)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_a_timeout_that_is_none_is_refused(seconds):
+    with pytest.raises(ConfigurationError, match="node_timeout"):
+        ZmqTransport(node_timeout=seconds)
+
+
+# Keys.
+
+
+@pytest.mark.parametrize("whose", ["none", "others", "public only"])
+async def test_who_does_not_have_the_keys_is_not_let_in_and_both_sides_say_so(end, caplog, whose):
+    caplog.set_level(logging.WARNING, "civitas.transport")
+    keys, other = Keys.new(), Keys.new()
+    there = await end(address=LOOPBACK, keys=keys)
+    theirs = {"none": None, "others": other}
+    here = await end(keys=theirs.get(whose, keys))
+    if whose == "public only":
+        lock = "civitas.transport.zmq.transport.lock_client"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lock, lambda socket, _: _with_keys(socket, keys.public, other))
+            link = here.connect(there.address)
+    else:
+        link = here.connect(there.address)
+    link.send(b"let me in")
+    await here.until(lambda: here.lost == 1)
+    assert there.arrived == []
+    assert "does not let this one in" in caplog.text
+    assert "refused a node" in caplog.text
+
+
+def _with_keys(socket, server, own):
+    socket.curve_serverkey = server.encode()
+    socket.curve_publickey = own.public.encode()
+    socket.curve_secretkey = own.secret.encode()
+
+
+async def test_who_has_keys_does_not_speak_to_those_without(end, caplog):
+    there = await end(address=LOOPBACK)
+    here = await end(keys=Keys.new())
+    here.connect(there.address).send(b"secret")
+    await here.until(lambda: here.lost == 1)
+    assert there.arrived == []
+    assert "does not let this one in" in caplog.text
+
+
+# Imports.
+
+
+def test_civitas_does_not_import_pyzmq():
+    code = "import sys, civitas, civitas.transport; sys.exit('zmq' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_missing_pyzmq_is_named_with_the_line_that_mends_it():
+    code = (
+        "import sys; sys.modules['zmq'] = None\n"
+        "from civitas.errors import ConfigurationError\n"
+        "try:\n import civitas.transport.zmq\n"
+        "except ConfigurationError as error:\n print(error)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "pip install 'civitas-core[zmq]'" in found.stdout
