@@ -112,9 +112,12 @@ def _bare_send(
     async def send() -> float:
         queue: asyncio.Queue[Any] = asyncio.Queue(_MAILBOX)
 
+        async def handle(payload: Any) -> None:
+            assert payload
+
         async def serve() -> None:
             for _ in range(_SENDS):
-                assert read(await queue.get())
+                await handle(read(await queue.get()))
 
         task = asyncio.create_task(serve())
         started = time.perf_counter()

@@ -60,6 +60,14 @@ async def test_the_asker_of_a_handler_that_raised_gets_the_original_error_at_onc
         assert 'raise ValueError(f"{self.name} crashes")' in error.remote_traceback
 
 
+async def test_the_traceback_of_a_crash_begins_in_the_code_of_the_agent(journal: Journal) -> None:
+    async with alone(Actor("a", journal)) as runtime:
+        error = await crash(runtime, "a")
+        assert isinstance(error, HandlerFailed)
+        first = error.remote_traceback.splitlines()[1]
+        assert first.endswith("in handle")
+
+
 @pytest.mark.promise(id="SEM-205")
 @pytest.mark.promise(id="SEM-310")
 async def test_asks_that_stood_in_the_mailbox_of_a_crashed_agent_get_its_error_too(

@@ -110,7 +110,7 @@ async def test_closing_refuses_what_comes_and_who_waits() -> None:
 
 async def test_the_reader_is_woken_by_a_message() -> None:
     mailbox = Mailbox("a", 1)
-    reader = mailbox.readable()
+    reader = mailbox.readable(asyncio.get_running_loop())
     mailbox.offer(numbered(0))
     await reader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -76,6 +77,7 @@ class Node(Router):
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
         self._asks = PendingAsks(self.loop)

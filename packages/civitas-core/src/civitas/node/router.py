@@ -7,6 +7,7 @@ import time
 from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import nullcontext
+from threading import get_ident
 from typing import Any
 
 from civitas.errors import (
@@ -41,6 +42,7 @@ class Router:
 
     _asks: PendingAsks
     _handover: Handover
+    _thread: int
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -63,7 +65,7 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> None:
         """Hand a message to the agent `to`."""
-        if sender is None and (not self.open or get_running_loop() is not self.loop):
+        if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         check_timeout(timeout)
         raw = encode(payload)
@@ -93,7 +95,7 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> int:
         """Hand a message to every agent whose name matches."""
-        if sender is None and (not self.open or get_running_loop() is not self.loop):
+        if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         name = sender.name if sender is not None else None
         to = [cell.name for cell in self.registry.matching(pattern) if cell.name != name]
@@ -217,7 +219,7 @@ class Router:
             Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
             whom that agent now stands.
         """
-        if sender is None and (not self.open or get_running_loop() is not self.loop):
+        if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         check_timeout(timeout)
         raw = encode(payload)
@@ -284,6 +286,13 @@ class Router:
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
         )
+
+    def _is_here(self) -> bool:
+        """Whether the caller runs on the loop of this node."""
+        # Until Python 3.12, looking up the running loop is a system call; this comes to the same for nearly all.
+        if get_ident() == self._thread and self.loop.is_running():
+            return True
+        return get_running_loop() is self.loop
 
     def _refusal(self) -> ConfigurationError:
         """Why nothing is taken from outside."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from traceback import TracebackException
+from types import TracebackType
 
 from civitas.errors import HandlerFailed
 
@@ -47,7 +48,9 @@ class Trace:
         self._text = instead
         self._captured: TracebackException | None = None
         try:
-            self._captured = TracebackException.from_exception(error, lookup_lines=False)
+            self._captured = TracebackException(
+                type(error), error, _from_the_agent(error.__traceback__), lookup_lines=False
+            )
         except Exception:
             logger.debug("no traceback could be had of a %s", type(error).__name__, exc_info=True)
 
@@ -59,6 +62,19 @@ class Trace:
             except Exception:
                 logger.debug("a traceback could not be made into text", exc_info=True)
         return self._text
+
+
+def _from_the_agent(traceback: TracebackType | None) -> TracebackType | None:
+    """`traceback` from where it enters the agent's code.
+
+    The loop that called it tells nobody anything, and each of its frames takes as long as a message: Python searches
+    the position from the function's first line on.
+    """
+    while traceback is not None and traceback.tb_next is not None:
+        if traceback.tb_frame.f_globals.get("__package__") != __package__:
+            break
+        traceback = traceback.tb_next
+    return traceback
 
 
 @dataclass(frozen=True, slots=True)

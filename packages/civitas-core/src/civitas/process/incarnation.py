@@ -207,14 +207,14 @@ class Incarnation:
         return _LAST_WORDS if timeout == 0 else timeout
 
     async def _serve(self) -> ExitReason:
-        agent, mailbox, tracing = self.agent, self.mailbox, self.node.tracing
+        agent, mailbox, tracing, loop = self.agent, self.mailbox, self.node.tracing, self.node.loop
         turn = 0
         while self._end is None:
             message = mailbox.take()
             turn += 1
             if message is None:
                 turn = 0
-                await mailbox.readable()
+                await mailbox.readable(loop)
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
                 if message.attempt:
@@ -228,7 +228,9 @@ class Incarnation:
                     # Nearly all messages come this way. A coroutine between this loop and the handler was measured to
                     # cost as much as taking the message out of the mailbox, so there is none until something fails.
                     try:
-                        self._finish(message, await agent.handle(message))
+                        result = await agent.handle(message)
+                        if result is not None or message.reply_to is not None or self._deliveries:
+                            self._finish(message, result)
                     except BaseException as error:
                         await self._attempts(message, None, error)
                 else:

@@ -141,9 +141,9 @@ class Mailbox:
         self._admit()
         return taken
 
-    def readable(self) -> asyncio.Future[None]:
+    def readable(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
         """What `wake` ends; the one reader waits for it and then looks for what came."""
-        reader = self._reader = asyncio.get_running_loop().create_future()
+        reader = self._reader = loop.create_future()
         if self._drained is not None:
             self._tell_drained()
         if self.on_idle is not None:
