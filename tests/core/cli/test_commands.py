@@ -210,7 +210,7 @@ def test_validate_says_what_this_version_cannot_run(
 ) -> None:
     result = civitas("topology", "validate", write(TOPOLOGY))
     assert result.code == 1
-    assert "topology.yaml:2: the transport 'zmq' is not in this version yet" in result.err
+    assert "topology.yaml:17: 'replicas' is not in this version yet" in result.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["topology", "validate"], ["topology", "show"]])

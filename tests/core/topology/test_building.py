@@ -275,7 +275,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
         ("type: team.crew.Renamed", "Renamed must hand its name on"),
         ("type: team.crew.Nameless", "its first argument is the name"),
         ("wrap: 'team.crew:thing', temprature: 1", "did you mean 'temperature'?"),
-        ("type: team.crew.Planner, process: w", "'process: w' of 'a' needs the ZMQ transport"),
+        ("type: team.crew.Planner, process: w, replicas: 2", "'replicas' is not in this version"),
         ("wrap: 'team.crew:thing', durable: true", "'durable' is not in this version yet"),
     ],
 )

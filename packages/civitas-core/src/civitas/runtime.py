@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from civitas.cluster import Processes, RemoteChild, make_root
 from civitas.errors import CivitasError, ConfigurationError, StartFailed, SupervisionError
 from civitas.events import EVENT_TYPES
 from civitas.message import Message
 from civitas.models import TracedModel
-from civitas.node import Callback, Node
+from civitas.node import Callback
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell, ExitReason, Status
 from civitas.process.options import check_name, positive
@@ -62,6 +63,8 @@ class Runtime:
         plugins: Pluggy plugins (modules or objects) beside those found by entry point.
         name: Name of the system.
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
+        clock: Of the supervisors and timers.
+        processes: The other OS processes; `from_config` makes this of a topology that names some.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -79,6 +82,7 @@ class Runtime:
         name: str = "civitas",
         drain_timeout: float = 30.0,
         clock: Clock | None = None,
+        processes: Processes | None = None,
     ) -> None:
         if not isinstance(supervisor, Supervisor):
             raise ConfigurationError(
@@ -93,8 +97,8 @@ class Runtime:
         self.plugins.load()
         self._owns_store = state_store is None
         tracing = Tracing()
-        self._node = Node(
-            "root",
+        self._node = make_root(
+            processes,
             store=state_store if state_store is not None else InMemoryStateStore(),
             tracing=tracing,
             llm=None if model_provider is None else TracedModel(model_provider, tracing),
@@ -135,6 +139,11 @@ class Runtime:
         self._finished = node.loop.create_future()
         self._stopping = None
         node.clear()
+        try:
+            await node.assemble()
+        except BaseException:
+            await self._close()
+            raise
         self._root = root = SupervisorProcess(self.supervisor, node)
         try:
             await root.start(self._root_ended)
@@ -213,6 +222,7 @@ class Runtime:
         self._finish(root.gave_up)
 
     async def _close(self) -> None:
+        await self._node.dismiss()
         await self._node.detach()
         if self._owns_store:
             close = getattr(self._node.store, "close", None)
@@ -428,6 +438,14 @@ class Runtime:
         )
         options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
         owns_store = "state_store" in options
+        processes = topology.processes_of(loaded)
+        if processes:
+            options["processes"] = Processes(
+                processes,
+                topology.transport_of(loaded),
+                loaded.serializer,
+                topology.boot_data(loaded, agent_classes or {}, keywords),
+            )
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._owns_store = runtime._owns_store or owns_store
         return runtime
@@ -459,8 +477,8 @@ def _tree(child: Child) -> dict[str, Any]:
         "name": child.name,
         "kind": child.kind,
         "status": str(child.status),
-        "node": "root",
-        "pid": os.getpid(),
+        "node": child.node if isinstance(child, RemoteChild) else "root",
+        "pid": child.pid if isinstance(child, RemoteChild) else os.getpid(),
         "restarts": child.restarts,
         "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else 0,
         "children": [_tree(each) for each in below],

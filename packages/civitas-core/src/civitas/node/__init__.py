@@ -3,5 +3,6 @@
 from civitas.node.events import Callback, Events
 from civitas.node.node import Node
 from civitas.node.registry import Registry
+from civitas.node.streams import AHEAD
 
-__all__ = ["Callback", "Events", "Node", "Registry"]
+__all__ = ["AHEAD", "Callback", "Events", "Node", "Registry"]

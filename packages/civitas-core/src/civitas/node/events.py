@@ -52,17 +52,28 @@ class Events:
 
         return unsubscribe
 
-    def emit(self, type: EventType, name: str, reason: str, message: str) -> None:
-        """Report that something happened."""
+    def emit(
+        self, type: EventType, name: str, reason: str, message: str, node: str | None = None
+    ) -> None:
+        """Report that something happened, in this node or in `node`."""
         callbacks = self._callbacks[type]
         if not callbacks:
             return
-        event = Event(type, name, self._node, reason, message, time.time())
+        self._hand_out(Event(type, name, node or self._node, reason, message, time.time()))
+
+    def pass_on(self, event: Event) -> None:
+        """Report what happened in another node."""
+        self._hand_out(event)
+
+    def _hand_out(self, event: Event) -> None:
+        callbacks = self._callbacks.get(event.type, ())
         for callback in tuple(callbacks):
             try:
                 result = callback(event)
             except Exception:
-                logger.exception("a callback of runtime.on(%r) raised; it was passed over", type)
+                logger.exception(
+                    "a callback of runtime.on(%r) raised; it was passed over", event.type
+                )
                 continue
             if inspect.isawaitable(result):
                 task = asyncio.ensure_future(result)

@@ -24,9 +24,9 @@ class Monitors:
     def __init__(self) -> None:
         self._by_ref: dict[str, Monitor] = {}
 
-    def add(self, watcher: str, target: str) -> Monitor:
-        """Begin to watch."""
-        monitor = Monitor(new_id(), watcher, target)
+    def add(self, watcher: str, target: str, ref: str | None = None) -> Monitor:
+        """Begin to watch; under `ref`, where that was given out already."""
+        monitor = Monitor(ref or new_id(), watcher, target)
         self._by_ref[monitor.ref] = monitor
         return monitor
 

@@ -26,11 +26,13 @@ from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, 
 from civitas.process.options import positive
 from civitas.state import StateStore
 from civitas.supervision import (
+    Child,
     Clock,
     ConversationPoolProcess,
     DynamicSupervisorProcess,
     LoopClock,
     Parent,
+    Placed,
 )
 from civitas.telemetry.tracing import Tracing
 
@@ -94,6 +96,12 @@ class Node(Router):
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
 
+    async def assemble(self) -> None:
+        """Start the other OS processes of the system; there are none."""
+
+    async def dismiss(self) -> None:
+        """End the other OS processes of the system; there are none."""
+
     async def drained(self) -> None:
         """Wait until no agent handles a message and no mailbox holds one."""
         while busy := [cell for cell in self.registry.values() if cell.busy]:
@@ -102,8 +110,13 @@ class Node(Router):
 
     # For supervisors.
 
-    def place(self, agent: AgentProcess, owner: Parent, name: str) -> Cell:
+    def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait."""
+        if isinstance(agent, Placed):
+            raise ConfigurationError(
+                f"{name!r} is to run in the process {agent.process!r}, and this system has none; "
+                "use Runtime.from_config"
+            )
         self._check_free(name)
         cell = self.registry[name] = Cell(agent, self, name)
         self.owners[name] = owner
@@ -146,8 +159,12 @@ class Node(Router):
         self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None
     ) -> None:
         """Report something that happened, `cause` being the crash behind it."""
-        self.events.emit(type, name, str(reason), message)
+        self.events.emit(type, name, str(reason), message, self.node_of(name))
         self._observe.event(type, name, str(reason), cause)
+
+    def node_of(self, name: str) -> str:
+        """The name of the OS process that an agent or supervisor runs in."""
+        return self.name
 
     # For processes.
 
@@ -181,10 +198,14 @@ class Node(Router):
 
     async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
-        await self._dynamic_supervisor(sender, supervisor).start_child(agent)
+        await self._dynamic_supervisor(sender.name, supervisor).start_child(agent)
 
     async def terminate(self, sender: Incarnation, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
+        return await self.terminate_for(sender.name, name)
+
+    async def terminate_for(self, sender: str, name: str) -> bool:
+        """The same, for a sender that may run elsewhere."""
         owner = self.owners.get(name)
         if owner is None:
             return False
@@ -195,12 +216,12 @@ class Node(Router):
                 "use runtime.terminate_child",
             )
         ending = _ended(owner.terminate_child(name))
-        if name == sender.name:
+        if name == sender:
             self._background(ending)  # it cannot wait for its own end
             return True
         return await ending
 
-    def _dynamic_supervisor(self, sender: Incarnation, name: str | None) -> Parent:
+    def _dynamic_supervisor(self, sender: str, name: str | None) -> Parent:
         if name is not None:
             found = self.supervisors.get(name)
             if found is not None and found.kind == "dynamic_supervisor":
@@ -211,20 +232,24 @@ class Node(Router):
             raise ConfigurationError(
                 f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
             )
-        above = self.owners.get(sender.name)
+        above = self.owners.get(sender)
         while above is not None:
             for each in (above, *above.children):
                 if each.kind == "dynamic_supervisor":
                     return self.supervisors[each.name]
             above = above.parent
         raise ConfigurationError(
-            f"{sender.name!r} cannot spawn: no DynamicSupervisor is beside or above it; "
+            f"{sender!r} cannot spawn: no DynamicSupervisor is beside or above it; "
             'add DynamicSupervisor("sessions") to the children of its supervisor'
         )
 
     def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
-        monitor = self._monitors.add(watcher.name, target)
+        return self.monitor_for(watcher.name, target)
+
+    def monitor_for(self, watcher: str, target: str, ref: str | None = None) -> str:
+        """The same, for a watcher that may run elsewhere; under `ref`, where that was given out already."""
+        monitor = self._monitors.add(watcher, target, ref)
         cell = self.registry.get(target)
         if cell is None or not cell.alive:
             self._monitors.remove(monitor.ref)

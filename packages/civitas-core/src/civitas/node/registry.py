@@ -3,25 +3,66 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from civitas.errors import UnknownAgent
-from civitas.process import Cell
-from civitas.supervision import ConversationPoolProcess
+from civitas.message import Message
+from civitas.process import Mailbox, Status
 
-__all__ = ["Registry"]
+__all__ = ["Recipient", "Recipients", "Registry"]
 
 
-class Registry(dict[str, Cell]):
+class Recipient(Protocol):
+    """An agent as its senders see it, wherever it runs."""
+
+    name: str
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Where to put messages for it."""
+
+    @property
+    def status(self) -> Status:
+        """What it is doing."""
+
+    @property
+    def shutdown_timeout(self) -> float | None:
+        """Seconds it may take to stop; None for as long as it likes."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has work that this node must wait for when it stops."""
+
+    @property
+    def asking(self) -> Mapping[str, str]:
+        """The agents that its running handler waits for, by the id of its message to each."""
+
+    def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
+        """Whoever sent `message` waits no more."""
+
+
+class Recipients(Protocol):
+    """A conversation pool as its senders see it."""
+
+    def cell(self, conversation: str | None, message_id: str) -> Recipient:
+        """The process for a message of `conversation`."""
+
+
+class Registry(dict[str, Recipient]):
     """Agents by name. A name is here from before its first start until its child spec is gone."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.pools: dict[str, ConversationPoolProcess] = {}
+        self.pools: dict[str, Recipients] = {}
         """The conversation pools by name: a message to one is routed by its conversation."""
 
-    def route(self, to: str, conversation: str | None, message_id: str) -> Cell:
+    def route(self, to: str, conversation: str | None, message_id: str) -> Recipient:
         """The agent that a message to `to` is for.
 
         Raises:
@@ -39,7 +80,11 @@ class Registry(dict[str, Cell]):
             return pool.cell(conversation, message_id)
         raise UnknownAgent(to, difflib.get_close_matches(str(to), [*self, *self.pools], 3))
 
-    def matching(self, pattern: str) -> list[Cell]:
+    def knows(self, to: str) -> bool:
+        """Whether a message to `to` has somewhere to go."""
+        return to in self or to in self.pools or str(to).partition("/")[0] in self.pools
+
+    def matching(self, pattern: str) -> list[Recipient]:
         """The agents whose name matches the glob `pattern`."""
         return [cell for name, cell in self.items() if fnmatchcase(name, pattern)]
 
@@ -51,7 +96,7 @@ class Registry(dict[str, Cell]):
 
     def _path(self, path: list[str], goal: str, seen: set[str]) -> list[str] | None:
         cell = self.get(path[-1])
-        waits_for: Iterable[str] = cell.asking if cell is not None else ()
+        waits_for: Iterable[str] = cell.asking.values() if cell is not None else ()
         for name in waits_for:
             if name == goal:
                 return [*path, name]

@@ -23,9 +23,9 @@ from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
-from civitas.node.registry import Registry
+from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Cell, Incarnation, current_message
+from civitas.process import Incarnation, current_message
 from civitas.process.options import check_timeout
 from civitas.telemetry.tracing import Tracing
 
@@ -53,6 +53,7 @@ class Router:
         """Whether work from outside is taken."""
         self._observe = Observer(tracing)
         self._streams: dict[str, Chunks] = {}
+        self.foreign: dict[str, Any] = {}
 
     async def send(
         self,
@@ -202,6 +203,12 @@ class Router:
         self.events.emit("dead_letter", message.recipient, reason, text)
         self._observe.dead_letter(message, reason)
 
+    def take_in_hand(self, agent: str, message: Message) -> None:
+        """An agent begins to handle a message of another node; there is none."""
+
+    def settle(self, message: Message) -> None:
+        """An agent has finished with a message of another node; there is none."""
+
     def _request(
         self,
         sender: Incarnation | None,
@@ -212,7 +219,7 @@ class Router:
         conversation: str | None,
         headers: Mapping[str, str] | None,
         wants_chunks: bool,
-    ) -> tuple[Cell, Message, float | None, Asking | None]:
+    ) -> tuple[Recipient, Message, float | None, Asking | None]:
         """A message that wants an answer.
 
         Returns:
@@ -263,7 +270,7 @@ class Router:
         return cell, message, timeout, asking
 
     async def _ask(
-        self, cell: Cell, message: Message, seconds: float | None, asking: Asking | None
+        self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None
     ) -> Message:
         future = self._asks.add(message.id, seconds, asking)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +20,21 @@ class Chunks:
 
     def __init__(self) -> None:
         self._room = asyncio.Semaphore(AHEAD)
-        self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Message, Callable[[], None]] | None] = asyncio.Queue()
 
     async def put(self, chunk: Message) -> None:
         """Hand over a chunk; waits while the reader is `AHEAD` behind."""
         await self._room.acquire()
-        self._queue.put_nowait(chunk)
+        self.push(chunk, self._room.release)
+
+    def push(self, chunk: Message, taken: Callable[[], None]) -> None:
+        """Hand over a chunk of a producer that knows by itself how far it is ahead.
+
+        Args:
+            chunk: The chunk.
+            taken: Called when the reader takes it.
+        """
+        self._queue.put_nowait((chunk, taken))
 
     def end(self) -> None:
         """No more will come."""
@@ -32,6 +42,9 @@ class Chunks:
 
     async def get(self) -> Message | None:
         """The next chunk, or None after the last."""
-        chunk = await self._queue.get()
-        self._room.release()
+        entry = await self._queue.get()
+        if entry is None:
+            return None
+        chunk, taken = entry
+        taken()
         return chunk

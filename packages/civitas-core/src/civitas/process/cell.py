@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 from civitas.errors import AgentTerminated, StartFailed
 from civitas.message import Message
@@ -68,6 +68,11 @@ class Cell:
         self._on_exit: Callable[[ExitReason], None] | None = None
 
     @property
+    def template(self) -> AgentProcess:
+        """What each incarnation is made like."""
+        return self._template
+
+    @property
     def restart(self) -> RestartType:
         """When its supervisor starts it again."""
         return self._template._civitas_options.restart
@@ -78,11 +83,18 @@ class Cell:
         return self._template._civitas_options.shutdown_timeout
 
     @property
-    def asking(self) -> Iterable[str]:
-        """The agents that its running handler waits for."""
-        return self._incarnation.asking.values() if self._incarnation is not None else ()
+    def asking(self) -> Mapping[str, str]:
+        """The agents that its running handler waits for, by the id of its message to each."""
+        return self._incarnation.asking if self._incarnation is not None else {}
 
     # For the supervisor.
+
+    available = True
+    """Whether a start need not wait for anything: its process is this one."""
+
+    def when_available(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it is available."""
+        callback()
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
         """Start an incarnation and wait until its `on_start` has returned.

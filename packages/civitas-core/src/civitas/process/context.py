@@ -38,6 +38,14 @@ class Context(Protocol):
     store: StateStore
     llm: Any
     tools: Any
+    foreign: dict[str, Any]
+    """The messages of other nodes that agents of this one have, by id."""
+
+    def take_in_hand(self, agent: str, message: Message) -> None:
+        """An agent begins to handle a message of another node."""
+
+    def settle(self, message: Message) -> None:
+        """An agent has finished with a message: its sender may forget it."""
 
     async def send(
         self,

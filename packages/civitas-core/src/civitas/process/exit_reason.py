@@ -123,12 +123,15 @@ class ExitReason:
         failure: The error, for `crashed`.
         headers: Of the message it crashed on, so that crash and restart show in that message's trace.
         at: Unix nanoseconds when it crashed.
+        incident: What ended it together with others, such as the end of their OS process; a supervisor counts the
+            crashes of one incident once. Empty where it ended alone.
     """
 
     kind: ExitKind
     failure: Failure | None = None
     headers: Mapping[str, str] | None = field(default=None, compare=False)
     at: int | None = field(default=None, compare=False)
+    incident: str = field(default="", compare=False)
 
     @property
     def abnormal(self) -> bool:

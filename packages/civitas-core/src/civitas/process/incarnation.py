@@ -224,6 +224,8 @@ class Incarnation:
             else:
                 self.current = message
                 current_message.set(message)
+                if foreign := self.node.foreign:
+                    self.node.take_in_hand(self.name, message)
                 if self._simple and not (tracing.active or tracing.metrics.active):
                     # Nearly all messages come this way. A coroutine between this loop and the handler was measured to
                     # cost as much as taking the message out of the mailbox, so there is none until something fails.
@@ -241,6 +243,10 @@ class Incarnation:
                 self.current = None
                 if self._abandoned:
                     self._live_on()
+                # Before its steps are dropped: who is killed in between leaves a record too many, and no step is done
+                # again.
+                if foreign and message.id not in self._deliveries:
+                    self.node.settle(message)
                 if self.steps is not None:
                     await self._forget_steps(message)
                 if turn >= _TURN:

@@ -4,9 +4,15 @@ from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Clock, LoopClock
 from civitas.supervision.dynamic import DynamicSupervisorProcess
+from civitas.supervision.placed import Placed
 from civitas.supervision.policy import RestartStrategy
 from civitas.supervision.pool import ConversationPoolProcess
-from civitas.supervision.spec import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
+from civitas.supervision.spec import (
+    ChildSpec,
+    ConversationPool,
+    DynamicSupervisor,
+    Supervisor,
+)
 from civitas.supervision.supervisor import SupervisorProcess
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "Host",
     "LoopClock",
     "Parent",
+    "Placed",
     "RestartStrategy",
     "Supervisor",
     "SupervisorProcess",

@@ -55,17 +55,27 @@ class RestartBudget:
     def __init__(self, limits: RestartLimits) -> None:
         self._limits = limits
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
+        self._incident: tuple[str, float | None] = ("", None)
 
-    def spend(self, child: str, now: float) -> float | None:
+    def spend(self, child: str, now: float, incident: str = "") -> float | None:
         """Count a restart of `child`.
+
+        Args:
+            child: Whose crash it is.
+            now: Seconds of any steady clock.
+            incident: What ended it together with others, such as the end of their OS process: counted once.
 
         Returns:
             Seconds to wait before it, or None where it is one too many.
         """
-        if not self._intensity.add(child, now):
-            return None
-        limits = self._limits
-        restarts = self._intensity.of(child)
-        return delay(
-            limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
-        )
+        if incident and incident == self._incident[0]:
+            return self._incident[1]
+        wait: float | None = None
+        if self._intensity.add(child, now):
+            limits = self._limits
+            restarts = self._intensity.of(child)
+            wait = delay(
+                limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
+            )
+        self._incident = (incident, wait)
+        return wait

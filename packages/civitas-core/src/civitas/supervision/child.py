@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from civitas.events import EventType
 from civitas.process import AgentProcess, ExitReason, RestartType, Status
 from civitas.supervision.clock import Clock
+from civitas.supervision.placed import Placed
 
 __all__ = ["Child", "Host", "Parent"]
 
@@ -39,6 +40,13 @@ class Child(Protocol):
 
         May be cancelled and called again.
         """
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be started now; its OS process may be down."""
+
+    def when_available(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it can be started, or its OS process has failed to come back."""
 
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
@@ -87,7 +95,7 @@ class Host(Protocol):
 
     clock: Clock
 
-    def place(self, agent: AgentProcess, owner: Parent, name: str) -> Child:
+    def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait.
 
         `name` is the agent's own, or that of the conversation it is the template for.

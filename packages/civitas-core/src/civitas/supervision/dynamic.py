@@ -70,6 +70,13 @@ class DynamicSupervisorProcess:
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
 
+    available = True
+    """Whether it can be started now: it runs where the root does."""
+
+    def when_available(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it can be started."""
+        callback()
+
     @property
     def children(self) -> list[Child]:
         """The children there are now."""
@@ -248,7 +255,7 @@ class DynamicSupervisorProcess:
         self._schedule(slot, reason)
 
     def _schedule(self, slot: Slot, reason: ExitReason) -> None:
-        wait = self._spend(slot.child.name)
+        wait = self._spend(slot.child.name, reason.incident)
         if wait is None:
             self._too_many(slot, reason)
             return
@@ -256,9 +263,9 @@ class DynamicSupervisorProcess:
         slot.child.wait_for_restart()
         slot.timer = self._begin_after(wait, lambda: self._restart(slot, reason))
 
-    def _spend(self, name: str) -> float | None:
+    def _spend(self, name: str, incident: str) -> float | None:
         """Seconds to wait before a restart of `name`, or None where it is one too many."""
-        return self._budget.spend(name, self._host.clock.now())
+        return self._budget.spend(name, self._host.clock.now(), incident)
 
     def _too_many(self, slot: Slot, reason: ExitReason) -> None:
         self.status = Status.STOPPING

@@ -179,11 +179,11 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
 
     # Crashes: each conversation has its own budget, so that one that crashes disturbs no other.
 
-    def _spend(self, name: str) -> float | None:
+    def _spend(self, name: str, incident: str) -> float | None:
         budget = self._budgets.get(name)
         if budget is None:
             budget = self._budgets[name] = RestartBudget(self.limits)
-        return budget.spend(name, self._host.clock.now())
+        return budget.spend(name, self._host.clock.now(), incident)
 
     def _too_many(self, slot: Slot, reason: ExitReason) -> None:
         self._drop(

@@ -90,9 +90,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Due:
-    """The wait before a restart is over."""
+    """The wait before a restart is over.
+
+    Attributes:
+        slot: Whose.
+        tried: Whether its OS process was waited for as well.
+    """
 
     slot: Slot
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,16 @@ from civitas.process import AgentProcess, RestartType
 from civitas.process.options import check_name, choose, positive
 from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.budget import RestartLimits
+from civitas.supervision.placed import Placed
 from civitas.supervision.policy import RestartStrategy
 
-__all__ = ["ChildSpec", "ConversationPool", "DynamicSupervisor", "Supervisor", "check_child"]
+__all__ = [
+    "ChildSpec",
+    "ConversationPool",
+    "DynamicSupervisor",
+    "Supervisor",
+    "check_child",
+]
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -217,7 +224,7 @@ class ConversationPool:
             object.__setattr__(self, key, value)
 
 
-ChildSpec = AgentProcess | Supervisor | DynamicSupervisor | ConversationPool
+ChildSpec = AgentProcess | Supervisor | DynamicSupervisor | ConversationPool | Placed
 
 
 def check_child(child: object, who: str) -> None:

@@ -71,6 +71,13 @@ class SupervisorProcess:
         """When its own supervisor starts it again."""
         return self.spec.restart
 
+    available = True
+    """Whether it can be started now: it runs where the root does."""
+
+    def when_available(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when it can be started."""
+        callback()
+
     @property
     def children(self) -> list[Child]:
         """The children there are now, in start order."""
@@ -311,7 +318,11 @@ class SupervisorProcess:
                     # It crashed in the moment in which it was to be stopped for a sibling.
                     self._report.crashed(slot.child, reason)
             case Due(slot) as due if slot.due is due:
-                await self._restart(slot)
+                if slot.child.available or due.tried:
+                    await self._restart(slot)
+                else:  # its OS process is on its way; the others are served meanwhile
+                    slot.due = again = Due(slot, tried=True)
+                    slot.child.when_available(lambda: self._inbox.put_nowait(again))
             case Call(work, done):
                 await self._answer(work, done)
 
@@ -330,7 +341,7 @@ class SupervisorProcess:
 
     async def _schedule(self, slot: Slot, reason: ExitReason) -> None:
         """Count a restart, stop who shares its fate, and set the timer; or give up."""
-        wait = self._budget.spend(slot.child.name, self._host.clock.now())
+        wait = self._budget.spend(slot.child.name, self._host.clock.now(), reason.incident)
         if wait is None:
             await self._give_up(slot, reason)
             return

@@ -7,7 +7,18 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
+from civitas.topology.links import transport_of
 from civitas.topology.loading import load, load_part
+from civitas.topology.members import boot_data, processes_of
 from civitas.topology.model import Topology
 
-__all__ = ["Topology", "build", "load", "load_part", "runtime_options"]
+__all__ = [
+    "Topology",
+    "boot_data",
+    "build",
+    "load",
+    "load_part",
+    "processes_of",
+    "runtime_options",
+    "transport_of",
+]

@@ -8,8 +8,14 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess
-from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
+from civitas.process import AgentProcess, RestartType
+from civitas.supervision import (
+    ChildSpec,
+    ConversationPool,
+    DynamicSupervisor,
+    Placed,
+    Supervisor,
+)
 from civitas.topology.keywords import keywords_of
 from civitas.topology.limits import beyond
 from civitas.topology.model import (
@@ -26,7 +32,7 @@ from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.yaml_reader import Path
 from civitas.transport import TRANSPORTS
 
-__all__ = ["build", "runtime_options"]
+__all__ = ["Builder", "build", "runtime_options"]
 
 
 def build(
@@ -50,7 +56,7 @@ def build(
             constructor it is meant for, or is not in this version yet. All of it in one text.
         StartFailed: A module or a constructor raised; `.cause` is what it raised.
     """
-    builder = _Builder(topology, agent_classes or {}, plugins or PluginManager())
+    builder = Builder(topology, agent_classes or {}, plugins or PluginManager())
     return builder.build(leave_out)
 
 
@@ -76,11 +82,19 @@ def runtime_options(
     return {key: value for key, value in options.items() if key not in leave_out}
 
 
-class _Builder:
+class Builder:
+    """Makes what a topology names.
+
+    Args:
+        topology: What `load` returned.
+        agent_classes: Short names for `type:`, for classes or for their paths.
+        plugins: The plugins of the runtime.
+    """
+
     def __init__(
         self,
         topology: Topology,
-        agent_classes: Mapping[str, type[AgentProcess]],
+        agent_classes: Mapping[str, type[AgentProcess] | str],
         plugins: PluginManager,
     ) -> None:
         self._topology = topology
@@ -90,6 +104,7 @@ class _Builder:
         self._problems: list[Problem] = []
 
     def build(self, leave_out: Collection[str]) -> Supervisor:
+        """Make the tree; see `build`."""
         self._problems = beyond(self._topology, TRANSPORTS)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
@@ -101,6 +116,18 @@ class _Builder:
         self._raise_problems()
         return root
 
+    def one(self, name: str) -> AgentProcess | ConversationPool:
+        """Make the agent or the pool `name`, for the process that hosts it."""
+        for path, _, entry in self._topology.walk():
+            if isinstance(entry, AgentEntry) and entry.name == name:
+                try:
+                    return _pooled(entry, self._agent(path, entry))
+                except _Wrong as wrong:
+                    raise topology_error(wrong.problems, self._source.file) from wrong.__cause__
+        raise ConfigurationError(
+            f"the topology of this process names no agent {name!r}; was the file changed since the root started?"
+        )
+
     def _raise_problems(self) -> None:
         if self._problems:
             raise topology_error(self._problems, self._source.file)
@@ -111,17 +138,24 @@ class _Builder:
             place = (*path, "children", i, child.kind)
             if isinstance(child.entry, SupervisorEntry):
                 children.append(self._supervisor(place, child.entry))
+            elif isinstance(child.entry, AgentEntry) and child.entry.process:
+                placed = child.entry
+                pool = isinstance(placed, ConversationPoolEntry)
+                children.append(
+                    Placed(
+                        placed.name,
+                        placed.process,
+                        "conversation_pool" if pool else "agent",
+                        RestartType.PERMANENT if pool else placed.restart,
+                    )
+                )
             elif isinstance(child.entry, AgentEntry):
                 try:
                     agent = self._agent(place, child.entry)
                 except _Wrong as wrong:
                     self._problems += wrong.problems
                     continue
-                if isinstance(child.entry, ConversationPoolEntry):
-                    options = child.entry.pool_keywords()
-                    children.append(ConversationPool(child.entry.name, agent, **options))
-                else:
-                    children.append(agent)
+                children.append(_pooled(child.entry, agent))
             elif isinstance(child.entry, DynamicSupervisorEntry):
                 name = child.entry.name
                 children.append(DynamicSupervisor(name, **child.entry.given("name")))
@@ -197,7 +231,8 @@ class _Builder:
         short = {**self._plugins.agent_types(), **self._agent_classes}
         place = (*path, "type")
         if name in short:
-            kind = short[name]
+            given = short[name]
+            kind = self._resolve(place, given) if isinstance(given, str) else given
         elif "." in name or ":" in name:
             kind = self._resolve(place, name)
         else:
@@ -232,6 +267,13 @@ class _Builder:
 
     def _wrong(self, path: Path, text: str) -> _Wrong:
         return _Wrong([self._source.problem(path, text)])
+
+
+def _pooled(entry: AgentEntry, agent: AgentProcess) -> AgentProcess | ConversationPool:
+    """The agent, or the pool that it is the template of."""
+    if isinstance(entry, ConversationPoolEntry):
+        return ConversationPool(entry.name, agent, **entry.pool_keywords())
+    return agent
 
 
 _HERE = ("type", "args", "process")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from civitas.topology.model import AgentEntry, Serializer, Topology
+from civitas.topology.model import AgentEntry, Topology
 from civitas.topology.problems import Problem, unknown_word
 
 __all__ = ["beyond"]
 
-_PLANNED = ("zmq", "nats")
+_PLANNED = ("nats",)
 _ADAPTERS_LATER = {"durable", "per_conversation"}
-_LATER = "which this version does not have yet"
+_LATER = "not in this version yet"
 
 
 def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
@@ -34,31 +34,18 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
         words = (*transports, *_PLANNED)
         found.append(problem(("transport", "type"), unknown_word("transport", kind, words)))
     else:
+        takes = ("address", "keys") if kind == "zmq" else ()
         for key in topology.transport.further:
-            text = f"unknown key {key!r}: the transport {kind!r} takes no keys beside 'type'"
-            found.append(problem(("transport", key), text))
-    if topology.serializer is Serializer.JSON:
-        found.append(
-            problem(
-                ("serializer",),
-                "'serializer: json' is for messages between OS processes, which need the ZMQ "
-                f"transport, {_LATER}; take the line out",
-            )
-        )
-    found += [
-        problem(
-            ("processes", name),
-            f"process {name!r} needs the ZMQ transport, {_LATER}; take it out of 'processes' "
-            "to run its agents in this process",
-        )
-        for name in topology.processes
-    ]
+            if key not in takes:
+                words = ("type", *takes)
+                found.append(
+                    problem(
+                        ("transport", key), unknown_word("key", key, words, f"transport {kind!r}")
+                    )
+                )
     for path, _, entry in topology.walk():
-        if isinstance(entry, AgentEntry) and entry.process:
-            text = f"'process: {entry.process}' of {entry.name!r} needs the ZMQ transport, {_LATER}"
-            found.append(
-                problem((*path, "process"), f"{text}; take the line out to run it in this process")
-            )
+        if isinstance(entry, AgentEntry) and entry.replicas > 1:
+            found.append(problem((*path, "replicas"), f"'replicas' is {_LATER}; take the line out"))
         if isinstance(entry, AgentEntry) and entry.wrap:
             for key in _ADAPTERS_LATER & entry.further.keys():
                 text = f"{key!r} is not in this version yet; take the line out"

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from civitas.errors import ConfigurationError
+from civitas.message import Serializer
 from civitas.process import Delivery, RestartType
 from civitas.process.options import check_name
 from civitas.supervision import BackoffPolicy, RestartStrategy
@@ -270,13 +271,6 @@ class RootEntry(SupervisorEntry):
 
 
 Named = AgentEntry | SupervisorEntry | DynamicSupervisorEntry | ConversationPoolEntry
-
-
-class Serializer(StrEnum):
-    """The wire format between OS processes."""
-
-    MSGPACK = "msgpack"
-    JSON = "json"
 
 
 class Topology(Entry):

@@ -12,8 +12,8 @@ from civitas.errors import ConfigurationError
 
 __all__ = ["TRANSPORTS", "check_transport"]
 
-TRANSPORTS = ("in_process",)
-_PLANNED = ("zmq", "nats")
+TRANSPORTS = ("in_process", "zmq")
+_PLANNED = ("nats",)
 
 
 def check_transport(name: str) -> str:
@@ -21,9 +21,7 @@ def check_transport(name: str) -> str:
     if name in TRANSPORTS:
         return name
     if name in _PLANNED:
-        raise ConfigurationError(
-            f"transport {name!r} is not in this version yet; use 'in_process' (all agents in one OS process)"
-        )
+        raise ConfigurationError(f"transport {name!r} is not in this version yet; use 'zmq'")
     near = difflib.get_close_matches(str(name), (*TRANSPORTS, *_PLANNED), 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ConfigurationError(

@@ -1,0 +1,59 @@
+"""Several OS processes as one system: who is there, what travels between them, and who watches whom.
+
+The root node runs the supervision tree and starts the others; a member hosts agents. Messages go from any node to any
+other directly. A supervisor does not know where its child runs: start, stop and exit are messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from civitas.cluster.child import RemoteChild
+from civitas.node import Node
+
+if TYPE_CHECKING:
+    from civitas.launch import ProcessOptions
+    from civitas.message import Serializer
+    from civitas.transport.contract import Transport
+
+__all__ = ["Processes", "RemoteChild", "make_root"]
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """The OS processes of a system beside the root.
+
+    Attributes:
+        options: How to start each, by name.
+        transport: Carries the frames of the root.
+        serializer: The format of messages between them.
+        boot_data: What each is told when it starts.
+    """
+
+    options: Mapping[str, ProcessOptions]
+    transport: Transport
+    serializer: Serializer
+    boot_data: Mapping[str, Any]
+
+
+def make_root(processes: Processes | None, **parts: Any) -> Node:
+    """The root node of a system, of one OS process or of several.
+
+    Args:
+        processes: The others; None where there is none.
+        **parts: Of `Node`.
+    """
+    if processes is None:
+        return Node("root", **parts)
+    # Imported here: a system of one OS process does without.
+    from civitas.cluster.root import RootNode
+
+    return RootNode(
+        processes=processes.options,
+        boot_data=processes.boot_data,
+        transport=processes.transport,
+        serializer=processes.serializer,
+        **parts,
+    )

@@ -1,0 +1,164 @@
+"""Agents that another node hosts, as the senders of this one see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from civitas.cluster.outbox import Outbox
+from civitas.errors import AgentTerminated
+from civitas.message import Message
+from civitas.process import Delivery, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Elsewhere", "ElsewherePool", "Facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every node knows of an agent, wherever it runs.
+
+    Attributes:
+        name: Its name.
+        node: The node that hosts it.
+        boot: The run of that node in which the agent was started; None while its process is down.
+        kind: `agent` or `conversation_pool`.
+        size: Its `mailbox_size`.
+        delivery: Its `delivery`.
+        max_deliveries: Its `max_deliveries`.
+        closed: Why it takes no messages; empty where it does.
+    """
+
+    name: str
+    node: str
+    boot: str | None = None
+    kind: str = "agent"
+    size: int = 1000
+    delivery: str = Delivery.AT_MOST_ONCE
+    max_deliveries: int = 3
+    closed: str = ""
+
+    def plain(self) -> list[Any]:
+        """As it travels."""
+        return [getattr(self, field) for field in self.__slots__]
+
+
+class Elsewhere:
+    """An agent that another node hosts. To a router it is what a `Cell` is: a mailbox with a name."""
+
+    __slots__ = ("_withdrawn", "facts", "mailbox", "name")
+
+    def __init__(
+        self,
+        facts: Facts,
+        post: Callable[[Message], None],
+        withdrawn: Callable[[Elsewhere, Message, bool], None],
+    ) -> None:
+        self.name = facts.name
+        self.facts = facts
+        self.mailbox = Outbox(facts.name, facts.size, post)
+        self._withdrawn = withdrawn
+
+    @property
+    def status(self) -> Status:
+        """What is known here of it; its supervisor knows more."""
+        if self.facts.closed:
+            return Status.STOPPED
+        return Status.RUNNING if self.mailbox.way_is_open else Status.RESTARTING
+
+    @property
+    def asking(self) -> Mapping[str, str]:
+        """Whom its handler waits for is known where it runs."""
+        return {}
+
+    @property
+    def shutdown_timeout(self) -> float | None:
+        """Its process looks after that."""
+        return 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it works is known where it runs."""
+        return False
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self.mailbox.way_is_open
+
+    def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
+        """Whoever asked is gone."""
+        self._withdrawn(self, message, reader_left)
+
+    def learn(self, facts: Facts) -> list[Message]:
+        """Take over what is known of it now.
+
+        Returns:
+            The messages that nobody will take any more.
+        """
+        self.facts = facts
+        self.mailbox.size = facts.size
+        left: list[Message] = []
+        if facts.closed:
+            was_open = self.mailbox.way_is_open
+            refused = self.mailbox.close(lambda: AgentTerminated(self.name, self.facts.closed))
+            # What was sent is refused by the process itself, or went down with it.
+            left = [] if was_open else refused
+        else:
+            self.mailbox.reopen()
+        return left
+
+
+class ElsewherePool:
+    """A conversation pool that another node hosts: each conversation has a mailbox of its own there, and so here."""
+
+    __slots__ = ("_conversations", "_post", "_withdrawn", "facts", "name")
+
+    def __init__(
+        self,
+        facts: Facts,
+        post: Callable[[Message], None],
+        withdrawn: Callable[[Elsewhere, Message, bool], None],
+    ) -> None:
+        self.name = facts.name
+        self.facts = facts
+        self._post = post
+        self._withdrawn = withdrawn
+        self._conversations: dict[str, Elsewhere] = {}
+
+    def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
+        """The process for a message of `conversation`."""
+        name = f"{self.name}/{conversation if conversation is not None else message_id}"
+        found = self._conversations.get(name)
+        if found is None:
+            facts = Facts(name, *self.facts.plain()[1:])
+            found = Elsewhere(facts, self._post, self._withdrawn)
+            found.learn(facts)
+            self._conversations[name] = found
+            if facts.boot is not None and not facts.closed:
+                found.mailbox.open_way()
+        return found
+
+    def all(self) -> Iterator[Elsewhere]:
+        """Its conversations that this node sent to; those with nothing on the way are forgotten."""
+        for name, each in list(self._conversations.items()):
+            if not len(each.mailbox) and not each.mailbox.waiting:
+                del self._conversations[name]
+            else:
+                yield each
+
+    def forget(self, each: Elsewhere) -> None:
+        """Nothing is on the way to a conversation."""
+        if not each.mailbox.waiting:
+            self._conversations.pop(each.name, None)
+
+    def learn(self, facts: Facts) -> list[Message]:
+        """Take over what is known of it now."""
+        self.facts = facts
+        left: list[Message] = []
+        for each in self.all():
+            left += each.learn(Facts(each.name, *facts.plain()[1:]))
+        return left

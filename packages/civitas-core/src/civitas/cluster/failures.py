@@ -1,0 +1,104 @@
+"""Errors and exit reasons as plain data, on their way from one node to another."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from civitas import errors
+from civitas.errors import CivitasError
+from civitas.process import ExitKind, ExitReason, Failure
+
+__all__ = ["RemoteTraceback", "dump_error", "dump_reason", "load_error", "load_reason", "node_down"]
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an error in another OS process, as the cause of that error here."""
+
+    def __str__(self) -> str:
+        return f"in another OS process:\n{self.args[0]}"
+
+
+def dump_error(error: BaseException) -> dict[str, Any]:
+    """`error` as plain data."""
+    failure = Failure.of(error)
+    plain: dict[str, Any] = {
+        "type": failure.error_type,
+        "text": failure.error_message,
+        "trace": failure.traceback,
+    }
+    if isinstance(error, CivitasError):
+        plain["facts"] = {key: _plain(value) for key, value in vars(error).items()}
+    return plain
+
+
+def load_error(plain: dict[str, Any]) -> Exception:
+    """The error that `dump_error` described: of the same class where that is ours or a builtin one."""
+    name, text = plain["type"], plain["text"]
+    facts: dict[str, Any] | None = plain.get("facts")
+    kind: Any = getattr(errors, name, None)
+    error: Exception
+    if facts is not None and isinstance(kind, type) and issubclass(kind, CivitasError):
+        error = kind.__new__(kind, text)
+        error.args = (text,)
+        vars(error).update({key: _fact(value) for key, value in facts.items()})
+    else:
+        error = _foreign(name, text)
+    if plain.get("trace"):
+        error.__cause__ = RemoteTraceback(plain["trace"])
+    return error
+
+
+def _foreign(name: str, text: str) -> Exception:
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(text)
+        except Exception:  # one that wants more arguments, such as UnicodeDecodeError
+            kind = None
+    return type(name, (Exception,), {})(text)  # type: ignore[no-any-return]
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseException):
+        return {"error": dump_error(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _fact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return load_error(value["error"])
+    return tuple(value) if isinstance(value, list) else value
+
+
+def dump_reason(reason: ExitReason) -> dict[str, Any]:
+    """An exit reason as plain data."""
+    failure = reason.failure
+    return {
+        "kind": str(reason.kind),
+        "failure": failure and [failure.error_type, failure.error_message, failure.traceback],
+        "headers": dict(reason.headers) if reason.headers else None,
+        "at": reason.at,
+    }
+
+
+def load_reason(plain: dict[str, Any]) -> ExitReason:
+    """The exit reason that `dump_reason` described."""
+    failure = plain["failure"]
+    return ExitReason(
+        ExitKind(plain["kind"]),
+        Failure(*failure) if failure else None,
+        plain["headers"],
+        plain["at"],
+    )
+
+
+def node_down(node: str, boot: str, why: str) -> ExitReason:
+    """The exit reason of each agent of a node that went away."""
+    return ExitReason(
+        ExitKind.NODE_DOWN,
+        Failure("NodeDown", f"its process {node!r} is down: {why}", ""),
+        incident=boot,
+    )

@@ -1,0 +1,73 @@
+"""What travels between two nodes, as frames: a kind, the boot id of the sender, and the fields of that kind.
+
+A peer that does not know a kind passes over it; fields are only ever added at the end. What a frame of an earlier run
+of a node says is known by its boot id, and passed over too.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+import msgpack
+
+from civitas.errors import ConfigurationError
+
+__all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
+
+CLUSTER_VERSION = 1
+"""Of these frames; nodes of one system must agree on it."""
+
+
+class Kind(IntEnum):
+    """The kinds of frames. Numbers are never given another meaning."""
+
+    HELLO = 1
+    """A node asks to join: what it is."""
+    WELCOME = 2
+    """The root takes it in: the names there are."""
+    REFUSED = 3
+    """The root does not take it in: why."""
+    INTRODUCE = 4
+    """The first frame to another member: name and address of the sender."""
+    MESSAGE = 10
+    """A message for an agent: its name, the message, and the way on which its asker waits."""
+    ANSWER = 11
+    """A reply: the id of the request, the reply."""
+    REFUSAL = 12
+    """There is no reply: the id of the request, the error."""
+    SETTLED = 13
+    """Messages that are finished, by id; their sender may forget them."""
+    WITHDRAW = 14
+    """Whoever asked is gone: the agent, the id of the request, whether it read a stream."""
+    CHUNK = 15
+    """A chunk of a stream: the id of the request, the chunk."""
+    ROOM = 16
+    """A reader took chunks: the id of the request, how many."""
+    PROBE = 17
+    """Does this wait lead back? The id of the ask, the node of its asker, the way so far."""
+    CALL = 20
+    """A call: its id, what to do, the arguments."""
+    RETURN = 21
+    """What became of a call: its id, whether it succeeded, the result or the error."""
+    CAST = 22
+    """A call that nobody waits for: what to do, the arguments."""
+
+
+def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
+    """Make a frame."""
+    frame: bytes = msgpack.packb((int(kind), boot, *fields))
+    return frame
+
+
+def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
+    """The kind, the sender's boot id, and the fields of a frame.
+
+    Raises:
+        ConfigurationError: It is no frame of ours.
+    """
+    try:
+        kind, boot, *fields = msgpack.unpackb(frame, strict_map_key=False)
+    except Exception as error:
+        raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
+    return kind, boot, fields

@@ -1,0 +1,368 @@
+"""A member: an OS process that hosts agents of a tree which the root runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+from civitas.cluster.elsewhere import Facts
+from civitas.cluster.failures import dump_reason
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.cluster.in_hand import InHand
+from civitas.cluster.node import ClusterNode
+from civitas.cluster.peers import Peer
+from civitas.errors import ConfigurationError, PayloadError
+from civitas.events import Event
+from civitas.message import Message, decode, encode
+from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
+from civitas.supervision import ConversationPool, ConversationPoolProcess
+
+__all__ = ["Maker", "MemberNode"]
+
+logger = logging.getLogger("civitas")
+
+
+class Maker(Protocol):
+    """Makes the agents of a member."""
+
+    def __call__(self, name: str) -> AgentProcess | ConversationPool:
+        """Make what the topology calls `name`; imports its module.
+
+        Raises:
+            BaseException: Whatever its module or constructor raises.
+        """
+
+
+class MemberNode(ClusterNode):
+    """A node that hosts agents for the root.
+
+    Args:
+        root: Where the root is reached.
+        token: Shows the root that this process is the one it started.
+        make: Makes the agents.
+        in_hand: Where to note what is in hand; None where nobody reads that.
+        **parts: Of `ClusterNode`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        root: str,
+        token: str,
+        make: Maker,
+        in_hand: Path | None,
+        **parts: Any,
+    ) -> None:
+        super().__init__(name, **parts)
+        self._root_address = root
+        self._token = token
+        self._make = make
+        self._in_hand = InHand(in_hand) if in_hand is not None else None
+        self._root: Peer | None = None
+        self._welcome: asyncio.Future[None] | None = None
+        self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
+        self._spawned: dict[str, AgentProcess] = {}
+        self.ended: asyncio.Future[str] | None = None
+        """Done when this node is to end, with the reason; empty where the root said so."""
+
+    # Life.
+
+    async def enter(self) -> None:
+        """Join the system.
+
+        Raises:
+            ConfigurationError: The root refused it.
+        """
+        self.ended = self.loop.create_future()
+        self._welcome = self.loop.create_future()
+        await self.transport.open(self.receive)
+        link = self.transport.connect(self._root_address, lambda: self.end("the root is gone"))
+        # Its boot id is not known before it answers.
+        self._root = Peer("root", "", self._root_address, link, self.boot)
+        link.send(
+            pack(
+                Kind.HELLO,
+                self.boot,
+                {
+                    "version": CLUSTER_VERSION,
+                    "civitas": version("civitas-core"),
+                    "name": self.name,
+                    "address": self.transport.address,
+                    "pid": os.getpid(),
+                    "token": self._token,
+                },
+            ),
+            urgent=True,
+        )
+        either: set[asyncio.Future[Any]] = {self._welcome, self.ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._welcome.done():
+            raise ConfigurationError(f"the root did not answer at {self._root_address}")
+        self._welcome.result()
+        for event_type in (
+            "dead_letter",
+            "started",
+            "crashed",
+            "restarted",
+            "terminated",
+            "gave_up",
+        ):
+            self.events.on(event_type, self._pass_on)
+
+    async def leave_system(self) -> None:
+        """Stop what is hosted, and leave."""
+        await asyncio.gather(*(each.stop() for each in self._hosted.values()))
+        for each in list(self._hosted.values()):
+            each.close(Status.TERMINATED, f"its process {self.name!r} ends")
+        if self._root is not None:
+            await self._root.link.flushed()
+        await self.close_links()
+        if self._in_hand is not None:
+            self._in_hand.close()
+
+    def end(self, why: str) -> None:
+        """Let this node end."""
+        if self.ended is not None and not self.ended.done():
+            self.ended.set_result(why)
+
+    def _pass_on(self, event: Event) -> None:
+        self._to_root().cast(
+            "event", event.type, event.name, event.node, event.reason, event.message, event.time
+        )
+
+    def _to_root(self) -> Peer:
+        assert self._root is not None
+        return self._root
+
+    # Frames.
+
+    def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
+        """Take a frame of the root before it is known, or of a member that was not announced yet."""
+        if kind == Kind.REFUSED:
+            if self._welcome is not None and not self._welcome.done():
+                self._welcome.set_exception(ConfigurationError(fields[0]))
+        elif kind == Kind.WELCOME and self._root is not None:
+            root = self._root
+            root.boot = boot
+            self.peers[boot] = self._by_name["root"] = root
+            for name, other, address in fields[0]["peers"]:
+                self._introduce(name, other, address)
+            for facts in fields[0]["facts"]:
+                self.learn(Facts(*facts))
+            if self._welcome is not None and not self._welcome.done():
+                self._welcome.set_result(None)
+        else:
+            super().receive_from_stranger(kind, boot, fields)
+
+    def _introduce(self, name: str, boot: str, address: str) -> None:
+        if boot in self.peers or boot == self.boot:
+            return
+        peer = self.meet(name, boot, address)
+        peer.signal(Kind.INTRODUCE, self.name, self.transport.address)
+
+    def meet(self, name: str, boot: str, address: str) -> Peer:
+        """Make a way to another node; what waited for it goes on its way."""
+        peer = super().meet(name, boot, address)
+        for each in self.elsewhere():
+            if each.facts.boot == boot and not each.facts.closed:
+                each.mailbox.open_way()
+        return peer
+
+    def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
+        """Do what the root says."""
+        match what:
+            case "facts":
+                self.learn(Facts(*arguments[0]))
+            case "forget":
+                self.unlearn(arguments[0])
+            case "met":
+                self._introduce(*arguments)
+            case "gone":
+                boot, why, in_hand = arguments
+                self.part(boot, why, in_hand)
+            case "hold" if arguments[0] in self._hosted:
+                self._hosted[arguments[0]].wait_for_restart()
+            case "close" if arguments[0] in self._hosted:
+                name, why = arguments
+                self._hosted[name].close(Status.STOPPED, why)
+            case "discard":
+                child = self._hosted.pop(arguments[0], None)
+                self._spawned.pop(arguments[0], None)
+                if child is not None:
+                    child.discard()
+            case "end":
+                self.end("")
+            case _:
+                super().told(peer, what, arguments)
+
+    async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
+        """Do what the root calls for."""
+        match what:
+            case "start":
+                return await self._start(*arguments)
+            case "stop":
+                child = self._hosted.get(arguments[0])
+                if child is not None:
+                    await child.stop()
+                return None
+            case "drain":
+                worked = self.is_sending() or any(cell.busy for cell in self.registry.values())
+                await self.drained()
+                return worked
+        return await super().serve(peer, what, arguments)
+
+    # Hosting.
+
+    async def _start(self, name: str, run: int, spec: Mapping[str, Any]) -> dict[str, Any]:
+        child = self._hosted.get(name)
+        if child is None:
+            child = self._hosted[name] = self._host(name, spec)
+        await child.start(lambda reason: self._exited(name, run, reason))
+        template = (
+            child.pool.child if isinstance(child, ConversationPoolProcess) else child.template
+        )
+        options = template._civitas_options
+        return {
+            "restart": child.restart,
+            "size": options.mailbox_size,
+            "delivery": options.delivery,
+            "max_deliveries": options.max_deliveries,
+        }
+
+    def _host(self, name: str, spec: Mapping[str, Any]) -> Cell | ConversationPoolProcess:
+        self.unlearn(name)
+        made: AgentProcess | ConversationPool
+        recipe = spec.get("recipe")
+        if name in self._spawned:
+            made = self._spawned[name]
+        elif recipe is not None:
+            made = _follow(recipe)
+        else:
+            made = self._make(name)
+        if isinstance(made, ConversationPool):
+            return ConversationPoolProcess(made, self, None)
+        cell = self.registry[name] = Cell(made, self, name)
+        return cell
+
+    def _exited(self, name: str, run: int, reason: ExitReason) -> None:
+        self._to_root().cast("exited", name, run, dump_reason(reason))
+
+    # For processes.
+
+    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
+        """Start `agent` in this process, under a dynamic supervisor of the tree."""
+        recipe = _recipe(agent)
+        self._spawned[agent.name] = agent
+        try:
+            await self.calls.call(self._to_root(), "spawn", sender.name, supervisor, recipe)
+        except BaseException:
+            if agent.name not in self._hosted:
+                self._spawned.pop(agent.name, None)
+            raise
+
+    async def store_call(self, what: str, *arguments: Any) -> Any:
+        """Use the store of the root."""
+        raw = await self.calls.call(self._to_root(), "store", what, encode(list(arguments)))
+        return decode(raw)
+
+    async def terminate(self, sender: Incarnation, name: str) -> bool:
+        """End an agent that was spawned; False where it is not there."""
+        ended: bool = await self.calls.call(self._to_root(), "terminate", sender.name, name)
+        return ended
+
+    def monitor(self, watcher: Incarnation, target: str) -> str:
+        """Tell `watcher` when the running incarnation of `target` exits."""
+        if isinstance(self.registry.get(target), Cell):
+            return super().monitor(watcher, target)
+        monitor = self._monitors.add(watcher.name, target)
+        self._monitors.remove(monitor.ref)
+        self._to_root().cast("monitor", monitor.ref, watcher.name, target)
+        return monitor.ref
+
+    def demonitor(self, ref: str) -> None:
+        """End a monitor."""
+        super().demonitor(ref)
+        self._to_root().cast("demonitor", ref)
+
+    def take_in_hand(self, agent: str, message: Message) -> None:
+        """Note it where the root can read it, should this process die."""
+        if self._in_hand is not None and message.id in self.foreign:
+            self._in_hand.take(message.id)
+
+    def settle(self, message: Message) -> None:
+        """An agent here has finished with a message."""
+        if self._in_hand is not None:
+            self._in_hand.drop(message.id)
+        super().settle(message)
+
+    # Names that are so new that nobody told of them: the root knows.
+
+    async def send(self, sender: Incarnation | None, to: str, *rest: Any) -> None:
+        """Hand a message to the agent `to`."""
+        await self._look_up(to)
+        await super().send(sender, to, *rest)
+
+    async def ask(self, sender: Incarnation | None, to: str, *rest: Any) -> Message:
+        """Hand a message to the agent `to` and wait for its answer."""
+        await self._look_up(to)
+        return await super().ask(sender, to, *rest)
+
+    async def stream(
+        self, sender: Incarnation | None, to: str, *rest: Any
+    ) -> AsyncGenerator[Message, None]:
+        """Hand a message to the agent `to` and yield what it emits, then its answer."""
+        await self._look_up(to)
+        stream = super().stream(sender, to, *rest)
+        try:
+            async for message in stream:
+                yield message
+        finally:
+            await stream.aclose()
+
+    async def _look_up(self, name: str) -> None:
+        if self.registry.knows(name):
+            return
+        facts = await self.calls.call(self._to_root(), "whereis", str(name))
+        if facts is not None:
+            self.learn(Facts(*facts))
+
+
+def _recipe(agent: AgentProcess) -> dict[str, Any]:
+    """How to make a spawned agent again, should its process die.
+
+    Raises:
+        ConfigurationError: It cannot be made anew by what can be sent.
+    """
+    kind = type(agent)
+    args, keywords = agent._civitas_call
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    try:
+        encode([list(args), dict(keywords)], "arguments")
+    except PayloadError as error:
+        raise ConfigurationError(
+            f"{agent.name!r} cannot be spawned from an OS process of its own: {error}. "
+            "Its process may have to be started again, so the arguments must be data that can be sent"
+        ) from error
+    if "<locals>" in path:
+        raise ConfigurationError(
+            f"{agent.name!r} cannot be spawned from an OS process of its own: its class {path} is made in a function; "
+            "define it in a module"
+        )
+    return {"name": agent.name, "class": path, "args": list(args), "keywords": dict(keywords)}
+
+
+def _follow(recipe: Mapping[str, Any]) -> AgentProcess:
+    import importlib
+
+    module, _, name = recipe["class"].partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    agent: AgentProcess = found(*recipe["args"], **recipe["keywords"])
+    return agent

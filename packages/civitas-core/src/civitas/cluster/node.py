@@ -1,0 +1,455 @@
+"""One OS process of a system of several: moves messages between its agents and those of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
+from civitas.cluster.failures import dump_error, load_error
+from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.peers import Calls, Peer
+from civitas.errors import (
+    AgentTerminated,
+    AskCycle,
+    ConfigurationError,
+    DeliveryError,
+    HandlerFailed,
+    NodeDown,
+    UnknownAgent,
+)
+from civitas.message import Message, Serializer, dumps, loads
+from civitas.node import AHEAD, Node
+from civitas.process import Cell, Delivery
+from civitas.transport.contract import Transport
+
+__all__ = ["ClusterNode"]
+
+logger = logging.getLogger("civitas")
+
+_CHUNKS_AT_ONCE = 10
+"""A reader tells of so many chunks it took at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreign:
+    """A message of another node that an agent of this one has."""
+
+    boot: str
+    cell: Cell | None
+    message: Message
+
+
+class ClusterNode(Node):
+    """What the root and the members have in common: the messages.
+
+    Args:
+        name: Of the node.
+        transport: Carries the frames.
+        serializer: The format of messages.
+        **parts: Of `Node`.
+    """
+
+    def __init__(
+        self, name: str, *, transport: Transport, serializer: Serializer, **parts: Any
+    ) -> None:
+        super().__init__(name, **parts)
+        self.boot = uuid.uuid4().hex[:16]
+        self.transport = transport
+        self.peers: dict[str, Peer] = {}
+        """The other nodes, by boot id."""
+        self.calls = Calls()
+        self._serializer = serializer
+        self._by_name: dict[str, Peer] = {}
+        self._sent: dict[str, Elsewhere] = {}
+        """Where a message stands that another node is not finished with, by its id."""
+        self._settled: dict[str, list[str]] = {}
+        """Foreign messages that are finished since the last turn of the loop, by boot id."""
+        self._windows: dict[str, asyncio.Semaphore] = {}
+        """How many chunks may still be sent to a reader elsewhere, by the id of its request."""
+        self._taken: dict[str, int] = {}
+        """How many chunks a reader here took that the producer does not know of, by the id of the request."""
+
+    # Peers.
+
+    def meet(self, name: str, boot: str, address: str) -> Peer:
+        """Make a way to another node."""
+        link = self.transport.connect(address, lambda: self.unreachable(boot))
+        peer = self.peers[boot] = self._by_name[name] = Peer(name, boot, address, link, self.boot)
+        return peer
+
+    def unreachable(self, boot: str) -> None:
+        """Another node could not be reached for `node_timeout`."""
+
+    def part(self, boot: str, why: str, in_hand: Iterable[str] = ()) -> None:
+        """A node is gone for good: nothing that was sent to it will be answered.
+
+        Args:
+            boot: Which run of it.
+            why: What happened to it.
+            in_hand: The ids of the messages that its agents were handling.
+        """
+        peer = self.peers.pop(boot, None)
+        if peer is None:
+            return
+        if self._by_name.get(peer.name) is peer:
+            del self._by_name[peer.name]
+        peer.link.close()
+        self.calls.lost(peer, why)
+        for each in self.elsewhere():
+            if each.facts.boot == boot:
+                self._lost_with(each, peer.name, why, in_hand)
+        for id, foreign in list(self.foreign.items()):
+            if foreign.boot == boot:
+                if foreign.cell is not None:
+                    foreign.cell.withdraw(foreign.message)
+                self._end_window(id)
+
+    def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Iterable[str]) -> None:
+        box = each.mailbox
+        box.close_way()
+        if each.facts.delivery == Delivery.AT_LEAST_ONCE:
+            for id in in_hand:
+                message = box.given(id, each.facts.max_deliveries)
+                if message is not None:
+                    self._sent.pop(id, None)
+                    self.refuse_here(
+                        message,
+                        HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}"),
+                    )
+                    self.dead_letter(message, "max_deliveries")
+            return
+        for message in box.clear():
+            self._sent.pop(message.id, None)
+            self.refuse_here(message, NodeDown(each.name, node, why))
+            self.dead_letter(message, "node_down")
+
+    def is_sending(self) -> bool:
+        """Whether another node is not finished with something that this one sent."""
+        return any(len(each.mailbox) for each in self.elsewhere())
+
+    async def drained(self) -> None:
+        """Wait until no agent here works, and none elsewhere on what was sent from here."""
+        await super().drained()
+        for each in list(self.elsewhere()):
+            await each.mailbox.drained()
+
+    # Who is elsewhere.
+
+    def elsewhere(self) -> Iterable[Elsewhere]:
+        """The agents of other nodes that this one knows, conversations included."""
+        for each in list(self.registry.values()):
+            if isinstance(each, Elsewhere):
+                yield each
+        for pool in list(self.registry.pools.values()):
+            if isinstance(pool, ElsewherePool):
+                yield from pool.all()
+
+    def learn(self, facts: Facts) -> None:
+        """Take over what is known now of an agent that another node hosts."""
+        if facts.node == self.name:
+            return
+        known: Elsewhere | ElsewherePool | None
+        if facts.kind == "conversation_pool":
+            pool = self.registry.pools.get(facts.name)
+            known = pool if isinstance(pool, ElsewherePool) else None
+            if known is None:
+                known = ElsewherePool(facts, self._post, self._withdrawn)
+                self.registry.pools[facts.name] = known
+        else:
+            cell = self.registry.get(facts.name)
+            known = cell if isinstance(cell, Elsewhere) else None
+            if known is None:
+                known = Elsewhere(facts, self._post, self._withdrawn)
+                self.registry[facts.name] = known
+        for message in known.learn(facts):
+            self._sent.pop(message.id, None)
+            self.refuse_here(message, AgentTerminated(facts.name, facts.closed))
+            self.dead_letter(message, "terminated")
+        if facts.boot in self.peers and not facts.closed:
+            boxes = known.all() if isinstance(known, ElsewherePool) else (known,)
+            for each in boxes:
+                if not each.mailbox.way_is_open:
+                    each.mailbox.open_way()
+
+    def unlearn(self, name: str) -> None:
+        """The name of an agent of another node is gone."""
+        if isinstance(self.registry.get(name), Elsewhere):
+            del self.registry[name]
+        if isinstance(self.registry.pools.get(name), ElsewherePool):
+            del self.registry.pools[name]
+
+    # Messages to other nodes.
+
+    def _post(self, message: Message) -> None:
+        """Send a message on its way; where its process is gone it stays in its outbox."""
+        each = self._recipient(message)
+        peer = self.peers.get(each.facts.boot or "")
+        if peer is None:
+            return
+        self._sent[message.id] = each
+        asker = None
+        if message.reply_to is not None and message.sender is not None:
+            sender = self.registry.get(message.sender)
+            if sender is not None and message.id in sender.asking:
+                asker = message.sender
+        peer.send(Kind.MESSAGE, message.recipient, dumps(message, self._serializer), asker)
+
+    def _recipient(self, message: Message) -> Elsewhere:
+        each = self.registry.route(message.recipient, message.conversation, message.id)
+        assert isinstance(each, Elsewhere)  # only those have an outbox
+        return each
+
+    def _withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
+        peer = self.peers.get(each.facts.boot or "")
+        if peer is not None and message.id in self._sent:
+            peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
+        elif reader_left and each.mailbox.withdraw(message):
+            self.dead_letter(message, "no_reader")
+
+    def answer(self, request: Message, reply: Message) -> None:
+        """Hand `reply` to whoever waits for an answer to `request`, wherever that is."""
+        if request.reply_to is None or request.reply_to == self.name:
+            super().answer(request, reply)
+            return
+        self._end_window(request.id)
+        peer = self._by_name.get(request.reply_to)
+        if peer is None:
+            self.dead_letter(reply, "late_reply")
+        else:
+            peer.send(Kind.ANSWER, request.id, dumps(reply, self._serializer))
+
+    def refuse(self, request: Message, error: DeliveryError) -> None:
+        """Tell whoever waits for an answer to `request` that there is none, and why."""
+        if request.reply_to is None or request.reply_to == self.name:
+            super().refuse(request, error)
+            return
+        self._end_window(request.id)
+        peer = self._by_name.get(request.reply_to)
+        if peer is not None:
+            peer.send(Kind.REFUSAL, request.id, dump_error(error))
+
+    def refuse_here(self, request: Message, error: DeliveryError) -> None:
+        """The same for a request of this node."""
+        super().refuse(request, error)
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Count and report a message that nobody will handle; nobody is to send it again."""
+        super().dead_letter(message, reason)
+        self.settle(message)
+
+    def settle(self, message: Message) -> None:
+        """An agent here has finished with a message: its sender may forget it."""
+        foreign = self.foreign.pop(message.id, None)
+        if foreign is None or foreign.boot not in self.peers:
+            return
+        if not self._settled:
+            self.loop.call_soon(self._tell_settled)
+        self._settled.setdefault(foreign.boot, []).append(message.id)
+
+    def _tell_settled(self) -> None:
+        settled, self._settled = self._settled, {}
+        for boot, ids in settled.items():
+            if boot in self.peers:
+                self.peers[boot].send(Kind.SETTLED, ids)
+
+    async def emit(self, request: Message, chunk: Message) -> None:
+        """Hand a chunk to whoever reads the stream that `request` began, wherever that is."""
+        if request.reply_to == self.name or not request.wants_chunks:
+            await super().emit(request, chunk)
+            return
+        window = self._windows.setdefault(request.id, asyncio.Semaphore(AHEAD))
+        await window.acquire()
+        peer = self._by_name.get(request.reply_to or "")
+        if peer is None:
+            self.dead_letter(chunk, "no_reader")
+        else:
+            peer.send(Kind.CHUNK, request.id, dumps(chunk, self._serializer))
+
+    def _end_window(self, request_id: str) -> None:
+        window = self._windows.pop(request_id, None)
+        if window is not None:
+            for _ in range(AHEAD):  # who waits for a reader that is gone
+                window.release()
+
+    # What comes from other nodes.
+
+    def receive(self, frame: bytes) -> None:
+        """Take a frame; one that makes no sense is logged and passed over."""
+        try:
+            kind, boot, fields = unpack(frame)
+            peer = self.peers.get(boot)
+            if peer is None:
+                self.receive_from_stranger(kind, boot, fields)
+            else:
+                self.receive_from(peer, kind, fields)
+        except Exception:
+            logger.exception("node %r: a frame of another node could not be handled", self.name)
+
+    def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
+        """Take a frame of a node that this one has not met, or that is gone."""
+        if kind == Kind.INTRODUCE:
+            name, address = fields[:2]
+            self.meet(name, boot, address)
+
+    def receive_from(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take a frame of another node; a kind that is not known comes from a newer one and is passed over."""
+        match kind:
+            case Kind.CALL:
+                id, what, arguments = fields[:3]
+                self.calls.serve(peer, id, lambda: self.serve(peer, what, arguments))
+            case Kind.RETURN:
+                self.calls.returned(*fields[:3])
+            case Kind.CAST:
+                self.told(peer, fields[0], fields[1])
+            case Kind.MESSAGE | Kind.WITHDRAW | Kind.ROOM:
+                self._receive_request(peer, kind, fields)
+            case Kind.ANSWER | Kind.REFUSAL | Kind.SETTLED | Kind.CHUNK:
+                self._receive_result(peer, kind, fields)
+            case Kind.PROBE:
+                self._probe(*fields[:4])
+
+    def _receive_request(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take what somebody elsewhere wants of an agent here."""
+        match kind:
+            case Kind.MESSAGE:
+                self._take(peer, *fields[:3])
+            case Kind.WITHDRAW:
+                foreign = self.foreign.get(fields[1])
+                if foreign is not None and foreign.cell is not None:
+                    foreign.cell.withdraw(foreign.message, reader_left=fields[2])
+            case Kind.ROOM:
+                window = self._windows.get(fields[0])
+                if window is not None:
+                    for _ in range(fields[1]):
+                        window.release()
+
+    def _receive_result(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take what became of something that was sent from here."""
+        match kind:
+            case Kind.SETTLED:
+                for id in fields[0]:
+                    each = self._sent.pop(id, None)
+                    if each is not None:
+                        each.mailbox.settled(id)
+            case Kind.ANSWER:
+                reply = loads(fields[1])
+                if not self._asks.answer(fields[0], reply):
+                    super().dead_letter(reply, "late_reply")
+            case Kind.REFUSAL:
+                error = load_error(fields[1])
+                if isinstance(error, DeliveryError):
+                    self._asks.answer(fields[0], error)
+            case Kind.CHUNK:
+                self._take_chunk(peer, fields[0], loads(fields[1]))
+
+    async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
+        """Do what another node calls for."""
+        raise ConfigurationError(f"node {self.name!r} does not know the call {what!r}")
+
+    def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
+        """Do what another node says; what is not known comes from a newer one and is passed over."""
+
+    def _take(self, peer: Peer, to: str, raw: bytes, asker: str | None) -> None:
+        message = loads(raw)
+        try:
+            cell = self.registry.route(to, message.conversation, message.id)
+            if not isinstance(cell, Cell):
+                raise UnknownAgent(to)  # it was here when it was sent
+            self.foreign[message.id] = _Foreign(peer.boot, cell, message)
+            if asker is not None:
+                circle = self._follow(message.id, peer.name, [asker, cell.name])
+                if circle is not None:
+                    raise AskCycle(circle[0])
+            if not cell.mailbox.offer(message):
+                cell.mailbox.push(message)  # its sender holds to the bound
+        except DeliveryError as error:
+            self.foreign.setdefault(message.id, _Foreign(peer.boot, None, message))
+            self.refuse(message, error)
+            if isinstance(error, AskCycle):
+                self.settle(message)
+            else:
+                self.dead_letter(
+                    message, "unknown" if isinstance(error, UnknownAgent) else "terminated"
+                )
+
+    def _take_chunk(self, peer: Peer, request_id: str, chunk: Message) -> None:
+        chunks = self._streams.get(request_id)
+        if chunks is None:
+            super().dead_letter(chunk, "no_reader")
+            return
+
+        def taken() -> None:
+            count = self._taken.get(request_id, 0) + 1
+            if count < _CHUNKS_AT_ONCE:
+                self._taken[request_id] = count
+            else:
+                self._taken.pop(request_id, None)
+                peer.signal(Kind.ROOM, request_id, count)
+
+        chunks.push(chunk, taken)
+
+    # Asks that would wait for themselves, over several nodes: edge chasing (Chandy, Misra and Haas 1983). The ask that
+    # closes a circle finds all its other edges there, so it is found out whoever was last. An edge is the id of an ask:
+    # who answered already has it no more, though its answer may still be on the way.
+
+    def _probe(self, ask_id: str, node: str, path: list[str], edge: str) -> None:
+        if edge not in self.foreign:
+            return
+        if path[0] == path[-1]:
+            self._closes(ask_id, path)
+        elif (circle := self._follow(ask_id, node, path)) is not None:
+            path, edge = circle
+            if node == self.name:
+                self._closes(ask_id, path)
+            elif (peer := self._by_name.get(node)) is not None:
+                peer.signal(Kind.PROBE, ask_id, node, path, edge)
+
+    def _follow(self, ask_id: str, node: str, path: list[str]) -> tuple[list[str], str] | None:
+        """Whether the last of `path`, an agent of this node, waits for the first.
+
+        Edges that lead to other nodes are followed there.
+
+        Args:
+            ask_id: Of the ask that may close a circle.
+            node: Of its asker.
+            path: From its asker on, who waits for whom.
+
+        Returns:
+            The circle and its last edge.
+        """
+        last = self.registry.get(path[-1])
+        for edge, name in tuple(last.asking.items()) if last is not None else ():
+            if name == path[0]:
+                return [*path, name], edge
+            if name in path:
+                continue
+            found = self.registry.get(name)
+            if isinstance(found, Elsewhere):
+                peer = self.peers.get(found.facts.boot or "")
+                if peer is not None:
+                    peer.signal(Kind.PROBE, ask_id, node, [*path, name], edge)
+            elif circle := self._follow(ask_id, node, [*path, name]):
+                return circle
+        return None
+
+    def _closes(self, ask_id: str, circle: list[str]) -> None:
+        """An ask of this node would wait for itself."""
+        each = self._sent.get(ask_id)
+        if each is not None and self._asks.answer(ask_id, AskCycle(circle)):
+            peer = self.peers.get(each.facts.boot or "")
+            if peer is not None:
+                peer.send(Kind.WITHDRAW, each.name, ask_id, True)
+
+    async def close_links(self) -> None:
+        """Leave the other nodes."""
+        await self.calls.close()
+        for peer in self.peers.values():
+            peer.link.close()
+        self.peers.clear()
+        self._by_name.clear()
+        await self.transport.close()

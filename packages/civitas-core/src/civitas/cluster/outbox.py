@@ -1,0 +1,127 @@
+"""What one node has sent to one agent of another and is not finished there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from civitas.message import Message
+from civitas.process import Mailbox
+
+if TYPE_CHECKING:
+    from civitas.process.mailbox import Wake
+
+__all__ = ["Outbox"]
+
+
+class Outbox(Mailbox):
+    """The far end of a mailbox, for the senders of one node.
+
+    A message stands in it from `send` until the agent has finished with it. That is the flow control: who finds as many
+    messages unfinished as the mailbox holds, and one in hand, waits here, and delays nobody else on the connection. And
+    it is what makes redelivery possible: what stands here when the other process dies is known.
+
+    The bound is for each sending OS process; senders of one process wait in line, as at any mailbox.
+
+    Args:
+        owner: Name of the agent, for errors.
+        size: How many messages its mailbox holds.
+        post: Sends a message on its way.
+    """
+
+    __slots__ = ("_given", "_post", "_way_is_open")
+
+    def __init__(self, owner: str, size: int, post: Callable[[Message], None]) -> None:
+        super().__init__(owner, size)
+        self._post = post
+        self._way_is_open = False
+        self._given: dict[str, int] = {}
+        """How many incarnations were given a message and lost their process with it in hand."""
+
+    def offer(self, message: Message, wake: Wake | None = None) -> bool:
+        """Put without waiting; see `Mailbox.offer`."""
+        if self._closed is not None:
+            raise self._closed()
+        if self._senders or len(self._queue) > self.size:  # one more than the mailbox: that in hand
+            return False
+        self._accept(message)
+        return True
+
+    def push(self, message: Message) -> None:
+        """Put whatever the size: a signal of the system, which must not wait."""
+        if self._closed is None:
+            self._accept(message)
+
+    def _accept(self, message: Message) -> None:
+        self._queue.append(message)
+        if self._way_is_open:
+            self._post(message)
+
+    def _admit(self) -> None:
+        senders = self._senders
+        while senders and len(self._queue) <= self.size:
+            room, message = senders.popleft()
+            if not room.done():
+                self._accept(message)
+                room.set_result(None)
+        if not self._queue:
+            self._tell_drained()
+
+    @property
+    def idle(self) -> bool:
+        """Whether the agent is finished with everything that was sent to it."""
+        return not self._queue and not self.waiting
+
+    def settled(self, message_id: str) -> None:
+        """The agent has finished with a message."""
+        queue = self._queue
+        if queue and queue[0].id == message_id:  # as they are handled in order, it nearly always is
+            queue.popleft()
+        else:
+            for message in queue:
+                if message.id == message_id:
+                    queue.remove(message)
+                    break
+            else:
+                return
+        if self._given:
+            self._given.pop(message_id, None)
+        self._admit()
+
+    def open_way(self) -> None:
+        """Its process is there: send what waited for that, in order."""
+        self._way_is_open = True
+        for message in self._queue:
+            self._post(message)
+
+    def close_way(self) -> None:
+        """Its process is gone: keep what comes from now on."""
+        self._way_is_open = False
+
+    @property
+    def way_is_open(self) -> bool:
+        """Whether what is put in is sent at once."""
+        return self._way_is_open
+
+    def given(self, message_id: str, at_most: int) -> Message | None:
+        """The process died with this message in hand.
+
+        Args:
+            message_id: Its id.
+            at_most: How many incarnations may be given it.
+
+        Returns:
+            The message, where it is given up for that; else None, and it stays.
+        """
+        for place, message in enumerate(self._queue):
+            if message.id != message_id:
+                continue
+            times = self._given.get(message_id, 0) + 1
+            if times >= at_most:
+                self._given.pop(message_id, None)
+                del self._queue[place]
+                return message
+            self._given[message_id] = times
+            self._queue[place] = message.again(message.attempt + 1)
+            return None
+        return None

@@ -1,0 +1,110 @@
+"""The other nodes of the system, as one of them sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from civitas.cluster.failures import dump_error, load_error
+from civitas.cluster.frames import Kind, pack
+from civitas.errors import NodeDown
+from civitas.transport.contract import Link
+
+__all__ = ["Calls", "Peer"]
+
+
+class Peer:
+    """Another node, in one of its runs.
+
+    Args:
+        name: Of the node.
+        boot: Names the run: a restarted process is another peer.
+        link: The way to it.
+        own_boot: Stands in each frame, so that the peer knows who speaks.
+    """
+
+    def __init__(self, name: str, boot: str, address: str, link: Link, own_boot: str) -> None:
+        self.name = name
+        self.boot = boot
+        self.address = address
+        self.link = link
+        self._own_boot = own_boot
+
+    def send(self, kind: Kind, *fields: Any) -> None:
+        """Send what belongs to messages: frames of this sort keep their order."""
+        self.link.send(pack(kind, self._own_boot, *fields))
+
+    def signal(self, kind: Kind, *fields: Any) -> None:
+        """Send what must not wait behind messages; frames of this sort keep their order, too."""
+        self.link.send(pack(kind, self._own_boot, *fields), urgent=True)
+
+    def cast(self, what: str, *arguments: Any) -> None:
+        """Tell it to do something, and do not wait for that."""
+        self.signal(Kind.CAST, what, list(arguments))
+
+
+class Calls:
+    """Calls from one node to another that wait for a result, and those that came from others."""
+
+    def __init__(self) -> None:
+        self._ids: Iterator[int] = itertools.count(1)
+        self._waiting: dict[int, tuple[Peer, asyncio.Future[Any]]] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def call(self, peer: Peer, what: str, *arguments: Any) -> Any:
+        """Let `peer` do something.
+
+        Returns:
+            Its result.
+
+        Raises:
+            NodeDown: It went away before it had answered.
+            Exception: What it raised.
+        """
+        id = next(self._ids)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[id] = (peer, future)
+        try:
+            peer.signal(Kind.CALL, id, what, list(arguments))
+            return await future
+        finally:
+            self._waiting.pop(id, None)
+
+    def returned(self, id: int, succeeded: bool, result: Any) -> None:
+        """What became of a call."""
+        _, future = self._waiting.get(id, (None, None))
+        if future is None or future.done():
+            return
+        if succeeded:
+            future.set_result(result)
+        else:
+            future.set_exception(load_error(result))
+
+    def lost(self, peer: Peer, why: str) -> None:
+        """A peer went away: nobody answers what was called there."""
+        for other, future in list(self._waiting.values()):
+            if other is peer and not future.done():
+                future.set_exception(NodeDown(peer.name, peer.name, why))
+
+    def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
+        """Do what `peer` called for, and tell it what became of that."""
+        task = asyncio.get_running_loop().create_task(self._serve(peer, id, work))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            result = await work()
+        except Exception as error:
+            peer.signal(Kind.RETURN, id, False, dump_error(error))
+        else:
+            peer.signal(Kind.RETURN, id, True, result)
+
+    async def close(self) -> None:
+        """End what is still being done for others."""
+        for task in self._serving:
+            task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving)

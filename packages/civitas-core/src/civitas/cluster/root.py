@@ -1,0 +1,447 @@
+"""The root node: runs the supervision tree, and starts and watches the other OS processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from civitas.cluster.child import RemoteChild
+from civitas.cluster.elsewhere import Facts
+from civitas.cluster.failures import load_reason, node_down
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.cluster.in_hand import read_in_hand
+from civitas.cluster.node import ClusterNode
+from civitas.cluster.peers import Peer
+from civitas.errors import ConfigurationError, NodeDown, StartFailed
+from civitas.events import Event
+from civitas.launch import Exit, OsProcess, ProcessOptions
+from civitas.message import decode, encode
+from civitas.process import AgentProcess
+from civitas.supervision import ConversationPoolProcess, Parent, Placed
+
+__all__ = ["RootNode"]
+
+logger = logging.getLogger("civitas")
+
+_LAST_WORDS = 5.0
+"""Seconds for a process to end by itself when the runtime stops, after its agents did."""
+
+
+@dataclass(eq=False)
+class _Member:
+    """Another OS process of the topology, whether it runs or not."""
+
+    name: str
+    options: ProcessOptions
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    process: OsProcess | None = None
+    peer: Peer | None = None
+    pid: int | None = None
+    was_up: bool = False
+    arriving: asyncio.Future[Peer] | None = None
+    """Set while somebody waits for it to join."""
+    starting: asyncio.Task[Peer] | None = None
+
+
+class RootNode(ClusterNode):
+    """The root node of a system of several OS processes.
+
+    Args:
+        processes: The others, by name.
+        boot_data: What each is told when it is started, as plain data.
+        **parts: Of `ClusterNode`.
+    """
+
+    def __init__(
+        self,
+        *,
+        processes: Mapping[str, ProcessOptions],
+        boot_data: Mapping[str, Any],
+        **parts: Any,
+    ) -> None:
+        super().__init__("root", **parts)
+        self._members = {name: _Member(name, each) for name, each in processes.items()}
+        self._boot_data = boot_data
+        self._facts: dict[str, Facts] = {}
+        self._children: dict[str, RemoteChild] = {}
+        self._watching: set[asyncio.Task[Any]] = set()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._ending = False
+
+    # Life.
+
+    async def assemble(self) -> None:
+        """Start every process and wait until each is ready.
+
+        Raises:
+            StartFailed: One did not start.
+        """
+        self._ending = False
+        self._folder = tempfile.TemporaryDirectory(prefix="civitas-")
+        await self.transport.open(self.receive)
+        try:
+            async with asyncio.TaskGroup() as starts:
+                for name in self._members:
+                    starts.create_task(self.ready(name))
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+
+    async def dismiss(self) -> None:
+        """End every process, and leave none behind."""
+        self._ending = True
+        for member in self._members.values():
+            if member.starting is not None:
+                member.starting.cancel()
+            if member.peer is not None:
+                member.peer.cast("end")
+        running = [
+            member.process.end(_LAST_WORDS)
+            for member in self._members.values()
+            if member.process is not None
+        ]
+        await asyncio.gather(*running)
+        if self._watching:
+            await asyncio.wait(self._watching)
+        for member in self._members.values():
+            member.peer = None
+            member.was_up = False
+        await self.close_links()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    # Members.
+
+    def is_up(self, name: str) -> bool:
+        """Whether a process is there."""
+        return self._members[name].peer is not None
+
+    def pid_of(self, name: str) -> int | None:
+        """The pid of a process; None while it is down."""
+        return self._members[name].pid
+
+    def when_up(self, name: str, callback: Callable[[StartFailed | None], None]) -> None:
+        """Call `callback` when a process is there, or with the error when it has failed to start."""
+
+        async def wait() -> None:
+            try:
+                await self.ready(name)
+            except StartFailed as error:
+                callback(error)
+            else:
+                callback(None)
+
+        self._watch(wait())
+
+    async def ready(self, name: str) -> Peer:
+        """Wait until a process is there; it is started where it is down.
+
+        Raises:
+            StartFailed: It did not come.
+        """
+        member = self._members[name]
+        if member.peer is not None:
+            return member.peer
+        if self._ending:
+            raise StartFailed(name, NodeDown(name, name, "the runtime stops"))
+        if member.starting is None:
+            member.starting = self.loop.create_task(self._start(member))
+            member.starting.add_done_callback(lambda _: setattr(member, "starting", None))
+        starting = member.starting
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if not starting.cancelled():
+                raise
+            raise StartFailed(name, NodeDown(name, name, "the runtime stops")) from None
+
+    async def _start(self, member: _Member) -> Peer:
+        member.arriving = self.loop.create_future()
+        exited: asyncio.Task[Exit] | None = None
+        try:
+            if member.options.start:
+                process = member.process = OsProcess(member.name, member.options)
+                await process.start({**self._boot_data, **self._welcome_of(member)})
+                exited = self._watch(self._exit_of(member, process))
+            # Started elsewhere: the first time somebody may have forgotten it; later its operator knows.
+            patient = member.was_up and not member.options.start
+            limit = None if patient else member.options.start_timeout
+            waiting: set[asyncio.Future[Any]] = {member.arriving}
+            if exited is not None:
+                waiting.add(exited)
+            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if member.arriving.done():
+                return member.arriving.result()
+            if exited is not None and exited.done():
+                end = exited.result()
+                said = "\n".join(end.last_lines)
+                raise StartFailed(
+                    member.name,
+                    ConfigurationError(f"its process {end.text} before it was ready:\n{said}"),
+                )
+            raise StartFailed(member.name, ConfigurationError(self._not_there(member)))
+        except BaseException:
+            if member.process is not None and member.peer is None:
+                member.process.kill()
+            raise
+        finally:
+            if not member.arriving.done():
+                member.arriving.cancel()
+            member.arriving = None
+
+    def _welcome_of(self, member: _Member) -> dict[str, Any]:
+        return {
+            "name": member.name,
+            "root": self.transport.address,
+            "token": member.token,
+            "in_hand": str(self._in_hand(member)),
+            "hang_timeout": member.options.hang_timeout,
+        }
+
+    def _in_hand(self, member: _Member) -> Path:
+        assert self._folder is not None
+        return Path(self._folder.name) / f"{member.name}.in-hand"
+
+    def _not_there(self, member: _Member) -> str:
+        limit = f"within its start_timeout of {member.options.start_timeout:g} s"
+        if member.options.start:
+            return f"process {member.name!r} was not ready {limit}"
+        return (
+            f"process {member.name!r} has 'start: false' and did not come {limit}; "
+            f"start it with `civitas run TOPOLOGY --process {member.name}`"
+        )
+
+    async def _exit_of(self, member: _Member, process: OsProcess) -> Exit:
+        end = await process.wait()
+        self.transport.pump()  # what it sent before it died counts
+        if member.process is process:
+            member.process = None
+        peer = member.peer
+        if peer is not None and member.pid == process.pid:
+            self._gone(member, peer, end.text)
+        return end
+
+    def unreachable(self, boot: str) -> None:
+        """A member could not be reached for `node_timeout`: it is down, whatever it does."""
+        peer = self.peers.get(boot)
+        member = self._members.get(peer.name) if peer is not None else None
+        if peer is None or member is None or member.peer is not peer:
+            return
+        why = "it could not be reached for node_timeout"
+        logger.error("process %r: %s", member.name, why)
+        if member.process is not None:
+            member.process.kill()
+        self._gone(member, peer, why)
+
+    def _gone(self, member: _Member, peer: Peer, why: str) -> None:
+        """A process is gone: each agent in it has crashed."""
+        in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else []
+        member.peer = member.pid = None
+        if not self._ending:
+            logger.error("process %r is down: %s", member.name, why)
+            self.event("node_down", member.name, "node_down", f"{member.name} is down: {why}")
+        for other in self._peers_of_members():
+            other.cast("gone", peer.boot, why, in_hand)
+        self.part(peer.boot, why, in_hand)
+        reason = node_down(member.name, peer.boot, why)
+        for child in list(self._children.values()):
+            child.node_is_down(peer, reason)
+
+    def _peers_of_members(self) -> list[Peer]:
+        return [member.peer for member in self._members.values() if member.peer is not None]
+
+    def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
+        """Take the first frame of a process that wants to join."""
+        if kind != Kind.HELLO:
+            return
+        hello = fields[0]
+        member = self._members.get(hello["name"])
+        why = self._reason_to_refuse(member, hello)
+        if member is None or why:
+            self._refuse_member(hello, why)
+            return
+        peer = self.meet(member.name, boot, hello["address"])
+        others = self._peers_of_members()
+        peer.signal(
+            Kind.WELCOME,
+            {
+                "facts": [each.plain() for each in self._facts.values()],
+                "peers": [[each.name, each.boot, each.address] for each in others],
+            },
+        )
+        for other in others:
+            other.cast("met", peer.name, peer.boot, peer.address)
+        member.peer, member.pid, member.was_up = peer, hello["pid"], True
+        self.event("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
+        if member.arriving is not None and not member.arriving.done():
+            member.arriving.set_result(peer)
+
+    def _reason_to_refuse(self, member: _Member | None, hello: Mapping[str, Any]) -> str:
+        name = hello["name"]
+        if hello["version"] != CLUSTER_VERSION:
+            older = "there" if hello["version"] < CLUSTER_VERSION else "at the root"
+            return (
+                f"process {name!r} has civitas-core {hello['civitas']}, the root {version('civitas-core')}; "
+                f"they speak different wire versions. Upgrade civitas-core {older}"
+            )
+        if member is None:
+            known = ", ".join(sorted(self._members)) or "none"
+            return f"the root's topology names no process {name!r}; it has: {known}"
+        if member.peer is not None:
+            return f"a process {name!r} is there already (pid {member.pid}); end that one first"
+        if member.options.start and hello["token"] != member.token:
+            return f"process {name!r} is started by the root; 'start: false' is for one that is not"
+        return ""
+
+    def _refuse_member(self, hello: Mapping[str, Any], why: str) -> None:
+        logger.warning("a process was refused: %s", why)
+        member = self._members.get(hello["name"])
+        if member is not None and member.arriving is not None and hello["token"] == member.token:
+            member.arriving.set_exception(StartFailed(member.name, ConfigurationError(why)))
+        link = self.transport.connect(hello["address"], lambda: None)
+        link.send(pack(Kind.REFUSED, self.boot, why), urgent=True)
+        self.loop.call_later(_LAST_WORDS, link.close)
+
+    # The tree.
+
+    def node_of(self, name: str) -> str:
+        """The name of the OS process that an agent runs in."""
+        child = self._children.get(name)
+        return child.node if child is not None else self.name
+
+    def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
+        """Make room for a child, here or in another process."""
+        if isinstance(agent, Placed):
+            self._check_free(name)
+            child = self._children[name] = RemoteChild(agent, self)
+            self.owners[name] = owner
+            self.announce(Facts(name, agent.process, kind=agent.kind))
+            return child
+        cell = super().place(agent, owner, name)
+        options = agent._civitas_options
+        if not isinstance(owner, ConversationPoolProcess):
+            self.announce(
+                Facts(
+                    name,
+                    self.name,
+                    self.boot,
+                    "agent",
+                    options.mailbox_size,
+                    options.delivery,
+                    options.max_deliveries,
+                )
+            )
+        return cell
+
+    def join(self, supervisor: Parent) -> None:
+        """Make a supervisor known by its name."""
+        super().join(supervisor)
+        if isinstance(supervisor, ConversationPoolProcess):
+            options = supervisor.pool.child._civitas_options
+            self.announce(
+                Facts(
+                    supervisor.name,
+                    self.name,
+                    self.boot,
+                    supervisor.kind,
+                    options.mailbox_size,
+                    options.delivery,
+                    options.max_deliveries,
+                )
+            )
+
+    def leave(self, supervisor: Parent) -> None:
+        """Forget a supervisor whose spec is gone."""
+        super().leave(supervisor)
+        self._unannounce(supervisor.name)
+
+    def forget(self, name: str) -> None:
+        """Remove a name whose child spec is gone."""
+        self._children.pop(name, None)
+        self.unlearn(name)
+        super().forget(name)
+        self._unannounce(name)
+
+    def clear(self) -> None:
+        """Forget every name."""
+        super().clear()
+        self._children.clear()
+        self._facts.clear()
+
+    def announce(self, facts: Facts) -> None:
+        """Let every node know of an agent."""
+        if self._facts.get(facts.name) == facts:
+            return
+        self._facts[facts.name] = facts
+        self.learn(facts)
+        for peer in self._peers_of_members():
+            peer.cast("facts", facts.plain())
+
+    def _unannounce(self, name: str) -> None:
+        if self._facts.pop(name, None) is not None:
+            for peer in self._peers_of_members():
+                peer.cast("forget", name)
+
+    async def drained(self) -> None:
+        """Wait until no agent of any process handles a message or has one waiting."""
+        while True:
+            await super().drained()
+            calls = (self.calls.call(peer, "drain") for peer in self._peers_of_members())
+            worked = await asyncio.gather(*calls, return_exceptions=True)
+            if not any(each is not False for each in worked) and not self.is_sending():
+                return
+
+    # What members say.
+
+    async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
+        """Do what a member calls for."""
+        match what:
+            case "whereis":
+                facts = self._facts.get(arguments[0])
+                return facts.plain() if facts is not None else None
+            case "spawn":
+                sender, supervisor, spec = arguments
+                placed = Placed(spec["name"], peer.name, recipe=spec)
+                await self._dynamic_supervisor(sender, supervisor).start_child(placed)
+                return None
+            case "store":
+                method = getattr(self.store, str(arguments[0]))
+                result = await method(*decode(arguments[1]))
+                return encode(list(result) if arguments[0] == "keys" else result)
+            case "terminate":
+                return await self.terminate_for(arguments[0], arguments[1])
+        return await super().serve(peer, what, arguments)
+
+    def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
+        """Do what a member says."""
+        match what:
+            case "exited":
+                name, run, reason = arguments
+                child = self._children.get(name)
+                if child is not None:
+                    child.ended(run, load_reason(reason))
+            case "event":
+                self.events.pass_on(Event(*arguments))
+            case "monitor":
+                ref, watcher, target = arguments
+                self.monitor_for(watcher, target, ref)
+            case "demonitor":
+                self.demonitor(arguments[0])
+            case _:
+                super().told(peer, what, arguments)
+
+    def _watch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = self.loop.create_task(work)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        return task

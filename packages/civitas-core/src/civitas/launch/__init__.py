@@ -1,0 +1,6 @@
+"""Starting and watching OS processes, from both sides: the one that starts, and the one that is started."""
+
+from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
+from civitas.launch.process import Exit, OsProcess, ProcessOptions
+
+__all__ = ["Exit", "HangWatchdog", "Lifeline", "OsProcess", "ProcessOptions", "read_boot"]

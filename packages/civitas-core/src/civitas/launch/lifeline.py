@@ -1,0 +1,103 @@
+"""The side of the process that is started: it ends with its starter, and when its event loop is stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+
+__all__ = ["HangWatchdog", "Lifeline", "read_boot"]
+
+_LENGTH = 4
+"""Bytes of the length in front of the boot data."""
+
+
+def read_boot() -> tuple[dict[str, Any], int]:
+    """What the starter says, and the end of its pipe, which stays open; stdin is empty for everybody else.
+
+    Returns:
+        The boot data, and the descriptor to give to `Lifeline`.
+    """
+    pipe = os.dup(0)
+    os.set_inheritable(pipe, False)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    length = int.from_bytes(_read(pipe, _LENGTH), "big")
+    boot: dict[str, Any] = msgpack.unpackb(_read(pipe, length))
+    return boot, pipe
+
+
+def _read(pipe: int, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        part = os.read(pipe, length - len(data))
+        if not part:
+            sys.exit("this process is started by `civitas run` or Runtime.from_config, not by hand")
+        data += part
+    return data
+
+
+class Lifeline:
+    """Ends this process with the one that started it, whatever either is doing.
+
+    A thread waits for the end of the pipe, which comes also when the starter is killed with -9. It lets the event loop
+    end in order, and ends the process itself when that takes too long.
+
+    Args:
+        pipe: What `read_boot` returned.
+        on_gone: Called on the loop when the starter is gone.
+        grace: Seconds until this process ends all the same.
+    """
+
+    def __init__(self, pipe: int, on_gone: Callable[[], None], grace: float = 5.0) -> None:
+        self._pipe = pipe
+        self._on_gone = on_gone
+        self._grace = grace
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._watch, name="civitas-lifeline", daemon=True).start()
+
+    def _watch(self) -> None:
+        while os.read(self._pipe, 4096):
+            pass
+        try:
+            self._loop.call_soon_threadsafe(self._on_gone)
+        except RuntimeError:
+            return  # the loop is closed: this process ends already
+        threading.Event().wait(self._grace)
+        os._exit(1)
+
+
+class HangWatchdog:
+    """Ends this process when its event loop is stuck, with the stack of the stuck code on stderr.
+
+    faulthandler's timer is a thread in C that needs no GIL, so code in C that holds it is found out as well, and also
+    when nobody is left to look after this process. The loop puts the end off again and again.
+
+    Args:
+        hang_timeout: Seconds that the loop may be stuck; None watches nothing.
+    """
+
+    def __init__(self, hang_timeout: float | None) -> None:
+        self._timeout = hang_timeout
+        self._timer: asyncio.TimerHandle | None = None
+
+    def resume(self) -> None:
+        """Watch, from now on."""
+        if self._timeout is not None:
+            faulthandler.dump_traceback_later(self._timeout, exit=True)
+            every = min(max(self._timeout / 4, 0.05), 1.0)
+            self._timer = asyncio.get_running_loop().call_later(every, self.resume)
+
+    def pause(self) -> None:
+        """Watch no more, such as while modules are imported."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,149 @@
+"""The OS processes of a topology: what the root needs to start them, and what they need to make their agents."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from civitas.cluster.remote_store import RemoteStore
+from civitas.errors import ConfigurationError
+from civitas.launch import ProcessOptions
+from civitas.models import TracedModel
+from civitas.plugins import PluginManager
+from civitas.process import AgentProcess
+from civitas.supervision import ConversationPool
+from civitas.telemetry.tracing import Tracing
+from civitas.tools import ToolRegistry
+from civitas.topology.building import Builder, runtime_options
+from civitas.topology.loading import load
+from civitas.topology.model import AgentEntry, ProcessEntry, Topology
+from civitas.topology.names import add_to_path
+
+__all__ = ["AgentMaker", "boot_data", "make_parts", "processes_of"]
+
+
+def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
+    """The OS processes beside the root that a topology names, in the order in which they stand there."""
+    names = [
+        entry.process
+        for _, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.process
+    ]
+    folder = topology.source.folder
+    found = {}
+    for name in dict.fromkeys([*topology.processes, *names]):
+        entry = topology.processes.get(name, ProcessEntry())
+        options = entry.given()
+        for key in ("python", "cwd"):
+            if options.get(key) is not None and folder is not None:
+                options[key] = str(folder / options[key])
+        found[name] = ProcessOptions(**options)
+    return found
+
+
+def boot_data(
+    topology: Topology,
+    agent_classes: Mapping[str, type[AgentProcess]],
+    keywords: Collection[str],
+) -> dict[str, Any]:
+    """What each process is told by the root, beside what concerns it alone.
+
+    Args:
+        topology: Of the system.
+        agent_classes: Short names for `type:`.
+        keywords: Those of `Runtime` that were given in Python; what they hold stays with the root.
+
+    Raises:
+        ConfigurationError: Another process could not import one of the classes.
+    """
+    source = topology.source
+    return {
+        "topology": source.file if source.file is not None else source.data,
+        "agent_classes": {name: _path_of(name, kind) for name, kind in agent_classes.items()},
+        "root_has": sorted(keywords),
+        "path": [each for each in sys.path if each],
+        "log_level": logging.getLogger("civitas").getEffectiveLevel(),
+    }
+
+
+def _path_of(name: str, kind: type[AgentProcess]) -> str:
+    path = f"{kind.__module__}:{kind.__qualname__}"
+    if kind.__module__ == "__main__" or "<locals>" in path:
+        raise ConfigurationError(
+            f"agent_classes: another OS process cannot import {name!r}, which is {path}; "
+            "define it in a module of its own"
+        )
+    return path
+
+
+class Pausing(Protocol):
+    """What looks after the event loop of a process."""
+
+    def pause(self) -> None:
+        """Do not, for a while."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+
+class AgentMaker:
+    """Makes the agents of one OS process, each when it is first started.
+
+    Args:
+        config: The topology: a file or plain data.
+        agent_classes: Paths of the classes with short names.
+        plugins: The plugins of this process.
+        watchdog: Paused while modules are imported.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        agent_classes: Mapping[str, str],
+        plugins: PluginManager,
+        watchdog: Pausing,
+    ) -> None:
+        self.topology = load(config)
+        if self.topology.source.folder is not None:
+            add_to_path(self.topology.source.folder)
+        self._agent_classes = agent_classes
+        self._plugins = plugins
+        self._watchdog = watchdog
+
+    def __call__(self, name: str) -> AgentProcess | ConversationPool:
+        """Make what the topology calls `name`.
+
+        Raises:
+            TopologyError: What it names leads nowhere, or does not fit.
+            StartFailed: Its module or constructor raised.
+        """
+        self._watchdog.pause()
+        try:
+            builder = Builder(self.topology, self._agent_classes, self._plugins)
+            return builder.one(name)
+        finally:
+            self._watchdog.resume()
+
+
+def make_parts(
+    topology: Topology, plugins: PluginManager, tracing: Tracing, root_has: Collection[str]
+) -> tuple[dict[str, Any], Any]:
+    """The store, the model and the tools of a process, as keywords of a node; and the store as it was made.
+
+    Args:
+        topology: Names them.
+        plugins: Know them.
+        tracing: Makes their spans.
+        root_has: What the root was given in Python instead.
+    """
+    options = runtime_options(topology, plugins=plugins, leave_out=root_has)
+    store = options.get("state_store") or RemoteStore()
+    model, tools = options.get("model_provider"), options.get("tools")
+    parts = {
+        "store": store,
+        "llm": None if model is None else TracedModel(model, tracing),
+        "tools": None if tools is None else ToolRegistry(tools, tracing),
+    }
+    return parts, store
