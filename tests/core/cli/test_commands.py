@@ -28,6 +28,7 @@ COMMANDS = (
     ["topology", "show"],
     ["topology", "diff"],
     ["topology", "schema"],
+    ["keys", "new"],
 )
 
 TOPOLOGY = """

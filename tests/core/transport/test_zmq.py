@@ -26,7 +26,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: list[asyncio.StreamWriter] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task] = set()
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -49,6 +49,7 @@ class Wire:
 
     async def _serve(self, reader, writer):
         task = asyncio.current_task()
+        assert task is not None
         self._tasks.add(task)
         with suppress(OSError):
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._port)

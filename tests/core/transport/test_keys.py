@@ -1,0 +1,64 @@
+"""The file with the keys of a system."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from civitas.errors import ConfigurationError
+from civitas.transport.keys import Keys
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    keys = Keys.new()
+    keys.save(tmp_path / "civitas.keys")
+    assert Keys.load(tmp_path / "civitas.keys") == keys
+
+
+def test_no_two_pairs_are_the_same():
+    assert Keys.new() != Keys.new()
+
+
+def test_the_owner_alone_may_read_the_file(tmp_path):
+    Keys.new().save(tmp_path / "civitas.keys")
+    assert stat.S_IMODE((tmp_path / "civitas.keys").stat().st_mode) == 0o600
+
+
+def test_a_file_that_others_may_read_is_refused(tmp_path):
+    Keys.new().save(tmp_path / "civitas.keys")
+    (tmp_path / "civitas.keys").chmod(0o640)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        Keys.load(tmp_path / "civitas.keys")
+
+
+def test_a_file_that_is_there_is_not_overwritten(tmp_path):
+    first = Keys.new()
+    first.save(tmp_path / "civitas.keys")
+    with pytest.raises(ConfigurationError, match="there already"):
+        Keys.new().save(tmp_path / "civitas.keys")
+    assert Keys.load(tmp_path / "civitas.keys") == first
+
+
+def test_a_file_that_is_missing_is_named_with_the_command_that_makes_one(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"No such file.*civitas keys new"):
+        Keys.load(tmp_path / "civitas.keys")
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match="No such file"):
+        Keys.new().save(tmp_path / "missing" / "civitas.keys")
+
+
+@pytest.mark.parametrize("text", ["", "garbage", 'public = "short"\nsecret = "short"', "\udcff"])
+def test_a_file_without_keys_is_refused(tmp_path, text):
+    file = tmp_path / "civitas.keys"
+    file.touch(0o600)
+    file.write_text(text, errors="surrogateescape")
+    with pytest.raises(ConfigurationError):
+        Keys.load(file)
+
+
+def test_the_secret_key_is_not_shown():
+    keys = Keys.new()
+    assert keys.secret not in repr(keys)
