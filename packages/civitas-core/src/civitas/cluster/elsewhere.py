@@ -49,15 +49,17 @@ class Facts:
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a mailbox with a name."""
 
-    __slots__ = ("_withdrawn", "facts", "mailbox", "name")
+    __slots__ = ("_withdrawn", "facts", "mailbox", "name", "pool")
 
     def __init__(
         self,
         facts: Facts,
         post: Callable[[Message], None],
         withdrawn: Callable[[Elsewhere, Message, bool], None],
+        pool: ElsewherePool | None = None,
     ) -> None:
         self.name = facts.name
+        self.pool = pool
         self.facts = facts
         self.mailbox = Outbox(facts.name, facts.size, post)
         self._withdrawn = withdrawn
@@ -135,7 +137,7 @@ class ElsewherePool:
         found = self._conversations.get(name)
         if found is None:
             facts = Facts(name, *self.facts.plain()[1:])
-            found = Elsewhere(facts, self._post, self._withdrawn)
+            found = Elsewhere(facts, self._post, self._withdrawn, self)
             found.learn(facts)
             self._conversations[name] = found
             if facts.boot is not None and not facts.closed:
@@ -145,15 +147,14 @@ class ElsewherePool:
     def all(self) -> Iterator[Elsewhere]:
         """Its conversations that this node sent to; those with nothing on the way are forgotten."""
         for name, each in list(self._conversations.items()):
-            if not len(each.mailbox) and not each.mailbox.waiting:
+            if each.mailbox.idle:
                 del self._conversations[name]
             else:
                 yield each
 
     def forget(self, each: Elsewhere) -> None:
-        """Nothing is on the way to a conversation."""
-        if not each.mailbox.waiting:
-            self._conversations.pop(each.name, None)
+        """Nothing is on the way to a conversation: it needs no place here."""
+        self._conversations.pop(each.name, None)
 
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known of it now."""

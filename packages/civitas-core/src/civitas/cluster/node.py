@@ -336,6 +336,8 @@ class ClusterNode(Node):
                     each = self._sent.pop(id, None)
                     if each is not None:
                         each.mailbox.settled(id)
+                        if each.pool is not None and each.mailbox.idle:
+                            each.pool.forget(each)
             case Kind.ANSWER:
                 reply = loads(fields[1])
                 if not self._asks.answer(fields[0], reply):

@@ -104,6 +104,9 @@ class RootNode(ClusterNode):
                 member.starting.cancel()
             if member.peer is not None:
                 member.peer.cast("end")
+        # Each ends when it has read that; who does not is let go of, which ends it, too, and is then killed.
+        if self._watching:
+            await asyncio.wait(self._watching, timeout=_LAST_WORDS)
         running = [
             member.process.end(_LAST_WORDS)
             for member in self._members.values()
