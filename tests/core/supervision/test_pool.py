@@ -262,6 +262,7 @@ async def test_a_conversation_that_asks_its_own_pool_is_a_cycle(journal: Journal
         error = await error_of(runtime.ask("support", 1, conversation="ann", timeout=5))
         assert isinstance(error, HandlerFailed)
         assert error.error_type == "AskCycle"
+        assert awake(runtime) == ["support/ann"]  # and none was begun for the ask that was refused
 
 
 @pytest.mark.parametrize(
