@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from benchmarks import durable, idle, imports, messages, restart, tracing
+from benchmarks import durable, idle, imports, links, messages, restart, tracing
 from benchmarks.harness import run
 from benchmarks.report import as_data, environment, show
 
@@ -31,6 +31,9 @@ BENCHMARKS = {
     "tracing-off": tracing.OFF,
     "sampled-out": tracing.SAMPLED_OUT,
     "recorded": tracing.RECORDED,
+    "link": links.LINK,
+    "links": links.LINKS,
+    "push": links.PUSH,
     "import": imports.IMPORT,
 }
 
