@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -18,13 +19,35 @@ __all__ = [
     "at_most",
     "at_most_beside",
     "in_loop",
+    "now",
     "run",
+    "use_processor_time",
+    "uses_processor_time",
 ]
 
 PAYLOAD = {"n": 1, "text": "hello"}
 
 Measurement = Callable[[], float]
 """Measures once and returns the figure, in the unit of its benchmark."""
+
+
+_clock = time.perf_counter
+
+
+def now() -> float:
+    """Seconds on the clock, or of processor time, as `use_processor_time` says."""
+    return _clock()
+
+
+def use_processor_time() -> None:
+    """Let `now` leave out the time in which other programs had the processor."""
+    global _clock
+    _clock = time.process_time
+
+
+def uses_processor_time() -> bool:
+    """Whether `use_processor_time` was called."""
+    return _clock is time.process_time
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ import msgpack
 import pykka
 
 from benchmarks.agents import Sink, echoes
-from benchmarks.harness import PAYLOAD, Benchmark, at_least, at_most, in_loop
+from benchmarks.harness import PAYLOAD, Benchmark, at_least, at_most, in_loop, now
 from civitas import Runtime, Supervisor
 
 __all__ = ["ASK", "CROWD", "SEND"]
@@ -76,31 +75,31 @@ def _bare_ask(
     async def ask() -> float:
         loop = asyncio.get_running_loop()
         async with _tasks(1, read, write) as (queue,):
-            started = time.perf_counter()
+            started = now()
             for _ in range(_ASKS):
                 answer = loop.create_future()
                 queue.put_nowait((answer, write(PAYLOAD)))
                 read(await answer)
-            return (time.perf_counter() - started) / _ASKS * 1e6
+            return (now() - started) / _ASKS * 1e6
 
     return ask
 
 
 def _pykka_ask() -> float:
     with _actors(1) as (actor,):
-        started = time.perf_counter()
+        started = now()
         for _ in range(_ASKS):
             actor.ask(PAYLOAD)
-        return (time.perf_counter() - started) / _ASKS * 1e6
+        return (now() - started) / _ASKS * 1e6
 
 
 async def _civitas_ask() -> float:
     async with Runtime(echoes(1)) as runtime:
-        started = time.perf_counter()
+        started = now()
         for _ in range(_ASKS):
             reply = await runtime.ask("e0", PAYLOAD)
             assert reply.payload
-        return (time.perf_counter() - started) / _ASKS * 1e6
+        return (now() - started) / _ASKS * 1e6
 
 
 # Send until handled: thousands a second. Everybody's mailbox is bounded, but pykka's, which has no bound.
@@ -120,32 +119,32 @@ def _bare_send(
                 await handle(read(await queue.get()))
 
         task = asyncio.create_task(serve())
-        started = time.perf_counter()
+        started = now()
         for _ in range(_SENDS):
             await queue.put(write(PAYLOAD))
         await task
-        return _SENDS / (time.perf_counter() - started) / 1e3
+        return _SENDS / (now() - started) / 1e3
 
     return send
 
 
 def _pykka_tell() -> float:
     with _actors(1) as (actor,):
-        started = time.perf_counter()
+        started = now()
         for _ in range(_SENDS):
             actor.tell(PAYLOAD)
         actor.ask(None)
-        return _SENDS / (time.perf_counter() - started) / 1e3
+        return _SENDS / (now() - started) / 1e3
 
 
 async def _civitas_send() -> float:
     done = asyncio.Event()
     async with Runtime(Supervisor("root", children=[Sink("sink", _SENDS, done)])) as runtime:
-        started = time.perf_counter()
+        started = now()
         for _ in range(_SENDS):
             await runtime.send("sink", PAYLOAD)
         await done.wait()
-        return _SENDS / (time.perf_counter() - started) / 1e3
+        return _SENDS / (now() - started) / 1e3
 
 
 # A crowd: 100 askers at once, each asks every one of 1000 agents. Thousands of asks a second.
@@ -167,7 +166,7 @@ async def _bare_crowd() -> float:
 
 def _pykka_crowd() -> float:
     with _actors(_AGENTS) as actors:
-        started = time.perf_counter()
+        started = now()
         for round_ in range(_ACTOR_ASKS // _ASKERS):
             first = round_ * _ASKERS
             asked = [
@@ -175,7 +174,7 @@ def _pykka_crowd() -> float:
                 for number in range(_ASKERS)
             ]
             pykka.get_all(asked)
-        return _ACTOR_ASKS / (time.perf_counter() - started) / 1e3
+        return _ACTOR_ASKS / (now() - started) / 1e3
 
 
 async def _civitas_crowd() -> float:
@@ -192,9 +191,9 @@ async def _civitas_crowd() -> float:
 
 async def _crowd(ask_around: Callable[[int], Awaitable[None]]) -> float:
     apart = _AGENTS // _ASKERS
-    started = time.perf_counter()
+    started = now()
     await asyncio.gather(*(ask_around(number * apart) for number in range(_ASKERS)))
-    return _AGENTS * _ASKERS / (time.perf_counter() - started) / 1e3
+    return _AGENTS * _ASKERS / (now() - started) / 1e3
 
 
 ASK = Benchmark(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import Any
 
 from benchmarks.agents import Fragile
-from benchmarks.harness import PAYLOAD, Benchmark, at_most, in_loop
+from benchmarks.harness import PAYLOAD, Benchmark, at_most, in_loop, now
 from civitas import HandlerFailed, Runtime, Supervisor
 
 __all__ = ["RESTART"]
@@ -47,14 +46,14 @@ async def _bare() -> float:
         await answer
 
     start()
-    started = time.perf_counter()
+    started = now()
     for _ in range(_CRASHES):
         back.clear()
         with suppress(RuntimeError):
             await ask(None)
         await back.wait()
         await ask(PAYLOAD)
-    elapsed = time.perf_counter() - started
+    elapsed = now() - started
     running[0][1].cancel()
     return elapsed / _CRASHES * 1e6
 
@@ -62,12 +61,12 @@ async def _bare() -> float:
 async def _civitas() -> float:
     tree = Supervisor("root", children=[Fragile("f")], backoff="NONE", max_restarts=_CRASHES + 1)
     async with Runtime(tree) as runtime:
-        started = time.perf_counter()
+        started = now()
         for _ in range(_CRASHES):
             with suppress(HandlerFailed):
                 await runtime.ask("f", PAYLOAD, "crash")
             await runtime.ask("f", PAYLOAD)
-        return (time.perf_counter() - started) / _CRASHES * 1e6
+        return (now() - started) / _CRASHES * 1e6
 
 
 RESTART = Benchmark(
