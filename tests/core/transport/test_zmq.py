@@ -35,8 +35,11 @@ class Wire:
 
     async def __aexit__(self, *_):
         self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A connection that was just accepted gets its task a few turns later, and one that is cut ends a turn later.
+        for _ in range(50):
+            self.cut()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
         await self._server.wait_closed()
 
     def cut(self) -> int:
@@ -51,11 +54,18 @@ class Wire:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        with suppress(OSError):
+        ends = [writer]
+        try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._port)
-            self._writers += [writer, to_writer]
+            ends.append(to_writer)
+            self._writers += ends
             await asyncio.gather(self._copy(reader, to_writer), self._copy(to_reader, writer))
-        self._tasks.discard(task)
+        except OSError:
+            pass  # the node is gone
+        finally:
+            for each in ends:
+                each.transport.abort()
+            self._tasks.discard(task)
 
     async def _copy(self, reader, writer):
         with suppress(OSError):
