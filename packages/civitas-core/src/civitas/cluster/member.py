@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,9 @@ from civitas.supervision import ConversationPool, ConversationPoolProcess
 __all__ = ["Maker", "MemberNode"]
 
 logger = logging.getLogger("civitas")
+
+_LAST_FRAMES = 1.0
+"""Seconds for what was sent last to reach the root."""
 
 
 class Maker(Protocol):
@@ -121,7 +125,9 @@ class MemberNode(ClusterNode):
         for each in list(self._hosted.values()):
             each.close(Status.TERMINATED, f"its process {self.name!r} ends")
         if self._root is not None:
-            await self._root.link.flushed()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_FRAMES):
+                    await self._root.link.flushed()
         await self.close_links()
         if self._in_hand is not None:
             self._in_hand.close()

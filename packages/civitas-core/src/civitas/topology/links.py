@@ -26,17 +26,19 @@ def transport_of(topology: Topology) -> Transport:
 def transport_beside(topology: Topology, root: str) -> Transport:
     """The transport of a member, reached the same way as the root at the address `root`."""
     if root.startswith("ipc"):
-        return _zmq(topology, None)
+        # In the root's own folder, which the root removes: a member may be killed, and cannot clean up.
+        socket = root.removeprefix("ipc://").partition("#")[0]
+        return _zmq(topology, None, Path(socket).parent)
     host = root.removeprefix("tcp://").rpartition(":")[0]
     return _zmq(topology, f"tcp://{host}:*")
 
 
-def _zmq(topology: Topology, address: str | None) -> Transport:
+def _zmq(topology: Topology, address: str | None, above: Path | None = None) -> Transport:
     # Imported here: a system of one OS process does without.
     from civitas.transport.keys import Keys
     from civitas.transport.zmq import ZmqTransport
 
-    options: dict[str, Any] = {"node_timeout": topology.runtime.node_timeout}
+    options: dict[str, Any] = {"node_timeout": topology.runtime.node_timeout, "folder": above}
     keys = topology.transport.further.get("keys")
     if keys is not None:
         file = Path(keys).expanduser()
