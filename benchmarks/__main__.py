@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from benchmarks import durable, idle, imports, links, messages, restart, tracing
+from benchmarks import durable, idle, imports, links, messages, restart, tracing, workers
 from benchmarks.harness import run, use_processor_time
 from benchmarks.report import as_data, environment, show
 
@@ -34,6 +34,11 @@ BENCHMARKS = {
     "link": links.LINK,
     "links": links.LINKS,
     "push": links.PUSH,
+    "zmq-ask": workers.ASK,
+    "zmq-asks": workers.ASKS,
+    "zmq-send": workers.SEND,
+    "neighbour": workers.NEIGHBOUR,
+    "recovery": workers.RECOVERY,
     "import": imports.IMPORT,
 }
 

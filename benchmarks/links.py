@@ -15,7 +15,7 @@ from benchmarks.harness import Benchmark, Measurement, at_least, at_most
 from civitas.transport.contract import Link
 from civitas.transport.zmq import ZmqTransport
 
-__all__ = ["LINK", "LINKS", "PUSH"]
+__all__ = ["LINK", "LINKS", "PUSH", "at_once", "between", "one_at_a_time", "pushed"]
 
 _FRAME = bytes(150)
 _SINGLE, _GROUP, _GROUPS, _PUSHED = 1000, 64, 100, 50_000
@@ -113,7 +113,9 @@ async def _with_civitas(
 _SIDES = {"limit": (_echo_raw, _with_raw), "civitas": (_echo_civitas, _with_civitas)}
 
 
-def _between(name: str, measure: Callable[[Exchange, Exchange], Awaitable[float]]) -> Measurement:
+def between(name: str, measure: Callable[[Exchange, Exchange], Awaitable[float]]) -> Measurement:
+    """Measure between this process and another of the side `name`."""
+
     def once() -> float:
         command = [sys.executable, "-m", "benchmarks.links", name]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
@@ -126,7 +128,8 @@ def _between(name: str, measure: Callable[[Exchange, Exchange], Awaitable[float]
     return once
 
 
-async def _one_at_a_time(exchange: Exchange, push: Exchange) -> float:
+async def one_at_a_time(exchange: Exchange, push: Exchange) -> float:
+    """Microseconds there and back, one after another."""
     await exchange(1)
     started = time.perf_counter()
     for _ in range(_SINGLE):
@@ -134,7 +137,8 @@ async def _one_at_a_time(exchange: Exchange, push: Exchange) -> float:
     return (time.perf_counter() - started) / _SINGLE * 1e6
 
 
-async def _at_once(exchange: Exchange, push: Exchange) -> float:
+async def at_once(exchange: Exchange, push: Exchange) -> float:
+    """How many a second go there and back, 64 at once."""
     await exchange(1)
     started = time.perf_counter()
     for _ in range(_GROUPS):
@@ -142,7 +146,8 @@ async def _at_once(exchange: Exchange, push: Exchange) -> float:
     return _GROUP * _GROUPS / (time.perf_counter() - started)
 
 
-async def _pushed(exchange: Exchange, push: Exchange) -> float:
+async def pushed(exchange: Exchange, push: Exchange) -> float:
+    """How many a second go there."""
     await exchange(1)
     started = time.perf_counter()
     await push(_PUSHED)
@@ -152,19 +157,19 @@ async def _pushed(exchange: Exchange, push: Exchange) -> float:
 LINK = Benchmark(
     "frame there and back over ZMQ, one at a time",
     "µs",
-    {name: _between(name, _one_at_a_time) for name in _SIDES},
+    {name: between(name, one_at_a_time) for name in _SIDES},
     at_most(1.25),
 )
 LINKS = Benchmark(
     "frames there and back over ZMQ, 64 at once",
     "/s",
-    {name: _between(name, _at_once) for name in _SIDES},
+    {name: between(name, at_once) for name in _SIDES},
     at_least(0.8),
 )
 PUSH = Benchmark(
     "frames pushed over ZMQ",
     "/s",
-    {name: _between(name, _pushed) for name in _SIDES},
+    {name: between(name, pushed) for name in _SIDES},
     at_least(0.5),
 )
 
