@@ -69,6 +69,7 @@ class ClusterNode(Node):
         """Where a message stands that another node is not finished with, by its id."""
         self._settled: dict[str, list[str]] = {}
         """Foreign messages that are finished since the last turn of the loop, by boot id."""
+        self._telling = False
         self._windows: dict[str, asyncio.Semaphore] = {}
         """How many chunks may still be sent to a reader elsewhere, by the id of its request."""
         self._taken: dict[str, int] = {}
@@ -221,6 +222,7 @@ class ClusterNode(Node):
         if peer is None:
             self.dead_letter(reply, "late_reply")
         else:
+            self._tell_soon()  # before the link's own turn, so that both travel together
             peer.send(Kind.ANSWER, request.id, dumps(reply, self._serializer))
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
@@ -247,11 +249,17 @@ class ClusterNode(Node):
         foreign = self.foreign.pop(message.id, None)
         if foreign is None or foreign.boot not in self.peers:
             return
-        if not self._settled:
-            self.loop.call_soon(self._tell_settled)
+        self._tell_soon()
         self._settled.setdefault(foreign.boot, []).append(message.id)
 
+    def _tell_soon(self) -> None:
+        """Tell what is settled in the next turn of the loop, all of it at once."""
+        if not self._telling:
+            self._telling = True
+            self.loop.call_soon(self._tell_settled)
+
     def _tell_settled(self) -> None:
+        self._telling = False
         settled, self._settled = self._settled, {}
         for boot, ids in settled.items():
             if boot in self.peers:
