@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from civitas.cluster import Processes, RemoteChild, make_root
+from civitas.cluster import Processes, RemoteChild, RemoteConversation, make_root
 from civitas.errors import CivitasError, ConfigurationError, StartFailed, SupervisionError
 from civitas.events import EVENT_TYPES
 from civitas.message import Message
@@ -26,7 +26,6 @@ from civitas.supervision import (
     Child,
     ChildSpec,
     Clock,
-    DynamicSupervisorProcess,
     Parent,
     Supervisor,
     SupervisorProcess,
@@ -470,16 +469,15 @@ class _Start:
 
 
 def _tree(child: Child) -> dict[str, Any]:
-    below = (
-        child.children if isinstance(child, (SupervisorProcess, DynamicSupervisorProcess)) else []
-    )
+    depth = getattr(child, "mailbox_depth", 0)
+    elsewhere = child if isinstance(child, (RemoteChild, RemoteConversation)) else None
     return {
         "name": child.name,
         "kind": child.kind,
         "status": str(child.status),
-        "node": child.node if isinstance(child, RemoteChild) else "root",
-        "pid": child.pid if isinstance(child, RemoteChild) else os.getpid(),
+        "node": "root" if elsewhere is None else elsewhere.node,
+        "pid": os.getpid() if elsewhere is None else elsewhere.pid,
         "restarts": child.restarts,
-        "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else 0,
-        "children": [_tree(each) for each in below],
+        "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else depth,
+        "children": [_tree(each) for each in getattr(child, "children", ())],
     }

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from civitas.cluster.child import RemoteChild
+from civitas.cluster.child import RemoteChild, RemoteConversation
 from civitas.node import Node
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from civitas.message import Serializer
     from civitas.transport.contract import Transport
 
-__all__ = ["Processes", "RemoteChild", "make_root"]
+__all__ = ["Processes", "RemoteChild", "RemoteConversation", "make_root"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.elsewhere import Facts
-from civitas.errors import NodeDown, StartFailed
-from civitas.process import SHUTDOWN, ExitReason, RestartType, Status
-from civitas.supervision import Placed
+from civitas.errors import NodeDown, StartFailed, SupervisionError
+from civitas.process import ExitReason, RestartType, Status
+from civitas.supervision import Parent, Placed
 
 if TYPE_CHECKING:
     from civitas.cluster.peers import Peer
     from civitas.cluster.root import RootNode
 
-__all__ = ["RemoteChild"]
+__all__ = ["RemoteChild", "RemoteConversation", "RemotePool"]
 
 
 class RemoteChild:
-    """An agent or a conversation pool of a member, from its supervisor's side.
+    """An agent of a member, from its supervisor's side.
 
     Start, stop and exit are messages; whatever the process does meanwhile, its end ends every wait.
 
@@ -42,6 +44,8 @@ class RemoteChild:
         self._options: dict[str, Any] = {}
         self._closed = ""
         self._failed: StartFailed | None = None
+        self._reported: Any = 0
+        """What its process said last of its mailbox."""
 
     @property
     def node(self) -> str:
@@ -54,9 +58,31 @@ class RemoteChild:
         return self._root.pid_of(self.node)
 
     @property
+    def peer(self) -> Peer | None:
+        """The process that it runs in; None while that is down."""
+        return self._peer
+
+    @property
+    def alive(self) -> bool:
+        """Whether an incarnation of it runs."""
+        running = (Status.STARTING, Status.RUNNING, Status.STOPPING)
+        return self._peer is not None and self.status in running and self._ended is None
+
+    @property
+    def mailbox_depth(self) -> int:
+        """How many messages wait for it, as its process said a moment ago; while that is down, those sent from here."""
+        if self._peer is None:
+            return len(self._root.registry[self.name].mailbox) if not self._closed else 0
+        return int(self._reported)
+
+    @property
     def children(self) -> list[Any]:
-        """The conversations of a pool are known where it runs."""
+        """What is below it."""
         return []
+
+    def reported(self, facts: Any) -> None:
+        """Its process says what waits there."""
+        self._reported = facts
 
     @property
     def available(self) -> bool:
@@ -112,14 +138,15 @@ class RemoteChild:
         self._ended = reason
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
-            self._root.exited(self.name, reason)
             on_exit(reason)
 
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in."""
         if self._peer is peer:
             self._peer = None
+            self._reported = 0
             self._announce()
+            self._root.exited(self.name, reason)
             self.ended(self._run, reason)
 
     async def stop(self) -> None:
@@ -129,11 +156,8 @@ class RemoteChild:
         if peer is None:
             return
         self.status = Status.STOPPING
-        try:
+        with suppress(NodeDown):
             await self._root.calls.call(peer, "stop", self.name)
-        except NodeDown:
-            return
-        self._root.exited(self.name, SHUTDOWN)
 
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
@@ -172,3 +196,73 @@ class RemoteChild:
                 self._closed,
             )
         )
+
+
+@dataclass(slots=True)
+class RemoteConversation:
+    """A conversation of a pool in another process, as that said a moment ago."""
+
+    name: str
+    status: Status
+    restarts: int
+    mailbox_depth: int
+    node: str
+    pid: int | None
+    kind = "agent"
+    children = ()
+
+
+class RemotePool(RemoteChild):
+    """A conversation pool of a member, from its supervisor's side.
+
+    Args:
+        spec: What the topology says.
+        root: The root node.
+        parent: Its own supervisor.
+    """
+
+    def __init__(self, spec: Placed, root: RootNode, parent: Parent) -> None:
+        super().__init__(spec, root)
+        self.parent: Parent | None = parent
+        self._reported = []
+
+    @property
+    def mailbox_depth(self) -> int:
+        """A pool has no mailbox; its conversations have."""
+        return 0
+
+    @property
+    def children(self) -> list[Any]:
+        """The conversations that are awake."""
+        return [
+            RemoteConversation(name, Status(status), restarts, depth, self.node, self.pid)
+            for name, status, restarts, depth in self._reported or ()
+        ]
+
+    def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
+        """A process is gone; it may be the one that this ran in, with all conversations."""
+        if self._peer is peer:
+            self._root.conversations_are_down(self.name, reason)
+        super().node_is_down(peer, reason)
+
+    async def start_child(self, spec: Any) -> None:
+        """Refused: conversations begin with their first message."""
+        raise SupervisionError(
+            "not_found",
+            f"the children of {self.name!r} are its conversations; send to {self.name!r}",
+        )
+
+    async def terminate_child(self, name: str) -> None:
+        """Stop a conversation."""
+        await self._administer("terminate_child", name)
+
+    async def recycle(self, name: str) -> None:
+        """Stop a conversation and start it again."""
+        await self._administer("recycle", name)
+
+    async def _administer(self, what: str, name: str) -> None:
+        if self._peer is None:
+            raise SupervisionError(
+                "restarting", f"the process {self.node!r} of {self.name!r} is down; try again"
+            )
+        await self._root.calls.call(self._peer, what, self.name, name)

@@ -144,6 +144,10 @@ class ElsewherePool:
                 found.mailbox.open_way()
         return found
 
+    def find(self, name: str) -> Elsewhere | None:
+        """The conversation `name`, where this node sent something to it that is not finished."""
+        return self._conversations.get(name)
+
     def all(self) -> Iterator[Elsewhere]:
         """Its conversations that this node sent to; those with nothing on the way are forgotten."""
         for name, each in list(self._conversations.items()):

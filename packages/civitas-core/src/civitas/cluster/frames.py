@@ -52,6 +52,8 @@ class Kind(IntEnum):
     """What became of a call: its id, whether it succeeded, the result or the error."""
     CAST = 22
     """A call that nobody waits for: what to do, the arguments."""
+    CANCEL = 23
+    """Whoever called waits no more: the id of the call."""
 
 
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:

@@ -17,7 +17,7 @@ from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
 from civitas.cluster.in_hand import InHand
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
-from civitas.errors import ConfigurationError, PayloadError
+from civitas.errors import ConfigurationError, PayloadError, SupervisionError
 from civitas.events import Event
 from civitas.message import Message, decode, encode
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
@@ -27,6 +27,8 @@ __all__ = ["Maker", "MemberNode"]
 
 logger = logging.getLogger("civitas")
 
+_REPORT_EVERY = 0.25
+"""Seconds between two looks at what waits in the mailboxes."""
 _LAST_FRAMES = 1.0
 """Seconds for what was sent last to reach the root."""
 
@@ -72,6 +74,8 @@ class MemberNode(ClusterNode):
         self._welcome: asyncio.Future[None] | None = None
         self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
         self._spawned: dict[str, AgentProcess] = {}
+        self._reported: dict[str, Any] = {}
+        self._next_report: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[str] | None = None
         """Done when this node is to end, with the reason; empty where the root said so."""
 
@@ -109,6 +113,7 @@ class MemberNode(ClusterNode):
         if not self._welcome.done():
             raise ConfigurationError(f"the root did not answer at {self._root_address}")
         self._welcome.result()
+        self._report()
         for event_type in (
             "dead_letter",
             "started",
@@ -121,6 +126,8 @@ class MemberNode(ClusterNode):
 
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
+        if self._next_report is not None:
+            self._next_report.cancel()
         await asyncio.gather(*(each.stop() for each in self._hosted.values()))
         for each in list(self._hosted.values()):
             each.close(Status.TERMINATED, f"its process {self.name!r} ends")
@@ -217,6 +224,14 @@ class MemberNode(ClusterNode):
                 if child is not None:
                     await child.stop()
                 return None
+            case "terminate_child":
+                await self._pool(arguments[0]).terminate_child(arguments[1])
+                return None
+            case "recycle":
+                await self._pool(arguments[0]).recycle(arguments[1])
+                return None
+            case "alive":
+                return await self.is_alive(arguments[0])
             case "drain":
                 worked = self.is_sending() or any(cell.busy for cell in self.registry.values())
                 await self.drained()
@@ -240,6 +255,21 @@ class MemberNode(ClusterNode):
             "delivery": options.delivery,
             "max_deliveries": options.max_deliveries,
         }
+
+    def _pool(self, name: str) -> ConversationPoolProcess:
+        pool = self._hosted.get(name)
+        if not isinstance(pool, ConversationPoolProcess):
+            raise SupervisionError("not_found", f"there is no pool {name!r} in {self.name!r}")
+        return pool
+
+    def _report(self) -> None:
+        """Tell the root what changed in the mailboxes here since the last time."""
+        now = {name: _state_of(each) for name, each in self._hosted.items()}
+        changed = {name: state for name, state in now.items() if self._reported.get(name) != state}
+        self._reported = now
+        if changed:
+            self._to_root().cast("report", changed)
+        self._next_report = self.loop.call_later(_REPORT_EVERY, self._report)
 
     def _host(self, name: str, spec: Mapping[str, Any]) -> Cell | ConversationPoolProcess:
         self.unlearn(name)
@@ -282,19 +312,22 @@ class MemberNode(ClusterNode):
         ended: bool = await self.calls.call(self._to_root(), "terminate", sender.name, name)
         return ended
 
-    def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
-            return super().monitor(watcher, target)
-        monitor = self._monitors.add(watcher.name, target)
-        self._monitors.remove(monitor.ref)
-        self._to_root().cast("monitor", monitor.ref, watcher.name, target)
-        return monitor.ref
+            return await super().monitor(watcher, target)
+        ref: str = await self.calls.call(self._to_root(), "monitor", watcher.name, target)
+        return ref
 
-    def demonitor(self, ref: str) -> None:
+    async def demonitor(self, ref: str) -> None:
         """End a monitor."""
-        super().demonitor(ref)
-        self._to_root().cast("demonitor", ref)
+        if not self._monitors.remove(ref):
+            await self.calls.call(self._to_root(), "demonitor", ref)
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of `name` has exited."""
+        super().exited(name, reason)
+        self._to_root().cast("down", name, dump_reason(reason))
 
     def take_in_hand(self, agent: str, message: Message) -> None:
         """Note it where the root can read it, should this process die."""
@@ -331,12 +364,27 @@ class MemberNode(ClusterNode):
         finally:
             await stream.aclose()
 
+    async def _deliver_late(self, message: Message) -> None:
+        await self._look_up(message.recipient)
+        await super()._deliver_late(message)
+
     async def _look_up(self, name: str) -> None:
         if self.registry.knows(name):
             return
         facts = await self.calls.call(self._to_root(), "whereis", str(name))
         if facts is not None:
             self.learn(Facts(*facts))
+
+
+def _state_of(child: Cell | ConversationPoolProcess) -> Any:
+    """What the root shows of an agent, or of the conversations of a pool."""
+    if isinstance(child, Cell):
+        return len(child.mailbox)
+    return [
+        [each.name, str(each.status), each.restarts, len(each.mailbox)]
+        for each in child.children
+        if isinstance(each, Cell)
+    ]
 
 
 def _recipe(agent: AgentProcess) -> dict[str, Any]:

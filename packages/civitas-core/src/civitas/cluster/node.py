@@ -23,7 +23,7 @@ from civitas.errors import (
     UnknownAgent,
 )
 from civitas.message import Message, Serializer, dumps, loads
-from civitas.node import AHEAD, Node
+from civitas.node import AHEAD, Asking, Node, Recipient
 from civitas.process import Cell, Delivery
 from civitas.transport.contract import Transport
 
@@ -111,23 +111,26 @@ class ClusterNode(Node):
                 self._end_window(id)
 
     def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Iterable[str]) -> None:
-        box = each.mailbox
+        box, facts = each.mailbox, each.facts
         box.close_way()
-        if each.facts.delivery == Delivery.AT_LEAST_ONCE:
+        if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
             for id in in_hand:
-                message = box.given(id, each.facts.max_deliveries)
+                message = box.given(id, facts.max_deliveries)
                 if message is not None:
-                    self._sent.pop(id, None)
-                    self.refuse_here(
-                        message,
-                        HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}"),
-                    )
-                    self.dead_letter(message, "max_deliveries")
+                    down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
+                    self._give_up(message, down, "max_deliveries")
             return
-        for message in box.clear():
-            self._sent.pop(message.id, None)
-            self.refuse_here(message, NodeDown(each.name, node, why))
-            self.dead_letter(message, "node_down")
+        for lost in box.clear():
+            if facts.closed:
+                self._give_up(lost, AgentTerminated(each.name, facts.closed), "terminated")
+            else:
+                self._give_up(lost, NodeDown(each.name, node, why), "node_down")
+
+    def _give_up(self, message: Message, error: DeliveryError, reason: str) -> None:
+        """Nobody elsewhere will handle a message of this node."""
+        self._sent.pop(message.id, None)
+        self.refuse_here(message, error)
+        self.dead_letter(message, reason)
 
     def is_sending(self) -> bool:
         """Whether another node is not finished with something that this one sent."""
@@ -168,9 +171,7 @@ class ClusterNode(Node):
                 known = Elsewhere(facts, self._post, self._withdrawn)
                 self.registry[facts.name] = known
         for message in known.learn(facts):
-            self._sent.pop(message.id, None)
-            self.refuse_here(message, AgentTerminated(facts.name, facts.closed))
-            self.dead_letter(message, "terminated")
+            self._give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
         if facts.boot in self.peers and not facts.closed:
             boxes = known.all() if isinstance(known, ElsewherePool) else (known,)
             for each in boxes:
@@ -312,6 +313,8 @@ class ClusterNode(Node):
                 self.calls.serve(peer, id, lambda: self.serve(peer, what, arguments))
             case Kind.RETURN:
                 self.calls.returned(*fields[:3])
+            case Kind.CANCEL:
+                self.calls.cancelled(peer, fields[0])
             case Kind.CAST:
                 self.told(peer, fields[0], fields[1])
             case Kind.MESSAGE | Kind.WITHDRAW | Kind.ROOM:
@@ -407,6 +410,19 @@ class ClusterNode(Node):
     # closes a circle finds all its other edges there, so it is found out whoever was last. An edge is the id of an ask:
     # who answered already has it no more, though its answer may still be on the way.
 
+    async def _ask(
+        self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None
+    ) -> Message:
+        if asking is None or not isinstance(cell, Cell):
+            return await super()._ask(cell, message, seconds, asking)
+        # It stays in this process, but may close a circle that leads through others.
+        self._follow(message.id, self.name, [message.sender or "", cell.name])
+        try:
+            return await super()._ask(cell, message, seconds, asking)
+        except AskCycle:
+            cell.mailbox.withdraw(message)
+            raise
+
     def _probe(self, ask_id: str, node: str, path: list[str], edge: str) -> None:
         if edge not in self.foreign:
             return
@@ -438,7 +454,7 @@ class ClusterNode(Node):
                 return [*path, name], edge
             if name in path:
                 continue
-            found = self.registry.get(name)
+            found = self._known(name)
             if isinstance(found, Elsewhere):
                 peer = self.peers.get(found.facts.boot or "")
                 if peer is not None:
@@ -447,10 +463,15 @@ class ClusterNode(Node):
                 return circle
         return None
 
+    def _known(self, name: str) -> Recipient | None:
+        """An agent, or a conversation of a pool elsewhere that something is on the way to."""
+        pool = self.registry.pools.get(name.partition("/")[0])
+        return pool.find(name) if isinstance(pool, ElsewherePool) else self.registry.get(name)
+
     def _closes(self, ask_id: str, circle: list[str]) -> None:
         """An ask of this node would wait for itself."""
         each = self._sent.get(ask_id)
-        if each is not None and self._asks.answer(ask_id, AskCycle(circle)):
+        if self._asks.answer(ask_id, AskCycle(circle)) and each is not None:
             peer = self.peers.get(each.facts.boot or "")
             if peer is not None:
                 peer.send(Kind.WITHDRAW, each.name, ask_id, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from civitas.errors import DeliveryError
 from civitas.message import Message
 from civitas.process import Mailbox
 
@@ -87,6 +88,15 @@ class Outbox(Mailbox):
         if self._given:
             self._given.pop(message_id, None)
         self._admit()
+
+    def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
+        """Take no more messages. What was sent stays: its process refuses it, or it is lost with that."""
+        sent = self._queue.copy() if self._way_is_open else None
+        refused = super().close(error)
+        if sent is None:
+            return refused
+        self._queue = sent
+        return []
 
     def open_way(self) -> None:
         """Its process is there: send what waited for that, in order."""

@@ -51,10 +51,11 @@ class Calls:
     def __init__(self) -> None:
         self._ids: Iterator[int] = itertools.count(1)
         self._waiting: dict[int, tuple[Peer, asyncio.Future[Any]]] = {}
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[tuple[str, int], asyncio.Task[None]] = {}
+        """What is being done for others, by their boot id and the id of the call."""
 
     async def call(self, peer: Peer, what: str, *arguments: Any) -> Any:
-        """Let `peer` do something.
+        """Let `peer` do something; who is cancelled here cancels it there.
 
         Returns:
             Its result.
@@ -69,6 +70,9 @@ class Calls:
         try:
             peer.signal(Kind.CALL, id, what, list(arguments))
             return await future
+        except asyncio.CancelledError:
+            peer.signal(Kind.CANCEL, id)
+            raise
         finally:
             self._waiting.pop(id, None)
 
@@ -91,8 +95,14 @@ class Calls:
     def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         """Do what `peer` called for, and tell it what became of that."""
         task = asyncio.get_running_loop().create_task(self._serve(peer, id, work))
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+        self._serving[peer.boot, id] = task
+        task.add_done_callback(lambda _: self._serving.pop((peer.boot, id), None))
+
+    def cancelled(self, peer: Peer, id: int) -> None:
+        """`peer` does not wait for its call any more."""
+        task = self._serving.get((peer.boot, id))
+        if task is not None:
+            task.cancel()
 
     async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:
@@ -104,7 +114,8 @@ class Calls:
 
     async def close(self) -> None:
         """End what is still being done for others."""
-        for task in self._serving:
+        serving = list(self._serving.values())
+        for task in serving:
             task.cancel()
-        if self._serving:
-            await asyncio.wait(self._serving)
+        if serving:
+            await asyncio.wait(serving)

@@ -7,12 +7,12 @@ import logging
 import secrets
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from civitas.cluster.child import RemoteChild
+from civitas.cluster.child import RemoteChild, RemotePool
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import load_reason, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
@@ -23,7 +23,7 @@ from civitas.errors import ConfigurationError, NodeDown, StartFailed
 from civitas.events import Event
 from civitas.launch import Exit, OsProcess, ProcessOptions
 from civitas.message import decode, encode
-from civitas.process import AgentProcess
+from civitas.process import AgentProcess, ExitReason
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 
 __all__ = ["RootNode"]
@@ -326,7 +326,12 @@ class RootNode(ClusterNode):
         """Make room for a child, here or in another process."""
         if isinstance(agent, Placed):
             self._check_free(name)
-            child = self._children[name] = RemoteChild(agent, self)
+            child: RemoteChild
+            if agent.kind == "conversation_pool":
+                child = self.supervisors[name] = RemotePool(agent, self, owner)
+            else:
+                child = RemoteChild(agent, self)
+            self._children[name] = child
             self.owners[name] = owner
             self.announce(Facts(name, agent.process, kind=agent.kind))
             return child
@@ -363,6 +368,12 @@ class RootNode(ClusterNode):
                 )
             )
 
+    def closed(self, name: str, why: str) -> None:
+        """The mailbox of `name` is closed for `why`; open again where that is empty."""
+        facts = self._facts.get(name)
+        if facts is not None and facts.node == self.name:
+            self.announce(replace(facts, closed=why))
+
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         super().leave(supervisor)
@@ -370,7 +381,8 @@ class RootNode(ClusterNode):
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        self._children.pop(name, None)
+        if isinstance(self._children.pop(name, None), RemotePool):
+            self.supervisors.pop(name, None)
         self.unlearn(name)
         super().forget(name)
         self._unannounce(name)
@@ -395,6 +407,35 @@ class RootNode(ClusterNode):
             for peer in self._peers_of_members():
                 peer.cast("forget", name)
 
+    async def is_alive(self, name: str) -> bool:
+        """Whether an incarnation of the agent `name` runs, wherever that is."""
+        child = self._children.get(name)
+        if child is not None:
+            return child.alive
+        pool = self._pool_of(name)
+        if pool is None or pool.peer is None:
+            return await super().is_alive(name)
+        try:
+            alive: bool = await self.calls.call(pool.peer, "alive", name)
+        except NodeDown:
+            return False
+        return alive
+
+    def _pool_of(self, name: str) -> RemotePool | None:
+        """The pool of another process whose conversation `name` is."""
+        pool = self._children.get(name.partition("/")[0]) if "/" in name else None
+        return pool if isinstance(pool, RemotePool) else None
+
+    def owner_of(self, name: str) -> Parent | None:
+        """The supervisor of an agent, wherever that runs; None for who is not there."""
+        return self._pool_of(name) or super().owner_of(name)
+
+    def conversations_are_down(self, pool: str, reason: ExitReason) -> None:
+        """The process of a pool is gone, and every conversation with it."""
+        for name in self._monitors.targets():
+            if name.startswith(f"{pool}/"):
+                self.exited(name, reason)
+
     async def drained(self) -> None:
         """Wait until no agent of any process handles a message or has one waiting."""
         while True:
@@ -410,7 +451,8 @@ class RootNode(ClusterNode):
         """Do what a member calls for."""
         match what:
             case "whereis":
-                facts = self._facts.get(arguments[0])
+                name = arguments[0]
+                facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
                 return facts.plain() if facts is not None else None
             case "spawn":
                 sender, supervisor, spec = arguments
@@ -423,6 +465,11 @@ class RootNode(ClusterNode):
                 return encode(list(result) if arguments[0] == "keys" else result)
             case "terminate":
                 return await self.terminate_for(arguments[0], arguments[1])
+            case "monitor":
+                return await self.monitor_for(arguments[0], arguments[1])
+            case "demonitor":
+                await self.demonitor(arguments[0])
+                return None
         return await super().serve(peer, what, arguments)
 
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
@@ -435,11 +482,12 @@ class RootNode(ClusterNode):
                     child.ended(run, load_reason(reason))
             case "event":
                 self.events.pass_on(Event(*arguments))
-            case "monitor":
-                ref, watcher, target = arguments
-                self.monitor_for(watcher, target, ref)
-            case "demonitor":
-                self.demonitor(arguments[0])
+            case "down":
+                self.exited(arguments[0], load_reason(arguments[1]))
+            case "report":
+                for name, facts in arguments[0].items():
+                    if name in self._children:
+                        self._children[name].reported(facts)
             case _:
                 super().told(peer, what, arguments)
 

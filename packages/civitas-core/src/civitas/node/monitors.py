@@ -24,15 +24,23 @@ class Monitors:
     def __init__(self) -> None:
         self._by_ref: dict[str, Monitor] = {}
 
-    def add(self, watcher: str, target: str, ref: str | None = None) -> Monitor:
-        """Begin to watch; under `ref`, where that was given out already."""
-        monitor = Monitor(ref or new_id(), watcher, target)
+    def add(self, watcher: str, target: str) -> Monitor:
+        """Begin to watch."""
+        monitor = Monitor(new_id(), watcher, target)
         self._by_ref[monitor.ref] = monitor
         return monitor
 
-    def remove(self, ref: str) -> None:
-        """Watch no more; does nothing where `ref` is not known."""
-        self._by_ref.pop(ref, None)
+    def remove(self, ref: str) -> bool:
+        """Watch no more.
+
+        Returns:
+            Whether it did; False where it has told, or was never begun here.
+        """
+        return self._by_ref.pop(ref, None) is not None
+
+    def targets(self) -> set[str]:
+        """Who is watched."""
+        return {monitor.target for monitor in self._by_ref.values()}
 
     def exited(self, name: str) -> list[Monitor]:
         """Take out the monitors on `name`, which must be told now, and drop those it held itself."""

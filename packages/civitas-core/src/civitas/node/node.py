@@ -29,7 +29,6 @@ from civitas.supervision import (
     Child,
     Clock,
     ConversationPoolProcess,
-    DynamicSupervisorProcess,
     LoopClock,
     Parent,
     Placed,
@@ -122,6 +121,9 @@ class Node(Router):
         self.owners[name] = owner
         return cell
 
+    def closed(self, name: str, why: str) -> None:
+        """The mailbox of `name` is closed for `why`; nobody else need know, as there is no other process."""
+
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
         self.registry.pop(name, None)
@@ -142,7 +144,11 @@ class Node(Router):
     def owner(self, name: str) -> Parent | None:
         """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
         supervisor = self.supervisors.get(name)
-        return supervisor.parent if supervisor is not None else self.owners.get(name)
+        return supervisor.parent if supervisor is not None else self.owner_of(name)
+
+    def owner_of(self, name: str) -> Parent | None:
+        """The supervisor of an agent, wherever that runs; None for who is not there."""
+        return self.owners.get(name)
 
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
@@ -206,10 +212,10 @@ class Node(Router):
 
     async def terminate_for(self, sender: str, name: str) -> bool:
         """The same, for a sender that may run elsewhere."""
-        owner = self.owners.get(name)
+        owner = self.owner_of(name)
         if owner is None:
             return False
-        if not isinstance(owner, DynamicSupervisorProcess):
+        if owner.kind not in ("dynamic_supervisor", "conversation_pool"):
             raise SupervisionError(
                 "not_found",
                 f"{name!r} was not spawned: it stands in the children of {owner.name!r}; "
@@ -232,7 +238,7 @@ class Node(Router):
             raise ConfigurationError(
                 f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
             )
-        above = self.owners.get(sender)
+        above = self.owner_of(sender)
         while above is not None:
             for each in (above, *above.children):
                 if each.kind == "dynamic_supervisor":
@@ -243,20 +249,23 @@ class Node(Router):
             'add DynamicSupervisor("sessions") to the children of its supervisor'
         )
 
-    def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
-        return self.monitor_for(watcher.name, target)
+        return await self.monitor_for(watcher.name, target)
 
-    def monitor_for(self, watcher: str, target: str, ref: str | None = None) -> str:
-        """The same, for a watcher that may run elsewhere; under `ref`, where that was given out already."""
-        monitor = self._monitors.add(watcher, target, ref)
-        cell = self.registry.get(target)
-        if cell is None or not cell.alive:
-            self._monitors.remove(monitor.ref)
+    async def monitor_for(self, watcher: str, target: str) -> str:
+        """The same, for a watcher that may run elsewhere."""
+        monitor = self._monitors.add(watcher, target)
+        if not await self.is_alive(target) and self._monitors.remove(monitor.ref):
             self._tell(monitor, "noproc", None)
         return monitor.ref
 
-    def demonitor(self, ref: str) -> None:
+    async def is_alive(self, name: str) -> bool:
+        """Whether an incarnation of the agent `name` runs, wherever that is."""
+        cell = self.registry.get(name)
+        return cell is not None and cell.alive
+
+    async def demonitor(self, ref: str) -> None:
         """End a monitor."""
         self._monitors.remove(ref)
 

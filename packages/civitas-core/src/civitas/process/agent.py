@@ -406,11 +406,11 @@ class AgentProcess:
             The reference, for `demonitor`.
         """
         process = self._civitas_running()
-        return process.node.monitor(process, name)
+        return await process.node.monitor(process, name)
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor; does nothing where it has told already."""
-        self._civitas_running().node.demonitor(ref)
+        await self._civitas_running().node.demonitor(ref)
 
     def send_after(
         self,

@@ -106,7 +106,7 @@ class Cell:
             StartFailed: Its constructor or `on_start` raised.
         """
         self.status = Status.STARTING
-        self.mailbox.reopen()
+        self._reopen()
         loop = self.node.loop
         started: asyncio.Future[None] = loop.create_future()
         try:
@@ -171,7 +171,7 @@ class Cell:
     def wait_for_restart(self) -> None:
         """It will be started again: let messages wait for that."""
         self.status = Status.RESTARTING
-        self.mailbox.reopen()
+        self._reopen()
 
     def close(self, status: Status, why: str) -> None:
         """It will not be started again: refuse what waits in the mailbox and what comes from now on."""
@@ -180,6 +180,12 @@ class Cell:
         for message in self.mailbox.close(lambda: AgentTerminated(self.name, why)):
             self.node.refuse(message, AgentTerminated(self.name, why))
             self.node.dead_letter(message, "terminated")
+        self.node.closed(self.name, why)
+
+    def _reopen(self) -> None:
+        if self.mailbox.closed:
+            self.mailbox.reopen()
+            self.node.closed(self.name, "")
 
     def discard(self) -> None:
         """Its spec is gone: forget its name."""

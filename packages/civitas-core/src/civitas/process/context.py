@@ -116,14 +116,17 @@ class Context(Protocol):
     async def terminate(self, sender: Incarnation, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
 
-    def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Incarnation, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
 
-    def demonitor(self, ref: str) -> None:
+    async def demonitor(self, ref: str) -> None:
         """End a monitor."""
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
+
+    def closed(self, name: str, why: str) -> None:
+        """The mailbox of `name` is closed for `why`; open again where that is empty."""
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""

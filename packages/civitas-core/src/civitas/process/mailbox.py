@@ -214,6 +214,11 @@ class Mailbox:
             self._drained = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._drained)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no messages."""
+        return self._closed is not None
+
     def reopen(self) -> None:
         """Take messages again."""
         self._closed = None

@@ -19,6 +19,7 @@ from civitas.process import (
 from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
+from civitas.supervision.placed import Placed
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Slot, SlotState
@@ -116,9 +117,9 @@ class DynamicSupervisorProcess:
 
     # Child administration.
 
-    async def start_child(self, spec: AgentProcess) -> None:
+    async def start_child(self, spec: AgentProcess | Placed) -> None:
         """Add a child and start it."""
-        if not isinstance(spec, AgentProcess):
+        if not isinstance(spec, (AgentProcess, Placed)):
             raise ConfigurationError(
                 f"the children of a DynamicSupervisor are agents; {self.name!r} got {spec!r}"
             )

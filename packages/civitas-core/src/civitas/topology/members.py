@@ -59,9 +59,16 @@ def boot_data(
         ConfigurationError: Another process could not import one of the classes.
     """
     source = topology.source
+    placed = {
+        entry.type
+        for _, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.process
+    }
     return {
         "topology": source.file if source.file is not None else source.data,
-        "agent_classes": {name: _path_of(name, kind) for name, kind in agent_classes.items()},
+        "agent_classes": {
+            name: _path_of(name, kind) for name, kind in agent_classes.items() if name in placed
+        },
         "root_has": sorted(keywords),
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),
