@@ -425,3 +425,33 @@ async def test_a_fault_inside_a_supervisor_is_a_crash_for_its_own_supervisor(
     with pytest.raises(SupervisorGaveUp, match="the clock is broken"):
         await runtime.wait()
     await runtime.stop()
+
+
+class Relay(Actor):
+    """Asks whom its payload names, and fails with it."""
+
+    async def handle(self, message: Message) -> Message | None:
+        self.journal.write(f"relay {self.name}")
+        await self.ask(message.payload, 1, "boom")
+        return None
+
+
+async def test_a_child_that_waits_for_one_that_is_given_up_is_not_waited_for(
+    journal: Journal,
+) -> None:
+    fuse = asyncio.Event()
+    children = [
+        Fused("a", journal, fuse, delivery="at_least_once"),
+        Relay("b", journal),
+    ]
+    async with Runtime(Supervisor("root", children, max_restarts=0)) as runtime:
+        asks = [asyncio.create_task(error_of(runtime.ask("a", 1, "boom")))]
+        await journal.until("ready a")
+        asks.append(asyncio.create_task(error_of(runtime.ask("b", "a"))))
+        await journal.until("relay b")
+        fuse.set()
+        async with asyncio.timeout(5):
+            first, second = await asyncio.gather(*asks)
+        assert isinstance(first, AgentTerminated)
+        assert isinstance(second, HandlerFailed)
+        assert second.error_type == "AgentTerminated"

@@ -406,6 +406,10 @@ class SupervisorProcess:
 
     async def _exit(self, reason: ExitReason, why: str) -> None:
         """End by itself: nobody below it runs, and nobody waits for it."""
+        # Those that are down first: a child that still runs may be waiting for an answer of one, and could not end.
+        for slot in self._slots.values():
+            if slot.state is not SlotState.UP:
+                slot.child.close(Status.TERMINATED, why)
         await self._stop_children()
         self.close(Status.TERMINATED, why)
         self._empty_inbox()

@@ -1,0 +1,182 @@
+"""Agents for the tests of OS processes; the workers import them from here."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import resource
+import signal
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from civitas import AgentProcess, Message
+
+
+def write_line(file: str, line: str) -> None:
+    """Append a line; what is written is there when the writer is killed a moment later."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+class Actor(AgentProcess):
+    """Does what the type of a message says, and answers with its payload."""
+
+    async def handle(self, message: Message) -> Message | None:
+        payload = message.payload
+        match message.type:
+            case "pid":
+                return self.reply(os.getpid())
+            case "die":
+                os.kill(os.getpid(), getattr(signal, payload))
+                await asyncio.Event().wait()
+            case "exit":
+                os._exit(payload)
+            case "crash":
+                raise ValueError(str(payload))
+            case "busy":
+                until = time.monotonic() + payload
+                while time.monotonic() < until:
+                    pass
+            case "busy_for_ever":
+                stuck_in_python()
+            case "busy_in_c":
+                stuck_in_c()
+            case "hold":
+                write_line(payload, "holding")
+                await asyncio.Event().wait()
+            case "print":
+                print(payload, flush=True)
+                print(f"{payload} to stderr", file=sys.stderr, flush=True)
+            case "ask":
+                if "note" in payload:
+                    write_line(payload["note"], "asking")
+                reply = await self.ask(payload["to"], payload["payload"], payload["type"])
+                return self.reply(reply.payload)
+            case "send":
+                await self.send(payload["to"], payload["payload"], payload["type"])
+            case "eat":
+                eat_memory(payload)
+            case "attempt":
+                return self.reply(message.attempt)
+        return self.reply(payload)
+
+
+def stuck_in_python() -> None:
+    while True:
+        pass
+
+
+def stuck_in_c() -> None:
+    """In one call of C, which keeps the interpreter's lock."""
+    deque(itertools.repeat(None), maxlen=0)
+
+
+def eat_memory(limit: int) -> None:
+    """Ask for more memory than this process may have."""
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    eaten: list[bytes] = []
+    while True:
+        eaten.append(b"x" * (16 * 1024 * 1024))
+
+
+class Writer(AgentProcess):
+    """Writes down whom it heard, in the order in which it did, and answers with the number."""
+
+    def __init__(self, name: str, file: str, *, takes: float = 0.0, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+        self.takes = takes
+
+    async def handle(self, message: Message) -> Message:
+        payload = message.payload
+        if self.takes:
+            await asyncio.sleep(self.takes)
+        write_line(self.file, f"{payload['from']} {payload['n']}")
+        if payload.get("poison"):
+            poison(payload["poison"])
+        return self.reply(payload["n"])
+
+
+def poison(how: str) -> None:
+    if how == "exit":
+        os._exit(3)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(60)  # the signal is on its way
+
+
+class Sender(AgentProcess):
+    """Sends and asks until a file is there; answers with how many it sent."""
+
+    async def handle(self, message: Message) -> Message:
+        payload = message.payload
+        n = 0
+        while not Path(payload["until"]).exists():  # noqa: ASYNC240
+            n = await send_a_few(self, self.name, payload["to"], n)
+        return self.reply(n)
+
+
+async def send_a_few(via: Any, sender: str, to: str, n: int) -> int:
+    """Two sends and an ask; `via` is an agent or the runtime."""
+    for _ in range(2):
+        await via.send(to, {"from": sender, "n": n})
+        n += 1
+    reply = await via.ask(to, {"from": sender, "n": n})
+    if reply.payload != n:
+        raise AssertionError(f"the answer to {n} was {reply.payload}")
+    return n + 1
+
+
+class Counter(AgentProcess):
+    """Counts, durably."""
+
+    async def handle(self, message: Message) -> Message:
+        if message.type == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+            await asyncio.Event().wait()
+        self.state["n"] = self.state.get("n", 0) + 1
+        await self.checkpoint()
+        return self.reply(self.state["n"])
+
+
+class Life(Actor):
+    """Writes down when it starts and when it stops."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    async def on_start(self) -> None:
+        write_line(self.file, f"start {self.name}")
+
+    async def on_stop(self) -> None:
+        write_line(self.file, f"stop {self.name}")
+
+
+class Slow(AgentProcess):
+    """Takes its time with each message, and knows how many came and whether in order."""
+
+    async def on_start(self) -> None:
+        self.count = 0
+        self.in_order = True
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "count":
+            return self.reply({"count": self.count, "in_order": self.in_order})
+        self.in_order = self.in_order and message.payload["n"] == self.count
+        self.count += 1
+        if not self.count % 1000:
+            await asyncio.sleep(0.001)
+        return None
+
+
+class Unbuildable(AgentProcess):
+    """Its constructor raises."""
+
+    def __init__(self, name: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        raise ValueError("it cannot be built")
