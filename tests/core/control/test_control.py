@@ -23,11 +23,11 @@ from civitas.control import (
     state_folder,
 )
 from civitas.control.client import NotAnswering, RemoteError
-from civitas.control.place import open_state_folder, socket_of
 from civitas.errors import ConfigurationError, NodeDown, PayloadError
 from civitas.message import MAX_PAYLOAD
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
+from civitas.topology.place import open_state_folder, socket_of
 from tests.core.support import Actor, Journal, eventually
 
 
@@ -300,5 +300,5 @@ def test_machines_that_share_a_home_run_a_system_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = state_folder("team", tmp_path / "topology.yaml")
-    monkeypatch.setattr("civitas.control.place._machine", lambda: "another")
+    monkeypatch.setattr("civitas.topology.place._machine", lambda: "another")
     assert state_folder("team", tmp_path / "topology.yaml") != here

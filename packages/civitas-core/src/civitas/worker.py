@@ -1,13 +1,17 @@
-"""A worker: the program of an OS process that hosts agents of a topology. `civitas run` starts it by itself."""
+"""A worker: the program of an OS process that hosts agents of a topology.
+
+The root starts most of them (`main`). One with `start: false` is started by somebody else, and finds the root by what
+the topology says (`work_elsewhere`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
 from civitas.cluster.remote_store import RemoteStore
@@ -18,10 +22,14 @@ from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.links import transport_beside
 from civitas.topology.members import AgentMaker, make_parts
+from civitas.topology.model import Topology
 
-__all__ = ["main", "work"]
+__all__ = ["main", "work", "work_elsewhere"]
 
 logger = logging.getLogger("civitas")
+
+_PAUSE = 0.2
+"""Seconds before a worker looks for the next root, which may not be gone altogether."""
 
 
 def main() -> None:
@@ -37,55 +45,159 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
-async def work(boot: Mapping[str, Any], pipe: int | None = None) -> None:
+async def work(boot: Mapping[str, Any], pipe: int) -> None:
     """Host agents until the root says that it is over, or is gone.
 
     Args:
         boot: What `RootNode` tells its processes.
-        pipe: The lifeline of a process that the root started.
+        pipe: The lifeline to the root.
 
     Raises:
         ConfigurationError: The root refused this process, or is not there.
     """
-    watchdog = HangWatchdog(boot["hang_timeout"])
-    plugins = PluginManager()
-    plugins.load()
-    maker = AgentMaker(boot["topology"], boot["agent_classes"], plugins, watchdog)
-    tracing = Tracing()
-    parts, store = make_parts(maker.topology, plugins, tracing, boot["root_has"])
-    node = MemberNode(
-        boot["name"],
-        root=boot["root"],
-        token=boot["token"],
-        make=maker,
-        in_hand=Path(boot["in_hand"]) if boot["in_hand"] else None,
-        transport=transport_beside(maker.topology, boot["root"]),
-        serializer=maker.topology.serializer,
-        tracing=tracing,
-        **parts,
-    )
-    if isinstance(store, RemoteStore):
-        store.node = node
-    node.attach()
-    telemetry = setup_from_environment()
-    tracing.refresh()
+    worker = _Worker(boot)
     try:
-        await node.enter()
-        assert node.ended is not None
-        if pipe is not None:
-            Lifeline(pipe, lambda: node.end("the root is gone"))
-        watchdog.resume()
-        why = await node.ended
-        if why:
-            logger.warning("process %r ends: %s", node.name, why)
-        watchdog.pause()
+        async with worker.life() as life:
+            await life.node.enter()
+            Lifeline(pipe, lambda: life.node.end("the root is gone"))
+            await life.last()
+            if life.why:
+                logger.warning("process %r ends: %s", life.node.name, life.why)
     finally:
-        await node.leave_system()
-        await node.detach()
-        close = getattr(store, "close", None)
+        await worker.close()
+
+
+async def work_elsewhere(
+    topology: Topology,
+    name: str,
+    root: str,
+    stop: asyncio.Future[Any],
+    tell: Callable[[str, str], None],
+) -> None:
+    """Host the agents of a process with `start: false`, for one root after another, until told to stop.
+
+    Args:
+        topology: Of the system.
+        name: Of the process.
+        root: The address of the root.
+        stop: Done when this process is to finish what it has, and leave.
+        tell: Called with a word and a text: `waiting`, `joined`, `left`.
+
+    Raises:
+        ConfigurationError: The root refused this process.
+    """
+    boot = {
+        "topology": topology,
+        "name": name,
+        "root": root,
+        "token": "",
+        "in_hand": None,
+        "hang_timeout": topology.processes[name].hang_timeout,
+        "agent_classes": {},
+        "root_has": (),
+    }
+    worker = _Worker(boot)
+    try:
+        while not stop.done():
+            tell("waiting", f"for the root at {root}")
+            async with worker.life() as life:
+                entering = asyncio.create_task(life.node.enter())
+                try:
+                    await asyncio.wait({entering, stop}, return_when=asyncio.FIRST_COMPLETED)
+                    if not entering.done():
+                        return
+                    entering.result()
+                finally:
+                    entering.cancel()
+                    await asyncio.wait({entering})
+                tell("joined", f"the root at {root}")
+                await life.last(stop)
+                if stop.done():
+                    await life.finish(topology.runtime.drain_timeout)
+                    return
+            tell("left", life.why or "the root stopped")
+            await asyncio.wait({stop}, timeout=_PAUSE)
+    finally:
+        await worker.close()
+
+
+class _Worker:
+    """What outlives a root: the modules, the plugins, the telemetry."""
+
+    def __init__(self, boot: Mapping[str, Any]) -> None:
+        self.boot = boot
+        self.watchdog = HangWatchdog(boot["hang_timeout"])
+        self.plugins = PluginManager()
+        self.plugins.load()
+        self.maker = AgentMaker(
+            boot["topology"], boot["agent_classes"], self.plugins, self.watchdog
+        )
+        self.telemetry = setup_from_environment()
+
+    def life(self) -> _Life:
+        return _Life(self)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.telemetry.shutdown)
+
+
+class _Life:
+    """One membership of a system, from the door to the door."""
+
+    def __init__(self, worker: _Worker) -> None:
+        boot, topology = worker.boot, worker.maker.topology
+        tracing = Tracing()
+        parts, self._store = make_parts(topology, worker.plugins, tracing, boot["root_has"])
+        in_hand = Path(boot["in_hand"]) if boot["in_hand"] else None
+        self.node = MemberNode(
+            boot["name"],
+            root=boot["root"],
+            token=boot["token"],
+            make=worker.maker,
+            in_hand=in_hand,
+            remind=None if boot["token"] else topology.runtime.node_timeout / 2,
+            transport=transport_beside(topology, boot["root"], in_hand and in_hand.parent),
+            serializer=topology.serializer,
+            tracing=tracing,
+            **parts,
+        )
+        if isinstance(self._store, RemoteStore):
+            self._store.node = self.node
+        self._watchdog = worker.watchdog
+        self.why = ""
+
+    async def __aenter__(self) -> Self:
+        self.node.attach()
+        self.node.tracing.refresh()
+        return self
+
+    async def last(self, stop: asyncio.Future[Any] | None = None) -> None:
+        """Host agents until the root lets go of this process, or it is to stop."""
+        assert self.node.ended is not None
+        self._watchdog.resume()
+        ends: set[asyncio.Future[Any]] = {self.node.ended}
+        if stop is not None:
+            ends.add(stop)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if self.node.ended.done():
+            self.why = self.node.ended.result()
+
+    async def finish(self, drain_timeout: float) -> None:
+        """Finish what is there, unless the root goes meanwhile."""
+        assert self.node.ended is not None
+        draining = asyncio.create_task(self.node.drain(drain_timeout))
+        either: set[asyncio.Future[Any]] = {draining, self.node.ended}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._watchdog.pause()
+        await self.node.leave_system()
+        await self.node.detach()
+        close = getattr(self._store, "close", None)
         if close is not None:
             await close()
-        await asyncio.to_thread(telemetry.shutdown)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,23 @@ def _main(
     pass
 
 
-@app.command(epilog=examples("civitas run topology.yaml", "civitas run topology.yaml --trace"))
+@app.command(
+    epilog=examples(
+        "civitas run topology.yaml",
+        "civitas run topology.yaml --trace",
+        "civitas run topology.yaml --process gpu",
+    )
+)
 def run(
     topology: TopologyFile,
+    process: Annotated[
+        str | None,
+        typer.Option(
+            "--process",
+            metavar="NAME",
+            help="Be this process of the topology, one with 'start: false'.",
+        ),
+    ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print each finished trace as a waterfall.")
     ] = False,
@@ -59,12 +73,23 @@ def run(
 ) -> None:
     """Run a topology until it is told to stop.
 
-    Prints the tree once all agents are ready, then every crash and restart.
+    Starts its OS processes too. Prints the tree once all agents are ready,
+    then every crash and restart.
 
     SIGTERM or Ctrl-C lets the mailboxes run empty and stops the agents: exit
     code 0. A second one stops at once. When the root supervisor gives up, the
     exit code is 1.
+
+    With --process, hosts the agents of that process for a root that runs
+    elsewhere: joins it, waits for it where it is not there, and joins the
+    next one when it is gone.
     """
+    if process is not None:
+        from civitas.cli.hosting import host_process
+
+        if trace:
+            raise typer.BadParameter("the root shows the traces; give --trace there")
+        raise typer.Exit(host_process(topology, process, verbose=verbose))
     from civitas.cli.running import run_topology
 
     raise typer.Exit(run_topology(topology, trace=trace, verbose=verbose))

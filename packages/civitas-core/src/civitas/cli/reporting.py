@@ -10,7 +10,7 @@ from rich.text import Text
 from civitas.events import EVENT_TYPES, Event
 from civitas.runtime import Runtime
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "print_line"]
 
 _STYLES = {
     "crashed": "bold red",
@@ -21,6 +21,18 @@ _STYLES = {
     "node_down": "bold red",
 }
 _ALWAYS = ("crashed", "restarted", "gave_up", "node_up", "node_down")
+
+
+def print_line(
+    console: Console, what: str, name: str, text: str, when: float | None = None
+) -> None:
+    """Print one line: when, what, who, and more."""
+    clock = time.strftime("%H:%M:%S", time.localtime(when))
+    line = Text(f"{clock} ", style="dim")
+    line.append(f"{what.replace('_', ' '):<10}", style=_STYLES.get(what, ""))
+    line.append(f" {name}", style="bold")
+    line.append(f"  {text}" if text else "")
+    console.print(line)
 
 
 class Reporter:
@@ -35,12 +47,7 @@ class Reporter:
 
     def line(self, what: str, name: str, text: str, when: float | None = None) -> None:
         """Print one line: when, what, who, and more."""
-        clock = time.strftime("%H:%M:%S", time.localtime(when))
-        line = Text(f"{clock} ", style="dim")
-        line.append(f"{what.replace('_', ' '):<10}", style=_STYLES.get(what, ""))
-        line.append(f" {name}", style="bold")
-        line.append(f"  {text}" if text else "")
-        self.console.print(line)
+        print_line(self.console, what, name, text, when)
 
     def _event(self, event: Event) -> None:
         text = event.message.partition("\n")[0]

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import dump_reason
-from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.cluster.frames import CLUSTER_VERSION, Kind
 from civitas.cluster.in_hand import InHand
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError, PayloadError, SupervisionError
 from civitas.events import Event
+from civitas.launch import PidWatch, pid_space
 from civitas.message import Message, decode, encode
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
@@ -51,7 +52,9 @@ class MemberNode(ClusterNode):
         root: Where the root is reached.
         token: Shows the root that this process is the one it started.
         make: Makes the agents.
-        in_hand: Where to note what is in hand; None where nobody reads that.
+        in_hand: Where to note what is in hand; None where the root says so later.
+        remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
+            which it tells the root again that it is there. None for one that the root started.
         **parts: Of `ClusterNode`.
     """
 
@@ -63,6 +66,7 @@ class MemberNode(ClusterNode):
         token: str,
         make: Maker,
         in_hand: Path | None,
+        remind: float | None = None,
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
@@ -70,6 +74,9 @@ class MemberNode(ClusterNode):
         self._token = token
         self._make = make
         self._in_hand = InHand(in_hand) if in_hand is not None else None
+        self._remind_after = remind
+        self._reminder: asyncio.TimerHandle | None = None
+        self._root_watch: PidWatch | None = None
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
@@ -90,30 +97,15 @@ class MemberNode(ClusterNode):
         self.ended = self.loop.create_future()
         self._welcome = self.loop.create_future()
         await self.transport.open(self.receive)
-        link = self.transport.connect(self._root_address, lambda: self.end("the root is gone"))
-        # Its boot id is not known before it answers.
-        self._root = Peer("root", "", self._root_address, link, self.boot)
-        link.send(
-            pack(
-                Kind.HELLO,
-                self.boot,
-                {
-                    "version": CLUSTER_VERSION,
-                    "civitas": version("civitas-core"),
-                    "name": self.name,
-                    "address": self.transport.address,
-                    "pid": os.getpid(),
-                    "token": self._token,
-                },
-            ),
-            urgent=True,
-        )
+        self._seek_root()
         either: set[asyncio.Future[Any]] = {self._welcome, self.ended}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self._welcome.done():
             raise ConfigurationError(f"the root did not answer at {self._root_address}")
         self._welcome.result()
         self._report()
+        if self._remind_after is not None:
+            self._reminder = self.loop.call_later(self._remind_after, self._remind)
         for event_type in (
             "dead_letter",
             "started",
@@ -124,16 +116,71 @@ class MemberNode(ClusterNode):
         ):
             self.events.on(event_type, self._pass_on)
 
+    def _seek_root(self) -> None:
+        link = self.transport.connect(self._root_address, self._lost_root)
+        # Its boot id is not known before it answers.
+        self._root = Peer("root", "", self._root_address, link, self.boot)
+        self._say_hello()
+
+    def _lost_root(self) -> None:
+        arrived = self._welcome is not None and self._welcome.done()
+        if self._remind_after is not None and not arrived:
+            self._seek_root()
+        else:
+            self.end("the root is gone")
+
+    def _say_hello(self, *, joined: bool = False) -> None:
+        hello = {
+            "version": CLUSTER_VERSION,
+            "civitas": version("civitas-core"),
+            "name": self.name,
+            "address": self.transport.address,
+            "pid": os.getpid(),
+            "pid_space": pid_space(),
+            "token": self._token,
+            "joined": joined,
+        }
+        self._to_root().signal(Kind.HELLO, hello)
+
+    def _remind(self) -> None:
+        # A root that could not reach this process for a while has gone on without it, and answers a stranger.
+        self._say_hello(joined=True)
+        assert self._remind_after is not None
+        self._reminder = self.loop.call_later(self._remind_after, self._remind)
+
+    async def drain(self, timeout: float) -> None:
+        """Finish what is there, as this process is about to leave; what is sent to its agents from now on waits.
+
+        Args:
+            timeout: Seconds; what is not finished by then is dropped.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.calls.call(self._to_root(), "leave")
+                await self.drained()
+        except TimeoutError:
+            logger.warning(
+                "process %r: mailboxes were not empty after drain_timeout=%g s; what is left is dropped",
+                self.name,
+                timeout,
+            )
+
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
         if self._next_report is not None:
             self._next_report.cancel()
+        if self._reminder is not None:
+            self._reminder.cancel()
+        if self._root_watch is not None:
+            self._root_watch.close()
         await asyncio.gather(*(each.stop() for each in self._hosted.values()))
-        for each in list(self._hosted.values()):
-            each.close(Status.TERMINATED, f"its process {self.name!r} ends")
-        if self._root is not None:
+        for child in list(self._hosted.values()):
+            child.close(Status.TERMINATED, f"its process {self.name!r} ends")
+        if self._root is not None and self._root.boot:  # it was met
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_FRAMES):
+                    await self._root.link.flushed()
+                    self._root.cast("left")  # what is urgent would overtake the last answers
                     await self._root.link.flushed()
         await self.close_links()
         if self._in_hand is not None:
@@ -163,6 +210,7 @@ class MemberNode(ClusterNode):
         elif kind == Kind.WELCOME and self._root is not None:
             root = self._root
             root.boot = boot
+            self._meet_root(fields[0])
             self.peers[boot] = self._by_name["root"] = root
             for name, other, address in fields[0]["peers"]:
                 self._introduce(name, other, address)
@@ -172,6 +220,22 @@ class MemberNode(ClusterNode):
                 self._welcome.set_result(None)
         else:
             super().receive_from_stranger(kind, boot, fields)
+
+    def _meet_root(self, welcome: Mapping[str, Any]) -> None:
+        """Take over what a process that the root started was told at its start."""
+        if self._remind_after is None:
+            return
+        with suppress(OSError):  # the root is on another machine
+            self._in_hand = InHand(Path(welcome["in_hand"]))
+        if welcome["pid_space"] == pid_space() != "":
+            self._root_watch = PidWatch(welcome["pid"], lambda: self.end("the root is gone"))
+
+    def receive_from(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take a frame of another node."""
+        if kind == Kind.REFUSED:
+            self.end(fields[0])
+        else:
+            super().receive_from(peer, kind, fields)
 
     def _introduce(self, name: str, boot: str, address: str) -> None:
         if boot in self.peers or boot == self.boot:
@@ -196,6 +260,8 @@ class MemberNode(ClusterNode):
                 self.unlearn(arguments[0])
             case "met":
                 self._introduce(*arguments)
+            case "leaving":
+                self.hold_back(arguments[0])
             case "gone":
                 boot, why, in_hand = arguments
                 self.part(boot, why, in_hand)

@@ -86,6 +86,12 @@ class ClusterNode(Node):
     def unreachable(self, boot: str) -> None:
         """Another node could not be reached for `node_timeout`."""
 
+    def hold_back(self, boot: str) -> None:
+        """A node is about to leave: keep what comes for its agents until it has."""
+        for each in self.elsewhere():
+            if each.facts.boot == boot:
+                each.mailbox.close_way()
+
     def part(self, boot: str, why: str, in_hand: Iterable[str] = ()) -> None:
         """A node is gone for good: nothing that was sent to it will be answered.
 

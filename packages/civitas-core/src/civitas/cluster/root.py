@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import tempfile
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +23,7 @@ from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
 from civitas.events import Event
-from civitas.launch import Exit, OsProcess, ProcessOptions
+from civitas.launch import Exit, OsProcess, PidWatch, ProcessOptions, pid_space
 from civitas.message import decode, encode
 from civitas.process import AgentProcess, ExitReason
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
@@ -32,6 +34,8 @@ logger = logging.getLogger("civitas")
 
 _LAST_WORDS = 5.0
 """Seconds for a process to end by itself when the runtime stops, after its agents did."""
+_A_MOMENT = 1.0
+"""Seconds after which it is said that one is waited for."""
 
 
 @dataclass(eq=False)
@@ -44,10 +48,20 @@ class _Member:
     process: OsProcess | None = None
     peer: Peer | None = None
     pid: int | None = None
+    pid_space: str = ""
+    watch: PidWatch | None = None
+    """Of one that was started elsewhere, on this machine."""
     was_up: bool = False
     arriving: asyncio.Future[Peer] | None = None
     """Set while somebody waits for it to join."""
     starting: asyncio.Task[Peer] | None = None
+
+    def is_of(self, hello: Mapping[str, Any]) -> bool:
+        """Whether the process that says hello is the one that is there."""
+        return not hello["joined"] and (self.pid, self.pid_space) == (
+            hello["pid"],
+            hello["pid_space"],
+        )
 
 
 class RootNode(ClusterNode):
@@ -104,6 +118,7 @@ class RootNode(ClusterNode):
                 member.starting.cancel()
             if member.peer is not None:
                 member.peer.cast("end")
+        await self._say_last_words()
         # Each ends when it has read that; who does not is let go of, which ends it, too, and is then killed.
         if self._watching:
             await asyncio.wait(self._watching, timeout=_LAST_WORDS)
@@ -118,10 +133,22 @@ class RootNode(ClusterNode):
         for member in self._members.values():
             member.peer = None
             member.was_up = False
+            self._unwatch(member)
         await self.close_links()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    async def _say_last_words(self) -> None:
+        """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
+        elsewhere = [
+            member.peer.link.flushed()
+            for member in self._members.values()
+            if member.peer is not None and not member.options.start
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*elsewhere)
 
     # Members.
 
@@ -182,7 +209,10 @@ class RootNode(ClusterNode):
             waiting: set[asyncio.Future[Any]] = {member.arriving}
             if exited is not None:
                 waiting.add(exited)
+            say = None if member.options.start else self._say_waiting(member, limit)
             await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if say is not None:
+                say.cancel()
             if member.arriving.done():
                 return member.arriving.result()
             if exited is not None and exited.done():
@@ -214,6 +244,17 @@ class RootNode(ClusterNode):
     def _in_hand(self, member: _Member) -> Path:
         assert self._folder is not None
         return Path(self._folder.name) / f"{member.name}.in-hand"
+
+    def _say_waiting(self, member: _Member, limit: float | None) -> asyncio.TimerHandle:
+        how_long = "" if limit is None else f" for {limit:g} s"
+        return self.loop.call_later(
+            _A_MOMENT,
+            logger.warning,
+            "waiting%s for process %r, which is started elsewhere: civitas run TOPOLOGY --process %s",
+            how_long,
+            member.name,
+            member.name,
+        )
 
     def _not_there(self, member: _Member) -> str:
         limit = f"within its start_timeout of {member.options.start_timeout:g} s"
@@ -250,6 +291,7 @@ class RootNode(ClusterNode):
         """A process is gone: each agent in it has crashed."""
         in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else []
         member.peer = member.pid = None
+        self._unwatch(member)
         if not self._ending:
             logger.error("process %r is down: %s", member.name, why)
             self.event("node_down", member.name, "node_down", f"{member.name} is down: {why}")
@@ -260,15 +302,28 @@ class RootNode(ClusterNode):
         for child in list(self._children.values()):
             child.node_is_down(peer, reason)
 
+    def _ended_elsewhere(self, member: _Member) -> None:
+        """A process of this machine that somebody else started has ended."""
+        self.transport.pump()  # what it sent before it died counts
+        if member.peer is not None:
+            self._gone(member, member.peer, "it ended")
+
+    def _unwatch(self, member: _Member) -> None:
+        if member.watch is not None:
+            member.watch.close()
+            member.watch = None
+
     def _peers_of_members(self) -> list[Peer]:
         return [member.peer for member in self._members.values() if member.peer is not None]
 
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take the first frame of a process that wants to join."""
-        if kind != Kind.HELLO:
+        if kind != Kind.HELLO or self._ending:
             return
         hello = fields[0]
         member = self._members.get(hello["name"])
+        if member is not None and member.peer is not None and member.is_of(hello):
+            self._gone(member, member.peer, "it lost the root, and comes back")
         why = self._reason_to_refuse(member, hello)
         if member is None or why:
             self._refuse_member(hello, why)
@@ -278,6 +333,9 @@ class RootNode(ClusterNode):
         peer.signal(
             Kind.WELCOME,
             {
+                "in_hand": str(self._in_hand(member)),
+                "pid": os.getpid(),
+                "pid_space": pid_space(),
                 "facts": [each.plain() for each in self._facts.values()],
                 "peers": [[each.name, each.boot, each.address] for each in others],
             },
@@ -285,6 +343,9 @@ class RootNode(ClusterNode):
         for other in others:
             other.cast("met", peer.name, peer.boot, peer.address)
         member.peer, member.pid, member.was_up = peer, hello["pid"], True
+        member.pid_space = hello["pid_space"]
+        if not member.options.start and member.pid_space == pid_space() != "":
+            member.watch = PidWatch(hello["pid"], lambda: self._ended_elsewhere(member))
         self.event("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
         if member.arriving is not None and not member.arriving.done():
             member.arriving.set_result(peer)
@@ -300,6 +361,8 @@ class RootNode(ClusterNode):
         if member is None:
             known = ", ".join(sorted(self._members)) or "none"
             return f"the root's topology names no process {name!r}; it has: {known}"
+        if hello["joined"]:
+            return f"process {name!r} could not be reached for a while, and the root went on without it"
         if member.peer is not None:
             return f"a process {name!r} is there already (pid {member.pid}); end that one first"
         if member.options.start and hello["token"] != member.token:
@@ -450,6 +513,11 @@ class RootNode(ClusterNode):
     async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
         """Do what a member calls for."""
         match what:
+            case "leave":
+                self.hold_back(peer.boot)
+                for other in self._peers_of_members():
+                    other.cast("leaving", peer.boot)
+                return None
             case "whereis":
                 name = arguments[0]
                 facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
@@ -480,6 +548,10 @@ class RootNode(ClusterNode):
                 child = self._children.get(name)
                 if child is not None:
                     child.ended(run, load_reason(reason))
+            case "left":
+                member = self._members[peer.name]
+                if member.peer is peer and not member.options.start:
+                    self._gone(member, peer, "it was stopped")
             case "event":
                 self.events.pass_on(Event(*arguments))
             case "down":

@@ -10,8 +10,8 @@ from typing import Any, Self
 from civitas import errors
 from civitas.control import frames
 from civitas.control.lock import holder
-from civitas.control.place import check_state_folder, socket_of
 from civitas.errors import CivitasError, ConfigurationError
+from civitas.topology.place import check_state_folder, socket_of
 
 __all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError"]
 

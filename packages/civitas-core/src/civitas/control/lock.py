@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from civitas.control.place import open_state_folder
 from civitas.errors import ConfigurationError
+from civitas.topology.place import open_state_folder
 
 __all__ = ["SystemLock", "holder", "keep_from_children", "let_go"]
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from civitas.control import frames
 from civitas.control.lock import keep_from_children, let_go
-from civitas.control.place import check_state_folder, socket_of
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed, PayloadError
 from civitas.runtime import Runtime
+from civitas.topology.place import check_state_folder, socket_of
 
 __all__ = ["ControlServer"]
 

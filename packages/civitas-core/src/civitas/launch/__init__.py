@@ -1,6 +1,16 @@
 """Starting and watching OS processes, from both sides: the one that starts, and the one that is started."""
 
+from civitas.launch.elsewhere import PidWatch, pid_space
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
 
-__all__ = ["Exit", "HangWatchdog", "Lifeline", "OsProcess", "ProcessOptions", "read_boot"]
+__all__ = [
+    "Exit",
+    "HangWatchdog",
+    "Lifeline",
+    "OsProcess",
+    "PidWatch",
+    "ProcessOptions",
+    "pid_space",
+    "read_boot",
+]

@@ -119,6 +119,7 @@ def _names(topology: Topology) -> list[Problem]:
 
 
 def _processes(topology: Topology) -> list[Problem]:
+    problem = topology.source.problem
     text = "'root' is the process that runs the supervision tree; choose another name"
     paths = [("processes", name) for name in topology.processes if name == "root"]
     named: list[Path] = [
@@ -126,4 +127,9 @@ def _processes(topology: Topology) -> list[Problem]:
         for path, _, entry in topology.walk()
         if isinstance(entry, AgentEntry) and entry.process == "root"
     ]
-    return [topology.source.problem(path, text) for path in (*paths, *named)]
+    found = [problem(path, text) for path in (*paths, *named)]
+    for name, process in topology.processes.items():
+        if process.python is not None and not process.start:
+            text = "'python' is for a process that the root starts; with 'start: false' it is for whoever starts it"
+            found.append(problem(("processes", name, "python"), text))
+    return found

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
+from civitas.errors import ConfigurationError
 from civitas.topology.model import Topology
+from civitas.topology.place import open_state_folder, state_folder
 from civitas.transport.contract import Transport
 
-__all__ = ["TRANSPORT_KEYS", "transport_beside", "transport_of"]
+__all__ = ["TRANSPORT_KEYS", "root_address", "transport_beside", "transport_of"]
 
 TRANSPORT_KEYS = ("address", "keys")
 """What stands beside `type: zmq`."""
+
+_SOCKET = "root.sock"
+"""In the state folder, for processes that are started elsewhere."""
 
 
 def transport_of(topology: Topology) -> Transport:
@@ -20,17 +26,75 @@ def transport_of(topology: Topology) -> Transport:
     Raises:
         ConfigurationError: The extra that brings it is not installed, or its keys cannot be read.
     """
-    return _zmq(topology, topology.transport.further.get("address"))
+    if not _is_awaited(topology):
+        return _zmq(topology, _given(topology))
+    if _given(topology) is None:
+        open_state_folder(_folder(topology))
+    return _zmq(topology, root_address(topology))
 
 
-def transport_beside(topology: Topology, root: str) -> Transport:
-    """The transport of a member, reached the same way as the root at the address `root`."""
-    if root.startswith("ipc"):
-        # In the root's own folder, which the root removes: a member may be killed, and cannot clean up.
-        socket = root.removeprefix("ipc://").partition("#")[0]
-        return _zmq(topology, None, Path(socket).parent)
-    host = root.removeprefix("tcp://").rpartition(":")[0]
-    return _zmq(topology, f"tcp://{host}:*")
+def root_address(topology: Topology) -> str:
+    """Where a process that is started elsewhere finds the root.
+
+    Raises:
+        ConfigurationError: The topology is no file and gives no address, so that there is no place to meet.
+    """
+    return _given(topology) or f"ipc://{_folder(topology) / _SOCKET}"
+
+
+def transport_beside(topology: Topology, root: str, folder: Path | None = None) -> Transport:
+    """The transport of a member, reached the same way as the root.
+
+    Args:
+        topology: Of the system.
+        root: The address of the root.
+        folder: Where to make a socket: a folder that the root removes, as a member may be killed and cannot.
+
+    Raises:
+        ConfigurationError: There is no way from here to the root's machine.
+    """
+    endpoint = root.partition("#")[0]
+    if endpoint.startswith("ipc:"):
+        return _zmq(topology, None, folder)
+    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+    return _zmq(topology, f"tcp://{_own_host(host.strip('[]'), port)}:*")
+
+
+def _is_awaited(topology: Topology) -> bool:
+    """Whether the root waits for a process that is started elsewhere."""
+    return any(not each.start for each in topology.processes.values())
+
+
+def _given(topology: Topology) -> str | None:
+    address: str | None = topology.transport.further.get("address")
+    folder = topology.source.folder
+    if address is None or not address.startswith("ipc://") or folder is None:
+        return address
+    return f"ipc://{folder / Path(address.removeprefix('ipc://')).expanduser()}"
+
+
+def _folder(topology: Topology) -> Path:
+    file = topology.source.file
+    if file is None:
+        raise ConfigurationError(
+            "a process with 'start: false' needs a place to meet the root, and this topology is no file; "
+            "write transport: {type: zmq, address: 'tcp://127.0.0.1:PORT'}"
+        )
+    return state_folder(topology.name, Path(file))
+
+
+def _own_host(host: str, port: str) -> str:
+    """The address of this machine on the way to `host`, where it reaches back."""
+    try:
+        kind, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0][:5]
+        with socket.socket(kind, socket.SOCK_DGRAM) as way:
+            way.connect(there)  # of UDP: nothing is sent, a route is looked up
+            own = str(way.getsockname()[0])
+    except OSError as error:
+        raise ConfigurationError(
+            f"there is no way to the root at tcp://{host}:{port}: {error.strerror}"
+        ) from error
+    return f"[{own}]" if ":" in own else own
 
 
 def _zmq(topology: Topology, address: str | None, above: Path | None = None) -> Transport:

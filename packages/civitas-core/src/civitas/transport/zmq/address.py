@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import socket
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from civitas.errors import ConfigurationError
 from civitas.transport.zmq.wire import ANY_RUN, ID_SIZE
 
-__all__ = ["bindable", "private_folder", "split_run", "with_run"]
+__all__ = ["bindable", "free_socket", "private_folder", "split_run", "with_run"]
 
 _LONGEST_PATH = 103
 """Bytes in the path of a socket, on the stricter of the systems we run on."""
@@ -65,6 +66,23 @@ def private_folder(above: Path | None) -> Path:
     )
 
 
+def free_socket(endpoint: str) -> None:
+    """Check that nobody listens at an ``ipc://`` endpoint: ZMQ would take the socket away from whoever does.
+
+    Raises:
+        ConfigurationError: Somebody does, or something else stands there.
+    """
+    path = Path(endpoint.removeprefix("ipc://"))
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigurationError(f"cannot be reached at {endpoint}: {path} is no socket")
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.connect(str(path))
+    except OSError:
+        return  # nothing there, or left behind by one that was killed
+    raise ConfigurationError(f"cannot be reached at {endpoint}: another process listens there")
+
+
 async def bindable(address: str, *, secured: bool) -> tuple[str, str]:
     """What to bind for an address, and the host that others shall connect to.
 
@@ -106,6 +124,6 @@ async def _resolve(host: str, address: str) -> str:
 
 def _no_address(address: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{address!r} is no address; write tcp://HOST:PORT (a port of * is any that is free), "
+        f"{address!r} is no address; write tcp://HOST:PORT (a port of * is any that is free) or ipc:///PATH, "
         "or leave it out for sockets of this machine"
     )

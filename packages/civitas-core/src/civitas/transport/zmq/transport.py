@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ import zmq
 from civitas.errors import ConfigurationError
 from civitas.transport.contract import MAX_FRAME, Link
 from civitas.transport.keys import Keys
-from civitas.transport.zmq.address import bindable, private_folder, split_run, with_run
+from civitas.transport.zmq.address import (
+    bindable,
+    free_socket,
+    private_folder,
+    split_run,
+    with_run,
+)
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
@@ -25,12 +32,23 @@ _BATCHES = 8
 """Batches that ZMQ holds for a link, on each side. What is urgent waits behind these at most."""
 
 
+@contextmanager
+def _for_the_owner_alone() -> Iterator[None]:
+    """What is made meanwhile is the owner's alone: a socket of ZMQ's has no mode that could be given."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 class ZmqTransport:
     """Carries frames over ZMQ.
 
     Args:
-        address: Where to be reached: ``tcp://HOST:PORT``, with a port of ``*`` for any that is free. None, the
-            default, is a socket of this machine that this user alone may reach.
+        address: Where to be reached: ``tcp://HOST:PORT``, with a port of ``*`` for any that is free, or
+            ``ipc:///PATH`` for a socket that this user alone may reach. None, the default, is one in a folder of its
+            own, under a path that nobody can guess.
         keys: The keys of the system. All its nodes have the same, or none has any. An address that other machines can
             reach needs them.
         node_timeout: Seconds without a connection after which a link is lost, above 0.
@@ -68,6 +86,9 @@ class ZmqTransport:
         if self._wanted is None:
             self._folder = private_folder(self._above)
             endpoint, host = f"ipc://{self._folder / 's'}", None
+        elif self._wanted.startswith("ipc:///"):
+            endpoint, host = self._wanted, None
+            free_socket(endpoint)
         else:
             endpoint, host = await bindable(self._wanted, secured=self._keys is not None)
         # Made here and not earlier: a context does not survive a fork.
@@ -79,7 +100,8 @@ class ZmqTransport:
             if self._keys is not None:
                 lock_server(socket, self._keys)
             try:
-                socket.bind(endpoint)
+                with _for_the_owner_alone():
+                    socket.bind(endpoint)
             except zmq.ZMQError as error:
                 socket.close()
                 raise ConfigurationError(

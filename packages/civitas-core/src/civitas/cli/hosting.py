@@ -1,0 +1,99 @@
+"""`civitas run --process`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from signal import Signals
+
+from rich.console import Console
+
+from civitas.cli.console import stdout
+from civitas.cli.failures import Refused
+from civitas.cli.logs import show_logs
+from civitas.cli.reporting import print_line
+from civitas.cli.signals import StopSignals, leave_within
+from civitas.topology import Topology, load, processes_of, root_address
+from civitas.topology.problems import did_you_mean
+
+__all__ = ["host_process"]
+
+# What Python may take to end after everything was stopped, as for `civitas run` itself.
+_LAST_SECONDS = 3.0
+
+
+def host_process(topology: Path, name: str, *, verbose: bool) -> int:
+    """Be one process of a topology until a signal stops it.
+
+    Args:
+        topology: The topology.
+        name: Of the process.
+        verbose: Whether to print all of the log.
+    Returns:
+        The exit code, 0.
+    Raises:
+        CivitasError: The topology has no such process, or the root refused this one.
+    """
+    show_logs(verbose=verbose)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe sees each line at once
+    loaded = load(topology)
+    _check(loaded, name)
+    root = root_address(loaded)
+    options = processes_of(loaded)[name]
+    os.environ.update(options.env)
+    if options.cwd is not None:
+        try:
+            os.chdir(options.cwd)
+        except OSError as error:
+            raise Refused(f"process {name!r}: cwd: {options.cwd!r}: {error.strerror}") from error
+    console = stdout()
+    code = 1
+    with (
+        StopSignals(partial(_stopping, console)) as signals,
+        asyncio.Runner() as runner,
+    ):
+        try:
+            runner.run(_host(loaded, name, root, signals, console))
+            code = 0
+        finally:
+            leave_within(_LAST_SECONDS, code)
+    return code
+
+
+def _check(topology: Topology, name: str) -> None:
+    processes = processes_of(topology)
+    file = topology.source.file
+    if name not in processes:
+        known = ", ".join(processes) or "none"
+        hint = did_you_mean(name, processes) or "."
+        raise Refused(f"{file} has no process {name!r}{hint} It has: {known}")
+    if processes[name].start:
+        raise Refused(
+            f"the root starts process {name!r} by itself; to start it elsewhere, write in {file}: "
+            f"processes: {{{name}: {{start: false}}}}"
+        )
+
+
+async def _host(
+    topology: Topology, name: str, root: str, signals: StopSignals, console: Console
+) -> None:
+    # Imported here: it brings what a refusal does without.
+    from civitas.worker import work_elsewhere
+
+    stop = asyncio.create_task(signals.first())
+    try:
+        await work_elsewhere(
+            topology, name, root, stop, lambda what, text: print_line(console, what, name, text)
+        )
+    finally:
+        stop.cancel()
+        await asyncio.wait({stop})
+    print_line(console, "stopped", name, "")
+
+
+def _stopping(console: Console, received: Signals, loop: asyncio.AbstractEventLoop | None) -> None:
+    print_line(console, "stopping", received.name, "a second signal stops at once")

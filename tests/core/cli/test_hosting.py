@@ -1,0 +1,219 @@
+"""`civitas run --process`: a process that somebody else starts, with real processes and real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.core.cli.support import Result, Running
+
+Start = Callable[..., Awaitable[Running]]
+Project = Callable[..., Path]
+Beside = Callable[..., Awaitable[Result]]
+
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
+ECHO = """
+import os
+
+class Echo(AgentProcess):
+    async def handle(self, message):
+        if message.type == "slow":
+            print("at work", flush=True)
+            await asyncio.sleep(0.5)
+            print("done", flush=True)
+        if message.type == "pass on":
+            return self.reply((await self.ask(message.payload, {})).payload)
+        return self.reply({"pid": os.getpid()})
+
+    async def on_stop(self):
+        print(f"{self.name} stops", flush=True)
+"""
+GPU = "processes: {gpu: {start: false}}"
+TEAM = ("name: near, type: team.Echo", "name: far, type: team.Echo, process: gpu")
+
+
+async def ask(beside: Beside, topology: Path, name: str) -> str:
+    done = await beside("ask", topology, name, "{}")
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+def pid(running: Running) -> str:
+    return f'{{"pid": {running.process.pid}}}'
+
+
+async def stop(*running: Running) -> None:
+    for each in running:
+        each.signal(signal.SIGTERM)
+        assert (await each.end()).code == 0
+
+
+async def test_a_process_that_is_there_first_waits_for_the_root(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    worker = await start("run", topology, "--process", "gpu")
+    await worker.until("waiting    gpu")
+    root = await start("run", topology)
+    await worker.until("joined     gpu")
+    await root.until("ready")
+    assert await ask(beside, topology, "far") == pid(worker)
+    done = await beside("ask", topology, "near", '"far"', "--type", "pass on")
+    assert done.out.strip() == pid(worker)
+    await stop(root)
+    await worker.until("left       gpu  the root stopped")
+    await stop(worker)
+
+
+async def test_a_root_that_is_there_first_waits_for_the_process_and_says_so(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    root = await start("run", topology)
+    assert root.process.stderr is not None
+    waiting = (await root.process.stderr.readline()).decode()
+    assert "waiting for 30 s for process 'gpu'" in waiting
+    assert "civitas run TOPOLOGY --process gpu" in waiting
+    worker = await start("run", topology, "--process", "gpu")
+    await root.until("ready")
+    assert await ask(beside, topology, "far") == pid(worker)
+    await stop(worker, root)
+
+
+async def test_a_process_that_does_not_come_in_time_fails_the_start(
+    start: Start, project: Project
+) -> None:
+    top = "processes: {gpu: {start: false, start_timeout: 0.2}}"
+    done = await (await start("run", project(ECHO, *TEAM, top=top))).end()
+    assert done.code == 1
+    assert "did not come within its start_timeout of 0.2 s" in done.err
+    assert "civitas run TOPOLOGY --process gpu" in done.err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+async def test_when_the_root_is_gone_it_stops_its_agents_and_joins_the_next(
+    start: Start, project: Project, beside: Beside, how: signal.Signals
+) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    root = await start("run", topology)
+    worker = await start("run", topology, "--process", "gpu")
+    await root.until("ready")
+    root.signal(how)
+    await worker.until("far stops")
+    await worker.until("left       gpu")
+    await root.end()
+    root = await start("run", topology)
+    await worker.until("joined     gpu")
+    await root.until("ready")
+    assert await ask(beside, topology, "far") == pid(worker)
+    await stop(root, worker)
+
+
+async def test_told_to_stop_it_finishes_what_it_has_and_its_agents_wait_for_its_return(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    worker = await start("run", topology, "--process", "gpu")
+    root = await start("run", topology)
+    await root.until("ready")
+    asked = asyncio.ensure_future(beside("ask", topology, "far", "{}", "--type", "slow"))
+    await worker.until("at work")
+    worker.signal(signal.SIGTERM)
+    done = await worker.end()
+    assert (done.code, done.err) == (0, "")
+    assert "done" in done.out
+    assert "far stops" in done.out
+    assert (await asked).out.strip() == pid(worker)
+    await root.until("node down  gpu  gpu is down: it was stopped")
+    assert await ask(beside, topology, "near") == pid(root)
+    tree = (await beside("top", topology, "--once")).out
+    assert "restarting" in next(line for line in tree.splitlines() if "far" in line)
+    worker = await start("run", topology, "--process", "gpu")
+    await root.until("restarted  far")
+    assert await ask(beside, topology, "far") == pid(worker)
+    await stop(root, worker)
+
+
+async def test_killed_it_is_missed_at_once_and_taken_back(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    far = "name: far, type: team.Echo, process: gpu, delivery: at_least_once"
+    topology = project(ECHO, TEAM[0], far, top=GPU)
+    worker = await start("run", topology, "--process", "gpu")
+    root = await start("run", topology)
+    await root.until("ready")
+    asked = asyncio.ensure_future(beside("ask", topology, "far", "{}", "--type", "slow"))
+    await worker.until("at work")
+    worker.signal(signal.SIGKILL)
+    await root.until("node down  gpu  gpu is down: it ended")
+    worker = await start("run", topology, "--process", "gpu")
+    assert (await asked).out.strip() == pid(worker)
+    await stop(root, worker)
+
+
+async def test_a_process_that_was_away_for_longer_than_node_timeout_joins_anew(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(ECHO, *TEAM, top=f"{GPU}\nruntime: {{node_timeout: 0.5}}")
+    worker = await start("run", topology, "--process", "gpu")
+    root = await start("run", topology)
+    await root.until("ready")
+    worker.signal(signal.SIGSTOP)
+    await root.until("node down  gpu  gpu is down: it could not be reached")
+    worker.signal(signal.SIGCONT)
+    await root.until("restarted  far")
+    assert await ask(beside, topology, "far") == pid(worker)
+    await stop(root, worker)
+
+
+async def test_a_second_process_of_a_name_is_refused(start: Start, project: Project) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    worker = await start("run", topology, "--process", "gpu")
+    root = await start("run", topology)
+    await root.until("ready")
+    done = await (await start("run", topology, "--process", "gpu")).end()
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert f"a process 'gpu' is there already (pid {worker.process.pid})" in line
+    await stop(root, worker)
+
+
+async def test_a_process_that_speaks_another_wire_version_is_refused(
+    start: Start, project: Project, tmp_path: Path
+) -> None:
+    topology = project(ECHO, *TEAM, top=GPU)
+    root = await start("run", topology)
+    newer = tmp_path / "newer.py"
+    newer.write_text(
+        "import sys, civitas.cluster.member as member\n"
+        "from civitas.cli import main\n"
+        "member.CLUSTER_VERSION += 1\n"
+        f"sys.exit(main(['run', {str(topology)!r}, '--process', 'gpu']))\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, newer, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert "different wire versions. Upgrade civitas-core at the root" in err.decode()
+    root.signal(signal.SIGTERM)
+    await root.end()
+
+
+def test_only_a_process_with_start_false_can_be_started_by_hand(
+    civitas: Callable[..., Result], project: Project
+) -> None:
+    topology = project(ECHO, *TEAM, "name: third, type: team.Echo, process: worker", top=GPU)
+    unknown = civitas("run", topology, "--process", "gpo")
+    assert unknown.code == 1
+    assert "has no process 'gpo'; did you mean 'gpu'? It has: gpu, worker" in unknown.err
+    ours = civitas("run", topology, "--process", "worker")
+    assert ours.code == 1
+    assert "the root starts process 'worker' by itself" in ours.err
