@@ -285,11 +285,14 @@ class StartFailed(CivitasError):
     Attributes:
         child: Name of the child.
         cause: The error that `on_start`, its constructor or its import raised.
+        incident: What kept others from starting, too, such as the end of their OS process; a supervisor counts it
+            once. Empty where it concerns this child alone.
     """
 
     def __init__(self, child: str, cause: BaseException) -> None:
         self.child = child
         self.cause = cause
+        self.incident = ""
         super().__init__(
             f"{child!r} did not start: {type(cause).__name__}: {cause}. "
             "Mend its module, its constructor or its on_start"

@@ -142,6 +142,7 @@ class Runtime:
             await node.assemble()
         except BaseException:
             await self._close()
+            self._unless_stopped(starting)
             raise
         self._root = root = SupervisorProcess(self.supervisor, node)
         try:
@@ -153,12 +154,16 @@ class Runtime:
             await root.stop()  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
-            if starting.stopped:
-                starting.task.uncancel()
-                why = CivitasError(f"runtime {self.name!r} was stopped while it started")
-                raise StartFailed(root.name, why) from None
+            self._unless_stopped(starting)
             raise
         node.open = True
+
+    def _unless_stopped(self, starting: _Start) -> None:
+        """Say of a start that was given up that it was; its cancellation goes no further."""
+        if starting.stopped:
+            starting.task.uncancel()
+            why = CivitasError(f"runtime {self.name!r} was stopped while it started")
+            raise StartFailed(self.supervisor.name, why) from None
 
     async def stop(self) -> None:
         """Take no more work from outside, let the mailboxes run empty, and stop the children right to left.

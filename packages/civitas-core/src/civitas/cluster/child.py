@@ -107,17 +107,18 @@ class RemoteChild:
         self._closed = ""
         failed, self._failed = self._failed, None
         if failed is not None:
-            raise StartFailed(self.name, failed.cause) from failed
+            raise self._not_started(failed.cause, failed.incident) from failed
+        peer: Peer | None = None
         try:
-            self._peer = await self._root.ready(self.node)
+            self._peer = peer = await self._root.ready(self.node)
             self._options = await self._root.calls.call(
-                self._peer, "start", self.name, self._run, self.spec.plain()
+                peer, "start", self.name, self._run, self.spec.plain()
             )
         except StartFailed as error:
-            raise StartFailed(self.name, error.cause) from error
+            raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
             self._peer = None
-            raise StartFailed(self.name, error) from error
+            raise self._not_started(error, peer.boot if peer is not None else "") from error
         except Exception as error:
             raise StartFailed(self.name, error) from error
         self.restart = RestartType(self._options.get("restart", self.restart))
@@ -125,6 +126,12 @@ class RemoteChild:
         self.status = Status.RUNNING
         self._announce()
         self._tell_end()
+
+    def _not_started(self, cause: BaseException, incident: str) -> StartFailed:
+        """Its process kept it from starting, and others perhaps."""
+        error = StartFailed(self.name, cause)
+        error.incident = incident
+        return error
 
     def _tell_end(self) -> None:
         """Where it ended in the same breath in which it started."""

@@ -30,6 +30,8 @@ class Peer:
         self.boot = boot
         self.address = address
         self.link = link
+        self.gone = ""
+        """What happened to it, once it is."""
         self._own_boot = own_boot
 
     def send(self, kind: Kind, *fields: Any) -> None:
@@ -64,6 +66,8 @@ class Calls:
             NodeDown: It went away before it had answered.
             Exception: What it raised.
         """
+        if peer.gone:  # it may have left in the moment between its arrival and this
+            raise NodeDown(peer.name, peer.name, peer.gone)
         id = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[id] = (peer, future)
@@ -88,6 +92,7 @@ class Calls:
 
     def lost(self, peer: Peer, why: str) -> None:
         """A peer went away: nobody answers what was called there."""
+        peer.gone = why
         for other, future in list(self._waiting.values()):
             if other is peer and not future.done():
                 future.set_exception(NodeDown(peer.name, peer.name, why))

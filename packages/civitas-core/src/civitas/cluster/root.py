@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import tempfile
+import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -55,6 +56,12 @@ class _Member:
     arriving: asyncio.Future[Peer] | None = None
     """Set while somebody waits for it to join."""
     starting: asyncio.Task[Peer] | None = None
+
+    def tried(self, starting: asyncio.Task[Peer]) -> None:
+        """A start of it is over."""
+        self.starting = None
+        if not starting.cancelled():
+            starting.exception()  # perhaps nobody waits for it any more
 
     def is_of(self, hello: Mapping[str, Any]) -> bool:
         """Whether the process that says hello is the one that is there."""
@@ -114,11 +121,15 @@ class RootNode(ClusterNode):
         """End every process, and leave none behind."""
         self._ending = True
         for member in self._members.values():
-            if member.starting is not None:
-                member.starting.cancel()
+            if member.arriving is not None and not member.arriving.done():
+                member.arriving.set_exception(self._too_late(member.name))
             if member.peer is not None:
                 member.peer.cast("end")
         await self._say_last_words()
+        # One that was starting has been killed when this is over.
+        starting = [member.starting for member in self._members.values() if member.starting]
+        if starting:
+            await asyncio.wait(starting)
         # Each ends when it has read that; who does not is let go of, which ends it, too, and is then killed.
         if self._watching:
             await asyncio.wait(self._watching, timeout=_LAST_WORDS)
@@ -168,6 +179,8 @@ class RootNode(ClusterNode):
                 await self.ready(name)
             except StartFailed as error:
                 callback(error)
+            except Exception as error:  # such as an interpreter that is no longer there
+                callback(StartFailed(name, error))
             else:
                 callback(None)
 
@@ -183,25 +196,24 @@ class RootNode(ClusterNode):
         if member.peer is not None:
             return member.peer
         if self._ending:
-            raise StartFailed(name, NodeDown(name, name, "the runtime stops"))
+            raise self._too_late(name)
         if member.starting is None:
             member.starting = self.loop.create_task(self._start(member))
-            member.starting.add_done_callback(lambda _: setattr(member, "starting", None))
-        starting = member.starting
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            if not starting.cancelled():
-                raise
-            raise StartFailed(name, NodeDown(name, name, "the runtime stops")) from None
+            member.starting.add_done_callback(member.tried)
+        # Nobody cancels it: who waits for it may leave, and `dismiss` ends what it waits for.
+        return await asyncio.shield(member.starting)
+
+    def _too_late(self, name: str) -> StartFailed:
+        return StartFailed(name, NodeDown(name, name, "the runtime stops"))
 
     async def _start(self, member: _Member) -> Peer:
         member.arriving = self.loop.create_future()
         exited: asyncio.Task[Exit] | None = None
         try:
             if member.options.start:
-                process = member.process = OsProcess(member.name, member.options)
+                process = OsProcess(member.name, member.options)
                 await process.start({**self._boot_data, **self._welcome_of(member)})
+                member.process = process
                 exited = self._watch(self._exit_of(member, process))
             # Started elsewhere: the first time somebody may have forgotten it; later its operator knows.
             patient = member.was_up and not member.options.start
@@ -223,9 +235,11 @@ class RootNode(ClusterNode):
                     ConfigurationError(f"its process {end.text} before it was ready:\n{said}"),
                 )
             raise StartFailed(member.name, ConfigurationError(self._not_there(member)))
-        except BaseException:
+        except BaseException as error:
             if member.process is not None and member.peer is None:
                 member.process.kill()
+            if isinstance(error, StartFailed):
+                error.incident = uuid.uuid4().hex  # of all the agents that waited for it
             raise
         finally:
             if not member.arriving.done():
@@ -358,6 +372,8 @@ class RootNode(ClusterNode):
                 f"process {name!r} has civitas-core {hello['civitas']}, the root {version('civitas-core')}; "
                 f"they speak different wire versions. Upgrade civitas-core {older}"
             )
+        if self._ending:
+            return "the runtime stops"
         if member is None:
             known = ", ".join(sorted(self._members)) or "none"
             return f"the root's topology names no process {name!r}; it has: {known}"

@@ -139,9 +139,14 @@ class ExitReason:
         return self.kind not in (ExitKind.NORMAL, ExitKind.SHUTDOWN)
 
     @classmethod
-    def crashed(cls, error: BaseException, headers: Mapping[str, str] | None = None) -> ExitReason:
+    def crashed(
+        cls,
+        error: BaseException,
+        headers: Mapping[str, str] | None = None,
+        incident: str = "",
+    ) -> ExitReason:
         """The reason of a process that `error` ended."""
-        return cls(ExitKind.CRASHED, Failure.of(error), headers, time.time_ns())
+        return cls(ExitKind.CRASHED, Failure.of(error), headers, time.time_ns(), incident)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.failure}" if self.failure else str(self.kind)

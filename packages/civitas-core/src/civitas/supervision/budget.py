@@ -45,6 +45,10 @@ class RestartLimits:
         return f"{self.max_restarts} restarts in {self.restart_window:g} s"
 
 
+_INCIDENTS = 32
+"""So many are remembered."""
+
+
 class RestartBudget:
     """Spends the restarts that the limits allow.
 
@@ -55,7 +59,8 @@ class RestartBudget:
     def __init__(self, limits: RestartLimits) -> None:
         self._limits = limits
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
-        self._incident: tuple[str, float | None] = ("", None)
+        self._incidents: dict[str, float | None] = {}
+        """The latest ones, and what was said to each: those of several OS processes may mix."""
 
     def spend(self, child: str, now: float, incident: str = "") -> float | None:
         """Count a restart of `child`.
@@ -68,8 +73,8 @@ class RestartBudget:
         Returns:
             Seconds to wait before it, or None where it is one too many.
         """
-        if incident and incident == self._incident[0]:
-            return self._incident[1]
+        if incident in self._incidents:
+            return self._incidents[incident]
         wait: float | None = None
         if self._intensity.add(child, now):
             limits = self._limits
@@ -77,5 +82,8 @@ class RestartBudget:
             wait = delay(
                 limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
             )
-        self._incident = (incident, wait)
+        if incident:
+            self._incidents[incident] = wait
+            if len(self._incidents) > _INCIDENTS:
+                del self._incidents[next(iter(self._incidents))]
         return wait

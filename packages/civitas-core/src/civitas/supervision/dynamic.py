@@ -283,7 +283,7 @@ class DynamicSupervisorProcess:
             await self._start(slot)
         except StartFailed as error:
             if self._lives(slot) and slot.generation == generation:
-                reason = ExitReason.crashed(error.cause)
+                reason = ExitReason.crashed(error.cause, incident=error.incident)
                 self._report.crashed(slot.child, reason)
                 self._schedule(slot, reason)
             return error

@@ -388,7 +388,7 @@ class SupervisorProcess:
             try:
                 await self._start(each)
             except StartFailed as error:
-                reason = ExitReason.crashed(error.cause)
+                reason = ExitReason.crashed(error.cause, incident=error.incident)
                 self._report.crashed(each.child, reason)
                 await self._schedule(each, reason)
                 return error

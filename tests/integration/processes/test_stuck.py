@@ -1,0 +1,98 @@
+"""A process that is alive and does not answer: stopped, busy, stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from civitas import NodeDown, Runtime
+from tests.integration.processes.system import (
+    Events,
+    agent,
+    asked_until_answered,
+    is_alive,
+    kill,
+    pid_of,
+    topology,
+    until,
+)
+
+
+async def test_a_stopped_process_is_down_after_node_timeout():
+    config = topology(agent("a", "w"), agent("b", "v"), runtime={"node_timeout": 1})
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        stopped = kill(runtime, "a", signal.SIGSTOP)
+        relayed = {"to": "a", "type": "echo", "payload": 1}
+        asks = [runtime.ask("a", 1, "echo"), runtime.ask("b", relayed, "ask")]
+        began = time.monotonic()
+        errors = await asyncio.gather(*asks, return_exceptions=True)
+        assert time.monotonic() - began < 5
+        assert isinstance(errors[0], NodeDown)
+        assert errors[1].error_type == "NodeDown"
+        assert "could not be reached for node_timeout" in events.of("node_down")[0].message
+        await asked_until_answered(runtime, "a")
+        await asked_until_answered(runtime, "b")
+        assert not is_alive(stopped)
+
+
+async def test_a_process_that_goes_on_within_node_timeout_is_not_down():
+    config = topology(agent("a", "w"), runtime={"node_timeout": 4})
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        before = kill(runtime, "a", signal.SIGSTOP)
+        asking = asyncio.create_task(runtime.ask("a", 1, "echo"))
+        await asyncio.wait({asking}, timeout=1)
+        kill(runtime, "a", signal.SIGCONT)
+        assert (await asking).payload == 1
+        assert pid_of(runtime, "a") == before
+        assert not events.of("node_down")
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("busy_for_ever", "stuck_in_python"), ("busy_in_c", "stuck_in_c")]
+)
+async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, how, code):
+    config = topology(agent("a", "w"), agent("b", "v"), processes={"w": {"hang_timeout": 1}})
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        began = time.monotonic()
+        with pytest.raises(NodeDown, match="hang_timeout"):
+            await runtime.ask("a", None, how)
+        assert 0.9 < time.monotonic() - began < 4
+        await asked_until_answered(runtime, "a")
+        assert [event.name for event in events.of("crashed")] == ["a"]
+    assert code in capfd.readouterr().err
+
+
+async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
+    """Also where it is longer than node_timeout: heartbeats come from another thread."""
+    config = topology(
+        agent("a", "w"),
+        agent("b", "v"),
+        processes={"w": {"hang_timeout": 10}},
+        runtime={"node_timeout": 1},
+    )
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        relayed = {"to": "a", "type": "echo", "payload": 7}
+        busy = asyncio.create_task(runtime.ask("a", 3, "busy"))
+        await asyncio.sleep(0)
+        asked = await runtime.ask("b", relayed, "ask")
+        assert asked.payload == 7
+        assert (await busy).payload == 3
+        assert not events.of("node_down")
+
+
+async def test_a_root_that_is_busy_longer_than_node_timeout_loses_nobody():
+    config = topology(agent("a", "w"), runtime={"node_timeout": 0.5})
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        before = pid_of(runtime, "a")
+        time.sleep(1.5)  # noqa: ASYNC251
+        assert (await runtime.ask("a", None, "pid")).payload == before
+        await until(lambda: True)
+        assert not events.of("node_down")
