@@ -293,10 +293,13 @@ class StartFailed(CivitasError):
         self.child = child
         self.cause = cause
         self.incident = ""
-        super().__init__(
-            f"{child!r} did not start: {type(cause).__name__}: {cause}. "
-            "Mend its module, its constructor or its on_start"
-        )
+        if isinstance(cause, ConfigurationError):
+            what = str(cause)  # it says what to do
+        else:
+            what = (
+                f"{type(cause).__name__}: {cause}. Mend its module, its constructor or its on_start"
+            )
+        super().__init__(f"{child!r} did not start: {what}")
 
 
 class SupervisionError(CivitasError):

@@ -47,8 +47,9 @@ def _report(error: Exception, *, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(error)
     hint = "" if verbose else " (--verbose shows where)"
-    if isinstance(error, TopologyError):
-        say(str(error))  # it begins with file and line, where editors look for them
+    told = error.cause if isinstance(error, StartFailed) else error
+    if isinstance(told, TopologyError):  # an OS process of its own finds it out when it starts
+        say(str(told))  # it begins with file and line, where editors look for them
     elif isinstance(error, StartFailed):
         say(f"civitas: {_one_line(str(error))}{hint}")
     elif isinstance(error, CivitasError):

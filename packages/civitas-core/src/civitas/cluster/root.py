@@ -17,7 +17,7 @@ from typing import Any
 
 from civitas.cluster.child import RemoteChild, RemotePool
 from civitas.cluster.elsewhere import Facts
-from civitas.cluster.failures import load_reason, node_down
+from civitas.cluster.failures import RemoteTraceback, load_reason, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
 from civitas.cluster.in_hand import read_in_hand
 from civitas.cluster.node import ClusterNode
@@ -71,6 +71,19 @@ class _Member:
         )
 
 
+def _failed(member: _Member, end: Exit) -> StartFailed:
+    """What to say of a process that ended before it was ready; the console has its lines already."""
+    last = end.last_lines[-1].removeprefix("error: ") if end.last_lines else "it wrote nothing"
+    if "No module named 'civitas" in last:
+        last = f"civitas-core is not installed there: {last}"
+    failed = StartFailed(
+        member.name,
+        ConfigurationError(f"its process {end.text} before it was ready: {last}"),
+    )
+    failed.__cause__ = RemoteTraceback("\n".join(end.last_lines))
+    return failed
+
+
 class RootNode(ClusterNode):
     """The root node of a system of several OS processes.
 
@@ -115,7 +128,7 @@ class RootNode(ClusterNode):
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):
                 error = error.exceptions[0]
-            raise error from None
+            raise error from error.__cause__
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
@@ -212,7 +225,10 @@ class RootNode(ClusterNode):
         try:
             if member.options.start:
                 process = OsProcess(member.name, member.options)
-                await process.start({**self._boot_data, **self._welcome_of(member)})
+                try:
+                    await process.start({**self._boot_data, **self._welcome_of(member)})
+                except ConfigurationError as error:  # there is no such interpreter
+                    raise StartFailed(member.name, error) from error
                 member.process = process
                 exited = self._watch(self._exit_of(member, process))
             # Started elsewhere: the first time somebody may have forgotten it; later its operator knows.
@@ -228,12 +244,7 @@ class RootNode(ClusterNode):
             if member.arriving.done():
                 return member.arriving.result()
             if exited is not None and exited.done():
-                end = exited.result()
-                said = "\n".join(end.last_lines)
-                raise StartFailed(
-                    member.name,
-                    ConfigurationError(f"its process {end.text} before it was ready:\n{said}"),
-                )
+                raise _failed(member, exited.result())
             raise StartFailed(member.name, ConfigurationError(self._not_there(member)))
         except BaseException as error:
             if member.process is not None and member.peer is None:
@@ -247,7 +258,10 @@ class RootNode(ClusterNode):
             member.arriving = None
 
     def _welcome_of(self, member: _Member) -> dict[str, Any]:
+        # Another interpreter has an environment of its own; that of this one would come first there.
+        own: dict[str, Any] = {} if member.options.python is None else {"path": []}
         return {
+            **own,
             "name": member.name,
             "root": self.transport.address,
             "token": member.token,
