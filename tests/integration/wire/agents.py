@@ -233,7 +233,7 @@ class Hand(AgentProcess):
             raise ValueError("after the step")
         return [paid, key]
 
-    def _pay(self, key: str) -> str:
+    async def _pay(self, key: str) -> str:
         self.note(key)
         return f"paid {key}"
 

@@ -201,6 +201,7 @@ class RemoteChild:
                 options.get("delivery", "at_most_once"),
                 options.get("max_deliveries", 3),
                 self._closed,
+                options.get("max_live", 0),
             )
         )
 

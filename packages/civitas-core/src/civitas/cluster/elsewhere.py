@@ -30,6 +30,7 @@ class Facts:
         delivery: Its `delivery`.
         max_deliveries: Its `max_deliveries`.
         closed: Why it takes no messages; empty where it does.
+        max_live: Of a pool, its `max_live`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Facts:
     delivery: str = Delivery.AT_MOST_ONCE
     max_deliveries: int = 3
     closed: str = ""
+    max_live: int = 0
 
     def plain(self) -> list[Any]:
         """As it travels."""
@@ -102,7 +104,8 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
-        self.mailbox.size = facts.size
+        if not self.mailbox.held:
+            self.mailbox.size = facts.size
         left: list[Message] = []
         if facts.closed:
             was_open = self.mailbox.way_is_open
@@ -115,9 +118,12 @@ class Elsewhere:
 
 
 class ElsewherePool:
-    """A conversation pool that another node hosts: each conversation has a mailbox of its own there, and so here."""
+    """A conversation pool that another node hosts: each conversation has a mailbox of its own there, and so here.
 
-    __slots__ = ("_conversations", "_post", "_withdrawn", "facts", "name")
+    Who sends to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
+    """
+
+    __slots__ = ("_conversations", "_held", "_post", "_withdrawn", "facts", "name")
 
     def __init__(
         self,
@@ -130,6 +136,8 @@ class ElsewherePool:
         self._post = post
         self._withdrawn = withdrawn
         self._conversations: dict[str, Elsewhere] = {}
+        self._held: dict[str, None] = {}
+        """Those whose senders wait, in the order they came."""
 
     def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
         """The process for a message of `conversation`."""
@@ -139,6 +147,9 @@ class ElsewherePool:
             facts = Facts(name, *self.facts.plain()[1:])
             found = Elsewhere(facts, self._post, self._withdrawn, self)
             found.learn(facts)
+            if not self._has_room():
+                self._held[name] = None
+                found.mailbox.hold()
             self._conversations[name] = found
             if facts.boot is not None and not facts.closed:
                 found.mailbox.open_way()
@@ -153,12 +164,29 @@ class ElsewherePool:
         for name, each in list(self._conversations.items()):
             if each.mailbox.idle:
                 del self._conversations[name]
+                self._held.pop(name, None)
             else:
                 yield each
+        self._let_in()
 
     def forget(self, each: Elsewhere) -> None:
         """Nothing is on the way to a conversation: it needs no place here."""
         self._conversations.pop(each.name, None)
+        self._let_in()
+
+    def _has_room(self) -> bool:
+        going = len(self._conversations) - len(self._held)
+        return going < self.facts.max_live + self.facts.size
+
+    def _let_in(self) -> None:
+        while self._held and self._has_room():
+            name = next(iter(self._held))
+            del self._held[name]
+            each = self._conversations[name]
+            if each.mailbox.idle:  # who waited has given up
+                del self._conversations[name]
+            else:
+                each.mailbox.let_in(self.facts.size)
 
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known of it now."""

@@ -81,6 +81,8 @@ class MemberNode(ClusterNode):
         self._welcome: asyncio.Future[None] | None = None
         self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
         self._spawned: dict[str, AgentProcess] = {}
+        self.root_keeps = False
+        """Whether the store of the root outlives it."""
         self._reported: dict[str, Any] = {}
         self._next_report: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[str] | None = None
@@ -214,6 +216,7 @@ class MemberNode(ClusterNode):
             self.peers[boot] = self._by_name["root"] = root
             for name, other, address in fields[0]["peers"]:
                 self._introduce(name, other, address)
+            self.root_keeps = fields[0]["keeps"]
             for facts in fields[0]["facts"]:
                 self.learn(Facts(*facts))
             if self._welcome is not None and not self._welcome.done():
@@ -320,6 +323,7 @@ class MemberNode(ClusterNode):
             "size": options.mailbox_size,
             "delivery": options.delivery,
             "max_deliveries": options.max_deliveries,
+            "max_live": child.pool.max_live if isinstance(child, ConversationPoolProcess) else 0,
         }
 
     def _pool(self, name: str) -> ConversationPoolProcess:

@@ -68,6 +68,15 @@ class Outbox(Mailbox):
         if not self._queue:
             self._tell_drained()
 
+    def hold(self) -> None:
+        """Let every sender wait, until `let_in`."""
+        self.size = -1
+
+    @property
+    def held(self) -> bool:
+        """Whether every sender waits."""
+        return self.size < 0
+
     @property
     def idle(self) -> bool:
         """Whether the agent is finished with everything that was sent to it."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from civitas.errors import ConfigurationError
+from civitas.process.steps import STEPS
+
 if TYPE_CHECKING:
     from civitas.cluster.member import MemberNode
 
@@ -39,4 +42,9 @@ class RemoteStore:
 
     async def _call(self, what: str, *arguments: Any) -> Any:
         assert self.node is not None  # set before any agent is made
+        if arguments[0].startswith(STEPS) and not self.node.root_keeps:
+            raise ConfigurationError(
+                "step() in an agent with a process of its own needs a state store that outlives the processes, and the "
+                "one in memory does not; write state: {type: sqlite, path: civitas.db} into the topology"
+            )
         return await self.node.store_call(what, *arguments)

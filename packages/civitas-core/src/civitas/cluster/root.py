@@ -27,6 +27,7 @@ from civitas.events import Event
 from civitas.launch import Exit, OsProcess, PidWatch, ProcessOptions, pid_space
 from civitas.message import decode, encode
 from civitas.process import AgentProcess, ExitReason
+from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 
 __all__ = ["RootNode"]
@@ -364,6 +365,7 @@ class RootNode(ClusterNode):
                 "in_hand": str(self._in_hand(member)),
                 "pid": os.getpid(),
                 "pid_space": pid_space(),
+                "keeps": not isinstance(self.store, InMemoryStateStore),
                 "facts": [each.plain() for each in self._facts.values()],
                 "peers": [[each.name, each.boot, each.address] for each in others],
             },
@@ -458,6 +460,7 @@ class RootNode(ClusterNode):
                     options.mailbox_size,
                     options.delivery,
                     options.max_deliveries,
+                    max_live=supervisor.pool.max_live,
                 )
             )
 

@@ -13,6 +13,7 @@ from civitas.launch import ProcessOptions
 from civitas.models import TracedModel
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
+from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
@@ -146,7 +147,9 @@ def make_parts(
         root_has: What the root was given in Python instead.
     """
     options = runtime_options(topology, plugins=plugins, leave_out=root_has)
-    store = options.get("state_store") or RemoteStore()
+    store = options.get("state_store")
+    if store is None or isinstance(store, InMemoryStateStore):
+        store = RemoteStore()  # one memory for all processes
     model, tools = options.get("model_provider"), options.get("tools")
     parts = {
         "store": store,

@@ -1,0 +1,185 @@
+"""Supervisors of the root and their children in other OS processes: administration, the tree, the events."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+
+from civitas import SupervisionError
+from civitas.message import new_id
+from tests.integration.wire.conftest import System, agent, everywhere, topology, until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def group(name: str, strategy: str) -> dict[str, Any]:
+    """A supervisor with a child in each process."""
+    return {
+        "supervisor": {
+            "name": name,
+            "strategy": strategy,
+            "max_restarts": 1000,
+            "backoff": "none",
+            "children": [*everywhere(name, "Announced")],
+        }
+    }
+
+
+TOPOLOGY = topology(
+    group("all", "one_for_all"),
+    group("rest", "rest_for_one"),
+    {
+        "supervisor": {
+            "name": "spare",
+            "children": [
+                agent("kept", process="worker"),
+                agent("brief", process="worker", restart="temporary"),
+                agent("calm", process="other", restart="transient"),
+            ],
+        }
+    },
+)
+
+
+async def reason_of(call: Any) -> str:
+    with pytest.raises(SupervisionError) as caught:
+        await call
+    return caught.value.reason
+
+
+@pytest.mark.promise(id="SEM-863")
+async def test_a_child_elsewhere_is_terminated_restarted_and_deleted(system: System) -> None:
+    runtime = system.runtime
+    assert await reason_of(runtime.restart_child("spare", "kept")) == "running"
+    assert await reason_of(runtime.delete_child("spare", "kept")) == "running"
+    await runtime.terminate_child("spare", "kept")
+    assert (system.find("kept")["status"], runtime.count_children("spare")["active"]) == (
+        "stopped",
+        2,
+    )
+    assert (await system.ask("v_one", "kept"))["error"] == "AgentTerminated"
+    await runtime.restart_child("spare", "kept")
+    assert (await system.ask("v_one", "kept", 1))["payload"] == 1
+    await runtime.terminate_child("spare", "kept")
+    await runtime.delete_child("spare", "kept")
+    assert await reason_of(runtime.restart_child("spare", "kept")) == "not_found"
+    for asker in ("r_one", "w_one", "v_one"):
+        assert (await system.ask(asker, "kept"))["error"] == "UnknownAgent"
+
+
+@pytest.mark.promise(id="SEM-863")
+async def test_a_temporary_child_elsewhere_is_forgotten_when_it_ended(system: System) -> None:
+    await system.tell("w_one", "send", {"to": "brief", "payload": None, "message_type": "stop"})
+    await until(
+        lambda: "brief" not in [each["name"] for each in system.runtime.which_children("spare")]
+    )
+    assert (await system.ask("v_one", "brief"))["error"] == "UnknownAgent"
+
+
+@pytest.mark.promise(id="SEM-863")
+async def test_a_transient_child_elsewhere_that_ended_normally_stays_down(system: System) -> None:
+    await system.tell("w_one", "send", {"to": "calm", "payload": None, "message_type": "stop"})
+    await until(lambda: system.find("calm")["status"] == "stopped")
+    assert (await system.ask("r_one", "calm"))["error"] == "AgentTerminated"
+    await system.runtime.restart_child("spare", "calm")
+    await system.ask("r_one", "calm", None, "crash")
+    assert (await system.ask("w_one", "calm", 1))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-863")
+async def test_an_operator_restarts_an_agent_elsewhere_and_messages_wait(system: System) -> None:
+    before = system.find("w_one")["restarts"]
+    gate, held = new_id(), (await system.journal("w_one")).count("hold")
+    holding = asyncio.create_task(system.ask("v_one", "w_one", gate, "hold"))
+    await system.wrote("w_one", "hold", held + 1)
+    restarting = asyncio.create_task(system.runtime.restart("w_one"))
+    waiting = asyncio.create_task(system.ask("r_one", "w_one", "waited"))
+    await until(lambda: system.find("w_one")["status"] == "stopping")
+    await system.open("w", gate)
+    await restarting
+    assert (await waiting)["payload"] == "waited"
+    assert (await holding)["payload"] == "let go"
+    assert system.find("w_one")["restarts"] == before + 1
+    assert await reason_of(system.runtime.restart("nobody")) == "not_found"
+
+
+@pytest.mark.promise(id="SEM-864")
+async def test_a_group_over_three_processes_restarts_together(system: System) -> None:
+    for crashing in ("r_all", "w_all", "v_all"):
+        starts = {
+            name: (await system.journal(name)).count("start")
+            for name in ("r_all", "w_all", "v_all")
+        }
+        await system.ask("r_one", crashing, None, "crash")
+        for name, count in starts.items():
+            await system.wrote(name, "start", count + 1)
+            assert (await system.ask("r_one", name, 1))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-864")
+async def test_the_rest_of_a_group_over_three_processes_restarts(system: System) -> None:
+    names = ("r_rest", "w_rest", "v_rest")
+    starts = {name: (await system.journal(name)).count("start") for name in names}
+    await system.ask("r_one", "w_rest", None, "crash")
+    for name in names[1:]:
+        await system.wrote(name, "start", starts[name] + 1)
+    assert (await system.journal("r_rest")).count("start") == starts["r_rest"]
+
+
+@pytest.mark.promise(id="SEM-865")
+async def test_the_tree_tells_where_everybody_runs(system: System) -> None:
+    pids = {letter: await system.tell(f"{letter}_keeper", "where") for letter in "rwv"}
+    assert pids["r"] == os.getpid()
+    assert len(set(pids.values())) == 3
+    for letter, node in (("r", "root"), ("w", "worker"), ("v", "other")):
+        found = system.find(f"{letter}_keeper")
+        assert (found["node"], found["pid"]) == (node, pids[letter])
+        assert (found["kind"], found["status"], found["restarts"]) == ("agent", "running", 0)
+        assert (found["mailbox_depth"], found["children"]) == (0, [])
+        assert len(found) == 8
+    top = system.find("top")
+    assert (top["node"], top["pid"]) == ("root", os.getpid())
+
+
+@pytest.mark.promise(id="SEM-865")
+async def test_the_tree_counts_restarts_and_waiting_messages_of_other_processes(
+    system: System,
+) -> None:
+    before = system.find("w_keeper")["restarts"]
+    await system.ask("r_one", "v_one", None, "crash")
+    await until(lambda: system.find("v_one")["restarts"] >= 1)
+    gate = new_id()
+    held = (await system.journal("v_one")).count("hold")
+    holding = asyncio.create_task(system.ask("r_one", "v_one", gate, "hold"))
+    await system.wrote("v_one", "hold", held + 1)
+    await system.tell("w_one", "send_many", {"to": "v_one", "count": 7})
+    await until(lambda: system.find("v_one")["mailbox_depth"] == 7)
+    await system.open("v", gate)
+    await holding
+    await until(lambda: system.find("v_one")["mailbox_depth"] == 0)
+    assert system.find("w_keeper")["restarts"] == before
+
+
+@pytest.mark.promise(id="SEM-866")
+async def test_events_tell_of_every_process_and_name_it(system: System) -> None:
+    events = system.told("crashed", "restarted", "dead_letter", "terminated", "started")
+    await system.ask("r_one", "w_one", None, "crash")
+    await until(lambda: len(events) == 3)
+    assert {(each.type, each.name, each.node) for each in events} == {
+        ("dead_letter", "w_one", "worker"),
+        ("crashed", "w_one", "worker"),
+        ("restarted", "w_one", "worker"),
+    }
+    assert "ValueError" in next(each.message for each in events if each.type == "crashed")
+
+
+@pytest.mark.promise(id="SEM-866")
+async def test_a_dead_letter_between_two_other_processes_is_told(system: System) -> None:
+    letters = system.told("dead_letter")
+    await system.tell("w_one", "after", "nobody")
+    await until(lambda: letters)
+    found = letters[0]
+    assert (found.name, found.reason, found.node) == ("nobody", "unknown", "worker")
