@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from civitas import Runtime
-from tests.integration.wire.agents import outcome
+from tests.integration.wire.agents import GATES, JOURNAL, outcome
 
 PLACES = {"r": None, "w": "worker", "v": "other"}
 """The OS processes by the letter that the names of their agents begin with."""
@@ -59,6 +59,8 @@ class System:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        JOURNAL.clear()  # that of the root is this process's, and outlives its system
+        GATES.clear()
 
     async def ask(
         self, asker: str, to: str, payload: Any = None, message_type: str = "echo", **keys: Any
