@@ -184,8 +184,8 @@ async def test_a_process_that_cannot_come_back_counts_once_for_all_its_agents(tm
 async def test_a_process_that_dies_while_it_starts_is_started_again():
     async with Runtime.from_config(topology(agent("a", "w"), max_restarts=50)) as runtime:
         for n in range(5):
-            pid = kill(runtime, "a")
-            await until(lambda pid=pid: look(runtime, "a")["pid"] not in (pid, None))
+            await killed(runtime, "a")
+            await until(lambda: look(runtime, "a")["pid"] is not None)
             await asyncio.sleep(0.002 * n)
             kill(runtime, "a")
             await asked_until_answered(runtime, "a")

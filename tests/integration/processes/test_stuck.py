@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from civitas import NodeDown, Runtime
+from civitas import HandlerFailed, NodeDown, Runtime
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -17,7 +17,6 @@ from tests.integration.processes.system import (
     kill,
     pid_of,
     topology,
-    until,
 )
 
 
@@ -32,6 +31,7 @@ async def test_a_stopped_process_is_down_after_node_timeout():
         errors = await asyncio.gather(*asks, return_exceptions=True)
         assert time.monotonic() - began < 5
         assert isinstance(errors[0], NodeDown)
+        assert isinstance(errors[1], HandlerFailed)
         assert errors[1].error_type == "NodeDown"
         assert "could not be reached for node_timeout" in events.of("node_down")[0].message
         await asked_until_answered(runtime, "a")
@@ -94,5 +94,5 @@ async def test_a_root_that_is_busy_longer_than_node_timeout_loses_nobody():
         before = pid_of(runtime, "a")
         time.sleep(1.5)  # noqa: ASYNC251
         assert (await runtime.ask("a", None, "pid")).payload == before
-        await until(lambda: True)
+        await runtime.ask("a", 1, "echo")
         assert not events.of("node_down")

@@ -1,0 +1,120 @@
+"""When the root ends, in order or not, no process is left; that is what the fixture of this folder looks at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.processes.conftest import marked
+from tests.integration.processes.system import CAST
+
+TREE = f"""\
+runtime: {{drain_timeout: 2}}
+supervision:
+  name: root
+  children:
+    - agent: {{name: a, type: {CAST}.Actor}}
+    - agent: {{name: b, type: {CAST}.Actor, process: w, shutdown_timeout: 1}}
+    - agent: {{name: c, type: {CAST}.Actor, process: v, shutdown_timeout: 1}}
+"""
+
+ROOT = """\
+import asyncio, sys
+from civitas import Runtime
+
+async def main():
+    async with Runtime.from_config("t.yaml") as runtime:
+        for order in sys.argv[1:]:
+            name, _, type = order.partition("=")
+            await runtime.send(name, None, type)
+            await runtime.ask("a", None, "echo")
+        print("up", flush=True)
+        await runtime.wait()
+
+asyncio.run(main())
+"""
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    (folder / "t.yaml").write_text(TREE)
+    (folder / "root.py").write_text(ROOT)
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_until(lines: Iterator[str], word: str) -> list[str]:
+    said = []
+    for line in lines:
+        said.append(line)
+        if word in line:
+            return said
+    raise AssertionError(f"{word!r} was never said, but: {''.join(said)}")
+
+
+def gone_after(seconds: float) -> float:
+    """Wait until no process below this test is left; return the seconds that took."""
+    began = time.monotonic()
+    while left := marked(os.environ["CIVITAS_TEST_MARK"]):
+        assert time.monotonic() - began < seconds, left
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("doing", "seconds"),
+    [("echo", 3), ("busy_for_ever", 8), ("busy_in_c", 8)],
+)
+def test_killing_the_root_leaves_no_orphan(tmp_path, doing, seconds):
+    """Also where the loop of a worker is stuck, in Python or in C."""
+    with start(tmp_path, "root.py", f"b={doing}") as root:
+        assert root.stdout is not None
+        read_until(root.stdout, "up")
+        root.kill()
+        root.wait()
+        gone_after(seconds)
+
+
+def test_killing_the_root_while_its_processes_start_leaves_no_orphan(tmp_path):
+    for delay in (0.3, 0.6, 0.9):
+        with start(tmp_path, "root.py") as root:
+            time.sleep(delay)
+            root.kill()
+            root.wait()
+            gone_after(8)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_civitas_run_ends_all_of_it(tmp_path, how):
+    with start(tmp_path, "-m", "civitas.cli", "run", "t.yaml") as root:
+        assert root.stdout is not None
+        deadline = time.monotonic() + 20
+        while len(marked(os.environ["CIVITAS_TEST_MARK"])) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(1)
+        root.send_signal(how)
+        said = root.stdout.read()
+        assert root.wait() == 0, said
+        assert "Traceback" not in said
+        assert gone_after(0.5) < 0.5
+
+
+@pytest.mark.parametrize("doing", ["busy_for_ever", "busy_in_c"])
+def test_a_stuck_worker_does_not_keep_the_root_from_ending(tmp_path, doing):
+    with start(tmp_path, "-c", ROOT.replace("await runtime.wait()", "pass"), f"b={doing}") as root:
+        said = root.communicate(timeout=40)[0]
+        assert root.returncode == 0, said
+        assert gone_after(0.5) < 0.5

@@ -1,0 +1,82 @@
+"""Any agent to any agent, whichever process it is in and whichever was started again since."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+
+from civitas import Runtime
+from tests.integration.processes.system import agent, killed, pid_of, running, topology
+
+PLACES = {f"{place or 'root'}{n}": place for place in (None, "w", "v", "u") for n in range(2)}
+
+
+async def talk(runtime: Runtime) -> None:
+    """An ask and a send from each to each."""
+
+    async def one(asker: str, asked: str) -> None:
+        order = {"to": asked, "type": "pid", "payload": None}
+        reply = await runtime.ask(asker, order, "ask")
+        assert reply.payload == pid_of(runtime, asked), (asker, asked)
+        await runtime.ask(asker, {**order, "type": "echo"}, "send")
+
+    for asker in PLACES:
+        # Not all at once: two that ask each other in the same moment would each wait for itself.
+        await asyncio.gather(
+            *(one(asker, asked) for asked in PLACES if asked != asker and asked != asker)
+        )
+
+
+async def test_every_agent_reaches_every_other_also_after_restarts():
+    config = topology(
+        *(agent(name, place) for name, place in PLACES.items()), max_restarts=100
+    )
+    chance = random.Random(4)
+    async with Runtime.from_config(config) as runtime:
+        await talk(runtime)
+        names = [name for name, place in PLACES.items() if place]
+        for name in chance.sample(names, 3):
+            await killed(runtime, name)
+            await running(runtime)
+            await talk(runtime)
+        # Two at once.
+        for name in ("w0", "v1"):
+            await killed(runtime, name)
+        await running(runtime)
+        await talk(runtime)
+
+
+async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
+    """With `at_least_once`, whoever asks and whoever is killed."""
+    config = topology(
+        *(
+            agent(name, place, delivery="at_least_once", max_deliveries=50)
+            for name, place in PLACES.items()
+        ),
+        max_restarts=100,
+    )
+    async with Runtime.from_config(config) as runtime:
+
+        async def from_root(asked: str) -> None:
+            for n in range(60):
+                assert (await runtime.ask(asked, n, "echo")).payload == n
+
+        async def through(asker: str, asked: str) -> None:
+            order = {"to": asked, "type": "echo"}
+            for n in range(20):
+                reply = await runtime.ask(asker, {**order, "payload": n}, "ask")
+                assert reply.payload == n
+
+        async def murder() -> None:
+            for name in ("w0", "v0", "u0", "w1"):
+                await killed(runtime, name)
+                await running(runtime)
+
+        ring = itertools.pairwise(PLACES)  # each asks the next: nobody waits for itself
+        async with asyncio.TaskGroup() as group:
+            for name in PLACES:
+                group.create_task(from_root(name))
+            for asker, asked in ring:
+                group.create_task(through(asker, asked))
+            group.create_task(murder())
