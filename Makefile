@@ -20,8 +20,8 @@ help: ## this list
 install: $(A) $(B) ## both environments (.venv and .venv-crew)
 	@echo "install: both environments are ready"
 
-demo: $(B) ## a graph, an agent and a crew on one task; one crashes, the answer still comes
-	@.venv-crew/bin/civitas demo
+demo: $(A) $(B) ## a graph, an agent and a crew on one task; one crashes, the answer still comes
+	@CIVITAS_DEMO_CREW="$(CURDIR)/.venv-crew" .venv/bin/civitas demo
 
 test: $(A) $(B) ## every test, in both environments; ARGS="-k word" picks some
 	@scripts/test.sh $(ARGS)

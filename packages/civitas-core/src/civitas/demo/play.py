@@ -9,7 +9,7 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from civitas.demo.requirements import version_of
+from civitas.demo.requirements import crew_python, version_of
 from civitas.demo.script import TASK
 from civitas.demo.surroundings import TEAM, model_in_reach, settled, show_steps
 from civitas.errors import CivitasError
@@ -32,6 +32,9 @@ _TEAM = {
 }
 _KINDS = {name: kind for name, (kind, _) in _TEAM.items()} | {"coordinator": "Civitas agent"}
 
+_ELSEWHERE = "writer"
+"""Whose framework this process never imports."""
+
 # Seconds; a real model may take its time.
 _PATIENCE = 180.0
 
@@ -41,11 +44,7 @@ def play(screen: Screen, *, verbose: bool) -> int:
     screen.title("Civitas: an existing graph, agent and crew that stay up")
     with model_in_reach() as model, settled(verbose=verbose):
         screen.fact("model", model)
-        screen.fact(
-            "python",
-            f"{platform.python_version()}, one environment for all three frameworks: CrewAI cannot be installed beside "
-            "the newest openai-agents, so the newest that fits is here",
-        )
+        screen.fact("python", f"{platform.python_version()}, {_environments()}")
         screen.heading("The team, written without Civitas in mind")
         _load(screen)
         try:
@@ -55,10 +54,26 @@ def play(screen: Screen, *, verbose: bool) -> int:
             return 1
 
 
+def _environments() -> str:
+    if version_of("crewai") is not None:
+        return (
+            "one environment for all three frameworks: CrewAI cannot be installed beside the newest "
+            "openai-agents, so the newest that fits is here"
+        )
+    return (
+        "two environments: CrewAI cannot be installed beside the newest openai-agents, so the crew has "
+        f"an OS process with its own, {crew_python()}"
+    )
+
+
 def _load(screen: Screen) -> None:
     # Plugins first: an adapter keeps its framework from phoning home, if it comes before the framework.
     PluginManager().load()
     for name, (kind, distribution) in _TEAM.items():
+        if name == _ELSEWHERE:
+            version = version_of(distribution, there=True)
+            screen.fact(name, f"{kind:<26} {distribution} {version}, imported by its own process")
+            continue
         began = time.perf_counter()
         with screen.working(f"importing {distribution} ..."):
             importlib.import_module(name)
@@ -71,7 +86,9 @@ async def _run(screen: Screen) -> int:
     spans = _record_spans()
     runtime = Runtime.from_config(TEAM / "topology.yaml")
     events = _Events(screen)
-    async with runtime:
+    with screen.working("starting the crew's process ..."):
+        await runtime.start()
+    try:
         for kind in ("crashed", "restarted"):
             runtime.on(kind, events)
         screen.heading("Under one supervisor (team/topology.yaml)")
@@ -85,6 +102,8 @@ async def _run(screen: Screen) -> int:
             screen.answer(reply.payload["answer"])
             screen.heading("The tree now")
             screen.tree(runtime.tree(), _KINDS)
+    finally:
+        await runtime.stop()
     if not answered:
         screen.fail(f"the answer did not come: {reply.payload['failed']}")
         return 1

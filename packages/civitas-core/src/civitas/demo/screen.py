@@ -128,6 +128,8 @@ class Screen:
         )
         if count := node["restarts"]:
             text.append(f", {count} restart{'s' if count > 1 else ''}", "bold green")
+        if node["node"] != "root":
+            text.append(f", process {node['node']} (pid {node['pid']})", "dim")
         branch = Tree(text, guide_style="dim")
         branch.children.extend(self._branch(child, kinds) for child in node["children"])
         return branch

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from civitas.demo.model_server import ModelServer
+from civitas.demo.requirements import CREW, crew_python
 from civitas.demo.script import answer
 
 __all__ = ["TEAM", "model_in_reach", "settled", "show_steps"]
@@ -54,6 +55,9 @@ def settled(*, verbose: bool) -> Iterator[None]:
                 XDG_DATA_HOME=scratch,
                 CREWAI_STORAGE_DIR="demo",
                 PYTHON_DOTENV_DISABLED="true",
+                # For the crew's process, which inherits this environment.
+                TMPDIR=scratch,
+                **{CREW: crew_python()},
             )
         )
         stack.callback(setattr, tempfile, "tempdir", tempfile.tempdir)
@@ -63,6 +67,11 @@ def settled(*, verbose: bool) -> Iterator[None]:
         handler = logging.StreamHandler() if verbose else logging.NullHandler()
         root.addHandler(handler)
         stack.callback(root.removeHandler, handler)
+        if not verbose:
+            # The crew's process logs as much as this one does, and its lines would come straight to the console.
+            civitas = logging.getLogger("civitas")
+            stack.callback(civitas.setLevel, civitas.level)
+            civitas.setLevel(logging.CRITICAL)
         sys.path.insert(0, str(TEAM))
         stack.callback(sys.path.remove, str(TEAM))
         yield
