@@ -36,7 +36,7 @@ class Wire:
     async def __aexit__(self, *_):
         self._server.close()
         # A connection that was just accepted gets its task a few turns later, and one that is cut ends a turn later.
-        for _ in range(50):
+        for _turn in range(50):
             self.cut()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.sleep(0)
