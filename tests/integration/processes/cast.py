@@ -42,10 +42,10 @@ class Actor(AgentProcess):
                 until = time.monotonic() + payload
                 while time.monotonic() < until:
                     pass
-            case "busy_for_ever":
-                stuck_in_python()
-            case "busy_in_c":
-                stuck_in_c()
+            case "stuck_in_python" | "stuck_in_c":
+                if payload is not None:
+                    write_line(payload, "stuck from now on")
+                globals()[message.type]()
             case "hold":
                 write_line(payload, "holding")
                 await asyncio.Event().wait()

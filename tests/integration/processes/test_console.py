@@ -22,5 +22,3 @@ async def test_a_worker_that_writes_a_lot_before_it_dies_is_heard_to_the_end(cap
         await runtime.ask("a", text, "print")
         await runtime.send("a", 0, "exit")
         await until(lambda: "line 2999 to stderr" in capfd.readouterr().err)
-
-

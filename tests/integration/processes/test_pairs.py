@@ -29,9 +29,7 @@ async def talk(runtime: Runtime) -> None:
 
 
 async def test_every_agent_reaches_every_other_also_after_restarts():
-    config = topology(
-        *(agent(name, place) for name, place in PLACES.items()), max_restarts=100
-    )
+    config = topology(*(agent(name, place) for name, place in PLACES.items()), max_restarts=100)
     chance = random.Random(4)
     async with Runtime.from_config(config) as runtime:
         await talk(runtime)

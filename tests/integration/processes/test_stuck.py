@@ -52,10 +52,8 @@ async def test_a_process_that_goes_on_within_node_timeout_is_not_down():
         assert not events.of("node_down")
 
 
-@pytest.mark.parametrize(
-    ("how", "code"), [("busy_for_ever", "stuck_in_python"), ("busy_in_c", "stuck_in_c")]
-)
-async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, how, code):
+@pytest.mark.parametrize("how", ["stuck_in_python", "stuck_in_c"])
+async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, how):
     config = topology(agent("a", "w"), agent("b", "v"), processes={"w": {"hang_timeout": 1}})
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
@@ -65,7 +63,7 @@ async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, ho
         assert 0.9 < time.monotonic() - began < 4
         await asked_until_answered(runtime, "a")
         assert [event.name for event in events.of("crashed")] == ["a"]
-    assert code in capfd.readouterr().err
+    assert how in capfd.readouterr().err
 
 
 async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():

@@ -58,8 +58,8 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
     worker = _Worker(boot)
     try:
         async with worker.life() as life:
-            await life.node.enter()
             Lifeline(pipe, lambda: life.node.end("the root is gone"))
+            await life.node.enter()
             await life.last()
             if life.why:
                 logger.warning("process %r ends: %s", life.node.name, life.why)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from civitas.cluster.root import RootNode
 
 __all__ = ["RemoteChild", "RemoteConversation", "RemotePool"]
+
+_STUCK_AFTER = 5.0
+"""Seconds for a process to answer, beyond those that an agent may take to stop."""
 
 
 class RemoteChild:
@@ -163,8 +166,17 @@ class RemoteChild:
         if peer is None:
             return
         self.status = Status.STOPPING
-        with suppress(NodeDown):
-            await self._root.calls.call(peer, "stop", self.name)
+        timeout = self._options.get("shutdown_timeout", 0.0)
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout + _STUCK_AFTER):
+                await self._root.calls.call(peer, "stop", self.name)
+        except NodeDown:
+            pass
+        except TimeoutError:
+            # Its process cancels it in time, if anything runs there at all.
+            self._root.end_member(
+                peer, f"it did not end {self.name!r} in time: its event loop is stuck"
+            )
 
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""

@@ -90,13 +90,18 @@ class MemberNode(ClusterNode):
 
     # Life.
 
+    def attach(self) -> None:
+        """Take the running event loop as the one everything happens on."""
+        super().attach()
+        self.ended = self.loop.create_future()
+
     async def enter(self) -> None:
         """Join the system.
 
         Raises:
             ConfigurationError: The root refused it.
         """
-        self.ended = self.loop.create_future()
+        assert self.ended is not None  # `attach` made it
         self._welcome = self.loop.create_future()
         await self.transport.open(self.receive)
         self._seek_root()
@@ -320,6 +325,7 @@ class MemberNode(ClusterNode):
         options = template._civitas_options
         return {
             "restart": child.restart,
+            "shutdown_timeout": options.shutdown_timeout,
             "size": options.mailbox_size,
             "delivery": options.delivery,
             "max_deliveries": options.max_deliveries,

@@ -307,10 +307,14 @@ class RootNode(ClusterNode):
     def unreachable(self, boot: str) -> None:
         """A member could not be reached for `node_timeout`: it is down, whatever it does."""
         peer = self.peers.get(boot)
-        member = self._members.get(peer.name) if peer is not None else None
-        if peer is None or member is None or member.peer is not peer:
+        if peer is not None:
+            self.end_member(peer, "it could not be reached for node_timeout")
+
+    def end_member(self, peer: Peer, why: str) -> None:
+        """Take a process that does not do what it should for gone, and see to it that it is."""
+        member = self._members.get(peer.name)
+        if member is None or member.peer is not peer:
             return
-        why = "it could not be reached for node_timeout"
         logger.error("process %r: %s", member.name, why)
         if member.process is not None:
             member.process.kill()

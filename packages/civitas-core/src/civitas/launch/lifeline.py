@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import faulthandler
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +18,8 @@ __all__ = ["HangWatchdog", "Lifeline", "read_boot"]
 
 _LENGTH = 4
 """Bytes of the length in front of the boot data."""
+_PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
 
 
 def read_boot() -> tuple[dict[str, Any], int]:
@@ -61,6 +65,7 @@ class Lifeline:
         self._on_gone = on_gone
         self._grace = grace
         self._loop = asyncio.get_running_loop()
+        _end_soon_after_starter()
         threading.Thread(target=self._watch, name="civitas-lifeline", daemon=True).start()
 
     def _watch(self) -> None:
@@ -72,6 +77,20 @@ class Lifeline:
             return  # the loop is closed: this process ends already
         threading.Event().wait(self._grace)
         os._exit(1)
+
+
+def _end_soon_after_starter() -> None:
+    """End also where code in C keeps the interpreter's lock, so that no thread of Python runs any more (Linux).
+
+    The kernel tells this process of the end of its starter by a signal, and that is handled in C: by `alarm`, which
+    takes the signal's number as the seconds until SIGALRM, which ends the process.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    libc.signal(signal.SIGTRAP, ctypes.cast(libc.alarm, ctypes.c_void_p))
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTRAP)
 
 
 class HangWatchdog:
