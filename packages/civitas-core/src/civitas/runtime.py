@@ -447,7 +447,7 @@ class Runtime:
             options["processes"] = Processes(
                 processes,
                 topology.transport_of(loaded),
-                loaded.serializer,
+                topology.serializer_of(loaded),
                 topology.boot_data(loaded, agent_classes or {}, keywords),
             )
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})

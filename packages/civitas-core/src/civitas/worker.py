@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
-from civitas.cluster.remote_store import RemoteStore
 from civitas.errors import CivitasError
 from civitas.launch import HangWatchdog, Lifeline, read_boot
 from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
-from civitas.topology.links import transport_beside
+from civitas.topology.links import serializer_of, transport_beside
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.model import Topology
 
@@ -157,12 +156,10 @@ class _Life:
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
             transport=transport_beside(topology, boot["root"], in_hand and in_hand.parent),
-            serializer=topology.serializer,
+            serializer=serializer_of(topology),
             tracing=tracing,
             **parts,
         )
-        if isinstance(self._store, RemoteStore):
-            self._store.node = self.node
         self._watchdog = worker.watchdog
         self.why = ""
 

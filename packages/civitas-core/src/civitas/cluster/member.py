@@ -17,12 +17,16 @@ from civitas.cluster.frames import CLUSTER_VERSION, Kind
 from civitas.cluster.in_hand import InHand
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
+from civitas.cluster.remote_parts import RemoteModel, RemoteTool
+from civitas.cluster.remote_store import RemoteStore
 from civitas.errors import ConfigurationError, PayloadError, SupervisionError
 from civitas.events import Event
 from civitas.launch import PidWatch, pid_space
-from civitas.message import Message, decode, encode
+from civitas.message import Message, encode
+from civitas.models import TracedModel
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
+from civitas.tools import ToolRegistry
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -221,13 +225,28 @@ class MemberNode(ClusterNode):
             self.peers[boot] = self._by_name["root"] = root
             for name, other, address in fields[0]["peers"]:
                 self._introduce(name, other, address)
-            self.root_keeps = fields[0]["keeps"]
+            self._take_over(fields[0])
             for facts in fields[0]["facts"]:
                 self.learn(Facts(*facts))
             if self._welcome is not None and not self._welcome.done():
                 self._welcome.set_result(None)
         else:
             super().receive_from_stranger(kind, boot, fields)
+
+    def _take_over(self, welcome: Mapping[str, Any]) -> None:
+        """Use what the root was given in Python, where it is."""
+        given = welcome["given"]
+        self.root_keeps = welcome["keeps"]
+        if "state_store" in given and not isinstance(self.store, RemoteStore):
+            self.store = RemoteStore()
+        if isinstance(self.store, RemoteStore):
+            self.store.node = self
+        if "model_provider" in given:
+            here = RemoteModel(self) if welcome["has_llm"] else None
+            self.llm = here and TracedModel(here, self.tracing)
+        if "tools" in given:
+            tools = [RemoteTool(self, *each) for each in welcome["tools"] or ()]
+            self.tools = ToolRegistry(tools, self.tracing) if tools else None
 
     def _meet_root(self, welcome: Mapping[str, Any]) -> None:
         """Take over what a process that the root started was told at its start."""
@@ -378,10 +397,9 @@ class MemberNode(ClusterNode):
                 self._spawned.pop(agent.name, None)
             raise
 
-    async def store_call(self, what: str, *arguments: Any) -> Any:
-        """Use the store of the root."""
-        raw = await self.calls.call(self._to_root(), "store", what, encode(list(arguments)))
-        return decode(raw)
+    async def call_root(self, what: str, *arguments: Any) -> Any:
+        """Let the root do something."""
+        return await self.calls.call(self._to_root(), what, *arguments)
 
     async def terminate(self, sender: Incarnation, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
+from civitas.message import decode, encode
 from civitas.process.steps import STEPS
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class RemoteStore:
         found: dict[str, Any] | None = await self._call("get", key)
         return found
 
-    async def set(self, key: str, value: dict[str, Any]) -> None:
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Write; it is as durable on return as the root's store makes it."""
         await self._call("set", key, value)
 
@@ -47,4 +49,4 @@ class RemoteStore:
                 "step() in an agent with a process of its own needs a state store that outlives the processes, and the "
                 "one in memory does not; write state: {type: sqlite, path: civitas.db} into the topology"
             )
-        return await self.node.store_call(what, *arguments)
+        return decode(await self.node.call_root("store", what, encode(list(arguments))))

@@ -22,6 +22,7 @@ from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
 from civitas.cluster.in_hand import read_in_hand
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
+from civitas.cluster.remote_parts import call_tool, chat, describe_tools
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
 from civitas.events import Event
 from civitas.launch import Exit, OsProcess, PidWatch, ProcessOptions, pid_space
@@ -363,12 +364,18 @@ class RootNode(ClusterNode):
             return
         peer = self.meet(member.name, boot, hello["address"])
         others = self._peers_of_members()
+        given = self._boot_data["root_has"]
         peer.signal(
             Kind.WELCOME,
             {
                 "in_hand": str(self._in_hand(member)),
                 "pid": os.getpid(),
                 "pid_space": pid_space(),
+                "given": list(given),
+                "has_llm": self.llm is not None,
+                "tools": describe_tools(self.tools.values())
+                if self.tools and "tools" in given
+                else None,
                 "keeps": not isinstance(self.store, InMemoryStateStore),
                 "facts": [each.plain() for each in self._facts.values()],
                 "peers": [[each.name, each.boot, each.address] for each in others],
@@ -564,6 +571,10 @@ class RootNode(ClusterNode):
                 placed = Placed(spec["name"], peer.name, recipe=spec)
                 await self._dynamic_supervisor(sender, supervisor).start_child(placed)
                 return None
+            case "chat":
+                return await chat(self, arguments[0])
+            case "tool":
+                return await call_tool(self, arguments[0])
             case "store":
                 method = getattr(self.store, str(arguments[0]))
                 result = await method(*decode(arguments[1]))

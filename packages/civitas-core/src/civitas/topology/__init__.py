@@ -7,7 +7,7 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
-from civitas.topology.links import root_address, transport_of
+from civitas.topology.links import root_address, serializer_of, transport_of
 from civitas.topology.loading import load, load_part
 from civitas.topology.members import boot_data, processes_of
 from civitas.topology.model import Topology
@@ -21,5 +21,6 @@ __all__ = [
     "processes_of",
     "root_address",
     "runtime_options",
+    "serializer_of",
     "transport_of",
 ]

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
 
 from civitas.errors import ConfigurationError
+from civitas.message import Serializer
 from civitas.topology.model import Topology
 from civitas.topology.place import open_state_folder, state_folder
 from civitas.transport.contract import Transport
 
-__all__ = ["TRANSPORT_KEYS", "root_address", "transport_beside", "transport_of"]
+__all__ = [
+    "SERIALIZER",
+    "TRANSPORT_KEYS",
+    "root_address",
+    "serializer_of",
+    "transport_beside",
+    "transport_of",
+]
+
+SERIALIZER = "CIVITAS_SERIALIZER"
+"""The environment variable that chooses the format of messages between OS processes, whatever a topology says."""
 
 TRANSPORT_KEYS = ("address", "keys")
 """What stands beside `type: zmq`."""
 
 _SOCKET = "root.sock"
 """In the state folder, for processes that are started elsewhere."""
+
+
+def serializer_of(topology: Topology) -> Serializer:
+    """The format in which this process sends messages to others; it reads every format.
+
+    Raises:
+        ConfigurationError: The environment names one that there is not.
+    """
+    named = os.environ.get(SERIALIZER, "").strip().lower()
+    if not named:
+        return topology.serializer
+    if named not in list(Serializer):
+        raise ConfigurationError(f"{SERIALIZER} is one of {', '.join(Serializer)}; got {named!r}")
+    return Serializer(named)
 
 
 def transport_of(topology: Topology) -> Transport:
