@@ -18,6 +18,7 @@ from tests.house.project import ROOT
 Start = Callable[..., Awaitable[Running]]
 Project = Callable[..., Path]
 Beside = Callable[..., Awaitable[Result]]
+Civitas = Callable[..., Result]
 
 # Real processes, each with an interpreter to start: a busy machine needs its time.
 pytestmark = pytest.mark.timeout(60)
@@ -181,3 +182,100 @@ async def test_what_a_process_writes_reaches_the_console_with_its_name(
         "[worker] hello from a worker",
         "[worker] WARNING team: and from its log",
     ]
+
+
+async def test_the_tree_says_which_process_an_agent_runs_in(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(
+        WHERE, "name: near, type: team.Where", "name: far, type: team.Where, process: worker"
+    )
+    root = await start("run", topology)
+    await root.until("ready")
+    assert "└── far  agent  running, process worker" in root.lines
+    far = await where(beside, topology, "far")
+    rows = (await beside("top", topology, "--once")).out.splitlines()
+    assert rows[1].split()[-2:] == ["pid", "process"]
+    assert rows[3].split()[-2:] == [str(root.process.pid), "root"]
+    assert rows[4].split()[-2:] == [str(far["pid"]), "worker"]
+    assert (await stop(root)).code == 0
+
+
+def test_validate_checks_the_agents_of_a_process_with_its_own_environment(
+    civitas: Civitas, project: Project
+) -> None:
+    source = """
+    import os
+
+    PORT = int(os.environ["PORT_OF_THE_WORKER"])
+
+    class Agent(AgentProcess):
+        def __init__(self, name, *, colour, **keywords):
+            super().__init__(name, **keywords)
+    """
+    top = "processes: {worker: {env: {PORT_OF_THE_WORKER: 8080}}}"
+    right = project(source, "name: a, type: team.Agent, process: worker, colour: red", top=top)
+    valid = civitas("topology", "validate", right)
+    assert (valid.code, valid.err) == (0, "")
+    assert "valid, 1 agent, 1 process, 1 supervisor" in valid.out
+    wrong = project(source, "name: a, type: team.Agent, process: worker, color: red", top=top)
+    done = civitas("topology", "validate", wrong)
+    assert done.code == 1
+    lines = done.err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{wrong}:5: ") for line in lines)
+    assert "unknown key 'color' in Agent; did you mean 'colour'?" in done.err
+
+
+def test_validate_leaves_a_process_with_start_false_to_where_it_runs(
+    civitas: Civitas, project: Project
+) -> None:
+    topology = project(
+        "",
+        "name: a, type: only.elsewhere.Agent, process: gpu",
+        top="processes: {gpu: {start: false}}",
+    )
+    done = civitas("topology", "validate", topology)
+    assert (done.code, done.err) == (0, "")
+    assert "process 'gpu' is started elsewhere; check its agents there" in done.out
+    there = civitas("topology", "validate", topology, "--process", "gpu")
+    assert there.code == 1
+    assert "there is no module 'only'" in there.err
+
+
+def test_validate_warns_of_a_process_without_agents(civitas: Civitas, project: Project) -> None:
+    topology = project(
+        WHERE,
+        "name: a, type: team.Where, process: worker",
+        top="processes: {wroker: {start_timeout: 5}}",
+    )
+    done = civitas("topology", "validate", topology)
+    assert done.code == 0
+    assert done.err == (
+        f"{topology}:1: warning: no agent has 'process: wroker'; did you mean 'worker'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("top", "said"),
+    [
+        ("processes: {worker: {pyhton: x}}", "unknown key 'pyhton' in process 'worker'; did you"),
+        ("processes: {worker: {start: 1}}", "'start' is true or false; got 1"),
+        ("processes: {w: {start: false, python: x}}", "'python' is for a process that the root"),
+        ("transport: {type: zmq, adress: x}", "unknown key 'adress' in transport 'zmq'; did you"),
+        ("transport: {type: zmq, address: 5555}", "'address' is text; got 5555"),
+        (
+            "transport: {type: zmq, address: 'tcp://127.0.0.1:*'}\nprocesses: {w: {start: false}}",
+            "finds the root by a port that is known",
+        ),
+    ],
+)
+def test_a_wrong_option_of_processes_and_transports_is_told_with_its_line(
+    civitas: Civitas, project: Project, top: str, said: str
+) -> None:
+    topology = project(WHERE, "name: a, type: team.Where", top=top)
+    done = civitas("topology", "validate", topology)
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert line.startswith(f"{topology}:1: ")
+    assert said in line

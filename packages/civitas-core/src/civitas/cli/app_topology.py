@@ -27,6 +27,7 @@ topology_app = typer.Typer(
     epilog=examples(
         "civitas topology validate topology.yaml",
         "civitas topology validate topology.yaml --no-import",
+        "civitas topology validate topology.yaml --process gpu",
     )
 )
 def validate(
@@ -38,15 +39,26 @@ def validate(
             help="Whether to import what the file names and construct the agents too.",
         ),
     ] = True,
+    process: Annotated[
+        str | None,
+        typer.Option(
+            "--process", metavar="NAME", help="Check the agents of this process alone, and here."
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Check a topology as `run` would, without starting it.
 
     Every mistake is one line with file, line and the nearest valid word.
+    The agents of a process are checked with its interpreter and environment;
+    those of one with 'start: false' only by --process, where it runs.
     """
-    from civitas.cli.topology import validate_topology
+    from civitas.cli.validating import validate_process, validate_topology
 
-    validate_topology(topology, imports=imports)
+    if process is not None:
+        validate_process(topology, process)
+    else:
+        raise typer.Exit(validate_topology(topology, imports=imports, verbose=verbose))
 
 
 @topology_app.command(epilog=examples("civitas topology show topology.yaml"))

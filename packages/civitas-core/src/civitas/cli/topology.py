@@ -1,36 +1,16 @@
-"""`civitas topology validate`, `show` and `schema`."""
+"""`civitas topology show` and `schema`."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
 from civitas.cli.trees import topology_tree
-from civitas.plugins import PluginManager
-from civitas.topology import Topology, build, load, runtime_options
+from civitas.topology import load
 
-__all__ = ["show_topology", "validate_topology", "write_schema"]
-
-
-def validate_topology(file: Path, *, imports: bool) -> None:
-    """Print that a topology is valid, with what is in it.
-
-    Args:
-        file: The topology.
-        imports: Whether to construct its agents, as `run` would.
-    Raises:
-        TopologyError: It is not.
-        StartFailed: Something it names cannot be imported or constructed.
-    """
-    topology = load(file)
-    if imports:
-        plugins = PluginManager()
-        build(topology, plugins=plugins)
-        runtime_options(topology, plugins=plugins)
-    stdout().print(f"{file}: valid, {_contents(topology)}", markup=False)
+__all__ = ["show_topology", "write_schema"]
 
 
 def show_topology(file: Path) -> None:
@@ -68,14 +48,3 @@ def write_schema(output: Path | None) -> None:
         raise Refused(f"{str(output)!r}: {error.strerror}") from error
     print(f"{output}: written; name it in the first line of a topology:")
     print(f"# yaml-language-server: $schema={output}")
-
-
-def _contents(topology: Topology) -> str:
-    counts = Counter(kind for _, kind, _ in topology.walk())
-    counts["process"] = len(topology.processes)
-    plurals = {"process": "processes"}
-    return ", ".join(
-        f"{count} {kind.replace('_', ' ') if count == 1 else plurals.get(kind, f'{kind}s').replace('_', ' ')}"
-        for kind, count in sorted(counts.items())
-        if count
-    )

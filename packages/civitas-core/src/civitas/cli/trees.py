@@ -25,6 +25,8 @@ def running_tree(tree: dict[str, Any]) -> Tree:
     text = _label(tree["name"], tree["kind"], tree["status"])
     if tree["restarts"]:
         text.append(f", {count(tree['restarts'], 'restart')}")
+    if tree["node"] != "root":
+        text.append(f", process {tree['node']}")
     branch = Tree(text)
     for child in tree["children"]:
         branch.children.append(running_tree(child))

@@ -84,6 +84,9 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
     for heading in ("restarts", "mailbox", "pid"):
         table.add_column(heading, justify="right", no_wrap=True)
     entries = list(_rows(tree, "", ""))
+    several = any(entry["node"] != tree["node"] for _, entry in entries)
+    if several:
+        table.add_column("process", no_wrap=True)
     for guide, entry in entries:
         name = Text(guide, style="dim")
         name.append(entry["name"], style="not dim bold")
@@ -95,6 +98,7 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
             Text(str(restarts), style="yellow" if restarts else "dim"),
             Text(str(mailbox), style="bold" if mailbox else "dim") if _has_mailbox(entry) else "",
             Text(str(entry["pid"] or "-")),
+            *([Text(entry["node"])] if several else []),
         )
     return Group(_summary([entry for _, entry in entries], silent), table)
 

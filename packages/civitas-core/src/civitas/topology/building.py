@@ -116,6 +116,19 @@ class Builder:
         self._raise_problems()
         return root
 
+    def all_of(self, process: str) -> None:
+        """Make every agent of an OS process, to find out whether that works; raises as `build`."""
+        self._plugins.load()
+        if self._source.folder is not None:
+            add_to_path(self._source.folder)
+        for path, _, entry in self._topology.walk():
+            if isinstance(entry, AgentEntry) and entry.process == process:
+                try:
+                    _pooled(entry, self._agent(path, entry))
+                except _Wrong as wrong:
+                    self._problems += wrong.problems
+        self._raise_problems()
+
     def one(self, name: str) -> AgentProcess | ConversationPool:
         """Make the agent or the pool `name`, for the process that hosts it."""
         for path, _, entry in self._topology.walk():

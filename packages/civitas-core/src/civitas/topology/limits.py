@@ -35,14 +35,15 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
         found.append(problem(("transport", "type"), unknown_word("transport", kind, words)))
     else:
         takes = ("address", "keys") if kind == "zmq" else ()
-        for key in topology.transport.further:
+        for key, value in topology.transport.further.items():
             if key not in takes:
-                words = ("type", *takes)
-                found.append(
-                    problem(
-                        ("transport", key), unknown_word("key", key, words, f"transport {kind!r}")
-                    )
-                )
+                text = unknown_word("key", key, ("type", *takes), f"transport {kind!r}")
+                found.append(problem(("transport", key), text))
+            elif not isinstance(value, str):
+                found.append(problem(("transport", key), f"{key!r} is text; got {value!r}"))
+            elif key == "address" and value.endswith(":*") and _awaits(topology):
+                text = "a process with 'start: false' finds the root by a port that is known; give one in place of *"
+                found.append(problem(("transport", key), text))
     for path, _, entry in topology.walk():
         if isinstance(entry, AgentEntry) and entry.replicas > 1:
             found.append(problem((*path, "replicas"), f"'replicas' is {_LATER}; take the line out"))
@@ -51,3 +52,7 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
                 text = f"{key!r} is not in this version yet; take the line out"
                 found.append(problem((*path, key), text))
     return found
+
+
+def _awaits(topology: Topology) -> bool:
+    return any(not process.start for process in topology.processes.values())

@@ -1,0 +1,117 @@
+"""`civitas topology validate`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from civitas.cli.console import stdout
+from civitas.cli.failures import Refused, say
+from civitas.launch import ProcessOptions
+from civitas.plugins import PluginManager
+from civitas.topology import Topology, build, load, processes_of, runtime_options
+from civitas.topology.building import Builder
+from civitas.topology.model import AgentEntry
+from civitas.topology.problems import did_you_mean
+
+__all__ = ["validate_process", "validate_topology"]
+
+
+def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
+    """Print that a topology is valid, with what is in it.
+
+    Args:
+        file: The topology.
+        imports: Whether to construct its agents, as `run` would: those of an OS process in one of its kind.
+        verbose: Whether to show tracebacks.
+    Returns:
+        The exit code: 1 where an agent of another OS process cannot be made there.
+    Raises:
+        TopologyError: It is not valid.
+        StartFailed: Something it names cannot be imported or constructed.
+    """
+    topology = load(file)
+    elsewhere: list[str] = []
+    if imports:
+        plugins = PluginManager()
+        build(topology, plugins=plugins)
+        runtime_options(topology, plugins=plugins)
+        for name, options in processes_of(topology).items():
+            if not options.start:
+                elsewhere.append(name)
+            elif not _holds_there(file, name, options, verbose=verbose):
+                return 1
+    _warn_of_empty(topology, file)
+    stdout().print(f"{file}: valid, {_contents(topology)}", markup=False)
+    for name in elsewhere:
+        stdout().print(
+            f"process {name!r} is started elsewhere; check its agents there, with --process {name}",
+            markup=False,
+        )
+    return 0
+
+
+def validate_process(file: Path, name: str) -> None:
+    """Construct the agents of one OS process of a topology, here, and print nothing.
+
+    Raises:
+        Refused: There is no such process.
+        TopologyError: Something that an agent of it names does not lead anywhere, or does not fit.
+        StartFailed: Something it names cannot be imported or constructed.
+    """
+    topology = load(file)
+    processes = processes_of(topology)
+    if name not in processes:
+        known = ", ".join(processes) or "none"
+        hint = did_you_mean(name, processes) or "."
+        raise Refused(f"{file} has no process {name!r}{hint} It has: {known}")
+    Builder(topology, {}, PluginManager()).all_of(name)
+
+
+def _holds_there(file: Path, name: str, options: ProcessOptions, *, verbose: bool) -> bool:
+    """Let the interpreter of a process check its agents: it alone has the modules that they need."""
+    whole = str(file.resolve())
+    command = [options.interpreter(name), "-m", "civitas.cli", "topology", "validate", whole]
+    command += ["--process", name] + (["--verbose"] if verbose else [])
+    try:
+        done = subprocess.run(  # noqa: S603  (what the topology says that `run` shall run)
+            command,
+            cwd=options.cwd,
+            env={**os.environ, **options.env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise Refused(f"process {name!r} cannot be started: {error.strerror}") from error
+    if done.returncode == 0:
+        return True
+    told = done.stderr.strip().replace(whole, str(file))
+    if "No module named 'civitas" in told:
+        told = f"civitas: process {name!r}: civitas-core is not installed in {options.python}"
+    say(told or f"civitas: process {name!r}: its check ended with exit code {done.returncode}")
+    return False
+
+
+def _warn_of_empty(topology: Topology, file: Path) -> None:
+    used = {entry.process for _, _, entry in topology.walk() if isinstance(entry, AgentEntry)}
+    for name in topology.processes:
+        if name not in used:
+            place = topology.source.problem(("processes", name), "").line
+            say(
+                f"{file}:{place}: warning: no agent has 'process: {name}'{did_you_mean(name, used - {''})}"
+            )
+
+
+def _contents(topology: Topology) -> str:
+    counts = Counter(kind for _, kind, _ in topology.walk())
+    counts["process"] = len(processes_of(topology))
+    plurals = {"process": "processes"}
+    return ", ".join(
+        f"{count} {kind.replace('_', ' ') if count == 1 else plurals.get(kind, f'{kind}s').replace('_', ' ')}"
+        for kind, count in sorted(counts.items())
+        if count
+    )
