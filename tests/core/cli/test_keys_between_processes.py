@@ -1,0 +1,102 @@
+"""TCP between the root and a process that is started elsewhere: with the same keys, with others, with none."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.core.cli.support import Result, Running
+
+Start = Callable[..., Awaitable[Running]]
+Project = Callable[..., Path]
+Civitas = Callable[..., Result]
+Beside = Callable[..., Awaitable[Result]]
+
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
+ECHO = """
+class Echo(AgentProcess):
+    async def handle(self, message):
+        return self.reply(message.payload)
+"""
+TEAM = ("name: far, type: team.Echo, process: gpu", "name: own, type: team.Echo, process: worker")
+GPU = "processes: {gpu: {start: false}}"
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found: int = taken.getsockname()[1]
+        return found
+
+
+async def test_with_the_same_keys_they_find_each_other_over_tcp(
+    start: Start, project: Project, civitas: Civitas, beside: Beside, tmp_path: Path, port: int
+) -> None:
+    assert civitas("keys", "new", tmp_path / "civitas.keys").code == 0
+    transport = f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}', keys: civitas.keys}}\n"
+    topology = project(ECHO, *TEAM, top=transport + GPU)
+    worker = await start("run", topology, "--process", "gpu")
+    await worker.until(f"waiting    gpu  for the root at tcp://127.0.0.1:{port}")
+    root = await start("run", topology)
+    await root.until("ready")
+    for name in ("far", "own"):
+        assert (await beside("ask", topology, name, '"hello"')).out.strip() == '"hello"'
+    for each in (worker, root):
+        each.signal(signal.SIGTERM)
+        assert (await each.end()).code == 0
+
+
+async def test_with_other_keys_a_process_is_refused_and_both_sides_say_so(
+    start: Start, project: Project, civitas: Civitas, tmp_path: Path, port: int
+) -> None:
+    civitas("keys", "new", tmp_path / "civitas.keys")
+    civitas("keys", "new", tmp_path / "other.keys")
+    top = (
+        f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}', keys: civitas.keys}}\n"
+        "processes: {gpu: {start: false, start_timeout: 4}}\nruntime: {node_timeout: 1}"
+    )
+    topology = project(ECHO, TEAM[0], top=top)
+    root = await start("run", topology)
+    stranger = tmp_path / "stranger.yaml"
+    stranger.write_text(topology.read_text().replace("civitas.keys", "other.keys"))
+    worker = await start("run", stranger, "--process", "gpu")
+    done = await root.end()
+    assert done.code == 1
+    assert "it is none of this system, or does not have its keys" in done.err
+    worker.signal(signal.SIGTERM)
+    assert "does not let this one in; do both have the same keys?" in (await worker.end()).err
+
+
+async def test_an_address_that_others_can_reach_is_refused_without_keys(
+    start: Start, project: Project
+) -> None:
+    transport = "transport: {type: zmq, address: 'tcp://0.0.0.0:5555'}\n"
+    done = await (await start("run", project(ECHO, *TEAM, top=transport))).end()
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert "tcp://0.0.0.0:5555 can be reached from other machines, which takes keys" in line
+    assert "`civitas keys new`" in line
+
+
+async def test_a_socket_at_a_path_is_the_owners_alone(
+    start: Start, project: Project, beside: Beside, tmp_path: Path
+) -> None:
+    topology = project(
+        ECHO, TEAM[0], top=f"transport: {{type: zmq, address: 'ipc://root.sock'}}\n{GPU}"
+    )
+    worker = await start("run", topology, "--process", "gpu")
+    root = await start("run", topology)
+    await root.until("ready")
+    assert (tmp_path / "root.sock").stat().st_mode & 0o777 == 0o700
+    assert (await beside("ask", topology, "far", "1")).out.strip() == "1"
+    for each in (worker, root):
+        each.signal(signal.SIGTERM)
+        assert (await each.end()).code == 0
