@@ -59,6 +59,7 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
         async with worker.life() as life:
             Lifeline(pipe, lambda: life.node.end("the root is gone"))
             await life.node.enter()
+            life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()
             if life.why:
                 logger.warning("process %r ends: %s", life.node.name, life.why)
@@ -106,6 +107,7 @@ async def work_elsewhere(
                     if not entering.done():
                         return
                     entering.result()
+                    life.node.hand_over_spans(exported=worker.telemetry.tracing)
                 finally:
                     entering.cancel()
                     await asyncio.wait({entering})

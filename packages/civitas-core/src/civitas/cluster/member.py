@@ -26,6 +26,7 @@ from civitas.message import Message, encode
 from civitas.models import TracedModel
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
+from civitas.telemetry import relay
 from civitas.tools import ToolRegistry
 
 __all__ = ["Maker", "MemberNode"]
@@ -85,6 +86,8 @@ class MemberNode(ClusterNode):
         self._welcome: asyncio.Future[None] | None = None
         self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
         self._spawned: dict[str, AgentProcess] = {}
+        self.spans_wanted = ""
+        """Which spans of this process the root wants; see `civitas.telemetry.relay`."""
         self.root_keeps = False
         """Whether the store of the root outlives it."""
         self._reported: dict[str, Any] = {}
@@ -236,6 +239,7 @@ class MemberNode(ClusterNode):
     def _take_over(self, welcome: Mapping[str, Any]) -> None:
         """Use what the root was given in Python, where it is."""
         given = welcome["given"]
+        self.spans_wanted = welcome["spans"]
         self.root_keeps = welcome["keeps"]
         if "state_store" in given and not isinstance(self.store, RemoteStore):
             self.store = RemoteStore()
@@ -396,6 +400,20 @@ class MemberNode(ClusterNode):
             if agent.name not in self._hosted:
                 self._spawned.pop(agent.name, None)
             raise
+
+    def hand_over_spans(self, *, exported: bool) -> None:
+        """Hand over the spans of this process where the root wants them.
+
+        Args:
+            exported: Whether this process exports them itself.
+        """
+        if self.spans_wanted == "shown" or (self.spans_wanted and not exported):
+            relay.begin(lambda spans: self._hand_over(spans, exported), self.loop)
+            self.tracing.refresh()
+
+    def _hand_over(self, spans: list[dict[str, Any]], exported: bool) -> None:
+        if self.peers:  # it has not left yet
+            self._to_root().cast("spans", spans, exported)
 
     async def call_root(self, what: str, *arguments: Any) -> Any:
         """Let the root do something."""

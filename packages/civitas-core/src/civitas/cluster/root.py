@@ -30,6 +30,7 @@ from civitas.message import decode, encode
 from civitas.process import AgentProcess, ExitReason
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
+from civitas.telemetry import relay
 
 __all__ = ["RootNode"]
 
@@ -371,6 +372,7 @@ class RootNode(ClusterNode):
                 "in_hand": str(self._in_hand(member)),
                 "pid": os.getpid(),
                 "pid_space": pid_space(),
+                "spans": relay.wanted(),
                 "given": list(given),
                 "has_llm": self.llm is not None,
                 "tools": describe_tools(self.tools.values())
@@ -602,6 +604,8 @@ class RootNode(ClusterNode):
                     self._gone(member, peer, "it was stopped")
             case "event":
                 self.events.pass_on(Event(*arguments))
+            case "spans":
+                relay.take(*arguments)
             case "down":
                 self.exited(arguments[0], load_reason(arguments[1]))
             case "report":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
 
-__all__ = ["Installed", "setup_from_environment"]
+__all__ = ["Installed", "is_own", "resource", "setup_from_environment"]
 
 _Kind = TypeVar("_Kind")
 
@@ -102,7 +102,7 @@ def _install_tracing(names: list[str], service_name: str) -> None:
     processors = [_span_processor(name) for name in names]
     from opentelemetry.sdk.trace import TracerProvider
 
-    provider = TracerProvider(resource=_resource(service_name))
+    provider = TracerProvider(resource=resource(service_name))
     for processor in processors:
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
@@ -117,7 +117,7 @@ def _install_metrics(names: list[str], service_name: str) -> None:
     readers = [_metric_reader(name) for name in names]
     from opentelemetry.sdk.metrics import MeterProvider
 
-    provider = MeterProvider(readers, resource=_resource(service_name))
+    provider = MeterProvider(readers, resource=resource(service_name))
     metrics.set_meter_provider(provider)
     _installed["metrics"] = provider
 
@@ -199,10 +199,16 @@ def _loaded(load: Callable[[], Callable[[], _Kind]], signal: str, name: str) -> 
         ) from error
 
 
-def _resource(service_name: str) -> Resource:
+def is_own(provider: object) -> bool:
+    """Whether `setup_from_environment` installed this tracer provider."""
+    return _installed.get("traces") is provider
+
+
+def resource(service_name: str) -> Resource:
+    """What the spans of this OS process say of it: the environment's words, and its name where there are none."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
-    resource = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
-    if str(resource.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        return resource.merge(Resource({SERVICE_NAME: service_name}))
-    return resource
+    found = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    if str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
+        return found.merge(Resource({SERVICE_NAME: service_name}))
+    return found

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from civitas.errors import ConfigurationError
 from civitas.telemetry.waterfall_view import draw
@@ -44,6 +44,9 @@ class Waterfall(SpanProcessor):
             comes later yet is printed by itself, as the trace's continuation.
     """
 
+    shows_other_processes = True
+    """Spans of other OS processes belong here, too, whoever exports them."""
+
     def __init__(self, console: Console | None = None, *, grace: float = 0.1) -> None:
         from rich.console import Console
 
@@ -52,7 +55,7 @@ class Waterfall(SpanProcessor):
         self._traces: OrderedDict[int, _Trace] = OrderedDict()
         self._lock = threading.Lock()
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+    def on_start(self, span: ReadableSpan, parent_context: Context | None = None) -> None:
         """A span began."""
         context = span.get_span_context()
         assert context is not None
