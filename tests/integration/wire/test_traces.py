@@ -117,7 +117,9 @@ async def test_each_process_exports_by_itself_where_the_environment_says_so(
     environment = {"OTEL_TRACES_EXPORTER": "to_file", "SPANS_FILE": str(file)}
     config = topology(processes={each: {"env": environment} for each in ("worker", "other")})
     async with Runtime.from_config(config) as runtime:
-        await runtime.ask("w_one", {"to": "v_one", "payload": 1, "message_type": "echo"}, "then_ask")
+        await runtime.ask(
+            "w_one", {"to": "v_one", "payload": 1, "message_type": "echo"}, "then_ask"
+        )
     spans = [json.loads(line) for line in file.read_text().splitlines()]
     assert ancestry([(name, span, parent) for _, name, _, span, parent in spans]) == {
         "process w_one": None,
