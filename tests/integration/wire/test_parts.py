@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 
-from civitas import ConfigurationError, ModelResponse, Runtime
+from civitas import ConfigurationError, InMemoryStateStore, ModelResponse, Runtime, hookimpl
 from civitas.message import MAX_PAYLOAD, Serializer, new_id, wire
 from civitas.testing import ScriptedModel
+from tests.integration.wire import plugin
 from tests.integration.wire.agents import Hand, add
 from tests.integration.wire.conftest import ROUTES, System, agent, topology
 
@@ -193,3 +194,63 @@ async def test_what_waits_between_other_processes_is_handled_before_a_stop(
         await holding
         await runtime.stop()
         assert letters == []
+
+
+@pytest.mark.promise(id="SEM-879")
+async def test_a_plugin_that_is_a_module_is_there_in_every_process() -> None:
+    placed = {"agent": {"name": "typed", "type": "hand", "process": "worker"}}
+    config = topology(placed, tools=[{"type": "adds"}])
+    async with Runtime.from_config(config, plugins=[plugin]) as runtime:
+        assert await System(runtime).tell("typed", "tool", {"name": "add", "a": 1}) == 2
+
+
+class Own(InMemoryStateStore):
+    """A store that remembers who was made of it."""
+
+    made: ClassVar[list[Own]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made.append(self)
+
+
+class Answers(ScriptedModel):
+    """A model that has one answer."""
+
+    def __init__(self) -> None:
+        super().__init__(["42"])
+
+
+class Provides:
+    """A plugin that is an object: it cannot be made again in another process."""
+
+    @hookimpl
+    def civitas_state_stores(self) -> dict[str, Any]:
+        return {"own": Own}
+
+    @hookimpl
+    def civitas_model_providers(self) -> dict[str, Any]:
+        return {"answers": Answers}
+
+
+@pytest.mark.promise(id="SEM-879")
+async def test_what_a_plugin_that_is_an_object_provides_is_lent_to_every_process() -> None:
+    config = topology(state={"type": "own"}, model={"type": "answers"})
+    async with Runtime.from_config(config, plugins=[Provides()]) as runtime:
+        system = System(runtime)
+        assert (await system.tell("w_one", "llm", "?"))[0] == "42"
+        assert await system.tell("v_one", "count") == 1
+        assert await Own.made[-1].get("v_one") == {"n": 1}
+
+
+@pytest.mark.promise(id="SEM-857")
+async def test_a_producer_is_cancelled_when_the_process_of_its_reader_dies() -> None:
+    async with Runtime.from_config(TOPOLOGY) as runtime:
+        system = System(runtime)
+        order = {"to": "w_one", "gate": "never"}
+        await runtime.send("v_one", order, "hold_stream")
+        await system.wrote("v_one", "reads")
+        await runtime.send("v_keeper", None, "kill")
+        await system.wrote("w_one", "left")
+        assert (await runtime.ask("w_one", "lives", "echo")).payload == "lives"
+        assert (await runtime.ask("v_one", "is back", "echo")).payload == "is back"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,6 +95,7 @@ async def work_elsewhere(
         "in_hand": None,
         "hang_timeout": topology.processes[name].hang_timeout,
         "agent_classes": {},
+        "plugins": (),
         "root_has": (),
     }
     worker = _Worker(boot)
@@ -128,7 +130,7 @@ class _Worker:
     def __init__(self, boot: Mapping[str, Any]) -> None:
         self.boot = boot
         self.watchdog = HangWatchdog(boot["hang_timeout"])
-        self.plugins = PluginManager()
+        self.plugins = PluginManager([import_module(each) for each in boot["plugins"]])
         self.plugins.load()
         self.maker = AgentMaker(
             boot["topology"], boot["agent_classes"], self.plugins, self.watchdog

@@ -113,7 +113,8 @@ class ClusterNode(Node):
         for id, foreign in list(self.foreign.items()):
             if foreign.boot == boot:
                 if foreign.cell is not None:
-                    foreign.cell.withdraw(foreign.message)
+                    reads = foreign.message.wants_chunks
+                    foreign.cell.withdraw(foreign.message, reader_left=reads)
                 self._end_window(id)
 
     def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Collection, Mapping
+from types import ModuleType
 from typing import Any, Protocol
 
 from civitas.cluster.remote_store import RemoteStore
@@ -47,7 +48,7 @@ def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
 def boot_data(
     topology: Topology,
     agent_classes: Mapping[str, type[AgentProcess]],
-    keywords: Collection[str],
+    keywords: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What each process is told by the root, beside what concerns it alone.
 
@@ -65,12 +66,18 @@ def boot_data(
         for _, _, entry in topology.walk()
         if isinstance(entry, AgentEntry) and entry.process
     }
+    plugins = keywords.get("plugins", ())
+    lent = set(keywords)
+    if not all(isinstance(each, ModuleType) for each in plugins):
+        # An object cannot be made again elsewhere, so what it provides is lent, too.
+        lent |= {"state_store", "model_provider", "tools"}
     return {
         "topology": source.file if source.file is not None else source.data,
         "agent_classes": {
             name: _path_of(name, kind) for name, kind in agent_classes.items() if name in placed
         },
-        "root_has": sorted(keywords),
+        "plugins": [each.__name__ for each in plugins if isinstance(each, ModuleType)],
+        "root_has": sorted(lent),
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),
     }
