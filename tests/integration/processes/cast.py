@@ -37,7 +37,8 @@ class Actor(AgentProcess):
             case "exit":
                 os._exit(payload)
             case "crash":
-                raise ValueError(str(payload))
+                # Half a character cannot be sent, but may stand in an error.
+                raise ValueError(str(payload).encode().decode("unicode_escape"))
             case "busy":
                 until = time.monotonic() + payload
                 while time.monotonic() < until:

@@ -154,3 +154,11 @@ async def test_out_of_memory_in_a_worker_is_supervised():
         assert getattr(caught.value, "error_type", "NodeDown") in ("MemoryError", "NodeDown")
         await asked_until_answered(runtime, "a")
         assert [event.name for event in events.of("crashed")] == ["a"]
+
+
+async def test_a_crash_whose_text_is_no_unicode_is_told_like_any_other():
+    async with Runtime.from_config(topology(agent("a", "w"))) as runtime:
+        with pytest.raises(HandlerFailed) as caught:
+            await runtime.ask("a", "\\ud83d", "crash", timeout=None)
+        assert (caught.value.error_type, caught.value.error_message) == ("ValueError", "\ud83d")
+        assert await runtime.ask("a", None, "pid")

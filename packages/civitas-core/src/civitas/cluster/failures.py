@@ -12,6 +12,10 @@ from civitas.process import ExitKind, ExitReason, Failure
 __all__ = ["RemoteTraceback", "dump_error", "dump_reason", "load_error", "load_reason", "node_down"]
 
 
+_LONGEST = 1_000_000
+"""Characters of a text that are sent on: an error must not be too large to be told."""
+
+
 class RemoteTraceback(Exception):
     """The traceback of an error in another OS process, as the cause of that error here."""
 
@@ -24,8 +28,8 @@ def dump_error(error: BaseException) -> dict[str, Any]:
     failure = Failure.of(error)
     plain: dict[str, Any] = {
         "type": failure.error_type,
-        "text": failure.error_message,
-        "trace": failure.traceback,
+        "text": _cut(failure.error_message),
+        "trace": _cut(failure.traceback),
     }
     if isinstance(error, CivitasError):
         plain["facts"] = {key: _plain(value) for key, value in vars(error).items()}
@@ -59,12 +63,16 @@ def _foreign(name: str, text: str) -> Exception:
     return type(name, (Exception,), {})(text)  # type: ignore[no-any-return]
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, BaseException):
         return {"error": dump_error(value)}
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+    return value if isinstance(value, (int, float, type(None))) else _cut(str(value))
 
 
 def _fact(value: Any) -> Any:
@@ -78,7 +86,8 @@ def dump_reason(reason: ExitReason) -> dict[str, Any]:
     failure = reason.failure
     return {
         "kind": str(reason.kind),
-        "failure": failure and [failure.error_type, failure.error_message, failure.traceback],
+        "failure": failure
+        and [failure.error_type, _cut(failure.error_message), _cut(failure.traceback)],
         "headers": dict(reason.headers) if reason.headers else None,
         "at": reason.at,
     }

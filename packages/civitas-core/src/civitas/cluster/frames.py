@@ -58,7 +58,8 @@ class Kind(IntEnum):
 
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
-    frame: bytes = msgpack.packb((int(kind), boot, *fields))
+    # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
+    frame: bytes = msgpack.packb((int(kind), boot, *fields), unicode_errors="surrogatepass")
     return frame
 
 
@@ -69,7 +70,9 @@ def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
         ConfigurationError: It is no frame of ours.
     """
     try:
-        kind, boot, *fields = msgpack.unpackb(frame, strict_map_key=False)
+        kind, boot, *fields = msgpack.unpackb(
+            frame, strict_map_key=False, unicode_errors="surrogatepass"
+        )
     except Exception as error:
         raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
     return kind, boot, fields

@@ -63,6 +63,8 @@ class ClusterNode(Node):
         self.peers: dict[str, Peer] = {}
         """The other nodes, by boot id."""
         self.calls = Calls()
+        self._left: set[str] = set()
+        """The boot ids of nodes that are gone: what they sent before that may come later."""
         self._serializer = serializer
         self._by_name: dict[str, Peer] = {}
         self._sent: dict[str, Elsewhere] = {}
@@ -100,6 +102,7 @@ class ClusterNode(Node):
             why: What happened to it.
             in_hand: The ids of the messages that its agents were handling.
         """
+        self._left.add(boot)
         peer = self.peers.pop(boot, None)
         if peer is None:
             return
@@ -308,7 +311,7 @@ class ClusterNode(Node):
 
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take a frame of a node that this one has not met, or that is gone."""
-        if kind == Kind.INTRODUCE:
+        if kind == Kind.INTRODUCE and boot not in self._left:
             name, address = fields[:2]
             self.meet(name, boot, address)
 

@@ -112,10 +112,9 @@ class Calls:
     async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:
             result = await work()
-        except Exception as error:
-            peer.signal(Kind.RETURN, id, False, dump_error(error))
-        else:
             peer.signal(Kind.RETURN, id, True, result)
+        except Exception as error:  # a result that cannot be sent, too: whoever called must hear
+            peer.signal(Kind.RETURN, id, False, dump_error(error))
 
     async def close(self) -> None:
         """End what is still being done for others."""

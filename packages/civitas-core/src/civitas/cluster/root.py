@@ -68,9 +68,11 @@ class _Member:
 
     def is_of(self, hello: Mapping[str, Any]) -> bool:
         """Whether the process that says hello is the one that is there."""
-        return not hello["joined"] and (self.pid, self.pid_space) == (
-            hello["pid"],
-            hello["pid_space"],
+        known = not self.options.start or hello["token"] == self.token
+        return (
+            known
+            and not hello["joined"]
+            and (self.pid, self.pid_space) == (hello["pid"], hello["pid_space"])
         )
 
 
