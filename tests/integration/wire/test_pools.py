@@ -176,3 +176,20 @@ async def test_a_pool_that_was_stopped_refuses_everybody(system: System) -> None
         assert found["error"] == "AgentTerminated"
     await system.runtime.restart_child("top", "naps")
     assert (await system.ask("v_one", "naps", 1, conversation="x"))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-860")
+async def test_a_broadcast_reaches_the_conversations_that_are_awake_elsewhere(
+    system: System,
+) -> None:
+    for number in range(3):
+        await system.ask("r_one", "talks", 1, conversation=f"cast-{number}")
+    for sender in ("r_one", "w_one", "v_one"):
+        mark = new_id()
+        order = {"pattern": "talks/cast-*", "payload": mark, "message_type": "note"}
+        assert await system.tell(sender, "broadcast", order) == 3
+        for number in range(3):
+            name = f"talks/cast-{number}"
+            async with asyncio.timeout(5):
+                while mark not in await system.tell("w_keeper", "journal", name):
+                    await asyncio.sleep(0.005)

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
@@ -195,6 +197,17 @@ class ClusterNode(Node):
         if isinstance(self.registry.pools.get(name), ElsewherePool):
             del self.registry.pools[name]
 
+    async def matching(self, pattern: str) -> list[str]:
+        """The names of the agents that match the glob `pattern`, wherever they run."""
+        names = await super().matching(pattern)
+        for pool in list(self.registry.pools.values()):
+            # Which conversations are awake is known where they run.
+            if isinstance(pool, ElsewherePool) and (peer := self.peers.get(pool.facts.boot or "")):
+                with suppress(NodeDown):
+                    awake = await self.calls.call(peer, "awake", pool.name)
+                    names += [each for each in awake if fnmatchcase(each, pattern)]
+        return names
+
     # Messages to other nodes.
 
     def _post(self, message: Message) -> None:
@@ -372,6 +385,9 @@ class ClusterNode(Node):
 
     async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
         """Do what another node calls for."""
+        if what == "awake":
+            pool = self.registry.pools.get(arguments[0])
+            return [each.name for each in getattr(pool, "children", ())]
         raise ConfigurationError(f"node {self.name!r} does not know the call {what!r}")
 
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:

@@ -99,7 +99,7 @@ class Router:
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         name = sender.name if sender is not None else None
-        to = [cell.name for cell in self.registry.matching(pattern) if cell.name != name]
+        to = [each for each in await self.matching(pattern) if each != name]
         results = await asyncio.gather(
             *(
                 self.send(sender, each, payload, message_type, timeout, conversation, headers)
@@ -111,6 +111,10 @@ class Router:
             if result is not None and not isinstance(result, (MailboxFull, AgentTerminated)):
                 raise result
         return results.count(None)
+
+    async def matching(self, pattern: str) -> list[str]:
+        """The names of the agents that match the glob `pattern`, wherever they run."""
+        return [cell.name for cell in self.registry.matching(pattern)]
 
     async def ask(
         self,
