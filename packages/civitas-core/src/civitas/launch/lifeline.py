@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import faulthandler
 import os
@@ -71,10 +72,9 @@ class Lifeline:
     def _watch(self) -> None:
         while os.read(self._pipe, 4096):
             pass
-        try:
+        # A closed loop is not the end: a thread that is no daemon may keep the process.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_gone)
-        except RuntimeError:
-            return  # the loop is closed: this process ends already
         threading.Event().wait(self._grace)
         os._exit(1)
 

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import os
 import re
+import selectors
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +28,9 @@ _LINES = 20
 """How many of its last lines are kept to explain an end."""
 _LONGEST_LINE = 64 * 1024
 _OUTPUT_AFTER_END = 1.0
-"""Seconds to read on after its end; a grandchild may hold the pipe for ever."""
+"""Seconds to read on after its end, at most; a grandchild may hold the pipe for ever, and write to it."""
+_LOOK = 0.2
+"""Seconds between looks at a quiet process: its end is not that of its output where a grandchild holds the pipe."""
 _HANG = re.compile(r"^Timeout \((\d+):(\d\d):(\d\d)(\.\d+)?\)!$")
 """How faulthandler, the watchdog of the other side, begins."""
 
@@ -109,7 +114,8 @@ class OsProcess:
         name: For its lines and for errors.
         options: How to start it.
         module: What to run, as `python -m` does.
-        on_line: Gets each line that it writes, with its name in front; the console by default.
+        on_line: Gets each line that it writes, with its name in front, in a thread; the console by default. One longer
+            than 64 KiB comes in parts.
     """
 
     def __init__(
@@ -125,11 +131,14 @@ class OsProcess:
         self._options = options
         self._module = module
         self._on_line = on_line
-        self._process: asyncio.subprocess.Process | None = None
-        self._output: asyncio.Task[None] | None = None
-        self._ended: asyncio.Task[Exit] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[Exit] | None = None
         self._last: deque[str] = deque(maxlen=_LINES)
         self._hung = False
+        self._pipe = threading.Lock()
+        self._told = False
+        self._is_let_go = False
 
     async def start(self, boot: Mapping[str, Any]) -> None:
         """Start it.
@@ -147,24 +156,34 @@ class OsProcess:
             raise ConfigurationError(
                 f"process {self.name!r}: cwd: there is no folder {options.cwd!r}"
             )
-        self._process = process = await asyncio.create_subprocess_exec(
-            interpreter,
-            "-m",
-            self._module,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=options.cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **options.env},
-            start_new_session=True,
-            limit=_LONGEST_LINE,
-        )
-        self.pid = process.pid
         raw = msgpack.packb(dict(boot))
-        assert process.stdin is not None
-        process.stdin.write(len(raw).to_bytes(4, "big") + raw)
-        self._output = asyncio.create_task(self._read())
-        self._ended = asyncio.create_task(self._wait())
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # it does not wait for the process
+                # An option, not PYTHONUNBUFFERED, which programs that it starts would inherit.
+                [os.path.abspath(interpreter), "-u", "-m", self._module],  # noqa: PTH100, ASYNC240
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                cwd=options.cwd,
+                env={**os.environ, **options.env},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ConfigurationError(
+                f"process {self.name!r}: {interpreter} cannot be started: {error}"
+            ) from error
+        self.pid = self._process.pid
+        self._ended = self._loop.create_future()
+        # Threads, so that a process that writes much does not have to wait for a loop that is busy, nor the loop for a
+        # console that is slow, nor for a process that does not read yet what it is told.
+        self._thread(self._tell, len(raw).to_bytes(4, "big") + raw)
+        self._thread(self._attend)
+
+    def _thread(self, target: Callable[..., None], *arguments: Any) -> None:
+        name = f"civitas-process-{self.name}"
+        threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
 
     async def wait(self) -> Exit:
         """Wait until it has ended."""
@@ -173,15 +192,16 @@ class OsProcess:
 
     def kill(self) -> None:
         """End it at once (SIGKILL); does nothing where it has ended."""
-        process = self._process
-        if process is not None and process.returncode is None:
+        if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                self._process.kill()
 
     def let_go(self) -> None:
         """Close the pipe: it ends by itself."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        with self._pipe:
+            self._is_let_go = True
+            if self._told:
+                self._close_pipe()
 
     async def end(self, timeout: float) -> Exit:
         """Let it end by itself, and kill it when it has not after `timeout` seconds."""
@@ -192,42 +212,77 @@ class OsProcess:
             self.kill()
         return await self.wait()
 
-    async def _wait(self) -> Exit:
-        process, output = self._process, self._output
-        assert process is not None
-        assert output is not None
-        code = await process.wait()
-        await asyncio.wait({output}, timeout=_OUTPUT_AFTER_END)
-        output.cancel()
-        await asyncio.wait({output})
+    # In threads of their own.
+
+    def _tell(self, raw: bytes) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        rest = memoryview(raw)
+        with contextlib.suppress(OSError):  # it has ended already
+            while rest:
+                rest = rest[self._process.stdin.write(rest) :]
+        with self._pipe:
+            self._told = True
+            if self._is_let_go:
+                self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _attend(self) -> None:
+        assert self._process is not None
+        self._read(self._process)
+        code = self._process.wait()
         self.let_go()
-        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold its pipes
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._report, self._exit(code))
+
+    def _report(self, end: Exit) -> None:
+        assert self._ended is not None
+        if not self._ended.done():
+            self._ended.set_result(end)
+
+    def _exit(self, code: int) -> Exit:
+        lines = tuple(self._last)
         if code >= 0:
-            return Exit(code, None, self._hung, tuple(self._last))
+            return Exit(code, None, self._hung and code == 1, lines)
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = f"signal {-code}"
-        return Exit(None, name, False, tuple(self._last))
+        return Exit(None, name, False, lines)
 
-    async def _read(self) -> None:
-        assert self._process is not None
-        stream = self._process.stdout
-        assert stream is not None
-        while True:
-            try:
-                raw = await stream.readuntil(b"\n")
-            except asyncio.IncompleteReadError as error:
-                if error.partial:
-                    self._line(error.partial)
-                return
-            except asyncio.LimitOverrunError as error:
-                raw = await stream.read(error.consumed)
-            self._line(raw)
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        rest, until = b"", None
+        with process.stdout as output, selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            while True:
+                if until is None and process.poll() is not None:
+                    until = time.monotonic() + _OUTPUT_AFTER_END
+                ready = selector.select(_LOOK if until is None else 0)
+                if until is not None and (not ready or time.monotonic() > until):
+                    break
+                if ready:
+                    data = os.read(output.fileno(), _LONGEST_LINE)
+                    if not data:
+                        break
+                    *lines, rest = (rest + data).split(b"\n")
+                    if len(rest) >= _LONGEST_LINE:
+                        lines.append(rest)
+                        rest = b""
+                    for line in lines:
+                        self._line(line)
+        if rest:
+            self._line(rest)
 
     def _line(self, raw: bytes) -> None:
-        line = raw.decode(errors="backslashreplace").rstrip("\r\n")
+        line = raw.decode(errors="backslashreplace").rstrip("\r")
         self._last.append(line)
         if _HANG.match(line):
             self._hung = True
-        self._on_line(f"[{self.name}] {line}")
+        # A console that is gone must not keep anybody from working.
+        with contextlib.suppress(OSError, ValueError):
+            self._on_line(f"[{self.name}] {line}")
