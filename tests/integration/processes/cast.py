@@ -158,6 +158,13 @@ class Life(Actor):
         write_line(self.file, f"stop {self.name}")
 
 
+class SlowToStart(Actor):
+    """Is ready a while after the others."""
+
+    async def on_start(self) -> None:
+        await asyncio.sleep(0.2)
+
+
 class Slow(AgentProcess):
     """Takes its time with each message, and knows how many came and whether in order."""
 

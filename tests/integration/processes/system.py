@@ -94,7 +94,9 @@ async def killed(runtime: Runtime, name: str) -> int:
 
 async def running(runtime: Runtime) -> None:
     """Wait until every agent runs."""
-    await until(lambda: all(each["status"] == "running" for each in agents_of(runtime)))
+    await until(
+        lambda: all(each["status"] == "running" and each["pid"] for each in agents_of(runtime))
+    )
 
 
 async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:

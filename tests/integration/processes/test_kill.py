@@ -19,7 +19,7 @@ from tests.integration.processes.system import (
     kill,
     killed,
     lines,
-    look,
+    running,
     topology,
     until,
 )
@@ -55,7 +55,7 @@ async def test_killed_at_random_moments_nothing_accepted_is_lost_and_order_is_ke
 
     async def murder() -> None:
         for _ in range(KILLS):
-            await until(lambda: look(runtime, "writer")["status"] == "running")
+            await running(runtime)
             await asyncio.sleep(chance.choice((0.0, 0.001, 0.01, 0.1)) * chance.random())
             await killed(runtime, "writer")
         await asked_until_answered_by_writer(runtime)

@@ -7,7 +7,15 @@ import itertools
 import random
 
 from civitas import Runtime
-from tests.integration.processes.system import agent, killed, pid_of, running, topology
+from tests.integration.processes.system import (
+    Events,
+    agent,
+    kill,
+    killed,
+    pid_of,
+    running,
+    topology,
+)
 
 PLACES = {f"{place or 'root'}{n}": place for place in (None, "w", "v", "u") for n in range(2)}
 
@@ -23,9 +31,7 @@ async def talk(runtime: Runtime) -> None:
 
     for asker in PLACES:
         # Not all at once: two that ask each other in the same moment would each wait for itself.
-        await asyncio.gather(
-            *(one(asker, asked) for asked in PLACES if asked != asker and asked != asker)
-        )
+        await asyncio.gather(*(one(asker, asked) for asked in PLACES if asked != asker))
 
 
 async def test_every_agent_reaches_every_other_also_after_restarts():
@@ -78,3 +84,22 @@ async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
             for asker, asked in ring:
                 group.create_task(through(asker, asked))
             group.create_task(murder())
+
+
+async def test_an_agent_that_is_not_started_yet_is_waited_for_in_its_own_process_too():
+    """Agents of one process are started one after another, also when their process comes back."""
+    config = topology(
+        agent("first", "w", delivery="at_least_once"),
+        *(agent(f"between{n}", "w") for n in range(5)),
+        agent("last", "w", "SlowToStart", delivery="at_least_once"),
+        agent("root1"),
+        max_restarts=100,
+    )
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        order = {"to": "last", "type": "echo", "payload": 1}
+        for _ in range(3):
+            pid = kill(runtime, "first")
+            assert (await runtime.ask("first", order, "ask")).payload == 1
+            assert pid_of(runtime, "first") != pid
+        assert {event.reason for event in events.of("crashed")} == {"node_down"}

@@ -371,7 +371,6 @@ class MemberNode(ClusterNode):
         self._next_report = self.loop.call_later(_REPORT_EVERY, self._report)
 
     def _host(self, name: str, spec: Mapping[str, Any]) -> Cell | ConversationPoolProcess:
-        self.unlearn(name)
         made: AgentProcess | ConversationPool
         recipe = spec.get("recipe")
         if name in self._spawned:
@@ -380,10 +379,19 @@ class MemberNode(ClusterNode):
             made = _follow(recipe)
         else:
             made = self._make(name)
+        waiting = self.waiting_for(name)
+        self.unlearn(name)
+        child: Cell | ConversationPoolProcess
         if isinstance(made, ConversationPool):
-            return ConversationPoolProcess(made, self, None)
-        cell = self.registry[name] = Cell(made, self, name)
-        return cell
+            child = ConversationPoolProcess(made, self, None)
+        else:
+            child = self.registry[name] = Cell(made, self, name)
+        for box in waiting:
+            while messages := box.clear():  # and then those whose senders waited for room
+                for message in messages:
+                    cell = self.registry.route(message.recipient, message.conversation, message.id)
+                    cell.mailbox.push(message)
+        return child
 
     def _exited(self, name: str, run: int, reason: ExitReason) -> None:
         self._to_root().cast("exited", name, run, dump_reason(reason))

@@ -14,6 +14,7 @@ from typing import Any
 from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
 from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.outbox import Outbox
 from civitas.cluster.peers import Calls, Peer
 from civitas.errors import (
     AgentTerminated,
@@ -165,9 +166,15 @@ class ClusterNode(Node):
             if isinstance(pool, ElsewherePool):
                 yield from pool.all()
 
+    def waiting_for(self, name: str) -> list[Outbox]:
+        """What stands here for an agent or a pool of another node, or for one that this node will host."""
+        pool, agent = self.registry.pools.get(name), self.registry.get(name)
+        boxes = [each.mailbox for each in pool.all()] if isinstance(pool, ElsewherePool) else []
+        return [*boxes, agent.mailbox] if isinstance(agent, Elsewhere) else boxes
+
     def learn(self, facts: Facts) -> None:
-        """Take over what is known now of an agent that another node hosts."""
-        if facts.node == self.name:
+        """Take over what is known now of an agent that another node hosts, or this one will."""
+        if facts.node == self.name and self._hosts(facts.name):
             return
         known: Elsewhere | ElsewherePool | None
         if facts.kind == "conversation_pool":
@@ -189,6 +196,11 @@ class ClusterNode(Node):
             for each in boxes:
                 if not each.mailbox.way_is_open:
                     each.mailbox.open_way()
+
+    def _hosts(self, name: str) -> bool:
+        """Whether an agent or a pool runs here."""
+        found = self.registry.get(name) or self.registry.pools.get(name)
+        return found is not None and not isinstance(found, Elsewhere | ElsewherePool)
 
     def unlearn(self, name: str) -> None:
         """The name of an agent of another node is gone."""
