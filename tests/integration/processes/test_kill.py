@@ -92,12 +92,11 @@ async def test_at_most_once_each_waiting_ask_gets_node_down_at_once(tmp_path):
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
         relayed = {"to": "a", "type": "echo", "payload": 1, "note": str(asking)}
-        asks = [
-            asyncio.create_task(runtime.ask("a", str(holding), "hold")),
-            asyncio.create_task(runtime.ask("a", 2, "echo")),
-            asyncio.create_task(runtime.ask("b", relayed, "ask")),
-        ]
-        await until(lambda: holding.exists() and asking.exists())
+        asks = [asyncio.create_task(runtime.ask("a", str(holding), "hold"))]
+        await until(holding.exists)
+        asks.append(asyncio.create_task(runtime.ask("a", 2, "echo")))
+        asks.append(asyncio.create_task(runtime.ask("b", relayed, "ask")))
+        await until(asking.exists)
         await runtime.send("a", 3, "echo")
         began = time.monotonic()
         kill(runtime, "a")
