@@ -66,7 +66,7 @@ def test_one_crashes_and_the_answer_still_comes(tmp_path):
     assert "An error cost one call, never the" in shown
     assert re.search(r"researcher +OpenAI agent with a tool +running, 1 restart", shown)
     assert re.search(r"writer +CrewAI crew +running, process crew \(pid \d+\)", shown)
-    for name in ("invoke_workflow planner", "invoke_agent researcher", "send writer"):
+    for name in ("invoke_workflow planner", "invoke_agent researcher", "invoke_workflow writer"):
         assert name in shown
     assert shown.count("\ntrace ") == 1
     assert done.stderr == ""
@@ -86,6 +86,8 @@ def test_frameworks_that_cannot_be_installed_together_work_together(tmp_path):
     assert re.search(r"writer +CrewAI crew +running, process crew \(pid \d+\)", shown)
     assert re.search(r"↻ researcher +started again after \d+ ms", shown)
     assert "An error cost one call, never the" in shown
+    for name in ("invoke_workflow planner", "invoke_agent researcher", "invoke_workflow writer"):
+        assert name in shown
     assert shown.count("\ntrace ") == 1
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
