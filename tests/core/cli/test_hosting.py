@@ -55,6 +55,7 @@ async def stop(*running: Running) -> None:
         assert (await each.end()).code == 0
 
 
+@pytest.mark.promise(id="SEM-819")
 async def test_a_process_that_is_there_first_waits_for_the_root(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -72,6 +73,7 @@ async def test_a_process_that_is_there_first_waits_for_the_root(
     await stop(worker)
 
 
+@pytest.mark.promise(id="SEM-822")
 async def test_a_root_that_is_there_first_waits_for_the_process_and_says_so(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -87,6 +89,7 @@ async def test_a_root_that_is_there_first_waits_for_the_process_and_says_so(
     await stop(worker, root)
 
 
+@pytest.mark.promise(id="SEM-822")
 async def test_a_process_that_does_not_come_in_time_fails_the_start(
     start: Start, project: Project
 ) -> None:
@@ -98,6 +101,7 @@ async def test_a_process_that_does_not_come_in_time_fails_the_start(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.promise(id="SEM-819")
 async def test_when_the_root_is_gone_it_stops_its_agents_and_joins_the_next(
     start: Start, project: Project, beside: Beside, how: signal.Signals
 ) -> None:
@@ -116,6 +120,7 @@ async def test_when_the_root_is_gone_it_stops_its_agents_and_joins_the_next(
     await stop(root, worker)
 
 
+@pytest.mark.promise(id="SEM-820")
 async def test_told_to_stop_it_finishes_what_it_has_and_its_agents_wait_for_its_return(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -141,6 +146,7 @@ async def test_told_to_stop_it_finishes_what_it_has_and_its_agents_wait_for_its_
     await stop(root, worker)
 
 
+@pytest.mark.promise(id="SEM-820")
 async def test_killed_it_is_missed_at_once_and_taken_back(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -158,6 +164,7 @@ async def test_killed_it_is_missed_at_once_and_taken_back(
     await stop(root, worker)
 
 
+@pytest.mark.promise(id="SEM-819")
 async def test_a_process_that_was_away_for_longer_than_node_timeout_joins_anew(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -173,6 +180,7 @@ async def test_a_process_that_was_away_for_longer_than_node_timeout_joins_anew(
     await stop(root, worker)
 
 
+@pytest.mark.promise(id="SEM-821")
 async def test_a_second_process_of_a_name_is_refused(start: Start, project: Project) -> None:
     topology = project(ECHO, *TEAM, top=GPU)
     worker = await start("run", topology, "--process", "gpu")
@@ -185,6 +193,7 @@ async def test_a_second_process_of_a_name_is_refused(start: Start, project: Proj
     await stop(root, worker)
 
 
+@pytest.mark.promise(id="SEM-821")
 async def test_a_process_that_speaks_another_wire_version_is_refused(
     start: Start, project: Project, tmp_path: Path
 ) -> None:
@@ -207,6 +216,7 @@ async def test_a_process_that_speaks_another_wire_version_is_refused(
     await root.end()
 
 
+@pytest.mark.promise(id="SEM-821")
 def test_only_a_process_with_start_false_can_be_started_by_hand(
     civitas: Callable[..., Result], project: Project
 ) -> None:

@@ -37,6 +37,7 @@ def port() -> int:
         return found
 
 
+@pytest.mark.promise(id="SEM-825")
 async def test_with_the_same_keys_they_find_each_other_over_tcp(
     start: Start, project: Project, civitas: Civitas, beside: Beside, tmp_path: Path, port: int
 ) -> None:
@@ -54,6 +55,7 @@ async def test_with_the_same_keys_they_find_each_other_over_tcp(
         assert (await each.end()).code == 0
 
 
+@pytest.mark.promise(id="SEM-825")
 async def test_with_other_keys_a_process_is_refused_and_both_sides_say_so(
     start: Start, project: Project, civitas: Civitas, tmp_path: Path, port: int
 ) -> None:
@@ -75,6 +77,7 @@ async def test_with_other_keys_a_process_is_refused_and_both_sides_say_so(
     assert "does not let this one in; do both have the same keys?" in (await worker.end()).err
 
 
+@pytest.mark.promise(id="SEM-825")
 async def test_an_address_that_others_can_reach_is_refused_without_keys(
     start: Start, project: Project
 ) -> None:
@@ -86,6 +89,7 @@ async def test_an_address_that_others_can_reach_is_refused_without_keys(
     assert "`civitas keys new`" in line
 
 
+@pytest.mark.promise(id="SEM-825")
 async def test_a_socket_at_a_path_is_the_owners_alone(
     start: Start, project: Project, beside: Beside, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ async def stop(running: Running) -> Result:
 
 @pytest.mark.skipif(not CREW.is_dir(), reason="environment B is not there; `make install` makes it")
 @pytest.mark.skipif(Path(sys.prefix) == CREW, reason="this is environment B")
+@pytest.mark.promise(id="SEM-823")
 async def test_frameworks_that_cannot_be_installed_together_run_together(
     start: Start, project: Project, beside: Beside, tmp_path: Path
 ) -> None:
@@ -88,6 +89,7 @@ async def test_frameworks_that_cannot_be_installed_together_run_together(
     assert (await stop(root)).code == 0
 
 
+@pytest.mark.promise(id="SEM-823")
 async def test_environment_and_folder_of_a_process_are_those_of_the_topology(
     start: Start, project: Project, beside: Beside, tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ async def test_environment_and_folder_of_a_process_are_those_of_the_topology(
     assert (await stop(root)).code == 0
 
 
+@pytest.mark.promise(id="SEM-824")
 async def test_an_interpreter_without_civitas_is_one_clear_line(
     start: Start, project: Project, tmp_path: Path
 ) -> None:
@@ -124,6 +127,7 @@ async def test_an_interpreter_without_civitas_is_one_clear_line(
     assert "civitas-core is not installed there" in line
 
 
+@pytest.mark.promise(id="SEM-824")
 async def test_an_interpreter_that_is_not_there_is_one_clear_line(
     start: Start, project: Project
 ) -> None:
@@ -139,6 +143,7 @@ async def test_an_interpreter_that_is_not_there_is_one_clear_line(
     assert "nowhere/bin/python' is no interpreter and no virtual environment" in line
 
 
+@pytest.mark.promise(id="SEM-824")
 async def test_an_error_in_the_module_of_a_worker_is_one_line_and_verbose_shows_all_of_it(
     start: Start, project: Project, tmp_path: Path
 ) -> None:
@@ -154,6 +159,7 @@ async def test_an_error_in_the_module_of_a_worker_is_one_line_and_verbose_shows_
     assert 'broken.py", line 1, in <module>' in done.err
 
 
+@pytest.mark.promise(id="SEM-824")
 async def test_a_name_that_a_worker_cannot_resolve_is_told_with_file_and_line(
     start: Start, project: Project
 ) -> None:
@@ -164,6 +170,7 @@ async def test_a_name_that_a_worker_cannot_resolve_is_told_with_file_and_line(
     assert line.startswith(f"{topology}:5: 'team' has no 'Were'; did you mean 'Where'?")
 
 
+@pytest.mark.promise(id="SEM-824")
 async def test_what_a_process_writes_reaches_the_console_with_its_name(
     start: Start, project: Project
 ) -> None:
@@ -184,6 +191,7 @@ async def test_what_a_process_writes_reaches_the_console_with_its_name(
     ]
 
 
+@pytest.mark.promise(id="SEM-813")
 async def test_the_tree_says_which_process_an_agent_runs_in(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -201,6 +209,7 @@ async def test_the_tree_says_which_process_an_agent_runs_in(
     assert (await stop(root)).code == 0
 
 
+@pytest.mark.promise(id="SEM-826")
 def test_validate_checks_the_agents_of_a_process_with_its_own_environment(
     civitas: Civitas, project: Project
 ) -> None:
@@ -227,6 +236,7 @@ def test_validate_checks_the_agents_of_a_process_with_its_own_environment(
     assert "unknown key 'color' in Agent; did you mean 'colour'?" in done.err
 
 
+@pytest.mark.promise(id="SEM-826")
 def test_validate_leaves_a_process_with_start_false_to_where_it_runs(
     civitas: Civitas, project: Project
 ) -> None:
@@ -243,6 +253,7 @@ def test_validate_leaves_a_process_with_start_false_to_where_it_runs(
     assert "there is no module 'only'" in there.err
 
 
+@pytest.mark.promise(id="SEM-812")
 def test_validate_warns_of_a_process_without_agents(civitas: Civitas, project: Project) -> None:
     topology = project(
         WHERE,
@@ -270,6 +281,7 @@ def test_validate_warns_of_a_process_without_agents(civitas: Civitas, project: P
         ),
     ],
 )
+@pytest.mark.promise(id="SEM-812")
 def test_a_wrong_option_of_processes_and_transports_is_told_with_its_line(
     civitas: Civitas, project: Project, top: str, said: str
 ) -> None:

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from civitas import AgentProcess, InMemoryStateStore, Message, Runtime, TopologyError
+from civitas import (
+    AgentProcess,
+    ConfigurationError,
+    InMemoryStateStore,
+    Message,
+    Runtime,
+    TopologyError,
+)
 
 Write = Callable[[str], Path]
 
@@ -76,4 +83,11 @@ def test_a_topology_that_cannot_be_run_makes_no_runtime(write: Write) -> None:
     with pytest.raises(TopologyError, match="did you mean 'Counter'"):
         Runtime.from_config(
             write(COUNTERS.replace("type: Counter", "type: Conter", 1)), agent_classes=CLASSES
+        )
+
+
+def test_a_process_started_elsewhere_needs_a_place_to_meet_where_the_topology_is_no_file():
+    with pytest.raises(ConfigurationError, match="needs a place to meet the root"):
+        Runtime.from_config(
+            {"processes": {"gpu": {"start": False}}, "supervision": {"children": []}}
         )

@@ -243,9 +243,11 @@ class RootNode(ClusterNode):
             if exited is not None:
                 waiting.add(exited)
             say = None if member.options.start else self._say_waiting(member, limit)
-            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            if say is not None:
-                say.cancel()
+            try:
+                await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if say is not None:
+                    say.cancel()
             if member.arriving.done():
                 return member.arriving.result()
             if exited is not None and exited.done():
