@@ -312,3 +312,49 @@ class Announced(Hand):
 async def add(a: int, b: int = 1) -> int:
     """Add two numbers."""
     return a + b
+
+
+class Writes(Hand):
+    """Writes its start and its end into a file that all processes share."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    def write(self, what: str) -> None:
+        """Append a line; no other comes between its letters."""
+        handle = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            os.write(handle, f"{what} {self.name}\n".encode())
+        finally:
+            os.close(handle)
+
+    async def on_start(self) -> None:
+        self.write("start")
+
+    async def on_stop(self) -> None:
+        await asyncio.sleep(0)
+        self.write("stop")
+
+
+class Greets(Hand):
+    """Sends to one agent and asks another while it starts."""
+
+    def __init__(self, name: str, sends: str, asks: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.sends = sends
+        self.asks = asks
+
+    async def on_start(self) -> None:
+        await self.send(self.sends, f"hello from {self.name}", "note")
+        self.answer = (await self.ask(self.asks, self.name, "echo")).payload
+
+    async def do_answer(self, message: Message) -> Any:
+        return self.answer
+
+
+class Fails(Hand):
+    """Does not start."""
+
+    async def on_start(self) -> None:
+        raise LookupError("nothing there")

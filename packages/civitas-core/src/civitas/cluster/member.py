@@ -387,10 +387,9 @@ class MemberNode(ClusterNode):
         else:
             child = self.registry[name] = Cell(made, self, name)
         for box in waiting:
-            while messages := box.clear():  # and then those whose senders waited for room
-                for message in messages:
-                    cell = self.registry.route(message.recipient, message.conversation, message.id)
-                    cell.mailbox.push(message)
+            for message in box.emptied():
+                cell = self.registry.route(message.recipient, message.conversation, message.id)
+                cell.mailbox.push(message)
         return child
 
     def _exited(self, name: str, run: int, reason: ExitReason) -> None:

@@ -245,6 +245,8 @@ class ClusterNode(Node):
         peer = self.peers.get(each.facts.boot or "")
         if peer is not None and message.id in self._sent:
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
+        elif isinstance(here := self.registry.get(each.name), Cell):
+            here.withdraw(message, reader_left=reader_left)  # it arrived meanwhile
         elif reader_left and each.mailbox.withdraw(message):
             self.dead_letter(message, "no_reader")
 

@@ -107,6 +107,14 @@ class Outbox(Mailbox):
         self._queue = sent
         return []
 
+    def emptied(self) -> list[Message]:
+        """Take everything out, the messages of the senders that wait included."""
+        self.size = max(self.size, 0)
+        taken: list[Message] = []
+        while self._queue or self._senders:
+            taken += self.clear()
+        return taken
+
     def open_way(self) -> None:
         """Its process is there: send what waited for that, in order."""
         self._way_is_open = True
