@@ -103,6 +103,22 @@ class Writer(AgentProcess):
         return self.reply(payload["n"])
 
 
+class Unlucky(AgentProcess):
+    """Crashes and kills its process in turns, and writes down which attempt that was."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.payload is None:
+            return self.reply("fine")
+        write_line(self.file, str(message.attempt))
+        if message.attempt % 2 == message.payload:
+            poison("SIGKILL")
+        raise ValueError("crashes")
+
+
 def poison(how: str) -> None:
     if how == "exit":
         os._exit(3)

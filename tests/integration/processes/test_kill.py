@@ -140,6 +140,24 @@ async def test_a_poison_message_is_given_up_and_those_behind_it_are_handled(tmp_
     assert own == [f"r {n}" for n in (0, 0, 1, 1, 2, 2, 3, 4, 5)]
 
 
+@pytest.mark.parametrize(("kills", "error"), [(0, "ValueError"), (1, "NodeDown")])
+async def test_crashes_of_the_agent_and_of_its_process_count_together(tmp_path, kills, error):
+    """`max_deliveries` is that of incarnations, however each ended."""
+    tried = tmp_path / "tried"
+    options = {"delivery": "at_least_once", "max_deliveries": 4}
+    config = topology(agent("a", "w", "Unlucky", file=str(tried), **options), max_restarts=10)
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        poison = asyncio.create_task(runtime.ask("a", kills))
+        behind = asyncio.create_task(runtime.ask("a", None))
+        with pytest.raises(HandlerFailed) as caught:
+            await poison
+        assert caught.value.error_type == error
+        assert (await behind).payload == "fine"
+    assert lines(tried) == ["0", "1", "2", "3"]
+    assert events.reasons() == ["max_deliveries"]
+
+
 async def test_a_killed_process_answers_again_within_a_second():
     config = topology(agent("a", "w"))
     async with Runtime.from_config(config) as runtime:

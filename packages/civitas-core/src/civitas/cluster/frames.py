@@ -31,7 +31,8 @@ class Kind(IntEnum):
     INTRODUCE = 4
     """The first frame to another member: name and address of the sender."""
     MESSAGE = 10
-    """A message for an agent: its name, the message, and the way on which its asker waits."""
+    """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
+    given before."""
     ANSWER = 11
     """A reply: the id of the request, the reply."""
     REFUSAL = 12

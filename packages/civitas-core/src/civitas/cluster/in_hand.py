@@ -2,7 +2,7 @@
 
 A process that is killed can tell nobody what it was doing. So it notes the ids of the messages in hand in a mapped
 file: a few bytes are copied, nothing is flushed, and the kernel keeps them when the process is gone. Its starter reads
-there which messages were given to an incarnation that did not survive them.
+there which messages were given to an incarnation that did not survive them, and to how many before that.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ __all__ = ["InHand", "read_in_hand"]
 
 _ID = 36
 """Bytes of an id: a UUID as text."""
+_PLACE = _ID + 1
+"""Bytes of a place: an id, and how many incarnations were given the message; no more than 255 are counted."""
 _PLACES = 4096
 """How many messages can be noted; beyond, the last ones are not, and do not count as a delivery."""
-_EMPTY = bytes(_ID)
+_EMPTY = bytes(_PLACE)
 
 
 class InHand:
@@ -28,23 +30,27 @@ class InHand:
 
     def __init__(self, file: Path) -> None:
         with file.open("w+b") as opened:
-            opened.truncate(_PLACES * _ID)
-            self._map = mmap.mmap(opened.fileno(), _PLACES * _ID)
+            opened.truncate(_PLACES * _PLACE)
+            self._map = mmap.mmap(opened.fileno(), _PLACES * _PLACE)
         self._free = list(range(_PLACES - 1, -1, -1))
         self._places: dict[str, int] = {}
 
     def take(self, id: str) -> None:
-        """A message is being handled from now on."""
-        if id in self._places or not self._free:
-            return
-        place = self._places[id] = self._free.pop()
-        self._map[place * _ID : (place + 1) * _ID] = id.encode().ljust(_ID, b"\0")[:_ID]
+        """A message is being handled from now on, by an incarnation that was not given it before."""
+        place = self._places.get(id)
+        if place is not None:
+            at = (place + 1) * _PLACE - 1
+            self._map[at] = min(self._map[at] + 1, 255)
+        elif self._free:
+            place = self._places[id] = self._free.pop()
+            noted = id.encode().ljust(_ID, b"\0")[:_ID] + b"\1"
+            self._map[place * _PLACE : (place + 1) * _PLACE] = noted
 
     def drop(self, id: str) -> None:
         """A message is finished."""
         place = self._places.pop(id, None)
         if place is not None:
-            self._map[place * _ID : (place + 1) * _ID] = _EMPTY
+            self._map[place * _PLACE : (place + 1) * _PLACE] = _EMPTY
             self._free.append(place)
 
     def close(self) -> None:
@@ -52,11 +58,11 @@ class InHand:
         self._map.close()
 
 
-def read_in_hand(file: Path) -> list[str]:
-    """The ids that a process noted there which is gone; none where it noted nothing."""
+def read_in_hand(file: Path) -> dict[str, int]:
+    """What a process noted there which is gone: how many of its incarnations were given a message, by its id."""
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
-        return []
-    noted = (raw[at : at + _ID].rstrip(b"\0") for at in range(0, len(raw), _ID))
-    return [id.decode() for id in noted if id]
+        return {}
+    places = (raw[at : at + _PLACE] for at in range(0, len(raw), _PLACE))
+    return {place[:_ID].rstrip(b"\0").decode(): place[_ID] for place in places if place[_ID]}

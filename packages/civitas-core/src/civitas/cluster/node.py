@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
@@ -34,6 +35,7 @@ __all__ = ["ClusterNode"]
 
 logger = logging.getLogger("civitas")
 
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 _CHUNKS_AT_ONCE = 10
 """A reader tells of so many chunks it took at once."""
 
@@ -97,13 +99,14 @@ class ClusterNode(Node):
             if each.facts.boot == boot:
                 each.mailbox.close_way()
 
-    def part(self, boot: str, why: str, in_hand: Iterable[str] = ()) -> None:
+    def part(self, boot: str, why: str, in_hand: Mapping[str, int] = _NOTHING) -> None:
         """A node is gone for good: nothing that was sent to it will be answered.
 
         Args:
             boot: Which run of it.
             why: What happened to it.
-            in_hand: The ids of the messages that its agents were handling.
+            in_hand: The messages that its agents were handling, by id, and to how many incarnations there each was
+                given.
         """
         self._left.add(boot)
         peer = self.peers.pop(boot, None)
@@ -123,12 +126,12 @@ class ClusterNode(Node):
                     foreign.cell.withdraw(foreign.message, reader_left=reads)
                 self._end_window(id)
 
-    def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Iterable[str]) -> None:
+    def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Mapping[str, int]) -> None:
         box, facts = each.mailbox, each.facts
         box.close_way()
         if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
-            for id in in_hand:
-                message = box.given(id, facts.max_deliveries)
+            for id, times in in_hand.items():
+                message = box.given(id, times, facts.max_deliveries)
                 if message is not None:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
                     self._give_up(message, down, "max_deliveries")
@@ -234,7 +237,8 @@ class ClusterNode(Node):
             sender = self.registry.get(message.sender)
             if sender is not None and message.id in sender.asking:
                 asker = message.sender
-        peer.send(Kind.MESSAGE, message.recipient, dumps(message, self._serializer), asker)
+        raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
+        peer.send(Kind.MESSAGE, message.recipient, raw, asker, given)
 
     def _recipient(self, message: Message) -> Elsewhere:
         each = self.registry.route(message.recipient, message.conversation, message.id)
@@ -365,7 +369,7 @@ class ClusterNode(Node):
         """Take what somebody elsewhere wants of an agent here."""
         match kind:
             case Kind.MESSAGE:
-                self._take(peer, *fields[:3])
+                self._take(peer, *fields[:4])
             case Kind.WITHDRAW:
                 foreign = self.foreign.get(fields[1])
                 if foreign is not None and foreign.cell is not None:
@@ -407,7 +411,7 @@ class ClusterNode(Node):
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
         """Do what another node says; what is not known comes from a newer one and is passed over."""
 
-    def _take(self, peer: Peer, to: str, raw: bytes, asker: str | None) -> None:
+    def _take(self, peer: Peer, to: str, raw: bytes, asker: str | None, given: int = 0) -> None:
         message = loads(raw)
         try:
             cell = self.registry.route(to, message.conversation, message.id)
@@ -418,6 +422,8 @@ class ClusterNode(Node):
                 circle = self._follow(message.id, peer.name, [asker, cell.name])
                 if circle is not None:
                     raise AskCycle(circle[0])
+            if given:
+                cell.was_given(message.id, given)
             if not cell.mailbox.offer(message):
                 cell.mailbox.push(message)  # its sender holds to the bound
         except DeliveryError as error:

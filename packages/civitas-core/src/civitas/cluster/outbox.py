@@ -130,11 +130,16 @@ class Outbox(Mailbox):
         """Whether what is put in is sent at once."""
         return self._way_is_open
 
-    def given(self, message_id: str, at_most: int) -> Message | None:
+    def times_given(self, message_id: str) -> int:
+        """How many incarnations were given a message and lost their process with it."""
+        return self._given.get(message_id, 0)
+
+    def given(self, message_id: str, times: int, at_most: int) -> Message | None:
         """The process died with this message in hand.
 
         Args:
             message_id: Its id.
+            times: How many incarnations of that process were given it.
             at_most: How many incarnations may be given it.
 
         Returns:
@@ -143,12 +148,12 @@ class Outbox(Mailbox):
         for place, message in enumerate(self._queue):
             if message.id != message_id:
                 continue
-            times = self._given.get(message_id, 0) + 1
-            if times >= at_most:
+            all_times = self._given.get(message_id, 0) + times
+            if all_times >= at_most:
                 self._given.pop(message_id, None)
                 del self._queue[place]
                 return message
-            self._given[message_id] = times
-            self._queue[place] = message.again(message.attempt + 1)
+            self._given[message_id] = all_times
+            self._queue[place] = message.again(message.attempt + times)
             return None
         return None

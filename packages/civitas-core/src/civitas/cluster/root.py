@@ -328,7 +328,7 @@ class RootNode(ClusterNode):
 
     def _gone(self, member: _Member, peer: Peer, why: str) -> None:
         """A process is gone: each agent in it has crashed."""
-        in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else []
+        in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else {}
         member.peer = member.pid = None
         self._unwatch(member)
         if not self._ending:

@@ -193,6 +193,10 @@ class Cell:
 
     # For the node.
 
+    def was_given(self, message_id: str, times: int) -> None:
+        """So many incarnations in other processes were given a message that comes now."""
+        self._deliveries[message_id] = times
+
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone: where the agent wants that, take `message` back or cancel the handler of it.
 
