@@ -119,6 +119,16 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def letter(letters: list[Any], reason: str, about: str = "") -> Any:
+    """Wait for a dead letter of this reason; `about` stands in its text. Those of earlier tests may come, too."""
+
+    def found() -> list[Any]:
+        return [each for each in letters if each.reason == reason and about in each.message]
+
+    await until(found)
+    return found()[0]
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(request: pytest.FixtureRequest) -> AsyncIterator[System]:
     """The system of this module's `TOPOLOGY`."""

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from civitas import InMemoryStateStore, Runtime, SQLiteStateStore
 from civitas.message import new_id
-from tests.integration.wire.conftest import ROUTES, System, everywhere, topology, until
+from tests.integration.wire.conftest import ROUTES, System, everywhere, letter, topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,7 +76,7 @@ async def test_after_max_deliveries_the_asker_is_told(
     letters = system.told("dead_letter")
     found = await system.ask(f"{here}_one", f"{there}_sure", None, "crash")
     assert (found["error"], found["facts"]["error_type"]) == ("HandlerFailed", "ValueError")
-    await until(lambda: [each.reason for each in letters] == ["max_deliveries"])
+    await letter(letters, "max_deliveries")
     assert (await system.ask(f"{here}_one", f"{there}_sure", "next"))["payload"] == "next"
 
 

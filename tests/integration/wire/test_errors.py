@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from civitas.message import new_id
-from tests.integration.wire.conftest import ROUTES, System, agent, everywhere, topology, until
+from tests.integration.wire.conftest import (
+    ROUTES,
+    System,
+    agent,
+    everywhere,
+    letter,
+    topology,
+    until,
+)
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -81,16 +89,20 @@ async def test_no_answer_in_time_is_a_timeout_and_the_late_reply_a_dead_letter(
     system: System, here: str, there: str
 ) -> None:
     letters = system.told("dead_letter")
-    gate = new_id()
-    found = await system.ask(f"{here}_one", f"{there}_one", gate, "hold", timeout=0.05)
+    gate, held = new_id(), (await system.journal(f"{there}_one")).count("hold")
+    asking = asyncio.create_task(
+        system.ask(f"{here}_one", f"{there}_one", gate, "hold", timeout=0.5)
+    )
+    await system.wrote(f"{there}_one", "hold", held + 1)
+    found = await asking
     assert found["error"] == "AskTimeout"
     assert f"{there}_one" in found["text"]
     assert "'hold'" in found["text"]
     again = asyncio.create_task(system.ask(f"{here}_one", f"{there}_one", "next"))
     await system.open(there, gate)
     assert (await again)["payload"] == "next"
-    await until(lambda: [each.reason for each in letters] == ["late_reply"])
-    assert letters[0].node == {"r": "root", "w": "worker"}[here]
+    late = await letter(letters, "late_reply")
+    assert late.node == {"r": "root", "w": "worker"}[here]
 
 
 @pytest.mark.promise(id="SEM-851")
@@ -240,8 +252,8 @@ async def test_a_message_whose_deadline_passed_in_the_mailbox_is_a_dead_letter(
     assert found["error"] == "AskTimeout"
     await system.open(there, gate)
     await waiting
-    await until(lambda: [each.reason for each in letters] == ["expired"])
-    assert letters[0].node == {"r": "root", "w": "worker", "v": "other"}[there]
+    expired = await letter(letters, "expired")
+    assert expired.node == {"r": "root", "w": "worker", "v": "other"}[there]
     assert "late" not in await system.journal(name)
 
 
@@ -251,7 +263,7 @@ async def test_with_cancel_on_timeout_the_handler_of_an_asker_that_is_gone_is_ca
 ) -> None:
     name = f"{there}_cancels"
     cancelled = (await system.journal(name)).count("cancelled")
-    found = await system.ask(f"{here}_one", name, new_id(), "hold", timeout=0.05)
+    found = await system.ask(f"{here}_one", name, new_id(), "hold", timeout=0.5)
     assert found["error"] == "AskTimeout"
     await system.wrote(name, "cancelled", cancelled + 1)
     assert (await system.ask(f"{here}_one", name, "lives"))["payload"] == "lives"
@@ -267,7 +279,7 @@ async def test_with_cancel_on_timeout_an_ask_that_waits_is_withdrawn(
     await system.wrote(name, "hold", held + 1)
     letters = system.told("dead_letter")
     await system.ask(f"{here}_other", name, "withdrawn", "note", timeout=0.05)
-    await until(lambda: [each.reason for each in letters] == ["expired"])
+    await letter(letters, "expired")
     await system.open(there, gate)
     await waiting
     assert "withdrawn" not in await system.journal(name)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from civitas.message import new_id
-from tests.integration.wire.conftest import ROUTES, System, everywhere, topology, until
+from tests.integration.wire.conftest import ROUTES, System, everywhere, letter, topology, until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -89,7 +89,7 @@ async def test_a_stream_that_is_left_before_its_turn_is_never_handled(
         task.cancel()
         await asyncio.wait({task})
         await reader.aclose()
-        await until(lambda: [each.reason for each in letters] == ["no_reader"])
+        await letter(letters, "no_reader", "'note'")
     else:
         order = stream(producer, "note", "withdrawn", timeout=0.05)
         read = await system.tell(f"{here}_two", "stream", order)
