@@ -22,6 +22,7 @@ def resident(pid: int) -> int:
     return pages * resource.getpagesize() // 2**20
 
 
+@pytest.mark.promise(id="SEM-914")
 @pytest.mark.slow
 async def test_a_flood_is_handled_in_order_in_bounded_memory_while_a_neighbour_answers():
     config = topology(agent("slow", "w", "Slow"), agent("neighbour", "w"))

@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import random
 
+import pytest
+
 from civitas import Runtime
 from tests.integration.processes.system import (
     Events,
@@ -34,6 +36,7 @@ async def talk(runtime: Runtime) -> None:
         await asyncio.gather(*(one(asker, asked) for asked in PLACES if asked != asker))
 
 
+@pytest.mark.promise(id="SEM-915")
 async def test_every_agent_reaches_every_other_also_after_restarts():
     config = topology(*(agent(name, place) for name, place in PLACES.items()), max_restarts=100)
     chance = random.Random(4)
@@ -51,6 +54,7 @@ async def test_every_agent_reaches_every_other_also_after_restarts():
         await talk(runtime)
 
 
+@pytest.mark.promise(id="SEM-915")
 async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
     """With `at_least_once`, whoever asks and whoever is killed."""
     config = topology(
@@ -86,6 +90,7 @@ async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
             group.create_task(murder())
 
 
+@pytest.mark.promise(id="SEM-913")
 async def test_an_agent_that_is_not_started_yet_is_waited_for_in_its_own_process_too():
     """Agents of one process are started one after another, also when their process comes back."""
     config = topology(

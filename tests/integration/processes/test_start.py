@@ -55,6 +55,7 @@ def modules(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.promise(id="SEM-910")
 @pytest.mark.parametrize(
     ("module", "said"),
     [
@@ -76,6 +77,7 @@ async def test_what_goes_wrong_in_a_worker_is_the_error_of_the_start(modules, mo
     assert f"broken_{module}" not in sys.modules
 
 
+@pytest.mark.promise(id="SEM-910")
 async def test_the_error_has_the_workers_traceback(modules):
     with pytest.raises(StartFailed) as caught:
         await Runtime.from_config(topology(broken("b", "broken_raises.A"))).start()
@@ -112,6 +114,7 @@ def test_the_command_line_prints_the_last_line_and_with_verbose_all(modules):
     assert "broken_raises.py" in full.stderr
 
 
+@pytest.mark.promise(id="SEM-911")
 async def test_a_start_that_fails_half_way_leaves_no_process(modules):
     config = topology(
         agent("a", "v"),
@@ -126,6 +129,7 @@ async def test_a_start_that_fails_half_way_leaves_no_process(modules):
         await Runtime.from_config(config).start()
 
 
+@pytest.mark.promise(id="SEM-911")
 @pytest.mark.parametrize("turns", [0, 1, 3, 10, 30])
 async def test_a_stop_while_processes_start_leaves_none(turns):
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
@@ -138,6 +142,7 @@ async def test_a_stop_while_processes_start_leaves_none(turns):
         await starting
 
 
+@pytest.mark.promise(id="SEM-911")
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.2, 0.4])
 async def test_a_stop_while_a_process_comes_back_leaves_none(delay):
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
@@ -147,6 +152,7 @@ async def test_a_stop_while_a_process_comes_back_leaves_none(delay):
     await asyncio.wait_for(runtime.stop(), 10)
 
 
+@pytest.mark.promise(id="SEM-911")
 async def test_a_start_that_is_cancelled_leaves_no_process():
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
     starting = asyncio.create_task(runtime.start())
@@ -156,6 +162,7 @@ async def test_a_start_that_is_cancelled_leaves_no_process():
     assert starting.cancelled()
 
 
+@pytest.mark.promise(id="SEM-905")
 async def test_a_process_that_cannot_come_back_counts_once_for_all_its_agents(tmp_path):
     """Each failed start of the process is one crash, however many agents wait for it."""
     python = tmp_path / "python"

@@ -8,6 +8,7 @@ from civitas import Runtime
 from tests.integration.processes.system import agent, killed, topology
 
 
+@pytest.mark.promise(id="SEM-907")
 @pytest.mark.parametrize("store", ["sqlite", "of the root"])
 async def test_an_agent_of_a_killed_process_is_back_with_its_checkpointed_state(tmp_path, store):
     state = {"type": "sqlite", "path": str(tmp_path / "state.db")} if store == "sqlite" else {}

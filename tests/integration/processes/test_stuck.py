@@ -20,6 +20,7 @@ from tests.integration.processes.system import (
 )
 
 
+@pytest.mark.promise(id="SEM-908")
 async def test_a_stopped_process_is_down_after_node_timeout():
     config = topology(agent("a", "w"), agent("b", "v"), runtime={"node_timeout": 1})
     async with Runtime.from_config(config) as runtime:
@@ -39,6 +40,7 @@ async def test_a_stopped_process_is_down_after_node_timeout():
         assert not is_alive(stopped)
 
 
+@pytest.mark.promise(id="SEM-908")
 async def test_a_process_that_goes_on_within_node_timeout_is_not_down():
     config = topology(agent("a", "w"), runtime={"node_timeout": 4})
     async with Runtime.from_config(config) as runtime:
@@ -52,6 +54,7 @@ async def test_a_process_that_goes_on_within_node_timeout_is_not_down():
         assert not events.of("node_down")
 
 
+@pytest.mark.promise(id="SEM-909")
 @pytest.mark.parametrize("how", ["stuck_in_python", "stuck_in_c"])
 async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, how):
     config = topology(agent("a", "w"), agent("b", "v"), processes={"w": {"hang_timeout": 1}})
@@ -66,6 +69,7 @@ async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, ho
     assert how in capfd.readouterr().err
 
 
+@pytest.mark.promise(id="SEM-909")
 async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
     """Also where it is longer than node_timeout: heartbeats come from another thread."""
     config = topology(
@@ -85,6 +89,7 @@ async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
         assert not events.of("node_down")
 
 
+@pytest.mark.promise(id="SEM-909")
 async def test_a_root_that_is_busy_longer_than_node_timeout_loses_nobody():
     config = topology(agent("a", "w"), runtime={"node_timeout": 0.5})
     async with Runtime.from_config(config) as runtime:

@@ -28,6 +28,7 @@ def supervisor(name: str, *children: dict, **keywords) -> dict:
     return {"supervisor": {"name": name, "backoff": "none", **keywords, "children": list(children)}}
 
 
+@pytest.mark.promise(id="SEM-905")
 async def test_all_agents_of_a_dead_process_count_once_for_each_supervisor():
     config = topology(
         agent("a", "w"),
@@ -77,6 +78,7 @@ async def test_the_strategy_holds_across_processes(tmp_path, strategy, restarted
         assert [name for name in "abcd" if after[name] != before[name]] == ["b"]
 
 
+@pytest.mark.promise(id="SEM-906")
 async def test_beyond_the_intensity_the_supervisor_gives_up_and_all_processes_go():
     config = topology(agent("a", "w"), agent("b", "v"), max_restarts=1)
     runtime = Runtime.from_config(config)
@@ -98,6 +100,7 @@ async def test_beyond_the_intensity_the_supervisor_gives_up_and_all_processes_go
     assert not any(map(is_alive, pids))
 
 
+@pytest.mark.promise(id="SEM-906")
 async def test_an_ask_that_waits_for_a_dead_process_ends_when_its_supervisor_gives_up():
     config = topology(agent("a", "w", delivery="at_least_once"), agent("b", "v"), max_restarts=0)
     async with Runtime.from_config(config) as runtime:
@@ -117,6 +120,7 @@ async def test_a_temporary_agent_stays_down_with_its_process():
         assert [each["name"] for each in agents_of(runtime)] == ["b"]
 
 
+@pytest.mark.promise(id="SEM-905")
 async def test_two_processes_killed_at_once_are_two_crashes():
     children = [agent(f"{process}{n}", process) for n in range(3) for process in "wv"]
     async with Runtime.from_config(topology(*children, max_restarts=2)) as runtime:
@@ -145,6 +149,7 @@ async def test_sigterm_of_a_worker_is_an_end_like_any_other():
         await asked_until_answered(runtime, "a")
 
 
+@pytest.mark.promise(id="SEM-905")
 async def test_out_of_memory_in_a_worker_is_supervised():
     """Its handler crashes, or its process dies: either way it is back."""
     async with Runtime.from_config(topology(agent("a", "w"))) as runtime:
