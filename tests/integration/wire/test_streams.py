@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from civitas.message import new_id
-from tests.integration.wire.conftest import ROUTES, System, everywhere, letter, topology, until
+from tests.integration.wire.conftest import ROUTES, System, everywhere, letter, topology
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -85,7 +85,9 @@ async def test_a_stream_that_is_left_before_its_turn_is_never_handled(
     if here == "r":
         reader = system.runtime.stream(producer, "withdrawn", "note")
         task = asyncio.ensure_future(anext(reader))
-        await until(lambda: system.find(producer)["mailbox_depth"] == 1)
+        await system.runtime.ask(
+            f"{there}_one", None, "echo"
+        )  # it went behind, so the other is there
         task.cancel()
         await asyncio.wait({task})
         await reader.aclose()
