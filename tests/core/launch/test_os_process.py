@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -278,3 +279,35 @@ async def test_a_process_that_was_let_go_ends_within_the_grace(
     process.let_go()
     async with asyncio.timeout(20):
         assert (await process.wait()).code == 1
+
+
+async def test_a_stuck_loop_is_told_also_where_it_had_written_half_a_line(program: Program) -> None:
+    process = program(
+        """
+        import asyncio, time
+        from civitas.launch import HangWatchdog, read_boot
+        async def main():
+            HangWatchdog(0.2).resume()
+            print("half a line, ", end="")
+            time.sleep(60)
+        read_boot()
+        asyncio.run(main())
+        """
+    )
+    await process.start({})
+    assert (await process.wait()).hung
+
+
+async def test_a_console_that_takes_nothing_hides_no_end(program: Program) -> None:
+    blocked = threading.Event()
+    process = program("print('hello'); raise SystemExit(3)")
+
+    def on_line(line: str) -> None:
+        blocked.wait()
+
+    process._on_line = on_line
+    try:
+        await process.start({})
+        assert (await process.wait()).code == 3
+    finally:
+        blocked.set()

@@ -31,7 +31,7 @@ _OUTPUT_AFTER_END = 1.0
 """Seconds to read on after its end, at most; a grandchild may hold the pipe for ever, and write to it."""
 _LOOK = 0.2
 """Seconds between looks at a quiet process: its end is not that of its output where a grandchild holds the pipe."""
-_HANG = re.compile(r"^Timeout \((\d+):(\d\d):(\d\d)(\.\d+)?\)!$")
+_HANG = re.compile(r"Timeout \((\d+):(\d\d):(\d\d)(\.\d+)?\)!$")
 """How faulthandler, the watchdog of the other side, begins."""
 
 
@@ -136,6 +136,9 @@ class OsProcess:
         self._ended: asyncio.Future[Exit] | None = None
         self._last: deque[str] = deque(maxlen=_LINES)
         self._hung = False
+        self._dead = threading.Event()
+        self._reaping = threading.Lock()
+        """Held where its pid may be given to another process."""
         self._pipe = threading.Lock()
         self._told = False
         self._is_let_go = False
@@ -181,9 +184,11 @@ class OsProcess:
         self._thread(self._tell, len(raw).to_bytes(4, "big") + raw)
         self._thread(self._attend)
 
-    def _thread(self, target: Callable[..., None], *arguments: Any) -> None:
+    def _thread(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
         name = f"civitas-process-{self.name}"
-        threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
+        thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+        thread.start()
+        return thread
 
     async def wait(self) -> Exit:
         """Wait until it has ended."""
@@ -192,8 +197,8 @@ class OsProcess:
 
     def kill(self) -> None:
         """End it at once (SIGKILL); does nothing where it has ended."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
+        with self._reaping:
+            if self._process is not None and self._process.returncode is None:
                 self._process.kill()
 
     def let_go(self) -> None:
@@ -231,9 +236,19 @@ class OsProcess:
             self._process.stdin.close()
 
     def _attend(self) -> None:
-        assert self._process is not None
-        self._read(self._process)
-        code = self._process.wait()
+        process = self._process
+        assert process is not None
+        reader = self._thread(self._read, process)
+        if hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            with contextlib.suppress(ChildProcessError):  # `kill` found it ended
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            with self._reaping:
+                code = process.wait()
+        else:
+            code = process.wait()
+        self._dead.set()
+        # Not for ever: whoever reads the console may have stopped.
+        reader.join(_LOOK + _OUTPUT_AFTER_END)
         self.let_go()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             assert self._loop is not None
@@ -260,7 +275,7 @@ class OsProcess:
         with process.stdout as output, selectors.DefaultSelector() as selector:
             selector.register(output, selectors.EVENT_READ)
             while True:
-                if until is None and process.poll() is not None:
+                if until is None and self._dead.is_set():
                     until = time.monotonic() + _OUTPUT_AFTER_END
                 ready = selector.select(_LOOK if until is None else 0)
                 if until is not None and (not ready or time.monotonic() > until):
@@ -281,7 +296,7 @@ class OsProcess:
     def _line(self, raw: bytes) -> None:
         line = raw.decode(errors="backslashreplace").rstrip("\r")
         self._last.append(line)
-        if _HANG.match(line):
+        if _HANG.search(line):
             self._hung = True
         # A console that is gone must not keep anybody from working.
         with contextlib.suppress(OSError, ValueError):
