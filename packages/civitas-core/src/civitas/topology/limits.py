@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from civitas.topology.links import TRANSPORT_KEYS
 from civitas.topology.model import AgentEntry, Topology
 from civitas.topology.problems import Problem, unknown_word
 
@@ -34,7 +35,7 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
         words = (*transports, *_PLANNED)
         found.append(problem(("transport", "type"), unknown_word("transport", kind, words)))
     else:
-        takes = ("address", "keys") if kind == "zmq" else ()
+        takes = TRANSPORT_KEYS if kind == "zmq" else ()
         for key, value in topology.transport.further.items():
             if key not in takes:
                 text = unknown_word("key", key, ("type", *takes), f"transport {kind!r}")
