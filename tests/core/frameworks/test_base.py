@@ -14,8 +14,7 @@ from civitas.errors import (
     PayloadError,
     StartFailed,
 )
-from civitas.frameworks import AgentKeywords, FrameworkAgent, Interrupted
-from civitas.message import Message
+from civitas.frameworks import AgentKeywords, FrameworkAgent, FrameworkKeywords, Interrupted, Run
 from civitas.process import AgentProcess
 from tests.core.frameworks.support import restarts, running
 
@@ -43,7 +42,7 @@ class Machine:
 class MachineAgent(FrameworkAgent):
     subject_keyword = "machine"
 
-    def __init__(self, name: str, *, machine: Any, **keywords: Unpack[AgentKeywords]) -> None:
+    def __init__(self, name: str, *, machine: Any, **keywords: Unpack[FrameworkKeywords]) -> None:
         super().__init__(name, subject=machine, **keywords)
 
     def accepts(self, subject: Any) -> bool:
@@ -52,7 +51,8 @@ class MachineAgent(FrameworkAgent):
     def expected(self) -> str:
         return "a Machine"
 
-    async def run_framework(self, payload: Any, message: Message) -> Any:
+    async def run_framework(self, run: Run) -> Any:
+        payload = run.payload
         if "order" not in payload:
             self.refuse("payload", 'it takes {"order": text}')
         if payload["order"] == "ask":

@@ -9,6 +9,7 @@
     │   ├── UnknownAgent          nobody has that name (.name, .suggestions)
     │   ├── AskTimeout            no answer in time; also a builtin TimeoutError
     │   ├── HandlerFailed         the handler raised (.agent, .error_type, .error_message)
+    │   │   └── UnknownInterrupt  a `resume` names no open interrupt
     │   ├── NoReply               the handler returned None
     │   ├── AgentTerminated       it was stopped, or its supervisor gave up, before it answered
     │   ├── NodeDown              its OS process or machine went away before it answered
@@ -17,8 +18,7 @@
     ├── SupervisorGaveUp          a supervisor ran out of restarts
     ├── StartFailed               a child did not start (.child, .cause)
     ├── SupervisionError          a child administration call was refused (.reason)
-    ├── StateStoreError           a state store could not read or write (.key)
-    └── UnknownInterrupt          a `resume` names no open interrupt
+    └── StateStoreError           a state store could not read or write (.key)
 
 Each message says what happened, to which agent, and what to do next; each fact in it is an attribute too.
 """
@@ -169,6 +169,19 @@ class HandlerFailed(DeliveryError):
     def remote_traceback(self) -> str:
         """The original traceback; what was given becomes text when it is read."""
         return str(self._remote_traceback)
+
+
+class UnknownInterrupt(HandlerFailed):
+    """A `resume` names an interrupt that is not open, or was answered already; raised at once, and the agent lives.
+
+    Attributes:
+        agent: Name of the agent.
+        error_message: Which interrupt it does not know, and which are open.
+    """
+
+    def __init__(self, agent: str, error_message: str, remote_traceback: object = "") -> None:
+        super().__init__(agent, "UnknownInterrupt", error_message, remote_traceback)
+        self.args = (error_message,)
 
 
 class NoReply(DeliveryError):
@@ -325,7 +338,3 @@ class StateStoreError(CivitasError):
     def __init__(self, problem: str, *, key: str | None = None) -> None:
         self.key = key
         super().__init__(problem)
-
-
-class UnknownInterrupt(CivitasError):
-    """A `resume` names an interrupt that is not open, or was answered already. The agent lives."""

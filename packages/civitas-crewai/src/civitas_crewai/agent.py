@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 from crewai import Crew, CrewOutput
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks import AgentKeywords, FrameworkAgent
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Run
 from civitas_crewai._quiet import after_import
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from civitas.message import Message
 
 __all__ = ["CrewAIAgent"]
 
@@ -50,7 +48,7 @@ class CrewAIAgent(FrameworkAgent):
         name: str,
         *,
         crew: Crew | Callable[[], Any],
-        **keywords: Unpack[AgentKeywords],
+        **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=crew, **keywords)
         self._next: Crew | None = None
@@ -75,17 +73,17 @@ class CrewAIAgent(FrameworkAgent):
         """Build the first crew now: one that cannot be built is a failed start, not a failed message."""
         self._next = self.build()
 
-    async def run_framework(self, payload: Any, message: Message) -> Any:
+    async def run_framework(self, run: Run) -> Any:
         """Run a crew of its own for this message."""
         crew, self._next = self._next or self.build(), None
-        self._check_inputs(crew, payload)
-        if self.spans is None:
-            output = await _kickoff(crew, payload)
+        self._check_inputs(crew, run.payload)
+        if run.spans is None:
+            output = await _kickoff(crew, run.payload)
         else:
             from civitas_crewai._spans import CrewSpans
 
-            with CrewSpans(self.spans):
-                output = await _kickoff(crew, payload)
+            with CrewSpans(run.spans):
+                output = await _kickoff(crew, run.payload)
         return {
             "output": output.pydantic or output.json_dict or output.raw,
             "tasks": [{"name": task.name, "raw": task.raw} for task in output.tasks_output],

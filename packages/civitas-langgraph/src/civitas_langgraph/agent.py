@@ -8,7 +8,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
 from langgraph.pregel.protocol import PregelProtocol
 
-from civitas.frameworks import AgentKeywords, FrameworkAgent, Interrupted
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Run
 from civitas_langgraph._payload import GraphInput, flat_message
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import RunnableConfig
 
-    from civitas.message import Message
 
 __all__ = ["LangGraphAgent"]
 
@@ -54,7 +53,7 @@ class LangGraphAgent(FrameworkAgent):
         graph: Graph | Callable[[], Graph],
         config: RunnableConfig | None = None,
         context: Any = None,
-        **keywords: Unpack[AgentKeywords],
+        **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=graph, **keywords)
         self._config = config
@@ -73,23 +72,23 @@ class LangGraphAgent(FrameworkAgent):
         """Messages become flat dicts."""
         return flat_message(value) if isinstance(value, BaseMessage) else value
 
-    async def run_framework(self, payload: Any, message: Message) -> Any:
+    async def run_framework(self, run: Run) -> Any:
         """Run the graph."""
         graph: Graph = self.subject
         if self._input is None:
             self._input = GraphInput(graph)
-        state = self._input.read(payload, self.refuse)
+        state = self._input.read(run.payload, self.refuse)
         # Only where one is given: not every kind of graph takes the keyword.
         more = {} if self._context is None else {"context": self._context}
-        result = await graph.ainvoke(state, self._run_config(graph, message), **more)
+        result = await graph.ainvoke(state, self._run_config(graph, run), **more)
         if isinstance(result, dict) and (open_ := result.get("__interrupt__")):
             return Interrupted([{"id": each.id, "value": each.value} for each in open_])
         return result
 
-    def _run_config(self, graph: Graph, message: Message) -> RunnableConfig:
+    def _run_config(self, graph: Graph, run: Run) -> RunnableConfig:
         config: RunnableConfig = {**(self._config or {})}
         configurable = config.get("configurable", {})
-        thread = message.conversation
+        message, thread = run.message, run.conversation
         if (
             thread is None
             and getattr(graph, "checkpointer", None)
@@ -99,8 +98,8 @@ class LangGraphAgent(FrameworkAgent):
             thread = f"{message.id}-{message.attempt}" if message.attempt else message.id
         if thread is not None:
             config["configurable"] = {**configurable, "thread_id": thread}
-        if self.spans is not None:
+        if run.spans is not None:
             from civitas_langgraph._spans import GraphSpans
 
-            config = merge_configs(config, {"callbacks": [GraphSpans(self.spans)]})
+            config = merge_configs(config, {"callbacks": [GraphSpans(run.spans)]})
         return config

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from agents import Agent, Runner
 from agents.run import DEFAULT_MAX_TURNS
 
-from civitas.frameworks import AgentKeywords, FrameworkAgent, Interrupted
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Run
 from civitas_openai._payload import read_input
 from civitas_openai._tracing import bridged, keep_traces_private
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from agents import RunConfig
     from agents.items import ToolApprovalItem
     from agents.memory import Session
-
-    from civitas.message import Message
 
 __all__ = ["OpenAIAgent"]
 
@@ -59,7 +57,7 @@ class OpenAIAgent(FrameworkAgent):
         session: Session | None = None,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
-        **keywords: Unpack[AgentKeywords],
+        **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=agent, **keywords)
         self._run_config = run_config
@@ -75,11 +73,11 @@ class OpenAIAgent(FrameworkAgent):
         """What `agent` may be."""
         return "an `agents.Agent`"
 
-    async def run_framework(self, payload: Any, message: Message) -> Any:
+    async def run_framework(self, run: Run) -> Any:
         """Run the agent."""
-        items = read_input(payload, self.refuse)
+        items = read_input(run.payload, self.refuse)
         keep_traces_private()
-        with bridged(self.spans):
+        with bridged(run.spans):
             result = await Runner.run(
                 self.subject,
                 items,

@@ -5,16 +5,27 @@ An adapter is a `FrameworkAgent` with one method, `run_framework`, and a plugin 
 
 from __future__ import annotations
 
-from civitas.frameworks.base import FrameworkAgent, Interrupted
-from civitas.frameworks.keywords import AgentKeywords
+from civitas.frameworks.base import FrameworkAgent
+from civitas.frameworks.calls import AgentCall
+from civitas.frameworks.keywords import AgentKeywords, FrameworkKeywords
+from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
+from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
 from civitas.frameworks.wrapping import comes_from, wrap
+from civitas.process import Unfinished
 
 __all__ = [
+    "AgentCall",
     "AgentKeywords",
     "FrameworkAgent",
+    "FrameworkKeywords",
     "Interrupted",
+    "Outcome",
+    "Run",
+    "Unfinished",
     "comes_from",
+    "current_run",
+    "idempotency_key",
     "plain",
     "wrap",
 ]

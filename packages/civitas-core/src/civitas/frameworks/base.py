@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
-from civitas.frameworks.keywords import AgentKeywords, check_keywords
+from civitas.frameworks.conversations import Record, key_of
+from civitas.frameworks.interrupts import read_answers
+from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
+from civitas.frameworks.outcomes import Outcome, outcome_of, retry_after
 from civitas.frameworks.plain import plain
+from civitas.frameworks.run import Interrupted, Run, current_run
 from civitas.message import Message, encode, new_message
-from civitas.process import AgentProcess, ErrorAction
+from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from civitas.frameworks.spans import SpanTree
+__all__ = ["FrameworkAgent"]
 
-__all__ = ["FrameworkAgent", "Interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Interrupted:
-    """What `run_framework` returns where a run waits for a human.
-
-    Attributes:
-        interrupts: For each question its `id` and its `value`, what is asked.
-    """
-
-    interrupts: Sequence[Mapping[str, Any]]
+# Seconds before a run is tried again after a transient failure that names none: 0.5, 1, 2, ..., with jitter.
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
 
 
 class FrameworkAgent(AgentProcess):
     """An agent whose messages a framework handles: a graph, an SDK agent, a crew.
 
-    An adapter defines `run_framework`. What that returns becomes the reply, as plain data; the framework's exceptions
-    go through unchanged, so that the agent crashes of them and whoever asked reads their name in
+    An adapter defines `run_framework`. What that returns becomes the reply, as plain data; a failure crashes the agent
+    or is told to whoever asked, see `outcome`, who reads the name of the framework's own exception in
     `HandlerFailed.error_type`. A payload that was refused is the sender's mistake: the agent lives on.
 
     Args:
         name: Address of the agent.
         subject: The framework's object, or a function without arguments that builds it. Never changed.
+        durable: After an exception, a crash or a kill the run goes on from what is finished: the message is delivered
+            again, and no finished step is done twice. Implies `delivery="at_least_once"`.
+        transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
+            or a growing one. None: those that `outcome` calls transient, in a durable run; any other run would begin
+            anew and do again what it did. In a topology, ``module:function``.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -50,24 +51,46 @@ class FrameworkAgent(AgentProcess):
     """The constructor's keyword that takes the framework's object."""
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]] = "invoke_workflow"
     """How the GenAI conventions call one run; with the agent's name it names the run's span."""
+    keeps_record: ClassVar[bool] = True
+    """Whether conversations and open interrupts are kept here, as `Run.history` and `Interrupted.saved`.
 
-    spans: SpanTree | None = None
-    """Where to put the spans of the run; None while nobody records it."""
+    False for a framework that keeps both itself: its adapter defines `open_interrupts`.
+    """
 
-    def __init__(self, name: str, *, subject: Any, **keywords: Unpack[AgentKeywords]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        subject: Any,
+        durable: bool = False,
+        transient: Callable[[Exception], bool] | str | None = None,
+        **keywords: Unpack[AgentKeywords],
+    ) -> None:
         check_keywords(type(self), name, keywords)
         keywords.setdefault("cancel_on_timeout", True)
+        if not isinstance(durable, bool):
+            raise ConfigurationError(
+                f"{type(self).__name__}({name!r}): durable is True or False; got {durable!r}"
+            )
+        if durable and keywords.setdefault("delivery", Delivery.AT_LEAST_ONCE) != "at_least_once":
+            raise ConfigurationError(
+                f"{type(self).__name__}({name!r}): durable=True needs delivery='at_least_once', which it implies; "
+                f"got {keywords['delivery']!r}"
+            )
         super().__init__(name, **keywords)
+        self.durable = durable
+        self._transient = read_transient(type(self), name, transient)
         self._given = subject
         self._built: Any = None
-        self._refused: PayloadError | UnknownInterrupt | None = None
+        self._refused: BaseException | None = None
+        self._retried: tuple[str, int] = ("", 0)
         if not callable(subject) or self.accepts(subject):
             self._check(subject)
 
     # What an adapter writes.
 
-    async def run_framework(self, payload: Any, message: Message) -> Any:
-        """Run the framework on `payload`.
+    async def run_framework(self, run: Run) -> Any:
+        """Run the framework on `run.payload`, or go on with the run that `run.answers` answer.
 
         Returns:
             Anything that `plain` turns into plain data, or `Interrupted`.
@@ -85,6 +108,21 @@ class FrameworkAgent(AgentProcess):
     def plain(self, value: Any) -> Any:
         """What to send in place of `value`, a part of what the framework returned; by default itself."""
         return value
+
+    def outcome(self, error: Exception) -> Outcome:
+        """What a failure of the framework means; an adapter adds the framework's own exceptions."""
+        return outcome_of(error)
+
+    async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
+        """The questions that are open in `conversation`; only where the framework keeps them itself."""
+        raise NotImplementedError(f"{type(self).__name__} must define open_interrupts")
+
+    def wind_down(self) -> None:
+        """Asked to end while a run is on: let the framework stop at its next step, where it can.
+
+        `run_framework` then raises `Unfinished`. By default the run is left to finish, and is cancelled after
+        `shutdown_timeout`.
+        """
 
     # What an adapter may use.
 
@@ -117,6 +155,13 @@ class FrameworkAgent(AgentProcess):
         self._refused = PayloadError(path, problem)
         raise self._refused
 
+    def memory_key(self, conversation: str) -> str:
+        """The key in the StateStore for what is kept of `conversation`.
+
+        The same for all processes behind one name, such as those of a `ConversationPool`.
+        """
+        return key_of(getattr(self, "_civitas_family", self.name), conversation)
+
     # The agent.
 
     async def on_start(self) -> None:
@@ -125,46 +170,122 @@ class FrameworkAgent(AgentProcess):
 
     async def handle(self, message: Message) -> Message | None:
         """Run the framework on the message's payload and reply with what it returns."""
+        run = Run(self, message, message.payload, message.conversation, self.durable)
+        record = await self._recall(run)
+        if record is not None and record.message == message.id and record.outcome is not None:
+            # It ended well, and only its end was not heard of.
+            return self._reply(run, *record.outcome)
         if message.type == "resume":
-            self._refused = UnknownInterrupt(f"{self.name!r} has no open interrupt to resume")
-            raise self._refused
+            run.answers = await self._answers(run, record)
         with self._run_span(message) as span:
-            result = await self._run(message, span)
-            if isinstance(result, Interrupted):
+            result = await self._run(run, span)
+            interrupted = isinstance(result, Interrupted)
+            if interrupted:
                 span.set_attribute(names.INTERRUPTED, True)
-                return self._interrupt(message, result)
-            return self.reply(plain(result, self.plain))
+                payload = {"interrupts": plain(result.interrupts, self.plain)}
+                outcome = ("interrupt", payload)
+            else:
+                outcome = ("reply", plain(result, self.plain))
+            await self._keep(run, outcome, result.saved if interrupted else None)
+        return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
-        """A refused payload is answered and skipped; everything else lets the agent crash."""
-        return ErrorAction.SKIP if error is self._refused else ErrorAction.ESCALATE
+        """What `outcome` says: a crash, or an answer; a transient failure is tried again where that is safe."""
+        if error is self._refused:
+            return ErrorAction.SKIP
+        told = self.outcome(error)
+        mends = self._transient(error) if self._transient else told is Outcome.TRANSIENT
+        if mends and (self.durable or self._transient):
+            if await self._may_retry(error, message):
+                return ErrorAction.RETRY
+            return ErrorAction.SKIP
+        return ErrorAction.ESCALATE if told is Outcome.CRASH else ErrorAction.SKIP
 
-    async def _run(self, message: Message, span: Span) -> Any:
-        if not span.is_recording():
-            return await self.run_framework(message.payload, message)
-        from civitas.frameworks.spans import SpanTree
+    async def _may_retry(self, error: Exception, message: Message) -> bool:
+        """Wait before the run is tried again; False where it was tried often enough."""
+        about, times = self._retried
+        times = times + 1 if about == message.id else 1
+        if times > self._civitas_options.max_retries:
+            return False
+        self._retried = message.id, times
+        wait = retry_after(error)
+        if wait is None:
+            wait = min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
+        await self._pause(wait)
+        return True
 
-        self.spans = spans = SpanTree(span)
+    async def _pause(self, seconds: float) -> None:
+        """Wait; whoever gives up the run meanwhile cancels that."""
+        await asyncio.sleep(seconds)
+
+    async def _recall(self, run: Run) -> Record | None:
+        """What is kept of the conversation, into `run`."""
+        if not self.keeps_record or run.conversation is None:
+            return None
+        record = await Record.load(self.store, self.memory_key(run.conversation))
+        run.history = record.history
+        return record
+
+    async def _answers(self, run: Run, record: Record | None) -> dict[str, Any]:
+        open_: Sequence[Mapping[str, Any]] = ()
+        if record is not None:
+            open_, run.saved = record.interrupts or (), record.saved
+        elif run.conversation is not None:
+            open_ = await self.open_interrupts(run.conversation)
         try:
-            return await self.run_framework(message.payload, message)
+            return read_answers(self.name, run.conversation, run.payload, open_, self.refuse)
+        except UnknownInterrupt as unknown:
+            self._refused = unknown
+            raise
+
+    async def _run(self, run: Run, span: Span) -> Any:
+        token = current_run.set(run)
+        try:
+            if not span.is_recording():
+                return await self.run_framework(run)
+            from civitas.frameworks.spans import SpanTree
+
+            run.spans = spans = SpanTree(span)
+            try:
+                return await self.run_framework(run)
+            finally:
+                spans.close()
         finally:
-            self.spans = None
-            spans.close()
+            current_run.reset(token)
+
+    async def _keep(self, run: Run, outcome: tuple[str, Any], saved: Any) -> None:
+        """Keep what the next run of the conversation needs, all of it in one write."""
+        kind, payload = outcome
+        conversation = run.conversation
+        if kind == "interrupt" and conversation is None:
+            conversation = run.conversation = run.message.id
+        if not self.keeps_record or conversation is None:
+            return
+        record = Record(run.history)
+        if kind == "interrupt":
+            record.interrupts, record.saved = payload["interrupts"], saved
+        if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
+            record.message, record.outcome = run.message.id, outcome
+        await record.keep(self.store, self.memory_key(conversation))
+
+    def _reply(self, run: Run, kind: str, payload: Any) -> Message:
+        message = run.message
+        return new_message(
+            kind,
+            self.name,
+            message.reply_to or message.sender or "",
+            encode(payload),
+            correlation_id=message.id,
+            conversation=run.conversation,
+        )
 
     def _run_span(self, message: Message) -> AbstractContextManager[Span]:
         tracing = self._civitas_running().node.tracing
         make = tracing.agent_span if self.operation == "invoke_agent" else tracing.workflow_span
         return make(self.name, **{names.CONVERSATION: message.conversation})
 
-    def _interrupt(self, message: Message, result: Interrupted) -> Message:
-        return new_message(
-            "interrupt",
-            self.name,
-            message.reply_to or message.sender or "",
-            encode({"interrupts": plain(result.interrupts, self.plain)}),
-            correlation_id=message.id,
-            conversation=message.conversation or message.id,
-        )
+    def _civitas_wind_down(self) -> None:
+        self.wind_down()
 
     def _check(self, subject: Any) -> None:
         if not self.accepts(subject):

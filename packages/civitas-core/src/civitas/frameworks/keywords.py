@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 
 from civitas.errors import ConfigurationError
 from civitas.process import Delivery, RestartType
 
-__all__ = ["AgentKeywords", "check_keywords"]
+__all__ = ["AgentKeywords", "FrameworkKeywords", "check_keywords", "read_transient"]
 
 
 class AgentKeywords(TypedDict, total=False):
@@ -26,6 +27,13 @@ class AgentKeywords(TypedDict, total=False):
     max_deliveries: int
 
 
+class FrameworkKeywords(AgentKeywords, total=False):
+    """The keywords of `FrameworkAgent`, which says what they mean."""
+
+    durable: bool
+    transient: Callable[[Exception], bool] | str | None
+
+
 def check_keywords(kind: type, name: str, keywords: Mapping[str, Any]) -> None:
     """Raise `ConfigurationError` for a keyword that no agent takes, with the nearest that `kind` does take."""
     for word in keywords:
@@ -35,10 +43,33 @@ def check_keywords(kind: type, name: str, keywords: Mapping[str, Any]) -> None:
                 for parameter in inspect.signature(kind).parameters.values()
                 if parameter.kind is parameter.KEYWORD_ONLY
             ]
-            words = [*own, *AgentKeywords.__annotations__]
+            words = [*own, *FrameworkKeywords.__annotations__]
             near = difflib.get_close_matches(word, words, 1)
             raise ConfigurationError(
                 f"{kind.__name__}({name!r}) takes no {word!r}"
                 + (f"; did you mean {near[0]!r}? " if near else ". ")
                 + f"It takes: {', '.join(words)}"
             )
+
+
+def read_transient(
+    kind: type, name: str, given: Callable[[Exception], bool] | str | None
+) -> Callable[[Exception], bool] | None:
+    """The predicate that `transient` names or is.
+
+    Raises:
+        ConfigurationError: It is neither a function nor ``module:function``.
+    """
+    if isinstance(given, str):
+        try:
+            given = pkgutil.resolve_name(given)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ConfigurationError(
+                f"{kind.__name__}({name!r}): transient={given!r} leads nowhere: {error}. "
+                "Write module:function"
+            ) from error
+    if given is not None and not callable(given):
+        raise ConfigurationError(
+            f"{kind.__name__}({name!r}): transient is a function from an exception to True or False; got {given!r}"
+        )
+    return given

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks.base import FrameworkAgent, describe
 from civitas.process import AgentProcess
+from civitas.supervision import ConversationPool
 
 if TYPE_CHECKING:
     from civitas.plugins import PluginManager
@@ -22,7 +23,19 @@ ADAPTERS = {
 """For each framework's top module, the distribution that adapts it."""
 
 
-def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess:
+@overload
+def wrap(
+    obj: Any, *, name: str, per_conversation: Literal[False] = False, **options: Any
+) -> AgentProcess: ...
+
+
+@overload
+def wrap(
+    obj: Any, *, name: str, per_conversation: Literal[True], **options: Any
+) -> ConversationPool: ...
+
+
+def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess | ConversationPool:
     """Make an agent of a framework's object: a compiled graph, an SDK agent, a crew.
 
     Whichever installed adapter knows the object makes the agent. A callable that no adapter knows is called once
@@ -31,9 +44,11 @@ def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess:
     Args:
         obj: The framework's object, or a function without arguments that builds it. Never changed.
         name: Address of the agent.
-        **options: Keywords of the adapter, such as LangGraph's `config`, and of `AgentProcess`.
+        **options: Keywords of the adapter, such as LangGraph's `config`, and of `AgentProcess`. With
+            `per_conversation=True` there is a process for each conversation, and so a `ConversationPool`, whose
+            `idle_timeout` and `max_live` may be given, too.
     Returns:
-        An agent for a supervisor's `children`.
+        An agent, or a pool of its conversations, for a supervisor's `children`.
     Raises:
         ConfigurationError: No installed adapter knows the object, or an option does not fit.
     """
@@ -42,8 +57,23 @@ def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess:
     return wrap_with(PluginManager(), obj, name, options)
 
 
-def wrap_with(plugins: PluginManager, obj: Any, name: str, options: dict[str, Any]) -> AgentProcess:
+def wrap_with(
+    plugins: PluginManager, obj: Any, name: str, options: dict[str, Any]
+) -> AgentProcess | ConversationPool:
     """As `wrap`, with the plugins of a runtime."""
+    options = dict(options)
+    each = options.pop("per_conversation", False)
+    if not isinstance(each, bool):
+        raise ConfigurationError(
+            f"wrap(..., name={name!r}): per_conversation is True or False; got {each!r}"
+        )
+    if not each:
+        return _wrapped(plugins, obj, name, options)
+    pool = {key: options.pop(key) for key in _OF_A_POOL if key in options}
+    return ConversationPool(name, _wrapped(plugins, obj, name, options), **pool)
+
+
+def _wrapped(plugins: PluginManager, obj: Any, name: str, options: dict[str, Any]) -> AgentProcess:
     _refuse_agents(obj, name)
     agent: AgentProcess | None = plugins.wrap(obj, name, options)
     if agent is not None:
@@ -113,6 +143,7 @@ def _unknown(
     )
 
 
+_OF_A_POOL = ("idle_timeout", "max_live")
 _KNOWN_PLUGINS = frozenset(word.removeprefix("civitas-") for word in ADAPTERS.values())
 
 

@@ -22,6 +22,7 @@ from civitas.node.asks import PendingAsks
 from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
+from civitas.node.threads import AgentThreads
 from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
 from civitas.process.options import positive
 from civitas.state import StateStore
@@ -37,8 +38,8 @@ from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Node"]
 
-# Threads for plain `def` handlers and for the blocking code of frameworks; they are started when needed. Tools have as
-# many of their own: handlers that fill theirs and wait for a tool must not wait for each other.
+# Threads for plain `def` handlers; they are started when needed. Tools and the blocking code of frameworks have as many
+# of their own each: handlers that fill theirs and wait for a tool must not wait for each other.
 _THREADS = 32
 
 
@@ -81,6 +82,8 @@ class Node(Router):
         self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
+        self._agent_threads = AgentThreads(_THREADS, f"civitas-{self.name}-frameworks")
+        self._agent_threads.attach(self.loop)
         self._asks = PendingAsks(self.loop)
         self._handover = Handover(self.loop)
 
@@ -94,6 +97,7 @@ class Node(Router):
         await self.events.settle()
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
+        self._agent_threads.detach()
 
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""

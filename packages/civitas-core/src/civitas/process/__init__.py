@@ -3,7 +3,15 @@
 from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.cell import Cell
 from civitas.process.context import Context, current_agent, current_message
-from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitKind, ExitReason, Failure
+from civitas.process.exit_reason import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    ExitKind,
+    ExitReason,
+    Failure,
+    Unfinished,
+)
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
@@ -27,6 +35,7 @@ __all__ = [
     "RestartType",
     "Status",
     "Timer",
+    "Unfinished",
     "current_agent",
     "current_message",
 ]

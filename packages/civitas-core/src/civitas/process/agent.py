@@ -318,6 +318,11 @@ class AgentProcess:
         Raises:
             PayloadError: `payload` cannot be sent.
         """
+        await self._civitas_emit(payload, message_type, None)
+
+    async def _civitas_emit(
+        self, payload: Any, message_type: str, headers: Mapping[str, str] | None
+    ) -> None:
         process = self._civitas_running()
         request = self._civitas_handled("emit()")
         if request.wants_chunks:
@@ -328,6 +333,7 @@ class AgentProcess:
                 encode(payload),
                 correlation_id=request.id,
                 conversation=request.conversation,
+                headers=headers,
             )
             await process.node.emit(request, chunk)
 
@@ -462,6 +468,9 @@ class AgentProcess:
     def tool_span(self, name: str, **attributes: Any) -> AbstractContextManager[Span]:
         """An `execute_tool NAME` span around a tool call made by hand."""
         return self._civitas_running().node.tracing.tool_span(name, **attributes)
+
+    def _civitas_wind_down(self) -> None:
+        """It is to end while it handles a message. Who can leave that where it is raises `Unfinished` in `handle`."""
 
     def _civitas_handled(self, what: str) -> Message:
         message = current_message.get(None)

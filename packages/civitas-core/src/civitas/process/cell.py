@@ -148,7 +148,7 @@ class Cell:
             await self._kill(incarnation, task)
             return
         self.status = Status.STOPPING
-        incarnation.end(SHUTDOWN)
+        incarnation.shut_down()
         _, running = await asyncio.wait({task}, timeout=timeout)
         if running:
             await self._kill(incarnation, task)

@@ -10,9 +10,9 @@ from enum import StrEnum
 from traceback import TracebackException
 from types import TracebackType
 
-from civitas.errors import HandlerFailed
+from civitas.errors import HandlerFailed, UnknownInterrupt
 
-__all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "Failure"]
+__all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "Failure", "Unfinished"]
 
 logger = logging.getLogger("civitas")
 
@@ -77,6 +77,10 @@ def _from_the_agent(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
+class Unfinished(Exception):
+    """A handler left its message where it was, because its process is to end: the message counts as not handled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An error as plain data, as it travels between OS processes.
@@ -108,6 +112,8 @@ class Failure:
 
     def as_error(self, agent: str) -> HandlerFailed:
         """The error that whoever asked `agent` gets."""
+        if self.error_type == UnknownInterrupt.__name__:
+            return UnknownInterrupt(agent, self.error_message, self.trace)
         return HandlerFailed(agent, self.error_type, self.error_message, self.trace)
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from civitas.errors import AgentTerminated, ConfigurationError, NoReply
 from civitas.message import Message, new_message
 from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.context import Context, current_agent, current_message
-from civitas.process.exit_reason import KILLED, NORMAL, ExitReason, Failure
+from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitReason, Failure, Unfinished
 from civitas.process.options import Delivery, choose
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
@@ -107,6 +107,12 @@ class Incarnation:
         if self._end is None:
             self._end = reason
         self.mailbox.wake()
+
+    def shut_down(self) -> None:
+        """End with reason `shutdown` after the message being handled, which may be left where it is."""
+        self.end(SHUTDOWN)
+        if self.current is not None:
+            self.agent._civitas_wind_down()
 
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""
@@ -302,6 +308,9 @@ class Incarnation:
                     failure = error
             failure = self._explained(failure)
             if self._was_abandoned(failure) or self.over:
+                return None
+            if isinstance(failure, Unfinished) and self._end is not None:
+                self._give_back()
                 return None
             action, failure = await self._decide(failure, message)
             if action is not ErrorAction.RETRY or retries >= options.max_retries:

@@ -105,7 +105,9 @@ class Builder:
 
     def build(self, leave_out: Collection[str]) -> Supervisor:
         """Make the tree; see `build`."""
-        self._problems = beyond(self._topology, TRANSPORTS)
+        state = self._topology.state
+        forgets = "state_store" not in leave_out and (state is None or state.type == "memory")
+        self._problems = beyond(self._topology, TRANSPORTS, forgets=forgets)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
         self._plugins.load()
@@ -153,7 +155,7 @@ class Builder:
                 children.append(self._supervisor(place, child.entry))
             elif isinstance(child.entry, AgentEntry) and child.entry.process:
                 placed = child.entry
-                pool = isinstance(placed, ConversationPoolEntry)
+                pool = _is_pool(placed)
                 children.append(
                     Placed(
                         placed.name,
@@ -174,7 +176,7 @@ class Builder:
                 children.append(DynamicSupervisor(name, **child.entry.given("name")))
         return Supervisor(entry.name, children, **entry.given("name", "children"))
 
-    def _agent(self, path: Path, entry: AgentEntry) -> AgentProcess:
+    def _agent(self, path: Path, entry: AgentEntry) -> AgentProcess | ConversationPool:
         try:
             agent = self._typed(path, entry) if entry.type else self._wrapped(path, entry)
         except PluginError:
@@ -236,7 +238,7 @@ class Builder:
                 (*path, "type"), f"{error}; its first argument is the name"
             ) from error
 
-    def _wrapped(self, path: Path, entry: AgentEntry) -> AgentProcess:
+    def _wrapped(self, path: Path, entry: AgentEntry) -> AgentProcess | ConversationPool:
         obj = self._resolve((*path, "wrap"), entry.wrap)
         return wrap_with(self._plugins, obj, entry.name, entry.keywords())
 
@@ -282,11 +284,19 @@ class Builder:
         return _Wrong([self._source.problem(path, text)])
 
 
-def _pooled(entry: AgentEntry, agent: AgentProcess) -> AgentProcess | ConversationPool:
+def _pooled(
+    entry: AgentEntry, agent: AgentProcess | ConversationPool
+) -> AgentProcess | ConversationPool:
     """The agent, or the pool that it is the template of."""
     if isinstance(entry, ConversationPoolEntry):
-        return ConversationPool(entry.name, agent, **entry.pool_keywords())
+        return ConversationPool(entry.name, agent, **entry.pool_keywords())  # type: ignore[arg-type]  # it checks
     return agent
+
+
+def _is_pool(entry: AgentEntry) -> bool:
+    return isinstance(entry, ConversationPoolEntry) or (
+        bool(entry.wrap) and entry.keywords().get("per_conversation") is True
+    )
 
 
 _HERE = ("type", "args", "process")

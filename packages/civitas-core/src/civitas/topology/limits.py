@@ -9,16 +9,16 @@ from civitas.topology.problems import Problem, unknown_word
 __all__ = ["beyond"]
 
 _PLANNED = ("nats",)
-_ADAPTERS_LATER = {"durable", "per_conversation"}
 _LATER = "not in this version yet"
 
 
-def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
+def beyond(topology: Topology, transports: tuple[str, ...], *, forgets: bool) -> list[Problem]:
     """What of `topology` this version cannot run.
 
     Args:
         topology: A valid topology.
         transports: The transports there are.
+        forgets: Whether the state store is one that no OS process but the root's can open.
     """
     problem = topology.source.problem
     found = []
@@ -46,13 +46,19 @@ def beyond(topology: Topology, transports: tuple[str, ...]) -> list[Problem]:
                 text = "a process with 'start: false' finds the root by a port that is known; give one in place of *"
                 found.append(problem(("transport", key), text))
     for path, _, entry in topology.walk():
+        if forgets and isinstance(entry, AgentEntry) and entry.process and _is_durable(entry):
+            text = (
+                "'durable' in an OS process of its own needs a state store that outlives the processes; "
+                "write state: {type: sqlite, path: civitas.db} into this file"
+            )
+            found.append(problem((*path, "durable"), text))
         if isinstance(entry, AgentEntry) and entry.replicas > 1:
             found.append(problem((*path, "replicas"), f"'replicas' is {_LATER}; take the line out"))
-        if isinstance(entry, AgentEntry) and entry.wrap:
-            for key in _ADAPTERS_LATER & entry.further.keys():
-                text = f"{key!r} is not in this version yet; take the line out"
-                found.append(problem((*path, key), text))
     return found
+
+
+def _is_durable(entry: AgentEntry) -> bool:
+    return bool(entry.wrap) and entry.keywords().get("durable") is True
 
 
 def _awaits(topology: Topology) -> bool:

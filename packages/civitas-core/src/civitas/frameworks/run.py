@@ -1,0 +1,169 @@
+"""`Run`: one run of a framework, for one message."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import ConfigurationError
+from civitas.node.streams import OFFSET, PART
+
+if TYPE_CHECKING:
+    from civitas.frameworks.base import FrameworkAgent
+    from civitas.frameworks.spans import SpanTree
+    from civitas.message import Message
+
+__all__ = ["Interrupted", "Run", "current_run", "idempotency_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What `run_framework` returns where a run waits for a human.
+
+    Attributes:
+        interrupts: For each question its `id` and its `value`, what is asked.
+        saved: Plain data from which the run goes on; `Run.saved` when the answer comes. An adapter that has the
+            framework keep it leaves it out.
+    """
+
+    interrupts: Sequence[Mapping[str, Any]]
+    saved: Any = None
+
+
+_NOT_DONE: Any = object()
+
+
+@dataclass(eq=False)
+class Run:
+    """One run of a framework, for one message.
+
+    Attributes:
+        agent: The agent it runs in.
+        message: The message that began it, or the ``resume`` that goes on with it.
+        payload: What the framework is run on; that of `message`.
+        conversation: What to keep memory under; None for no memory.
+        durable: Whether what is finished must not be done again when the message is delivered again.
+        answers: For a ``resume``, the human's answer to each interrupt by its id; None for a new run.
+        saved: For a ``resume``, what the adapter gave to `Interrupted`.
+        history: What the adapter kept of the conversation's earlier runs, plain data; None where there is none.
+            What it is when the run has ended well is kept; a run that fails leaves no trace in it.
+        spans: Where to put the spans of the run; None while nobody records it.
+    """
+
+    agent: FrameworkAgent
+    message: Message
+    payload: Any
+    conversation: str | None
+    durable: bool = False
+    answers: Mapping[str, Any] | None = None
+    saved: Any = None
+    history: Any = None
+    spans: SpanTree | None = None
+    _told: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def again(self) -> bool:
+        """Whether an earlier attempt at this message may have left something finished."""
+        return self.message.attempt > 0
+
+    @property
+    def streams(self) -> bool:
+        """Whether somebody reads chunks; otherwise telling any is of no effect."""
+        return self.message.wants_chunks
+
+    # What the reader of a stream is told. `part` names what of the run a chunk belongs to, the same each time the
+    # message is delivered: whatever the reader heard of that part already is left out.
+
+    async def token(self, text: str, part: str = "") -> None:
+        """Tell the next piece of a model's answer; an empty one is not told.
+
+        Args:
+            text: The piece.
+            part: Names that one call of the model.
+        """
+        if not text or not self.streams:
+            return
+        headers = None
+        if part:
+            offset = self._told.get(part, 0)
+            self._told[part] = offset + len(text)
+            headers = {PART: part, OFFSET: str(offset)}
+        await self.agent._civitas_emit({"text": text}, "token", headers)
+
+    async def step(self, name: str, part: str = "") -> None:
+        """Tell that a step of the run begins: a node, an agent, a task.
+
+        Args:
+            name: Its name.
+            part: Names this one visit of it.
+        """
+        await self._tell({"name": name}, "step", part)
+
+    async def tool(
+        self, name: str, arguments: Any, result: Any = _NOT_DONE, *, part: str = ""
+    ) -> None:
+        """Tell that a tool is called, or with a `result`, that it is done.
+
+        Args:
+            name: The tool's name.
+            arguments: What it is called with, plain data.
+            result: What it returned, plain data.
+            part: Names this one call, such as the model's id of it.
+        """
+        told = {"name": name, "arguments": arguments}
+        if result is not _NOT_DONE:
+            told["result"] = result
+            part = part and f"{part}/result"
+        await self._tell(told, "tool", part)
+
+    async def _tell(self, payload: Any, kind: str, part: str) -> None:
+        if self.streams:
+            await self.agent._civitas_emit(payload, kind, {PART: part} if part else None)
+
+    # Durable runs.
+
+    async def once(self, key: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function(*args)`, sync or async; in a durable run, once however often the message is delivered.
+
+        Meanwhile `idempotency_key()` is the same for each delivery.
+
+        Args:
+            key: Names the call within the run, the same each time: the n-th call of the model, the id of a tool call.
+            function: Its result is plain data, where the run is durable.
+            *args: For `function`.
+        """
+        token = _current_key.set(f"{self.message.id}:{key}")
+        try:
+            if self.durable:
+                return await self.agent.step(key, function, *args)
+            result = function(*args)
+            return await result if inspect.isawaitable(result) else result
+        finally:
+            _current_key.reset(token)
+
+
+current_run: ContextVar[Run | None] = ContextVar("civitas_run", default=None)
+"""The run that code belongs to; also in its threads and in the tasks it starts."""
+
+_current_key: ContextVar[str | None] = ContextVar("civitas_idempotency_key", default=None)
+
+
+def idempotency_key() -> str:
+    """A text for an outside service, in code that an adapter runs once per message: a tool, a model.
+
+    It is the same each time the message is delivered, so that a call that was in flight when the process was killed
+    can be recognized by the service when it is made again.
+
+    Raises:
+        ConfigurationError: No adapter runs this code.
+    """
+    key = _current_key.get()
+    if key is None:
+        raise ConfigurationError(
+            "idempotency_key() is for tools and models that an adapter runs; in an agent's own handle, "
+            "use self.idempotency_key(key)"
+        )
+    return key

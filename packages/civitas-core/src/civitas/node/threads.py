@@ -1,0 +1,55 @@
+"""Threads for blocking code that asks asyncio for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from civitas.process import current_agent
+
+__all__ = ["AgentThreads"]
+
+
+class AgentThreads(ThreadPoolExecutor):
+    """The default executor of an event loop that agents share with an application.
+
+    Frameworks run their blocking code by `asyncio.to_thread`: on asyncio's default executor, which has six threads on
+    two cores and serves the application too, its DNS look-ups among others. What an agent's code runs that way gets
+    threads of its own here; everything else goes to the executor that the loop had.
+
+    Args:
+        size: How many threads agents may have.
+        name: What the names of the threads begin with.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        super().__init__(size, name)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._others: ThreadPoolExecutor | None = None
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Become the default executor of `loop`."""
+        self._loop = loop
+        # There is no public way to ask a loop for the one it has, None until it is first used.
+        self._others = getattr(loop, "_default_executor", None)
+        loop.set_default_executor(self)
+
+    def detach(self) -> None:
+        """Give the loop back the executor it had, and end; threads in the middle of a call are left to finish it."""
+        loop, self._loop = self._loop, None
+        if loop is not None and getattr(loop, "_default_executor", self) is self:
+            loop.set_default_executor(self._other_threads())
+        self.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run `fn` in a thread of the agents, or in one of the others."""
+        if current_agent.get(None) is not None:
+            return super().submit(fn, *args, **kwargs)
+        return self._other_threads().submit(fn, *args, **kwargs)
+
+    def _other_threads(self) -> ThreadPoolExecutor:
+        if self._others is None:
+            self._others = ThreadPoolExecutor(thread_name_prefix="asyncio")
+        return self._others
