@@ -1,105 +1,83 @@
-"""`FrameworkAgent`, with a framework of three lines."""
+"""`FrameworkAgent`, with a framework of a few lines."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Unpack
+import contextlib
+from typing import Any
 
 import pytest
 
 from civitas.errors import (
+    AgentTerminated,
     AskTimeout,
     ConfigurationError,
     HandlerFailed,
     PayloadError,
     StartFailed,
+    UnknownInterrupt,
 )
-from civitas.frameworks import AgentKeywords, FrameworkAgent, FrameworkKeywords, Interrupted, Run
+from civitas.frameworks import AgentKeywords, idempotency_key
 from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Supervisor
+from tests.core.frameworks.machine import Machine, MachineAgent, Overloaded, Refused
 from tests.core.frameworks.support import restarts, running
 
 
-class Machine:
-    """What the framework runs: it does what it is told."""
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self.cancelled = asyncio.Event()
-
-    async def run(self, order: str) -> Any:
-        self.runs += 1
-        if order == "fail":
-            raise KeyError("broken")
-        if order == "hang":
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                self.cancelled.set()
-                raise
-        return {"order": order, "runs": self.runs}
-
-
-class MachineAgent(FrameworkAgent):
-    subject_keyword = "machine"
-
-    def __init__(self, name: str, *, machine: Any, **keywords: Unpack[FrameworkKeywords]) -> None:
-        super().__init__(name, subject=machine, **keywords)
-
-    def accepts(self, subject: Any) -> bool:
-        return isinstance(subject, Machine)
-
-    def expected(self) -> str:
-        return "a Machine"
-
-    async def run_framework(self, run: Run) -> Any:
-        payload = run.payload
-        if "order" not in payload:
-            self.refuse("payload", 'it takes {"order": text}')
-        if payload["order"] == "ask":
-            return Interrupted([{"id": "1", "value": "sure?"}])
-        return await self.subject.run(payload["order"])
+async def chunks(runtime: Runtime, orders: list[str]) -> list[tuple[str, Any]]:
+    async with contextlib.aclosing(runtime.stream("m", orders)) as stream:
+        return [(each.type, each.payload) async for each in stream]
 
 
 async def test_the_reply_is_what_the_framework_returned():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
-        reply = await runtime.ask("m", {"order": "go"})
-    assert reply.payload == {"order": "go", "runs": 1}
+        reply = await runtime.ask("m", ["go"])
+    assert (reply.type, reply.payload) == ("reply", {"done": ["GO"], "before": []})
 
 
 async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_restarts():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
+    async with running(MachineAgent("m", machine=Machine(fail=[KeyError("broken")]))) as runtime:
         with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", {"order": "fail"})
+            await runtime.ask("m", ["fail"])
         assert failed.value.error_type == "KeyError"
-        assert (await runtime.ask("m", {"order": "go"})).payload["runs"] == 2
+        await runtime.ask("m", ["go"])
         assert restarts(runtime) == 1
 
 
 async def test_a_refused_payload_fails_the_ask_and_not_the_agent():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
-        with pytest.raises(HandlerFailed, match=r"it takes \{") as failed:
+        with pytest.raises(HandlerFailed, match="it takes a list") as failed:
             await runtime.ask("m", {"odrer": "go"})
         assert failed.value.error_type == PayloadError.__name__
         assert restarts(runtime) == 0
 
 
 async def test_a_function_builds_a_fresh_object_for_each_incarnation():
-    async with running(MachineAgent("m", machine=Machine)) as runtime:
-        assert (await runtime.ask("m", {"order": "go"})).payload["runs"] == 1
-        assert (await runtime.ask("m", {"order": "go"})).payload["runs"] == 2
+    built: list[Machine] = []
+
+    def build() -> Machine:
+        built.append(Machine(fail=[KeyError()]))
+        return built[-1]
+
+    async with running(MachineAgent("m", machine=build)) as runtime:
+        await runtime.ask("m", ["go"])
+        await runtime.ask("m", ["go"])
         with pytest.raises(HandlerFailed):
-            await runtime.ask("m", {"order": "fail"})
-        assert (await runtime.ask("m", {"order": "go"})).payload["runs"] == 1
+            await runtime.ask("m", ["fail"])
+        await runtime.ask("m", ["go"])
+    assert [each.did for each in built] == [["go", "go", "fail"], ["go"]]
 
 
 async def test_an_object_that_is_not_the_frameworks_is_refused_when_the_agent_is_made():
     with pytest.raises(ConfigurationError, match=r"machine is a Machine.*got 'robot'"):
-        MachineAgent("m", machine="robot")
+        MachineAgent("m", machine="robot")  # type: ignore[arg-type]
 
 
 async def test_a_function_that_builds_something_else_is_a_failed_start():
     with pytest.raises(StartFailed, match="machine is a Machine"):
-        async with running(MachineAgent("m", machine=dict)):
+        async with running(MachineAgent("m", machine=dict)):  # type: ignore[arg-type]
             pass
 
 
@@ -112,40 +90,9 @@ async def test_an_ask_that_times_out_cancels_the_run():
     machine = Machine()
     async with running(MachineAgent("m", machine=machine)) as runtime:
         with pytest.raises(AskTimeout):
-            await runtime.ask("m", {"order": "hang"}, timeout=0.05)
+            await runtime.ask("m", ["hang"], timeout=0.05)
         await asyncio.wait_for(machine.cancelled.wait(), 5)
-        assert (await runtime.ask("m", {"order": "go"})).payload["order"] == "go"
-
-
-async def test_a_run_has_a_span_below_that_of_its_message(spans):
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", {"order": "go"}, conversation="c1")
-    assert spans.outline() == ["send m", "  process m", "    invoke_workflow m"]
-    assert spans.attributes("invoke_workflow m")["gen_ai.conversation.id"] == "c1"
-
-
-async def test_an_interrupted_run_is_marked_and_is_no_error(spans):
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", {"order": "ask"})
-    assert spans.attributes("invoke_workflow m")["civitas.interrupted"] is True
-    assert all(span.status.is_unset for span in spans.all())
-
-
-async def test_a_run_that_waits_for_a_human_answers_with_its_questions():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        reply = await runtime.ask("m", {"order": "ask"}, conversation="c1")
-        alone = await runtime.ask("m", {"order": "ask"})
-    assert (reply.type, reply.conversation) == ("interrupt", "c1")
-    assert reply.payload == {"interrupts": [{"id": "1", "value": "sure?"}]}
-    assert alone.conversation
-
-
-async def test_an_answer_to_a_question_nobody_asked_is_an_error_and_the_agent_lives():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", {"value": True}, "resume", conversation="c1")
-        assert failed.value.error_type == "UnknownInterrupt"
-        assert restarts(runtime) == 0
+        assert (await runtime.ask("m", ["go"])).payload["done"] == ["GO"]
 
 
 def test_the_keywords_for_type_checkers_are_those_of_every_agent():
@@ -153,3 +100,238 @@ def test_the_keywords_for_type_checkers_are_those_of_every_agent():
 
     parameters = list(inspect.signature(AgentProcess.__init__).parameters)[2:]
     assert parameters == list(AgentKeywords.__annotations__)
+
+
+# Spans.
+
+
+async def test_a_run_has_a_span_below_that_of_its_message(spans):
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["go"], conversation="c1")
+    assert spans.outline() == ["send m", "  process m", "    invoke_workflow m"]
+    assert spans.attributes("invoke_workflow m")["gen_ai.conversation.id"] == "c1"
+
+
+async def test_an_interrupted_run_is_marked_and_is_no_error(spans):
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask"])
+    assert spans.attributes("invoke_workflow m")["civitas.interrupted"] is True
+    assert all(span.status.is_unset for span in spans.all())
+
+
+# Conversations.
+
+
+async def test_what_is_kept_of_a_conversation_is_there_for_its_next_message_alone():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["a"], conversation="1")
+        assert (await runtime.ask("m", ["b"], conversation="1")).payload["before"] == ["A"]
+        assert (await runtime.ask("m", ["c"], conversation="2")).payload["before"] == []
+        assert (await runtime.ask("m", ["d"])).payload["before"] == []
+        assert (await runtime.ask("m", ["e"])).payload["before"] == []
+
+
+async def test_a_run_that_fails_leaves_no_trace_in_its_conversation():
+    machine = Machine(fail=[KeyError()])
+    async with running(MachineAgent("m", machine=machine)) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("m", ["a", "fail"], conversation="1")
+        assert (await runtime.ask("m", ["b"], conversation="1")).payload["before"] == []
+
+
+# Interrupts.
+
+
+async def test_a_run_that_waits_for_a_human_answers_with_its_questions():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        reply = await runtime.ask("m", ["ask"], conversation="c1")
+        alone = await runtime.ask("m", ["ask"])
+    assert (reply.type, reply.conversation) == ("interrupt", "c1")
+    assert reply.payload == {"interrupts": [{"id": "0", "value": "sure?"}]}
+    assert alone.conversation
+
+
+@pytest.mark.parametrize(
+    "payload", [{"value": "yes"}, {"id": "1", "value": "yes"}, {"values": {"1": "yes"}}]
+)
+async def test_the_answer_goes_on_with_the_run_also_in_another_process(payload):
+    store = InMemoryStateStore()
+    root = Supervisor("root", [MachineAgent("m", machine=Machine())])
+    async with Runtime(root, state_store=store) as runtime:
+        asked = await runtime.ask("m", ["a", "ask", "b"])
+    root = Supervisor("root", [MachineAgent("m", machine=Machine())])
+    async with Runtime(root, state_store=store) as runtime:
+        reply = await runtime.ask("m", payload, "resume", conversation=asked.conversation)
+    assert (reply.type, reply.payload["done"]) == ("reply", ["A", "yes", "B"])
+
+
+async def test_a_run_may_ask_again():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask", "ask"], conversation="c")
+        again = await runtime.ask("m", {"value": 1}, "resume", conversation="c")
+        assert again.payload["interrupts"][0]["id"] == "1"
+        reply = await runtime.ask("m", {"value": 2}, "resume", conversation="c")
+    assert reply.payload["done"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("payload", "conversation", "words"),
+    [
+        ({"value": 1, "id": "7"}, "c", "no open interrupt '7'.* Open: 0"),
+        ({"values": {"7": 1}}, "c", "no open interrupt '7'"),
+        ({"value": 1}, "other", "no open interrupt in conversation 'other'"),
+        ({"value": 1}, None, "hand the conversation of the interrupt on"),
+    ],
+)
+async def test_an_answer_to_a_question_nobody_asked_is_an_error_and_the_agent_lives(
+    payload, conversation, words
+):
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask"], conversation="c")
+        with pytest.raises(UnknownInterrupt, match=words):
+            await runtime.ask("m", payload, "resume", conversation=conversation)
+        assert restarts(runtime) == 0
+
+
+async def test_a_question_is_answered_once():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask"], conversation="c")
+        await runtime.ask("m", {"value": 1}, "resume", conversation="c")
+        with pytest.raises(UnknownInterrupt, match="answered already"):
+            await runtime.ask("m", {"value": 1}, "resume", conversation="c")
+
+
+async def test_a_new_message_leaves_an_open_question_behind():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask"], conversation="c")
+        await runtime.ask("m", ["a"], conversation="c")
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("m", {"value": 1}, "resume", conversation="c")
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"valeu": 1}, {"id": "0"}, {"value": 1, "values": {}}, {"values": []}]
+)
+async def test_an_answer_of_another_shape_is_refused_with_what_is_accepted(payload):
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        await runtime.ask("m", ["ask"], conversation="c")
+        with pytest.raises(HandlerFailed, match="a resume takes") as failed:
+            await runtime.ask("m", payload, "resume", conversation="c")
+        assert failed.value.error_type == "PayloadError"
+
+
+# Durable runs.
+
+
+async def test_a_durable_run_goes_on_from_what_is_finished():
+    machine = Machine(b=[KeyError("once")])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        reply = await runtime.ask("m", ["a", "b", "c"])
+        assert restarts(runtime) == 1
+    assert reply.payload["done"] == ["A", "B", "C"]
+    assert machine.did == ["a", "b", "b", "c"]
+
+
+async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
+    machine = Machine(b=[KeyError("once")])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        await runtime.ask("m", ["a", "b"])
+    assert machine.keys[1] == machine.keys[2] != machine.keys[0]
+
+
+async def test_outside_of_a_run_there_is_no_idempotency_key():
+    with pytest.raises(ConfigurationError, match="idempotency_key"):
+        idempotency_key()
+
+
+async def test_the_stream_of_a_durable_run_repeats_nothing():
+    machine = Machine(b=[KeyError("once")])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        said = await chunks(runtime, ["a", "b"])
+    assert said == [
+        ("step", {"name": "a"}),
+        ("token", {"text": "A"}),
+        ("step", {"name": "b"}),
+        ("token", {"text": "B"}),
+        ("reply", {"done": ["A", "B"], "before": []}),
+    ]
+
+
+async def test_what_a_durable_run_did_is_forgotten_when_its_message_is_finished():
+    store = InMemoryStateStore()
+    root = Supervisor("root", [MachineAgent("m", machine=Machine(), durable=True)])
+    async with Runtime(root, state_store=store) as runtime:
+        await runtime.ask("m", ["a", "b"])
+    assert await store.keys("") == []
+
+
+async def test_durable_implies_at_least_once_and_refuses_the_opposite():
+    with pytest.raises(ConfigurationError, match="durable=True needs delivery='at_least_once'"):
+        MachineAgent("m", machine=Machine(), durable=True, delivery="at_most_once")
+
+
+# Failures.
+
+
+async def test_a_failure_that_is_an_answer_reaches_the_asker_and_the_agent_lives():
+    async with running(MachineAgent("m", machine=Machine(a=[Refused("no")]))) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a"])
+        assert failed.value.error_type == "Refused"
+        assert restarts(runtime) == 0
+
+
+async def test_a_transient_failure_of_a_run_that_is_not_durable_is_told_at_once():
+    machine = Machine(a=[Overloaded()])
+    async with running(MachineAgent("m", machine=machine)) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a"])
+        assert failed.value.error_type == "Overloaded"
+        assert (restarts(runtime), machine.did) == (0, ["a"])
+
+
+async def test_a_transient_failure_of_a_durable_run_is_tried_again_in_place():
+    machine = Machine(b=[Overloaded(), Overloaded()])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        assert (await runtime.ask("m", ["a", "b"])).payload["done"] == ["A", "B"]
+        assert (restarts(runtime), machine.did) == (0, ["a", "b", "b", "b"])
+
+
+async def test_a_transient_failure_that_stays_is_told_after_max_retries():
+    machine = Machine(a=[Overloaded()] * 9)
+    agent = MachineAgent("m", machine=machine, durable=True, max_retries=2)
+    async with running(agent) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("m", ["a"])
+        assert (restarts(runtime), machine.did) == (0, ["a"] * 3)
+
+
+async def test_transient_says_which_failures_are_tried_again():
+    machine = Machine(a=[ValueError()])
+    agent = MachineAgent("m", machine=machine, transient=lambda e: isinstance(e, ValueError))
+    async with running(agent) as runtime:
+        assert (await runtime.ask("m", ["a"])).payload["done"] == ["A"]
+        assert restarts(runtime) == 0
+
+
+async def test_a_transient_that_leads_nowhere_is_a_configuration_error():
+    with pytest.raises(ConfigurationError, match="transient='nobody:home' leads nowhere"):
+        MachineAgent("m", machine=Machine(), transient="nobody:home")
+
+
+# A stop while a run is on.
+
+
+async def test_a_run_that_can_stops_at_its_next_step_when_its_agent_is_stopped():
+    machine = Machine()
+    async with running(MachineAgent("m", machine=machine)) as runtime:
+        asking = asyncio.create_task(runtime.ask("m", ["hang", "never"]))
+        await machine.began.wait()
+        stopping = asyncio.create_task(runtime.terminate_child("root", "m"))
+        while not machine.draining:
+            await asyncio.sleep(0)
+        machine.go_on.set()
+        await stopping
+        with pytest.raises(AgentTerminated):
+            await asking
+    assert machine.did == ["hang"]

@@ -13,7 +13,8 @@ from civitas.frameworks import comes_from, wrap
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager, hookimpl
 from civitas.process import AgentProcess
-from tests.core.frameworks.test_base import Machine, MachineAgent
+from civitas.supervision import ConversationPool
+from tests.core.frameworks.machine import Machine, MachineAgent
 
 
 class MachineAdapter:
@@ -45,6 +46,20 @@ def test_a_function_is_called_once_and_kept_to_build_afresh(plugins):
     assert isinstance(agent, MachineAgent)
     assert agent.subject is built[-1]
     assert len(built) == 2
+
+
+def test_per_conversation_gives_a_pool_with_the_agent_as_its_template(plugins):
+    options = {"per_conversation": True, "max_live": 7, "durable": True}
+    pool = wrap_with(plugins, Machine(), "m", options)
+    assert isinstance(pool, ConversationPool)
+    assert (pool.name, pool.max_live) == ("m", 7)
+    assert isinstance(pool.child, MachineAgent)
+    assert pool.child.durable
+
+
+def test_per_conversation_is_true_or_false(plugins):
+    with pytest.raises(ConfigurationError, match="per_conversation is True or False; got 'yes'"):
+        wrap_with(plugins, Machine(), "m", {"per_conversation": "yes"})
 
 
 def test_an_object_that_nobody_knows_is_an_error_with_its_type_and_the_adapters(plugins):

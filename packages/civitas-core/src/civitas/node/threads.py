@@ -33,7 +33,8 @@ class AgentThreads(ThreadPoolExecutor):
         """Become the default executor of `loop`."""
         self._loop = loop
         # There is no public way to ask a loop for the one it has, None until it is first used.
-        self._others = getattr(loop, "_default_executor", None)
+        others = getattr(loop, "_default_executor", None)
+        self._others = others._other_threads() if isinstance(others, AgentThreads) else others
         loop.set_default_executor(self)
 
     def detach(self) -> None:
