@@ -60,6 +60,21 @@ async def test_each_conversation_has_a_process_of_its_own_with_its_own_state(
         assert runtime.tree()["children"][0]["kind"] == "conversation_pool"
 
 
+async def test_a_process_of_a_pool_knows_the_name_that_all_of_them_stand_behind() -> None:
+    class Asked(AgentProcess):
+        async def on_start(self) -> None:
+            self.at_the_start = self._civitas_family
+
+        async def handle(self, message: Message) -> Message:
+            return self.reply([self.name, self.at_the_start, self._civitas_family])
+
+    children = [ConversationPool("support", Asked("template")), Asked("alone")]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        of_the_pool = await runtime.ask("support", {}, conversation="ann")
+        assert of_the_pool.payload == ["support/ann", "support", "support"]
+        assert (await runtime.ask("alone", {})).payload == ["alone", "alone", "alone"]
+
+
 @pytest.mark.promise(id="SEM-524")
 async def test_a_message_without_a_conversation_gets_a_process_that_ends_after_it(
     journal: Journal,

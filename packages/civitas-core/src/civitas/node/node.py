@@ -121,7 +121,8 @@ class Node(Router):
                 "use Runtime.from_config"
             )
         self._check_free(name)
-        cell = self.registry[name] = Cell(agent, self, name)
+        family = owner.name if isinstance(owner, ConversationPoolProcess) else name
+        cell = self.registry[name] = Cell(agent, self, name, family)
         self.owners[name] = owner
         return cell
 

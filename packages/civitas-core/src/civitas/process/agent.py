@@ -86,6 +86,8 @@ class AgentProcess:
 
     _civitas_call: tuple[tuple[Any, ...], dict[str, Any]]
     _civitas_used: bool
+    _civitas_family: str
+    """The name it stands behind: that of its pool for a conversation; for most its own."""
 
     def _civitas_fresh(self) -> Self:
         """An instance nobody ran yet: this one, or another from the same constructor call."""
@@ -108,7 +110,7 @@ class AgentProcess:
         delivery: Delivery | str = Delivery.AT_MOST_ONCE,
         max_deliveries: int = 3,
     ) -> None:
-        self.name = check_name(name)
+        self.name = self._civitas_family = check_name(name)
         who = f"{type(self).__name__}({name!r}): "
         check_timeout(handle_timeout, f"{who}handle_timeout")
         if shutdown_timeout is not None:

@@ -36,6 +36,7 @@ class Cell:
         template: What the user put in a children list; each incarnation is made by the same constructor call.
         node: The node it runs on.
         name: The template's own, or that of the conversation it is the template for.
+        family: The name it stands behind for its senders; its own where that is empty.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Cell:
         "_on_exit",
         "_task",
         "_template",
+        "family",
         "generation",
         "mailbox",
         "name",
@@ -54,8 +56,11 @@ class Cell:
 
     kind = "agent"
 
-    def __init__(self, template: AgentProcess, node: Context, name: str) -> None:
+    def __init__(
+        self, template: AgentProcess, node: Context, name: str, family: str = ""
+    ) -> None:
         self.name = name
+        self.family = family or name
         self.node = node
         self.mailbox = Mailbox(self.name, template._civitas_options.mailbox_size)
         self.status = Status.STARTING
@@ -112,6 +117,7 @@ class Cell:
         try:
             agent = self._template._civitas_fresh()
             agent.name = self.name
+            agent._civitas_family = self.family
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
         except KeyboardInterrupt:
             raise
