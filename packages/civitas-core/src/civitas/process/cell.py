@@ -56,9 +56,7 @@ class Cell:
 
     kind = "agent"
 
-    def __init__(
-        self, template: AgentProcess, node: Context, name: str, family: str = ""
-    ) -> None:
+    def __init__(self, template: AgentProcess, node: Context, name: str, family: str = "") -> None:
         self.name = name
         self.family = family or name
         self.node = node
