@@ -6,6 +6,7 @@ Nothing here needs pytest but the suites, which are loaded when first used and r
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from civitas.testing.clock import ManualClock
@@ -13,26 +14,34 @@ from civitas.testing.model import ModelCall, ScriptedModel
 from civitas.testing.probe import Probe
 
 if TYPE_CHECKING:
+    from civitas.testing.adapter import AdapterSuite
+    from civitas.testing.adapter_model import SuiteModel, ToolCall
     from civitas.testing.state_store import StateStoreSuite
     from civitas.testing.transport import TransportSuite
 
 __all__ = [
+    "AdapterSuite",
     "ManualClock",
     "ModelCall",
     "Probe",
     "ScriptedModel",
     "StateStoreSuite",
+    "SuiteModel",
+    "ToolCall",
     "TransportSuite",
 ]
 
 
+_LATE = {
+    "AdapterSuite": "adapter",
+    "StateStoreSuite": "state_store",
+    "SuiteModel": "adapter_model",
+    "ToolCall": "adapter_model",
+    "TransportSuite": "transport",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "StateStoreSuite":
-        from civitas.testing.state_store import StateStoreSuite
-
-        return StateStoreSuite
-    if name == "TransportSuite":
-        from civitas.testing.transport import TransportSuite
-
-        return TransportSuite
+    if name in _LATE:
+        return getattr(import_module(f"civitas.testing.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,421 @@
+"""`AdapterSuite`: proves that an adapter keeps its promises."""
+
+# ruff: noqa: D102  (the name of a test is its sentence)
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from civitas.errors import AskTimeout, HandlerFailed, UnknownInterrupt
+from civitas.frameworks import FrameworkAgent, wrap
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.state import SQLiteStateStore
+from civitas.supervision import ConversationPool, Supervisor
+from civitas.testing.adapter_model import HANG, Overloaded, SuiteModel, ToolCall
+
+__all__ = ["AdapterSuite"]
+
+_AT_ONCE = 50
+
+
+class AdapterSuite:
+    """The tests that every adapter passes, against its real framework.
+
+    Subclass it in a test module, define five methods, and run pytest::
+
+        class TestMyAdapter(AdapterSuite):
+            def subject(self, model, *, calls=1, approval=False, tools=()):
+                return ...                      # the framework's object, or a function that builds it
+
+            def payload(self, text):
+                return {"input": text}
+
+            def text(self, payload):
+                return payload["output"]
+
+            def tool(self, name):
+                return agent_tool(name, description="helps")
+
+            def agent(self, name, subject, **keywords):
+                return MyAgent(name, graph=subject, **keywords)
+
+    The tests are async and run under pytest-asyncio, in either of its modes.
+
+    Attributes:
+        approves: What a human answers to go on.
+        blocking: The framework calls its models in threads, where a call cannot be ended from outside.
+    """
+
+    approves: ClassVar[Any] = True
+    blocking: ClassVar[bool] = False
+
+    pytestmark = pytest.mark.asyncio
+
+    # What the author of an adapter writes.
+
+    def subject(
+        self, model: SuiteModel, *, calls: int = 1, approval: bool = False, tools: Any = ()
+    ) -> Any:
+        """The framework's object, or a function without arguments that builds it.
+
+        Args:
+            model: Make a model of the framework from it: each call is `await model.answer(texts)`, or
+                `model.answer_blocking(texts)` in a thread. One that streams tells the text in pieces.
+            calls: It calls the model so often, in steps one after the other; the last text is its answer.
+            approval: It asks a human before it ends.
+            tools: Tools of the framework that the model may call; the model is called again with the result.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define subject(self, model, ...)")
+
+    def agent(self, name: str, subject: Any, **keywords: Any) -> FrameworkAgent:
+        """The agent for `subject`; by default what `civitas.wrap` makes of it."""
+        return cast(FrameworkAgent, wrap(subject, name=name, **keywords))
+
+    def payload(self, text: str) -> Any:
+        """What to send, to say `text`."""
+        raise NotImplementedError(f"{type(self).__name__} must define payload(self, text)")
+
+    def text(self, payload: Any) -> str:
+        """The answer in the payload of a reply."""
+        raise NotImplementedError(f"{type(self).__name__} must define text(self, payload)")
+
+    def tool(self, name: str) -> Any:
+        """The framework's tool that asks the agent `name`."""
+        raise NotImplementedError(f"{type(self).__name__} must define tool(self, name)")
+
+    # The suite.
+
+    @pytest.fixture(autouse=True)
+    def _nobody_phones_home(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Refuse every address that is not this machine's."""
+        outside: list[object] = []
+        connect = socket.socket.connect
+
+        def watched(sock: socket.socket, address: Any) -> None:
+            if isinstance(address, tuple) and not ipaddress.ip_address(address[0]).is_loopback:
+                outside.append(address)
+                raise ConnectionRefusedError(f"{address} is not this machine")
+            connect(sock, address)
+
+        monkeypatch.setattr(socket.socket, "connect", watched)
+        yield
+        if outside:
+            pytest.fail(f"the framework contacted {outside}")
+
+    @pytest.fixture
+    def models(self) -> Iterator[list[SuiteModel]]:
+        """The models of the test; those that hang are let go in the end."""
+        made: list[SuiteModel] = []
+        yield made
+        for each in made:
+            each.let_go.set()
+
+    @pytest.fixture
+    def model(self, models: list[SuiteModel]) -> Any:
+        """Makes a model that plays the given turns."""
+
+        def make(*turns: Any) -> SuiteModel:
+            models.append(SuiteModel(*turns))
+            return models[-1]
+
+        return make
+
+    @pytest.fixture
+    def run(self) -> Any:
+        """Makes a runtime with these agents."""
+
+        def make(*agents: AgentProcess | ConversationPool, **keywords: Any) -> Runtime:
+            root = Supervisor("root", children=list(agents), backoff="NONE")
+            return Runtime(root, **keywords)
+
+        return make
+
+    @contextlib.asynccontextmanager
+    async def _kept(self, folder: Path, run: Any, agent: AgentProcess) -> AsyncIterator[Runtime]:
+        store = SQLiteStateStore(folder / "civitas.db")
+        try:
+            async with run(agent, state_store=store) as runtime:
+                yield runtime
+        finally:
+            await store.close()
+
+    def _restarts(self, runtime: Runtime) -> int:
+        return cast(int, runtime.tree()["children"][0]["restarts"])
+
+    async def _chunks(self, runtime: Runtime, text: str) -> list[Message]:
+        async with contextlib.aclosing(runtime.stream("a", self.payload(text))) as stream:
+            return [each async for each in stream]
+
+    # Runs.
+
+    async def test_the_answer_of_the_model_is_in_the_reply(self, run: Any, model: Any) -> None:
+        agent = self.agent("a", self.subject(model("forty-two")))
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("how many?"))
+        assert (reply.type, reply.sender) == ("reply", "a")
+        assert self.text(reply.payload) == "forty-two"
+
+    async def test_wrap_makes_the_same_kind_of_agent(self, model: Any) -> None:
+        subject = self.subject(model("x"))
+        assert type(wrap(subject, name="a")) is type(self.agent("a", subject))
+
+    async def test_the_given_object_is_never_changed(self, run: Any, model: Any) -> None:
+        subject = self.subject(model("x"))
+        before = {key: (id(value), repr(value)) for key, value in vars(subject).items()}
+        async with run(self.agent("a", subject)) as runtime:
+            await runtime.ask("a", self.payload("hi"), conversation="c")
+            await self._chunks(runtime, "hi")
+        assert {key: (id(value), repr(value)) for key, value in vars(subject).items()} == before
+
+    # Conversations.
+
+    async def test_a_conversation_is_remembered(self, run: Any, model: Any) -> None:
+        llm = model("first answer", "second answer")
+        async with run(self.agent("a", self.subject(llm))) as runtime:
+            await runtime.ask("a", self.payload("first question"), conversation="c")
+            await runtime.ask("a", self.payload("second question"), conversation="c")
+        assert "first answer" in " ".join(llm.seen[-1])
+
+    async def test_another_conversation_knows_nothing_of_it(self, run: Any, model: Any) -> None:
+        llm = model("first answer", "second answer")
+        async with run(self.agent("a", self.subject(llm))) as runtime:
+            await runtime.ask("a", self.payload("first question"), conversation="c")
+            await runtime.ask("a", self.payload("second question"), conversation="d")
+            await runtime.ask("a", self.payload("third question"))
+        assert "first" not in " ".join([*llm.seen[-1], *llm.seen[-2]])
+
+    async def test_without_a_conversation_there_is_no_memory(self, run: Any, model: Any) -> None:
+        llm = model("first answer", "second answer")
+        async with run(self.agent("a", self.subject(llm))) as runtime:
+            await runtime.ask("a", self.payload("first question"))
+            await runtime.ask("a", self.payload("second question"))
+        assert "first" not in " ".join(llm.seen[-1])
+
+    async def test_a_conversation_survives_the_end_of_its_process(
+        self, run: Any, model: Any, tmp_path: Path
+    ) -> None:
+        llm = model("first answer", "second answer")
+        for text in ("first question", "second question"):
+            async with self._kept(tmp_path, run, self.agent("a", self.subject(llm))) as runtime:
+                await runtime.ask("a", self.payload(text), conversation="c")
+        assert "first answer" in " ".join(llm.seen[-1])
+
+    async def test_many_conversations_run_at_once_and_are_not_mixed_up(
+        self, run: Any, model: Any
+    ) -> None:
+        def greet(texts: list[str]) -> str:
+            names = [word for text in texts for word in text.split() if word.startswith("user-")]
+            return f"hello {names[-1]}"
+
+        pool = wrap(self.subject(model(greet)), name="a", per_conversation=True)
+        names = [f"user-{n}" for n in range(_AT_ONCE)]
+        async with run(pool) as runtime:
+            replies = await asyncio.gather(
+                *(runtime.ask("a", self.payload(f"I am {n}"), conversation=n) for n in names)
+            )
+        assert [self.text(each.payload) for each in replies] == [f"hello {n}" for n in names]
+
+    # Streams.
+
+    async def test_a_stream_tells_steps_and_tokens_and_the_reply_last(
+        self, run: Any, model: Any
+    ) -> None:
+        async with run(self.agent("a", self.subject(model("one two three")))) as runtime:
+            chunks = await self._chunks(runtime, "count")
+        kinds = [each.type for each in chunks]
+        assert kinds[0] == "step"
+        assert isinstance(chunks[0].payload["name"], str)
+        assert kinds[-1] == "reply"
+        assert self.text(chunks[-1].payload) == "one two three"
+        tokens = [each.payload["text"] for each in chunks if each.type == "token"]
+        assert "".join(tokens) == "one two three"
+        assert all(tokens)
+        assert set(kinds) <= {"step", "token", "tool", "reply"}
+
+    async def test_a_reader_that_leaves_ends_the_run(self, run: Any, model: Any) -> None:
+        llm = model(HANG, "after")
+        async with run(self.agent("a", self.subject(llm))) as runtime:
+            async with contextlib.aclosing(runtime.stream("a", self.payload("x"))) as stream:
+                await anext(stream)
+                await asyncio.to_thread(llm.began.wait, 10)
+            reply = await runtime.ask("a", self.payload("y"), timeout=10)
+        assert self.text(reply.payload) == "after"
+
+    # Humans.
+
+    async def test_a_human_is_asked_and_the_answer_goes_on_with_the_run(
+        self, run: Any, model: Any
+    ) -> None:
+        agent = self.agent("a", self.subject(self._asking(model), approval=True))
+        async with run(agent) as runtime:
+            asked = await runtime.ask("a", self.payload("do it"))
+            (question,) = asked.payload["interrupts"]
+            assert (asked.type, set(question)) == ("interrupt", {"id", "value"})
+            assert asked.conversation
+            answer = {"value": self.approves}
+            reply = await runtime.ask("a", answer, "resume", conversation=asked.conversation)
+            assert reply.type == "reply"
+            assert self.text(reply.payload)
+
+    async def test_the_answer_may_come_after_a_restart_by_the_questions_id(
+        self, run: Any, model: Any, tmp_path: Path
+    ) -> None:
+        llm = self._asking(model)
+        agent = self.agent("a", self.subject(llm, approval=True))
+        async with self._kept(tmp_path, run, agent) as runtime:
+            asked = await runtime.ask("a", self.payload("do it"), conversation="c")
+        answer = {"id": asked.payload["interrupts"][0]["id"], "value": self.approves}
+        agent = self.agent("a", self.subject(llm, approval=True))
+        async with self._kept(tmp_path, run, agent) as runtime:
+            reply = await runtime.ask("a", answer, "resume", conversation="c")
+        assert reply.type == "reply"
+
+    async def test_an_answer_that_nobody_waits_for_is_an_error_and_the_agent_lives(
+        self, run: Any, model: Any
+    ) -> None:
+        agent = self.agent("a", self.subject(self._asking(model), approval=True))
+        async with run(agent) as runtime:
+            answer = {"value": self.approves}
+            with pytest.raises(UnknownInterrupt):
+                await runtime.ask("a", answer, "resume", conversation="c")
+            await runtime.ask("a", self.payload("do it"), conversation="c")
+            with pytest.raises(UnknownInterrupt):
+                await runtime.ask("a", {**answer, "id": "nobody"}, "resume", conversation="c")
+            await runtime.ask("a", answer, "resume", conversation="c")
+            with pytest.raises(UnknownInterrupt):
+                await runtime.ask("a", answer, "resume", conversation="c")
+            assert self._restarts(runtime) == 0
+
+    def _asking(self, model: Any) -> SuiteModel:
+        return cast(SuiteModel, model("draft", "done"))
+
+    # Failures.
+
+    async def test_a_failure_crashes_the_agent_and_the_asker_reads_its_name(
+        self, run: Any, model: Any
+    ) -> None:
+        agent = self.agent("a", self.subject(model(RuntimeError("broken"), "mended")))
+        async with run(agent) as runtime:
+            with pytest.raises(HandlerFailed) as failed:
+                await runtime.ask("a", self.payload("x"))
+            assert failed.value.error_type == "RuntimeError"
+            reply = await runtime.ask("a", self.payload("x"))
+            assert self.text(reply.payload) == "mended"
+            assert self._restarts(runtime) == 1
+
+    async def test_a_durable_run_goes_on_after_a_failure_and_repeats_no_finished_call(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model("first", RuntimeError("broken"), "second")
+        agent = self.agent("a", self.subject(llm, calls=2), durable=True)
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("x"))
+            assert self._restarts(runtime) == 1
+        assert self.text(reply.payload) == "second"
+        assert len(llm.seen) == 3
+
+    async def test_the_stream_of_a_durable_run_repeats_no_chunk(self, run: Any, model: Any) -> None:
+        llm = model("first", RuntimeError("broken"), "second")
+        agent = self.agent("a", self.subject(llm, calls=2), durable=True)
+        async with run(agent) as runtime:
+            chunks = await self._chunks(runtime, "x")
+        told = "".join(each.payload["text"] for each in chunks if each.type == "token")
+        assert (told.count("first"), told.count("second")) == (1, 1)
+        assert chunks[-1].type == "reply"
+
+    async def test_a_provider_that_asks_to_wait_is_told_to_the_asker_and_the_agent_lives(
+        self, run: Any, model: Any
+    ) -> None:
+        async with run(self.agent("a", self.subject(model(Overloaded("later"))))) as runtime:
+            with pytest.raises(HandlerFailed) as failed:
+                await runtime.ask("a", self.payload("x"))
+            assert failed.value.error_type == "Overloaded"
+            assert self._restarts(runtime) == 0
+
+    async def test_a_provider_that_asks_to_wait_is_asked_again_in_a_durable_run(
+        self, run: Any, model: Any
+    ) -> None:
+        agent = self.agent("a", self.subject(model(Overloaded("later"), "now")), durable=True)
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("x"))
+            assert self.text(reply.payload) == "now"
+            assert self._restarts(runtime) == 0
+
+    async def test_transient_names_other_failures_to_try_again(self, run: Any, model: Any) -> None:
+        subject = self.subject(model(OSError("flaky"), "now"))
+        agent = self.agent("a", subject, transient=lambda error: isinstance(error, OSError))
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("x"))
+            assert self.text(reply.payload) == "now"
+            assert self._restarts(runtime) == 0
+
+    # Time.
+
+    async def test_a_run_whose_asker_is_gone_ends_and_the_next_message_is_handled(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model(HANG, "after")
+        async with run(self.agent("a", self.subject(llm))) as runtime:
+            asking = asyncio.create_task(runtime.ask("a", self.payload("x"), timeout=0.3))
+            await asyncio.to_thread(llm.began.wait, 10)
+            with pytest.raises(AskTimeout):
+                await asking
+            began = time.monotonic()
+            reply = await runtime.ask("a", self.payload("y"), timeout=10)
+        assert self.text(reply.payload) == "after"
+        if not self.blocking:
+            assert llm.cancelled.wait(10)
+        assert time.monotonic() - began < 10
+
+    # Other agents.
+
+    async def test_the_model_calls_another_agent_as_a_tool(self, run: Any, model: Any) -> None:
+        llm = model(ToolCall("helper", {"input": "what?"}), "it said so")
+        agent = self.agent("a", self.subject(llm, tools=[self.tool("helper")]))
+        async with run(agent, _Helper("helper")) as runtime:
+            reply = await runtime.ask("a", self.payload("ask the helper"))
+        assert self.text(reply.payload) == "it said so"
+        assert "helped with what?" in " ".join(llm.seen[-1])
+
+    async def test_a_stream_tells_the_call_of_a_tool_and_its_result(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model(ToolCall("helper", {"input": "what?"}), "it said so")
+        agent = self.agent("a", self.subject(llm, tools=[self.tool("helper")]))
+        async with run(agent, _Helper("helper")) as runtime:
+            chunks = await self._chunks(runtime, "ask the helper")
+        told = [each.payload for each in chunks if each.type == "tool"]
+        begun = {"name": "helper", "arguments": {"input": "what?"}}
+        assert told[0] == begun
+        assert {key: told[1][key] for key in begun} == begun
+        assert "helped with what?" in str(told[1]["result"])
+
+    async def test_a_called_agent_that_fails_is_a_text_for_the_model(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model(ToolCall("helper", {"input": "fail"}), "it failed")
+        agent = self.agent("a", self.subject(llm, tools=[self.tool("helper")]))
+        async with run(agent, _Helper("helper")) as runtime:
+            reply = await runtime.ask("a", self.payload("ask the helper"))
+            assert self._restarts(runtime) == 0
+        assert self.text(reply.payload) == "it failed"
+        assert "KeyError" in " ".join(llm.seen[-1])
+
+
+class _Helper(AgentProcess):
+    async def handle(self, message: Message) -> Message:
+        text = message.payload["input"]
+        if text == "fail":
+            raise KeyError("broken")
+        return self.reply(f"helped with {text}")
