@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from civitas.frameworks import AgentKeywords, idempotency_key
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
-from civitas.supervision import Supervisor
+from civitas.supervision import ConversationPool, Supervisor
 from tests.core.frameworks.machine import Machine, MachineAgent, Overloaded, Refused
 from tests.core.frameworks.support import restarts, running
 
@@ -137,6 +138,20 @@ async def test_a_run_that_fails_leaves_no_trace_in_its_conversation():
         with pytest.raises(HandlerFailed):
             await runtime.ask("m", ["a", "fail"], conversation="1")
         assert (await runtime.ask("m", ["b"], conversation="1")).payload["before"] == []
+
+
+async def test_the_processes_of_a_pool_share_what_is_kept_of_a_conversation_over_a_restart():
+    store = InMemoryStateStore()
+
+    def system() -> Runtime:
+        pool = ConversationPool("m", MachineAgent("m", machine=Machine()))
+        return Runtime(Supervisor("root", [pool]), state_store=store)
+
+    async with system() as runtime:
+        await runtime.ask("m", ["a"], conversation="1")
+    async with system() as runtime:
+        assert (await runtime.ask("m", ["b"], conversation="1")).payload["before"] == ["A"]
+    assert await store.keys("civitas:conversation:") == ["civitas:conversation:m/1"]
 
 
 # Interrupts.
@@ -335,3 +350,24 @@ async def test_a_run_that_can_stops_at_its_next_step_when_its_agent_is_stopped()
         with pytest.raises(AgentTerminated):
             await asking
     assert machine.did == ["hang"]
+
+
+class Blocking(MachineAgent):
+    """Its framework blocks a thread."""
+
+    let_go = threading.Event()
+
+    async def _do(self, order: str) -> str:
+        self.subject.began.set()
+        await asyncio.to_thread(self.let_go.wait, 10)
+        return order
+
+
+async def test_a_cancelled_run_says_that_its_blocking_calls_go_on(caplog):
+    machine = Machine()
+    async with running(Blocking("m", machine=machine)) as runtime:
+        with pytest.raises(AskTimeout):
+            await runtime.ask("m", ["block"], timeout=0.1)
+        while "blocking calls of it go on in threads (1)" not in caplog.text:
+            await asyncio.sleep(0)
+        Blocking.let_go.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 __all__ = ["FrameworkAgent"]
+
+logger = logging.getLogger("civitas")
 
 # Seconds before a run is tried again after a transient failure that names none: 0.5, 1, 2, ..., with jitter.
 _FIRST_WAIT = 0.5
@@ -155,12 +158,20 @@ class FrameworkAgent(AgentProcess):
         self._refused = PayloadError(path, problem)
         raise self._refused
 
+    def passing_key(self, name: str) -> str:
+        """A key in the StateStore for what is dropped when the message being handled is finished, as its steps are.
+
+        Args:
+            name: The same each time the message is delivered.
+        """
+        return self._civitas_running().passing_key(name)
+
     def memory_key(self, conversation: str) -> str:
         """The key in the StateStore for what is kept of `conversation`.
 
         The same for all processes behind one name, such as those of a `ConversationPool`.
         """
-        return key_of(getattr(self, "_civitas_family", self.name), conversation)
+        return key_of(self._civitas_family, conversation)
 
     # The agent.
 
@@ -176,7 +187,9 @@ class FrameworkAgent(AgentProcess):
             # It ended well, and only its end was not heard of.
             return self._reply(run, *record.outcome)
         if message.type == "resume":
-            run.answers = await self._answers(run, record)
+            # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
+            # gone on already, and its questions be closed.
+            run.answers = await run.once("civitas:resume", self._answers, run, record)
         with self._run_span(message) as span:
             result = await self._run(run, span)
             interrupted = isinstance(result, Interrupted)
@@ -250,8 +263,23 @@ class FrameworkAgent(AgentProcess):
                 return await self.run_framework(run)
             finally:
                 spans.close()
+        except asyncio.CancelledError:
+            self._tell_of_threads(run.message)
+            raise
         finally:
             current_run.reset(token)
+
+    def _tell_of_threads(self, message: Message) -> None:
+        """A call that blocks a thread cannot be ended from outside."""
+        count = self._civitas_running().node.blocking_calls(message.id)
+        if count:
+            logger.warning(
+                "agent %r: its run was cancelled, but blocking calls of it go on in threads (%d); nothing comes of what "
+                "they return. Where they must end, too, give the agent an OS process of its own (process:), "
+                "which can be killed",
+                self.name,
+                count,
+            )
 
     async def _keep(self, run: Run, outcome: tuple[str, Any], saved: Any) -> None:
         """Keep what the next run of the conversation needs, all of it in one write."""

@@ -99,6 +99,10 @@ class Node(Router):
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
         self._agent_threads.detach()
 
+    def blocking_calls(self, message_id: str) -> int:
+        """How many calls that block a thread go on for a message."""
+        return self._agent_threads.busy[message_id]
+
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from civitas.process import current_agent
+from civitas.process import current_agent, current_message
 
 __all__ = ["AgentThreads"]
 
@@ -26,6 +28,9 @@ class AgentThreads(ThreadPoolExecutor):
 
     def __init__(self, size: int, name: str) -> None:
         super().__init__(size, name)
+        self.busy: Counter[str] = Counter()
+        """How many calls go on for each message, by its id."""
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._others: ThreadPoolExecutor | None = None
 
@@ -47,8 +52,22 @@ class AgentThreads(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run `fn` in a thread of the agents, or in one of the others."""
         if current_agent.get(None) is not None:
-            return super().submit(fn, *args, **kwargs)
+            message = current_message.get(None)
+            if message is None:
+                return super().submit(fn, *args, **kwargs)
+            return super().submit(self._counted, message.id, fn, *args, **kwargs)
         return self._other_threads().submit(fn, *args, **kwargs)
+
+    def _counted(self, id: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            self.busy[id] += 1
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            with self._lock:
+                self.busy[id] -= 1
+                if not self.busy[id]:
+                    del self.busy[id]
 
     def _other_threads(self) -> ThreadPoolExecutor:
         if self._others is None:

@@ -41,6 +41,9 @@ class Context(Protocol):
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
 
+    def blocking_calls(self, message_id: str) -> int:
+        """How many calls that block a thread go on for a message."""
+
     def take_in_hand(self, agent: str, message: Message) -> None:
         """An agent begins to handle a message of another node."""
 

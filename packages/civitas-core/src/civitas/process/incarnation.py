@@ -134,13 +134,20 @@ class Incarnation:
 
     # For the agent.
 
+    def passing_key(self, name: str) -> str:
+        """A key of the StateStore that is dropped with the steps of the message being handled."""
+        return self._steps().passing_key(name)
+
     async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
+        return await self._steps().run(key, lambda: self._call(function, *args))
+
+    def _steps(self) -> Steps:
         if self.steps is None:
             message = current_message.get()
-            assert message is not None  # `AgentProcess.step` looked
+            assert message is not None  # who calls this handles one
             self.steps = Steps(self.node.store, self.name, message)
-        return await self.steps.run(key, lambda: self._call(function, *args))
+        return self.steps
 
     # The run.
 

@@ -50,6 +50,12 @@ class Steps:
             await self._store.set(where, recorded)
         return recorded["result"]
 
+    def passing_key(self, name: str) -> str:
+        """A key for what is dropped with the steps, and is no step."""
+        where = f"{self._prefix}:{name}"
+        self._keys.add(where)
+        return where
+
     async def _may_be_recorded(self, where: str) -> bool:
         """Whether to look: one list for the message costs less than a look for each of its steps."""
         if not self._asked:
