@@ -1,21 +1,24 @@
 """Compiled LangGraph graphs as supervised Civitas agents.
 
-LangGraph is imported when `LangGraphAgent` is first used, not when this package is imported.
+LangGraph is imported when something here is first used, not when this package is imported.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from civitas_langgraph._saver import StateStoreSaver
+    from civitas_langgraph._tools import agent_tool
     from civitas_langgraph.agent import LangGraphAgent
 
-__all__ = ["LangGraphAgent"]
+__all__ = ["LangGraphAgent", "StateStoreSaver", "agent_tool"]
+
+_MODULES = {"LangGraphAgent": "agent", "StateStoreSaver": "_saver", "agent_tool": "_tools"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "LangGraphAgent":
-        from civitas_langgraph.agent import LangGraphAgent
-
-        return LangGraphAgent
+    if name in _MODULES:
+        return getattr(import_module(f"civitas_langgraph.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

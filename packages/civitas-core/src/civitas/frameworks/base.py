@@ -274,8 +274,8 @@ class FrameworkAgent(AgentProcess):
         count = self._civitas_running().node.blocking_calls(message.id)
         if count:
             logger.warning(
-                "agent %r: its run was cancelled, but blocking calls of it go on in threads (%d); nothing comes of what "
-                "they return. Where they must end, too, give the agent an OS process of its own (process:), "
+                "agent %r: its run was cancelled, but blocking calls of it go on in threads (%d); nothing comes of "
+                "what they return. Where they must end, too, give the agent an OS process of its own (process:), "
                 "which can be killed",
                 self.name,
                 count,

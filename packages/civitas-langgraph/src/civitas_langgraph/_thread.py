@@ -1,0 +1,81 @@
+"""`RunThread`: where the checkpoints of one run are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from civitas.state import StateStore
+
+__all__ = ["RunThread"]
+
+
+class RunThread:
+    """The one thread of a run, in memory in front of the StateStore; a state store to its saver.
+
+    A durable run is kept at each step. Any other is kept when it has ended well, so one that fails leaves no trace;
+    until then it holds the graph's own objects, and one that need not be kept may hold what cannot be stored.
+
+    Args:
+        store: The runtime's.
+        key: Where it is kept; None for a thread that begins now and need not be kept.
+        dump: Makes of the thread what can be stored.
+        durable: Keep it at each step.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        key: str | None,
+        dump: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        *,
+        durable: bool,
+    ) -> None:
+        self._dump = dump
+        self._store = store
+        self._key = key
+        self._durable = durable
+        self._loaded = key is None
+        self._thread: Mapping[str, Any] | None = None
+
+    async def get(self, key: str) -> Any:
+        """The thread. There is one, whatever its key."""
+        if not self._loaded and self._key is not None:
+            found = await self._store.get(self._key)
+            if not self._loaded:
+                self._thread, self._loaded = found, True
+        return self._thread
+
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
+        """Keep the thread, for good where the run is durable."""
+        self._thread, self._loaded = value, True
+        if self._durable and self._key is not None:
+            await self._store.set(self._key, value)
+
+    async def delete(self, key: str) -> None:
+        """Forget the thread."""
+        await self.set(key, {})
+
+    async def keep(self, key: str | None = None) -> None:
+        """The run has ended well, or waits for a human: keep its thread.
+
+        Args:
+            key: Where; where it was by default. Nothing is kept where there is none.
+        """
+        key = key or self._key
+        if (
+            key is not None
+            and self._thread is not None
+            and not (self._durable and key == self._key)
+        ):
+            await self._store.set(key, self._dump(self._thread))
+
+    async def finish(self) -> None:
+        """The run is over: keep its thread without what its subgraphs had on the way."""
+        thread = self._thread or {}
+        # The namespace of a subgraph that remembers nothing ends with the id of the task it ran in.
+        left = {ns: kept for ns, kept in thread.items() if ":" not in ns}
+        if len(left) < len(thread):
+            await self.set("", left)
+        await self.keep()
