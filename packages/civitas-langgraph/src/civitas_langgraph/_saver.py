@@ -116,7 +116,8 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         """The checkpoints of a thread, or of all, newest first."""
         about: Mapping[str, Any] = config["configurable"] if config is not None else {}
         threads = [str(about["thread_id"])] if "thread_id" in about else await self._threads()
-        wanted, end = about.get("checkpoint_id"), before and get_checkpoint_id(before)
+        wanted = about.get("checkpoint_id")
+        end = get_checkpoint_id(before) if before is not None else None
         for thread_id in threads:
             for ns, kept in (await self._load(thread_id)).items():
                 if ns != about.get("checkpoint_ns", ns):

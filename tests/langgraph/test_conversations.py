@@ -1,0 +1,144 @@
+"""Threads under a conversation, beyond what the suite shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+
+from civitas import wrap
+from civitas.errors import ConfigurationError, HandlerFailed, StartFailed
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import ConversationPool, Supervisor
+from civitas_langgraph import LangGraphAgent
+from tests.core.frameworks.support import running
+
+
+def more(before: list[Any] | None, new: list[Any]) -> list[Any]:
+    return [*(before or []), *new]
+
+
+class Said(TypedDict):
+    said: Annotated[list[Any], more]
+
+
+def graph_of(*nodes: Any, **compiled: Any) -> Any:
+    builder = StateGraph(Said)
+    before: str = START
+    for node in nodes:
+        builder.add_node(node.__name__, node)
+        builder.add_edge(before, node.__name__)
+        before = node.__name__
+    builder.add_edge(before, END)
+    return builder.compile(**compiled)
+
+
+async def fine(state: Said) -> Any:
+    if state["said"][-1] == "fail":
+        raise KeyError("fail")
+    return {"said": ["fine"]}
+
+
+async def after(state: Said) -> Any:
+    if state["said"][-2] == "fail later":
+        raise KeyError("fail later")
+    return {"said": ["after"]}
+
+
+async def test_a_run_that_fails_leaves_no_trace_in_its_thread():
+    async with running(LangGraphAgent("g", graph=graph_of(fine, after))) as runtime:
+        await runtime.ask("g", {"said": ["one"]}, conversation="c")
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("g", {"said": ["fail later"]}, conversation="c")
+        reply = await runtime.ask("g", {"said": ["two"]}, conversation="c")
+    assert reply.payload["said"] == ["one", "fine", "after", "two", "fine", "after"]
+
+
+async def test_the_users_own_checkpointer_is_used_with_the_conversation_as_thread():
+    saver, store = InMemorySaver(), InMemoryStateStore()
+    agent = LangGraphAgent("g", graph=graph_of(fine, checkpointer=saver))
+    async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+        await runtime.ask("g", {"said": ["one"]}, conversation="c")
+        reply = await runtime.ask("g", {"said": ["two"]}, conversation="c")
+    assert reply.payload["said"] == ["one", "fine", "two", "fine"]
+    assert [each.config["configurable"]["thread_id"] for each in saver.list(None)] == ["c"] * 6
+    assert await store.keys("") == []
+
+
+async def test_what_is_kept_of_a_conversation_does_not_grow_with_its_runs():
+    store = InMemoryStateStore()
+
+    async def replaced(state: dict[str, Any]) -> Any:
+        return {"n": state.get("n", 0) + 1}
+
+    builder = StateGraph(dict)  # type: ignore[type-var]
+    builder.add_node("replaced", replaced)
+    builder.add_edge(START, "replaced")
+    agent = LangGraphAgent("g", graph=builder.compile())
+    sizes = []
+    async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+        for _ in range(5):
+            await runtime.ask("g", {"x": 1}, conversation="c")
+            sizes.append(len(repr(await store.get("civitas:conversation:g/c"))))
+    assert max(sizes) - min(sizes) < 50
+    assert await store.keys("") == ["civitas:conversation:g/c"]
+
+
+async def test_a_graph_compiled_without_checkpoints_on_purpose_has_no_memory():
+    graph = graph_of(fine, checkpointer=False)
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        await runtime.ask("g", {"said": ["one"]}, conversation="c")
+        reply = await runtime.ask("g", {"said": ["two"]}, conversation="c")
+    assert reply.payload["said"] == ["two", "fine"]
+
+
+async def test_a_graph_compiled_without_checkpoints_cannot_be_durable():
+    agent = LangGraphAgent("g", graph=graph_of(fine, checkpointer=False), durable=True)
+    with pytest.raises(StartFailed, match="compiled with checkpointer=False") as failed:
+        async with running(agent):
+            pass
+    assert isinstance(failed.value.cause, ConfigurationError)
+
+
+async def test_200_conversations_run_at_once():
+    arrived, everybody = [0], asyncio.Event()
+
+    async def meet(state: Said) -> Any:
+        arrived[0] += 1
+        if arrived[0] == 200:
+            everybody.set()
+        await everybody.wait()
+        return {"said": ["met"]}
+
+    pool = wrap(graph_of(meet), name="g", per_conversation=True)
+    assert isinstance(pool, ConversationPool)
+    children: list[AgentProcess | ConversationPool] = [pool]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        replies = await asyncio.gather(
+            *(runtime.ask("g", {"said": [n]}, conversation=f"{n}") for n in range(200))
+        )
+    assert [each.payload["said"] for each in replies] == [[n, "met"] for n in range(200)]
+
+
+async def test_two_messages_of_one_conversation_never_run_at_once():
+    at_once, most = [0], [0]
+
+    async def busy(state: Said) -> Any:
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        await asyncio.sleep(0)
+        at_once[0] -= 1
+        return {"said": []}
+
+    pool = wrap(graph_of(busy), name="g", per_conversation=True)
+    async with Runtime(Supervisor("root", [pool])) as runtime:
+        replies = await asyncio.gather(
+            *(runtime.ask("g", {"said": [n]}, conversation="c") for n in range(20))
+        )
+    assert most == [1]
+    assert replies[-1].payload["said"] == list(range(20))

@@ -1,0 +1,131 @@
+"""Durable runs: nodes that finished are not run again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
+
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Supervisor
+from civitas_langgraph import LangGraphAgent
+from tests.core.frameworks.support import restarts, running
+
+
+class Box(TypedDict):
+    got: Annotated[list[Any], lambda a, b: [*(a or []), *b]]
+
+
+class Nodes:
+    """Nodes that write down when they run, and fail as often as was said."""
+
+    def __init__(self, **fails: int) -> None:
+        self.ran: list[str] = []
+        self.fails = fails
+
+    def node(self, name: str) -> Any:
+        async def run(state: Box) -> Any:
+            self.ran.append(name)
+            if self.fails.get(name, 0) > 0:
+                self.fails[name] -= 1
+                raise KeyError(name)
+            return {"got": [name]}
+
+        return run
+
+    def line(self, *names: str, **compiled: Any) -> Any:
+        builder = StateGraph(Box)
+        before: str = START
+        for name in names:
+            builder.add_node(name, self.node(name))
+            builder.add_edge(before, name)
+            before = name
+        builder.add_edge(before, END)
+        return builder.compile(**compiled)
+
+    def fan(self, *names: str) -> Any:
+        builder = StateGraph(Box)
+        for name in names:
+            builder.add_node(name, self.node(name))
+            builder.add_edge(START, name)
+            builder.add_edge(name, END)
+        return builder.compile()
+
+    def nested(self, *names: str) -> Any:
+        outer = StateGraph(Box)
+        outer.add_node("inner", self.line(*names))
+        outer.add_edge(START, "inner")
+        return outer.compile()
+
+
+@pytest.mark.parametrize("conversation", [None, "c"])
+@pytest.mark.parametrize("checkpointer", [None, InMemorySaver()])
+async def test_nodes_that_finished_are_not_run_again(conversation, checkpointer):
+    nodes = Nodes(b=2)
+    graph = nodes.line("a", "b", "c", checkpointer=checkpointer)
+    async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+        reply = await runtime.ask("g", {"got": []}, conversation=conversation)
+        assert restarts(runtime) == 2
+    assert reply.payload["got"] == ["a", "b", "c"]
+    assert nodes.ran == ["a", "b", "b", "b", "c"]
+
+
+async def test_a_node_that_finished_beside_one_that_failed_is_not_run_again():
+    nodes = Nodes(b=1)
+    async with running(LangGraphAgent("g", graph=nodes.fan("a", "b"), durable=True)) as runtime:
+        reply = await runtime.ask("g", {"got": []})
+    assert sorted(reply.payload["got"]) == ["a", "b"]
+    assert nodes.ran.count("a") == 1
+
+
+async def test_nodes_of_a_subgraph_that_finished_are_not_run_again():
+    nodes = Nodes(b=1)
+    async with running(LangGraphAgent("g", graph=nodes.nested("a", "b"), durable=True)) as runtime:
+        reply = await runtime.ask("g", {"got": []})
+    assert (reply.payload["got"], nodes.ran) == (["a", "b"], ["a", "b", "b"])
+
+
+async def test_the_next_message_of_the_conversation_begins_a_run_of_its_own():
+    nodes = Nodes(b=1)
+    async with running(LangGraphAgent("g", graph=nodes.line("a", "b"), durable=True)) as runtime:
+        await runtime.ask("g", {"got": []}, conversation="c")
+        reply = await runtime.ask("g", {"got": ["new"]}, conversation="c")
+    assert reply.payload["got"] == ["a", "b", "new", "a", "b"]
+
+
+async def test_an_answer_that_was_given_is_not_asked_for_again():
+    nodes = Nodes(after=1)
+
+    def ask(state: Box) -> Any:
+        return {"got": [interrupt("sure?")]}
+
+    builder = StateGraph(Box)
+    builder.add_node("ask", ask)
+    builder.add_node("before", nodes.node("before"))
+    builder.add_node("after", nodes.node("after"))
+    builder.add_edge(START, "before")
+    builder.add_edge("before", "ask")
+    builder.add_edge("ask", "after")
+    agent = LangGraphAgent("g", graph=builder.compile(), durable=True)
+    async with running(agent) as runtime:
+        asked = await runtime.ask("g", {"got": []})
+        reply = await runtime.ask("g", {"value": "y"}, "resume", conversation=asked.conversation)
+        assert restarts(runtime) == 1
+    assert reply.payload["got"] == ["before", "y", "after"]
+    assert nodes.ran == ["before", "after", "after"]
+
+
+async def test_a_finished_run_leaves_nothing_behind_but_its_conversation():
+    store, nodes = InMemoryStateStore(), Nodes(b=1)
+    agent = LangGraphAgent("g", graph=nodes.nested("a", "b"), durable=True)
+    async with Runtime(Supervisor("root", [agent], backoff="NONE"), state_store=store) as runtime:
+        await runtime.ask("g", {"got": []})
+        await runtime.ask("g", {"got": []}, conversation="c")
+    assert await store.keys("") == ["civitas:conversation:g/c"]
+    kept = await store.get("civitas:conversation:g/c")
+    assert kept is not None
+    assert list(kept) == [""]
