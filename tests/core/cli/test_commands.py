@@ -181,7 +181,7 @@ def test_validate_without_imports_looks_at_the_file_alone(
     assert result.code == 0
     assert result.out == (
         "topology.yaml: valid, 2 agents, 1 conversation pool, 1 dynamic supervisor, "
-        "2 processes, 2 supervisors\n"
+        "3 processes, 2 supervisors\n"
     )
 
 
@@ -209,9 +209,9 @@ def test_validate_finds_a_name_that_leads_nowhere(
 def test_validate_says_what_this_version_cannot_run(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
-    result = civitas("topology", "validate", write(TOPOLOGY))
+    result = civitas("topology", "validate", write(TOPOLOGY.replace("zmq", "nats")))
     assert result.code == 1
-    assert "topology.yaml:17: 'replicas' is not in this version yet" in result.err
+    assert "topology.yaml:2: the transport 'nats' is not in this version yet" in result.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["topology", "validate"], ["topology", "show"]])

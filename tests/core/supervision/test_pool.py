@@ -68,7 +68,10 @@ async def test_a_process_of_a_pool_knows_the_name_that_all_of_them_stand_behind(
         async def handle(self, message: Message) -> Message:
             return self.reply([self.name, self.at_the_start, self._civitas_family])
 
-    children = [ConversationPool("support", Asked("template")), Asked("alone")]
+    children: list[ChildSpec] = [
+        ConversationPool("support", Asked("template")),
+        Asked("alone"),
+    ]
     async with Runtime(Supervisor("root", children)) as runtime:
         of_the_pool = await runtime.ask("support", {}, conversation="ann")
         assert of_the_pool.payload == ["support/ann", "support", "support"]

@@ -276,7 +276,6 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
         ("type: team.crew.Nameless", "its first argument is the name"),
         ("wrap: 'team.crew:thing', temprature: 1", "did you mean 'temperature'?"),
         ("wrap: 'team.crew:thing', process: w, durable: true", "a state store that outlives the"),
-        ("type: team.crew.Planner, process: w, replicas: 2", "'replicas' is not in this version"),
     ],
 )
 def test_what_leads_nowhere_is_named_with_its_line(make: Make, agent: str, words: str) -> None:

@@ -222,6 +222,33 @@ def agents(*lines: str) -> str:
         (agents("name: a, type: m.A, b: 1, args: {b: 2}"), 3, "'b' is given twice"),
         (agents("name: a, type: m.A, replicas: 2"), 3, "needs 'process'"),
         (agents("name: a, type: m.A, process: w, replicas: 0"), 3, "a whole number >= 1"),
+        (
+            agents("name: a, wrap: 'm:a', process: w, replicas: 2, per_conversation: true"),
+            3,
+            "one process for each conversation",
+        ),
+        (
+            agents("name: a, type: m.A, process: w, replicas: 2", "name: a-2, type: m.B"),
+            4,
+            "the name 'a-2' is taken by the replicas of 'a' in line 3",
+        ),
+        (
+            agents("name: a-2, type: m.B", "name: a, type: m.A, process: w, replicas: 2"),
+            4,
+            "the name 'a-2' is taken by the agent in line 3",
+        ),
+        (
+            agents(
+                "name: a, type: m.A, process: w, replicas: 2", "name: b, type: m.B, process: w-1"
+            ),
+            3,
+            "'w-1' is another one of this file",
+        ),
+        (
+            "processes: {w-2: {}}\n" + agents("name: a, type: m.A, process: w, replicas: 2"),
+            4,
+            "'w-2' is another one of this file",
+        ),
         (agents("name: a*, type: m.A"), 3, "got 'a*'"),
         (agents("name: a, type: m.A", "name: a, type: m.B"), 4, "taken by the agent in line 3"),
         (agents("name: root, type: m.A"), 3, "the name 'root' is taken by the supervisor"),

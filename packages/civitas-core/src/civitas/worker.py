@@ -21,7 +21,7 @@ from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.links import serializer_of, transport_beside
-from civitas.topology.members import AgentMaker, make_parts
+from civitas.topology.members import AgentMaker, make_parts, processes_of
 from civitas.topology.model import Topology
 
 __all__ = ["main", "work", "work_elsewhere"]
@@ -93,7 +93,7 @@ async def work_elsewhere(
         "root": root,
         "token": "",
         "in_hand": None,
-        "hang_timeout": topology.processes[name].hang_timeout,
+        "hang_timeout": processes_of(topology)[name].hang_timeout,
         "agent_classes": {},
         "plugins": (),
         "root_has": (),

@@ -38,7 +38,12 @@ def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
         plugins = PluginManager()
         build(topology, plugins=plugins)
         runtime_options(topology, plugins=plugins)
+        held: set[tuple[str, ...]] = set()
         for name, options in processes_of(topology).items():
+            agents = tuple(entry.name for _, entry in topology.agents_of(name))
+            if agents and agents in held:
+                continue  # a replica like the one that was looked at
+            held.add(agents)
             if not options.start:
                 elsewhere.append(name)
             elif not _holds_there(file, name, options, verbose=verbose):

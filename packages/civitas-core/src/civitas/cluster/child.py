@@ -214,6 +214,7 @@ class RemoteChild:
                 options.get("max_deliveries", 3),
                 self._closed,
                 options.get("max_live", 0),
+                self.spec.family,
             )
         )
 

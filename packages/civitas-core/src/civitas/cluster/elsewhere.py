@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.outbox import Outbox
@@ -31,6 +32,7 @@ class Facts:
         max_deliveries: Its `max_deliveries`.
         closed: Why it takes no messages; empty where it does.
         max_live: Of a pool, its `max_live`.
+        behind: Of a replica, the name that it stands behind; else empty.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Facts:
     max_deliveries: int = 3
     closed: str = ""
     max_live: int = 0
+    behind: str = ""
 
     def plain(self) -> list[Any]:
         """As it travels."""
@@ -56,14 +59,14 @@ class Elsewhere:
     def __init__(
         self,
         facts: Facts,
-        post: Callable[[Message], None],
+        post: Callable[[Elsewhere, Message], None],
         withdrawn: Callable[[Elsewhere, Message, bool], None],
         pool: ElsewherePool | None = None,
     ) -> None:
         self.name = facts.name
         self.pool = pool
         self.facts = facts
-        self.mailbox = Outbox(facts.name, facts.size, post)
+        self.mailbox = Outbox(facts.name, facts.size, partial(post, self))
         self._withdrawn = withdrawn
 
     @property
@@ -128,7 +131,7 @@ class ElsewherePool:
     def __init__(
         self,
         facts: Facts,
-        post: Callable[[Message], None],
+        post: Callable[[Elsewhere, Message], None],
         withdrawn: Callable[[Elsewhere, Message, bool], None],
     ) -> None:
         self.name = facts.name

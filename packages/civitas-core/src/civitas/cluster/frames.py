@@ -32,7 +32,7 @@ class Kind(IntEnum):
     """The first frame to another member: name and address of the sender."""
     MESSAGE = 10
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
-    given before."""
+    given before; and where that asker runs, unless the sender of the frame is that."""
     ANSWER = 11
     """A reply: the id of the request, the reply."""
     REFUSAL = 12

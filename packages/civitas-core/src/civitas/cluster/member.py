@@ -372,20 +372,20 @@ class MemberNode(ClusterNode):
 
     def _host(self, name: str, spec: Mapping[str, Any]) -> Cell | ConversationPoolProcess:
         made: AgentProcess | ConversationPool
-        recipe = spec.get("recipe")
+        recipe, family = spec.get("recipe"), spec.get("family", "")
         if name in self._spawned:
             made = self._spawned[name]
         elif recipe is not None:
             made = _follow(recipe)
         else:
-            made = self._make(name)
+            made = self._make(family or name)
         waiting = self.waiting_for(name)
         self.unlearn(name)
         child: Cell | ConversationPoolProcess
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None)
         else:
-            child = self.registry[name] = Cell(made, self, name)
+            child = self.registry[name] = Cell(made, self, name, family)
         for box in waiting:
             for message in box.emptied():
                 cell = self.registry.route(message.recipient, message.conversation, message.id)

@@ -41,12 +41,20 @@ _CHUNKS_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class _Foreign:
-    """A message of another node that an agent of this one has."""
+class Foreign:
+    """A message of another node.
+
+    Attributes:
+        boot: Of that node.
+        cell: The agent of this node that has it, or one of a third node that this one handed it to; None for nobody.
+        message: The message.
+        asker: The agent that waits for its answer, and so for `cell`; None for nobody.
+    """
 
     boot: str
-    cell: Cell | None
+    cell: Recipient | None
     message: Message
+    asker: str | None = None
 
 
 class ClusterNode(Node):
@@ -177,6 +185,8 @@ class ClusterNode(Node):
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent that another node hosts, or this one will."""
+        if facts.behind:
+            self.registry.behind.add(facts.name)
         if facts.node == self.name and self._hosts(facts.name):
             return
         known: Elsewhere | ElsewherePool | None
@@ -202,7 +212,8 @@ class ClusterNode(Node):
 
     def _hosts(self, name: str) -> bool:
         """Whether an agent or a pool runs here."""
-        found = self.registry.get(name) or self.registry.pools.get(name)
+        registry = self.registry
+        found = registry.get(name) or registry.pools.get(name) or registry.groups.get(name)
         return found is not None and not isinstance(found, Elsewhere | ElsewherePool)
 
     def unlearn(self, name: str) -> None:
@@ -211,6 +222,7 @@ class ClusterNode(Node):
             del self.registry[name]
         if isinstance(self.registry.pools.get(name), ElsewherePool):
             del self.registry.pools[name]
+        self.registry.behind.discard(name)
 
     async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
@@ -225,25 +237,24 @@ class ClusterNode(Node):
 
     # Messages to other nodes.
 
-    def _post(self, message: Message) -> None:
+    def _post(self, each: Elsewhere, message: Message) -> None:
         """Send a message on its way; where its process is gone it stays in its outbox."""
-        each = self._recipient(message)
         peer = self.peers.get(each.facts.boot or "")
         if peer is None:
             return
         self._sent[message.id] = each
-        asker = None
+        raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
+        asker, node = self.asker_of(message)
+        to = message.recipient if each.pool is not None else each.name
+        peer.send(Kind.MESSAGE, to, raw, asker, given, node)
+
+    def asker_of(self, message: Message) -> tuple[str | None, str]:
+        """The agent that waits for the answer to a message that is about to leave, and where that runs."""
         if message.reply_to is not None and message.sender is not None:
             sender = self.registry.get(message.sender)
             if sender is not None and message.id in sender.asking:
-                asker = message.sender
-        raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
-        peer.send(Kind.MESSAGE, message.recipient, raw, asker, given)
-
-    def _recipient(self, message: Message) -> Elsewhere:
-        each = self.registry.route(message.recipient, message.conversation, message.id)
-        assert isinstance(each, Elsewhere)  # only those have an outbox
-        return each
+                return message.sender, self.name
+        return None, self.name
 
     def _withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
         peer = self.peers.get(each.facts.boot or "")
@@ -369,7 +380,7 @@ class ClusterNode(Node):
         """Take what somebody elsewhere wants of an agent here."""
         match kind:
             case Kind.MESSAGE:
-                self._take(peer, *fields[:4])
+                self._take(peer, *fields[:5])
             case Kind.WITHDRAW:
                 foreign = self.foreign.get(fields[1])
                 if foreign is not None and foreign.cell is not None:
@@ -411,23 +422,20 @@ class ClusterNode(Node):
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
         """Do what another node says; what is not known comes from a newer one and is passed over."""
 
-    def _take(self, peer: Peer, to: str, raw: bytes, asker: str | None, given: int = 0) -> None:
+    def _take(
+        self,
+        peer: Peer,
+        to: str,
+        raw: bytes,
+        asker: str | None,
+        given: int = 0,
+        node: str | None = None,
+    ) -> None:
         message = loads(raw)
         try:
-            cell = self.registry.route(to, message.conversation, message.id)
-            if not isinstance(cell, Cell):
-                raise UnknownAgent(to)  # it was here when it was sent
-            self.foreign[message.id] = _Foreign(peer.boot, cell, message)
-            if asker is not None:
-                circle = self._follow(message.id, peer.name, [asker, cell.name])
-                if circle is not None:
-                    raise AskCycle(circle[0])
-            if given:
-                cell.was_given(message.id, given)
-            if not cell.mailbox.offer(message):
-                cell.mailbox.push(message)  # its sender holds to the bound
+            self.hand_on(peer, to, message, asker, given, node or peer.name)
         except DeliveryError as error:
-            self.foreign.setdefault(message.id, _Foreign(peer.boot, None, message))
+            self.foreign.setdefault(message.id, Foreign(peer.boot, None, message))
             self.refuse(message, error)
             if isinstance(error, AskCycle):
                 self.settle(message)
@@ -435,6 +443,35 @@ class ClusterNode(Node):
                 self.dead_letter(
                     message, "unknown" if isinstance(error, UnknownAgent) else "terminated"
                 )
+
+    def hand_on(
+        self, peer: Peer, to: str, message: Message, asker: str | None, given: int, node: str
+    ) -> None:
+        """Put a message that came from `peer` where it belongs.
+
+        Args:
+            peer: The node it came from.
+            to: The agent that it is for.
+            message: The message.
+            asker: The agent that waits for its answer.
+            given: To how many incarnations it was given before.
+            node: Where that asker runs.
+
+        Raises:
+            DeliveryError: Nobody will handle it.
+        """
+        cell = self.registry.route(to, message.conversation, message.id)
+        if not isinstance(cell, Cell):
+            raise UnknownAgent(to)  # it was here when it was sent
+        self.foreign[message.id] = Foreign(peer.boot, cell, message, asker)
+        if asker is not None:
+            circle = self._follow(message.id, node, [asker, cell.name])
+            if circle is not None:
+                raise AskCycle(circle[0])
+        if given:
+            cell.was_given(message.id, given)
+        if not cell.mailbox.offer(message):
+            cell.mailbox.push(message)  # its sender holds to the bound
 
     def _take_chunk(self, peer: Peer, request_id: str, chunk: Message) -> None:
         chunks = self._streams.get(request_id)

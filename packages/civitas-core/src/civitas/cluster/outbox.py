@@ -98,6 +98,13 @@ class Outbox(Mailbox):
             self._given.pop(message_id, None)
         self._admit()
 
+    def withdraw(self, message: Message) -> bool:
+        """Take a message out again; what stands here may be a copy of it."""
+        for each in self._queue:
+            if each.id == message.id:
+                return super().withdraw(each)
+        return False
+
     def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
         """Take no more messages. What was sent stays: its process refuses it, or it is lost with that."""
         sent = self._queue.copy() if self._way_is_open else None

@@ -11,7 +11,9 @@ from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import load_reason
 from civitas.cluster.membership import Membership
 from civitas.cluster.peers import Peer
+from civitas.cluster.relay import Relay
 from civitas.cluster.remote_parts import call_tool, chat
+from civitas.cluster.replicas import Replicas
 from civitas.errors import NodeDown
 from civitas.events import Event
 from civitas.message import decode, encode
@@ -22,7 +24,7 @@ from civitas.telemetry import relay
 __all__ = ["RootNode"]
 
 
-class RootNode(Membership):
+class RootNode(Relay, Membership):
     """The root node of a system of several OS processes.
 
     Args:
@@ -56,7 +58,9 @@ class RootNode(Membership):
                 child = RemoteChild(agent, self)
             self._children[name] = child
             self.owners[name] = owner
-            self.announce(Facts(name, agent.process, kind=agent.kind))
+            if agent.family:
+                self._group_of(agent.family).add(child)
+            self.announce(Facts(name, agent.process, kind=agent.kind, behind=agent.family))
             return child
         cell = super().place(agent, owner, name)
         options = agent._civitas_options
@@ -73,6 +77,12 @@ class RootNode(Membership):
                 )
             )
         return cell
+
+    def _group_of(self, family: str) -> Replicas:
+        group = self.group(family)
+        if group is None:
+            group = self.registry.groups[family] = Replicas(family, self.registry)
+        return group
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
@@ -105,8 +115,12 @@ class RootNode(Membership):
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        if isinstance(self._children.pop(name, None), RemotePool):
+        child = self._children.pop(name, None)
+        if isinstance(child, RemotePool):
             self.supervisors.pop(name, None)
+        if child is not None and (group := self.group(child.spec.family)) is not None:
+            group.remove(name)
+            self._announce_group(group)
         self.unlearn(name)
         super().forget(name)
         self._unannounce(name)
@@ -114,6 +128,7 @@ class RootNode(Membership):
     def clear(self) -> None:
         """Forget every name."""
         super().clear()
+        self.registry.groups.clear()
         self._children.clear()
         self._facts.clear()
 
@@ -125,6 +140,15 @@ class RootNode(Membership):
         self.learn(facts)
         for peer in self._peers_of_members():
             peer.cast("facts", facts.plain())
+        if (group := self.group(facts.behind)) is not None:
+            self._announce_group(group)
+
+    def _announce_group(self, group: Replicas) -> None:
+        if len(group):
+            self.announce(group.facts(self.name, self.boot))
+        else:
+            del self.registry.groups[group.name]
+            self._unannounce(group.name)
 
     def _unannounce(self, name: str) -> None:
         if self._facts.pop(name, None) is not None:
@@ -136,6 +160,8 @@ class RootNode(Membership):
         child = self._children.get(name)
         if child is not None:
             return child.alive
+        if (group := self.group(name)) is not None:
+            return group.alive
         pool = self._pool_of(name)
         if pool is None or pool.peer is None:
             return await super().is_alive(name)
@@ -153,6 +179,13 @@ class RootNode(Membership):
     def owner_of(self, name: str) -> Parent | None:
         """The supervisor of an agent, wherever that runs; None for who is not there."""
         return self._pool_of(name) or super().owner_of(name)
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of `name` has exited; of a replica, whoever watches what it stands behind hears of it."""
+        super().exited(name, reason)
+        child = self._children.get(name)
+        if child is not None and child.spec.family:
+            super().exited(child.spec.family, reason)
 
     def conversations_are_down(self, pool: str, reason: ExitReason) -> None:
         """The process of a pool is gone, and every conversation with it."""

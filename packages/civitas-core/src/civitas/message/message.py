@@ -132,13 +132,19 @@ class Message(_Fields):
 
     def again(self, attempt: int) -> Message:
         """The same message for another start of a handler, with the payload as it was sent."""
-        return self._copy(self.headers, attempt)
+        return self._copy(self.headers, attempt, self.reply_to)
 
     def with_headers(self, headers: Mapping[str, str]) -> Message:
         """The same message with other headers."""
-        return self._copy(headers, self.attempt)
+        return self._copy(headers, self.attempt, self.reply_to)
 
-    def _copy(self, headers: Mapping[str, str], attempt: int) -> Message:
+    def answered_by_way_of(self, node: str) -> Message:
+        """The same message, with its answer to be handed to `node`; unchanged where nobody waits for one."""
+        if self.reply_to is None:
+            return self
+        return self._copy(self.headers, self.attempt, node)
+
+    def _copy(self, headers: Mapping[str, str], attempt: int, reply_to: str | None) -> Message:
         return new_message(
             self.type,
             self.sender,
@@ -146,7 +152,7 @@ class Message(_Fields):
             self._raw,
             id=self.id,
             correlation_id=self.correlation_id,
-            reply_to=self.reply_to,
+            reply_to=reply_to,
             conversation=self.conversation,
             headers=headers,
             timestamp=self.timestamp,

@@ -48,10 +48,10 @@ class Recipient(Protocol):
 
 
 class Recipients(Protocol):
-    """A conversation pool as its senders see it."""
+    """A conversation pool, or a name that several agents stand behind, as its senders see it."""
 
     def cell(self, conversation: str | None, message_id: str) -> Recipient:
-        """The process for a message of `conversation`."""
+        """The agent for a message of `conversation`."""
 
 
 class Registry(dict[str, Recipient]):
@@ -61,6 +61,10 @@ class Registry(dict[str, Recipient]):
         super().__init__()
         self.pools: dict[str, Recipients] = {}
         """The conversation pools by name: a message to one is routed by its conversation."""
+        self.groups: dict[str, Recipients] = {}
+        """The names that several agents stand behind: a message to one is for one of them."""
+        self.behind: set[str] = set()
+        """Those agents; a pattern matches the name they stand behind in their place."""
 
     def route(self, to: str, conversation: str | None, message_id: str) -> Recipient:
         """The agent that a message to `to` is for.
@@ -71,22 +75,29 @@ class Registry(dict[str, Recipient]):
         cell = self.get(to)
         if cell is not None:
             return cell
-        pool = self.pools.get(to)
-        if pool is not None:
-            return pool.cell(conversation, message_id)
+        several = self.pools.get(to) or self.groups.get(to)
+        if several is not None:
+            return several.cell(conversation, message_id)
         # A conversation that sleeps is addressed by its own name, too.
         name, slash, conversation = str(to).partition("/")
         if slash and (pool := self.pools.get(name)) is not None:
             return pool.cell(conversation, message_id)
-        raise UnknownAgent(to, difflib.get_close_matches(str(to), [*self, *self.pools], 3))
+        raise UnknownAgent(
+            to, difflib.get_close_matches(str(to), [*self, *self.pools, *self.groups], 3)
+        )
 
     def knows(self, to: str) -> bool:
         """Whether a message to `to` has somewhere to go."""
-        return to in self or to in self.pools or str(to).partition("/")[0] in self.pools
+        here = to in self or to in self.pools or to in self.groups
+        return here or str(to).partition("/")[0] in self.pools
 
     def matching(self, pattern: str) -> list[Recipient]:
         """The agents whose name matches the glob `pattern`."""
-        return [cell for name, cell in self.items() if fnmatchcase(name, pattern)]
+        return [
+            cell
+            for name, cell in self.items()
+            if name not in self.behind and fnmatchcase(name, pattern)
+        ]
 
     def cycle(self, asker: str, asked: str) -> list[str] | None:
         """The way on which an ask from `asker` to `asked` would wait for itself, or None."""

@@ -98,8 +98,8 @@ class Router:
         """Hand a message to every agent whose name matches."""
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
-        name = sender.name if sender is not None else None
-        to = [each for each in await self.matching(pattern) if each != name]
+        itself = (sender.name, sender.agent._civitas_family) if sender is not None else ()
+        to = [each for each in await self.matching(pattern) if each not in itself]
         results = await asyncio.gather(
             *(
                 self.send(sender, each, payload, message_type, timeout, conversation, headers)

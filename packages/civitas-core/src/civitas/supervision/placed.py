@@ -21,6 +21,7 @@ class Placed:
         kind: `agent` or `conversation_pool`.
         restart: When its supervisor starts it again; the process itself says otherwise where its class does.
         recipe: How to make it, as plain data; None where its process finds it in the topology.
+        family: Of a replica, the name that it stands behind; else empty.
     """
 
     name: str
@@ -28,7 +29,8 @@ class Placed:
     kind: str = "agent"
     restart: RestartType = RestartType.PERMANENT
     recipe: Mapping[str, Any] | None = None
+    family: str = ""
 
     def plain(self) -> dict[str, Any]:
         """What its process needs to make it."""
-        return {"kind": self.kind, "recipe": self.recipe}
+        return {"kind": self.kind, "recipe": self.recipe, "family": self.family}

@@ -8,7 +8,7 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, RestartType
+from civitas.process import AgentProcess
 from civitas.supervision import (
     ChildSpec,
     ConversationPool,
@@ -123,12 +123,11 @@ class Builder:
         self._plugins.load()
         if self._source.folder is not None:
             add_to_path(self._source.folder)
-        for path, _, entry in self._topology.walk():
-            if isinstance(entry, AgentEntry) and entry.process == process:
-                try:
-                    _pooled(entry, self._agent(path, entry))
-                except _Wrong as wrong:
-                    self._problems += wrong.problems
+        for path, entry in self._topology.agents_of(process):
+            try:
+                _pooled(entry, self._agent(path, entry))
+            except _Wrong as wrong:
+                self._problems += wrong.problems
         self._raise_problems()
 
     def one(self, name: str) -> AgentProcess | ConversationPool:
@@ -154,16 +153,7 @@ class Builder:
             if isinstance(child.entry, SupervisorEntry):
                 children.append(self._supervisor(place, child.entry))
             elif isinstance(child.entry, AgentEntry) and child.entry.process:
-                placed = child.entry
-                pool = _is_pool(placed)
-                children.append(
-                    Placed(
-                        placed.name,
-                        placed.process,
-                        "conversation_pool" if pool else "agent",
-                        RestartType.PERMANENT if pool else placed.restart,
-                    )
-                )
+                children.append(_placed(child.entry, entry))
             elif isinstance(child.entry, AgentEntry):
                 try:
                     agent = self._agent(place, child.entry)
@@ -293,10 +283,19 @@ def _pooled(
     return agent
 
 
-def _is_pool(entry: AgentEntry) -> bool:
-    return isinstance(entry, ConversationPoolEntry) or (
-        bool(entry.wrap) and entry.keywords().get("per_conversation") is True
-    )
+def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
+    """The child of `above` that runs in a process of its own; a supervisor of several where it has replicas."""
+    if entry.is_pool:
+        return Placed(entry.name, entry.process, "conversation_pool")
+    if entry.replicas == 1:
+        return Placed(entry.name, entry.process, restart=entry.restart)
+    replicas = [
+        Placed(name, process, restart=entry.restart, family=entry.name)
+        for name, process in entry.places()
+    ]
+    # Each crash of one counts against what they may have together: as much as the children beside them.
+    limits = above.given("name", "children", "strategy", "restart")
+    return Supervisor(entry.name, replicas, **limits)
 
 
 _HERE = ("type", "args", "process")

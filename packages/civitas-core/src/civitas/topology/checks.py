@@ -87,6 +87,12 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
     if "replicas" in entry.model_fields_set and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))
+    elif entry.replicas > 1 and entry.is_pool:
+        text = (
+            f"{who} has one process for each conversation, and they live in one OS process; "
+            "'replicas' is for agents without that"
+        )
+        found.append(problem((*path, "replicas"), text))
     return found
 
 
@@ -102,19 +108,20 @@ def _names(topology: Topology) -> list[Problem]:
     problems = []
     first: dict[str, tuple[str, Path]] = {}
     for path, kind, entry in topology.walk():
-        if entry.name not in first:
-            first[entry.name] = (kind, path)
-            continue
-        other, where = first[entry.name]
-        place = topology.source.places.get((*where, "name"))
-        line = f" in line {place.key}" if place else ""
-        problems.append(
-            topology.source.problem(
-                (*path, "name"),
-                f"the name {entry.name!r} is taken by the {other.replace('_', ' ')}{line}; "
-                "names are addresses and must differ",
-            )
-        )
+        names = [(entry.name, "name", kind.replace("_", " "))]
+        if isinstance(entry, AgentEntry) and entry.replicas > 1:
+            names += [
+                (name, "replicas", f"replicas of {entry.name!r}") for name, _ in entry.places()
+            ]
+        for name, key, what in names:
+            if name not in first:
+                first[name] = (what, (*path, key))
+                continue
+            other, where = first[name]
+            place = topology.source.places.get(where)
+            line = f" in line {place.key}" if place else ""
+            text = f"the name {name!r} is taken by the {other}{line}; names are addresses and must differ"
+            problems.append(topology.source.problem((*path, key), text))
     return problems
 
 
@@ -128,8 +135,26 @@ def _processes(topology: Topology) -> list[Problem]:
         if isinstance(entry, AgentEntry) and entry.process == "root"
     ]
     found = [problem(path, text) for path in (*paths, *named)]
+    found += _taken(topology)
     for name, process in topology.processes.items():
         if process.python is not None and not process.start:
             text = "'python' is for a process that the root starts; with 'start: false' it is for whoever starts it"
             found.append(problem(("processes", name, "python"), text))
     return found
+
+
+def _taken(topology: Topology) -> list[Problem]:
+    """The processes of replicas that the file names in another place, too."""
+    entries = [(path, entry) for path, _, entry in topology.walk() if isinstance(entry, AgentEntry)]
+    others = {entry.process for _, entry in entries if entry.replicas == 1} | {*topology.processes}
+    return [
+        topology.source.problem(
+            (*path, "replicas"),
+            f"the replicas of {entry.name!r} run in processes named {entry.process}-1 to "
+            f"{entry.process}-{entry.replicas}, and {process!r} is another one of this file; rename one",
+        )
+        for path, entry in entries
+        if entry.replicas > 1
+        for _, process in entry.places()
+        if process in others
+    ]

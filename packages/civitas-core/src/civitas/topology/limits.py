@@ -9,7 +9,6 @@ from civitas.topology.problems import Problem, unknown_word
 __all__ = ["beyond"]
 
 _PLANNED = ("nats",)
-_LATER = "not in this version yet"
 
 
 def beyond(topology: Topology, transports: tuple[str, ...], *, forgets: bool) -> list[Problem]:
@@ -52,8 +51,6 @@ def beyond(topology: Topology, transports: tuple[str, ...], *, forgets: bool) ->
                 "write state: {type: sqlite, path: civitas.db} into this file"
             )
             found.append(problem((*path, "durable"), text))
-        if isinstance(entry, AgentEntry) and entry.replicas > 1:
-            found.append(problem((*path, "replicas"), f"'replicas' is {_LATER}; take the line out"))
     return found
 
 

@@ -28,20 +28,20 @@ __all__ = ["AgentMaker", "boot_data", "make_parts", "processes_of"]
 
 def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
     """The OS processes beside the root that a topology names, in the order in which they stand there."""
-    names = [
-        entry.process
-        for _, _, entry in topology.walk()
-        if isinstance(entry, AgentEntry) and entry.process
-    ]
+    named: dict[str, set[str]] = {name: set() for name in topology.processes}
+    for _, _, agent in topology.walk():
+        if isinstance(agent, AgentEntry) and agent.process:
+            named.setdefault(agent.process, set()).update(dict(agent.places()).values())
     folder = topology.source.folder
     found = {}
-    for name in dict.fromkeys([*topology.processes, *names]):
+    for name, places in named.items():
         entry = topology.processes.get(name, ProcessEntry())
         options = entry.given()
         for key in ("python", "cwd"):
             if options.get(key) is not None and folder is not None:
                 options[key] = str(folder / options[key])
-        found[name] = ProcessOptions(**options)
+        for place in sorted(places, key=lambda each: (len(each), each)) or [name]:
+            found[place] = ProcessOptions(**options)
     return found
 
 

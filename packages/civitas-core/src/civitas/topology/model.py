@@ -179,6 +179,17 @@ class AgentEntry(OpenEntry):
     delivery: DeliveryWord = Delivery.AT_MOST_ONCE
     max_deliveries: Count = 3
 
+    def places(self) -> list[tuple[str, str]]:
+        """The agents that it stands for, each with its OS process: more than one where it has replicas."""
+        if self.replicas == 1:
+            return [(self.name, self.process)]
+        return [(f"{self.name}-{n}", f"{self.process}-{n}") for n in range(1, self.replicas + 1)]
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it has one process for each conversation."""
+        return bool(self.wrap) and self.keywords().get("per_conversation") is True
+
     def keywords(self) -> dict[str, Any]:
         """What to call the constructor with beside the name, as far as it stands in the file."""
         declared = {key: value for key, value in self.given().items() if key in AGENT_KEYWORDS}
@@ -208,6 +219,11 @@ class ConversationPoolEntry(AgentEntry):
     backoff: Backoff = BackoffPolicy.EXPONENTIAL
     backoff_base: SecondsOrZero = 0.01
     backoff_max: SecondsOrZero = 60.0
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it has one process for each conversation."""
+        return True
 
     def pool_keywords(self) -> dict[str, Any]:
         """The keywords of the pool itself that stand in the file."""
@@ -300,6 +316,14 @@ class Topology(Entry):
         """Everything in the tree, depth first: its path, its kind, its entry."""
         yield ("supervision",), "supervisor", self.supervision
         yield from _below(("supervision",), self.supervision)
+
+    def agents_of(self, process: str) -> list[tuple[Path, AgentEntry]]:
+        """The agents and pools of an OS process, with their paths."""
+        return [
+            (path, entry)
+            for path, _, entry in self.walk()
+            if isinstance(entry, AgentEntry) and process in dict(entry.places()).values()
+        ]
 
 
 def _below(path: Path, supervisor: SupervisorEntry) -> Iterator[tuple[Path, str, Named]]:

@@ -1,0 +1,119 @@
+"""Hands messages of one node on to another, and what becomes of them back."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from civitas.cluster.elsewhere import Elsewhere
+from civitas.cluster.failures import load_error
+from civitas.cluster.frames import Kind
+from civitas.cluster.node import ClusterNode, Foreign
+from civitas.cluster.peers import Peer
+from civitas.cluster.replicas import Replicas
+from civitas.errors import AskCycle, DeliveryError
+from civitas.message import Message, loads
+
+__all__ = ["Relay"]
+
+
+class Relay(ClusterNode):
+    """A node that knows what stands behind a name, and hands the messages for it on.
+
+    To the node that a message came from, the name lives here; to the one that gets it, it came from here. So flow
+    control, redelivery, and what a dead process means for either side are the same as between any two nodes, and what
+    is said of a message on both ways keeps its order.
+    """
+
+    def group(self, name: str) -> Replicas | None:
+        """What stands behind `name`, where that is several agents."""
+        group = self.registry.groups.get(name)
+        return group if isinstance(group, Replicas) else None
+
+    def hand_on(
+        self, peer: Peer, to: str, message: Message, asker: str | None, given: int, node: str
+    ) -> None:
+        """Put a message that came from `peer` where it belongs."""
+        group = self.group(to)
+        if group is None:
+            super().hand_on(peer, to, message, asker, given, node)
+            return
+        each = group.choose(message.conversation, message.sender)
+        if asker == each.name:
+            raise AskCycle([asker, to])
+        self.foreign[message.id] = Foreign(peer.boot, each, message, asker)
+        passed = message.answered_by_way_of(self.name)
+        if not each.mailbox.offer(passed):
+            each.mailbox.push(passed)  # its sender holds to the bound
+
+    def _relayed(self, message_id: str) -> tuple[Foreign, Elsewhere] | None:
+        """A message that was handed on to another node and is not finished there."""
+        foreign = self.foreign.get(message_id)
+        if foreign is None or not isinstance(foreign.cell, Elsewhere):
+            return None
+        return foreign, foreign.cell
+
+    def asker_of(self, message: Message) -> tuple[str | None, str]:
+        """The agent that waits for the answer to a message that is about to leave, and where that runs."""
+        if relayed := self._relayed(message.id):
+            peer = self.peers.get(relayed[0].boot)
+            return (relayed[0].asker, peer.name) if peer is not None else (None, self.name)
+        return super().asker_of(message)
+
+    def refuse_here(self, request: Message, error: DeliveryError) -> None:
+        """Tell whoever waits for an answer to a message that was sent or handed on from here that there is none."""
+        if relayed := self._relayed(request.id):
+            self.refuse(relayed[0].message, error)
+        else:
+            super().refuse_here(request, error)
+
+    def _receive_request(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take what somebody elsewhere wants of an agent that is reached by way of here."""
+        if kind == Kind.ROOM and (relayed := self._relayed(fields[0])):
+            producer = self.peers.get(relayed[1].facts.boot or "")
+            if producer is not None:
+                producer.signal(Kind.ROOM, *fields[:2])
+        else:
+            super()._receive_request(peer, kind, fields)
+
+    def _receive_result(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take what became of something that was sent or handed on from here."""
+        if kind == Kind.SETTLED:
+            super()._receive_result(peer, kind, fields)
+            for id in fields[0]:
+                if relayed := self._relayed(id):
+                    self.settle(relayed[0].message)
+        elif relayed := self._relayed(fields[0]):
+            self._hand_back(relayed[0], kind, fields[1])
+        else:
+            super()._receive_result(peer, kind, fields)
+
+    def _hand_back(self, foreign: Foreign, kind: int, result: Any) -> None:
+        request = foreign.message
+        match kind:
+            case Kind.ANSWER:
+                self.answer(request, loads(result))
+            case Kind.REFUSAL:
+                error = load_error(result)
+                if isinstance(error, DeliveryError):
+                    self.refuse(request, error)
+            case Kind.CHUNK:
+                reader = self.peers.get(foreign.boot)
+                if reader is None:
+                    self.dead_letter(loads(result), "no_reader")
+                else:
+                    reader.send(Kind.CHUNK, request.id, result)
+
+    def _probe(self, ask_id: str, node: str, path: list[str], edge: str) -> None:
+        relayed = self._relayed(edge)
+        if relayed is None:
+            super()._probe(ask_id, node, path, edge)
+            return
+        peer = self.peers.get(relayed[1].facts.boot or "")
+        if peer is not None:  # it waits for the one that the message was given to
+            peer.signal(Kind.PROBE, ask_id, node, [*path[:-1], relayed[1].name], edge)
+
+    async def matching(self, pattern: str) -> list[str]:
+        """The names of the agents that match the glob `pattern`, wherever they run."""
+        names = await super().matching(pattern)
+        return names + [name for name in self.registry.groups if fnmatchcase(name, pattern)]

@@ -1,0 +1,113 @@
+"""One name with several agents behind it, each in an OS process of its own: who gets which message."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from civitas.cluster.elsewhere import Elsewhere, Facts
+from civitas.errors import AgentTerminated
+from civitas.process import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from civitas.cluster.child import RemoteChild
+    from civitas.node import Registry
+
+__all__ = ["Replicas"]
+
+_CONVERSATIONS = 100_000
+"""Of so many it is remembered who has them; beyond, the one that was silent longest is given anew."""
+
+
+class Replicas:
+    """The agents behind one name, as the root knows them.
+
+    Each message goes to the one with the fewest that are not finished; the messages of a conversation go to the one
+    that got its first, for as long as that may run again.
+
+    Args:
+        name: What their senders send to.
+        registry: Has the mailbox of each.
+    """
+
+    def __init__(self, name: str, registry: Registry) -> None:
+        self.name = name
+        self._registry = registry
+        self._children: dict[str, RemoteChild] = {}
+        """By name, the one that was chosen longest ago first."""
+        self._given: OrderedDict[str, str] = OrderedDict()
+        """Who has a conversation, the one that was silent longest first."""
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def add(self, child: RemoteChild) -> None:
+        """One more stands behind the name."""
+        self._children[child.name] = child
+
+    def remove(self, name: str) -> None:
+        """One of them is gone for good."""
+        self._children.pop(name, None)
+
+    @property
+    def alive(self) -> bool:
+        """Whether one of them runs."""
+        return any(child.alive for child in self._children.values())
+
+    def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
+        """The one for a message from the root."""
+        return self.choose(conversation, None)
+
+    def choose(self, conversation: str | None, sender: str | None) -> Elsewhere:
+        """The one for a message.
+
+        Args:
+            conversation: Of the message.
+            sender: Of the message; another is taken before it.
+
+        Raises:
+            AgentTerminated: None of them will be started again.
+        """
+        there = {each.name: each for each in self._mailboxes() if not each.facts.closed}
+        if not there:
+            raise AgentTerminated(self.name, self._why_closed())
+        if conversation is None:
+            return there[self._least_busy(there, sender)]
+        name = self._given.get(conversation)
+        if name not in there:
+            name = self._given[conversation] = self._least_busy(there, sender)
+            if len(self._given) > _CONVERSATIONS:
+                self._given.popitem(last=False)
+        self._given.move_to_end(conversation)
+        return there[name]
+
+    def _least_busy(self, there: dict[str, Elsewhere], sender: str | None) -> str:
+        def how_busy(name: str) -> tuple[bool, bool, int]:
+            mailbox = there[name].mailbox
+            up = self._children[name].status is Status.RUNNING and mailbox.way_is_open
+            return not up, name == sender, len(mailbox) + mailbox.waiting
+
+        name = min(there, key=how_busy)
+        self._children[name] = self._children.pop(name)  # among equals they take turns
+        return name
+
+    def facts(self, node: str, boot: str) -> Facts:
+        """What every node knows of the name: its messages go to the root, who hands them on."""
+        there = [each for each in self._mailboxes() if not each.facts.closed]
+        size = sum(each.facts.size for each in there)
+        closed = "" if there else self._why_closed()
+        return Facts(self.name, node, boot, size=size or 1, closed=closed)
+
+    def _why_closed(self) -> str:
+        whys = [each.facts.closed for each in self._mailboxes()]
+        return whys[-1] if whys else "none of its replicas is left"
+
+    def _mailboxes(self) -> Iterator[Elsewhere]:
+        for name in self._children:
+            each = self._registry[name]
+            assert isinstance(
+                each, Elsewhere
+            )  # `RootNode.announce` made it when the child was placed
+            yield each
