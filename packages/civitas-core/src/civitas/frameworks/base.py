@@ -236,13 +236,13 @@ class FrameworkAgent(AgentProcess):
         if not self.keeps_record or run.conversation is None:
             return None
         record = await Record.load(self.store, self.memory_key(run.conversation))
-        run.history = record.history
+        run.history, run.saved = record.history, record.saved
         return record
 
     async def _answers(self, run: Run, record: Record | None) -> dict[str, Any]:
         open_: Sequence[Mapping[str, Any]] = ()
         if record is not None:
-            open_, run.saved = record.interrupts or (), record.saved
+            open_ = record.interrupts or ()
         elif run.conversation is not None:
             open_ = await self.open_interrupts(run.conversation)
         try:
