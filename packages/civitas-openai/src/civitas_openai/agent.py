@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Unpack
 
 from agents import Agent, Runner
+from agents.exceptions import (
+    InputGuardrailTripwireTriggered,
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRefusalError,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
 from agents.run import DEFAULT_MAX_TURNS
 
-from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Run
+from civitas.errors import ConfigurationError, DeliveryError
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
+from civitas_openai._approvals import answered, interrupted, read_answer
 from civitas_openai._payload import read_input
+from civitas_openai._session import Buffered, Conversation
 from civitas_openai._tracing import bridged, keep_traces_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents import RunConfig
-    from agents.items import ToolApprovalItem
+    from agents import RunConfig, RunState
     from agents.memory import Session
 
 __all__ = ["OpenAIAgent"]
+
+_BAD_ENDS = (
+    MaxTurnsExceeded,
+    ModelBehaviorError,
+    ModelRefusalError,
+    InputGuardrailTripwireTriggered,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+"""How a run ends badly though nothing is broken."""
 
 
 class OpenAIAgent(FrameworkAgent):
@@ -64,6 +84,7 @@ class OpenAIAgent(FrameworkAgent):
         self._session = session
         self._context = context
         self._max_turns = max_turns
+        self._unreadable: Exception | None = None
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is an SDK agent."""
@@ -73,31 +94,57 @@ class OpenAIAgent(FrameworkAgent):
         """What `agent` may be."""
         return "an `agents.Agent`"
 
+    def outcome(self, error: Exception) -> Outcome:
+        """What a failure means: a bad end of the run is an answer, and so is the failure of an agent handed over to."""
+        if error is self._unreadable or isinstance(error, (*_BAD_ENDS, DeliveryError)):
+            return Outcome.ANSWER
+        return super().outcome(error)
+
     async def run_framework(self, run: Run) -> Any:
-        """Run the agent."""
-        items = read_input(run.payload, self.refuse)
+        """Run the agent, or go on with the run whose approvals are answered."""
         keep_traces_private()
+        begin: Any
+        if run.answers is None:
+            begin = read_input(run.payload, self.refuse)
+        else:
+            begin = await self._answered(run)
+        session = self._session_of(run)
         with bridged(run.spans):
             result = await Runner.run(
                 self.subject,
-                items,
+                begin,
                 context=self._context,
                 run_config=self._run_config,
-                session=self._session,
+                session=session,
                 max_turns=self._max_turns,
             )
+        if isinstance(session, Conversation):
+            run.history = session.items
+        elif isinstance(session, Buffered):
+            await run.once("session", session.flush)
+        elif session is None and (result.interruptions or run.answers is not None):
+            # It began without a conversation, and has one since it asked.
+            run.history = result.to_input_list()
         if result.interruptions:
-            return Interrupted([_interrupt(each) for each in result.interruptions])
+            return interrupted(result, session is not None)
         return {"output": result.final_output}
 
+    async def _answered(self, run: Run) -> RunState[Any]:
+        """The state from which an interrupted run goes on."""
+        answers = {}
+        for id, given in (run.answers or {}).items():
+            path = f"payload.values.{id}" if "values" in run.payload else "payload.value"
+            answers[id] = read_answer(given, path, self.refuse)
+        try:
+            return await answered(self.name, self.subject, self._context, run.saved, answers)
+        except ConfigurationError as error:
+            self._unreadable = error
+            raise
 
-def _interrupt(item: ToolApprovalItem) -> dict[str, Any]:
-    raw = item.raw_item
-    call = raw if isinstance(raw, dict) else vars(raw)
-    arguments = call.get("arguments")
-    with suppress(TypeError, ValueError):  # if it is no JSON, it is for the human to judge as it is
-        arguments = json.loads(arguments or "{}")
-    return {
-        "id": call.get("call_id") or call.get("id"),
-        "value": {"name": item.tool_name, "arguments": arguments},
-    }
+    def _session_of(self, run: Run) -> Any:
+        """What the SDK reads the conversation from, and adds to."""
+        if self._session is not None:
+            return Buffered(self._session) if run.durable else self._session
+        if run.conversation is None or (run.answers is not None and not run.saved["session"]):
+            return None
+        return Conversation(run.conversation, run.history)

@@ -1,0 +1,112 @@
+"""Tool approvals: from a run that stopped for them to an interrupt, and from the answers to a run that goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from agents import Agent, RunContextWrapper, RunState
+from agents.exceptions import UserError
+from agents.items import ToolApprovalItem
+from agents.result import RunResult
+from agents.version import __version__ as sdk
+
+from civitas.errors import ConfigurationError
+from civitas.frameworks import Interrupted
+
+__all__ = ["answered", "interrupted", "read_answer"]
+
+_TAKES = (
+    'an approval takes True, False or {"approve": True or False, "message": text for the model}'
+)
+
+
+def interrupted(result: RunResult, session: bool) -> Interrupted:
+    """The interrupt for a run that stopped.
+
+    Args:
+        result: What the run returned.
+        session: Whether a session keeps its items.
+    """
+    # What the tools get as context stays where it is: it is the user's object, and is handed in again.
+    state = result.to_state().to_json(context_serializer=lambda context: {})
+    state["context"]["context"] = None
+    saved = {"state": state, "sdk": sdk, "session": session}
+    return Interrupted([_question(each) for each in result.interruptions], saved)
+
+
+def read_answer(
+    given: Any, path: str, refuse: Callable[[str, str], NoReturn]
+) -> tuple[bool, str | None]:
+    """Whether the human approves, and what to tell the model where not."""
+    if isinstance(given, bool):
+        return given, None
+    if not isinstance(given, Mapping) or not isinstance(given.get("approve"), bool):
+        refuse(path, f"{_TAKES}; got {given!r}")
+    for key in given:
+        if key not in ("approve", "message"):
+            refuse(f"{path}.{key}", f"there is no such key; {_TAKES}")
+    message = given.get("message")
+    if message is not None and not isinstance(message, str):
+        refuse(f"{path}.message", f"text is needed, got {message!r}; {_TAKES}")
+    return given["approve"], message
+
+
+async def answered(
+    name: str,
+    agent: Agent[Any],
+    context: Any,
+    saved: Mapping[str, Any],
+    answers: Mapping[str, tuple[bool, str | None]],
+) -> RunState[Any, Agent[Any]]:
+    """The state from which the run goes on.
+
+    Args:
+        name: Of the Civitas agent.
+        agent: The SDK agent that the run began with.
+        context: What its tools get.
+        saved: `Interrupted.saved`.
+        answers: As `read_answer` made them, by the id of the interrupt.
+
+    Raises:
+        ConfigurationError: The state cannot be read here.
+    """
+    try:
+        state = await RunState.from_json(
+            agent, saved["state"], context_override=RunContextWrapper(context)
+        )
+    except UserError as error:
+        raise ConfigurationError(
+            f"{name!r} cannot go on with this run: it was interrupted under openai-agents {saved['sdk']}, and "
+            f"{sdk} runs here, with perhaps other agents: {error}. The interrupt stays open: answer it where it can be "
+            "read, or send a new message"
+        ) from error
+    for item in state.get_interruptions():
+        told = answers.get(_id(item))
+        if told is None:
+            continue
+        approved, message = told
+        if approved:
+            state.approve(item)
+        else:
+            state.reject(item, rejection_message=message)
+    return state
+
+
+def _question(item: ToolApprovalItem) -> dict[str, Any]:
+    arguments = _call(item).get("arguments")
+    with suppress(TypeError, ValueError):  # if it is no JSON, it is for the human to judge as it is
+        arguments = json.loads(arguments or "{}")
+    return {"id": _id(item), "value": {"name": item.tool_name, "arguments": arguments}}
+
+
+def _id(item: ToolApprovalItem) -> str:
+    call = _call(item)
+    return str(call.get("call_id") or call.get("id"))
+
+
+def _call(item: ToolApprovalItem) -> Mapping[str, Any]:
+    raw = item.raw_item
+    return raw if isinstance(raw, dict) else vars(raw)

@@ -1,0 +1,85 @@
+"""The SDK's `Session`, twice: over what is kept of a conversation, and in front of the user's own in a durable run."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from agents.memory import Session
+
+__all__ = ["Buffered", "Conversation"]
+
+
+class Conversation:
+    """A `Session` whose items are the history of a conversation; kept by the agent when the run ends well.
+
+    Args:
+        session_id: The conversation.
+        items: What it begins with; not changed.
+    """
+
+    def __init__(self, session_id: str, items: list[Any] | None) -> None:
+        self.session_id = session_id
+        self.session_settings = None
+        self.items = list(items or ())
+
+    async def get_items(self, limit: int | None = None) -> list[Any]:
+        """The latest `limit` items, oldest first."""
+        items = self.items if limit is None else self.items[-limit:] if limit > 0 else []
+        return copy.deepcopy(items)
+
+    async def add_items(self, items: list[Any]) -> None:
+        """Add items at the end."""
+        self.items.extend(copy.deepcopy(items))
+
+    async def pop_item(self) -> Any:
+        """Take the latest item off."""
+        return self.items.pop() if self.items else None
+
+    async def clear_session(self) -> None:
+        """Forget all items."""
+        self.items.clear()
+
+
+class Buffered:
+    """The user's own `Session` in a durable run: what the run adds goes there in one piece, when it ends well.
+
+    A run that is delivered again adds its items again from the start, which must not be seen twice.
+
+    Args:
+        session: The user's.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._added: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def get_items(self, limit: int | None = None) -> list[Any]:
+        """The latest `limit` items, oldest first."""
+        if limit is None:
+            return [*await self._session.get_items(), *copy.deepcopy(self._added)]
+        own = copy.deepcopy(self._added[-limit:] if limit > 0 else [])
+        more = limit - len(own)
+        return [*(await self._session.get_items(more) if more > 0 else ()), *own]
+
+    async def add_items(self, items: list[Any]) -> None:
+        """Add items at the end."""
+        self._added.extend(copy.deepcopy(items))
+
+    async def pop_item(self) -> Any:
+        """Take the latest item off."""
+        return self._added.pop() if self._added else await self._session.pop_item()
+
+    async def clear_session(self) -> None:
+        """Forget all items."""
+        self._added.clear()
+        await self._session.clear_session()
+
+    async def flush(self) -> None:
+        """Hand over what was added."""
+        if self._added:
+            await self._session.add_items(self._added)
+            self._added = []

@@ -1,0 +1,104 @@
+"""What SDK agents remember of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from agents import Agent, RunConfig, SessionSettings, SQLiteSession, function_tool
+
+from civitas.demo.model_server import Failure, ToolCall
+from civitas.errors import HandlerFailed
+from civitas.runtime import Runtime
+from civitas.state import SQLiteStateStore
+from civitas.supervision import Supervisor
+from civitas_openai import OpenAIAgent
+from tests.core.frameworks.support import running
+
+
+class Heard:
+    """Answers "answer N", and notes what was said to it."""
+
+    def __init__(self) -> None:
+        self.texts: list[list[str]] = []
+
+    def __call__(self, body: dict[str, Any]) -> Any:
+        self.texts.append([str(each.get("content")) for each in body["messages"]])
+        return f"answer {len(self.texts)}"
+
+
+async def test_a_conversation_is_the_input_of_its_next_message(scripted):
+    heard = Heard()
+    async with running(OpenAIAgent("o", agent=Agent(name="a", model=scripted(heard)))) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+        await runtime.ask("o", {"input": "two"}, conversation="c")
+        await runtime.ask("o", {"input": "three"}, conversation="d")
+        await runtime.ask("o", {"input": "four"})
+    assert heard.texts == [["one"], ["one", "answer 1", "two"], ["three"], ["four"]]
+
+
+async def test_a_conversation_goes_on_after_the_runtime_ended(scripted, tmp_path):
+    heard = Heard()
+    agent = Agent(name="a", model=scripted(heard))
+    for text in ("one", "two"):
+        store = SQLiteStateStore(tmp_path / "civitas.db")
+        root = Supervisor("root", children=[OpenAIAgent("o", agent=agent)])
+        async with Runtime(root, state_store=store) as runtime:
+            await runtime.ask("o", {"input": text}, conversation="c")
+        await store.close()
+    assert heard.texts[-1] == ["one", "answer 1", "two"]
+
+
+async def test_tool_calls_are_remembered_with_their_results(scripted):
+    heard: list[Any] = []
+
+    def script(body: dict[str, Any]) -> Any:
+        heard.append([each["role"] for each in body["messages"]])
+        return ToolCall("look", {}) if len(heard) == 1 else "done"
+
+    @function_tool
+    async def look() -> str:
+        """Look."""
+        return "found"
+
+    agent = Agent(name="a", model=scripted(script), tools=[look])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+        await runtime.ask("o", {"input": "two"}, conversation="c")
+    assert heard[-1] == ["user", "assistant", "tool", "assistant", "user"]
+
+
+async def test_a_run_that_fails_leaves_no_trace_in_the_conversation(scripted):
+    heard = Heard()
+
+    def script(body: dict[str, Any]) -> Any:
+        return Failure(400, "no") if body["messages"][-1]["content"] == "two" else heard(body)
+
+    agent = Agent(name="a", model=scripted(script))
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("o", {"input": "two"}, conversation="c")
+        await runtime.ask("o", {"input": "three"}, conversation="c")
+    assert heard.texts[-1] == ["one", "answer 1", "three"]
+
+
+async def test_the_users_own_session_is_used_instead(scripted):
+    heard = Heard()
+    session = SQLiteSession("s")
+    agent = Agent(name="a", model=scripted(heard))
+    async with running(OpenAIAgent("o", agent=agent, session=session)) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+        await runtime.ask("o", {"input": "two"}, conversation="d")
+    session.close()
+    assert heard.texts[-1] == ["one", "answer 1", "two"]
+
+
+async def test_the_sdks_settings_say_how_much_of_the_conversation_is_read(scripted):
+    heard = Heard()
+    config = RunConfig(session_settings=SessionSettings(limit=1))
+    agent = Agent(name="a", model=scripted(heard))
+    async with running(OpenAIAgent("o", agent=agent, run_config=config)) as runtime:
+        for text in ("one", "two", "three"):
+            await runtime.ask("o", {"input": text}, conversation="c")
+    assert heard.texts[-1] == ["answer 2", "three"]
