@@ -27,6 +27,11 @@ class Said(TypedDict):
     said: Annotated[list[Any], more]
 
 
+class Counted(TypedDict, total=False):
+    x: int
+    n: int
+
+
 def graph_of(*nodes: Any, **compiled: Any) -> Any:
     builder = StateGraph(Said)
     before: str = START
@@ -73,12 +78,12 @@ async def test_the_users_own_checkpointer_is_used_with_the_conversation_as_threa
 async def test_what_is_kept_of_a_conversation_does_not_grow_with_its_runs():
     store = InMemoryStateStore()
 
-    async def replaced(state: dict[str, Any]) -> Any:
+    async def count(state: Counted) -> Any:
         return {"n": state.get("n", 0) + 1}
 
-    builder = StateGraph(dict)  # type: ignore[type-var]
-    builder.add_node("replaced", replaced)
-    builder.add_edge(START, "replaced")
+    builder = StateGraph(Counted)
+    builder.add_node("count", count)
+    builder.add_edge(START, "count")
     agent = LangGraphAgent("g", graph=builder.compile())
     sizes = []
     async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:

@@ -113,7 +113,7 @@ async def test_a_slow_reader_slows_the_model():
     model, said = played(SuiteModel(" ".join(map(str, range(1000))))), [0]
 
     class Counting(PlayedModel):
-        async def _astream(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        async def _astream(self, *args: Any, **kwargs: Any) -> Any:
             async for each in super()._astream(*args, **kwargs):
                 said[0] += 1
                 yield each

@@ -1,0 +1,75 @@
+"""Points of a run where its process can be killed: the run writes down that it came there, and may wait."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from civitas import Runtime
+from tests.integration.processes.system import killed, running, until
+
+FOLDER = "CIVITAS_TEST_POINTS"
+
+
+class Points:
+    """What the test sees of them.
+
+    Args:
+        folder: Where they are written down; in the environment of the processes, too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        os.environ[FOLDER] = str(folder)
+
+    def hold(self, name: str) -> None:
+        """The next run that comes to the point waits there, until it is killed."""
+        (self.folder / f"hold-{name}").touch()
+
+    @property
+    def passed(self) -> list[str]:
+        """The points that runs came to, in order."""
+        passed = self.folder / "passed"
+        return passed.read_text().split() if passed.exists() else []
+
+    async def kill_at(self, runtime: Runtime, agent: str, name: str) -> None:
+        """Wait until the run is at the point, and kill its process."""
+        await until(lambda: name in self.passed, 30)
+        (self.folder / f"hold-{name}").unlink()
+        await killed(runtime, agent)
+        await running(runtime)
+
+
+def passed(name: str) -> Path | None:
+    """The run is at a point; where to wait, if it is to."""
+    folder = Path(os.environ[FOLDER])
+    with (folder / "passed").open("a") as file:
+        file.write(f"{name}\n")
+    hold = folder / f"hold-{name}"
+    return hold if hold.exists() else None
+
+
+async def point(name: str) -> None:
+    """A point of code that awaits."""
+    if passed(name):
+        await asyncio.Event().wait()
+
+
+def blocking_point(name: str) -> None:
+    """A point of code in a thread."""
+    if passed(name):
+        time.sleep(60)
+
+
+def system(folder: Path, *agents: dict[str, Any], **top: Any) -> dict[str, Any]:
+    """A topology whose state is in a file, and whose agents come back without delay."""
+    children = [{"agent": each} for each in agents]
+    return {
+        "state": {"type": "sqlite", "path": str(folder / "civitas.db")},
+        "runtime": {"drain_timeout": 5},
+        "supervision": {"name": "root", "backoff": "none", "children": children},
+        **top,
+    }

@@ -1,0 +1,100 @@
+"""Graphs in OS processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import Runtime, UnknownInterrupt
+from tests.integration.adapters.points import Points, system
+from tests.integration.processes.system import killed, running
+
+GRAPHS = "tests.integration.adapters.graphs"
+
+
+def graph(name: str, **keywords: Any) -> dict[str, Any]:
+    return {"name": "g", "wrap": f"{GRAPHS}:{name}", "process": "w", **keywords}
+
+
+@pytest.mark.parametrize("where", ["one", "two", "three"])
+async def test_a_durable_graph_goes_on_after_kill_9_and_runs_no_finished_node_again(
+    tmp_path: Path, where: str
+) -> None:
+    points = Points(tmp_path)
+    points.hold(where)
+    config = system(tmp_path, graph("three", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        asking = asyncio.create_task(runtime.ask("g", {"got": []}, timeout=60))
+        await points.kill_at(runtime, "g", where)
+        reply = await asking
+    assert reply.payload["got"] == ["one", "two", "three"]
+    names = ["one", "two", "three"]
+    names.insert(names.index(where), where)
+    assert points.passed == names
+
+
+async def test_the_stream_of_a_durable_graph_goes_on_after_kill_9_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    points.hold("two")
+    config = system(tmp_path, graph("three", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        killing = asyncio.create_task(points.kill_at(runtime, "g", "two"))
+        stream = runtime.stream("g", {"got": []}, timeout=60)
+        chunks = [(each.type, each.payload) async for each in stream]
+        await killing
+    steps = [("step", {"name": name}) for name in ("one", "two", "three")]
+    assert chunks == [*steps, ("reply", {"got": ["one", "two", "three"]})]
+
+
+async def test_an_interrupt_is_answered_after_the_process_and_the_root_are_gone(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    config = system(tmp_path, graph("asking"))
+    async with Runtime.from_config(config) as runtime:
+        asked = await runtime.ask("g", {"got": []}, timeout=60)
+        await killed(runtime, "g")
+        await running(runtime)
+    async with Runtime.from_config(config) as runtime:
+        answer = {"id": asked.payload["interrupts"][0]["id"], "value": "yes"}
+        conversation = asked.conversation
+        reply = await runtime.ask("g", answer, "resume", conversation=conversation, timeout=60)
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("g", answer, "resume", conversation=conversation, timeout=60)
+    assert reply.payload["got"] == ["one", "yes", "two"]
+    assert points.passed == ["one", "two"]
+
+
+async def test_an_answer_in_hand_when_its_process_is_killed_is_not_lost(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    points.hold("two")
+    config = system(tmp_path, graph("asking", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        await runtime.ask("g", {"got": []}, conversation="c", timeout=60)
+        answer = {"value": "yes"}
+        answering = asyncio.create_task(
+            runtime.ask("g", answer, "resume", conversation="c", timeout=60)
+        )
+        await points.kill_at(runtime, "g", "two")
+        reply = await answering
+    assert reply.payload["got"] == ["one", "yes", "two"]
+    assert points.passed == ["one", "two", "two"]
+
+
+async def test_a_conversation_is_kept_over_kill_9_and_by_a_pool_in_another_process(
+    tmp_path: Path,
+) -> None:
+    Points(tmp_path)
+    config = system(tmp_path, graph("three", per_conversation=True))
+    async with Runtime.from_config(config) as runtime:
+        await runtime.ask("g", {"got": ["a"]}, conversation="c", timeout=60)
+        await killed(runtime, "g")
+        await running(runtime)
+        reply = await runtime.ask("g", {"got": ["b"]}, conversation="c", timeout=60)
+    names = ["one", "two", "three"]
+    assert reply.payload["got"] == ["a", *names, "b", *names]
