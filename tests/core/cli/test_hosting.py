@@ -73,6 +73,25 @@ async def test_a_process_that_is_there_first_waits_for_the_root(
     await stop(worker)
 
 
+@pytest.mark.promise(id="SEM-938")
+async def test_the_processes_of_replicas_are_started_elsewhere_each_by_its_name(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    far = "name: far, type: team.Echo, process: gpu, replicas: 2"
+    topology = project(ECHO, TEAM[0], far, top=GPU)
+    root = await start("run", topology)
+    workers = [await start("run", topology, "--process", f"gpu-{n}") for n in (1, 2)]
+    await root.until("ready")
+    answers = [await ask(beside, topology, "far") for _ in workers]
+    assert sorted(answers) == sorted(map(pid, workers))
+    await stop(workers[0])
+    assert await ask(beside, topology, "far") == pid(workers[1])
+    again = await start("run", topology, "--process", "gpu-1")
+    await again.until("joined     gpu-1")
+    await stop(root)
+    await stop(workers[1], again)
+
+
 @pytest.mark.promise(id="SEM-822")
 async def test_a_root_that_is_there_first_waits_for_the_process_and_says_so(
     start: Start, project: Project, beside: Beside

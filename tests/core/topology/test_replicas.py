@@ -64,6 +64,7 @@ def test_replicas_are_children_of_a_supervisor_of_that_name(loaded: Topology) ->
     assert root.children[2] == Placed("one", "alone")
 
 
+@pytest.mark.promise(id="SEM-937")
 def test_they_are_restarted_one_for_one_within_what_their_supervisor_allows(
     loaded: Topology,
 ) -> None:

@@ -198,6 +198,14 @@ class Slow(AgentProcess):
         return None
 
 
+class Emitter(AgentProcess):
+    """Emits the id of its process without end."""
+
+    async def handle(self, message: Message) -> None:
+        while True:
+            await self.emit(os.getpid())
+
+
 class Unbuildable(AgentProcess):
     """Its constructor raises."""
 

@@ -48,6 +48,7 @@ async def let_go(system: System, replica: str, gate: str) -> None:
     await system.tell(f"keep-{replica[-1]}", "open", gate)
 
 
+@pytest.mark.promise(id="SEM-931")
 async def test_the_tree_shows_each_replica_below_the_name(system: System) -> None:
     group = system.find("crew")
     assert group["kind"] == "supervisor"
@@ -59,6 +60,7 @@ async def test_the_tree_shows_each_replica_below_the_name(system: System) -> Non
     assert len({each["pid"] for each in below} | {system.find("r_one")["pid"]}) == 3
 
 
+@pytest.mark.promise(id="SEM-932")
 @ASKERS
 async def test_a_message_goes_to_the_least_busy(system: System, asker: str) -> None:
     gate = new_id()
@@ -70,6 +72,7 @@ async def test_a_message_goes_to_the_least_busy(system: System, asker: str) -> N
     assert (await holding).payload == "let go"
 
 
+@pytest.mark.promise(id="SEM-932")
 @ASKERS
 async def test_among_equals_they_take_turns(system: System, asker: str) -> None:
     senders = [(await system.ask(asker, "crew"))["sender"] for _ in range(4)]
@@ -77,6 +80,7 @@ async def test_among_equals_they_take_turns(system: System, asker: str) -> None:
     assert set(senders) == {"crew-1", "crew-2"}
 
 
+@pytest.mark.promise(id="SEM-932")
 @ASKERS
 async def test_each_message_is_handled_by_exactly_one(system: System, asker: str) -> None:
     before = [len(entries) for entries in await both(system, "crew")]
@@ -91,6 +95,7 @@ async def test_each_message_is_handled_by_exactly_one(system: System, asker: str
     assert all(heard)
 
 
+@pytest.mark.promise(id="SEM-933")
 async def test_a_conversation_stays_with_one_whoever_sends(system: System) -> None:
     conversations = [new_id() for _ in range(4)]
     had: dict[str, set[str]] = {each: set() for each in conversations}
@@ -106,6 +111,7 @@ async def test_a_conversation_stays_with_one_whoever_sends(system: System) -> No
     assert set.union(*had.values()) == {"crew-1", "crew-2"}
 
 
+@pytest.mark.promise(id="SEM-933")
 @ASKERS
 async def test_the_messages_of_a_conversation_wait_for_the_one_that_has_it(
     system: System, asker: str
@@ -134,6 +140,7 @@ async def test_a_replica_sees_the_name_that_was_sent_to(system: System, asker: s
     assert envelope["deadline"] is not None
 
 
+@pytest.mark.promise(id="SEM-932")
 async def test_a_replica_that_sends_to_its_own_name_reaches_another(system: System) -> None:
     for _ in range(2):
         order = {"to": "crew", "payload": 1, "message_type": "echo"}
@@ -141,6 +148,7 @@ async def test_a_replica_that_sends_to_its_own_name_reaches_another(system: Syst
         assert {reply.sender, reply.payload["sender"]} == {"crew-1", "crew-2"}
 
 
+@pytest.mark.promise(id="SEM-934")
 async def test_a_replica_that_asks_its_own_name_in_its_conversation_is_refused(
     system: System,
 ) -> None:
@@ -149,6 +157,7 @@ async def test_a_replica_that_asks_its_own_name_in_its_conversation_is_refused(
     assert reply.payload["error"] == "AskCycle"
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_replica_and_another_that_would_wait_for_each_other_are_told_at_once(
     system: System, asker: str
@@ -160,6 +169,7 @@ async def test_a_replica_and_another_that_would_wait_for_each_other_are_told_at_
     assert reply.payload["payload"]["seconds"] < 5
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_the_other_way_round_they_are_told_at_once_too(system: System, asker: str) -> None:
     back = {"to": asker, "payload": 1, "message_type": "echo", "timeout": 15}
@@ -169,6 +179,7 @@ async def test_the_other_way_round_they_are_told_at_once_too(system: System, ask
     assert reply.payload["payload"]["seconds"] < 5
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 @pytest.mark.parametrize(("what", "error"), [("crash", "HandlerFailed"), ("none", "NoReply")])
 async def test_what_becomes_of_an_ask_is_told_at_once(
@@ -180,6 +191,7 @@ async def test_what_becomes_of_an_ask_is_told_at_once(
     await until(lambda: all(each["status"] == "running" for each in system.nodes()))
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_late_answer_reaches_no_later_ask(system: System, asker: str) -> None:
     gate = new_id()
@@ -193,6 +205,7 @@ async def test_a_late_answer_reaches_no_later_ask(system: System, asker: str) ->
     assert (await system.ask(asker, "crew", 5))["payload"] == 5
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_who_is_asked_is_cancelled_with_the_ask(system: System, asker: str) -> None:
     order = {"to": "narrow", "payload": new_id(), "message_type": "hold", "timeout": 0.2}
@@ -204,6 +217,7 @@ async def test_who_is_asked_is_cancelled_with_the_ask(system: System, asker: str
             pass
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_stream_yields_every_chunk_and_the_reply_last(system: System, asker: str) -> None:
     order = {"to": "crew", "payload": 500, "message_type": "emit"}
@@ -211,6 +225,7 @@ async def test_a_stream_yields_every_chunk_and_the_reply_last(system: System, as
     assert read == [*(["chunk", n] for n in range(500)), ["reply", "done"]]
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_reader_that_leaves_cancels_the_producer(system: System, asker: str) -> None:
     before = sum(entries.count("left") for entries in await both(system, "crew"))
@@ -222,6 +237,7 @@ async def test_a_reader_that_leaves_cancels_the_producer(system: System, asker: 
             pass
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_slow_reader_slows_the_producer(system: System, asker: str) -> None:
     gate = new_id()
@@ -243,6 +259,7 @@ async def test_a_slow_reader_slows_the_producer(system: System, asker: str) -> N
     assert await reading == "left"
 
 
+@pytest.mark.promise(id="SEM-934")
 @ASKERS
 async def test_a_sender_waits_when_all_of_them_are_full(system: System, asker: str) -> None:
     gate = new_id()
@@ -260,6 +277,7 @@ async def test_a_sender_waits_when_all_of_them_are_full(system: System, asker: s
     assert (await system.ask(asker, "narrow", 3))["payload"] == 3
 
 
+@pytest.mark.promise(id="SEM-936")
 @ASKERS
 async def test_a_pattern_matches_the_name_and_one_gets_the_message(
     system: System, asker: str
@@ -273,6 +291,7 @@ async def test_a_pattern_matches_the_name_and_one_gets_the_message(
     assert [entries.count(mark) for entries in await both(system, "crew")] in ([0, 1], [1, 0])
 
 
+@pytest.mark.promise(id="SEM-936")
 async def test_a_replica_does_not_broadcast_to_its_own_name(system: System) -> None:
     order = {"pattern": "crew*", "payload": 1, "message_type": "note"}
     assert await system.tell("crew", "broadcast", order) == 0
@@ -291,6 +310,7 @@ async def test_no_other_name_leads_there(system: System, asker: str, name: str) 
     assert found["error"] == UnknownAgent.__name__
 
 
+@pytest.mark.promise(id="SEM-936")
 @ASKERS
 async def test_whoever_monitors_the_name_hears_of_each_that_exits(
     system: System, asker: str
@@ -310,6 +330,7 @@ async def test_whoever_monitors_the_name_hears_of_each_that_exits(
     await until(lambda: all(each["status"] == "running" for each in system.nodes()))
 
 
+@pytest.mark.promise(id="SEM-933")
 @ASKERS
 async def test_a_conversation_goes_to_another_when_its_replica_is_terminated(
     system: System, asker: str
