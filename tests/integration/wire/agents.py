@@ -79,6 +79,9 @@ class Hand(AgentProcess):
     async def do_where(self, message: Message) -> Any:
         return os.getpid()
 
+    async def do_family(self, message: Message) -> Any:
+        return [self.name, self._civitas_family]
+
     async def do_note(self, message: Message) -> Any:
         self.note(message.payload)
         return NOTHING

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOPOLOGY = topology(
     agent("crew", process="pack", replicas=2),
     agent("keep", "Keeper", "pack", replicas=2),
+    agent("gone", process="pack", replicas=2),
     agent("narrow", process="pack", replicas=2, mailbox_size=1, cancel_on_timeout=True),
 )
 
@@ -277,6 +278,27 @@ async def test_a_sender_waits_when_all_of_them_are_full(system: System, asker: s
     assert (await system.ask(asker, "narrow", 3))["payload"] == 3
 
 
+@pytest.mark.promise(id="SEM-934")
+async def test_a_flood_from_other_processes_takes_no_place_of_the_roots_senders(
+    system: System,
+) -> None:
+    gate = new_id()
+    holds = [
+        await held(system, "narrow", system.runtime.ask("narrow", gate, "hold")) for _ in range(2)
+    ]
+    order = {"to": "narrow", "payload": 1, "message_type": "note", "timeout": 0.2}
+    for asker in ("w_one", "v_one"):
+        while await system.tell(asker, "send", order) == {"sent": True}:
+            pass
+    for _ in holds:
+        await system.runtime.send("narrow", 1, "note", timeout=0.2)
+    with pytest.raises(MailboxFull):
+        await system.runtime.send("narrow", 1, "note", timeout=0.2)
+    for holding, busy in holds:
+        await let_go(system, busy, gate)
+        await holding
+
+
 @pytest.mark.promise(id="SEM-936")
 @ASKERS
 async def test_a_pattern_matches_the_name_and_one_gets_the_message(
@@ -301,6 +323,11 @@ async def test_a_replica_does_not_broadcast_to_its_own_name(system: System) -> N
 async def test_a_replica_is_also_reached_by_its_own_name(system: System, asker: str) -> None:
     for name in ("crew-1", "crew-2"):
         assert (await system.ask(asker, name))["sender"] == name
+
+
+async def test_a_replica_knows_the_name_that_it_stands_behind(system: System) -> None:
+    reply = await system.runtime.ask("crew", None, "family")
+    assert reply.payload == [reply.sender, "crew"]
 
 
 @ASKERS
@@ -348,3 +375,26 @@ async def test_a_conversation_goes_to_another_when_its_replica_is_terminated(
     finally:
         await system.runtime.restart_child("crew", first)
     assert (await system.ask(asker, "crew", conversation=conversation))["sender"] == then
+
+
+@pytest.mark.promise(id="SEM-934")
+async def test_all_of_them_are_ended_started_and_deleted_by_the_name(system: System) -> None:
+    for asker in ("r_one", "w_one"):
+        assert "payload" in await system.ask(asker, "gone")
+    await system.runtime.terminate_child("top", "gone")
+    for asker in ("r_one", "w_one"):
+        assert (await system.ask(asker, "gone"))["error"] == AgentTerminated.__name__
+    await system.runtime.restart_child("top", "gone")
+    for asker in ("r_one", "w_one"):
+        assert {(await system.ask(asker, "gone"))["sender"] for _ in range(2)} == {
+            "gone-1",
+            "gone-2",
+        }
+    await system.runtime.restart("gone")
+    for asker in ("r_one", "w_one"):
+        assert "payload" in await system.ask(asker, "gone")
+    await system.runtime.terminate_child("top", "gone")
+    await system.runtime.delete_child("top", "gone")
+    for asker in ("r_one", "w_one"):
+        for name in ("gone", "gone-1"):
+            assert (await system.ask(asker, name))["error"] == UnknownAgent.__name__

@@ -30,7 +30,7 @@ class Outbox(Mailbox):
         post: Sends a message on its way.
     """
 
-    __slots__ = ("_given", "_post", "_way_is_open")
+    __slots__ = ("_given", "_post", "_pushed", "_way_is_open")
 
     def __init__(self, owner: str, size: int, post: Callable[[Message], None]) -> None:
         super().__init__(owner, size)
@@ -38,19 +38,22 @@ class Outbox(Mailbox):
         self._way_is_open = False
         self._given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
+        self._pushed: set[str] = set()
+        """Those that were pushed: whatever bounds them, they take no place of a sender of this node."""
 
     def offer(self, message: Message, wake: Wake | None = None) -> bool:
         """Put without waiting; see `Mailbox.offer`."""
         if self._closed is not None:
             raise self._closed()
-        if self._senders or len(self._queue) > self.size:  # one more than the mailbox: that in hand
+        if self._senders or not self._has_room():
             return False
         self._accept(message)
         return True
 
     def push(self, message: Message) -> None:
-        """Put whatever the size: a signal of the system, which must not wait."""
+        """Put whatever the size: a signal of the system, or a message of another node, which keeps to its own bound."""
         if self._closed is None:
+            self._pushed.add(message.id)
             self._accept(message)
 
     def _accept(self, message: Message) -> None:
@@ -58,9 +61,13 @@ class Outbox(Mailbox):
         if self._way_is_open:
             self._post(message)
 
+    def _has_room(self) -> bool:
+        # One more than the mailbox holds: that in hand.
+        return len(self._queue) - len(self._pushed) <= self.size
+
     def _admit(self) -> None:
         senders = self._senders
-        while senders and len(self._queue) <= self.size:
+        while senders and self._has_room():
             room, message = senders.popleft()
             if not room.done():
                 self._accept(message)
@@ -96,12 +103,14 @@ class Outbox(Mailbox):
                 return
         if self._given:
             self._given.pop(message_id, None)
+        self._pushed.discard(message_id)
         self._admit()
 
     def withdraw(self, message: Message) -> bool:
         """Take a message out again; what stands here may be a copy of it."""
         for each in self._queue:
             if each.id == message.id:
+                self._pushed.discard(each.id)
                 return super().withdraw(each)
         return False
 
@@ -110,9 +119,15 @@ class Outbox(Mailbox):
         sent = self._queue.copy() if self._way_is_open else None
         refused = super().close(error)
         if sent is None:
+            self._pushed.clear()
             return refused
         self._queue = sent
         return []
+
+    def clear(self) -> list[Message]:
+        """Take everything that stands in it; the senders that wait for room come in now."""
+        self._pushed.clear()
+        return super().clear()
 
     def emptied(self) -> list[Message]:
         """Take everything out, the messages of the senders that wait included."""
@@ -158,6 +173,7 @@ class Outbox(Mailbox):
             all_times = self._given.get(message_id, 0) + times
             if all_times >= at_most:
                 self._given.pop(message_id, None)
+                self._pushed.discard(message_id)
                 del self._queue[place]
                 return message
             self._given[message_id] = all_times

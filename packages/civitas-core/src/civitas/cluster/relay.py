@@ -42,9 +42,7 @@ class Relay(ClusterNode):
         if asker == each.name:
             raise AskCycle([asker, to])
         self.foreign[message.id] = Foreign(peer.boot, each, message, asker)
-        passed = message.answered_by_way_of(self.name)
-        if not each.mailbox.offer(passed):
-            each.mailbox.push(passed)  # its sender holds to the bound
+        each.mailbox.push(message.answered_by_way_of(self.name))  # its sender holds to the bound
 
     def _relayed(self, message_id: str) -> tuple[Foreign, Elsewhere] | None:
         """A message that was handed on to another node and is not finished there."""

@@ -129,6 +129,7 @@ class RootNode(Relay, Membership):
         """Forget every name."""
         super().clear()
         self.registry.groups.clear()
+        self.registry.behind.clear()
         self._children.clear()
         self._facts.clear()
 
