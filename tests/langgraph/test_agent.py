@@ -149,7 +149,7 @@ async def test_a_state_that_cannot_be_sent_is_an_error_that_names_the_place():
     [
         ("hi", r"payload: a dict is needed, got str; it takes 'messages', or \{\"input\": text\}"),
         ({"inptu": "hi"}, r"payload\.inptu: .*did you mean 'input'\?"),
-        ({"input": 5}, r"payload\.input: text is needed, got int"),
+        ({"input": 5}, r"payload\.input: text or messages are needed, got int"),
         ({}, r"payload: it is empty; it takes 'messages'"),
         ({"messages": [{"content": "hi"}]}, r"payload\.messages: .*'role'"),
         ({"messages": 5}, r"payload\.messages: .*int"),

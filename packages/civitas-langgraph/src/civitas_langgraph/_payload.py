@@ -63,12 +63,16 @@ class GraphInput:
             refuse(
                 "payload", "`input` and `messages` are two ways to say the same; send one of them"
             )
-        text = state.pop("input")
-        if not isinstance(text, str):
+        given = state.pop("input")
+        if not isinstance(given, (str, list)):
             refuse(
-                "payload.input", f"text is needed, got {type(text).__name__}; {self._accepted()}"
+                "payload.input",
+                f"text or messages are needed, got {type(given).__name__}; {self._accepted()}",
             )
-        state["messages"] = [{"role": "user", "content": text}]
+        # An agent that hands over sends the history as a list of messages.
+        state["messages"] = (
+            given if isinstance(given, list) else [{"role": "user", "content": given}]
+        )
 
     def _validate(self, model: type[BaseModel], state: dict[str, Any], refuse: Refuse) -> None:
         try:

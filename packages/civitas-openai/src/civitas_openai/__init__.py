@@ -1,21 +1,23 @@
 """OpenAI Agents SDK agents as supervised Civitas agents.
 
-The SDK is imported when `OpenAIAgent` is first used, not when this package is imported.
+The SDK is imported when something here is first used, not when this package is imported.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from civitas_openai._hub import agent_tool, handoff_to
     from civitas_openai.agent import OpenAIAgent
 
-__all__ = ["OpenAIAgent"]
+__all__ = ["OpenAIAgent", "agent_tool", "handoff_to"]
+
+_MODULES = {"OpenAIAgent": "agent", "agent_tool": "_hub", "handoff_to": "_hub"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "OpenAIAgent":
-        from civitas_openai.agent import OpenAIAgent
-
-        return OpenAIAgent
+    if name in _MODULES:
+        return getattr(import_module(f"civitas_openai.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

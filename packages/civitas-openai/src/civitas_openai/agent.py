@@ -19,6 +19,10 @@ from agents.run import DEFAULT_MAX_TURNS
 from civitas.errors import ConfigurationError, DeliveryError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
 from civitas_openai._approvals import answered, interrupted, read_answer
+from civitas_openai._graph import Graph
+from civitas_openai._hooks import Told
+from civitas_openai._hub import final_output
+from civitas_openai._model import Scope, scope
 from civitas_openai._payload import read_input
 from civitas_openai._session import Buffered, Conversation
 from civitas_openai._tracing import bridged, keep_traces_private
@@ -26,7 +30,7 @@ from civitas_openai._tracing import bridged, keep_traces_private
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents import RunConfig, RunState
+    from agents import RunConfig, RunResult, RunState
     from agents.memory import Session
 
 __all__ = ["OpenAIAgent"]
@@ -103,21 +107,16 @@ class OpenAIAgent(FrameworkAgent):
     async def run_framework(self, run: Run) -> Any:
         """Run the agent, or go on with the run whose approvals are answered."""
         keep_traces_private()
+        graph = Graph(run) if run.streams or run.durable else None
+        agent = self.subject if graph is None else graph.agent(self.subject)
         begin: Any
         if run.answers is None:
             begin = read_input(run.payload, self.refuse)
         else:
-            begin = await self._answered(run)
+            begin = await self._answered(run, agent)
         session = self._session_of(run)
         with bridged(run.spans):
-            result = await Runner.run(
-                self.subject,
-                begin,
-                context=self._context,
-                run_config=self._run_config,
-                session=session,
-                max_turns=self._max_turns,
-            )
+            result = await self._runs(run, agent, begin, session, graph)
         if isinstance(session, Conversation):
             run.history = session.items
         elif isinstance(session, Buffered):
@@ -127,16 +126,39 @@ class OpenAIAgent(FrameworkAgent):
             run.history = result.to_input_list()
         if result.interruptions:
             return interrupted(result, session is not None)
-        return {"output": result.final_output}
+        return {"output": final_output(result)}
 
-    async def _answered(self, run: Run) -> RunState[Any]:
+    async def _runs(
+        self, run: Run, agent: Agent[Any], begin: Any, session: Any, graph: Graph | None
+    ) -> RunResult:
+        options: dict[str, Any] = {
+            "context": self._context,
+            "max_turns": self._max_turns,
+            "session": session,
+            "run_config": self._run_config,
+        }
+        if graph is None:
+            return await Runner.run(agent, begin, **options)
+        options["run_config"] = graph.config(self._run_config)
+        if run.streams:
+            options["hooks"] = told = Told(run)
+            if run.answers is not None:
+                await told.resume(begin._current_agent)
+        # Not by `run_streamed`, which reads ahead of a slow reader without bounds.
+        token = scope.set(Scope(run))
+        try:
+            return await Runner.run(agent, begin, **options)
+        finally:
+            scope.reset(token)
+
+    async def _answered(self, run: Run, agent: Agent[Any]) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
         answers = {}
         for id, given in (run.answers or {}).items():
             path = f"payload.values.{id}" if "values" in run.payload else "payload.value"
             answers[id] = read_answer(given, path, self.refuse)
         try:
-            return await answered(self.name, self.subject, self._context, run.saved, answers)
+            return await answered(self.name, agent, self._context, run.saved, answers)
         except ConfigurationError as error:
             self._unreadable = error
             raise

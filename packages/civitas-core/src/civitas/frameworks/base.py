@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
-from civitas.frameworks.conversations import Record, key_of
+from civitas.frameworks.conversations import WHOLE_HISTORY, Record, key_of
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
 from civitas.frameworks.outcomes import Outcome, outcome_of, retry_after
@@ -236,7 +236,9 @@ class FrameworkAgent(AgentProcess):
         if not self.keeps_record or run.conversation is None:
             return None
         record = await Record.load(self.store, self.memory_key(run.conversation))
-        run.history, run.saved = record.history, record.saved
+        run.saved = record.saved
+        if WHOLE_HISTORY not in run.message.headers:
+            run.history = record.history
         return record
 
     async def _answers(self, run: Run, record: Record | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, DeliveryError, PayloadError
+from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.message import Message
 from civitas.process import AgentProcess, current_agent
 from civitas.process.options import check_name, check_timeout
@@ -70,14 +71,19 @@ class AgentCall:
                 f"got {parameters!r}"
             )
 
-    async def ask(self, payload: Any, message_type: str = "message") -> Message:
+    async def ask(self, payload: Any, *, whole_history: bool = False) -> Message:
         """Ask the agent, on behalf of the agent whose code runs.
+
+        Args:
+            payload: What to ask.
+            whole_history: It holds all of the conversation, so that what the agent remembers of that would be twice.
 
         Raises:
             ConfigurationError: No agent's code runs here.
             DeliveryError: As for `AgentProcess.ask`.
         """
-        return await self._caller().ask(self.name, payload, message_type, timeout=self.timeout)
+        headers = {WHOLE_HISTORY: "1"} if whole_history else None
+        return await self._caller().ask(self.name, payload, timeout=self.timeout, headers=headers)
 
     async def call(self, arguments: Any) -> str:
         """The agent's answer to `arguments` as JSON text; where it fails, a text that tells the model so."""

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from civitas.state import StateStore
 
-__all__ = ["CONVERSATION", "Record", "key_of"]
+__all__ = ["CONVERSATION", "WHOLE_HISTORY", "Record", "key_of"]
+
+WHOLE_HISTORY = "civitas-whole-history"
+"""Header of a message whose payload holds all of its conversation, as that of a handoff does."""
 
 CONVERSATION = "civitas:conversation:"
 """What the keys of conversations begin with; the agent's name and the conversation follow."""

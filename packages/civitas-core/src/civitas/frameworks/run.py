@@ -93,6 +93,10 @@ class Run:
             headers = {PART: part, OFFSET: str(offset)}
         await self.agent._civitas_emit({"text": text}, "token", headers)
 
+    def begin(self, part: str) -> None:
+        """A call of a model begins, perhaps anew after a failure: what is told of `part` is its text from its start."""
+        self._told.pop(part, None)
+
     async def step(self, name: str, part: str = "") -> None:
         """Tell that a step of the run begins: a node, an agent, a task.
 

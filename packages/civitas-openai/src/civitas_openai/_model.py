@@ -1,0 +1,155 @@
+"""Models and their providers in a run that is told or durable: each call is told as it comes, and made once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from agents.models.interface import Model, ModelProvider
+
+from civitas.frameworks.run import idempotency_key
+from civitas_openai._responses import as_event, collect, dump, load, text_of
+
+if TYPE_CHECKING:
+    from agents import ModelResponse, ModelSettings
+
+    from civitas.frameworks import Run
+
+__all__ = ["Scope", "WatchedModel", "WatchedProvider", "scope"]
+
+_HEADER = "Idempotency-Key"
+
+
+@dataclass(eq=False)
+class Scope:
+    """A run of the SDK's loop inside a run: the whole of it, or an agent that is a tool.
+
+    Attributes:
+        run: The run.
+        path: What the keys of its calls begin with: empty, or the ids of the tool calls that lead here.
+        answers: How many answers of models it has.
+        calls: How often each id of a tool call came up; models should make them unique.
+    """
+
+    run: Run
+    path: str = ""
+    answers: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def told(self) -> bool:
+        """Whether a reader hears of it; of an agent that is a tool, it hears as of any tool."""
+        return not self.path and self.run.streams
+
+    def call(self, id: str) -> str:
+        """The key of a tool call."""
+        self.calls[id] += 1
+        again = f"~{self.calls[id]}" if self.calls[id] > 1 else ""
+        return f"{self.path}{id}{again}"
+
+
+scope: ContextVar[Scope | None] = ContextVar("civitas_openai_scope", default=None)
+"""The loop that code belongs to; None in a tool, whose own runs are its own affair."""
+
+
+class WatchedModel(Model):
+    """A model of the user's, each call of which is told and made once.
+
+    Args:
+        model: The user's.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    async def get_response(
+        self,
+        system_instructions: str | None,
+        input: Any,
+        model_settings: ModelSettings,
+        *more: Any,
+        **named: Any,
+    ) -> ModelResponse:
+        """The model's answer, or the recorded one."""
+        inside = scope.get()
+        if inside is None:
+            return await self._model.get_response(
+                system_instructions, input, model_settings, *more, **named
+            )
+        run, part = inside.run, f"{inside.path}model {inside.answers}"
+        live: ModelResponse | None = None
+
+        async def call() -> Any:
+            nonlocal live
+            given = model_settings
+            if run.durable:
+                headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
+                given = replace(given, extra_headers=headers)
+            arguments = (system_instructions, input, given, *more)
+            if inside.told:
+                live = await self._told(run, part, arguments, named)
+            else:
+                live = await self._model.get_response(*arguments, **named)
+            return dump(live) if run.durable else None
+
+        recorded = await run.once(part, call)
+        if live is None:
+            live = load(recorded)
+            if inside.told:
+                await run.token(text_of(live), part)
+        # Counted now and not before: what the SDK tries again is the same call.
+        inside.answers += 1
+        return live
+
+    async def _told(
+        self, run: Run, part: str, arguments: tuple[Any, ...], named: dict[str, Any]
+    ) -> ModelResponse:
+        run.begin(part)
+        try:
+            stream = self._model.stream_response(*arguments, **named)
+            return await collect(stream, lambda text: run.token(text, part))
+        except NotImplementedError:
+            response = await self._model.get_response(*arguments, **named)
+            await run.token(text_of(response), part)
+            return response
+
+    async def stream_response(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
+        """The model's stream; in a durable run, its end alone. For agents that are tools with an `on_stream`."""
+        inside = scope.get()
+        if inside is not None and inside.run.durable:
+            response = await self.get_response(*arguments, **named)
+            yield as_event(response, str(getattr(self._model, "model", "")))
+            return
+        async for event in self._model.stream_response(*arguments, **named):
+            yield event
+
+    async def close(self) -> None:
+        """Nothing: it is the user's."""
+
+    def get_retry_advice(self, request: Any) -> Any:
+        """The model's own."""
+        return self._model.get_retry_advice(request)
+
+    async def _cleanup_on_run_end(self, owner: object) -> None:
+        await self._model._cleanup_on_run_end(owner)
+
+
+class WatchedProvider(ModelProvider):
+    """A provider whose models are watched.
+
+    Args:
+        provider: The user's, or the SDK's own.
+    """
+
+    def __init__(self, provider: ModelProvider) -> None:
+        self._provider = provider
+
+    def get_model(self, model_name: str | None) -> Model:
+        """The model of that name."""
+        return WatchedModel(self._provider.get_model(model_name))
