@@ -44,8 +44,9 @@ types: $(A) $(B) ## mypy --strict
 check: lint types ## lint and types
 	@echo "check: clean"
 
-bench: $(A) ## the benchmarks, side by side with the least code that can do the job
+bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do the job
 	@.venv/bin/python -m benchmarks
+	@.venv-crew/bin/python -m benchmarks
 
 build: $(A) ## wheels and sdists of the four packages, in dist/
 	@scripts/build.sh

@@ -10,9 +10,11 @@ import argparse
 import json
 import logging
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import durable, idle, imports, links, messages, restart, tracing, workers
+from benchmarks import adapters, durable, idle, imports, links, messages, restart, tracing, workers
 from benchmarks.harness import run, use_processor_time
 from benchmarks.report import as_data, environment, show
 
@@ -40,7 +42,15 @@ BENCHMARKS = {
     "neighbour": workers.NEIGHBOUR,
     "recovery": workers.RECOVERY,
     "import": imports.IMPORT,
+    "graph": adapters.GRAPH,
+    "graph-conversation": adapters.GRAPH_CONVERSATION,
+    "graph-stream": adapters.GRAPH_STREAM,
+    "agent": adapters.AGENT,
+    "agent-conversation": adapters.AGENT_CONVERSATION,
 }
+if find_spec("crewai"):
+    # Only in the environment that has it; the rest is measured in the other.
+    BENCHMARKS = {"crew": import_module("benchmarks.crews").CREW}
 
 
 def main() -> int:
