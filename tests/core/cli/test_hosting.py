@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -246,3 +247,53 @@ def test_only_a_process_with_start_false_can_be_started_by_hand(
     ours = civitas("run", topology, "--process", "worker")
     assert ours.code == 1
     assert "the root starts process 'worker' by itself" in ours.err
+
+
+def connected_socket(root: int) -> tuple[int, Path] | None:
+    """A process that the root started, and its socket, once the root is connected to that by both its links."""
+    for child in Path(f"/proc/{root}/task/{root}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            links = {str(each.readlink()) for each in Path(f"/proc/{child}/fd").iterdir()}
+            lines = [
+                each.split() for each in Path(f"/proc/{child}/net/unix").read_text().splitlines()
+            ]
+            paths = [each[7] for each in lines if len(each) == 8 and f"socket:[{each[6]}]" in links]
+            for path in set(paths):
+                if paths.count(path) >= 3:  # the one that listens, and one for each link
+                    return int(child), Path(path)
+    return None
+
+
+@pytest.mark.promise(id="SEM-939")
+async def test_two_processes_that_cannot_reach_each_other_are_connected_by_way_of_the_root(
+    start: Start, project: Project, beside: Beside
+) -> None:
+    topology = project(
+        ECHO,
+        "name: far, type: team.Echo, process: gpu",
+        "name: cut, type: team.Echo, process: other, delivery: at_least_once",
+        top=f"{GPU}\nruntime: {{node_timeout: 1}}",
+    )
+    root = await start("run", topology)
+    async with asyncio.timeout(20):
+        while (found := connected_socket(root.process.pid)) is None:
+            await asyncio.sleep(0.01)
+    other, socket = found
+    socket.unlink()  # nobody new finds it; who has a connection keeps that
+    worker = await start("run", topology, "--process", "gpu")
+    await root.until("ready")
+    done = await beside("ask", topology, "far", '"cut"', "--type", "pass on", "--timeout", "30")
+    assert done.code == 0, done.err
+    assert f'"pid": {other}' not in done.out
+    err = await stop_and_read(root)
+    assert (
+        "process 'gpu' cannot reach it; from now on the two are connected by way of the root" in err
+    )
+    await stop(worker)
+
+
+async def stop_and_read(running: Running) -> str:
+    running.signal(signal.SIGTERM)
+    done = await running.end()
+    assert done.code == 0
+    return done.err

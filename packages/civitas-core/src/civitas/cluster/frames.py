@@ -30,6 +30,8 @@ class Kind(IntEnum):
     """The root does not take it in: why."""
     INTRODUCE = 4
     """The first frame to another member: name and address of the sender."""
+    HAND_ON = 5
+    """To the root: the boot id of another member, a frame for that, and whether it is urgent."""
     MESSAGE = 10
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
     given before; and where that asker runs, unless the sender of the frame is that."""

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
+from civitas.cluster.detour import BY_THE_ROOT, Detour
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
@@ -28,6 +29,7 @@ from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
 from civitas.telemetry import relay
 from civitas.tools import ToolRegistry
+from civitas.transport.contract import Link
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -272,7 +274,18 @@ class MemberNode(ClusterNode):
         if boot in self.peers or boot == self.boot:
             return
         peer = self.meet(name, boot, address)
-        peer.signal(Kind.INTRODUCE, self.name, self.transport.address)
+        own = BY_THE_ROOT if address == BY_THE_ROOT else self.transport.address
+        peer.signal(Kind.INTRODUCE, self.name, own)
+
+    def link_to(self, address: str, boot: str) -> Link:
+        """A way to the node at `address`, or by way of the root."""
+        if address == BY_THE_ROOT:
+            return Detour(self._to_root, boot)
+        return super().link_to(address, boot)
+
+    def unreachable(self, boot: str) -> None:
+        """Another member could not be reached for `node_timeout`: the root sees to it that nothing is lost."""
+        self._to_root().cast("unreachable", boot)
 
     def meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node; what waited for it goes on its way."""

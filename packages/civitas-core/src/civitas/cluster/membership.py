@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from civitas.cluster.detour import BY_THE_ROOT
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import RemoteTraceback, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
@@ -109,6 +110,8 @@ class Membership(ClusterNode):
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._ending = False
+        self._parted: set[frozenset[str]] = set()
+        """The names of any two members of which one could not reach the other."""
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
@@ -315,6 +318,25 @@ class Membership(ClusterNode):
         if peer is not None:
             self.end_member(peer, "it could not be reached for node_timeout")
 
+    def parted(self, peer: Peer, boot: str) -> None:
+        """`peer` cannot reach another member, which this node still reaches.
+
+        What is on the way between the two is unknown, so the other is taken for down. From its next start on, what the
+        two send each other goes by way of the root.
+        """
+        other = self.peers.get(boot)
+        if other is None or peer.boot not in self.peers or self._ending:
+            return  # it was down
+        self._parted.add(frozenset((peer.name, other.name)))
+        self.end_member(
+            other,
+            f"process {peer.name!r} cannot reach it; from now on the two are connected by way of the root",
+        )
+
+    def _address_of(self, peer: Peer, other: str) -> str:
+        """Where the member `other` reaches `peer`."""
+        return BY_THE_ROOT if frozenset((peer.name, other)) in self._parted else peer.address
+
     def end_member(self, peer: Peer, why: str) -> None:
         """Take a process that does not do what it should for gone, and see to it that it is."""
         member = self._members.get(peer.name)
@@ -382,11 +404,13 @@ class Membership(ClusterNode):
                 else None,
                 "keeps": not isinstance(self.store, InMemoryStateStore),
                 "facts": [each.plain() for each in self._facts.values()],
-                "peers": [[each.name, each.boot, each.address] for each in others],
+                "peers": [
+                    [each.name, each.boot, self._address_of(each, peer.name)] for each in others
+                ],
             },
         )
         for other in others:
-            other.cast("met", peer.name, peer.boot, peer.address)
+            other.cast("met", peer.name, peer.boot, self._address_of(peer, other.name))
         member.peer, member.pid, member.was_up = peer, hello["pid"], True
         member.pid_space = hello["pid_space"]
         if not member.options.start and member.pid_space == pid_space() != "":
