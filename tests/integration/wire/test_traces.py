@@ -16,7 +16,7 @@ from civitas.telemetry.waterfall import Waterfall
 from civitas.testing import ScriptedModel
 from tests.core.telemetry.support import Recorded
 from tests.integration.wire.agents import add
-from tests.integration.wire.conftest import System, topology, until
+from tests.integration.wire.conftest import System, agent, topology, until
 
 TOPOLOGY = topology()
 
@@ -76,6 +76,30 @@ async def test_a_request_through_three_processes_is_one_trace_in_the_application
         if context is not None
     ]
     assert ancestry(rows) == EXPECTED
+    recorded.provider.shutdown()
+
+
+@pytest.mark.promise(id="SEM-934")
+async def test_a_message_that_the_root_hands_on_to_a_replica_stays_in_its_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded = Recorded(monkeypatch)
+    crew = agent("crew", process="pack", replicas=2)
+    async with Runtime.from_config(topology(crew)) as runtime:
+        order = {"to": "crew", "payload": 1, "message_type": "echo"}
+        await runtime.ask("w_one", order, "then_ask")
+        await until(lambda: len(recorded.spans) == 4)
+    rows = [
+        (span.name, context.span_id, span.parent and span.parent.span_id)
+        for span in recorded.spans
+        if (context := span.get_span_context()) is not None
+    ]
+    assert ancestry(rows) == {
+        "send w_one": None,
+        "process w_one": "send w_one",
+        "send crew": "process w_one",
+        "process crew-1": "send crew",
+    }
     recorded.provider.shutdown()
 
 
