@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -58,6 +59,7 @@ class TestLangGraphAdapter(AdapterSuite):
         return agent_tool(name, description="helps")
 
 
+@pytest.mark.promise(id="SEM-979")
 async def test_the_saver_passes_langgraphs_own_suite_in_all_its_capabilities():
     @checkpointer_test(name="StateStoreSaver")
     async def saver():

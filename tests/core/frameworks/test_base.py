@@ -32,12 +32,14 @@ async def chunks(runtime: Runtime, orders: list[str]) -> list[tuple[str, Any]]:
         return [(each.type, each.payload) async for each in stream]
 
 
+@pytest.mark.promise(id="SEM-961")
 async def test_the_reply_is_what_the_framework_returned():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         reply = await runtime.ask("m", ["go"])
     assert (reply.type, reply.payload) == ("reply", {"done": ["GO"], "before": []})
 
 
+@pytest.mark.promise(id="SEM-962")
 async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_restarts():
     async with running(MachineAgent("m", machine=Machine(fail=[KeyError("broken")]))) as runtime:
         with pytest.raises(HandlerFailed) as failed:
@@ -47,6 +49,7 @@ async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_
         assert restarts(runtime) == 1
 
 
+@pytest.mark.promise(id="SEM-961")
 async def test_a_refused_payload_fails_the_ask_and_not_the_agent():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         with pytest.raises(HandlerFailed, match="it takes a list") as failed:
@@ -55,6 +58,7 @@ async def test_a_refused_payload_fails_the_ask_and_not_the_agent():
         assert restarts(runtime) == 0
 
 
+@pytest.mark.promise(id="SEM-962")
 async def test_a_function_builds_a_fresh_object_for_each_incarnation():
     built: list[Machine] = []
 
@@ -87,6 +91,7 @@ async def test_a_keyword_that_nobody_takes_is_an_error_with_the_nearest():
         MachineAgent("m", machine=Machine(), machin_e=1)  # type: ignore[call-arg]
 
 
+@pytest.mark.promise(id="SEM-973")
 async def test_an_ask_that_times_out_cancels_the_run():
     machine = Machine()
     async with running(MachineAgent("m", machine=machine)) as runtime:
@@ -123,6 +128,7 @@ async def test_an_interrupted_run_is_marked_and_is_no_error(spans):
 # Conversations.
 
 
+@pytest.mark.promise(id="SEM-963")
 async def test_what_is_kept_of_a_conversation_is_there_for_its_next_message_alone():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         await runtime.ask("m", ["a"], conversation="1")
@@ -132,6 +138,7 @@ async def test_what_is_kept_of_a_conversation_is_there_for_its_next_message_alon
         assert (await runtime.ask("m", ["e"])).payload["before"] == []
 
 
+@pytest.mark.promise(id="SEM-964")
 async def test_a_run_that_fails_leaves_no_trace_in_its_conversation():
     machine = Machine(fail=[KeyError()])
     async with running(MachineAgent("m", machine=machine)) as runtime:
@@ -140,6 +147,7 @@ async def test_a_run_that_fails_leaves_no_trace_in_its_conversation():
         assert (await runtime.ask("m", ["b"], conversation="1")).payload["before"] == []
 
 
+@pytest.mark.promise(id="SEM-963")
 async def test_the_processes_of_a_pool_share_what_is_kept_of_a_conversation_over_a_restart():
     store = InMemoryStateStore()
 
@@ -157,6 +165,7 @@ async def test_the_processes_of_a_pool_share_what_is_kept_of_a_conversation_over
 # Interrupts.
 
 
+@pytest.mark.promise(id="SEM-965")
 async def test_a_run_that_waits_for_a_human_answers_with_its_questions():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         reply = await runtime.ask("m", ["ask"], conversation="c1")
@@ -166,6 +175,7 @@ async def test_a_run_that_waits_for_a_human_answers_with_its_questions():
     assert alone.conversation
 
 
+@pytest.mark.promise(id="SEM-965")
 @pytest.mark.parametrize(
     "payload", [{"value": "yes"}, {"id": "1", "value": "yes"}, {"values": {"1": "yes"}}]
 )
@@ -180,6 +190,7 @@ async def test_the_answer_goes_on_with_the_run_also_in_another_process(payload):
     assert (reply.type, reply.payload["done"]) == ("reply", ["A", "yes", "B"])
 
 
+@pytest.mark.promise(id="SEM-965")
 async def test_a_run_may_ask_again():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         await runtime.ask("m", ["ask", "ask"], conversation="c")
@@ -189,6 +200,7 @@ async def test_a_run_may_ask_again():
     assert reply.payload["done"] == [1, 2]
 
 
+@pytest.mark.promise(id="SEM-966")
 @pytest.mark.parametrize(
     ("payload", "conversation", "words"),
     [
@@ -208,6 +220,7 @@ async def test_an_answer_to_a_question_nobody_asked_is_an_error_and_the_agent_li
         assert restarts(runtime) == 0
 
 
+@pytest.mark.promise(id="SEM-966")
 async def test_a_question_is_answered_once():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         await runtime.ask("m", ["ask"], conversation="c")
@@ -216,6 +229,7 @@ async def test_a_question_is_answered_once():
             await runtime.ask("m", {"value": 1}, "resume", conversation="c")
 
 
+@pytest.mark.promise(id="SEM-966")
 async def test_a_new_message_leaves_an_open_question_behind():
     async with running(MachineAgent("m", machine=Machine())) as runtime:
         await runtime.ask("m", ["ask"], conversation="c")
@@ -238,6 +252,7 @@ async def test_an_answer_of_another_shape_is_refused_with_what_is_accepted(paylo
 # Durable runs.
 
 
+@pytest.mark.promise(id="SEM-967")
 async def test_a_durable_run_goes_on_from_what_is_finished():
     machine = Machine(b=[KeyError("once")])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
@@ -247,6 +262,7 @@ async def test_a_durable_run_goes_on_from_what_is_finished():
     assert machine.did == ["a", "b", "b", "c"]
 
 
+@pytest.mark.promise(id="SEM-967")
 async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
     machine = Machine(b=[KeyError("once")])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
@@ -259,6 +275,7 @@ async def test_outside_of_a_run_there_is_no_idempotency_key():
         idempotency_key()
 
 
+@pytest.mark.promise(id="SEM-968")
 async def test_the_stream_of_a_durable_run_repeats_nothing():
     machine = Machine(b=[KeyError("once")])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
@@ -272,6 +289,7 @@ async def test_the_stream_of_a_durable_run_repeats_nothing():
     ]
 
 
+@pytest.mark.promise(id="SEM-969")
 async def test_what_a_durable_run_did_is_forgotten_when_its_message_is_finished():
     store = InMemoryStateStore()
     root = Supervisor("root", [MachineAgent("m", machine=Machine(), durable=True)])
@@ -288,6 +306,7 @@ async def test_durable_implies_at_least_once_and_refuses_the_opposite():
 # Failures.
 
 
+@pytest.mark.promise(id="SEM-970")
 async def test_a_failure_that_is_an_answer_reaches_the_asker_and_the_agent_lives():
     async with running(MachineAgent("m", machine=Machine(a=[Refused("no")]))) as runtime:
         with pytest.raises(HandlerFailed) as failed:
@@ -296,6 +315,7 @@ async def test_a_failure_that_is_an_answer_reaches_the_asker_and_the_agent_lives
         assert restarts(runtime) == 0
 
 
+@pytest.mark.promise(id="SEM-971")
 async def test_a_transient_failure_of_a_run_that_is_not_durable_is_told_at_once():
     machine = Machine(a=[Overloaded()])
     async with running(MachineAgent("m", machine=machine)) as runtime:
@@ -305,6 +325,7 @@ async def test_a_transient_failure_of_a_run_that_is_not_durable_is_told_at_once(
         assert (restarts(runtime), machine.did) == (0, ["a"])
 
 
+@pytest.mark.promise(id="SEM-971")
 async def test_a_transient_failure_of_a_durable_run_is_tried_again_in_place():
     machine = Machine(b=[Overloaded(), Overloaded()])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
@@ -312,6 +333,7 @@ async def test_a_transient_failure_of_a_durable_run_is_tried_again_in_place():
         assert (restarts(runtime), machine.did) == (0, ["a", "b", "b", "b"])
 
 
+@pytest.mark.promise(id="SEM-971")
 async def test_a_transient_failure_that_stays_is_told_after_max_retries():
     machine = Machine(a=[Overloaded()] * 9)
     agent = MachineAgent("m", machine=machine, durable=True, max_retries=2)
@@ -321,6 +343,7 @@ async def test_a_transient_failure_that_stays_is_told_after_max_retries():
         assert (restarts(runtime), machine.did) == (0, ["a"] * 3)
 
 
+@pytest.mark.promise(id="SEM-972")
 async def test_transient_says_which_failures_are_tried_again():
     machine = Machine(a=[ValueError()])
     agent = MachineAgent("m", machine=machine, transient=lambda e: isinstance(e, ValueError))
@@ -337,6 +360,7 @@ async def test_a_transient_that_leads_nowhere_is_a_configuration_error():
 # A stop while a run is on.
 
 
+@pytest.mark.promise(id="SEM-974")
 async def test_a_run_that_can_stops_at_its_next_step_when_its_agent_is_stopped():
     machine = Machine()
     async with running(MachineAgent("m", machine=machine)) as runtime:
@@ -363,6 +387,7 @@ class Blocking(MachineAgent):
         return order
 
 
+@pytest.mark.promise(id="SEM-973")
 async def test_a_cancelled_run_says_that_its_blocking_calls_go_on(caplog):
     machine = Machine()
     async with running(Blocking("m", machine=machine)) as runtime:

@@ -34,6 +34,7 @@ class Helper(AgentProcess):
         return self.reply({"got": message.payload, "in": message.conversation})
 
 
+@pytest.mark.promise(id="SEM-975")
 @pytest.mark.parametrize("kind", ["message", "thread"])
 async def test_the_answer_of_an_agent_is_json_and_the_conversation_goes_along(kind: str) -> None:
     async with running(
@@ -44,6 +45,7 @@ async def test_the_answer_of_an_agent_is_json_and_the_conversation_goes_along(ki
     assert "é" in reply.payload
 
 
+@pytest.mark.promise(id="SEM-975")
 async def test_a_called_agent_that_fails_is_a_text_for_the_model() -> None:
     async with running(
         Caller("caller", AgentCall("helper", description="helps")), Helper("helper")

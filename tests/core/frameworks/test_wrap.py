@@ -48,6 +48,7 @@ def test_a_function_is_called_once_and_kept_to_build_afresh(plugins):
     assert len(built) == 2
 
 
+@pytest.mark.promise(id="SEM-977")
 def test_per_conversation_gives_a_pool_with_the_agent_as_its_template(plugins):
     options = {"per_conversation": True, "max_live": 7, "durable": True}
     pool = wrap_with(plugins, Machine(), "m", options)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+import pytest
+
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
@@ -20,6 +22,7 @@ class Blocking(AgentProcess):
         return self.reply(await asyncio.to_thread(thread))
 
 
+@pytest.mark.promise(id="SEM-976")
 async def test_blocking_code_of_an_agent_has_threads_of_its_own_and_the_application_keeps_its_own():
     async with Runtime(Supervisor("root", [Blocking("a")])) as runtime:
         assert (await runtime.ask("a", 1)).payload.startswith("civitas-root-frameworks")

@@ -19,6 +19,7 @@ def graph(name: str, **keywords: Any) -> dict[str, Any]:
     return {"name": "g", "wrap": f"{GRAPHS}:{name}", "process": "w", **keywords}
 
 
+@pytest.mark.promise(id="SEM-978")
 @pytest.mark.parametrize("where", ["one", "two", "three"])
 async def test_a_durable_graph_goes_on_after_kill_9_and_runs_no_finished_node_again(
     tmp_path: Path, where: str
@@ -36,6 +37,7 @@ async def test_a_durable_graph_goes_on_after_kill_9_and_runs_no_finished_node_ag
     assert points.passed == names
 
 
+@pytest.mark.promise(id="SEM-978")
 async def test_the_stream_of_a_durable_graph_goes_on_after_kill_9_and_repeats_nothing(
     tmp_path: Path,
 ) -> None:
