@@ -6,11 +6,13 @@ import asyncio
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 
 from civitas import wrap
 from civitas.errors import ConfigurationError, HandlerFailed, StartFailed
+from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
@@ -147,3 +149,24 @@ async def test_two_messages_of_one_conversation_never_run_at_once():
         )
     assert most == [1]
     assert replies[-1].payload["said"] == list(range(20))
+
+
+async def test_a_history_that_comes_along_replaces_what_the_thread_knows():
+    """As it does where an agent of another framework hands over."""
+    heard: list[list[str]] = []
+
+    def answer(state: MessagesState) -> Any:
+        heard.append([str(each.content) for each in state["messages"]])
+        return {"messages": [AIMessage("fine")]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node(answer)
+    builder.add_edge(START, "answer")
+    handed_over = {"headers": {WHOLE_HISTORY: "1"}, "conversation": "c"}
+    first = [{"role": "user", "content": "one"}]
+    more = [*first, {"role": "assistant", "content": "fine"}, {"role": "user", "content": "two"}]
+    async with running(LangGraphAgent("g", graph=builder.compile())) as runtime:
+        for history in (first, more):
+            await runtime.ask("g", {"input": history}, **handed_over)
+        await runtime.ask("g", {"input": "three"}, conversation="c")
+    assert heard == [["one"], ["one", "fine", "two"], ["one", "fine", "two", "fine", "three"]]

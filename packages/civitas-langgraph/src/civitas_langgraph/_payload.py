@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, RemoveMessage, convert_to_messages
+from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import BaseModel, ValidationError
 
 from civitas.errors import PayloadError
@@ -57,6 +58,12 @@ class GraphInput:
         if self._model is not None:
             self._validate(self._model, state, refuse)
         return state
+
+    def anew(self, state: Any) -> Any:
+        """The same input for a thread whose messages it replaces, where the graph's messages can be replaced."""
+        if not self._coerces or "messages" not in state:
+            return state
+        return {**state, "messages": [RemoveMessage(REMOVE_ALL_MESSAGES), *state["messages"]]}
 
     def _add_user_message(self, state: dict[str, Any], refuse: Refuse) -> None:
         if "messages" in state:

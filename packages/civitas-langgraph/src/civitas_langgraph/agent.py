@@ -139,6 +139,8 @@ class LangGraphAgent(FrameworkAgent):
             state = Command(resume=dict(run.answers))
         else:
             state = self._input.read(run.payload, self.refuse)
+            if run.whole_history:
+                state = self._input.anew(state)
         try:
             result = await self._graph.ainvoke(state, config, **more)
         except GraphDrained:

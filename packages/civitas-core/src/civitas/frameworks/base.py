@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
-from civitas.frameworks.conversations import WHOLE_HISTORY, Record, key_of
+from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
 from civitas.frameworks.outcomes import Outcome, outcome_of, retry_after
@@ -237,7 +237,7 @@ class FrameworkAgent(AgentProcess):
             return None
         record = await Record.load(self.store, self.memory_key(run.conversation))
         run.saved = record.saved
-        if WHOLE_HISTORY not in run.message.headers:
+        if not run.whole_history:
             run.history = record.history
         return record
 

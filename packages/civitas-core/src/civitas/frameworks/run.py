@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.node.streams import OFFSET, PART
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Run:
     def again(self) -> bool:
         """Whether an earlier attempt at this message may have left something finished."""
         return self.message.attempt > 0
+
+    @property
+    def whole_history(self) -> bool:
+        """Whether the payload holds all of the conversation, so that what is kept of that would be twice: a handoff."""
+        return WHOLE_HISTORY in self.message.headers
 
     @property
     def streams(self) -> bool:
