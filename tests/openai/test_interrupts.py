@@ -173,6 +173,15 @@ async def test_the_users_own_session_holds_each_item_once_after_the_answer(scrip
     ]
 
 
+async def test_what_an_assistant_said_before_is_still_known_after_the_answer(scripted, deleted):
+    before = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    async with running(make(scripted)) as runtime:
+        begin = {"input": [*before, {"role": "user", "content": "x"}]}
+        await runtime.ask("o", begin, conversation="c")
+        reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
+    assert (reply.payload, deleted) == ({"output": "deleted x"}, ["x"])
+
+
 async def test_a_new_message_lets_the_question_fall(scripted, deleted):
     async with running(make(scripted)) as runtime:
         await runtime.ask("o", {"input": "x"}, conversation="c")

@@ -12,9 +12,10 @@ from opentelemetry import trace
 
 from civitas.demo.model_server import ToolCall
 from civitas.errors import AskTimeout, HandlerFailed
-from civitas_openai import OpenAIAgent
+from civitas_openai import OpenAIAgent, handoff_to
 from civitas_openai._spans import BRIDGE
 from tests.core.frameworks.support import running
+from tests.openai.test_calls import Echo
 
 
 @pytest.fixture(autouse=True)
@@ -154,3 +155,21 @@ async def test_without_a_tracer_provider_nobody_listens(scripted):
     async with running(OpenAIAgent("o", agent=Agent(name="a", model=scripted(["x"])))) as runtime:
         await runtime.ask("o", {"input": "hi"})
     assert BRIDGE not in get_trace_provider()._multi_processor._processors  # type: ignore[attr-defined]
+
+
+async def test_a_handoff_to_another_agent_leads_there(spans, scripted):
+    model = scripted([ToolCall("transfer_to_echo")])
+    agent = Agent(name="clerk", model=model, handoffs=[handoff_to("echo")])
+    async with running(OpenAIAgent("o", agent=agent), Echo("echo")) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    assert spans.outline() == [
+        "send o",
+        "  process o",
+        "    invoke_agent o",
+        "      invoke_agent clerk",
+        "        chat m1",
+        "        handoff echo",
+        "      invoke_agent echo",
+        "        send echo",
+        "          process echo",
+    ]

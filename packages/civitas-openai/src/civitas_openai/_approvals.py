@@ -33,6 +33,14 @@ def interrupted(result: RunResult, session: bool) -> Interrupted:
     # What the tools get as context stays where it is: it is the user's object, and is handed in again.
     state = result.to_state().to_json(context_serializer=lambda context: {})
     state["context"]["context"] = None
+    begin = state["original_input"]
+    for item in begin if isinstance(begin, list) else ():
+        # The SDK makes parts of an assistant's plain text, in a form that it then does not read everywhere.
+        if set(item) == {"role", "content", "status"} and len(item["content"]) == 1:
+            (part,) = item["content"]
+            if isinstance(part, dict) and set(part) == {"type", "text"}:
+                item["content"] = part["text"]
+                del item["status"]
     saved = {"state": state, "sdk": sdk, "session": session}
     return Interrupted([_question(each) for each in result.interruptions], saved)
 
