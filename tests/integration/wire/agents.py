@@ -67,6 +67,8 @@ class Hand(AgentProcess):
 
     async def handle(self, message: Message) -> Message | None:
         result = await getattr(self, f"do_{message.type.replace('.', '_')}")(message)
+        if isinstance(result, Message):
+            return result
         return None if result is NOTHING else self.reply(result)
 
     def note(self, entry: Any) -> None:
@@ -78,6 +80,16 @@ class Hand(AgentProcess):
 
     async def do_where(self, message: Message) -> Any:
         return os.getpid()
+
+    async def do_begin(self, message: Message) -> Any:
+        """Answer in a conversation that begins with that."""
+        return Message(
+            type="reply",
+            payload=message.id,
+            sender=self.name,
+            correlation_id=message.id,
+            conversation=message.id,
+        )
 
     async def do_family(self, message: Message) -> Any:
         return [self.name, self._civitas_family]

@@ -114,6 +114,18 @@ async def test_a_conversation_stays_with_one_whoever_sends(system: System) -> No
 
 @pytest.mark.promise(id="SEM-933")
 @ASKERS
+async def test_a_conversation_that_begins_with_an_answer_stays_with_who_gave_it(
+    system: System, asker: str
+) -> None:
+    began = [await system.ask(asker, "crew", message_type="begin") for _ in range(3)]
+    for each in began:
+        for other in ("w_one", "r_one"):
+            found = await system.ask(other, "crew", conversation=each["payload"])
+            assert found["sender"] == each["sender"]
+
+
+@pytest.mark.promise(id="SEM-933")
+@ASKERS
 async def test_the_messages_of_a_conversation_wait_for_the_one_that_has_it(
     system: System, asker: str
 ) -> None:

@@ -76,6 +76,8 @@ class Relay(ClusterNode):
 
     def _receive_result(self, peer: Peer, kind: int, fields: list[Any]) -> None:
         """Take what became of something that was sent or handed on from here."""
+        if kind == Kind.ANSWER:
+            self._note_conversation(*fields[:2])
         if kind == Kind.SETTLED:
             super()._receive_result(peer, kind, fields)
             for id in fields[0]:
@@ -85,6 +87,13 @@ class Relay(ClusterNode):
             self._hand_back(relayed[0], kind, fields[1])
         else:
             super()._receive_result(peer, kind, fields)
+
+    def _note_conversation(self, request_id: str, reply: bytes) -> None:
+        """A conversation may begin with an answer, as with an interrupt: it stays with the one that gave it."""
+        each = self._sent.get(request_id)
+        group = self.group(each.facts.behind) if each is not None else None
+        if each is not None and group is not None:
+            group.began(loads(reply).conversation, each.name)
 
     def _hand_back(self, foreign: Foreign, kind: int, result: Any) -> None:
         request = foreign.message

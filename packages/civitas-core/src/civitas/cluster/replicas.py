@@ -75,13 +75,22 @@ class Replicas:
             raise AgentTerminated(self.name, self._why_closed())
         if conversation is None:
             return there[self._least_busy(there, sender)]
-        name = self._given.get(conversation)
+        name = self._given.get(conversation, "")
         if name not in there:
-            name = self._given[conversation] = self._least_busy(there, sender)
-            if len(self._given) > _CONVERSATIONS:
-                self._given.popitem(last=False)
-        self._given.move_to_end(conversation)
+            name = self._least_busy(there, sender)
+        self._give(conversation, name)
         return there[name]
+
+    def began(self, conversation: str | None, name: str) -> None:
+        """An answer of `name` is of a conversation; where nobody has that yet, it began with this answer."""
+        if conversation is not None and conversation not in self._given:
+            self._give(conversation, name)
+
+    def _give(self, conversation: str, name: str) -> None:
+        self._given[conversation] = name
+        self._given.move_to_end(conversation)
+        if len(self._given) > _CONVERSATIONS:
+            self._given.popitem(last=False)
 
     def _least_busy(self, there: dict[str, Elsewhere], sender: str | None) -> str:
         def how_busy(name: str) -> tuple[bool, bool, int]:
