@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -145,12 +146,18 @@ class Run:
             function: Its result is plain data, where the run is durable.
             *args: For `function`.
         """
-        token = _current_key.set(f"{self.message.id}:{key}")
-        try:
+        with self.keyed(key):
             if self.durable:
                 return await self.agent.step(key, function, *args)
             result = function(*args)
             return await result if inspect.isawaitable(result) else result
+
+    @contextmanager
+    def keyed(self, key: str) -> Iterator[None]:
+        """Inside the block, `idempotency_key()` is that of the call `key`; `once` does the same for what it calls."""
+        token = _current_key.set(f"{self.message.id}:{key}")
+        try:
+            yield
         finally:
             _current_key.reset(token)
 

@@ -107,10 +107,14 @@ class SpanTree:
                 token.var.reset(token)
         span.end()
 
-    def close(self) -> None:
-        """End whatever is still open as cancelled: a cancelled run reports no ends."""
+    def close(self, *, cancelled: bool = True) -> None:
+        """End whatever is still open: a run that was cancelled reports no ends, nor does one that waits for a human.
+
+        Args:
+            cancelled: Mark it as cancelled.
+        """
         for key in reversed(list(self._open)):
-            self.end(key, error=CancelledError())
+            self.end(key, error=CancelledError() if cancelled else None)
 
 
 def _fail(span: Span, error: BaseException | type[BaseException] | str) -> None:

@@ -103,6 +103,10 @@ class Node(Router):
         """How many calls that block a thread go on for a message."""
         return self._agent_threads.busy[message_id]
 
+    def lend_threads(self) -> ThreadPoolExecutor:
+        """The threads for blocking code of frameworks, for an event loop of an agent's own."""
+        return self._agent_threads.lend()
+
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""
 

@@ -58,6 +58,10 @@ class AgentThreads(ThreadPoolExecutor):
             return super().submit(self._counted, message.id, fn, *args, **kwargs)
         return self._other_threads().submit(fn, *args, **kwargs)
 
+    def lend(self) -> ThreadPoolExecutor:
+        """The same threads, for an event loop of an agent's own; they survive that loop."""
+        return _Lent(self)
+
     def _counted(self, id: str, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         with self._lock:
             self.busy[id] += 1
@@ -73,3 +77,17 @@ class AgentThreads(ThreadPoolExecutor):
         if self._others is None:
             self._others = ThreadPoolExecutor(thread_name_prefix="asyncio")
         return self._others
+
+
+class _Lent(ThreadPoolExecutor):
+    """Threads of somebody else: an event loop shuts down its default executor when it closes."""
+
+    def __init__(self, owner: AgentThreads) -> None:
+        # No threads of its own, and so nothing of its base class to set up.
+        self._owner = owner
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._owner.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Leave them as they are."""

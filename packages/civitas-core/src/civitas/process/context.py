@@ -44,6 +44,9 @@ class Context(Protocol):
     def blocking_calls(self, message_id: str) -> int:
         """How many calls that block a thread go on for a message."""
 
+    def lend_threads(self) -> ThreadPoolExecutor:
+        """The threads for blocking code of frameworks, for an event loop of an agent's own."""
+
     def take_in_hand(self, agent: str, message: Message) -> None:
         """An agent begins to handle a message of another node."""
 
