@@ -1,6 +1,6 @@
 """CrewAI crews as supervised Civitas agents.
 
-CrewAI is imported when `CrewAIAgent` is first used, not when this package is imported. Importing this package does
+CrewAI is imported when one of its names is first used, not when this package is imported. Importing this package does
 switch off CrewAI's own telemetry in this process and those it starts; see `civitas_crewai._quiet`.
 """
 
@@ -12,8 +12,9 @@ from civitas_crewai._quiet import before_import
 
 if TYPE_CHECKING:
     from civitas_crewai.agent import CrewAIAgent
+    from civitas_crewai.tools import agent_tool
 
-__all__ = ["CrewAIAgent"]
+__all__ = ["CrewAIAgent", "agent_tool"]
 
 # Here and not later: most often it is the user's own module that imports CrewAI first.
 before_import()
@@ -24,4 +25,8 @@ def __getattr__(name: str) -> Any:
         from civitas_crewai.agent import CrewAIAgent
 
         return CrewAIAgent
+    if name == "agent_tool":
+        from civitas_crewai.tools import agent_tool
+
+        return agent_tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

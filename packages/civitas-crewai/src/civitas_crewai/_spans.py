@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from civitas.frameworks.spans import SpanTree
+    from civitas_crewai._thread import Bridge
 
 __all__ = ["CrewSpans"]
 
@@ -24,10 +25,12 @@ class CrewSpans:
 
     Args:
         tree: The spans of the run.
+        bridge: Once it has ended, what is still heard belongs to nobody.
     """
 
-    def __init__(self, tree: SpanTree) -> None:
+    def __init__(self, tree: SpanTree, bridge: Bridge) -> None:
         self._tree = tree
+        self._bridge = bridge
         self._token: Token[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -39,6 +42,8 @@ class CrewSpans:
             reset_stream_sinks(self._token)
 
     def _hear(self, source: Any, event: Any) -> None:
+        if self._bridge.over:
+            return
         if event.type in SCOPE_STARTING_EVENTS:
             begun = _describe(event)
             if begun is None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crewai import Crew, CrewOutput
+from crewai.core.providers.human_input import set_provider
+from crewai.utilities.exceptions.context_window_exceeding_exception import (
+    LLMContextLengthExceededError,
+)
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Run
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
+from civitas_crewai._calls import Calls
+from civitas_crewai._history import HISTORY, as_text, remembering, with_run
+from civitas_crewai._humans import Answers, Asked
+from civitas_crewai._outcomes import outcome_of_crew
 from civitas_crewai._quiet import after_import
+from civitas_crewai._stream import Voice
+from civitas_crewai._taps import Taps
+from civitas_crewai._thread import Bridge, run_apart
+from civitas_crewai.tools import current_bridge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["CrewAIAgent"]
 
@@ -74,20 +88,75 @@ class CrewAIAgent(FrameworkAgent):
         self._next = self.build()
 
     async def run_framework(self, run: Run) -> Any:
-        """Run a crew of its own for this message."""
+        """Run a crew of its own for this message; or again, for the answer to a question, up to the next one."""
         crew, self._next = self._next or self.build(), None
-        self._check_inputs(crew, run.payload)
-        if run.spans is None:
-            output = await _kickoff(crew, run.payload)
-        else:
-            from civitas_crewai._spans import CrewSpans
+        saved: dict[str, Any] = run.saved if run.answers is not None else {}
+        payload = saved.get("payload", run.payload)
+        self._check_inputs(crew, payload)
+        asks = any(task.human_input for task in crew.tasks)
+        bridge = Bridge(asyncio.get_running_loop())
+        # In the order of CrewAI's own steps: what was called before is not called again, the answers are there now.
+        calls = Calls(run, bridge, dict(saved.get("calls", {})) if asks else None)
+        told = set(saved.get("told", ()))
+        name = saved.get("run", run.message.id)
+        answers = {**saved.get("answers", {}), **self._texts(run.answers)}
+        voice = Voice(run, bridge, told) if run.streams else None
+        text = as_text(run.history)
 
-            with CrewSpans(run.spans):
-                output = await _kickoff(crew, run.payload)
+        async def kickoff() -> CrewOutput:
+            current_bridge.set(bridge)
+            if asks:
+                set_provider(Answers(crew, name, answers))
+            with ExitStack() as stack:
+                stack.enter_context(Taps(crew, calls, voice, keyed=run.durable))
+                stack.enter_context(remembering(crew, text))
+                if run.spans is not None:
+                    from civitas_crewai._spans import CrewSpans
+
+                    stack.enter_context(CrewSpans(run.spans, bridge))
+                if voice is not None:
+                    stack.enter_context(voice.listening(crew))
+                return await _kickoff(crew, _inputs(crew, payload, text))
+
+        threads = self._civitas_running().node.lend_threads()
+        try:
+            output = await run_apart(kickoff, bridge, threads, f"civitas-crew-{self.name}")
+        except Asked as asked:
+            if run.spans is not None:
+                run.spans.close(cancelled=False)
+            return Interrupted(
+                [{"id": asked.id, "value": {"draft": asked.draft}}],
+                {
+                    "run": name,
+                    "payload": payload,
+                    "calls": calls.made,
+                    "answers": answers,
+                    "told": sorted(told),
+                },
+            )
+        except SystemExit as ended:
+            # So CrewAI ends where a model's window is full and `respect_context_window` is off.
+            raise LLMContextLengthExceededError(str(ended)) from ended
+        if run.conversation is not None:
+            run.history = with_run(run.history, payload, output.raw)
         return {
             "output": output.pydantic or output.json_dict or output.raw,
             "tasks": [{"name": task.name, "raw": task.raw} for task in output.tasks_output],
         }
+
+    def outcome(self, error: Exception) -> Outcome:
+        """A guardrail that stays unmet, a model that is of no use and a limit of CrewAI's are answers."""
+        return outcome_of_crew(error) or super().outcome(error)
+
+    def _texts(self, answers: Mapping[str, Any] | None) -> dict[str, str]:
+        for id_, answer in (answers or {}).items():
+            if not isinstance(answer, str):
+                self.refuse(
+                    "payload.value",
+                    f"the answer to {id_!r} is text: feedback for another draft, or '' to accept; "
+                    f"got {type(answer).__name__}",
+                )
+        return dict(answers or {})
 
     def _copy(self, template: Crew) -> Crew:
         for task in template.tasks:
@@ -105,7 +174,9 @@ class CrewAIAgent(FrameworkAgent):
         return crew
 
     def _check_inputs(self, crew: Crew, payload: Any) -> None:
-        wanted = sorted(word for word in crew.fetch_inputs() if _PLACEHOLDER.fullmatch(word))
+        wanted = sorted(
+            word for word in crew.fetch_inputs() - {HISTORY} if _PLACEHOLDER.fullmatch(word)
+        )
         takes = ", ".join(map(repr, wanted)) or "any inputs"
         if not isinstance(payload, dict):
             self.refuse(
@@ -120,6 +191,12 @@ class CrewAIAgent(FrameworkAgent):
                 f"payload.{missing[0]}",
                 f"it is missing; the crew takes {takes}, the payload has {have}",
             )
+
+
+def _inputs(crew: Crew, payload: dict[str, Any], text: str) -> dict[str, Any]:
+    if HISTORY in payload or HISTORY not in crew.fetch_inputs():
+        return payload
+    return {**payload, HISTORY: text}
 
 
 async def _kickoff(crew: Crew, inputs: dict[str, Any]) -> CrewOutput:

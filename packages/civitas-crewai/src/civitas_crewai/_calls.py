@@ -1,0 +1,170 @@
+"""The calls that one run makes, of models and of tools: which begin, and which were made already."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import hashlib
+import json
+import pkgutil
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from civitas.errors import PayloadError
+from civitas.frameworks import plain
+
+if TYPE_CHECKING:
+    from civitas.frameworks import Run
+    from civitas_crewai._thread import Bridge
+
+__all__ = ["Calls"]
+
+
+class Calls:
+    """Makes the calls of one run, in the threads they come from.
+
+    A call is recognized by what is asked, and by how often that was asked before: a crew that is run again asks the
+    same as before, whichever of its tasks comes first.
+
+    Args:
+        run: The run.
+        bridge: To the agent's loop.
+        made: The results of calls by their keys, from before the run was interrupted; None: results need not be kept,
+            as nothing interrupts this run.
+    """
+
+    def __init__(self, run: Run, bridge: Bridge, made: dict[str, Any] | None) -> None:
+        self._run = run
+        self._bridge = bridge
+        self._before = frozenset(made or ())
+        self.made = made
+        """What the run is gone on from, when it is interrupted."""
+        self._asked: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def key(self, kind: str, about: Any) -> str:
+        """The key of a call that is about to be made.
+
+        Args:
+            kind: `model` or `tool`.
+            about: What is asked of whom; the same each time the crew is run.
+        """
+        text = json.dumps(_without_ids(about), sort_keys=True, default=_kind_of)
+        digest = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+        with self._lock:
+            self._asked[digest] += 1
+            return f"{digest}:{self._asked[digest]}"
+
+    def answered(self, key: str) -> bool:
+        """Whether the call was made before the run was interrupted: whoever listens has heard of it."""
+        return key in self._before
+
+    def make(self, key: str, call: Callable[[], Any]) -> Any:
+        """The result of a call: that of `call()`, in this thread, or the one that is kept.
+
+        Raises:
+            RunOver: The run is over; what came of the call is dropped.
+        """
+        self._bridge.check()
+        if self.made is not None and key in self.made:
+            return _unpack(self.made[key])
+        if self._run.durable:
+            packed = self._once(key, call)
+        else:
+            with self._run.keyed(key):
+                result = call()
+            self._bridge.check()
+            if self.made is None:
+                return result
+            packed = _pack(result)
+        if self.made is not None:
+            self.made[key] = packed
+        # In place of what the call returned: the crew sees the same now and when it is run again.
+        return _unpack(packed)
+
+    def _once(self, key: str, call: Callable[[], Any]) -> Any:
+        """`Run.once` for a call that belongs into this thread; the agent's loop looks up and records."""
+        turn: Future[asyncio.Future[Any]] = Future()
+
+        async def here() -> Any:
+            result = asyncio.get_running_loop().create_future()
+            turn.set_result(result)
+            return await result
+
+        recorded = self._bridge.submit(self._run.once(key, here))
+        concurrent.futures.wait((turn, recorded), return_when=concurrent.futures.FIRST_COMPLETED)
+        if not turn.done():
+            return self._bridge.result(recorded)
+        loop, result = self._bridge.loop, turn.result()
+        try:
+            with self._run.keyed(key):
+                packed = _pack(call())
+        except BaseException:
+            loop.call_soon_threadsafe(result.cancel)
+            raise
+        loop.call_soon_threadsafe(_settle, result, packed)
+        return self._bridge.result(recorded)
+
+
+def _settle(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _without_ids(value: Any) -> Any:
+    # Some models have no ids for their tool calls, and CrewAI makes some up.
+    if isinstance(value, dict):
+        return {
+            str(key): _without_ids(item)
+            for key, item in value.items()
+            if key not in ("id", "tool_call_id", "raw_tool_call_parts")
+        }
+    if isinstance(value, (list, tuple)):
+        return [_without_ids(item) for item in value]
+    return value
+
+
+def _kind_of(value: object) -> str:
+    return value.__qualname__ if isinstance(value, type) else type(value).__qualname__
+
+
+def _pack(value: Any) -> Any:
+    """As plain data from which `_unpack` makes it again; other objects become their text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return {"list": [_pack(item) for item in value]}
+    if isinstance(value, BaseModel):
+        kind = type(value)
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        if _class(name) is kind:
+            return {"class": name, "data": value.model_dump(mode="json")}
+        return {"plain": value.model_dump(mode="json")}
+    try:
+        return {"plain": plain(value)}
+    except PayloadError:
+        return str(value)
+
+
+def _unpack(packed: Any) -> Any:
+    if isinstance(packed, str):
+        return packed
+    if "list" in packed:
+        return [_unpack(item) for item in packed["list"]]
+    if "class" in packed:
+        kind = _class(packed["class"])
+        return kind.model_validate(packed["data"]) if kind is not None else packed["data"]
+    return packed["plain"]
+
+
+def _class(name: str) -> type[BaseModel] | None:
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None

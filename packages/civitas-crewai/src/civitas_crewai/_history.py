@@ -1,0 +1,57 @@
+"""What a crew remembers of a conversation: the inputs and the outputs of its earlier runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from crewai.hooks.dispatch import InterceptionPoint, scoped_hooks
+
+if TYPE_CHECKING:
+    from crewai import Crew
+
+__all__ = ["HISTORY", "as_text", "remembering", "with_run"]
+
+HISTORY = "history"
+"""The template input that holds it."""
+
+# What is kept: the newest runs, as many as fit. A model's window has an end, and a conversation need not have one.
+_RUNS = 20
+_CHARACTERS = 32_000
+
+
+def with_run(history: Any, inputs: dict[str, Any], output: str) -> list[dict[str, Any]]:
+    """`history` and one run more; the oldest are dropped, where they are too many or too long."""
+    runs = [*(history or []), {"inputs": inputs, "output": output}][-_RUNS:]
+    while len(runs) > 1 and len(as_text(runs)) > _CHARACTERS:
+        del runs[0]
+    return runs
+
+
+def as_text(history: Any) -> str:
+    """What a model is told of it; empty where there is none."""
+    return "\n\n".join(
+        f"Earlier inputs: {json.dumps(run['inputs'], ensure_ascii=False, default=str)}\n"
+        f"Earlier output: {run['output']}"
+        for run in history or []
+    )
+
+
+@contextmanager
+def remembering(crew: Crew, text: str) -> Iterator[None]:
+    """Inside the block, `text` is context of the first task, unless that has a place for it in its own words."""
+    first = crew.tasks[0] if crew.tasks else None
+    place = f"{{{HISTORY}}}"
+    if not text or first is None or place in first.description + first.expected_output:
+        yield
+        return
+
+    def add(step: Any) -> str | None:
+        if step.task is not first:
+            return None
+        return f"{text}\n\n{step.payload}" if step.payload else text
+
+    with scoped_hooks({InterceptionPoint.PRE_STEP: [add]}):
+        yield

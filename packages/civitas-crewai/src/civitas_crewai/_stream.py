@@ -1,0 +1,99 @@
+"""What the reader of a stream is told of a crew's run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
+from pydantic import BaseModel
+
+from civitas.frameworks import plain
+
+if TYPE_CHECKING:
+    from crewai import Crew
+
+    from civitas.frameworks import Run
+    from civitas_crewai._thread import Bridge
+
+__all__ = ["Voice"]
+
+# Which call of a model goes on here.
+_speaks: ContextVar[str | None] = ContextVar("civitas_crewai_speaks", default=None)
+
+
+class Voice:
+    """Tells of one run, from its threads; each chunk waits until the reader has room for it.
+
+    Args:
+        run: The run.
+        bridge: To the agent's loop.
+        begun: The parts that were told before the run was interrupted; what is told is added.
+    """
+
+    def __init__(self, run: Run, bridge: Bridge, begun: set[str]) -> None:
+        self._run = run
+        self._bridge = bridge
+        self._begun = begun
+        self._heard: set[str] = set()
+
+    @contextmanager
+    def listening(self, crew: Crew) -> Iterator[None]:
+        """Tell of the tasks of `crew`, and of the pieces of text as its models say them, inside the block."""
+        numbers = {id(task): number for number, task in enumerate(crew.tasks)}
+
+        def hear(source: Any, event: Any) -> None:
+            if event.type == "task_started":
+                number = numbers.get(id(event.task))
+                if number is not None:
+                    self._begins(f"task:{number}", event.task.name or event.task.description)
+            elif event.type == "llm_stream_chunk" and event.tool_call is None:
+                part = _speaks.get()
+                if part is not None and event.chunk:
+                    self._heard.add(part)
+                    self._bridge.wait(self._run.token(event.chunk, part))
+
+        token = add_stream_sink(hear)
+        try:
+            yield
+        finally:
+            reset_stream_sinks(token)
+
+    @contextmanager
+    def speaking(self, part: str) -> Iterator[None]:
+        """Inside the block, the call `part` of a model goes on."""
+        token = _speaks.set(part)
+        try:
+            yield
+        finally:
+            _speaks.reset(token)
+
+    def said(self, part: str, result: Any) -> None:
+        """A call of a model is done. Where it told no pieces, its text is told now."""
+        if part in self._heard:
+            return
+        text = result.model_dump_json() if isinstance(result, BaseModel) else result
+        if isinstance(text, str):
+            self._bridge.wait(self._run.token(text, part))
+
+    def called(self, part: str, name: str, arguments: Any) -> None:
+        """A tool is called."""
+        self._bridge.wait(self._run.tool(name, plain(arguments), part=part))
+
+    def returned(self, part: str, name: str, arguments: Any, result: Any) -> None:
+        """A tool is done."""
+        self._bridge.wait(self._run.tool(name, plain(arguments), _sendable(result), part=part))
+
+    def _begins(self, part: str, name: str) -> None:
+        if part not in self._begun:
+            self._begun.add(part)
+            self._bridge.wait(self._run.step(name, part))
+
+
+def _sendable(value: Any) -> Any:
+    try:
+        return plain(value)
+    except Exception:
+        return str(value)

@@ -1,0 +1,83 @@
+"""`agent_tool`: an agent of the system as a tool of a crew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from crewai.tools import BaseTool
+from pydantic import PrivateAttr
+
+from civitas.frameworks import AgentCall
+from civitas_crewai._quiet import after_import
+
+if TYPE_CHECKING:
+    from civitas_crewai._thread import Bridge
+
+__all__ = ["agent_tool"]
+
+after_import()
+
+current_bridge: ContextVar[Bridge | None] = ContextVar("civitas_crewai_bridge", default=None)
+"""That of the run that code belongs to."""
+
+
+class _AgentTool(BaseTool):
+    _asks: AgentCall = PrivateAttr()
+
+    def _run(self, **arguments: Any) -> str:
+        payload = self._payload(arguments)
+        bridge = current_bridge.get()
+        if bridge is None:
+            return self._asks.call_from_thread(payload)
+        # With the run ends what it asked.
+        return bridge.wait(self._asks.call(payload))
+
+    async def _arun(self, **arguments: Any) -> str:
+        payload = self._payload(arguments)
+        bridge = current_bridge.get()
+        if bridge is None:
+            return await self._asks.call(payload)
+        return await asyncio.wrap_future(bridge.submit(self._asks.call(payload)))
+
+    def _payload(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        if self._asks.model is not None:
+            return arguments
+        # CrewAI fills in None for what the model left out, which the schema may not allow.
+        required = self._asks.schema.get("required", ())
+        return {
+            name: value
+            for name, value in arguments.items()
+            if value is not None or name in required
+        }
+
+
+def agent_tool(
+    name: str,
+    *,
+    description: str,
+    parameters: type[Any] | Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+) -> BaseTool:
+    """A tool by which the model of a crew asks an agent of the system; whatever runs that, and in which process.
+
+    It is made in module code, and finds the system when it is called. The model gets the answer's payload as JSON text;
+    where the agent fails, a text that says so.
+
+    Args:
+        name: Name of the agent; the tool is called that too.
+        description: What the agent is for, for the model.
+        parameters: What the model must give, a pydantic model's class or a JSON Schema; it becomes the payload. One
+            text `input` by default.
+        timeout: Seconds to wait for the answer; None: as long as the run may take.
+
+    Raises:
+        ConfigurationError: An argument does not fit; in a call: no agent's code runs here.
+    """
+    asks = AgentCall(name, description=description, parameters=parameters, timeout=timeout)
+    schema: Any = asks.model or asks.schema
+    tool = _AgentTool(name=asks.name, description=asks.description, args_schema=schema)
+    tool._asks = asks
+    return tool
