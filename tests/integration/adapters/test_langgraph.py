@@ -100,3 +100,30 @@ async def test_a_conversation_is_kept_over_kill_9_and_by_a_pool_in_another_proce
         reply = await runtime.ask("g", {"got": ["b"]}, conversation="c", timeout=60)
     names = ["one", "two", "three"]
     assert reply.payload["got"] == ["a", *names, "b", *names]
+
+
+async def test_replicas_keep_a_conversation_when_another_gets_it(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    config = system(tmp_path, graph("asking", replicas=2))
+    async with Runtime.from_config(config) as runtime:
+        asked = await runtime.ask("g", {"got": []}, timeout=60)
+        assert asked.sender is not None
+        await runtime.terminate_child("g", asked.sender)
+        answer, conversation = {"value": "yes"}, asked.conversation
+        reply = await runtime.ask("g", answer, "resume", conversation=conversation, timeout=60)
+    assert {asked.sender, reply.sender} == {"g-1", "g-2"}
+    assert reply.payload["got"] == ["one", "yes", "two"]
+    assert points.passed == ["one", "two"]
+
+
+async def test_a_durable_graph_of_a_replica_goes_on_after_kill_9(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    points.hold("two")
+    config = system(tmp_path, graph("three", durable=True, replicas=2))
+    async with Runtime.from_config(config) as runtime:
+        asking = asyncio.create_task(runtime.ask("g", {"got": []}, timeout=60))
+        await points.kill_at(runtime, "g-1", "two")
+        reply = await asking
+    assert reply.sender == "g-1"
+    assert reply.payload["got"] == ["one", "two", "three"]
+    assert points.passed == ["one", "two", "two", "three"]

@@ -437,7 +437,7 @@ class ClusterNode(Node):
     ) -> None:
         message = loads(raw)
         try:
-            self.hand_on(peer, to, message, asker, given, node or peer.name)
+            self.deliver(peer, to, message, asker, given, node or peer.name)
         except DeliveryError as error:
             self.foreign.setdefault(message.id, Foreign(peer.boot, None, message))
             self.refuse(message, error)
@@ -448,7 +448,7 @@ class ClusterNode(Node):
                     message, "unknown" if isinstance(error, UnknownAgent) else "terminated"
                 )
 
-    def hand_on(
+    def deliver(
         self, peer: Peer, to: str, message: Message, asker: str | None, given: int, node: str
     ) -> None:
         """Put a message that came from `peer` where it belongs.

@@ -30,13 +30,13 @@ class Relay(ClusterNode):
         group = self.registry.groups.get(name)
         return group if isinstance(group, Replicas) else None
 
-    def hand_on(
+    def deliver(
         self, peer: Peer, to: str, message: Message, asker: str | None, given: int, node: str
     ) -> None:
         """Put a message that came from `peer` where it belongs."""
         group = self.group(to)
         if group is None:
-            super().hand_on(peer, to, message, asker, given, node)
+            super().deliver(peer, to, message, asker, given, node)
             return
         each = group.choose(message.conversation, message.sender)
         if asker == each.name:
