@@ -264,7 +264,7 @@ def connected_socket(root: int) -> tuple[int, Path] | None:
     return None
 
 
-@pytest.mark.promise(id="SEM-939")
+@pytest.mark.promise(id="SEM-916")
 async def test_two_processes_that_cannot_reach_each_other_are_connected_by_way_of_the_root(
     start: Start, project: Project, beside: Beside
 ) -> None:
@@ -284,16 +284,6 @@ async def test_two_processes_that_cannot_reach_each_other_are_connected_by_way_o
     await root.until("ready")
     done = await beside("ask", topology, "far", '"cut"', "--type", "pass on", "--timeout", "30")
     assert done.code == 0, done.err
-    assert f'"pid": {other}' not in done.out
-    err = await stop_and_read(root)
-    assert (
-        "process 'gpu' cannot reach it; from now on the two are connected by way of the root" in err
-    )
+    assert f'"pid": {other}' in done.out
+    await stop(root)
     await stop(worker)
-
-
-async def stop_and_read(running: Running) -> str:
-    running.signal(signal.SIGTERM)
-    done = await running.end()
-    assert done.code == 0
-    return done.err

@@ -26,6 +26,7 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: list[asyncio.StreamWriter] = []
+        self._refuses = False
         self._tasks: set[asyncio.Task] = set()
 
     async def __aenter__(self):
@@ -50,7 +51,16 @@ class Wire:
         self._writers.clear()
         return cut
 
+    def refuse(self) -> None:
+        """Break every connection, and take no other."""
+        self._server.close()
+        self._refuses = True
+        self.cut()
+
     async def _serve(self, reader, writer):
+        if self._refuses:  # it was accepted before
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -98,6 +108,36 @@ async def test_a_connection_that_breaks_and_comes_back_loses_and_repeats_nothing
             await link.flushed()
         assert here.lost == 0
         link.close()
+
+
+async def test_a_link_with_a_detour_that_is_cut_for_good_loses_and_repeats_nothing(end):
+    here, there = await end(), await end(address=LOOPBACK)
+    async with Wire(port_of(there.address)) as wire:
+        address = there.address.replace(str(port_of(there.address)), str(wire.port))
+        by_detour = []
+
+        def detour(parcel):
+            by_detour.append(parcel)
+            there.transport.take_parcel(parcel)
+
+        link = here.transport.connect(address, lambda: pytest.fail("it was lost"), detour)
+        frames = [b"%d " % number + bytes(number % 3000) for number in range(10_000)]
+        for frame in frames[:5000]:
+            link.send(frame)
+        await there.has(2000)
+        wire.refuse()
+        for frame in frames[5000:9000]:
+            link.send(frame)
+        await there.has(9000)
+        assert by_detour
+        for frame in frames[9000:]:
+            link.send(frame)
+        async with asyncio.timeout(10):
+            await link.flushed()
+        assert await there.has(len(frames)) == frames
+        link.close()
+        link.send(b"too late")
+    assert there.arrived == frames
 
 
 async def test_an_idle_link_that_was_cut_carries_the_next_frame(end):
@@ -250,7 +290,9 @@ async def test_who_does_not_have_the_keys_is_not_let_in_and_both_sides_say_so(en
     await here.until(lambda: here.lost == 1)
     assert there.arrived == []
     assert "does not let this one in" in caplog.text
-    assert "refused a node" in caplog.text
+    async with asyncio.timeout(10):  # the other side hears of it in its own time
+        while "refused a node" not in caplog.text:
+            await asyncio.sleep(0.005)
 
 
 def _with_keys(socket, server, own):

@@ -7,9 +7,12 @@ import itertools
 import os
 import resource
 import signal
+import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,33 @@ def stuck_in_python() -> None:
 def stuck_in_c() -> None:
     """In one call of C, which keeps the interpreter's lock."""
     deque(itertools.repeat(None), maxlen=0)
+
+
+def sockets() -> Iterator[socket.socket]:
+    """The Unix sockets of this process, as copies that are closed again."""
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        if not entry.is_socket():
+            continue
+        with socket.socket(fileno=os.dup(int(entry.name))) as each:
+            if each.family == socket.AF_UNIX:
+                yield each
+
+
+def listens_at() -> str:
+    """The path at which the other processes reach this one."""
+    for each in sockets():
+        if each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return str(each.getsockname())
+    raise LookupError("this process listens nowhere")
+
+
+def cut_off(path: str) -> None:
+    """Break every connection of this process to the one at `path`, and let nobody make another."""
+    Path(path).unlink(missing_ok=True)
+    for each in sockets():
+        with suppress(OSError):  # it is not connected
+            if each.getpeername() == path:
+                each.shutdown(socket.SHUT_RDWR)
 
 
 def eat_memory(limit: int) -> None:
@@ -172,6 +202,18 @@ class Life(Actor):
 
     async def on_stop(self) -> None:
         write_line(self.file, f"stop {self.name}")
+
+
+class Parted(Actor):
+    """Can be cut off from other processes."""
+
+    async def handle(self, message: Message) -> Message | None:
+        match message.type:
+            case "where":
+                return self.reply(listens_at())
+            case "cut off":
+                cut_off(message.payload)
+        return await super().handle(message)
 
 
 class SlowToStart(Actor):

@@ -30,8 +30,6 @@ class Kind(IntEnum):
     """The root does not take it in: why."""
     INTRODUCE = 4
     """The first frame to another member: name and address of the sender."""
-    HAND_ON = 5
-    """To the root: the boot id of another member, a frame for that, and whether it is urgent."""
     MESSAGE = 10
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
     given before; and where that asker runs, unless the sender of the frame is that."""
@@ -49,6 +47,8 @@ class Kind(IntEnum):
     """A reader took chunks: the id of the request, how many."""
     PROBE = 17
     """Does this wait lead back? The id of the ask, the node of its asker, the way so far."""
+    PARCEL = 18
+    """What a member cannot send to another one directly, by way of the root: the boot id of that one, the parcel."""
     CALL = 20
     """A call: its id, what to do, the arguments."""
     RETURN = 21

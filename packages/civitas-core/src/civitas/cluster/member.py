@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from civitas.cluster.detour import BY_THE_ROOT, Detour
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
@@ -29,7 +28,7 @@ from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
 from civitas.telemetry import relay
 from civitas.tools import ToolRegistry
-from civitas.transport.contract import Link
+from civitas.transport.contract import Detour
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -267,6 +266,8 @@ class MemberNode(ClusterNode):
         """Take a frame of another node."""
         if kind == Kind.REFUSED:
             self.end(fields[0])
+        elif kind == Kind.PARCEL:
+            self.transport.take_parcel(fields[1])
         else:
             super().receive_from(peer, kind, fields)
 
@@ -274,18 +275,7 @@ class MemberNode(ClusterNode):
         if boot in self.peers or boot == self.boot:
             return
         peer = self.meet(name, boot, address)
-        own = BY_THE_ROOT if address == BY_THE_ROOT else self.transport.address
-        peer.signal(Kind.INTRODUCE, self.name, own)
-
-    def link_to(self, address: str, boot: str) -> Link:
-        """A way to the node at `address`, or by way of the root."""
-        if address == BY_THE_ROOT:
-            return Detour(self._to_root, boot)
-        return super().link_to(address, boot)
-
-    def unreachable(self, boot: str) -> None:
-        """Another member could not be reached for `node_timeout`: the root sees to it that nothing is lost."""
-        self._to_root().cast("unreachable", boot)
+        peer.signal(Kind.INTRODUCE, self.name, self.transport.address)
 
     def meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node; what waited for it goes on its way."""
@@ -294,6 +284,10 @@ class MemberNode(ClusterNode):
             if each.facts.boot == boot and not each.facts.closed:
                 each.mailbox.open_way()
         return peer
+
+    def detour_to(self, boot: str) -> Detour:
+        """By way of the root: it reaches every member, or takes it for gone and says so."""
+        return lambda parcel: self._to_root().send(Kind.PARCEL, boot, parcel)
 
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
         """Do what the root says."""

@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from civitas.cluster.detour import BY_THE_ROOT
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import RemoteTraceback, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
@@ -110,8 +109,6 @@ class Membership(ClusterNode):
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._ending = False
-        self._parted: set[frozenset[str]] = set()
-        """The names of any two members of which one could not reach the other."""
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
@@ -318,25 +315,6 @@ class Membership(ClusterNode):
         if peer is not None:
             self.end_member(peer, "it could not be reached for node_timeout")
 
-    def parted(self, peer: Peer, boot: str) -> None:
-        """`peer` cannot reach another member, which this node still reaches.
-
-        What is on the way between the two is unknown, so the other is taken for down. From its next start on, what the
-        two send each other goes by way of the root.
-        """
-        other = self.peers.get(boot)
-        if other is None or peer.boot not in self.peers or self._ending:
-            return  # it was down
-        self._parted.add(frozenset((peer.name, other.name)))
-        self.end_member(
-            other,
-            f"process {peer.name!r} cannot reach it; from now on the two are connected by way of the root",
-        )
-
-    def _address_of(self, peer: Peer, other: str) -> str:
-        """Where the member `other` reaches `peer`."""
-        return BY_THE_ROOT if frozenset((peer.name, other)) in self._parted else peer.address
-
     def end_member(self, peer: Peer, why: str) -> None:
         """Take a process that does not do what it should for gone, and see to it that it is."""
         member = self._members.get(peer.name)
@@ -372,6 +350,13 @@ class Membership(ClusterNode):
             member.watch.close()
             member.watch = None
 
+    def receive_from(self, peer: Peer, kind: int, fields: list[Any]) -> None:
+        """Take a frame of a member; one that is for another, to whom it has no way, goes there from here."""
+        if kind != Kind.PARCEL:
+            super().receive_from(peer, kind, fields)
+        elif (other := self.peers.get(fields[0])) is not None:
+            other.send(Kind.PARCEL, *fields[:2])
+
     def _peers_of_members(self) -> list[Peer]:
         return [member.peer for member in self._members.values() if member.peer is not None]
 
@@ -404,13 +389,11 @@ class Membership(ClusterNode):
                 else None,
                 "keeps": not isinstance(self.store, InMemoryStateStore),
                 "facts": [each.plain() for each in self._facts.values()],
-                "peers": [
-                    [each.name, each.boot, self._address_of(each, peer.name)] for each in others
-                ],
+                "peers": [[each.name, each.boot, each.address] for each in others],
             },
         )
         for other in others:
-            other.cast("met", peer.name, peer.boot, self._address_of(peer, other.name))
+            other.cast("met", peer.name, peer.boot, peer.address)
         member.peer, member.pid, member.was_up = peer, hello["pid"], True
         member.pid_space = hello["pid_space"]
         if not member.options.start and member.pid_space == pid_space() != "":

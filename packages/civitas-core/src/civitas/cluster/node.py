@@ -29,7 +29,7 @@ from civitas.errors import (
 from civitas.message import Message, Serializer, dumps, loads
 from civitas.node import AHEAD, Asking, Node, Recipient
 from civitas.process import Cell, Delivery
-from civitas.transport.contract import Link, Transport
+from civitas.transport.contract import Detour, Transport
 
 __all__ = ["ClusterNode"]
 
@@ -94,13 +94,13 @@ class ClusterNode(Node):
 
     def meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node."""
-        link = self.link_to(address, boot)
+        link = self.transport.connect(address, lambda: self.unreachable(boot), self.detour_to(boot))
         peer = self.peers[boot] = self._by_name[name] = Peer(name, boot, address, link, self.boot)
         return peer
 
-    def link_to(self, address: str, boot: str) -> Link:
-        """A way to the node at `address`."""
-        return self.transport.connect(address, lambda: self.unreachable(boot))
+    def detour_to(self, boot: str) -> Detour | None:
+        """Another way to a node that cannot be reached directly; None where there is none."""
+        return None
 
     def unreachable(self, boot: str) -> None:
         """Another node could not be reached for `node_timeout`."""

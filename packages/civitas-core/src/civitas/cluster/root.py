@@ -9,7 +9,6 @@ from typing import Any
 from civitas.cluster.child import RemoteChild, RemotePool
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import load_reason
-from civitas.cluster.frames import Kind
 from civitas.cluster.membership import Membership
 from civitas.cluster.peers import Peer
 from civitas.cluster.relay import Relay
@@ -23,9 +22,6 @@ from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import relay
 
 __all__ = ["RootNode"]
-
-# Seconds until the root looks whether a process is down that another cannot reach: it may be about to find out itself.
-_WAIT_AND_SEE = 3.0
 
 
 class RootNode(Relay, Membership):
@@ -243,15 +239,6 @@ class RootNode(Relay, Membership):
                 return None
         return await super().serve(peer, what, arguments)
 
-    def receive_from(self, peer: Peer, kind: int, fields: list[Any]) -> None:
-        """Take a frame of a member."""
-        if kind == Kind.HAND_ON:
-            boot, frame, urgent = fields[:3]
-            if boot in self.peers:
-                self.peers[boot].link.send(frame, urgent=urgent)
-        else:
-            super().receive_from(peer, kind, fields)
-
     def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
         """Do what a member says."""
         match what:
@@ -264,8 +251,6 @@ class RootNode(Relay, Membership):
                 member = self._members[peer.name]
                 if member.peer is peer and not member.options.start:
                     self._gone(member, peer, "it was stopped")
-            case "unreachable":
-                self.loop.call_later(_WAIT_AND_SEE, self.parted, peer, arguments[0])
             case "event":
                 self.events.pass_on(Event(*arguments))
             case "spans":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from civitas.errors import PayloadError
 from civitas.message import MAX_PAYLOAD
 
-__all__ = ["MAX_FRAME", "Link", "Transport", "check_frame"]
+__all__ = ["MAX_FRAME", "Detour", "Link", "Transport", "check_frame"]
 
 MAX_FRAME = MAX_PAYLOAD + 1024 * 1024
 """Bytes in the largest frame: the largest payload, and what stands around it."""
+
+Detour: TypeAlias = Callable[[Sequence[bytes]], None]
+"""Carries a parcel to another node by way of a third one."""
 
 
 @runtime_checkable
@@ -71,17 +74,24 @@ class Transport(Protocol):
         """
         ...
 
-    def connect(self, address: str, lost: Callable[[], None]) -> Link:
+    def connect(self, address: str, lost: Callable[[], None], detour: Detour | None = None) -> Link:
         """Make a link to the node at `address`, which may come up later.
 
         Args:
             address: The other node's `address`.
             lost: Called once, when the node could not be reached for the node timeout, or another one came up in
                 its place. The link carries nothing from then on.
+            detour: Another way to that node. Where there is one, and the node could not be reached for the node
+                timeout, the link is not lost: whatever has not surely arrived, and all that comes later, is handed
+                over to this in parcels. Each must reach the `take_parcel` of the other side, in order.
 
         Raises:
             ConfigurationError: That is no address.
         """
+        ...
+
+    def take_parcel(self, parcel: Sequence[bytes]) -> None:
+        """Take what came by a detour. What of it had arrived already is passed over, so that nothing comes twice."""
         ...
 
     def pump(self) -> None:

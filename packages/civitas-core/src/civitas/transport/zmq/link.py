@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import zmq
 
-from civitas.transport.contract import check_frame
+from civitas.transport.contract import Detour, check_frame
 from civitas.transport.zmq.monitor import Monitor
 from civitas.transport.zmq.pulse import Pulse
 from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch, new_id
@@ -33,6 +33,7 @@ class ZmqLink:
         run: The run of the node there, or `ANY_RUN` for whichever answers first.
         timeout: Seconds without a connection after which the link is lost.
         lost: Called once when it is.
+        detour: Where batches go when there was no connection for that long; None where the link is lost then.
         closed: Called once when the link is over.
     """
 
@@ -45,12 +46,14 @@ class ZmqLink:
         *,
         timeout: float,
         lost: Callable[[], None],
+        detour: Detour | None,
         closed: Callable[[ZmqLink], None],
     ) -> None:
         self._socket = socket
         self._endpoint = endpoint
         self._run = run
         self._lost = lost
+        self._detour = detour
         self._closed = closed
         self._id = new_id()
         self._loop = asyncio.get_running_loop()
@@ -68,12 +71,13 @@ class ZmqLink:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # when this number is
         self._connected_before = False
         self._over = False
+        self._cut_off = False  # whether batches take the detour
         self._pulse = Pulse(
             pulse,
             endpoint,
             timeout=timeout,
             back=self._reconnect,
-            lost=lambda: self._end(f"it could not be reached for {timeout:g} s"),
+            lost=lambda: self._unreachable(f"it could not be reached for {timeout:g} s"),
         )
         self._monitor = Monitor(socket, zmq.Event.HANDSHAKE_SUCCEEDED, self._connected)
         self._descriptor: int = socket.FD
@@ -104,10 +108,7 @@ class ZmqLink:
         if self._over:
             return
         self._over = True
-        self._pulse.close()
-        self._monitor.close()
-        self._loop.remove_reader(self._descriptor)
-        self._socket.close(linger=0)
+        self._hang_up()
         for queue in (self._urgent, self._others, self._unsent, self._unanswered):
             queue.clear()
         self._flushing.extend(arrived for _, arrived in self._waiting)
@@ -115,6 +116,13 @@ class ZmqLink:
             if not arrived.done():
                 arrived.set_result(None)
         self._closed(self)
+
+    def _hang_up(self) -> None:
+        if not self._cut_off:
+            self._pulse.close()
+            self._monitor.close()
+            self._loop.remove_reader(self._descriptor)
+            self._socket.close(linger=0)
 
     # Sending.
 
@@ -126,6 +134,9 @@ class ZmqLink:
     def _turn(self) -> None:
         # ZMQ signals a change once, and any call of it may take that signal. So a turn ends only when a look at
         # the events says that nothing can be done; whatever changes after that look is signalled.
+        if self._cut_off:
+            self._send_round()
+            return
         while not self._over:
             events = int(self._socket.events)
             if events & zmq.POLLIN:
@@ -154,6 +165,20 @@ class ZmqLink:
             return
         self._unsent.popleft()
         self._unanswered.append(batch)
+
+    def _send_round(self) -> None:
+        """Send everything that waits by the detour, which loses nothing and never waits."""
+        self._pending = False
+        while not self._over and (self._unsent or self._urgent or self._others):
+            if not self._unsent:
+                self._gather()
+            assert self._detour is not None  # else it would not be cut off
+            self._detour(self._unsent.popleft().pack())
+        for arrived in (*self._flushing, *(each for _, each in self._waiting)):
+            if not arrived.done():
+                arrived.set_result(None)
+        self._flushing.clear()
+        self._waiting.clear()
 
     def _gather(self) -> Batch:
         """Make a batch of what waits, the urgent frames first."""
@@ -225,6 +250,19 @@ class ZmqLink:
             self._ask()
             self._soon()
         self._connected_before = True
+
+    def _unreachable(self, why: str) -> None:
+        if self._detour is None:
+            self._end(why)
+            return
+        log.warning("%s: %s; what is sent there goes another way from now on", self._endpoint, why)
+        self._hang_up()
+        self._cut_off = True
+        # What of it did arrive is not taken twice.
+        self._unsent.extendleft(reversed(self._unanswered))
+        self._unanswered.clear()
+        self._pending = True
+        self._loop.call_soon(self._turn)
 
     def _end(self, why: str) -> None:
         log.info("the link to %s is lost: %s", self._endpoint, why)

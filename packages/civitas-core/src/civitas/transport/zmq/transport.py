@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import zmq
 
 from civitas.errors import ConfigurationError
-from civitas.transport.contract import MAX_FRAME, Link
+from civitas.transport.contract import MAX_FRAME, Detour, Link
 from civitas.transport.keys import Keys
 from civitas.transport.zmq.address import (
     bindable,
@@ -117,7 +117,7 @@ class ZmqTransport:
             await self.close()
             raise
 
-    def connect(self, address: str, lost: Callable[[], None]) -> Link:
+    def connect(self, address: str, lost: Callable[[], None], detour: Detour | None = None) -> Link:
         """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
         endpoint, run = split_run(address)
         link = ZmqLink(
@@ -127,10 +127,16 @@ class ZmqTransport:
             run,
             timeout=self._timeout,
             lost=lost,
+            detour=detour,
             closed=self._links.discard,
         )
         self._links.add(link)
         return link
+
+    def take_parcel(self, parcel: Sequence[bytes]) -> None:
+        """Take what came by a detour; see `Transport.take_parcel`."""
+        if self._inbox is not None:
+            self._inbox.take_parcel(parcel)
 
     def pump(self) -> None:
         """Hand over everything that has arrived already."""
