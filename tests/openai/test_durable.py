@@ -61,7 +61,7 @@ class Tools:
             return "mended"
 
         self.note, self.flaky = note, flaky
-        self.all = [note, flaky]
+        self.all: list[Any] = [note, flaky]
 
 
 async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):

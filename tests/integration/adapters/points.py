@@ -40,7 +40,7 @@ class Points:
         await until(lambda: name in self.passed, 30)
         (self.folder / f"hold-{name}").unlink()
         await killed(runtime, agent)
-        await running(runtime)
+        await running(runtime, 60)
 
 
 def passed(name: str) -> Path | None:

@@ -61,7 +61,7 @@ async def test_an_interrupt_is_answered_after_the_process_and_the_root_are_gone(
     async with Runtime.from_config(config) as runtime:
         asked = await runtime.ask("g", {"got": []}, timeout=60)
         await killed(runtime, "g")
-        await running(runtime)
+        await running(runtime, 60)
     async with Runtime.from_config(config) as runtime:
         answer = {"id": asked.payload["interrupts"][0]["id"], "value": "yes"}
         conversation = asked.conversation
@@ -96,7 +96,7 @@ async def test_a_conversation_is_kept_over_kill_9_and_by_a_pool_in_another_proce
     async with Runtime.from_config(config) as runtime:
         await runtime.ask("g", {"got": ["a"]}, conversation="c", timeout=60)
         await killed(runtime, "g")
-        await running(runtime)
+        await running(runtime, 60)
         reply = await runtime.ask("g", {"got": ["b"]}, conversation="c", timeout=60)
     names = ["one", "two", "three"]
     assert reply.payload["got"] == ["a", *names, "b", *names]

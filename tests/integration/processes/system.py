@@ -92,10 +92,11 @@ async def killed(runtime: Runtime, name: str) -> int:
     return pid
 
 
-async def running(runtime: Runtime) -> None:
+async def running(runtime: Runtime, seconds: float = 10.0) -> None:
     """Wait until every agent runs."""
     await until(
-        lambda: all(each["status"] == "running" and each["pid"] for each in agents_of(runtime))
+        lambda: all(each["status"] == "running" and each["pid"] for each in agents_of(runtime)),
+        seconds,
     )
 
 

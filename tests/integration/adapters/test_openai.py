@@ -1,0 +1,107 @@
+"""SDK agents in OS processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import Runtime, UnknownInterrupt
+from tests.integration.adapters.points import Points, system
+from tests.integration.processes.system import killed, running
+
+AGENTS = "tests.integration.adapters.sdk_agents"
+POINTS = ["outer-0", "look", "outer-1", "inner-0", "note", "inner-1", "outer-2"]
+
+
+def sdk_agent(name: str, **keywords: Any) -> dict[str, Any]:
+    return {"name": "o", "wrap": f"{AGENTS}:{name}", "process": "w", **keywords}
+
+
+@pytest.mark.parametrize("where", ["outer-0", "look", "inner-1"])
+async def test_a_durable_agent_goes_on_after_kill_9_and_makes_no_finished_call_again(
+    tmp_path: Path, where: str
+) -> None:
+    points = Points(tmp_path)
+    points.hold(where)
+    config = system(tmp_path, sdk_agent("clerk", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        asking = asyncio.create_task(runtime.ask("o", {"input": "hi"}, timeout=60))
+        await points.kill_at(runtime, "o", where)
+        reply = await asking
+    assert reply.payload == {"output": "found noted"}
+    expected = list(POINTS)
+    expected.insert(expected.index(where), where)
+    assert points.passed == expected
+
+
+async def test_the_stream_of_a_durable_agent_goes_on_after_kill_9_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    points.hold("inner-1")
+    config = system(tmp_path, sdk_agent("clerk", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        killing = asyncio.create_task(points.kill_at(runtime, "o", "inner-1"))
+        stream = runtime.stream("o", {"input": "hi"}, timeout=60)
+        chunks = [(each.type, each.payload) async for each in stream]
+        await killing
+    look = {"name": "look", "arguments": {}}
+    expert = {"name": "expert", "arguments": {"input": "x"}}
+    assert chunks == [
+        ("step", {"name": "clerk"}),
+        ("tool", look),
+        ("tool", {**look, "result": "found"}),
+        ("tool", expert),
+        ("tool", {**expert, "result": "noted"}),
+        ("token", {"text": "found noted"}),
+        ("reply", {"output": "found noted"}),
+    ]
+
+
+async def test_an_approval_is_given_after_the_process_and_the_root_are_gone(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    config = system(tmp_path, sdk_agent("asking"))
+    async with Runtime.from_config(config) as runtime:
+        asked = await runtime.ask("o", {"input": "hi"}, timeout=60)
+        await killed(runtime, "o")
+        await running(runtime, 60)
+    async with Runtime.from_config(config) as runtime:
+        answer = {"id": asked.payload["interrupts"][0]["id"], "value": True}
+        conversation = asked.conversation
+        reply = await runtime.ask("o", answer, "resume", conversation=conversation, timeout=60)
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("o", answer, "resume", conversation=conversation, timeout=60)
+    assert reply.payload == {"output": "found deleted"}
+    assert points.passed == ["outer-0", "look", "outer-1", "delete", "outer-2"]
+
+
+async def test_an_approval_in_hand_when_its_process_is_killed_is_not_lost(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    points.hold("outer-2")
+    config = system(tmp_path, sdk_agent("asking", durable=True))
+    async with Runtime.from_config(config) as runtime:
+        await runtime.ask("o", {"input": "hi"}, conversation="c", timeout=60)
+        asking = asyncio.create_task(
+            runtime.ask("o", {"value": True}, "resume", conversation="c", timeout=60)
+        )
+        await points.kill_at(runtime, "o", "outer-2")
+        reply = await asking
+    assert reply.payload == {"output": "found deleted"}
+    assert points.passed == ["outer-0", "look", "outer-1", "delete", "outer-2", "outer-2"]
+
+
+async def test_a_conversation_goes_on_after_kill_9(tmp_path: Path) -> None:
+    config = system(tmp_path, sdk_agent("clerk"))
+    Points(tmp_path)
+    async with Runtime.from_config(config) as runtime:
+        await runtime.ask("o", {"input": "hi"}, conversation="c", timeout=60)
+        await killed(runtime, "o")
+        await running(runtime, 60)
+        reply = await runtime.ask("o", {"input": "again"}, conversation="c", timeout=60)
+    # The model has the results of the tools before it, and needs to call none.
+    assert reply.payload == {"output": "found noted"}
