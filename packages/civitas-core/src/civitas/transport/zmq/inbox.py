@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import zmq
 
-from civitas.transport.zmq.monitor import REFUSED, Monitor
+from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
 from civitas.transport.zmq.wire import ANY_RUN, Ack, Batch
 
 __all__ = ["Inbox"]
@@ -44,7 +44,9 @@ class Inbox:
         self._more: asyncio.Handle | None = None
         self._over = False
         self._quiet_until = 0.0
-        self._monitor = Monitor(socket, REFUSED, self._refused)
+        # Where there are keys, one without them sees as soon as we do that it does not get in.
+        failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
+        self._monitor = Monitor(socket, failures, self._refused)
         self._descriptor: int = socket.FD
         self._loop.add_reader(self._descriptor, self._turn)
 

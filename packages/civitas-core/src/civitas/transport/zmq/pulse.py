@@ -14,13 +14,11 @@ from collections.abc import Callable
 
 import zmq
 
-from civitas.transport.zmq.monitor import REFUSED, Monitor
+from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
 
 __all__ = ["Pulse"]
 
 log = logging.getLogger("civitas.transport")
-
-_HUNG_UP = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
 
 
 class Pulse:
@@ -59,7 +57,7 @@ class Pulse:
         self._clock: asyncio.TimerHandle | None = self._loop.call_later(timeout, self._due)
         self._monitor = Monitor(
             socket,
-            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED | _HUNG_UP,
+            zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED | HUNG_UP,
             self._happened,
         )
         socket.connect(endpoint)
@@ -83,7 +81,7 @@ class Pulse:
         elif event == zmq.Event.DISCONNECTED:
             if self._clock is None:
                 self._clock = self._loop.call_later(self._timeout, self._due)
-        elif event == _HUNG_UP:
+        elif event == HUNG_UP:
             self._hung_up = True
         else:
             self._say_refused()
