@@ -19,7 +19,9 @@ from pydantic import SecretStr
 
 from civitas.demo.model_server import Answer, ModelServer, ToolCall
 from civitas.errors import AskTimeout, HandlerFailed
-from civitas_langgraph import LangGraphAgent
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas_langgraph import LangGraphAgent, agent_tool
 from tests.core.frameworks.support import running
 
 
@@ -158,3 +160,34 @@ async def test_without_a_tracer_provider_nobody_listens():
     async with running(LangGraphAgent("g", graph=graph.compile())) as runtime:
         await runtime.ask("g", {"input": "hi"})
     assert heard == []
+
+
+@pytest.mark.parametrize("in_thread", [False, True], ids=["async", "in a thread"])
+async def test_what_an_agent_called_as_a_tool_does_is_part_of_the_tools_span(spans, in_thread):
+    helper = agent_tool("helper", description="Helps")
+    call = {"input": "what?"}
+
+    async def think(state: MessagesState) -> None:
+        await helper.ainvoke(call)
+        user_span("after")
+
+    def think_in_thread(state: MessagesState) -> None:
+        helper.invoke(call)
+        user_span("after")
+
+    graph = StateGraph(MessagesState).add_node("think", think_in_thread if in_thread else think)
+    graph.add_edge(START, "think")
+    async with running(LangGraphAgent("g", graph=graph.compile()), Helper("helper")) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+    assert spans.outline()[3:] == [
+        "      node think",
+        "        execute_tool helper",
+        "          send helper",
+        "            process helper",
+        "        after",
+    ]
+
+
+class Helper(AgentProcess):
+    async def handle(self, message: Message) -> Message:
+        return self.reply("help")

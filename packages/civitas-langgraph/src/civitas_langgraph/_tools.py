@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.config import get_config
 
-from civitas.frameworks import AgentCall
+from civitas.frameworks import AgentCall, current_run
 
 __all__ = ["agent_tool"]
 
@@ -37,10 +39,12 @@ def agent_tool(
     call = AgentCall(name, description=description, parameters=parameters, timeout=timeout)
 
     def ask_from_thread(**arguments: Any) -> str:
-        return call.call_from_thread(arguments)
+        with _span_of_the_call():
+            return call.call_from_thread(arguments)
 
     async def ask(**arguments: Any) -> str:
-        return await call.call(arguments)
+        with _span_of_the_call():
+            return await call.call(arguments)
 
     return StructuredTool.from_function(
         ask_from_thread,
@@ -50,3 +54,11 @@ def agent_tool(
         args_schema=call.model or call.schema,
         infer_schema=False,
     )
+
+
+def _span_of_the_call() -> AbstractContextManager[None]:
+    """Inside, the span of the tool's call is the current one: what the agent does is part of it."""
+    run = current_run.get()
+    if run is None or run.spans is None:
+        return nullcontext()
+    return run.spans.within(getattr(get_config().get("callbacks"), "parent_run_id", None))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Hashable, Mapping
-from contextlib import suppress
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
@@ -15,6 +15,7 @@ from opentelemetry.trace import (
     StatusCode,
     get_tracer,
     set_span_in_context,
+    use_span,
 )
 
 from civitas.telemetry import names
@@ -68,6 +69,16 @@ class SpanTree:
         span = self._tracer.start_span(name, context, kind, kept)
         token = otel_context.attach(set_span_in_context(span)) if current else None
         self._open[key] = span, token
+
+    @contextmanager
+    def within(self, key: Hashable) -> Iterator[None]:
+        """Make the span of `key` the current one inside, where it could not be made so when it was started."""
+        span, _ = self._open.get(key, (None, None))
+        if span is None:
+            yield
+        else:
+            with use_span(span, record_exception=False, set_status_on_exception=False):
+                yield
 
     def skip(self, key: Hashable, parent: Hashable) -> None:
         """Make no span for `key`: what it contains becomes part of `parent`."""
