@@ -162,11 +162,11 @@ async def test_a_history_that_comes_along_replaces_what_the_thread_knows():
     builder = StateGraph(MessagesState)
     builder.add_node(answer)
     builder.add_edge(START, "answer")
-    handed_over = {"headers": {WHOLE_HISTORY: "1"}, "conversation": "c"}
+    handed_over = {WHOLE_HISTORY: "1"}
     first = [{"role": "user", "content": "one"}]
     more = [*first, {"role": "assistant", "content": "fine"}, {"role": "user", "content": "two"}]
     async with running(LangGraphAgent("g", graph=builder.compile())) as runtime:
         for history in (first, more):
-            await runtime.ask("g", {"input": history}, **handed_over)
+            await runtime.ask("g", {"input": history}, conversation="c", headers=handed_over)
         await runtime.ask("g", {"input": "three"}, conversation="c")
     assert heard == [["one"], ["one", "fine", "two"], ["one", "fine", "two", "fine", "three"]]

@@ -9,6 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
+from civitas.frameworks import idempotency_key
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
@@ -129,3 +130,28 @@ async def test_a_finished_run_leaves_nothing_behind_but_its_conversation():
     kept = await store.get("civitas:conversation:g/c")
     assert kept is not None
     assert list(kept) == [""]
+
+
+@pytest.mark.promise(id="SEM-967")
+@pytest.mark.parametrize("in_thread", [False, True], ids=["async", "in a thread"])
+async def test_a_node_that_is_run_again_has_the_same_idempotency_key(in_thread):
+    keys: list[str] = []
+
+    def pay(state: Box) -> Any:
+        keys.append(idempotency_key())
+        if len(keys) == 2:
+            raise KeyError("once")
+        return {"got": ["paid"]}
+
+    async def pay_async(state: Box) -> Any:
+        return pay(state)
+
+    builder = StateGraph(Box)
+    builder.add_node("first", pay if in_thread else pay_async)
+    builder.add_node("second", pay if in_thread else pay_async)
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "second")
+    graph = builder.compile()
+    async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+        await runtime.ask("g", {"got": []})
+    assert keys[1] == keys[2] != keys[0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
+from langgraph.config import get_config
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
@@ -164,6 +165,14 @@ class LangGraphAgent(FrameworkAgent):
             self._open(self._saver, self.memory_key(conversation), durable=False)
         state = await graph.aget_state(self._merged({"thread_id": conversation}))
         return [{"id": each.id, "value": each.value} for each in state.interrupts]
+
+    def key_of_step(self) -> str | None:
+        """The task that runs: one visit of one node, the same when it is run again."""
+        try:
+            metadata = get_config().get("metadata") or {}
+        except RuntimeError:  # no node runs here
+            return None
+        return metadata.get("langgraph_checkpoint_ns")
 
     def wind_down(self) -> None:
         """The graph stops when the step it is in is over."""

@@ -120,6 +120,10 @@ class FrameworkAgent(AgentProcess):
         """The questions that are open in `conversation`; only where the framework keeps them itself."""
         raise NotImplementedError(f"{type(self).__name__} must define open_interrupts")
 
+    def key_of_step(self) -> str | None:
+        """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
+        return None
+
     def wind_down(self) -> None:
         """Asked to end while a run is on: let the framework stop at its next step, where it can.
 

@@ -169,7 +169,7 @@ _current_key: ContextVar[str | None] = ContextVar("civitas_idempotency_key", def
 
 
 def idempotency_key() -> str:
-    """A text for an outside service, in code that an adapter runs once per message: a tool, a model.
+    """A text for an outside service, in code that an adapter runs once per message: a tool, a model, a node.
 
     It is the same each time the message is delivered, so that a call that was in flight when the process was killed
     can be recognized by the service when it is made again.
@@ -177,10 +177,12 @@ def idempotency_key() -> str:
     Raises:
         ConfigurationError: No adapter runs this code.
     """
-    key = _current_key.get()
+    key, run = _current_key.get(), current_run.get()
+    if key is None and run is not None:
+        key = run.agent.key_of_step()
     if key is None:
         raise ConfigurationError(
-            "idempotency_key() is for tools and models that an adapter runs; in an agent's own handle, "
+            "idempotency_key() is for tools, models and nodes that an adapter runs; in an agent's own handle, "
             "use self.idempotency_key(key)"
         )
     return key
