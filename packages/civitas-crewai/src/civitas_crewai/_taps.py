@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from crewai.llms.base_llm import BaseLLM
 from crewai.tasks.llm_guardrail import LLMGuardrail
 from crewai.tools import BaseTool
+from crewai.tools.base_tool import Tool
 from crewai.utilities.llm_utils import create_llm
 from pydantic import BaseModel
 
@@ -180,10 +181,12 @@ class Taps:
         tool = copy.copy(given)
         # Its copy stands for it, and for the copy itself.
         self._copies[id(given), "tool"] = self._copies[id(tool), "tool"] = tool
-        run = tool._run
+        # One that was made of a function calls that in more than one place.
+        place = "func" if isinstance(tool, Tool) else "_run"
+        run = getattr(tool, place)
         calls, voice = self._calls, self._voice
 
-        def _run(*args: Any, **keywords: Any) -> Any:
+        def tapped(*args: Any, **keywords: Any) -> Any:
             arguments: Any = keywords if not args else {"arguments": list(args), **keywords}
             key = calls.key("tool", [tool.name, arguments])
 
@@ -198,7 +201,7 @@ class Taps:
             voice.returned(key, tool.name, arguments, result)
             return result
 
-        tool.__dict__["_run"] = _run
+        tool.__dict__[place] = tapped
         return tool
 
 

@@ -36,12 +36,14 @@ class ModelServer:
 
     Attributes:
         requests: The body of each request so far, in order.
+        headers: The headers of each, their names in lower case.
     """
 
     def __init__(self, script: Script, *, latency: float = 0.0) -> None:
         self._answer = script if callable(script) else _one_by_one(script)
         self._latency = latency
         self.requests: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -76,7 +78,8 @@ class ModelServer:
             server.server_close()
             thread.join()
 
-    def _respond(self, body: dict[str, Any]) -> Answer:
+    def _respond(self, body: dict[str, Any], headers: dict[str, str]) -> Answer:
+        self.headers.append(headers)
         self.requests.append(body)
         try:
             answer = self._answer(body)
@@ -101,7 +104,7 @@ def _one_by_one(answers: Iterable[Answer]) -> Callable[[dict[str, Any]], Answer]
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, respond: Callable[[dict[str, Any]], Answer]) -> None:
+    def __init__(self, respond: Callable[[dict[str, Any], dict[str, str]], Answer]) -> None:
         self.respond = respond
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -151,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = f"{self.path} is not served here{how}; {paths} are"
             self._send_json(404, model_replies.error(text))
             return
-        answer = self.server.respond(body)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.respond(body, headers)
         if isinstance(answer, Failure):
             self._send_json(answer.status, model_replies.error(answer.message), answer.retry_after)
         elif body.get("stream") and reply is model_replies.completion:

@@ -1,0 +1,31 @@
+"""Crews for these tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crewai import Agent, Crew, Task
+
+from civitas.testing import SuiteModel
+from tests.crewai.models import played
+
+__all__ = ["clerk", "crew_of", "task"]
+
+
+def clerk(model: SuiteModel | Any, **more: Any) -> Agent:
+    """An agent that plays `model`; CrewAI itself tries nothing again."""
+    llm = played(model) if isinstance(model, SuiteModel) else model
+    more = {"role": "Clerk", "goal": "Answer", "backstory": "You answer.", **more}
+    return Agent(llm=llm, max_retry_limit=0, **more)
+
+
+def task(agent: Agent, name: str = "answer", **more: Any) -> Task:
+    """A task that says its name."""
+    more = {"description": f"Do {name}.", "expected_output": "Text", **more}
+    return Task(name=name, agent=agent, **more)
+
+
+def crew_of(*tasks: Task, **more: Any) -> Crew:
+    """A crew of these tasks and their agents."""
+    agents = {id(each.agent): each.agent for each in tasks if each.agent is not None}
+    return Crew(agents=list(agents.values()), tasks=list(tasks), **more)

@@ -1,0 +1,88 @@
+"""What a crew remembers of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from civitas.errors import HandlerFailed
+from civitas.testing import SuiteModel
+from civitas_crewai import CrewAIAgent
+from civitas_crewai._history import as_text, with_run
+from tests.core.frameworks.support import running
+from tests.crewai.crews import clerk, crew_of, task
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.mark.promise(id="SEM-963")
+async def test_the_first_task_is_told_the_inputs_and_the_output_of_earlier_runs_and_no_other_task_is():
+    model = SuiteModel("draft 1", "final 1", "draft 2", "final 2")
+
+    def make() -> Any:
+        who = clerk(model)
+        first = task(who, "write", description="Write about {topic}.")
+        return crew_of(first, task(who, "edit", context=[]))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        for topic in ("otters", "cats"):
+            await runtime.ask("c", {"topic": topic}, conversation="x")
+    write, edit = (" ".join(texts) for texts in model.seen[2:])
+    assert '{"topic": "otters"}' in write
+    assert "final 1" in write
+    assert "draft 1" not in write
+    assert "final 1" not in edit
+
+
+async def test_a_template_may_place_the_history_itself():
+    model = SuiteModel("one", "two")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), description="So far: <{history}> Answer {q}"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        await runtime.ask("c", {"q": "first"}, conversation="x")
+        await runtime.ask("c", {"q": "second"}, conversation="x")
+    first, second = (" ".join(texts) for texts in model.seen)
+    assert "So far: <>" in first
+    assert "Earlier output: one>" in second
+    assert second.count("Earlier output: one") == 1
+
+
+async def test_a_users_own_input_named_history_wins():
+    model = SuiteModel("one", "two")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), description="So far: <{history}>"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        for _ in range(2):
+            await runtime.ask("c", {"history": "mine"}, conversation="x")
+    assert "So far: <mine>" in " ".join(model.seen[1])
+
+
+@pytest.mark.promise(id="SEM-964")
+async def test_a_run_that_fails_leaves_nothing_in_the_conversation():
+    model = SuiteModel("half", RuntimeError("broken"), "whole", "end")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one"), task(who, "two"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("c", {}, conversation="x")
+        await runtime.ask("c", {}, conversation="x")
+    assert "Earlier" not in " ".join(model.seen[2])
+
+
+def test_the_oldest_runs_are_dropped_and_the_newest_is_always_kept():
+    history: Any = None
+    for number in range(30):
+        history = with_run(history, {"n": number}, f"output {number}")
+    assert [run["inputs"]["n"] for run in history] == list(range(10, 30))
+    history = with_run(history, {}, "x" * 50_000)
+    assert len(history) == 1
+    assert len(as_text(history)) > 50_000

@@ -1,0 +1,198 @@
+"""Crews that go on after a failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from crewai import LLM, Process
+from crewai.tools import tool
+from pydantic import BaseModel
+
+from civitas.demo.model_server import Failure, ModelServer
+from civitas.frameworks import idempotency_key
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Supervisor
+from civitas.runtime import Runtime
+from civitas.testing import SuiteModel, ToolCall
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import restarts, running
+from tests.crewai.crews import clerk, crew_of, task
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+class Verdict(BaseModel):
+    score: int
+
+
+async def survives(make: Any, **inputs: Any) -> Any:
+    """The reply of a durable crew that is run in spite of one crash."""
+    agent = CrewAIAgent("c", crew=make, durable=True)
+    async with running(agent) as runtime:
+        reply = await runtime.ask("c", inputs)
+        assert restarts(runtime) == 1
+    return reply.payload
+
+
+@pytest.mark.promise(id="SEM-967")
+async def test_neither_models_nor_tools_are_called_again():
+    looked: list[str] = []
+
+    @tool("look")
+    def look(q: str) -> dict[str, Any]:
+        """Look it up."""
+        looked.append(q)
+        return {"found": [q, 1, None]}
+
+    calls = [ToolCall("look", {"q": "x"}, id="a"), ToolCall("look", {"q": "y"}, id="b")]
+    model = SuiteModel(*calls, RuntimeError("broken"), "found both", "end")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model, tools=[look]), "find"), task(clerk(model), "end"))
+
+    payload = await survives(make)
+    assert [each["raw"] for each in payload["tasks"]] == ["found both", "end"]
+    assert looked == ["x", "y"]
+    assert len(model.seen) == 5
+
+
+async def test_what_an_agent_did_that_was_delegated_to_is_not_done_again():
+    boss = SuiteModel(
+        ToolCall("delegate_work_to_coworker", {"task": "t", "context": "c", "coworker": "Helper"}),
+        RuntimeError("broken"),
+        "all done",
+    )
+    helper = SuiteModel("helped")
+
+    def make() -> Any:
+        made = crew_of(task(clerk(boss, role="Boss", allow_delegation=True)))
+        made.agents.append(clerk(helper, role="Helper"))
+        return made
+
+    payload = await survives(make)
+    assert payload["output"] == "all done"
+    assert len(helper.seen) == 1
+    assert "helped" in " ".join(boss.seen[-1])
+
+
+async def test_tasks_that_run_beside_each_other_are_not_mixed_up():
+    models = {
+        "left": SuiteModel("from left"),
+        "right": SuiteModel("from right"),
+        "end": SuiteModel(RuntimeError("broken"), "end"),
+    }
+
+    def make() -> Any:
+        both = [
+            task(clerk(models[name]), name, async_execution=True) for name in ("left", "right")
+        ]
+        return crew_of(*both, task(clerk(models["end"]), "end"))
+
+    payload = await survives(make)
+    assert [each["raw"] for each in payload["tasks"]] == ["from left", "from right", "end"]
+    assert [len(each.seen) for each in models.values()] == [1, 1, 2]
+
+
+async def test_a_guardrail_and_its_second_try_are_gone_through_with_the_calls_that_were_made():
+    model = SuiteModel("bad", "good", RuntimeError("broken"), "end")
+    judged: list[str] = []
+
+    def judge(output: Any) -> tuple[bool, Any]:
+        judged.append(output.raw)
+        return output.raw == "good", output.raw
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one", guardrail=judge), task(who, "two"))
+
+    payload = await survives(make)
+    assert [each["raw"] for each in payload["tasks"]] == ["good", "end"]
+    assert len(model.seen) == 4
+
+
+async def test_a_structured_answer_is_one_again():
+    model = SuiteModel('{"score": 3}', RuntimeError("broken"), "end")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one", output_pydantic=Verdict), task(who, "two"))
+
+    payload = await survives(make)
+    assert payload["output"] == "end"
+    assert "score" in " ".join(model.seen[-1])
+    assert len(model.seen) == 3
+
+
+async def test_the_manager_of_a_hierarchy_goes_on_too():
+    manager = SuiteModel(
+        ToolCall("delegate_work_to_coworker", {"task": "t", "context": "c", "coworker": "Clerk"}),
+        RuntimeError("broken"),
+        "managed",
+    )
+    worker = SuiteModel("worked")
+
+    def make() -> Any:
+        from tests.crewai.models import played
+
+        return crew_of(
+            task(clerk(worker)), process=Process.hierarchical, manager_llm=played(manager)
+        )
+
+    # The manager is CrewAI's own, and tries again by itself.
+    agent = CrewAIAgent("c", crew=make, durable=True)
+    async with running(agent) as runtime:
+        reply = await runtime.ask("c", {})
+    assert reply.payload["output"] == "managed"
+    assert len(worker.seen) == 1
+
+
+async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
+    keys: list[str] = []
+
+    @tool("pay")
+    def pay(amount: int) -> str:
+        """Pay."""
+        keys.append(idempotency_key())
+        if len(keys) == 1:
+            raise SystemExit("killed")  # past CrewAI, which would tell the model
+        return "paid"
+
+    model = SuiteModel(ToolCall("pay", {"amount": 3}), "thanks")
+    payload = await survives(lambda: crew_of(task(clerk(model, tools=[pay]))))
+    assert payload["output"] == "thanks"
+    assert len(set(keys)) == 1
+    assert len(keys) == 2
+
+
+async def test_the_models_provider_gets_the_idempotency_key_of_each_call():
+    with ModelServer(["one", Failure(400, "no"), "two"]) as server:
+        llm: Any = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
+
+        def make() -> Any:
+            who = clerk(llm)
+            return crew_of(task(who, "one"), task(who, "two"))
+
+        payload = await survives(make)
+        llm._client.close()
+    keys = [each["idempotency-key"] for each in server.headers]
+    assert payload["output"] == "two"
+    assert keys[1] == keys[2] != keys[0]
+
+
+@pytest.mark.promise(id="SEM-969")
+async def test_what_was_recorded_is_forgotten_with_the_message():
+    store = InMemoryStateStore()
+    model = SuiteModel("one", RuntimeError("broken"), "two")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one"), task(who, "two"))
+
+    root = Supervisor("root", children=[CrewAIAgent("c", crew=make, durable=True)], backoff="NONE")
+    async with Runtime(root, state_store=store) as runtime:
+        await runtime.ask("c", {})
+        await runtime.ask("c", {}, timeout=10)
+        kept = await store.keys("")
+    assert [key for key in kept if "step" in key] == []

@@ -1,0 +1,163 @@
+"""Tasks with `human_input`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from crewai.tools import tool
+
+from civitas.errors import HandlerFailed, UnknownInterrupt
+from civitas.message import Message
+from civitas.runtime import Runtime
+from civitas.testing import SuiteModel, ToolCall
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import restarts, running
+from tests.crewai.crews import clerk, crew_of, task
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+async def answer(runtime: Runtime, asked: Message, text: Any) -> Message:
+    return await runtime.ask("c", {"value": text}, "resume", conversation=asked.conversation)
+
+
+def question(asked: Message) -> Any:
+    (each,) = asked.payload["interrupts"]
+    return each
+
+
+@pytest.mark.promise(id="SEM-965")
+async def test_the_draft_is_judged_until_it_is_accepted_and_the_crew_goes_on():
+    model = SuiteModel("draft 1", "draft 2", "published")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "write", human_input=True), task(who, "publish"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        first = await runtime.ask("c", {})
+        assert (first.type, question(first)["value"]) == ("interrupt", {"draft": "draft 1"})
+        second = await answer(runtime, first, "shorter, please")
+        assert question(second)["value"] == {"draft": "draft 2"}
+        assert question(second)["id"] != question(first)["id"]
+        reply = await answer(runtime, second, "")
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["draft 2", "published"]
+    assert "shorter, please" in " ".join(model.seen[1])
+    assert "draft 2" in " ".join(model.seen[2])
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_what_was_called_before_the_question_is_not_called_again(durable):
+    looked: list[str] = []
+
+    @tool("look")
+    def look(q: str) -> dict[str, str]:
+        """Look it up."""
+        looked.append(q)
+        return {"found": q}
+
+    model = SuiteModel(ToolCall("look", {"q": "x"}), "found it", "draft", "end")
+
+    def make() -> Any:
+        find = task(clerk(model, tools=[look]), "find")
+        return crew_of(find, task(clerk(model), "write", human_input=True), task(clerk(model)))
+
+    async with running(CrewAIAgent("c", crew=make, durable=durable)) as runtime:
+        asked = await runtime.ask("c", {}, conversation="x")
+        assert (len(model.seen), looked) == (3, ["x"])
+        reply = await answer(runtime, asked, "")
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["found it", "draft", "end"]
+    assert (len(model.seen), looked) == (4, ["x"])
+
+
+async def test_what_was_told_before_the_question_is_not_told_again():
+    model = SuiteModel("one", "two", "three")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "a"), task(who, "b", human_input=True), task(who, "c"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = [each async for each in runtime.stream("c", {}, conversation="x")]
+        assert [each.type for each in chunks] == ["step", "token", "step", "token", "interrupt"]
+        more = runtime.stream("c", {"value": ""}, "resume", conversation="x")
+        chunks = [each async for each in more]
+    assert [(each.type, each.payload) for each in chunks[:-1]] == [
+        ("step", {"name": "c"}),
+        ("token", {"text": "three"}),
+    ]
+
+
+async def test_two_tasks_beside_each_other_ask_one_after_the_other():
+    def make() -> Any:
+        left, right = (
+            task(clerk(SuiteModel(name)), name, human_input=True, async_execution=True)
+            for name in ("left", "right")
+        )
+        return crew_of(left, right, task(clerk(SuiteModel("end")), "end"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        first = await runtime.ask("c", {})
+        second = await answer(runtime, first, "")
+        reply = await answer(runtime, second, "")
+    drafts = [question(each)["value"]["draft"] for each in (first, second)]
+    assert sorted(drafts) == ["left", "right"]
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["left", "right", "end"]
+
+
+async def test_an_answer_that_is_no_text_is_refused_and_the_question_stays_open():
+    model = SuiteModel("draft")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), human_input=True))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        asked = await runtime.ask("c", {})
+        with pytest.raises(HandlerFailed, match="'' to accept; got bool"):
+            await answer(runtime, asked, True)
+        assert (await answer(runtime, asked, "")).type == "reply"
+        assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-966")
+async def test_a_new_message_leaves_the_open_question_behind():
+    model = SuiteModel("draft 1", "draft 2")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), human_input=True))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        old = await runtime.ask("c", {}, conversation="x")
+        new = await runtime.ask("c", {}, conversation="x")
+        assert question(new)["id"] != question(old)["id"]
+        stale = {"id": question(old)["id"], "value": ""}
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("c", stale, "resume", conversation="x")
+        assert (await answer(runtime, new, "")).payload["output"] == "draft 2"
+
+
+async def test_the_conversation_remembers_the_run_with_what_it_was_asked_for():
+    model = SuiteModel("draft", "next")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), human_input=True))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        asked = await runtime.ask("c", {"topic": "otters"}, conversation="x")
+        await answer(runtime, asked, "")
+        await runtime.ask("c", {}, conversation="x")
+    said = " ".join(model.seen[1])
+    assert "Earlier output: draft" in said
+    assert '"topic": "otters"' in said
+
+
+async def test_the_spans_of_a_run_that_asks_are_no_errors(spans):
+    def make() -> Any:
+        return crew_of(task(clerk(SuiteModel("draft")), "write", human_input=True))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        await runtime.ask("c", {})
+    for name in ("process c", "invoke_workflow c", "task write", "invoke_agent Clerk"):
+        assert "error.type" not in spans.attributes(name), name

@@ -1,0 +1,152 @@
+"""The stream of a crew's run."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from crewai.tools import tool
+
+from civitas.demo.model_server import ToolCall as ServedCall
+from civitas.message import Message
+from civitas.runtime import Runtime
+from civitas.testing import SuiteModel, ToolCall
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import running
+from tests.crewai.crews import clerk, crew_of, task
+from tests.crewai.models import Played, played
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@tool("look")
+def look(q: str) -> str:
+    """Look it up."""
+    return f"found {q}"
+
+
+async def told(runtime: Runtime, payload: Any, **keywords: Any) -> list[Message]:
+    async with contextlib.aclosing(runtime.stream("c", payload, **keywords)) as stream:
+        return [each async for each in stream]
+
+
+def outline(chunks: list[Message]) -> list[Any]:
+    return [(each.type, each.payload) for each in chunks]
+
+
+async def test_a_model_of_crewais_own_streams_its_tokens_and_its_tools_are_told(scripted):
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool":
+            return "an answer in pieces"
+        return ServedCall("look", {"q": "otters"})
+
+    llm = scripted(script)
+    async with running(
+        CrewAIAgent("c", crew=lambda: crew_of(task(clerk(llm, tools=[look]), "find")))
+    ) as runtime:
+        chunks = await told(runtime, {})
+    arguments = {"name": "look", "arguments": {"q": "otters"}}
+    tokens = [each.payload["text"] for each in chunks if each.type == "token"]
+    assert outline(chunks)[:3] == [
+        ("step", {"name": "find"}),
+        ("tool", arguments),
+        ("tool", {**arguments, "result": "found otters"}),
+    ]
+    assert len(tokens) > 1
+    assert "".join(tokens) == "an answer in pieces"
+    assert chunks[-1].type == "reply"
+    assert llm.stream is not True  # the user's own object
+
+
+async def test_a_model_that_cannot_stream_tells_its_text_in_one_piece():
+    class Silent(Played):
+        def call(self, *args: Any, **keywords: Any) -> Any:
+            self.stream = False
+            return super().call(*args, **keywords)
+
+    silent = Silent(model="silent")
+    silent._script = SuiteModel("one two")
+    async with running(CrewAIAgent("c", crew=lambda: crew_of(task(clerk(silent))))) as runtime:
+        chunks = await told(runtime, {})
+    assert outline(chunks)[1] == ("token", {"text": "one two"})
+
+
+async def test_each_task_is_a_step_when_it_begins():
+    model = SuiteModel("a", "b")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one"), task(who, "two"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = await told(runtime, {})
+    assert outline(chunks)[:-1] == [
+        ("step", {"name": "one"}),
+        ("token", {"text": "a"}),
+        ("step", {"name": "two"}),
+        ("token", {"text": "b"}),
+    ]
+
+
+async def test_a_slow_reader_slows_the_model_and_loses_nothing():
+    words = " ".join(f"w{number}" for number in range(1000))
+    said: list[str] = []
+
+    class Counted(Played):
+        def _emit_stream_chunk_event(self, chunk: str, *args: Any, **keywords: Any) -> None:
+            said.append(chunk)
+            super()._emit_stream_chunk_event(chunk, *args, **keywords)
+
+    llm = Counted(model="counted")
+    llm._script = SuiteModel(words)
+    texts = []
+    async with running(CrewAIAgent("c", crew=lambda: crew_of(task(clerk(llm))))) as runtime:
+        stream = runtime.stream("c", {}, timeout=30)
+        async for each in stream:
+            if each.type == "token":
+                texts.append(each.payload["text"])
+                assert len(said) <= len(texts) + 103
+    assert "".join(texts) == words
+
+
+async def test_tasks_that_run_beside_each_other_are_told_without_a_loss():
+    def make() -> Any:
+        texts = [
+            task(clerk(played(SuiteModel(f"{name} " * 50))), name, async_execution=True)
+            for name in ("left", "right")
+        ]
+        return crew_of(*texts, task(clerk(SuiteModel("end")), "end"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = await told(runtime, {})
+    text = "".join(each.payload["text"] for each in chunks if each.type == "token")
+    assert (text.count("left"), text.count("right"), text.count("end")) == (50, 50, 1)
+
+
+async def test_what_a_guardrails_model_says_is_no_part_of_the_answer():
+    model = SuiteModel("fine", '{"valid": true, "feedback": null}')
+
+    def make() -> Any:
+        return crew_of(task(clerk(model), guardrail="It is fine."))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = await told(runtime, {})
+    assert [each.payload["text"] for each in chunks if each.type == "token"] == ["fine"]
+    assert len(model.seen) == 2
+
+
+async def test_a_tool_that_fails_is_a_text_for_the_model_and_the_stream_goes_on():
+    @tool("break")
+    def broken(q: str) -> str:
+        """Break."""
+        raise KeyError(q)
+
+    model = SuiteModel(ToolCall("break", {"q": "it"}), "gave up")
+    async with running(
+        CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model, tools=[broken]))))
+    ) as runtime:
+        chunks = await told(runtime, {})
+    assert chunks[-1].payload["output"] == "gave up"
+    assert "KeyError" in " ".join(model.seen[1]) or "it" in " ".join(model.seen[1])
