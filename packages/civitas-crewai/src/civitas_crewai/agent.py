@@ -136,6 +136,8 @@ class CrewAIAgent(FrameworkAgent):
             )
         except SystemExit as ended:
             # So CrewAI ends where a model's window is full and `respect_context_window` is off.
+            if "Context length exceeded" not in str(ended):
+                raise
             raise LLMContextLengthExceededError(str(ended)) from ended
         if run.conversation is not None:
             run.history = with_run(run.history, payload, output.raw)

@@ -1,0 +1,136 @@
+"""Crews whose run is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import Any
+
+import pytest
+from crewai.tools import tool
+
+from civitas.errors import AskTimeout
+from civitas.testing import SuiteModel, ToolCall
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import running
+from tests.crewai.crews import clerk, crew_of, task
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+class Gate:
+    """A tool that blocks its thread."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.left = threading.Event()
+
+    def tool(self) -> Any:
+        @tool("gate")
+        def gate(q: str) -> str:
+            """Wait at the gate."""
+            self.entered.set()
+            self.open.wait(10)
+            self.left.set()
+            return "through"
+
+        return gate
+
+
+@pytest.mark.promise(id="SEM-973")
+async def test_a_run_that_blocks_a_thread_is_given_up_at_once_and_says_so(caplog):
+    gate = Gate()
+    model = SuiteModel(ToolCall("gate", {"q": "x"}), "an answer")
+    crew = CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model, tools=[gate.tool()]))))
+    async with running(crew) as runtime:
+        asking = asyncio.create_task(runtime.ask("c", {}))
+        await asyncio.to_thread(gate.entered.wait, 10)
+        with caplog.at_level(logging.WARNING, "civitas"):
+            asking.cancel()
+            began = time.monotonic()
+            reply = await runtime.ask("c", {}, timeout=5)
+            took = time.monotonic() - began
+        gate.open.set()
+        await asyncio.to_thread(gate.left.wait, 10)
+    assert reply.payload["output"] == "an answer"
+    assert took < 2
+    assert "blocking calls of it go on in threads (1)" in caplog.text
+
+
+async def test_a_thread_that_goes_on_calls_no_model_and_no_tool_any_more():
+    gate = Gate()
+    after: list[str] = []
+
+    @tool("after")
+    def too_late(q: str) -> str:
+        """Come too late."""
+        after.append(q)
+        return "late"
+
+    model = SuiteModel(
+        ToolCall("delegate_work_to_coworker", {"task": "t", "context": "c", "coworker": "Helper"}),
+        "an answer",
+    )
+    helper = SuiteModel(ToolCall("gate", {"q": "x"}), ToolCall("after", {"q": "y"}), "helped")
+
+    def make() -> Any:
+        made = crew_of(task(clerk(model, role="Boss", allow_delegation=True)))
+        made.agents.append(clerk(helper, role="Helper", tools=[gate.tool(), too_late]))
+        return made
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        with pytest.raises(AskTimeout):
+            asking = asyncio.create_task(runtime.ask("c", {}, timeout=1))
+            await asyncio.to_thread(gate.entered.wait, 10)
+            await asking
+        gate.open.set()
+        await asyncio.to_thread(gate.left.wait, 10)
+        reply = await runtime.ask("c", {})
+    assert reply.payload["output"] == "an answer"
+    assert len(helper.seen) == 1
+    assert after == []
+
+
+async def test_tasks_that_ran_beside_one_that_failed_end_with_the_run():
+    gate = Gate()
+    stopped = SuiteModel(ToolCall("gate", {"q": "x"}), "never said")
+
+    def fails(texts: list[str]) -> str:
+        gate.entered.wait(10)
+        raise RuntimeError("broken")
+
+    def make() -> Any:
+        bad = task(clerk(SuiteModel(fails)), "bad", async_execution=True)
+        beside = task(clerk(stopped, tools=[gate.tool()]), "beside", async_execution=True)
+        return crew_of(bad, beside, task(clerk(SuiteModel("end")), "end"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        with pytest.raises(Exception, match="broken"):
+            await runtime.ask("c", {}, timeout=10)
+        gate.open.set()
+        await asyncio.to_thread(gate.left.wait, 10)
+    assert len(stopped.seen) == 1
+
+
+async def test_a_guardrail_that_blocks_holds_up_nobody_else():
+    gate = Gate()
+
+    def judge(output):
+        gate.entered.set()
+        gate.open.wait(10)
+        return True, output.raw
+
+    slow = CrewAIAgent("slow", crew=lambda: crew_of(task(clerk(SuiteModel("x")), guardrail=judge)))
+    quick = CrewAIAgent("quick", crew=lambda: crew_of(task(clerk(SuiteModel("y")))))
+    async with running(slow, quick) as runtime:
+        asking = asyncio.create_task(runtime.ask("slow", {}))
+        await asyncio.to_thread(gate.entered.wait, 10)
+        reply = await runtime.ask("quick", {}, timeout=5)
+        assert not asking.done()
+        gate.open.set()
+        assert (await asking).payload["output"] == "x"
+    assert reply.payload["output"] == "y"
