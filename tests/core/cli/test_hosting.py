@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -29,6 +31,8 @@ class Echo(AgentProcess):
             print("at work", flush=True)
             await asyncio.sleep(0.5)
             print("done", flush=True)
+        if message.type == "die":
+            os.kill(os.getpid(), 9)
         if message.type == "pass on":
             return self.reply((await self.ask(message.payload, {})).payload)
         return self.reply({"pid": os.getpid()})
@@ -198,6 +202,47 @@ async def test_a_process_that_was_away_for_longer_than_node_timeout_joins_anew(
     await root.until("restarted  far")
     assert await ask(beside, topology, "far") == pid(worker)
     await stop(root, worker)
+
+
+async def without_folder(temporary: Path) -> None:
+    """Take away where a process of this machine notes what it has in hand, once the root has made that."""
+    async with asyncio.timeout(20):
+        while not any(name.startswith("civitas-") for name in os.listdir(temporary)):  # noqa: PTH208
+            await asyncio.sleep(0.01)
+    shutil.rmtree(temporary)
+
+
+@pytest.mark.promise(id="SEM-903")
+@pytest.mark.parametrize("machine", ["this", "another"])
+async def test_a_message_that_kills_a_process_started_elsewhere_is_given_up_after_max_deliveries(
+    start: Start,
+    project: Project,
+    beside: Beside,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    far = "name: far, type: team.Echo, process: gpu, delivery: at_least_once, max_deliveries: 2"
+    topology = project(
+        ECHO, TEAM[0], far, top=GPU, options="\n  max_restarts: 100\n  backoff: none"
+    )
+    root = await start("run", topology)
+    if machine == "another":
+        await without_folder(temporary)
+    worker = await start("run", topology, "--process", "gpu")
+    await root.until("ready")
+    asking = asyncio.ensure_future(beside("ask", topology, "far", "{}", "--type", "die"))
+    for _ in range(2):
+        assert (await worker.end()).code == -signal.SIGKILL
+        worker = await start("run", topology, "--process", "gpu")
+    done = await asking
+    assert done.code == 1
+    assert "NodeDown" in done.err
+    assert await ask(beside, topology, "far") == pid(worker)
+    await stop(worker, root)
 
 
 @pytest.mark.promise(id="SEM-821")

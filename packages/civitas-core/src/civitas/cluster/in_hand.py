@@ -2,7 +2,8 @@
 
 A process that is killed can tell nobody what it was doing. So it notes the ids of the messages in hand in a mapped
 file: a few bytes are copied, nothing is flushed, and the kernel keeps them when the process is gone. Its starter reads
-there which messages were given to an incarnation that did not survive them, and to how many before that.
+there which messages were given to an incarnation that did not survive them, and to how many before that. A process on
+another machine tells the root before it begins, and waits until that has noted it: one round trip for each message.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +19,12 @@ from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import RemoteModel, RemoteTool
 from civitas.cluster.remote_store import RemoteStore
-from civitas.errors import ConfigurationError, PayloadError, SupervisionError
+from civitas.errors import ConfigurationError, NodeDown, PayloadError, SupervisionError
 from civitas.events import Event
 from civitas.launch import PidWatch, pid_space
 from civitas.message import Message, encode
 from civitas.models import TracedModel
-from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Status
+from civitas.process import AgentProcess, Cell, Delivery, ExitReason, Incarnation, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
 from civitas.telemetry import relay
 from civitas.tools import ToolRegistry
@@ -80,6 +80,8 @@ class MemberNode(ClusterNode):
         self._token = token
         self._make = make
         self._in_hand = InHand(in_hand) if in_hand is not None else None
+        self._noted: set[str] = set()
+        """What is in hand and noted by the root."""
         self._remind_after = remind
         self._reminder: asyncio.TimerHandle | None = None
         self._root_watch: PidWatch | None = None
@@ -455,15 +457,30 @@ class MemberNode(ClusterNode):
         super().exited(name, reason)
         self._to_root().cast("down", name, dump_reason(reason))
 
-    def take_in_hand(self, agent: str, message: Message) -> None:
-        """Note it where the root can read it, should this process die."""
-        if self._in_hand is not None and message.id in self.foreign:
+    def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
+        """Note it where the root can read it, should this process die; on another machine, let the root note it."""
+        if message.id not in self.foreign:
+            return None
+        if self._in_hand is not None:
             self._in_hand.take(message.id)
+            return None
+        cell = self.registry.get(agent)
+        if not isinstance(cell, Cell) or cell.delivery != Delivery.AT_LEAST_ONCE:
+            return None  # it will not be delivered again
+        return self._let_note(message.id)
+
+    async def _let_note(self, id: str) -> None:
+        self._noted.add(id)
+        with suppress(NodeDown):  # this process is about to end
+            await self.call_root("take_in_hand", id)
 
     def settle(self, message: Message) -> None:
         """An agent here has finished with a message."""
         if self._in_hand is not None:
             self._in_hand.drop(message.id)
+        elif message.id in self._noted:
+            self._noted.remove(message.id)
+            self._to_root().cast("drop", message.id)
         super().settle(message)
 
     # Names that are so new that nobody told of them: the root knows.

@@ -49,6 +49,8 @@ class _Member:
     peer: Peer | None = None
     pid: int | None = None
     pid_space: str = ""
+    in_hand: dict[str, int] = field(default_factory=dict)
+    """What a process on another machine is handling, and how many of its incarnations were given that."""
     watch: PidWatch | None = None
     """Of one that was started elsewhere, on this machine."""
     was_up: bool = False
@@ -328,6 +330,8 @@ class Membership(ClusterNode):
     def _gone(self, member: _Member, peer: Peer, why: str) -> None:
         """A process is gone."""
         in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else {}
+        in_hand |= member.in_hand
+        member.in_hand = {}
         member.peer = member.pid = None
         self._unwatch(member)
         if not self._ending:
@@ -338,6 +342,15 @@ class Membership(ClusterNode):
         self.part(peer.boot, why, in_hand)
         reason = node_down(member.name, peer.boot, why)
         self.crashed_with(peer, reason)
+
+    def note_begun(self, peer: Peer, id: str) -> None:
+        """A process on another machine is about to handle a message."""
+        in_hand = self._members[peer.name].in_hand
+        in_hand[id] = in_hand.get(id, 0) + 1
+
+    def note_done(self, peer: Peer, id: str) -> None:
+        """It is finished with that."""
+        self._members[peer.name].in_hand.pop(id, None)
 
     def _ended_elsewhere(self, member: _Member) -> None:
         """A process of this machine that somebody else started has ended."""

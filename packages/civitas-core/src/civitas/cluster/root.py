@@ -213,6 +213,10 @@ class RootNode(Relay, Membership):
                 for other in self._peers_of_members():
                     other.cast("leaving", peer.boot)
                 return None
+            case "take_in_hand":
+                if not peer.gone:
+                    self.note_begun(peer, arguments[0])
+                return None
             case "whereis":
                 name = arguments[0]
                 facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
@@ -251,6 +255,8 @@ class RootNode(Relay, Membership):
                 member = self._members[peer.name]
                 if member.peer is peer and not member.options.start:
                     self._gone(member, peer, "it was stopped")
+            case "drop":
+                self.note_done(peer, arguments[0])
             case "event":
                 self.events.pass_on(Event(*arguments))
             case "spans":

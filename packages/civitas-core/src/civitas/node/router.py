@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import get_running_loop
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import nullcontext
 from threading import get_ident
 from typing import Any
@@ -207,8 +207,9 @@ class Router:
         self.events.emit("dead_letter", message.recipient, reason, text)
         self._observe.dead_letter(message, reason)
 
-    def take_in_hand(self, agent: str, message: Message) -> None:
+    def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
         """An agent begins to handle a message of another node; there is none."""
+        return None
 
     def settle(self, message: Message) -> None:
         """An agent has finished with a message of another node; there is none."""

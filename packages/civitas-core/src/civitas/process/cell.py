@@ -14,7 +14,7 @@ from civitas.process.context import Context
 from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
-from civitas.process.options import RestartType
+from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
 
 __all__ = ["Cell"]
@@ -79,6 +79,11 @@ class Cell:
     def restart(self) -> RestartType:
         """When its supervisor starts it again."""
         return self._template._civitas_options.restart
+
+    @property
+    def delivery(self) -> Delivery:
+        """What becomes of its messages when it crashes."""
+        return self._template._civitas_options.delivery
 
     @property
     def shutdown_timeout(self) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -47,8 +47,8 @@ class Context(Protocol):
     def lend_threads(self) -> ThreadPoolExecutor:
         """The threads for blocking code of frameworks, for an event loop of an agent's own."""
 
-    def take_in_hand(self, agent: str, message: Message) -> None:
-        """An agent begins to handle a message of another node."""
+    def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
+        """An agent begins to handle a message of another node; it must wait for what this returns."""
 
     def settle(self, message: Message) -> None:
         """An agent has finished with a message: its sender may forget it."""

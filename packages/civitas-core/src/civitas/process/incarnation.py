@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import AgentTerminated, ConfigurationError, NoReply
@@ -57,6 +57,7 @@ class Incarnation:
         "_deliveries",
         "_end",
         "_killed",
+        "_noting",
         "_serving",
         "_simple",
         "agent",
@@ -94,6 +95,8 @@ class Incarnation:
         self._abandoned = False
         self._serving = False
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
+        self._noting: Awaitable[None] | None = None
+        """Ends when a kill of this process with the message in hand would count as a delivery of it."""
         self._simple = agent._civitas_options.handle_timeout is None and _is_async(agent.handle)
 
     def blocked_by(self, message: Message | None) -> bool:
@@ -238,8 +241,12 @@ class Incarnation:
                 self.current = message
                 current_message.set(message)
                 if foreign := self.node.foreign:
-                    self.node.take_in_hand(self.name, message)
-                if self._simple and not (tracing.active or tracing.metrics.active):
+                    self._noting = self.node.take_in_hand(self.name, message)
+                if (
+                    self._simple
+                    and self._noting is None
+                    and not (tracing.active or tracing.metrics.active)
+                ):
                     # Nearly all messages come this way. A coroutine between this loop and the handler was measured to
                     # cost as much as taking the message out of the mailbox, so there is none until something fails.
                     try:
@@ -309,6 +316,9 @@ class Incarnation:
         while True:
             if failure is None:
                 try:
+                    if self._noting is not None:
+                        noting, self._noting = self._noting, None
+                        await noting
                     self._finish(message, await self._handle(message, options.handle_timeout))
                     return None
                 except BaseException as error:
