@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic import BaseModel
 
 from civitas.demo.model_server import Answer, ToolCall
 from civitas.errors import HandlerFailed
-from civitas.frameworks.run import idempotency_key
+from civitas.frameworks import idempotency_key
 from civitas_openai import OpenAIAgent, handoff_to
 from tests.core.frameworks.support import restarts, running
 
@@ -401,6 +402,42 @@ async def test_an_answer_of_another_agent_is_recorded_too(scripted):
         reply = await runtime.ask("o", {"input": "hi"})
     assert reply.payload == {"output": {"said": "hi"}}
     assert len(Echo.heard) == 1
+
+
+async def test_a_restart_ends_the_run_before_its_next_model_call_and_the_next_one_goes_on(scripted):
+    built: list[int] = []
+    called: list[tuple[str, int]] = []
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    @function_tool
+    async def wait() -> str:
+        """Wait."""
+        called.append(("tool", len(built)))
+        began.set()
+        await go_on.wait()
+        return "waited"
+
+    def script(body: dict[str, Any]) -> Any:
+        called.append(("model", len(built)))
+        return "done" if body["messages"][-1]["role"] == "tool" else ToolCall("wait")
+
+    model = scripted(script)
+
+    def build() -> Agent[Any]:
+        built.append(1)
+        return Agent(name="a", model=model, tools=[wait])
+
+    async with running(OpenAIAgent("o", agent=build, durable=True)) as runtime:
+        asking = asyncio.create_task(runtime.ask("o", {"input": "hi"}))
+        await began.wait()
+        restarting = asyncio.create_task(runtime.restart("o"))
+        # It was asked to end when nobody else gets in.
+        while runtime.tree()["children"][0]["status"] == "running":
+            await asyncio.sleep(0)
+        go_on.set()
+        await restarting
+        assert (await asking).payload == {"output": "done"}
+    assert called == [("model", 1), ("tool", 1), ("model", 2)]
 
 
 async def test_a_bad_end_is_told_once_and_not_tried_again(scripted):

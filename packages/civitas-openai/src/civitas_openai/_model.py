@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agents.models.interface import Model, ModelProvider
 
-from civitas.frameworks.run import idempotency_key
+from civitas.frameworks import Unfinished, idempotency_key
 from civitas_openai._responses import as_event, collect, dump, load, text_of
 
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
 
     from civitas.frameworks import Run
+    from civitas_openai.agent import OpenAIAgent
 
 __all__ = ["Scope", "WatchedModel", "WatchedProvider", "scope"]
 
@@ -98,6 +99,8 @@ class WatchedModel(Model):
                 live = await self._model.get_response(*arguments, **named)
             return dump(live) if run.durable else None
 
+        if run.durable and cast("OpenAIAgent", run.agent).ending:
+            raise Unfinished
         recorded = await run.once(part, call)
         if live is None:
             live = load(recorded)

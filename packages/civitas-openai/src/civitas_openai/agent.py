@@ -89,6 +89,8 @@ class OpenAIAgent(FrameworkAgent):
         self._context = context
         self._max_turns = max_turns
         self._unreadable: Exception | None = None
+        self.ending = False
+        """Whether it was asked to end."""
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is an SDK agent."""
@@ -97,6 +99,10 @@ class OpenAIAgent(FrameworkAgent):
     def expected(self) -> str:
         """What `agent` may be."""
         return "an `agents.Agent`"
+
+    def wind_down(self) -> None:
+        """Have a durable run end before its next model call; the next incarnation goes on with it."""
+        self.ending = True
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means: a bad end of the run is an answer, and so is the failure of an agent handed over to."""
