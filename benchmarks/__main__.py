@@ -50,7 +50,8 @@ BENCHMARKS = {
 }
 if find_spec("crewai"):
     # Only in the environment that has it; the rest is measured in the other.
-    BENCHMARKS = {"crew": import_module("benchmarks.crews").CREW}
+    crews = import_module("benchmarks.crews")
+    BENCHMARKS = {"crew": crews.CREW, "crew-conversation": crews.CREW_CONVERSATION}
 
 
 def main() -> int:

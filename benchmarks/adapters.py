@@ -1,7 +1,8 @@
-"""What an adapter adds to one run of a framework, beside the same run without Civitas.
+"""What an adapter adds to one run of a framework.
 
 The models answer at once, so that only the frameworks and Civitas take time: processor time, as a busy machine
-interrupts a run of a millisecond often.
+interrupts a run of a millisecond often. Runs with and without Civitas take turns, a few at a time, and the median
+difference counts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from statistics import median
 from typing import Any
 
 from agents import Agent, Model, ModelResponse, RunConfig, Runner, SessionABC, Usage
@@ -19,48 +21,76 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from benchmarks.harness import Benchmark, Measurement, in_loop, little_more
-from civitas import Runtime, Supervisor, wrap
+from benchmarks.harness import Benchmark, Target, in_loop
+from civitas import AgentProcess, Runtime, Supervisor, wrap
 
-__all__ = ["AGENT", "AGENT_CONVERSATION", "GRAPH", "GRAPH_CONVERSATION", "GRAPH_STREAM", "per_run"]
+__all__ = ["AGENT", "AGENT_CONVERSATION", "GRAPH", "GRAPH_CONVERSATION", "GRAPH_STREAM", "adds"]
 
-_BATCHES, _RUNS = 10, 20
+_BATCHES, _RUNS = 40, 5
 _QUESTION = "how many?"
 
-
-def per_run(
-    call: Callable[[], Awaitable[Any]], runs: int = _RUNS
-) -> Callable[[], Awaitable[float]]:
-    """Microseconds of one `call`, the least of some batches, after one call to warm up."""
-
-    async def measure() -> float:
-        await call()
-        batches = []
-        for _ in range(_BATCHES):
-            started = time.process_time()
-            for _ in range(runs):
-                await call()
-            batches.append(time.process_time() - started)
-        return min(batches) / runs * 1e6
-
-    return measure
+Call = Callable[[], Awaitable[Any]]
 
 
-def _asked(subject: Any, *, conversations: bool = False, **options: Any) -> Measurement:
-    """As many asks of the agent, each in a conversation of its own or in none."""
+def adds(
+    title: str,
+    payload: Any,
+    bare: Call,
+    agent: AgentProcess,
+    *,
+    conversations: bool = False,
+    stream: bool = False,
+    batches: int = _BATCHES,
+    runs: int = _RUNS,
+) -> Benchmark:
+    """What an ask of `agent` takes more than `bare`.
 
-    async def measure() -> float:
+    Args:
+        title: What is measured.
+        payload: What the agent is asked.
+        bare: The same run without Civitas.
+        agent: The agent.
+        conversations: Each ask is in a conversation of its own; by default in none.
+        stream: Read the stream instead.
+        batches: How often the two take turns.
+        runs: Of each, in one turn.
+    """
+
+    async def run() -> float:
+        await bare()
+        return median([await _timed(bare, runs) for _ in range(batches)])
+
+    async def added() -> float:
         numbers = itertools.count()
-        agent = wrap(subject, name="a", **options)
         async with Runtime(Supervisor("root", children=[agent])) as runtime:
 
             async def ask() -> None:
                 conversation = f"c{next(numbers)}" if conversations else None
-                await runtime.ask("a", {"input": _QUESTION}, conversation=conversation)
+                if not stream:
+                    await runtime.ask("a", payload, conversation=conversation)
+                    return
+                async with aclosing(runtime.stream("a", payload)) as chunks:
+                    async for _ in chunks:
+                        pass
 
-            return await per_run(ask)()
+            await bare()
+            await ask()
+            return median(
+                [-await _timed(bare, runs) + await _timed(ask, runs) for _ in range(batches)]
+            )
 
-    return in_loop(measure)
+    return Benchmark(title, "µs", {"limit": in_loop(run), "civitas": in_loop(added)}, _LITTLE)
+
+
+async def _timed(call: Call, runs: int) -> float:
+    """Microseconds of one call."""
+    started = time.process_time()
+    for _ in range(runs):
+        await call()
+    return (time.process_time() - started) / runs * 1e6
+
+
+_LITTLE = Target("≤ 5% or 300 µs", lambda ours, limit, ratio: ours <= max(0.05 * limit, 300))
 
 
 # LangGraph: three nodes over a message list.
@@ -85,48 +115,22 @@ def _user() -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": _QUESTION}]}
 
 
-def _bare_graph() -> Measurement:
-    graph = _graph()
-    return in_loop(per_run(lambda: graph.ainvoke(_user())))
+_GRAPH = _graph()
+_THREADS = _graph(checkpointer=InMemorySaver())
+_numbers = itertools.count()
 
 
-def _bare_thread() -> Measurement:
-    numbers = itertools.count()
-
-    async def measure() -> float:
-        graph = _graph(checkpointer=InMemorySaver())
-
-        async def run() -> None:
-            config = {"configurable": {"thread_id": f"c{next(numbers)}"}}
-            await graph.ainvoke(_user(), config)
-
-        return await per_run(run)()
-
-    return in_loop(measure)
+async def _bare_graph() -> None:
+    await _GRAPH.ainvoke(_user())
 
 
-def _bare_stream() -> Measurement:
-    graph = _graph()
-
-    async def run() -> None:
-        async for _ in graph.astream(_user(), stream_mode=["messages", "tasks", "values"]):
-            pass
-
-    return in_loop(per_run(run))
+async def _bare_thread() -> None:
+    await _THREADS.ainvoke(_user(), {"configurable": {"thread_id": f"c{next(_numbers)}"}})
 
 
-def _streamed(subject: Any) -> Measurement:
-    async def measure() -> float:
-        async with Runtime(Supervisor("root", children=[wrap(subject, name="a")])) as runtime:
-
-            async def read() -> None:
-                async with aclosing(runtime.stream("a", {"input": _QUESTION})) as stream:
-                    async for _ in stream:
-                        pass
-
-            return await per_run(read)()
-
-    return in_loop(measure)
+async def _bare_stream() -> None:
+    async for _ in _GRAPH.astream(_user(), stream_mode=["messages", "tasks", "values"]):
+        pass
 
 
 # OpenAI Agents SDK: one model call.
@@ -170,50 +174,41 @@ class _Session(SessionABC):
 _QUIET = RunConfig(tracing_disabled=True)
 
 
-def _agent() -> Agent[Any]:
-    return Agent(name="clerk", instructions="Answer.", model=_Scripted())
+_AGENT: Agent[Any] = Agent(name="clerk", instructions="Answer.", model=_Scripted())
 
 
-def _bare_agent(*, conversations: bool = False) -> Measurement:
-    agent = _agent()
-
-    async def run() -> None:
-        session: Any = _Session("c") if conversations else None
-        await Runner.run(agent, _QUESTION, run_config=_QUIET, session=session)
-
-    return in_loop(per_run(run))
+async def _bare_agent() -> None:
+    await Runner.run(_AGENT, _QUESTION, run_config=_QUIET)
 
 
-GRAPH = Benchmark(
-    "a LangGraph run, 3 nodes",
-    "µs",
-    {"limit": _bare_graph(), "civitas": _asked(_graph())},
-    little_more(0.05, 300, "µs"),
-)
-GRAPH_CONVERSATION = Benchmark(
+async def _bare_session() -> None:
+    session: Any = _Session("c")
+    await Runner.run(_AGENT, _QUESTION, run_config=_QUIET, session=session)
+
+
+_PAYLOAD = {"input": _QUESTION}
+
+GRAPH = adds("added to a LangGraph run of 3 nodes", _PAYLOAD, _bare_graph, wrap(_GRAPH, name="a"))
+GRAPH_CONVERSATION = adds(
     "the same in a conversation",
-    "µs",
-    {"limit": _bare_thread(), "civitas": _asked(_graph(), conversations=True)},
-    little_more(0.05, 300, "µs"),
+    _PAYLOAD,
+    _bare_thread,
+    wrap(_GRAPH, name="a"),
+    conversations=True,
 )
-GRAPH_STREAM = Benchmark(
-    "the same, streamed",
-    "µs",
-    {"limit": _bare_stream(), "civitas": _streamed(_graph())},
-    little_more(0.05, 300, "µs"),
+GRAPH_STREAM = adds(
+    "the same, streamed", _PAYLOAD, _bare_stream, wrap(_GRAPH, name="a"), stream=True
 )
-AGENT = Benchmark(
-    "an OpenAI run, 1 model call",
-    "µs",
-    {"limit": _bare_agent(), "civitas": _asked(_agent(), run_config=_QUIET)},
-    little_more(0.05, 300, "µs"),
+AGENT = adds(
+    "added to an OpenAI run of 1 model call",
+    _PAYLOAD,
+    _bare_agent,
+    wrap(_AGENT, name="a", run_config=_QUIET),
 )
-AGENT_CONVERSATION = Benchmark(
+AGENT_CONVERSATION = adds(
     "the same in a conversation",
-    "µs",
-    {
-        "limit": _bare_agent(conversations=True),
-        "civitas": _asked(_agent(), conversations=True, run_config=_QUIET),
-    },
-    little_more(0.05, 300, "µs"),
+    _PAYLOAD,
+    _bare_session,
+    wrap(_AGENT, name="a", run_config=_QUIET),
+    conversations=True,
 )

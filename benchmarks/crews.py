@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from typing import Any
 
@@ -12,13 +11,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # its import is full of them
     from crewai import Agent, BaseLLM, Crew, Task
 
-from benchmarks.adapters import per_run
-from benchmarks.harness import Benchmark, Measurement, in_loop, little_more
-from civitas import Runtime, Supervisor
+from benchmarks.adapters import adds
 
-__all__ = ["CREW"]
-
-_RUNS = 2
+__all__ = ["CREW", "CREW_CONVERSATION"]
 
 
 class _Scripted(BaseLLM):
@@ -38,32 +33,26 @@ def _crew() -> Crew:
     return Crew(agents=[counter], tasks=[count])
 
 
-async def _kickoff() -> None:
-    await _crew().akickoff(inputs={"what": "otters"})
+async def _bare() -> None:
+    await _crew().akickoff(inputs=_INPUTS)
 
 
-def _asked(*, conversations: bool = False) -> Measurement:
-    async def measure() -> float:
-        numbers = itertools.count()
-        agent = civitas_crewai.CrewAIAgent("crew", crew=_crew)
-        async with Runtime(Supervisor("root", children=[agent])) as runtime:
+_INPUTS = {"what": "otters"}
 
-            async def ask() -> None:
-                conversation = f"c{next(numbers)}" if conversations else None
-                await runtime.ask("crew", {"what": "otters"}, conversation=conversation)
-
-            return await per_run(ask, _RUNS)()
-
-    return in_loop(measure)
-
-
-CREW = Benchmark(
-    "a CrewAI run, 1 task",
-    "µs",
-    {
-        "limit": in_loop(per_run(_kickoff, _RUNS)),
-        "civitas": _asked(),
-        "in a conversation": _asked(conversations=True),
-    },
-    little_more(0.05, 300, "µs"),
+CREW = adds(
+    "added to a CrewAI run of 1 task",
+    _INPUTS,
+    _bare,
+    civitas_crewai.CrewAIAgent("a", crew=_crew),
+    batches=10,
+    runs=2,
+)
+CREW_CONVERSATION = adds(
+    "the same in a conversation",
+    _INPUTS,
+    _bare,
+    civitas_crewai.CrewAIAgent("a", crew=_crew),
+    conversations=True,
+    batches=10,
+    runs=2,
 )

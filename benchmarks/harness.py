@@ -19,7 +19,6 @@ __all__ = [
     "at_most",
     "at_most_beside",
     "in_loop",
-    "little_more",
     "now",
     "run",
     "use_processor_time",
@@ -74,14 +73,6 @@ def at_least(least: float) -> Target:
 def at_most_beside(more: float, unit: str) -> Target:
     """At most that much more than the limit."""
     return Target(f"≤ limit + {more:g} {unit}", lambda ours, limit, ratio: ours <= limit + more)
-
-
-def little_more(share: float, more: float, unit: str) -> Target:
-    """At most that share of the limit more, or that much more, whichever is greater."""
-    return Target(
-        f"≤ + {share:.0%} or + {more:g} {unit}",
-        lambda ours, limit, ratio: (ratio - 1) * limit <= max(share * limit, more),
-    )
 
 
 @dataclass(frozen=True)
