@@ -94,7 +94,7 @@ class Due:
 
     Attributes:
         slot: Whose.
-        tried: Whether its OS process was waited for as well.
+        tried: Whether its OS process, and those of its group, were waited for as well.
     """
 
     slot: Slot

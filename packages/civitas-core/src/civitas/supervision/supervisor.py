@@ -318,13 +318,27 @@ class SupervisorProcess:
                     # It crashed in the moment in which it was to be stopped for a sibling.
                     self._report.crashed(slot.child, reason)
             case Due(slot) as due if slot.due is due:
-                if slot.child.available or due.tried:
+                away = [each.child for each in self._group(slot) if not each.child.available]
+                if due.tried or not away:
                     await self._restart(slot)
-                else:  # its OS process is on its way; the others are served meanwhile
+                else:  # their OS processes are on their way; the others are served meanwhile
                     slot.due = again = Due(slot, tried=True)
-                    slot.child.when_available(lambda: self._inbox.put_nowait(again))
+                    self._when_available(away, again)
             case Call(work, done):
                 await self._answer(work, done)
+
+    def _when_available(self, away: list[Child], due: Due) -> None:
+        """Put `due` into the inbox when the OS process of each of these is there, or has failed to start."""
+        missing = len(away)
+
+        def one_is() -> None:
+            nonlocal missing
+            missing -= 1
+            if not missing:
+                self._inbox.put_nowait(due)
+
+        for child in away:
+            child.when_available(one_is)
 
     async def _ended(self, slot: Slot, reason: ExitReason) -> None:
         child = slot.child
