@@ -59,7 +59,7 @@ async def test_a_group_in_several_of_them_is_served_while_it_waits_for_all(
         strategy="rest_for_one",
         max_restarts=100,
     )
-    file.write_text(json.dumps(config))
+    file.write_text(json.dumps(config))  # noqa: ASYNC240
     processes = [await start("p1"), await start("p2")]
     async with Runtime.from_config(str(file)) as runtime:
         events = Events(runtime)

@@ -11,7 +11,15 @@ from uuid import UUID
 
 import pytest
 
-from civitas import ConfigurationError, InMemoryStateStore, ModelResponse, Runtime, hookimpl
+from civitas import (
+    ConfigurationError,
+    InMemoryStateStore,
+    ModelResponse,
+    PayloadError,
+    Runtime,
+    TopologyError,
+    hookimpl,
+)
 from civitas.message import MAX_PAYLOAD, Serializer, new_id, wire
 from civitas.testing import ScriptedModel
 from tests.integration.wire import plugin
@@ -171,6 +179,33 @@ def test_a_class_that_another_process_cannot_import_is_refused_where_it_is_to_ru
         Runtime.from_config(elsewhere, agent_classes={"Short": Local})
     here = topology({"agent": {"name": "short", "type": "Short"}})
     Runtime.from_config(here, agent_classes={"Short": Local})
+
+
+@pytest.mark.promise(id="SEM-876")
+def test_a_short_name_for_a_process_that_is_started_elsewhere_is_refused() -> None:
+    entry = {"agent": {"name": "short", "type": "Short", "process": "worker"}}
+    config = topology(
+        entry,
+        processes={"worker": {"start": False}, "other": {"start": False}},
+        transport={"type": "zmq", "address": "tcp://127.0.0.1:45678"},
+    )
+    with pytest.raises(TopologyError, match=r"write package\.module\.Class: .*agents\.Hand"):
+        Runtime.from_config(config, agent_classes={"Short": Hand})
+
+
+@pytest.mark.promise(id="SEM-874")
+@pytest.mark.parametrize("serializer", ["msgpack", "json"])
+async def test_half_a_character_is_refused_at_the_sender(serializer: str) -> None:
+    half = "\ud800"
+    async with Runtime.from_config(topology(serializer=serializer)) as runtime:
+        for hand_over in (runtime.ask, runtime.send):
+            with pytest.raises(PayloadError, match="message_type"):
+                await hand_over("w_one", 1, half)
+            with pytest.raises(PayloadError, match="conversation"):
+                await hand_over("w_one", 1, conversation=half)
+            with pytest.raises(PayloadError, match="headers"):
+                await hand_over("w_one", 1, headers={"key": half})
+        assert (await runtime.ask("w_one", 1, "echo")).payload == 1
 
 
 @pytest.mark.promise(id="SEM-877")

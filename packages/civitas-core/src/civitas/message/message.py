@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from civitas.message.codec import decode, encode
 from civitas.message.ids import new_id
+from civitas.message.payload import check_text
 
 __all__ = ["Message", "new_message"]
 
@@ -191,8 +192,19 @@ def new_message(
 ) -> Message:
     """Make a message around an encoded payload.
 
+    Raises:
+        PayloadError: Its type, conversation or headers hold half a character, which cannot be sent.
+
     Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.
     """
+    # Nearly all are ASCII, and to see that costs next to nothing.
+    if not type.isascii():
+        check_text(type, "message_type")
+    if conversation is not None and not conversation.isascii():
+        check_text(conversation, "conversation")
+    for name, value in headers.items() if headers else ():
+        check_text(name, "headers")
+        check_text(value, f"headers[{name!r}]")
     if timestamp is None:
         timestamp = time.time()
         id = id or new_id(timestamp)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from civitas.errors import PayloadError
 
-__all__ = ["MAX_DEPTH", "to_plain"]
+__all__ = ["MAX_DEPTH", "check_text", "to_plain"]
 
 # MessagePack's decoder has a limit of its own a little above this one.
 MAX_DEPTH = 400
@@ -48,7 +48,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, Enum):
         return _plain(value.value, path, depth)
     if isinstance(value, str):
-        return _text(value, path)
+        return check_text(value, path)
     if isinstance(value, int):
         return _integer(value, path)
     if isinstance(value, float):
@@ -90,7 +90,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     )
 
 
-def _text(value: str, path: str) -> str:
+def check_text(value: str, path: str) -> str:
+    """`value` as plain text; `PayloadError` where it holds half a character."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -114,7 +115,7 @@ def _key(key: Any, path: str) -> Any:
             path, f"the key {key!r} is a {type(key).__name__}; keys are text, numbers or bytes"
         )
     if isinstance(key, str):
-        return _text(key, _step(path, key))
+        return check_text(key, _step(path, key))
     if isinstance(key, int) and not isinstance(key, bool):
         return _integer(key, _step(path, key))
     return key

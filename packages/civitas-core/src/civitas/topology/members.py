@@ -22,6 +22,7 @@ from civitas.topology.building import Builder, runtime_options
 from civitas.topology.loading import load
 from civitas.topology.model import AgentEntry, ProcessEntry, Topology
 from civitas.topology.names import add_to_path
+from civitas.topology.problems import topology_error
 
 __all__ = ["AgentMaker", "boot_data", "make_parts", "processes_of"]
 
@@ -59,8 +60,10 @@ def boot_data(
 
     Raises:
         ConfigurationError: Another process could not import one of the classes.
+        TopologyError: One that is started elsewhere would not know a short name.
     """
     source = topology.source
+    _check_short_names(topology, agent_classes)
     placed = {
         entry.type
         for _, _, entry in topology.walk()
@@ -81,6 +84,25 @@ def boot_data(
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),
     }
+
+
+def _check_short_names(topology: Topology, agent_classes: Mapping[str, type[AgentProcess]]) -> None:
+    """Who starts a process elsewhere has the topology, and nothing that was given in Python."""
+    for path, _, entry in topology.walk():
+        if (
+            not isinstance(entry, AgentEntry)
+            or not entry.process
+            or entry.type not in agent_classes
+        ):
+            continue
+        if not topology.processes.get(entry.process, ProcessEntry()).given().get("start", True):
+            kind = agent_classes[entry.type]
+            problem = topology.source.problem(
+                (*path, "type"),
+                f"{entry.type!r} is a short name of agent_classes, which process {entry.process!r} does not know, as "
+                f"it is started elsewhere; write package.module.Class: {kind.__module__}.{kind.__qualname__}",
+            )
+            raise topology_error([problem], topology.source.file)
 
 
 def _path_of(name: str, kind: type[AgentProcess]) -> str:
