@@ -115,7 +115,7 @@ async def test_at_least_once_who_waits_for_the_killed_one_is_answered(tmp_path):
 
 
 @pytest.mark.promise(id="SEM-935")
-@pytest.mark.timeout(60 + 2 * KILLS)
+@pytest.mark.timeout(60 + 5 * KILLS)
 async def test_killed_in_turns_nothing_accepted_is_lost_and_each_conversation_keeps_its_order(
     tmp_path,
 ):
