@@ -1,0 +1,66 @@
+"""Crews whose models and tools come to points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crewai import Agent, BaseLLM, Crew, Task
+from crewai.tools import tool
+
+from tests.integration.adapters.points import blocking_point
+
+
+class Played(BaseLLM):
+    """Calls its tools one after the other, and says what they returned."""
+
+    def call(self, messages: Any, tools: Any = None, *args: Any, **keywords: Any) -> Any:
+        results = [each["content"] for each in messages if each.get("role") == "tool"]
+        blocking_point(f"{self.model}-{len(results)}")
+        names = [each["function"]["name"] for each in tools or ()]
+        if len(results) < len(names):
+            function = {"name": names[len(results)], "arguments": "{}"}
+            return [{"id": f"call-{len(results)}", "type": "function", "function": function}]
+        return " ".join(results) or f"{self.model} done"
+
+    def supports_function_calling(self) -> bool:
+        return True
+
+
+@tool("look")
+def look() -> str:
+    """Look."""
+    blocking_point("look")
+    return "found"
+
+
+@tool("note")
+def note() -> str:
+    """Note it."""
+    blocking_point("note")
+    return "noted"
+
+
+def _task(name: str, *tools: Any, **more: Any) -> Task:
+    agent = Agent(
+        role=name,
+        goal="Do it",
+        backstory="You do it.",
+        llm=Played(model=name),
+        tools=list(tools),
+        max_retry_limit=0,
+    )
+    return Task(name=name, description=name, expected_output="Text", agent=agent, **more)
+
+
+def _crew(*tasks: Task) -> Crew:
+    return Crew(agents=[each.agent for each in tasks if each.agent], tasks=list(tasks))
+
+
+def two_tasks() -> Crew:
+    """Finds with two tools, and then writes."""
+    return _crew(_task("find", look, note), _task("write"))
+
+
+def asking() -> Crew:
+    """Finds, asks a human, and then writes."""
+    return _crew(_task("find", look, human_input=True), _task("write"))

@@ -1,0 +1,101 @@
+"""Crews in OS processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import Runtime, UnknownInterrupt
+from tests.house.project import ROOT
+from tests.integration.adapters.points import Points, system
+from tests.integration.processes.system import killed
+
+CREW = ROOT / ".venv-crew"
+POINTS = ["find-0", "look", "find-1", "note", "find-2", "write-0"]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CREW.is_dir(), reason="needs the environment with CrewAI"),
+]
+
+
+def crew(folder: Path, name: str, **keywords: Any) -> dict[str, Any]:
+    wrapped = f"tests.integration.adapters.crews:{name}"
+    agent = {"name": "c", "wrap": wrapped, "process": "w", **keywords}
+    env = {"XDG_DATA_HOME": str(folder)}
+    return system(folder, agent, processes={"w": {"python": str(CREW), "env": env}})
+
+
+@pytest.mark.promise(id="SEM-967")
+@pytest.mark.parametrize("where", ["look", "find-1", "write-0"])
+async def test_a_durable_crew_goes_on_after_kill_9_and_makes_no_finished_call_again(
+    tmp_path: Path, where: str
+) -> None:
+    points = Points(tmp_path)
+    points.hold(where)
+    async with Runtime.from_config(crew(tmp_path, "two_tasks", durable=True)) as runtime:
+        asking = asyncio.create_task(runtime.ask("c", {}, timeout=80))
+        await points.kill_at(runtime, "c", where)
+        reply = await asking
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["found noted", "write done"]
+    expected = list(POINTS)
+    expected.insert(expected.index(where), where)
+    assert points.passed == expected
+
+
+async def test_the_stream_of_a_durable_crew_goes_on_after_kill_9_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    points.hold("find-2")
+    async with Runtime.from_config(crew(tmp_path, "two_tasks", durable=True)) as runtime:
+        killing = asyncio.create_task(points.kill_at(runtime, "c", "find-2"))
+        stream = runtime.stream("c", {}, timeout=80)
+        chunks = [(each.type, each.payload) async for each in stream]
+        await killing
+    look, note = ({"name": name, "arguments": {}} for name in ("look", "note"))
+    assert chunks[:-1] == [
+        ("step", {"name": "find"}),
+        ("tool", look),
+        ("tool", {**look, "result": "found"}),
+        ("tool", note),
+        ("tool", {**note, "result": "noted"}),
+        ("token", {"text": "found noted"}),
+        ("step", {"name": "write"}),
+        ("token", {"text": "write done"}),
+    ]
+    assert chunks[-1][0] == "reply"
+
+
+@pytest.mark.promise(id="SEM-965")
+async def test_a_draft_is_judged_after_the_process_and_the_root_are_gone(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    config = crew(tmp_path, "asking")
+    async with Runtime.from_config(config) as runtime:
+        asked = await runtime.ask("c", {}, timeout=80)
+        await killed(runtime, "c")
+    async with Runtime.from_config(config) as runtime:
+        answer = {"id": asked.payload["interrupts"][0]["id"], "value": ""}
+        conversation = asked.conversation
+        reply = await runtime.ask("c", answer, "resume", conversation=conversation, timeout=80)
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("c", answer, "resume", conversation=conversation, timeout=80)
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["found", "write done"]
+    assert points.passed == ["find-0", "look", "find-1", "write-0"]
+
+
+async def test_an_answer_in_hand_when_its_process_is_killed_is_not_lost(tmp_path: Path) -> None:
+    points = Points(tmp_path)
+    points.hold("write-0")
+    async with Runtime.from_config(crew(tmp_path, "asking", durable=True)) as runtime:
+        await runtime.ask("c", {}, conversation="x", timeout=80)
+        answering = asyncio.create_task(
+            runtime.ask("c", {"value": ""}, "resume", conversation="x", timeout=80)
+        )
+        await points.kill_at(runtime, "c", "write-0")
+        reply = await answering
+    assert reply.payload["output"] == "write done"
+    assert points.passed == ["find-0", "look", "find-1", "write-0", "write-0"]
