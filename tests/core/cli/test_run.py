@@ -302,6 +302,38 @@ async def test_trace_prints_each_trace_to_the_last(start: Start, project: Projec
     assert "process talker" in done.out
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.promise(id="SEM-815")
+async def test_trace_shows_the_spans_of_a_worker_in_the_same_waterfall(
+    start: Start, project: Project
+) -> None:
+    source = """
+    class Asks(AgentProcess):
+        async def on_start(self):
+            await self.send(self.name, {})
+
+        async def handle(self, message):
+            await self.ask("far", {})
+            print("handled", flush=True)
+
+    class Far(AgentProcess):
+        async def handle(self, message):
+            return self.reply({})
+    """
+    agents = ("name: far, type: team.Far, process: worker", "name: near, type: team.Asks")
+    run = await start("run", "--trace", project(source, *agents))
+    await run.until("handled")
+    run.signal(signal.SIGTERM)
+    done = await run.end()
+    assert done.code == 0
+    lines = done.out.splitlines()
+    spans = ("send near", "process near", "send far", "process far")
+    (first, *others) = [
+        next(number for number, line in enumerate(lines) if span in line) for span in spans
+    ]
+    assert others == [first + below for below in (1, 2, 3)]
+
+
 async def test_state_in_sqlite_lies_beside_the_topology_and_outlives_the_run(
     start: Start, project: Project, tmp_path: Path
 ) -> None:
