@@ -140,7 +140,9 @@ async def test_the_tree_tells_where_everybody_runs(system: System) -> None:
         found = system.find(f"{letter}_keeper")
         assert (found["node"], found["pid"]) == (node, pids[letter])
         assert (found["kind"], found["status"], found["restarts"]) == ("agent", "running", 0)
-        assert (found["mailbox_depth"], found["children"]) == (0, [])
+        assert found["children"] == []
+        # Of another process it is what that told a moment ago, perhaps while its agent was asked.
+        await until(lambda name=found["name"]: system.find(name)["mailbox_depth"] == 0)  # type: ignore[misc]
         assert len(found) == 8
     top = system.find("top")
     assert (top["node"], top["pid"]) == ("root", os.getpid())
