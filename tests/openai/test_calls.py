@@ -69,6 +69,7 @@ class Question(BaseModel):
     limit: int = 3
 
 
+@pytest.mark.promise(id="SEM-975")
 async def test_a_tool_asks_the_agent_and_the_model_reads_its_answer_as_json(scripted, heard):
     tool = agent_tool("echo", description="Says it again.")
     async with running(calling(scripted, tool, {"input": "hi"}), Echo("echo")) as runtime:

@@ -107,6 +107,7 @@ async def test_what_it_asked_of_other_agents_ends_with_it(scripted, how):
     assert took < AT_ONCE
 
 
+@pytest.mark.promise(id="SEM-973")
 async def test_a_blocking_tool_is_left_behind_and_told_of(scripted, caplog):
     began, let_go = threading.Event(), threading.Event()
 

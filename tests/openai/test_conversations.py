@@ -37,6 +37,7 @@ async def test_a_conversation_is_the_input_of_its_next_message(scripted):
     assert heard.texts == [["one"], ["one", "answer 1", "two"], ["three"], ["four"]]
 
 
+@pytest.mark.promise(id="SEM-963")
 async def test_a_conversation_goes_on_after_the_runtime_ended(scripted, tmp_path):
     heard = Heard()
     agent = Agent(name="a", model=scripted(heard))
@@ -68,6 +69,7 @@ async def test_tool_calls_are_remembered_with_their_results(scripted):
     assert heard[-1] == ["user", "assistant", "tool", "assistant", "user"]
 
 
+@pytest.mark.promise(id="SEM-964")
 async def test_a_run_that_fails_leaves_no_trace_in_the_conversation(scripted):
     heard = Heard()
 

@@ -10,7 +10,9 @@ import pytest
 from agents import (
     Agent,
     Model,
+    ModelProvider,
     ModelSettings,
+    RunConfig,
     Runner,
     SQLiteSession,
     ToolOutputText,
@@ -65,6 +67,7 @@ class Tools:
         self.all: list[Any] = [note, flaky]
 
 
+@pytest.mark.promise(id="SEM-967")
 async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):
     calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
     tools = Tools()
@@ -155,6 +158,45 @@ async def test_agents_that_hand_over_in_circles_go_on_where_they_were(scripted):
         assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "done"}
     assert turns == ["a0", "b1", "a2", "a3"]
     assert a.handoffs == [b]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_models_that_a_provider_finds_by_name_are_watched_too(scripted, streamed):
+    class Provider(ModelProvider):
+        def __init__(self) -> None:
+            self.asked: list[str | None] = []
+
+        def get_model(self, model_name: str | None) -> Model:
+            self.asked.append(model_name)
+            return model
+
+    tools = Tools()
+    calls = Calls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
+    inner: list[Any] = []
+
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][0]["role"] != "system":
+            return calls(body)
+        inner.append(body)
+        return "inner done"
+
+    model, provider = scripted(script), Provider()
+    expert = Agent(name="expert", model="big", instructions="You are the expert.")
+    agent = Agent(
+        name="a", model="small", tools=[expert.as_tool("ask_expert", "Ask."), tools.flaky]
+    )
+    config = RunConfig(model_provider=provider)
+    async with running(OpenAIAgent("o", agent=agent, run_config=config, durable=True)) as runtime:
+        if streamed:
+            async with aclosing(runtime.stream("o", {"input": "hi"})) as stream:
+                heard = [each async for each in stream]
+            assert heard[-1].payload == {"output": "done"}
+        else:
+            assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "done"}
+    assert set(provider.asked) == {"small", "big"}
+    assert config.model_provider is provider
+    assert tools.called == ["flaky", "flaky"]
+    assert (len(calls.bodies), len(inner)) == (3, 1)
 
 
 async def test_tools_that_are_called_together_are_each_recorded(scripted):
@@ -274,6 +316,7 @@ async def test_a_conversation_holds_each_item_once(scripted):
     assert roles == ["user", *["assistant", "tool"] * 2, "assistant", "user"]
 
 
+@pytest.mark.promise(id="SEM-968")
 async def test_a_stream_goes_on_without_repeating_a_chunk(scripted):
     tools = Tools()
     calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "all is done")

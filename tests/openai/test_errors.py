@@ -65,6 +65,7 @@ class Plan(BaseModel):
     ],
 )
 @pytest.mark.parametrize("keywords_of_agent", [{}, {"durable": True}])
+@pytest.mark.promise(id="SEM-970")
 async def test_a_bad_end_of_a_run_is_an_answer_and_the_agent_lives(
     scripted, answer, keywords, error, keywords_of_agent
 ):
@@ -80,6 +81,7 @@ async def test_a_bad_end_of_a_run_is_an_answer_and_the_agent_lives(
     ("failure", "error"),
     [(Failure(500, "down"), "InternalServerError"), (Failure(429, "slow"), "RateLimitError")],
 )
+@pytest.mark.promise(id="SEM-971")
 async def test_a_provider_that_is_down_or_busy_is_told_to_the_asker(scripted, failure, error):
     agent = Agent(name="a", model=scripted([failure, "hello"]))
     async with running(OpenAIAgent("o", agent=agent)) as runtime:
@@ -90,6 +92,7 @@ async def test_a_provider_that_is_down_or_busy_is_told_to_the_asker(scripted, fa
         assert restarts(runtime) == 0
 
 
+@pytest.mark.promise(id="SEM-971")
 async def test_a_durable_run_asks_a_busy_provider_again_when_that_says(scripted):
     asked: list[int] = []
 

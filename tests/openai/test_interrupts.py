@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, RunContextWrapper, SQLiteSession, function_tool
+from agents import (
+    Agent,
+    GuardrailFunctionOutput,
+    RunContextWrapper,
+    SQLiteSession,
+    function_tool,
+    output_guardrail,
+)
 
 from civitas.demo.model_server import ToolCall
 from civitas.errors import HandlerFailed, UnknownInterrupt
@@ -134,6 +141,7 @@ async def test_those_that_are_not_answered_stay_open(scripted, deleted):
     assert sorted(deleted) == ["x", "y"]
 
 
+@pytest.mark.promise(id="SEM-965")
 async def test_the_answer_may_come_after_a_restart(scripted, tmp_path, deleted):
     async with kept(tmp_path, make(scripted)) as runtime:
         asked = await runtime.ask("o", {"input": "x"})
@@ -142,15 +150,21 @@ async def test_the_answer_may_come_after_a_restart(scripted, tmp_path, deleted):
     assert (reply.payload, deleted) == ({"output": "deleted x"}, ["x"])
 
 
+@output_guardrail
+async def fine(context: Any, agent: Any, output: Any) -> GuardrailFunctionOutput:
+    return GuardrailFunctionOutput(output_info=None, tripwire_triggered=False)
+
+
 @pytest.mark.parametrize("conversation", ["c", None])
-async def test_the_conversation_holds_each_item_once_after_the_answer(scripted, conversation):
+@pytest.mark.parametrize("more", [{}, {"output_guardrails": [fine]}])
+async def test_the_conversation_holds_each_item_once_after_the_answer(scripted, conversation, more):
     heard: list[Any] = []
 
     def script(body: dict[str, Any]) -> Any:
         heard.append([each["role"] for each in body["messages"]])
         return "bye" if body["messages"][-1]["content"] == "thanks" else echo(body)
 
-    agent = Agent(name="a", model=scripted(script), tools=[delete])
+    agent = Agent(name="a", model=scripted(script), tools=[delete], **more)
     async with running(OpenAIAgent("o", agent=agent)) as runtime:
         asked = await runtime.ask("o", {"input": "x"}, conversation=conversation)
         await runtime.ask("o", {"value": True}, "resume", conversation=asked.conversation)
@@ -158,9 +172,10 @@ async def test_the_conversation_holds_each_item_once_after_the_answer(scripted, 
     assert heard[-1] == ["user", "assistant", "tool", "assistant", "user"]
 
 
-async def test_the_users_own_session_holds_each_item_once_after_the_answer(scripted):
+@pytest.mark.parametrize("durable", [False, True])
+async def test_the_users_own_session_holds_each_item_once_after_the_answer(scripted, durable):
     session = SQLiteSession("s")
-    async with running(make(scripted, session=session)) as runtime:
+    async with running(make(scripted, session=session, durable=durable)) as runtime:
         await runtime.ask("o", {"input": "x"}, conversation="c")
         await runtime.ask("o", {"value": True}, "resume", conversation="c")
     items = await session.get_items()

@@ -21,6 +21,7 @@ def sdk_agent(name: str, **keywords: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("where", ["outer-0", "look", "inner-1"])
+@pytest.mark.promise(id="SEM-967")
 async def test_a_durable_agent_goes_on_after_kill_9_and_makes_no_finished_call_again(
     tmp_path: Path, where: str
 ) -> None:

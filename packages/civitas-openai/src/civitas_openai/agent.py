@@ -145,7 +145,7 @@ class OpenAIAgent(FrameworkAgent):
         }
         if graph is None:
             return await Runner.run(agent, begin, **options)
-        options["run_config"] = graph.config(self._run_config)
+        options["run_config"] = config = graph.config(self._run_config)
         if run.streams:
             options["hooks"] = told = Told(run)
             if run.answers is not None:
@@ -156,6 +156,8 @@ class OpenAIAgent(FrameworkAgent):
             return await Runner.run(agent, begin, **options)
         finally:
             scope.reset(token)
+            if self._run_config is None:  # then the provider was made for this run
+                await config.model_provider.aclose()
 
     async def _answered(self, run: Run, agent: Agent[Any]) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
