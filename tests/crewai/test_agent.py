@@ -146,6 +146,16 @@ async def test_the_crew_stays_as_it_was(scripted):
     assert made.agents[0].role == "Writer"
 
 
+async def test_what_tasks_say_is_not_written_into_the_users_folder(scripted, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    llm = scripted(["a secret answer"])
+    async with running(CrewAIAgent("c", crew=lambda: crew_of(llm))) as runtime:
+        await runtime.ask("c", {"topic": "otters"})
+    files = [each for each in tmp_path.rglob("*") if each.is_file()]
+    assert files
+    assert not any(b"a secret answer" in each.read_bytes() for each in files)
+
+
 async def test_a_crew_that_ran_before_is_refused_as_it_would_repeat_itself(scripted):
     made = crew_of(scripted(about))
     await made.akickoff(inputs={"topic": "otters"})
