@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-.venv/bin/mypy --no-error-summary --exclude 'alone/crewai|benchmarks/crews|adapters/hub/writer' packages/civitas-{core,langgraph,openai}/src \
+.venv/bin/mypy --no-error-summary --exclude 'alone/crewai|benchmarks/crews|adapters/(crews|hub/writer)' packages/civitas-{core,langgraph,openai}/src \
     benchmarks tests/{core,docs,house,integration,langgraph,openai} tests/guards.py
 .venv-crew/bin/mypy --no-error-summary --cache-dir .mypy_cache/crew packages/civitas-crewai/src \
     tests/crewai tests/house/alone/crewai.py benchmarks/crews.py tests/integration/adapters/{crews,hub/writer}.py

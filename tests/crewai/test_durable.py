@@ -59,6 +59,21 @@ async def test_neither_models_nor_tools_are_called_again():
     assert len(model.seen) == 5
 
 
+async def test_calls_of_a_tool_are_told_apart_by_what_they_are_given():
+    @tool("ticket")
+    def ticket(id: int) -> str:
+        """Look up a ticket."""
+        return f"ticket {id}"
+
+    both = [ToolCall("ticket", {"id": number}, id=f"call-{number}") for number in (1, 2)]
+    model = SuiteModel(*both, RuntimeError("broken"), "end")
+    await survives(lambda: crew_of(task(clerk(model, tools=[ticket]))))
+    assert [text for text in model.seen[-1] if text.startswith("ticket")] == [
+        "ticket 1",
+        "ticket 2",
+    ]
+
+
 async def test_what_an_agent_did_that_was_delegated_to_is_not_done_again():
     boss = SuiteModel(
         ToolCall("delegate_work_to_coworker", {"task": "t", "context": "c", "coworker": "Helper"}),

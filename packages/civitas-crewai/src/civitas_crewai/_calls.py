@@ -54,7 +54,7 @@ class Calls:
             kind: `model` or `tool`.
             about: What is asked of whom; the same each time the crew is run.
         """
-        text = json.dumps(_without_ids(about), sort_keys=True, default=_kind_of)
+        text = json.dumps(about, sort_keys=True, default=_kind_of)
         digest = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
         with self._lock:
             self._asked[digest] += 1
@@ -114,19 +114,6 @@ class Calls:
 def _settle(future: asyncio.Future[Any], value: Any) -> None:
     if not future.done():
         future.set_result(value)
-
-
-def _without_ids(value: Any) -> Any:
-    # Some models have no ids for their tool calls, and CrewAI makes some up.
-    if isinstance(value, dict):
-        return {
-            str(key): _without_ids(item)
-            for key, item in value.items()
-            if key not in ("id", "tool_call_id", "raw_tool_call_parts")
-        }
-    if isinstance(value, (list, tuple)):
-        return [_without_ids(item) for item in value]
-    return value
 
 
 def _kind_of(value: object) -> str:

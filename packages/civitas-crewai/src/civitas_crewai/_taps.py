@@ -206,11 +206,26 @@ class Taps:
 
 
 def _question(model: BaseLLM, asked: dict[str, Any]) -> Any:
+    messages = asked.get("messages")
+    if isinstance(messages, list):
+        messages = [_without_ids(each) if isinstance(each, dict) else each for each in messages]
     tools = [
         each.get("function", {}).get("name", "") if isinstance(each, dict) else str(each)
         for each in asked.get("tools") or ()
     ]
-    return [model.model, asked.get("messages"), tools, asked.get("response_model")]
+    return [model.model, messages, tools, asked.get("response_model")]
+
+
+def _without_ids(message: dict[str, Any]) -> dict[str, Any]:
+    # Some models have no ids for their tool calls, and CrewAI makes some up.
+    told = {
+        key: value
+        for key, value in message.items()
+        if key not in ("tool_call_id", "raw_tool_call_parts", "tool_calls")
+    }
+    if calls := message.get("tool_calls"):
+        told["tool_calls"] = [each.get("function") for each in calls]
+    return told
 
 
 def _takes_headers(model: BaseLLM) -> bool:
