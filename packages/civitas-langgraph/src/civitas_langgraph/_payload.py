@@ -116,6 +116,9 @@ def flat_message(message: BaseMessage) -> dict[str, Any]:
         told = _told(value) if key in _ABOUT else value
         if _is_empty(told):
             continue
+        if type(told) is str:
+            flat[key] = told
+            continue
         try:
             flat[key] = to_plain(told)
         except PayloadError:
