@@ -12,10 +12,12 @@ from agents import Agent, Model, ModelResponse, Usage, function_tool
 from openai.types.responses import (
     Response,
     ResponseCompletedEvent,
+    ResponseFunctionWebSearch,
     ResponseOutputMessage,
     ResponseOutputText,
     ResponseTextDeltaEvent,
 )
+from openai.types.responses.response_function_web_search import ActionSearch
 
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
@@ -209,3 +211,21 @@ async def test_a_conversation_is_kept_of_what_was_streamed(scripted):
         await hear(runtime, {"input": "hi"}, conversation="c")
         await hear(runtime, {"input": "again"}, conversation="c")
     assert heard == [1, 3]
+
+
+async def test_a_search_that_the_provider_makes_itself_is_heard_as_a_tool(scripted):
+    class Searches(Model):
+        async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+            action = ActionSearch(type="search", query="otters")
+            search = ResponseFunctionWebSearch(
+                id="ws", action=action, status="completed", type="web_search_call"
+            )
+            return ModelResponse([search, *said("found").output], Usage(), None)
+
+        def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            raise NotImplementedError
+
+    async with running(OpenAIAgent("o", agent=Agent(name="a", model=Searches()))) as runtime:
+        heard = await hear(runtime, {"input": "hi"})
+    called = {"name": "web_search", "arguments": {"type": "search", "query": "otters"}}
+    assert [each for kind, each in heard if kind == "tool"] == [called, {**called, "result": None}]
