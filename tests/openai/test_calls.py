@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 import pytest
@@ -243,3 +244,30 @@ async def test_a_handoff_is_one_to_the_sdks_hooks(scripted):
     async with running(Asks("asks"), Echo("echo")) as runtime:
         reply = await runtime.ask("asks", {})
     assert (told, reply.payload) == (["a to echo"], '{"said": "hi"}')
+
+
+async def test_a_stream_goes_on_with_what_the_target_says(scripted):
+    expert = Agent(name="e", model=scripted(lambda body: "one two three"))
+    target = OpenAIAgent("expert", agent=expert)
+    async with (
+        running(handing(scripted, handoff_to("expert")), target) as runtime,
+        aclosing(runtime.stream("o", {"input": "hi"})) as stream,
+    ):
+        heard = [(each.type, each.payload) async for each in stream]
+    tokens = [each["text"] for kind, each in heard if kind == "token"]
+    assert len(tokens) > 1
+    assert "".join(tokens) == "one two three"
+    assert [each for each in heard if each[0] == "step"] == [
+        ("step", {"name": "a"}),
+        ("step", {"name": "expert"}),
+    ]
+    assert heard[-1] == ("reply", {"output": "one two three"})
+
+
+async def test_an_answer_that_is_no_text_arrives_as_it_was_sent_in_a_stream_too(scripted):
+    async with (
+        running(handing(scripted, handoff_to("echo")), Echo("echo")) as runtime,
+        aclosing(runtime.stream("o", {"input": "hi"})) as stream,
+    ):
+        heard = [each.payload async for each in stream]
+    assert heard[-1] == {"output": {"said": Echo.heard[0]["input"][-1]["content"]}}

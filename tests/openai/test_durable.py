@@ -135,6 +135,24 @@ async def test_what_an_agent_that_is_a_tool_finished_is_not_done_again(scripted)
     assert outer.bodies[-1]["messages"][-1]["content"] == "inner done"
 
 
+async def test_an_agent_that_is_a_tool_and_tells_of_itself_is_recorded_too(scripted):
+    inner = Calls(ToolCall("note", {"text": "x"}), "inner done")
+    outer = Calls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
+    tools, told = Tools(), []
+
+    async def hear(event: Any) -> None:
+        told.append(event["event"].type)
+
+    expert = Agent(name="expert", model=scripted(inner), tools=tools.all)
+    tool = expert.as_tool("ask_expert", "Ask.", on_stream=hear)
+    agent = Agent(name="a", model=scripted(outer), tools=[tool, tools.flaky])
+    async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
+        assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "done"}
+    assert tools.called == ["x", "flaky", "flaky"]
+    assert (len(outer.bodies), len(inner.bodies)) == (3, 2)
+    assert "raw_response_event" in told
+
+
 async def test_agents_that_hand_over_in_circles_go_on_where_they_were(scripted):
     turns: list[str] = []
 

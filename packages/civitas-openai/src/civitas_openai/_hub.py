@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agents import Agent, FunctionTool, Handoff, ModelResponse, Usage, handoff
@@ -15,11 +16,13 @@ from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 from civitas.errors import HandlerFailed
 from civitas.frameworks import AgentCall
 from civitas_openai._history import as_messages, read_output
-from civitas_openai._responses import as_event
+from civitas_openai._responses import as_delta, as_event
 
 if TYPE_CHECKING:
     from agents import RunResult
     from pydantic import BaseModel
+
+    from civitas.message import Message
 
 __all__ = ["agent_tool", "final_output", "handoff_to"]
 
@@ -117,7 +120,20 @@ class _Elsewhere(Model):
     async def get_response(
         self, system_instructions: str | None, input: Any, *more: Any, **named: Any
     ) -> ModelResponse:
-        reply = await self._call.ask({"input": as_messages(input)}, whole_history=True)
+        return self._read(await self._call.ask(_payload(input), whole_history=True))
+
+    async def stream_response(
+        self, system_instructions: str | None, input: Any, *more: Any, **named: Any
+    ) -> AsyncIterator[Any]:
+        last: Message | None = None
+        async with aclosing(self._call.stream(_payload(input), whole_history=True)) as told:
+            async for last in told:
+                if last.type == "token":
+                    yield as_delta(last.payload["text"])
+        assert last is not None
+        yield as_event(self._read(last), self._call.name)
+
+    def _read(self, reply: Message) -> ModelResponse:
         if reply.type == "interrupt":
             raise HandlerFailed(
                 self._call.name,
@@ -137,5 +153,6 @@ class _Elsewhere(Model):
         )
         return ModelResponse([message], Usage(), None, None if is_text else _IS_JSON)
 
-    async def stream_response(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        yield as_event(await self.get_response(*arguments, **named), self._call.name)
+
+def _payload(input: Any) -> dict[str, Any]:
+    return {"input": as_messages(input)}

@@ -16,10 +16,12 @@ from openai.types.responses import (
     ResponseOutputItem,
     ResponseOutputMessage,
     ResponseOutputText,
+    ResponseTextDeltaEvent,
+    ResponseUsage,
 )
 from pydantic import TypeAdapter
 
-__all__ = ["as_event", "collect", "dump", "load", "text_of"]
+__all__ = ["as_delta", "as_event", "collect", "dump", "load", "text_of"]
 
 
 def dump(response: ModelResponse) -> dict[str, Any]:
@@ -120,30 +122,37 @@ def _usage(response: Response) -> Usage:
 def as_event(response: ModelResponse, model: str) -> ResponseCompletedEvent:
     """`response` as the last event of a stream."""
     used = response.usage
-    return ResponseCompletedEvent.model_construct(
-        type="response.completed",
-        sequence_number=0,
-        response=Response.model_construct(
-            id=response.response_id or "recorded",
-            created_at=0.0,
-            model=model,
-            object="response",
-            output=response.output,
-            parallel_tool_calls=False,
-            tool_choice="auto",
-            tools=[],
-            usage=_response_usage(used),
+    whole = Response.model_construct(
+        id=response.response_id or "recorded",
+        created_at=0.0,
+        model=model,
+        object="response",
+        output=response.output,
+        parallel_tool_calls=False,
+        tool_choice="auto",
+        tools=[],
+        usage=ResponseUsage.model_construct(
+            input_tokens=used.input_tokens,
+            input_tokens_details=used.input_tokens_details,
+            output_tokens=used.output_tokens,
+            output_tokens_details=used.output_tokens_details,
+            total_tokens=used.total_tokens,
         ),
+    )
+    whole._request_id = response.request_id
+    return ResponseCompletedEvent.model_construct(
+        type="response.completed", sequence_number=0, response=whole
     )
 
 
-def _response_usage(used: Usage) -> Any:
-    from openai.types.responses import ResponseUsage
-
-    return ResponseUsage.model_construct(
-        input_tokens=used.input_tokens,
-        input_tokens_details=used.input_tokens_details,
-        output_tokens=used.output_tokens,
-        output_tokens_details=used.output_tokens_details,
-        total_tokens=used.total_tokens,
+def as_delta(text: str) -> ResponseTextDeltaEvent:
+    """`text` as an event of a stream."""
+    return ResponseTextDeltaEvent.model_construct(
+        type="response.output_text.delta",
+        content_index=0,
+        delta=text,
+        item_id="",
+        logprobs=[],
+        output_index=0,
+        sequence_number=0,
     )

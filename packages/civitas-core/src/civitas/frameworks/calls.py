@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, DeliveryError, PayloadError
@@ -82,8 +82,13 @@ class AgentCall:
             ConfigurationError: No agent's code runs here.
             DeliveryError: As for `AgentProcess.ask`.
         """
-        headers = {WHOLE_HISTORY: "1"} if whole_history else None
+        headers = _headers(whole_history)
         return await self._caller().ask(self.name, payload, timeout=self.timeout, headers=headers)
+
+    def stream(self, payload: Any, *, whole_history: bool = False) -> AsyncGenerator[Message, None]:
+        """As `ask`, and iterate over what the agent tells meanwhile; its answer comes last."""
+        headers = _headers(whole_history)
+        return self._caller().stream(self.name, payload, timeout=self.timeout, headers=headers)
 
     async def call(self, arguments: Any) -> str:
         """The agent's answer to `arguments` as JSON text; where it fails, a text that tells the model so."""
@@ -106,3 +111,7 @@ class AgentCall:
                 "wrap the graph, agent or crew that has it, and send to that"
             )
         return agent
+
+
+def _headers(whole_history: bool) -> dict[str, str] | None:
+    return {WHOLE_HISTORY: "1"} if whole_history else None
