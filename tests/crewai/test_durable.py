@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from crewai import LLM, Process
+from crewai import LLM, Agent, Process
 from crewai.tools import tool
 from pydantic import BaseModel
 
@@ -57,6 +57,28 @@ async def test_neither_models_nor_tools_are_called_again():
     assert [each["raw"] for each in payload["tasks"]] == ["found both", "end"]
     assert looked == ["x", "y"]
     assert len(model.seen) == 5
+
+
+async def test_crewais_own_tries_do_not_repeat_the_calls_before_the_one_that_failed():
+    looked: list[str] = []
+
+    @tool("look")
+    def look(q: str) -> str:
+        """Look it up."""
+        looked.append(q)
+        return "found"
+
+    model = SuiteModel(ToolCall("look", {"q": "x"}), RuntimeError("broken"), "answer", "end")
+
+    def make() -> Any:
+        who = Agent(role="a", goal="b", backstory="c", llm=played(model), tools=[look])
+        return crew_of(task(who), task(who, "end"))
+
+    async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
+        reply = await runtime.ask("c", {})
+        assert restarts(runtime) == 0
+    assert reply.payload["output"] == "end"
+    assert (len(model.seen), looked) == (4, ["x"])
 
 
 async def test_calls_of_a_tool_are_told_apart_by_what_they_are_given():

@@ -90,6 +90,15 @@ async def test_what_was_told_before_the_question_is_not_told_again():
     ]
 
 
+async def test_a_crew_that_streams_by_itself_asks_as_any_other():
+    def make() -> Any:
+        return crew_of(task(clerk(SuiteModel("draft")), human_input=True), stream=True)
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        asked = await runtime.ask("c", {})
+        assert (await answer(runtime, asked, "")).payload["output"] == "draft"
+
+
 async def test_two_tasks_beside_each_other_ask_one_after_the_other():
     def make() -> Any:
         left, right = (

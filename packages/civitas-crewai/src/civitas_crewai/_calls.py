@@ -9,8 +9,11 @@ import json
 import pkgutil
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -23,6 +26,28 @@ if TYPE_CHECKING:
     from civitas_crewai._thread import Bridge
 
 __all__ = ["Calls"]
+
+
+@dataclass(eq=False)
+class _Try:
+    """One try of an agent at a task, with what it asked so far.
+
+    Attributes:
+        agent: The agent.
+        number: How many tries of it had failed before.
+        above: What it is part of, or came after.
+        asked: The digests of its calls.
+        failed: Whether the last of them failed.
+    """
+
+    agent: Any
+    number: int
+    above: _Try | None
+    asked: list[str] = field(default_factory=list)
+    failed: bool = False
+
+
+_try: ContextVar[_Try | None] = ContextVar("civitas_crewai_try", default=None)
 
 
 class Calls:
@@ -58,7 +83,30 @@ class Calls:
         digest = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
         with self._lock:
             self._asked[digest] += 1
+            for each in _tries():
+                each.asked.append(digest)
             return f"{digest}:{self._asked[digest]}"
+
+    def tries(self, agent: Any, number: int) -> None:
+        """An agent begins with a task here, or tries it again.
+
+        Where it does so since a call failed, what it called before that is not called again. Where its own code or
+        CrewAI's failed, the models are asked anew: the same answers would fail the same way.
+
+        Args:
+            agent: The agent.
+            number: How many of its tries failed so far.
+        """
+        if self.made is None and not self._run.durable:
+            return
+        before = _try.get()
+        again = before is not None and before.agent is agent and before.number != number
+        if before is not None and again:
+            if before.failed:
+                with self._lock:
+                    self._asked.subtract(before.asked)
+            before = before.above
+        _try.set(_Try(agent, number, before))
 
     def answered(self, key: str) -> bool:
         """Whether the call was made before the run was interrupted: whoever listens has heard of it."""
@@ -76,7 +124,7 @@ class Calls:
         if self._run.durable:
             packed = self._once(key, call)
         else:
-            with self._run.keyed(key):
+            with self._run.keyed(key), _noticing():
                 result = call()
             self._bridge.check()
             if self.made is None:
@@ -102,13 +150,31 @@ class Calls:
             return self._bridge.result(recorded)
         loop, result = self._bridge.loop, turn.result()
         try:
-            with self._run.keyed(key):
+            with self._run.keyed(key), _noticing():
                 packed = _pack(call())
         except BaseException:
             loop.call_soon_threadsafe(result.cancel)
             raise
         loop.call_soon_threadsafe(_settle, result, packed)
         return self._bridge.result(recorded)
+
+
+def _tries() -> Iterator[_Try]:
+    each = _try.get()
+    while each is not None:
+        yield each
+        each = each.above
+
+
+@contextmanager
+def _noticing() -> Iterator[None]:
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        for each in _tries():
+            each.failed = failed
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import inspect
 from collections.abc import Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
@@ -56,17 +58,22 @@ class Taps:
     def __enter__(self) -> Self:
         crew = self._crew
         for agent in self._agents():
-            self._models(agent, "llm", "function_calling_llm")
+            self._models(agent, "llm")
+            self._models(agent, "function_calling_llm", tells=False)
             if (planning := getattr(agent, "planning_config", None)) is not None:
-                self._models(planning, "llm")
+                self._models(planning, "llm", tells=False)
             self._tools(agent)
-        self._models(crew, "function_calling_llm", "manager_llm")
+        self._models(crew, "manager_llm")
+        self._models(crew, "function_calling_llm", tells=False)
         if crew.planning:
-            self._models(crew, "planning_llm")
+            self._models(crew, "planning_llm", tells=False)
+            self._swap(crew.__dict__, "_handle_crew_planning", _off(crew._handle_crew_planning))
         for task in crew.tasks:
             for guardrail in (task._guardrail, *task._guardrails):
                 if isinstance(guardrail, LLMGuardrail):
                     self._swap(vars(guardrail), "llm", self._model(guardrail.llm, tells=False))
+        # A crew that streams does so to the reader of the message's stream, if there is one.
+        self._swap(crew.__dict__, "stream", False)
         # CrewAI writes the outputs of the last run into a database in the user's folder, for a command of its own.
         private = crew.__pydantic_private__
         if private is not None:
@@ -91,11 +98,10 @@ class Taps:
 
     # Models.
 
-    def _models(self, owner: BaseModel, *fields: str) -> None:
-        for field in fields:
-            given = owner.__dict__.get(field)
-            if given is not None:
-                self._swap(owner.__dict__, field, self._model(create_llm(given)))
+    def _models(self, owner: BaseModel, field: str, *, tells: bool = True) -> None:
+        given = owner.__dict__.get(field)
+        if given is not None:
+            self._swap(owner.__dict__, field, self._model(create_llm(given), tells=tells))
 
     def _model(self, given: Any, *, tells: bool = True) -> Any:
         if not isinstance(given, BaseLLM):
@@ -167,6 +173,8 @@ class Taps:
             return
 
         def create_agent_executor(tools: Any = None, task: Any = None) -> Any:
+            if task is not None:
+                self._calls.tries(agent, agent._times_executed)
             given = tools if tools is not None else agent.tools or []
             return create(tools=[self._tool(tool) for tool in given], task=task)
 
@@ -232,6 +240,16 @@ def _takes_headers(model: BaseLLM) -> bool:
     if model.is_litellm:
         return True
     return any(kind.__name__ == "OpenAICompletion" for kind in type(model).__mro__)
+
+
+def _off(blocking: Callable[[], None]) -> Callable[[], None]:
+    """What runs an agent without awaiting it, where that is possible: off the event loop."""
+
+    def call() -> None:
+        with ThreadPoolExecutor(1, "civitas-crew-planner") as pool:
+            pool.submit(contextvars.copy_context().run, blocking).result()
+
+    return call
 
 
 class _NoLog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from crewai import Crew, CrewOutput
 from crewai.core.providers.human_input import set_provider
@@ -48,7 +48,7 @@ class CrewAIAgent(FrameworkAgent):
         name: Address of the agent.
         crew: A function without arguments that builds a `Crew`, a `@CrewBase` class, or a `Crew` that has not run yet.
             Never changed.
-        **keywords: Those of `AgentProcess`.
+        **keywords: Those of `FrameworkAgent` and `AgentProcess`.
 
     Raises:
         ConfigurationError: `crew` is not a crew, or one that ran with other inputs before, or a keyword does not fit.
@@ -116,7 +116,7 @@ class CrewAIAgent(FrameworkAgent):
                     stack.enter_context(CrewSpans(run.spans, bridge))
                 if voice is not None:
                     stack.enter_context(voice.listening(crew))
-                return await _kickoff(crew, _inputs(crew, payload, text))
+                return cast(CrewOutput, await crew.akickoff(_inputs(crew, payload, text)))
 
         threads = self._civitas_running().node.lend_threads()
         try:
@@ -199,13 +199,3 @@ def _inputs(crew: Crew, payload: dict[str, Any], text: str) -> dict[str, Any]:
     if HISTORY in payload or HISTORY not in crew.fetch_inputs():
         return payload
     return {**payload, HISTORY: text}
-
-
-async def _kickoff(crew: Crew, inputs: dict[str, Any]) -> CrewOutput:
-    output = await crew.akickoff(inputs=inputs)
-    if isinstance(output, CrewOutput):
-        return output
-    # The crew streams: it runs while it is read.
-    async for _ in output:
-        pass
-    return output.result
