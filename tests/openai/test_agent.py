@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import AskTimeout, ConfigurationError, HandlerFailed
-from civitas.frameworks import wrap
+from civitas.frameworks import idempotency_key, wrap
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
 
@@ -243,3 +243,19 @@ async def test_wrap_knows_an_agent_and_a_function_that_builds_one(scripted):
 def test_what_is_no_agent_is_an_error_that_says_what_is():
     with pytest.raises(ConfigurationError, match=r"agent is an `agents\.Agent`.*got 'a'"):
         OpenAIAgent("o", agent="a")  # type: ignore[arg-type]
+
+
+async def test_each_call_of_a_tool_has_an_idempotency_key_of_its_own(scripted):
+    keys: list[str] = []
+
+    @function_tool
+    async def twice() -> str:
+        """Look at it twice."""
+        keys.extend([idempotency_key(), idempotency_key()])
+        return "done"
+
+    model = scripted([[ToolCall("twice"), ToolCall("twice")], "done"])
+    agent = Agent(name="a", model=model, tools=[twice])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    assert (len(keys), len(set(keys))) == (4, 2)

@@ -1,4 +1,4 @@
-"""The agents of a run that is told or durable: copies of the user's, whose models and tools are watched."""
+"""The agents of a run: copies of the user's, whose models and tools are watched."""
 
 from __future__ import annotations
 
@@ -64,8 +64,10 @@ class Graph:
         return config
 
     def _tool(self, tool: FunctionTool) -> FunctionTool:
-        copied = copy.copy(tool)
-        invoker = copied.on_invoke_tool
+        # As the SDK's own copy, but for its look at the schema again, which takes as long as the rest of all this.
+        copied = object.__new__(type(tool))
+        copied.__dict__.update(tool.__dict__)
+        invoker = tool.on_invoke_tool
         agent = getattr(tool, "_agent_instance", None)
         if agent is not None:
             copied._agent_instance = self.agent(agent)

@@ -1,4 +1,4 @@
-"""Models and their providers in a run that is told or durable: each call is told as it comes, and made once."""
+"""Models and their providers in a run: each call is told to a reader as it comes, and in a durable run made once."""
 
 from __future__ import annotations
 

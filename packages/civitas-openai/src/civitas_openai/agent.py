@@ -113,8 +113,8 @@ class OpenAIAgent(FrameworkAgent):
     async def run_framework(self, run: Run) -> Any:
         """Run the agent, or go on with the run whose approvals are answered."""
         keep_traces_private()
-        graph = Graph(run) if run.streams or run.durable else None
-        agent = self.subject if graph is None else graph.agent(self.subject)
+        graph = Graph(run)
+        agent = graph.agent(self.subject)
         begin: Any
         if run.answers is None:
             begin = read_input(run.payload, self.refuse)
@@ -122,7 +122,7 @@ class OpenAIAgent(FrameworkAgent):
             begin = await self._answered(run, agent)
         session = self._session_of(run)
         with bridged(run.spans):
-            result = await self._runs(run, agent, begin, session, graph)
+            result = await self._runs(run, graph, agent, begin, session)
         if isinstance(session, Conversation):
             run.history = session.items
         elif isinstance(session, Buffered):
@@ -135,25 +135,24 @@ class OpenAIAgent(FrameworkAgent):
         return {"output": final_output(result)}
 
     async def _runs(
-        self, run: Run, agent: Agent[Any], begin: Any, session: Any, graph: Graph | None
+        self, run: Run, graph: Graph, agent: Agent[Any], begin: Any, session: Any
     ) -> RunResult:
-        options: dict[str, Any] = {
-            "context": self._context,
-            "max_turns": self._max_turns,
-            "session": session,
-            "run_config": self._run_config,
-        }
-        if graph is None:
-            return await Runner.run(agent, begin, **options)
-        options["run_config"] = config = graph.config(self._run_config)
-        if run.streams:
-            options["hooks"] = told = Told(run)
-            if run.answers is not None:
-                await told.resume(begin._current_agent)
-        # Not by `run_streamed`, which reads ahead of a slow reader without bounds.
+        config = graph.config(self._run_config)
+        told = Told(run) if run.streams else None
+        if told is not None and run.answers is not None:
+            await told.resume(begin._current_agent)
         token = scope.set(Scope(run))
         try:
-            return await Runner.run(agent, begin, **options)
+            # Not `run_streamed`, which reads ahead of a slow reader without bounds.
+            return await Runner.run(
+                agent,
+                begin,
+                context=self._context,
+                max_turns=self._max_turns,
+                hooks=told,
+                run_config=config,
+                session=session,
+            )
         finally:
             scope.reset(token)
             if self._run_config is None:  # then the provider was made for this run
