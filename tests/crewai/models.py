@@ -16,16 +16,15 @@ __all__ = ["Played", "played"]
 
 
 class Played(BaseLLM):
-    """Plays a `SuiteModel`; where it is told to stream, in pieces."""
+    """Plays a `SuiteModel`, whose turns may be lists of tool calls, too; where it is told to stream, in pieces."""
 
     _script: SuiteModel = PrivateAttr()
 
     def call(self, messages: Any, tools: Any = None, *args: Any, **keywords: Any) -> Any:
         with llm_call_context():
             said = self._script.answer_blocking([_text(each) for each in messages])
-            if isinstance(said, ToolCall):
-                function = {"name": said.name, "arguments": json.dumps(said.arguments)}
-                return [{"id": said.id, "type": "function", "function": function}]
+            if not isinstance(said, str):
+                return [_call(each) for each in ([said] if isinstance(said, ToolCall) else said)]
             if self.stream:
                 for word in said.split(" "):
                     piece = word if said.startswith(word) else f" {word}"
@@ -41,6 +40,11 @@ def played(model: SuiteModel) -> Played:
     made = Played(model="played")
     made._script = model
     return made
+
+
+def _call(wanted: ToolCall) -> dict[str, Any]:
+    function = {"name": wanted.name, "arguments": json.dumps(wanted.arguments)}
+    return {"id": wanted.id, "type": "function", "function": function}
 
 
 def _text(message: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -57,6 +58,45 @@ async def test_neither_models_nor_tools_are_called_again():
     assert [each["raw"] for each in payload["tasks"]] == ["found both", "end"]
     assert looked == ["x", "y"]
     assert len(model.seen) == 5
+
+
+async def test_a_tool_that_failed_is_not_called_again_as_the_model_was_told_so():
+    tried: list[str] = []
+
+    @tool("look")
+    def look(q: str) -> str:
+        """Look it up."""
+        tried.append(q)
+        raise KeyError("nothing there")
+
+    model = SuiteModel(ToolCall("look", {"q": "x"}), "gave up", RuntimeError("broken"), "end")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model, tools=[look])), task(clerk(model), "end"))
+
+    payload = await survives(make)
+    assert payload["output"] == "end"
+    assert "nothing there" in model.seen[1][-1]
+    assert (tried, len(model.seen)) == (["x"], 4)
+
+
+async def test_tools_that_are_called_at_once_are_not_called_again():
+    looked: list[str] = []
+    both = threading.Barrier(2)
+
+    @tool("look")
+    def look(q: str) -> str:
+        """Look it up."""
+        both.wait(10)
+        looked.append(f"{q} {idempotency_key()}")
+        return f"found {q}"
+
+    calls = [ToolCall("look", {"q": q}, id=q) for q in ("x", "y")]
+    model = SuiteModel(calls, RuntimeError("broken"), "end")
+    payload = await survives(lambda: crew_of(task(clerk(model, tools=[look]))))
+    assert payload["output"] == "end"
+    assert len({each.split()[1] for each in looked}) == len(looked) == 2
+    assert model.seen[-1][-2:] == ["found x", "found y"]
 
 
 async def test_crewais_own_tries_do_not_repeat_the_calls_before_the_one_that_failed():

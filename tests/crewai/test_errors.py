@@ -63,6 +63,18 @@ async def test_at_the_limit_of_iterations_the_model_is_asked_for_its_last_word()
     assert reply.payload["output"] == "last word"
 
 
+@pytest.mark.promise(id="SEM-970")
+async def test_a_model_that_goes_round_in_circles_is_told_to_the_asker_and_the_agent_lives():
+    @tool("look")
+    def look(q: str) -> str:
+        """Look it up."""
+        return "found"
+
+    model = SuiteModel(ToolCall("look", {"q": "x"}))
+    make = lambda: crew_of(task(clerk(model, tools=[look])))  # noqa: E731
+    assert await failed(make) == ("ToolExecutionFailedError", 0)
+
+
 @pytest.mark.promise(id="SEM-971")
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_provider_that_is_down_crashes_nobody(scripted, status):

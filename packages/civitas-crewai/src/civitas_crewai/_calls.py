@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crewai.hooks.dispatch import HookAborted
 from pydantic import BaseModel
 
 from civitas.errors import PayloadError
@@ -112,8 +113,13 @@ class Calls:
         """Whether the call was made before the run was interrupted: whoever listens has heard of it."""
         return key in self._before
 
-    def make(self, key: str, call: Callable[[], Any]) -> Any:
+    def make(self, key: str, call: Callable[[], Any], *, failures: bool = False) -> Any:
         """The result of a call: that of `call()`, in this thread, or the one that is kept.
+
+        Args:
+            key: Of the call.
+            call: Makes it.
+            failures: Whether an exception is a result that is kept, too, as a tool's is: CrewAI tells the model.
 
         Raises:
             RunOver: The run is over; what came of the call is dropped.
@@ -121,15 +127,18 @@ class Calls:
         self._bridge.check()
         if self.made is not None and key in self.made:
             return _unpack(self.made[key])
-        if self._run.durable:
-            packed = self._once(key, call)
-        else:
-            with self._run.keyed(key), _noticing():
+        if self.made is None and not self._run.durable:
+            with self._run.keyed(key):
                 result = call()
             self._bridge.check()
-            if self.made is None:
-                return result
-            packed = _pack(result)
+            return result
+        packing = _packed if failures else _packed_result
+        if self._run.durable:
+            packed = self._once(key, lambda: packing(call))
+        else:
+            with self._run.keyed(key), _noticing():
+                packed = packing(call)
+            self._bridge.check()
         if self.made is not None:
             self.made[key] = packed
         # In place of what the call returned: the crew sees the same now and when it is run again.
@@ -151,7 +160,7 @@ class Calls:
         loop, result = self._bridge.loop, turn.result()
         try:
             with self._run.keyed(key), _noticing():
-                packed = _pack(call())
+                packed = call()
         except BaseException:
             loop.call_soon_threadsafe(result.cancel)
             raise
@@ -186,6 +195,19 @@ def _kind_of(value: object) -> str:
     return value.__qualname__ if isinstance(value, type) else type(value).__qualname__
 
 
+def _packed_result(call: Callable[[], Any]) -> Any:
+    return _pack(call())
+
+
+def _packed(call: Callable[[], Any]) -> Any:
+    try:
+        return _pack(call())
+    except HookAborted:  # it ends the run, and is no result
+        raise
+    except Exception as error:
+        return {"failed": type(error).__name__, "text": str(error)}
+
+
 def _pack(value: Any) -> Any:
     """As plain data from which `_unpack` makes it again; other objects become their text."""
     if isinstance(value, str):
@@ -212,6 +234,8 @@ def _unpack(packed: Any) -> Any:
     if "class" in packed:
         kind = _class(packed["class"])
         return kind.model_validate(packed["data"]) if kind is not None else packed["data"]
+    if "failed" in packed:
+        raise type(packed["failed"], (Exception,), {})(packed["text"])
     return packed["plain"]
 
 

@@ -203,9 +203,9 @@ class Taps:
                 return asyncio.run(result) if inspect.iscoroutine(result) else result
 
             if voice is None or calls.answered(key):
-                return calls.make(key, make)
+                return calls.make(key, make, failures=True)
             voice.called(key, tool.name, arguments)
-            result = calls.make(key, make)
+            result = calls.make(key, make, failures=True)
             voice.returned(key, tool.name, arguments, result)
             return result
 
