@@ -11,7 +11,7 @@ from tests.integration.processes.conftest import _no_process_left_behind
 
 __all__ = ["_no_process_left_behind"]
 
-# They start from environment A, where the newest versions are, CrewAI's processes with the interpreter of environment B.
+# They start from environment A, which has the newest versions; crews run with the interpreter of environment B.
 collect_ignore_glob = ["test_*.py"] if find_spec("crewai") else []
 
 # A process that imports a framework takes its time, more so where others work beside it.
