@@ -22,7 +22,7 @@ class Played(BaseLLM):
 
     def call(self, messages: Any, tools: Any = None, *args: Any, **keywords: Any) -> Any:
         with llm_call_context():
-            said = self._script.answer_blocking([_text(each) for each in messages])
+            said: Any = self._script.answer_blocking([_text(each) for each in messages])
             if not isinstance(said, str):
                 return [_call(each) for each in ([said] if isinstance(said, ToolCall) else said)]
             if self.stream:

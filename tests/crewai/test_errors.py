@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from crewai import Agent
 from crewai.tools import tool
+from crewai.tools.tool_failure import ToolFailurePolicy
 from crewai.utilities.exceptions.context_window_exceeding_exception import (
     LLMContextLengthExceededError,
 )
@@ -64,14 +65,17 @@ async def test_at_the_limit_of_iterations_the_model_is_asked_for_its_last_word()
 
 
 @pytest.mark.promise(id="SEM-970")
-async def test_a_model_that_goes_round_in_circles_is_told_to_the_asker_and_the_agent_lives():
+async def test_a_tool_that_is_not_there_is_told_to_the_asker_where_the_user_wants_no_more_tries():
     @tool("look")
     def look(q: str) -> str:
         """Look it up."""
         return "found"
 
-    model = SuiteModel(ToolCall("look", {"q": "x"}))
-    make = lambda: crew_of(task(clerk(model, tools=[look])))  # noqa: E731
+    model = SuiteModel(ToolCall("nothing", {}))
+    policy = ToolFailurePolicy.RAISE
+    make = lambda: crew_of(  # noqa: E731
+        task(clerk(model, tools=[look], tool_failure_policy=policy))
+    )
     assert await failed(make) == ("ToolExecutionFailedError", 0)
 
 
