@@ -26,6 +26,7 @@ HUB = "tests.integration.adapters.hub"
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(240),  # three imports of frameworks at once
     pytest.mark.skipif(
         not CREW.is_dir()
         or any(not importlib.util.find_spec(each) for each in ("agents", "langgraph")),
