@@ -16,6 +16,7 @@ from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import running
 from tests.crewai.crews import clerk, crew_of, task
+from tests.integration.processes.system import until
 
 # CrewAI warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -134,3 +135,25 @@ async def test_a_guardrail_that_blocks_holds_up_nobody_else():
         gate.open.set()
         assert (await asking).payload["output"] == "x"
     assert reply.payload["output"] == "y"
+
+
+async def test_a_guardrail_that_blocks_is_left_behind_and_the_log_says_so(caplog):
+    gate = Gate()
+
+    def judge(output):
+        gate.entered.set()
+        gate.open.wait(10)
+        gate.left.set()
+        return True, output.raw
+
+    crew = CrewAIAgent("c", crew=lambda: crew_of(task(clerk(SuiteModel("x")), guardrail=judge)))
+    async with running(crew) as runtime:
+        asking = asyncio.create_task(runtime.ask("c", {}))
+        await asyncio.to_thread(gate.entered.wait, 10)
+        asking.cancel()
+        second = asyncio.create_task(runtime.ask("c", {}, timeout=10))
+        with caplog.at_level(logging.WARNING, "civitas"):
+            await until(lambda: "civitas-crew-c: the run was cancelled" in caplog.text)
+        gate.open.set()
+        await second
+        await asyncio.to_thread(gate.left.wait, 10)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Bridge", "RunOver", "run_apart"]
+
+logger = logging.getLogger("civitas")
 
 _Result = TypeVar("_Result")
 
@@ -115,6 +118,13 @@ async def run_apart(
         bridge.end()
         apart.cancel()
         await asyncio.wait((apart.ended,), timeout=_GRACE)
+        if not apart.ended.done():
+            logger.warning(
+                "%s: the run was cancelled, but code that blocks its event loop, such as a guardrail or a callback, "
+                "goes on in this thread; nothing comes of it. Where it must end, too, give the agent "
+                "an OS process of its own (process:), which can be killed",
+                name,
+            )
         raise
     finally:
         bridge.end()

@@ -95,7 +95,7 @@ class CrewAIAgent(FrameworkAgent):
         self._check_inputs(crew, payload)
         asks = any(task.human_input for task in crew.tasks)
         bridge = Bridge(asyncio.get_running_loop())
-        # In the order of CrewAI's own steps: what was called before is not called again, the answers are there now.
+        # A run that goes on is run again from its start, with what it called kept, and the answers there.
         calls = Calls(run, bridge, dict(saved.get("calls", {})) if asks else None)
         told = set(saved.get("told", ()))
         name = saved.get("run", run.message.id)
