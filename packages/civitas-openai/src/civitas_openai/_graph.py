@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from agents import FunctionTool, Handoff, RunConfig, RunState
@@ -68,14 +69,11 @@ class Graph:
         copied = object.__new__(type(tool))
         copied.__dict__.update(tool.__dict__)
         invoker = tool.on_invoke_tool
+        kind: Any = type(invoker)
         agent = getattr(tool, "_agent_instance", None)
         if agent is not None:
             copied._agent_instance = self.agent(agent)
-        # The SDK asks its own kind of invoker more than to invoke.
-        kind: Any = _Invoker
-        if hasattr(invoker, "prepare_arguments"):
-            kind = type("_SdkInvoker", (_Invoker, type(invoker)), {})
-        copied.on_invoke_tool = kind(self, invoker, agent is not None)
+        copied.on_invoke_tool = _kind(kind)(self, invoker, agent is not None)
         return copied
 
     def _handoff(self, handoff: Handoff[Any, Any]) -> Handoff[Any, Any]:
@@ -131,6 +129,14 @@ class _Invoker:
     def __agents_bind_function_tool__(self, tool: FunctionTool) -> _Invoker:
         """The SDK binds an invoker to the copy of a tool; this one is bound to what it wraps."""
         return self
+
+
+@cache
+def _kind(invoker: type) -> Any:
+    """What invokes in place of `invoker`. The SDK asks its own kind more than to invoke."""
+    if hasattr(invoker, "prepare_arguments"):
+        return type("_SdkInvoker", (_Invoker, invoker), {})
+    return _Invoker
 
 
 class _Runner(AgentRunner):

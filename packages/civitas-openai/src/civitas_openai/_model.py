@@ -156,7 +156,3 @@ class WatchedProvider(ModelProvider):
     def get_model(self, model_name: str | None) -> Model:
         """The model of that name."""
         return WatchedModel(self._provider.get_model(model_name))
-
-    async def aclose(self) -> None:
-        """Close what the provider holds."""
-        await self._provider.aclose()

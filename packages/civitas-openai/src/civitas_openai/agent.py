@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from agents import Agent, Runner
+from agents import Agent, RunConfig, Runner
 from agents.exceptions import (
     InputGuardrailTripwireTriggered,
     MaxTurnsExceeded,
@@ -30,7 +30,7 @@ from civitas_openai._tracing import bridged, keep_traces_private
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from agents import RunConfig, RunResult, RunState
+    from agents import RunResult, RunState
     from agents.memory import Session
 
 __all__ = ["OpenAIAgent"]
@@ -85,6 +85,7 @@ class OpenAIAgent(FrameworkAgent):
     ) -> None:
         super().__init__(name, subject=agent, **keywords)
         self._run_config = run_config
+        self._own_config: RunConfig | None = None
         self._session = session
         self._context = context
         self._max_turns = max_turns
@@ -99,6 +100,11 @@ class OpenAIAgent(FrameworkAgent):
     def expected(self) -> str:
         """What `agent` may be."""
         return "an `agents.Agent`"
+
+    async def on_stop(self) -> None:
+        """Close what the SDK's own provider of models holds; one that was given is the user's."""
+        if self._own_config is not None:
+            await self._own_config.model_provider.aclose()
 
     def wind_down(self) -> None:
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
@@ -137,7 +143,10 @@ class OpenAIAgent(FrameworkAgent):
     async def _runs(
         self, run: Run, graph: Graph, agent: Agent[Any], begin: Any, session: Any
     ) -> RunResult:
-        config = graph.config(self._run_config)
+        if self._run_config is None and self._own_config is None:
+            # The SDK would make one for each run, and a client of the model's with it.
+            self._own_config = RunConfig()
+        config = graph.config(self._run_config or self._own_config)
         told = Told(run) if run.streams else None
         if told is not None and run.answers is not None:
             await told.resume(begin._current_agent)
@@ -155,8 +164,6 @@ class OpenAIAgent(FrameworkAgent):
             )
         finally:
             scope.reset(token)
-            if self._run_config is None:  # then the provider was made for this run
-                await config.model_provider.aclose()
 
     async def _answered(self, run: Run, agent: Agent[Any]) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
