@@ -232,7 +232,9 @@ def _without_ids(message: dict[str, Any]) -> dict[str, Any]:
         if key not in ("tool_call_id", "raw_tool_call_parts", "tool_calls")
     }
     if calls := message.get("tool_calls"):
-        told["tool_calls"] = [each.get("function") for each in calls]
+        told["tool_calls"] = [
+            each.get("function") if isinstance(each, dict) else str(each) for each in calls
+        ]
     return told
 
 
