@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 from dataclasses import dataclass, fields
 from typing import Any
@@ -20,7 +19,7 @@ from agents import (
 from pydantic import BaseModel
 
 from civitas.demo.model_server import Failure, ToolCall
-from civitas.errors import AskTimeout, ConfigurationError, HandlerFailed
+from civitas.errors import ConfigurationError, HandlerFailed
 from civitas.frameworks import idempotency_key, wrap
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
@@ -187,26 +186,6 @@ async def test_a_tool_that_waits_for_approval_is_an_interrupt(scripted):
     assert (reply.type, reply.conversation) == ("interrupt", "c1")
     assert open_["id"].startswith("call_")
     assert open_["value"] == {"name": "delete", "arguments": {"path": "x"}}
-
-
-async def test_an_ask_that_times_out_cancels_the_run(scripted):
-    cancelled = asyncio.Event()
-
-    @function_tool
-    async def hang() -> str:
-        """Hang."""
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-        return ""
-
-    agent = Agent(name="a", model=scripted([ToolCall("hang")]), tools=[hang])
-    async with running(OpenAIAgent("o", agent=agent)) as runtime:
-        with pytest.raises(AskTimeout):
-            await runtime.ask("o", {"input": "hi"}, timeout=0.5)
-        await asyncio.wait_for(cancelled.wait(), 5)
 
 
 async def test_the_agent_and_its_configuration_stay_as_they_were(scripted):
