@@ -21,7 +21,15 @@ from civitas.topology import load
 from tests.docs.blocks import Block, all_blocks, blocks, expected_output, pages, program
 from tests.house.project import PACKAGES, ROOT, manifest
 
-FRAMEWORKS = {"langgraph", "langchain_core", "langchain_openai", "agents", "openai", "crewai"}
+FRAMEWORKS = {
+    "langgraph",
+    "langchain_core",
+    "langchain_openai",
+    "agents",
+    "openai",
+    "crewai",
+    "civitas_crewai",
+}
 
 
 @pytest.fixture(scope="module")
