@@ -17,6 +17,7 @@ fi
 scratch=$(mktemp -d)
 beside=
 trap '[ -z "$beside" ] || kill "$beside" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+processes=(tests/integration/{adapters,processes})
 again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
 
 run() { # NAME VENV ARGUMENT...: one pytest run; 5 says that the arguments pick none of its tests
@@ -39,12 +40,12 @@ count() { # WORD...: how many of these the closing lines name, over all runs
 }
 
 {
-    run processes .venv tests/integration "$@" > "$scratch/processes" 2>&1
+    run processes .venv "${processes[@]}" "$@" > "$scratch/processes" 2>&1
     run B .venv-crew "${again[@]}" "$@" > "$scratch/B" 2>&1
 } &
 beside=$!
 echo "Environment A ..."
-run A .venv tests --ignore tests/integration "$@" 2>&1 | tee "$scratch/A"
+run A .venv tests "${processes[@]/#/--ignore=}" "$@" 2>&1 | tee "$scratch/A"
 echo "Environment A, OS processes ..."
 wait "$beside"
 beside=
