@@ -34,8 +34,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
     kind = "conversation_pool"
 
     def __init__(self, spec: ConversationPool, host: Host, parent: Parent | None) -> None:
+        self.pool = spec  # the host reads it when this joins
         super().__init__(spec.name, spec.limits, spec.restart, None, host, parent)
-        self.pool = spec
         self._cells: dict[str, Cell] = {}
         self._budgets: dict[str, RestartBudget] = {}
         self._alone: set[str] = set()
