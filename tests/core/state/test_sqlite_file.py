@@ -302,6 +302,50 @@ async def test_a_writer_that_was_cancelled_is_not_told_that_it_failed(store):
     assert await store.get("large") is None
 
 
+@pytest.mark.promise(id="SEM-663")
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_a_new_file_and_what_stands_beside_it_are_its_owner_s_alone(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        store = SQLiteStateStore(tmp_path / "state.db")
+        await store.set("agent", {"n": 1})
+    finally:
+        os.umask(before)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    await store.close()
+    assert set(modes) == {"state.db", "state.db-wal", "state.db-shm"}
+    assert all(not mode & 0o077 for mode in modes.values()), modes
+
+
+@pytest.mark.promise(id="SEM-663")
+async def test_a_file_that_others_may_read_is_said_and_left_as_it_is(tmp_path, caplog):
+    path = tmp_path / "state.db"
+    await make(path)
+    path.chmod(0o644)
+    await make(path)
+    assert f"{path} can be read by other users of this machine (mode 644)" in caplog.text
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+async def test_a_second_store_in_one_process_leaves_the_lock_of_the_first(tmp_path):
+    path = tmp_path / "state.db"
+    await make(path)
+    script = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN EXCLUSIVE')"
+    )
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("PRAGMA journal_mode = DELETE")
+    holder.execute("BEGIN EXCLUSIVE")
+    second = SQLiteStateStore(path, busy_timeout=0.01)
+    with pytest.raises(StateStoreError, match="locked"):
+        await second.get("agent")
+    await second.close()
+    command = [sys.executable, "-c", script, path]
+    other = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    holder.close()
+    assert "database is locked" in other.stderr
+
+
 _ON_A_FULL_DISK = """
 import asyncio, pathlib, sys
 from civitas.errors import StateStoreError

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from civitas.errors import ConfigurationError, StateStoreError
+from civitas.state.sqlite_file import make_ready
 from civitas.state.store import check_key
 from civitas.state.values import decode_value, encode_value
 
@@ -61,7 +62,7 @@ class SQLiteStateStore:
     The file is opened at the first call. Use one store from one event loop; `close` ends its thread.
 
     Args:
-        path: The file; made when it is not there. Its folder must exist.
+        path: The file; made when it is not there, readable and writable by its owner alone. Its folder must exist.
         busy_timeout: Seconds to wait for a lock that another process holds.
 
     Raises:
@@ -273,7 +274,7 @@ class SQLiteStateStore:
     async def _connect(self) -> aiosqlite.Connection:
         import aiosqlite
 
-        self._check_place()
+        make_ready(self.path)
         connecting = aiosqlite.connect(self.path, isolation_level=None, timeout=0)
         # A store that nobody closed must not keep the interpreter from ending.
         _thread(connecting).daemon = True
@@ -320,27 +321,6 @@ class SQLiteStateStore:
             if connection.in_transaction:
                 await connection.rollback()
             raise
-
-    def _check_place(self) -> None:
-        # SQLite says "unable to open database file" to all of these.
-        if self.path.is_dir():
-            raise StateStoreError(
-                f"cannot use the state store {self.path}: it is a folder. Name a file in it"
-            )
-        if self.path.exists() and not self.path.is_file():
-            raise StateStoreError(
-                f"cannot use the state store {self.path}: it is a device or a pipe. Give the path of a file"
-            )
-        if self.path.parent.is_file():
-            raise StateStoreError(
-                f"cannot use the state store {self.path}: {self.path.parent} is a file and no folder. "
-                "Give another path"
-            )
-        if not self.path.parent.is_dir():
-            raise StateStoreError(
-                f"cannot use the state store {self.path}: there is no folder {self.path.parent}. "
-                f"Make it (mkdir -p {self.path.parent}), or give another path"
-            )
 
     def _is_closed(self, key: str | None = None) -> StateStoreError:
         return StateStoreError(
