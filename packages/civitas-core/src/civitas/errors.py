@@ -333,8 +333,11 @@ class StateStoreError(CivitasError):
 
     Attributes:
         key: The key it was about, or None.
+        transient: Whether it may mend by itself, as a full disk or a server that is away may: agents then wait for the
+            store for a while, in place.
     """
 
-    def __init__(self, problem: str, *, key: str | None = None) -> None:
+    def __init__(self, problem: str, *, key: str | None = None, transient: bool = False) -> None:
         self.key = key
+        self.transient = transient
         super().__init__(problem)

@@ -21,6 +21,7 @@ from civitas.process.options import (
     choose,
     positive,
 )
+from civitas.state.patience import patiently
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -443,8 +444,14 @@ class AgentProcess:
         )
 
     async def checkpoint(self) -> None:
-        """Save `state` under the agent's name; it is durable when this returns."""
-        await self.store.set(self.name, self.state)
+        """Save `state` under the agent's name; it is durable when this returns.
+
+        A store that is away is waited for, up to ten seconds.
+
+        Raises:
+            StateStoreError: It was not saved.
+        """
+        await patiently(lambda: self.store.set(self.name, self.state), self.name)
 
     async def stop(self) -> None:
         """End with reason `normal` after this message."""

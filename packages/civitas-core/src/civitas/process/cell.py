@@ -16,6 +16,7 @@ from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
+from civitas.state.patience import patiently
 
 __all__ = ["Cell"]
 
@@ -171,7 +172,7 @@ class Cell:
         state = incarnation.agent.state
         if state and _reason(task) is SHUTDOWN:
             try:
-                await self.node.store.set(self.name, state)
+                await patiently(lambda: self.node.store.set(self.name, state), self.name)
             except Exception:
                 logger.exception(
                     "agent %r: its state could not be saved when it went to sleep", self.name

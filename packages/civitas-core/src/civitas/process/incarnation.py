@@ -17,6 +17,7 @@ from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitReason, Fa
 from civitas.process.options import Delivery, choose
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
+from civitas.state.patience import patiently
 from civitas.telemetry import names
 from civitas.tools.threads import in_thread, tool_threads
 
@@ -192,7 +193,7 @@ class Incarnation:
                 timer.cancel()
 
     async def _start(self) -> None:
-        saved = await self.node.store.get(self.name)
+        saved = await patiently(lambda: self.node.store.get(self.name), self.name)
         if saved is not None:
             self.agent.state = saved
         await self._call(self.agent.on_start)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
+from civitas.state.patience import patiently
 
 if TYPE_CHECKING:
     from civitas.message import Message
@@ -42,12 +43,15 @@ class Steps:
         if not key:
             raise ConfigurationError(f"a step's key is non-empty text; got {key!r}")
         where = self._prefix + key
-        recorded = await self._store.get(where) if await self._may_be_recorded(where) else None
+        recorded: Mapping[str, Any] | None = None
+        if await self._may_be_recorded(where):
+            recorded = await patiently(lambda: self._store.get(where), self._agent)
         self._keys.add(where)
         if recorded is None:
             # What the first run returns is what a later one would read.
-            recorded = decode(encode({"result": await work()}, f"step {key!r}"))
-            await self._store.set(where, recorded)
+            result = decode(encode({"result": await work()}, f"step {key!r}"))
+            await patiently(lambda: self._store.set(where, result), self._agent)
+            recorded = result
         return recorded["result"]
 
     def passing_key(self, name: str) -> str:
@@ -59,9 +63,10 @@ class Steps:
     async def _may_be_recorded(self, where: str) -> bool:
         """Whether to look: one list for the message costs less than a look for each of its steps."""
         if not self._asked:
-            self._asked = True
             keys = getattr(self._store, "keys", None)
-            self._listed = set(await keys(self._prefix)) if keys is not None else None
+            listed = await patiently(lambda: keys(self._prefix), self._agent) if keys else None
+            self._listed = set(listed) if listed is not None else None
+            self._asked = True
         return self._listed is None or where in self._listed or where in self._keys
 
     async def forget(self) -> None:
@@ -71,7 +76,10 @@ class Steps:
             await self._may_be_recorded("")
             self._keys.update(self._listed or ())
         # All at once, for a store that groups its writes.
-        await asyncio.gather(*(self._store.delete(key) for key in self._keys))
+        await asyncio.gather(*(self._drop(key) for key in self._keys))
+
+    async def _drop(self, key: str) -> None:
+        await patiently(lambda: self._store.delete(key), self._agent)
 
     @property
     def _prefix(self) -> str:

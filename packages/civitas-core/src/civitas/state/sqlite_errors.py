@@ -23,6 +23,9 @@ _CURES = {
     "SQLITE_TOOBIG": "the value is larger than SQLite can hold. Store it elsewhere, and where it is here",
 }
 
+# A disk that is full or away may be back in a moment.
+_PASSING = ("SQLITE_FULL", "SQLITE_IOERR")
+
 
 def is_busy(error: BaseException) -> bool:
     """Whether another connection was in the way, so that trying again is the answer."""
@@ -41,5 +44,7 @@ def explain(path: Path, error: BaseException, key: str | None = None) -> StateSt
     if cure is None and not isinstance(error, sqlite3.Error):
         detail = f"{type(error).__name__}: {detail}"
     return StateStoreError(
-        f"{about} the state store {path}: {cure or 'SQLite refused'} ({detail})", key=key
+        f"{about} the state store {path}: {cure or 'SQLite refused'} ({detail})",
+        key=key,
+        transient=name.startswith(_PASSING),
     )

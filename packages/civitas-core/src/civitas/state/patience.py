@@ -1,0 +1,71 @@
+"""Waiting for a state store that is away, so that nothing is done again for its sake."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from civitas.errors import StateStoreError
+
+__all__ = ["PATIENCE", "patiently"]
+
+logger = logging.getLogger("civitas")
+
+PATIENCE = 10.0
+"""Seconds that a store which is away is waited for."""
+
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 0.5
+
+_Result = TypeVar("_Result")
+
+
+async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _Result:
+    """Call `attempt`, a call of a state store, until the store is not away any more.
+
+    A handler whose state cannot be saved would fail, and its message be handled again with all that it does. A disk
+    that is full for a moment, or a server that is started again, is waited for in place instead.
+
+    Args:
+        attempt: The call; it may be made again.
+        agent: The name of the agent that waits.
+
+    Raises:
+        Exception: What `attempt` raised: at once where waiting does not mend it, else when `PATIENCE` is used up.
+    """
+    try:
+        return await attempt()
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        logger.warning(
+            "agent %r: the state store is away and is waited for, up to %g s: %s",
+            agent,
+            PATIENCE,
+            error,
+        )
+    began = time.monotonic()
+    wait = _FIRST_WAIT
+    while True:
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+        try:
+            result = await attempt()
+        except Exception as error:
+            if not _is_away(error) or time.monotonic() - began > PATIENCE:
+                raise
+        else:
+            logger.warning(
+                "agent %r: the state store is back after %.1f s", agent, time.monotonic() - began
+            )
+            return result
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether a store may be back in a moment: it says so, or its client could not reach it."""
+    if isinstance(error, StateStoreError):
+        return error.transient
+    return isinstance(error, (ConnectionError, TimeoutError))
