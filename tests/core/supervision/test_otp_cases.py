@@ -162,6 +162,9 @@ class Forgot(AgentProcess):
     def __init__(self) -> None:
         pass
 
+    async def handle(self, message: Message) -> None:
+        """Do nothing."""
+
 
 @pytest.mark.promise(id="SEM-456")
 @pytest.mark.parametrize("supervisor", ["root", "sessions"])

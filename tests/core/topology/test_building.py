@@ -11,10 +11,12 @@ import pytest
 
 import civitas.plugins
 from civitas.errors import ConfigurationError, PluginError, StartFailed, TopologyError
+from civitas.message import Message
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Delivery, RestartType
 from civitas.supervision import ConversationPool, DynamicSupervisor, RestartStrategy, Supervisor
 from civitas.topology import build, load
+from civitas.topology.building import Builder
 
 Write = Callable[[str], Path]
 WriteModule = Callable[[str, str], Path]
@@ -23,7 +25,11 @@ TEAM = """
 from civitas.process import AgentProcess
 import os
 
-class Planner(AgentProcess):
+class Base(AgentProcess):
+    async def handle(self, message):
+        return self.reply(None)
+
+class Planner(Base):
     def __init__(self, name, *, style="long", **keywords):
         super().__init__(name, **keywords)
         self.style = style
@@ -35,19 +41,19 @@ class Sized(Planner):
         super().__init__(name, **keywords)
         self.size = size
 
-class Renamed(AgentProcess):
+class Renamed(Base):
     def __init__(self, name):
         super().__init__("somebody-else")
 
-class Closed(AgentProcess):
+class Closed(Base):
     def __init__(self, name):
         super().__init__(name)
 
-class Nameless(AgentProcess):
+class Nameless(Base):
     def __init__(self):
         super().__init__("nameless")
 
-class Takes(AgentProcess):
+class Takes(Base):
     def __init__(self, name, **anything):
         super().__init__(name)
         self.anything = anything
@@ -75,6 +81,9 @@ class ThingAgent(AgentProcess):
         super().__init__(name, **keywords)
         self.thing = thing
         self.temperature = temperature
+
+    async def handle(self, message: Message) -> Message:
+        return self.reply(None)
 
 
 class ThingPlugin:
@@ -187,7 +196,8 @@ def test_a_class_inside_a_class_is_found(make: Make) -> None:
 @pytest.mark.promise(id="SEM-610")
 def test_a_short_name_comes_from_the_caller_before_the_plugins(make: Make) -> None:
     class Mine(AgentProcess):
-        pass
+        async def handle(self, message: Message) -> None:
+            pass
 
     root = make(
         "name: a, type: Mine", "name: b, type: Thingy, thing: 1", agent_classes={"Mine": Mine}
@@ -234,7 +244,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
     [
         (
             "type: team.crew.Planer",
-            "'team.crew' has no 'Planer'; did you mean 'Planner'? It has: Closed",
+            "'team.crew' has no 'Planer'; did you mean 'Planner'? It has: Base",
         ),
         ("type: 'team.crew:Planer'", "did you mean 'Planner'?"),
         ("type: team.crw.Planner", "'team' has no 'crw'; did you mean 'crew'?"),
@@ -392,3 +402,16 @@ def test_a_broken_plugin_is_reported_as_such(write: Write, module: WriteModule) 
     topology = load(write("supervision: {children: [{agent: {name: a, type: X}}]}"))
     with pytest.raises(PluginError):
         build(topology, plugins=PluginManager([Broken()], discover=False))
+
+
+@pytest.mark.promise(id="SEM-1103")
+def test_a_class_that_could_handle_nothing_is_named_with_its_line(
+    write: Write, module: WriteModule, plugins: PluginManager
+) -> None:
+    module("handless", "from civitas import AgentProcess\nclass Handless(AgentProcess): pass\n")
+    agents = "supervision:\n  children:\n    - agent: {name: a, type: handless.Handless%s}"
+    with pytest.raises(TopologyError, match=r":3: .*Handless has no handle"):
+        build(load(write(agents % "")), plugins=plugins)
+    placed = load(write(agents % ", process: w"))
+    with pytest.raises(TopologyError, match=r":3: .*Handless has no handle"):
+        Builder(placed, {}, plugins).all_of("w")  # as `topology validate` does

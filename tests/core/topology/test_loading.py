@@ -122,7 +122,7 @@ def agents(*lines: str) -> str:
         ("name: x", 1, "a topology needs the key 'supervision'"),
         ("suprevision: {}", 1, "is 'suprevision' meant for it?"),
         ("nmae: x\nsupervision: {}", 1, "unknown key 'nmae' in a topology; did you mean 'name'?"),
-        ("name: [x]\nsupervision: {}", 1, "'name' is 1 to 200 characters"),
+        ("name: [x]\nsupervision: {}", 1, "'name' is text of 1 to 200 characters"),
         ("name: a b\nsupervision: {}", 1, "got 'a b'"),
         ("name: 5\nsupervision: {}", 1, "put it in quotes"),
         ("1: x\nsupervision: {}", 1, "the key 1 is not text"),
@@ -388,7 +388,7 @@ def test_a_part_is_read_where_the_rest_is_wrong_or_names_variables_not_set_here(
     ("text", "words"),
     [
         ("name: ${NOT_SET}", "topology.yaml:1: the environment variable NOT_SET is not set"),
-        ("name: two words\n", "topology.yaml:1: 'name' is 1 to 200 characters without"),
+        ("name: two words\n", "topology.yaml:1: 'name' is text of 1 to 200 characters without"),
         ("{supervision: {}}\nname", "topology.yaml:2: not YAML"),
     ],
 )

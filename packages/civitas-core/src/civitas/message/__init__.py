@@ -1,6 +1,7 @@
 """Messages, their ids, what may be in them, and how they are encoded. Knows nothing of processes."""
 
 from civitas.message.codec import MAX_PAYLOAD, decode, encode
+from civitas.message.envelope import check_headers, check_word
 from civitas.message.ids import new_id
 from civitas.message.message import Message, new_message
 from civitas.message.payload import to_plain
@@ -11,6 +12,8 @@ __all__ = [
     "WIRE_VERSION",
     "Message",
     "Serializer",
+    "check_headers",
+    "check_word",
     "decode",
     "dumps",
     "encode",

@@ -8,13 +8,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from civitas.message.codec import decode, encode
+from civitas.message.envelope import check_headers, check_word
 from civitas.message.ids import new_id
-from civitas.message.payload import check_text
 
 __all__ = ["Message", "new_message"]
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECODED: Final = object()
+_MESSAGE: Final = "message"
+_REPLY: Final = "reply"
 
 
 class _Fields:
@@ -100,6 +102,8 @@ class Message(_Fields):
         deadline: float | None = None,
         attempt: int = 0,
     ) -> None:
+        if headers is not None:
+            headers = check_headers(headers)
         values = new_message(
             type,
             sender,
@@ -146,21 +150,15 @@ class Message(_Fields):
         return self._copy(self.headers, self.attempt, node)
 
     def _copy(self, headers: Mapping[str, str], attempt: int, reply_to: str | None) -> Message:
-        return new_message(
-            self.type,
-            self.sender,
-            self.recipient,
-            self._raw,
-            id=self.id,
-            correlation_id=self.correlation_id,
-            reply_to=reply_to,
-            conversation=self.conversation,
-            headers=headers,
-            timestamp=self.timestamp,
-            deadline=self.deadline,
-            attempt=attempt,
-            wants_chunks=self.wants_chunks,
-        )
+        fields = _Fields()
+        for name in _Fields.__slots__:
+            setattr(fields, name, getattr(self, name))
+        fields._value = _UNDECODED
+        fields.headers = headers
+        fields.attempt = attempt
+        fields.reply_to = reply_to
+        fields.__class__ = Message
+        return fields  # type: ignore[return-value]  # it is one now
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a Message is frozen; {name!r} cannot be set. Send a new one")
@@ -192,19 +190,19 @@ def new_message(
 ) -> Message:
     """Make a message around an encoded payload.
 
+    Its headers are checked where a user gives them, as tracing adds its own.
+
     Raises:
-        PayloadError: Its type, conversation or headers hold half a character, which cannot be sent.
+        ConfigurationError: Its type or conversation is no text, is empty or too long.
+        PayloadError: One of them holds half a character.
 
     Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.
     """
-    # Nearly all are ASCII, and to see that costs next to nothing.
-    if not type.isascii():
-        check_text(type, "message_type")
-    if conversation is not None and not conversation.isascii():
-        check_text(conversation, "conversation")
-    for name, value in headers.items() if headers else ():
-        check_text(name, "headers")
-        check_text(value, f"headers[{name!r}]")
+    # Nearly all have one of these, and to see that costs next to nothing.
+    if type is not _MESSAGE and type is not _REPLY:
+        type = check_word(type, "message_type")
+    if conversation is not None:
+        conversation = check_word(conversation, "conversation")
     if timestamp is None:
         timestamp = time.time()
         id = id or new_id(timestamp)

@@ -35,7 +35,7 @@ class Events:
             A function that ends it.
 
         Raises:
-            ConfigurationError: There is no such type of event.
+            ConfigurationError: There is no such type of event, or `callback` cannot be called.
         """
         callbacks = self._callbacks.get(type)
         if callbacks is None:
@@ -43,6 +43,10 @@ class Events:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(
                 f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
+            )
+        if not callable(callback):
+            raise ConfigurationError(
+                f"runtime.on({type!r}, ...) takes a function of the event; got {callback!r}"
             )
         callbacks.append(callback)
 

@@ -17,7 +17,7 @@ from civitas.errors import (
     UnknownAgent,
 )
 from civitas.events import EventType
-from civitas.message import Message, encode, new_message
+from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.node.asks import PendingAsks
 from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
@@ -199,9 +199,14 @@ class Node(Router):
     ) -> Timer:
         """Hand a message to the agent `to` in `delay` seconds."""
         positive(delay, "delay", zero=True)
+        check_word(message_type, "message_type")
+        if headers is not None:
+            headers = check_headers(headers)
         raw = encode(payload)
         handled = current_message.get(None)
-        if conversation is None and handled is not None:
+        if conversation is not None:
+            check_word(conversation, "conversation")
+        elif handled is not None:
             conversation = handled.conversation
         timer = Timer(sender.timers)
 

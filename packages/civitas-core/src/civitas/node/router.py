@@ -18,7 +18,7 @@ from civitas.errors import (
     DeliveryError,
     MailboxFull,
 )
-from civitas.message import Message, encode, new_id, new_message
+from civitas.message import Message, check_headers, encode, new_id, new_message
 from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
@@ -69,6 +69,8 @@ class Router:
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         check_timeout(timeout)
+        if headers is not None:
+            headers = check_headers(headers)
         raw = encode(payload)
         name = None
         if sender is not None:
@@ -78,7 +80,7 @@ class Router:
                 if handled is not None:
                     conversation = handled.conversation
         message = new_message(message_type, name, to, raw, None, None, None, conversation, headers)
-        cell = self.registry.route(to, conversation, message.id)
+        cell = self.registry.route(to, message.conversation, message.id)
         if self.tracing.active:
             with self.tracing.sending(message) as message:
                 await cell.mailbox.put(message, timeout)
@@ -98,6 +100,10 @@ class Router:
         """Hand a message to every agent whose name matches."""
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
+        if not isinstance(pattern, str):
+            raise ConfigurationError(
+                f"broadcast takes a pattern of names, such as 'worker-*'; got {pattern!r}"
+            )
         itself = (sender.name, sender.agent._civitas_family) if sender is not None else ()
         to = [each for each in await self.matching(pattern) if each not in itself]
         results = await asyncio.gather(
@@ -234,6 +240,8 @@ class Router:
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         check_timeout(timeout)
+        if headers is not None:
+            headers = check_headers(headers)
         raw = encode(payload)
         now = time.time()
         id = new_id(now)
@@ -251,12 +259,6 @@ class Router:
                 ):
                     deadline = handled.deadline
                     timeout = max(deadline - now, 0.0)
-        cell = self.registry.route(to, conversation, id)
-        if sender is not None and sender.blocked_by(handled):
-            if cycle := self.registry.cycle(sender.name, cell.name):
-                raise AskCycle(cycle)
-            asking = sender.asking
-            asking[id] = cell.name
         message = new_message(
             message_type,
             name,
@@ -272,6 +274,12 @@ class Router:
             0,
             wants_chunks,
         )
+        cell = self.registry.route(to, message.conversation, id)
+        if sender is not None and sender.blocked_by(handled):
+            if cycle := self.registry.cycle(sender.name, cell.name):
+                raise AskCycle(cycle)
+            asking = sender.asking
+            asking[id] = cell.name
         return cell, message, timeout, asking
 
     async def _ask(

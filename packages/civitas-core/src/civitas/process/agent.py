@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
 from civitas.process.context import current_message
+from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.exit_reason import NORMAL
 from civitas.process.options import (
     AgentOptions,
@@ -98,6 +99,7 @@ class AgentProcess:
         self._civitas_used = True
         return self
 
+    @refuses_unknown_keywords
     def __init__(
         self,
         name: str,

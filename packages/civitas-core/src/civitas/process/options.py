@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[^\s*?\[\]/\x00-\x1f]{1,200}")
+_RESERVED = "civitas:"
+"""What keys in the StateStore begin with that are no agent's own."""
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -59,12 +61,22 @@ class AgentOptions:
 
 
 def check_name(name: object, what: str = "an agent's name") -> str:
-    """Return `name` if it can be an address, else raise `ConfigurationError`."""
+    """Return `name` if it can be an address, else raise `ConfigurationError` that says what is wrong with it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {name!r}"
         )
-    return name
+    if not name.isprintable():  # control characters, and marks that turn the direction of writing
+        problem = "holds a character that cannot be seen"
+    elif ".." in name:
+        problem = "holds '..'"
+    elif name.startswith("-"):
+        problem = "begins with '-', as an option of a command does"
+    elif name.startswith(_RESERVED):
+        problem = f"begins with {_RESERVED!r}, which is reserved"
+    else:
+        return name
+    raise ConfigurationError(f"{what} {problem}; got {name!r}")
 
 
 def choose(kind: type[_Word], value: object, what: str) -> _Word:

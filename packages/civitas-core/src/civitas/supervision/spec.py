@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from civitas.errors import ConfigurationError
 from civitas.process import AgentProcess, RestartType
+from civitas.process.declared import check_callbacks
 from civitas.process.options import check_name, choose, positive
 from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.budget import RestartLimits
@@ -212,6 +213,7 @@ class ConversationPool:
         limits = RestartLimits.checked(
             who, max_restarts, restart_window, backoff, backoff_base, backoff_max
         )
+        check_child(child, who)
         values = {
             "name": name,
             "child": child,
@@ -238,3 +240,5 @@ def check_child(child: object, who: str) -> None:
         raise ConfigurationError(
             f"{who}{type(child).__name__}.__init__ must call super().__init__(name, ...)"
         )
+    if isinstance(child, AgentProcess):
+        check_callbacks(type(child), AgentProcess)

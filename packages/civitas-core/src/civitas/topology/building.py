@@ -9,6 +9,8 @@ from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
+from civitas.process.declared import check_callbacks
+from civitas.process.keywords import keywords_of
 from civitas.supervision import (
     ChildSpec,
     ConversationPool,
@@ -16,7 +18,6 @@ from civitas.supervision import (
     Placed,
     Supervisor,
 )
-from civitas.topology.keywords import keywords_of
 from civitas.topology.limits import beyond
 from civitas.topology.model import (
     AGENT_KEYWORDS,
@@ -178,6 +179,11 @@ class Builder:
         # A module may do anything when it is imported, sys.exit() too.
         except (Exception, SystemExit) as error:
             raise StartFailed(entry.name, error) from error
+        if isinstance(agent, AgentProcess):
+            try:
+                check_callbacks(type(agent), AgentProcess)
+            except ConfigurationError as error:
+                raise self._wrong((*path, "type"), str(error)) from error
         if getattr(agent, "name", None) != entry.name:
             raise self._wrong(
                 (*path, "type"),

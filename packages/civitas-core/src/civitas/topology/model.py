@@ -66,12 +66,11 @@ def _word(kind: type[_Word]) -> BeforeValidator:
 
 def _name(value: Any) -> Any:
     try:
-        return check_name(value)
-    except ConfigurationError:
+        return check_name(value, "")
+    except ConfigurationError as error:
         quotes = "; put it in quotes" if isinstance(value, (int, float)) else ""
-        rule = "is 1 to 200 characters without white space and / * ? [ ]"
         raise PydanticCustomError(
-            "name", "{text}", {"text": f"{rule}; got {value!r}{quotes}"}
+            "name", "{text}", {"text": f"{str(error).strip()}{quotes}"}
         ) from None
 
 
@@ -86,7 +85,7 @@ def _text_of_scalar(value: Any) -> Any:
 Name = Annotated[
     str,
     BeforeValidator(_name),
-    WithJsonSchema({"type": "string", "pattern": r"^[^\s/*?\[\]]{1,200}$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!-|civitas:|.*\.\.)[^\s/*?\[\]]{1,200}$"}),
 ]
 EnvironmentText = Annotated[
     str,

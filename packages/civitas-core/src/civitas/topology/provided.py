@@ -9,7 +9,7 @@ from typing import Any
 
 from civitas.errors import ConfigurationError
 from civitas.plugins import PluginManager
-from civitas.topology.keywords import keywords_of
+from civitas.process.keywords import keywords_of
 from civitas.topology.model import ProvidedEntry, Topology
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.source import Source

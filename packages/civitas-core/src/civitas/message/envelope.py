@@ -1,0 +1,76 @@
+"""What a message says of itself beside its payload, checked where it is made: its type, conversation and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from civitas.errors import ConfigurationError
+from civitas.message.payload import check_text
+
+__all__ = ["LONGEST_WORD", "MOST_HEADERS", "check_headers", "check_word"]
+
+LONGEST_WORD = 1024
+"""Bytes (UTF-8) that a message type or a conversation may have."""
+
+MOST_HEADERS = 64 * 1024
+"""Bytes (UTF-8) that the names and values of a sender's headers may have together."""
+
+
+def check_word(value: object, what: str) -> str:
+    """`value` as plain text, where it can be a message type or a conversation.
+
+    Args:
+        value: What a user gave.
+        what: The keyword it was given for.
+
+    Raises:
+        ConfigurationError: It is no text, is empty, or is longer than `LONGEST_WORD`.
+        PayloadError: It holds half a character.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{what} is text; got {_shown(value)}, a {type(value).__name__}. Write str(...) of it"
+        )
+    text = check_text(value, what)
+    size = len(text) if text.isascii() else len(text.encode())
+    if not 0 < size <= LONGEST_WORD:
+        got = f"{size} bytes that begin with {text[:40]!r}" if size else "''"
+        raise ConfigurationError(f"{what} is text of 1 to {LONGEST_WORD} bytes; got {got}")
+    return text
+
+
+def check_headers(headers: object) -> Mapping[str, str]:
+    """`headers` with plain text for names and values.
+
+    Raises:
+        ConfigurationError: They are no mapping of text to text, or larger than `MOST_HEADERS`.
+        PayloadError: One holds half a character.
+    """
+    if not isinstance(headers, Mapping):
+        raise ConfigurationError(
+            f"headers is a dict of text to text; got {_shown(headers)}, a {type(headers).__name__}"
+        )
+    checked, size = {}, 0
+    for name, value in headers.items():
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"headers: a name is text; got {_shown(name)}, a {type(name).__name__}"
+            )
+        if not isinstance(value, str):
+            raise ConfigurationError(
+                f"headers[{_shown(name)}] is text; got {_shown(value)}, a {type(value).__name__}"
+            )
+        key = check_text(name, "headers")
+        checked[key] = check_text(value, f"headers[{key!r}]")
+        size += len(key.encode()) + len(checked[key].encode())
+    if size > MOST_HEADERS:
+        raise ConfigurationError(
+            f"headers may have {MOST_HEADERS} bytes together; these have {size}. "
+            "Put what is long into the payload"
+        )
+    return checked
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

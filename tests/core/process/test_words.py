@@ -1,0 +1,212 @@
+"""The words around a payload (types, conversations, headers), names, and what a subclass declares."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from civitas.errors import ConfigurationError, HandlerFailed
+from civitas.message import Message
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.supervision import ConversationPool, DynamicSupervisor, Supervisor
+from tests.core.support import error_of
+
+
+class Echo(AgentProcess):
+    """Answers with what it was sent, or says a word of its own."""
+
+    async def handle(self, message: Message) -> Message:
+        match message.type:
+            case "reply":
+                return self.reply(1, message.payload)
+            case "emit":
+                await self.emit(1, message.payload)
+            case "later":
+                self.send_after(60, "echo", 1, **message.payload)
+        return self.reply([message.type, message.conversation, dict(message.headers)])
+
+
+def tree() -> Supervisor:
+    return Supervisor("root", [Echo("echo"), ConversationPool("pool", Echo("each"))])
+
+
+_NO_WORD = [uuid.UUID(int=1), 42, b"x", "", "x" * 1025, "ü" * 600, ["x"]]
+
+
+@pytest.mark.promise(id="SEM-1101")
+@pytest.mark.parametrize("word", _NO_WORD, ids=lambda word: type(word).__name__)
+@pytest.mark.parametrize("what", ["conversation", "message_type"])
+async def test_a_conversation_and_a_type_are_text_of_1_to_1024_bytes(what: str, word: Any) -> None:
+    async with Runtime(tree()) as runtime:
+        for to in ("echo", "pool"):
+            stream = runtime.stream(to, 1, **{what: word})
+            for sending in (
+                runtime.ask(to, 1, **{what: word}),
+                runtime.send(to, 1, **{what: word}),
+                anext(stream),
+            ):
+                error = await error_of(sending)
+                assert isinstance(error, ConfigurationError), error
+                assert str(error).startswith(f"{what} is text")
+                assert len(str(error)) < 200
+        assert isinstance(
+            await error_of(runtime.broadcast("e*", 1, **{what: word})), ConfigurationError
+        )
+        assert runtime.tree()["children"][1]["children"] == []
+
+
+@pytest.mark.promise(id="SEM-1101")
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"a": 1}, r"headers\['a'\] is text; got 1, a int"),
+        ({1: "a"}, "headers: a name is text; got 1"),
+        ([("a", "b")], "headers is a dict of text to text"),
+        ("a=b", "headers is a dict of text to text"),
+        ({"a": "x" * 65_000, "b": "y" * 1000}, "65536 bytes together; these have 66002"),
+    ],
+)
+async def test_headers_are_text_to_text_of_64_kib_together(headers: Any, words: str) -> None:
+    async with Runtime(tree()) as runtime:
+        with pytest.raises(ConfigurationError, match=words):
+            await runtime.ask("echo", 1, headers=headers)
+        with pytest.raises(ConfigurationError, match=words):
+            await runtime.send("echo", 1, headers=headers)
+    with pytest.raises(ConfigurationError, match=words):
+        Message(headers=headers)
+
+
+@pytest.mark.promise(id="SEM-1101")
+async def test_what_is_within_the_bounds_arrives() -> None:
+    longest, headers = "ü" * 512, {"a": "x" * 65_535}
+    async with Runtime(tree()) as runtime:
+        reply = await runtime.ask("echo", 1, longest, conversation=longest, headers=headers)
+        assert reply.payload == [longest, longest, headers]
+        assert (await runtime.ask("pool", 1, conversation=longest)).payload[1] == longest
+
+
+@pytest.mark.promise(id="SEM-1101")
+@pytest.mark.parametrize("how", ["reply", "emit"])
+async def test_the_type_of_a_reply_and_of_a_chunk_is_checked_as_well(how: str) -> None:
+    async with Runtime(tree()) as runtime:
+        with pytest.raises(HandlerFailed, match="message_type is text") as caught:
+            async for _ in runtime.stream("echo", 5, how):
+                pass
+    assert caught.value.error_type == "ConfigurationError"
+
+
+@pytest.mark.promise(id="SEM-1101")
+@pytest.mark.parametrize(
+    "given", [{"conversation": ""}, {"message_type": 5}, {"headers": {"a": 1}}]
+)
+async def test_what_is_sent_later_is_checked_now(given: dict[str, Any]) -> None:
+    async with Runtime(tree()) as runtime:
+        with pytest.raises(HandlerFailed, match=next(iter(given))) as caught:
+            await runtime.ask("echo", given, "later")
+    assert caught.value.error_type == "ConfigurationError"
+
+
+async def test_a_broadcast_takes_a_pattern() -> None:
+    async with Runtime(tree()) as runtime:
+        with pytest.raises(ConfigurationError, match=r"pattern of names.*got 5"):
+            await runtime.broadcast(5, 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.promise(id="SEM-1102")
+@pytest.mark.parametrize("make", [Echo, Supervisor, DynamicSupervisor])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a\nb",
+        "a\x00",
+        "a\x7f",
+        "a\u202eb",
+        "a\u2028b",
+        "a\u200bb",
+        "a\ud800",
+        "a..b",
+        "-a",
+        "civitas:a",
+    ],
+)
+def test_a_name_can_be_read_and_typed(make: Any, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="name") as caught:
+        make(name)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.promise(id="SEM-1102")
+@pytest.mark.parametrize("name", ["a", "Ärzte-2", "研究", "a.b:c_d", "a-"])
+def test_a_name_may_be_of_any_language(name: str) -> None:
+    assert Echo(name).name == name
+
+
+class Slow(Echo):
+    def __init__(self, name: str, *, style: str = "terse", **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+
+
+@pytest.mark.promise(id="SEM-1103")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: Echo("a", mailbox=3),
+            r"Echo\('a'\) takes no 'mailbox'; did you mean 'mailbox_size'",
+        ),
+        (lambda: Slow("a", stile="x"), r"Slow\('a'\) takes no 'stile'; did you mean 'style'"),
+        (lambda: Echo(name="a", xyz=3), r"Echo\('a'\) takes no 'xyz'\. It takes: mailbox_size"),
+    ],
+)
+def test_an_unknown_keyword_is_named_with_the_agent_and_the_nearest(make: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        make()
+
+
+class Handless(AgentProcess):
+    async def handel(self, message: Message) -> None:
+        """A slip of the pen."""
+
+
+class Yields(AgentProcess):
+    async def handle(self, message: Message) -> AsyncIterator[int]:  # type: ignore[override]
+        yield 1
+
+
+class YieldsAtStop(Echo):
+    def on_stop(self) -> Any:
+        yield 1
+
+
+@pytest.mark.promise(id="SEM-1103")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Handless, "Handless has no handle"),
+        (Yields, "Yields.handle is a generator"),
+        (YieldsAtStop, "YieldsAtStop.on_stop is a generator"),
+    ],
+)
+async def test_a_class_that_could_handle_nothing_is_no_child(kind: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Supervisor("root", [kind("a")])
+    with pytest.raises(ConfigurationError, match=words):
+        ConversationPool("pool", kind("a"))
+    async with Runtime(Supervisor("root", [DynamicSupervisor("sessions")])) as runtime:
+        for supervisor in ("root", "sessions"):
+            with pytest.raises(ConfigurationError, match=words):
+                await runtime.start_child(supervisor, kind("a"))
+
+
+@pytest.mark.promise(id="SEM-1103")
+async def test_an_agent_that_works_by_itself_needs_no_handle() -> None:
+    class Ticks(AgentProcess):
+        async def on_start(self) -> None:
+            self.send_after(60, "ticks", 1)
+
+    async with Runtime(Supervisor("root", [Ticks("ticks")])) as runtime:
+        assert runtime.tree()["children"][0]["status"] == "running"
