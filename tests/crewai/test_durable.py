@@ -29,12 +29,12 @@ class Verdict(BaseModel):
     score: int
 
 
-async def survives(make: Any, **inputs: Any) -> Any:
-    """The reply of a durable crew that is run in spite of one crash."""
+async def survives(make: Any, *, crashes: int = 0, **inputs: Any) -> Any:
+    """The reply of a durable crew that fails once, and how often that crashes its agent."""
     agent = CrewAIAgent("c", crew=make, durable=True)
     async with running(agent) as runtime:
         reply = await runtime.ask("c", inputs)
-        assert restarts(runtime) == 1
+        assert restarts(runtime) == crashes
     return reply.payload
 
 
@@ -234,14 +234,14 @@ async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
         return "paid"
 
     model = SuiteModel(ToolCall("pay", {"amount": 3}), "thanks")
-    payload = await survives(lambda: crew_of(task(clerk(model, tools=[pay]))))
+    payload = await survives(lambda: crew_of(task(clerk(model, tools=[pay]))), crashes=1)
     assert payload["output"] == "thanks"
     assert len(set(keys)) == 1
     assert len(keys) == 2
 
 
 async def test_the_models_provider_gets_the_idempotency_key_of_each_call():
-    with ModelServer(["one", Failure(400, "no"), "two"]) as server:
+    with ModelServer(["one", Failure(503, "down", retry_after=0.01), "two"]) as server:
         llm: Any = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
 
         def make() -> Any:

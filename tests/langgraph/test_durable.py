@@ -33,7 +33,7 @@ class Nodes:
             self.ran.append(name)
             if self.fails.get(name, 0) > 0:
                 self.fails[name] -= 1
-                raise KeyError(name)
+                raise RuntimeError(name)
             return {"got": [name]}
 
         return run
@@ -70,7 +70,7 @@ async def test_nodes_that_finished_are_not_run_again(conversation, checkpointer)
     graph = nodes.line("a", "b", "c", checkpointer=checkpointer)
     async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
         reply = await runtime.ask("g", {"got": []}, conversation=conversation)
-        assert restarts(runtime) == 2
+        assert restarts(runtime) == 0
     assert reply.payload["got"] == ["a", "b", "c"]
     assert nodes.ran == ["a", "b", "b", "b", "c"]
 
@@ -115,7 +115,7 @@ async def test_an_answer_that_was_given_is_not_asked_for_again():
     async with running(agent) as runtime:
         asked = await runtime.ask("g", {"got": []})
         reply = await runtime.ask("g", {"value": "y"}, "resume", conversation=asked.conversation)
-        assert restarts(runtime) == 1
+        assert restarts(runtime) == 0
     assert reply.payload["got"] == ["before", "y", "after"]
     assert nodes.ran == ["before", "after", "after"]
 
@@ -140,7 +140,7 @@ async def test_a_node_that_is_run_again_has_the_same_idempotency_key(in_thread):
     def pay(state: Box) -> Any:
         keys.append(idempotency_key())
         if len(keys) == 2:
-            raise KeyError("once")
+            raise RuntimeError("once")
         return {"got": ["paid"]}
 
     async def pay_async(state: Box) -> Any:

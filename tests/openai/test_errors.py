@@ -108,11 +108,12 @@ async def test_a_durable_run_asks_a_busy_provider_again_when_that_says(scripted)
     assert asked == [1, 3, 3]
 
 
-async def test_a_key_that_is_refused_crashes_the_agent(scripted):
+@pytest.mark.promise(id="SEM-1081")
+async def test_a_key_that_is_refused_is_told_to_the_asker_and_the_agent_lives(scripted):
     agent = Agent(name="a", model=scripted([Failure(401, "who?"), "hello"]))
     async with running(OpenAIAgent("o", agent=agent)) as runtime:
         with pytest.raises(HandlerFailed) as failed:
             await runtime.ask("o", {"input": "hi"})
         assert failed.value.error_type == "AuthenticationError"
         await runtime.ask("o", {"input": "hi"})
-        assert restarts(runtime) == 1
+        assert restarts(runtime) == 0

@@ -22,7 +22,9 @@ class Overloaded(Exception):
     """The model's provider asks to come back later."""
 
     status_code = 429
-    response = SimpleNamespace(headers={"retry-after": "0.01"})
+
+    def __init__(self, after: str = "0.01") -> None:
+        self.response = SimpleNamespace(headers={"retry-after": after})
 
 
 class Refused(Exception):

@@ -40,11 +40,32 @@ async def test_the_reply_is_what_the_framework_returned():
 
 
 @pytest.mark.promise(id="SEM-962")
-async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_restarts():
+async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_lives():
     async with running(MachineAgent("m", machine=Machine(fail=[KeyError("broken")]))) as runtime:
         with pytest.raises(HandlerFailed) as failed:
             await runtime.ask("m", ["fail"])
         assert failed.value.error_type == "KeyError"
+        await runtime.ask("m", ["go"])
+        assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-1081")
+async def test_bad_requests_one_after_the_other_take_nobody_down():
+    bad = MachineAgent("m", machine=Machine(fail=[KeyError("broken")] * 9))
+    async with running(bad, MachineAgent("good", machine=Machine())) as runtime:
+        for _ in range(9):
+            with pytest.raises(HandlerFailed):
+                await runtime.ask("m", ["fail"])
+            await runtime.ask("good", ["go"])
+        assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-1082")
+async def test_what_says_that_the_process_is_unsound_crashes_the_agent():
+    async with running(MachineAgent("m", machine=Machine(fail=[MemoryError()]))) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["fail"])
+        assert failed.value.error_type == "MemoryError"
         await runtime.ask("m", ["go"])
         assert restarts(runtime) == 1
 
@@ -63,7 +84,7 @@ async def test_a_function_builds_a_fresh_object_for_each_incarnation():
     built: list[Machine] = []
 
     def build() -> Machine:
-        built.append(Machine(fail=[KeyError()]))
+        built.append(Machine(fail=[MemoryError()]))
         return built[-1]
 
     async with running(MachineAgent("m", machine=build)) as runtime:
@@ -254,7 +275,17 @@ async def test_an_answer_of_another_shape_is_refused_with_what_is_accepted(paylo
 
 @pytest.mark.promise(id="SEM-967")
 async def test_a_durable_run_goes_on_from_what_is_finished():
-    machine = Machine(b=[KeyError("once")])
+    machine = Machine(b=[RuntimeError("once")])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        reply = await runtime.ask("m", ["a", "b", "c"])
+        assert restarts(runtime) == 0
+    assert reply.payload["done"] == ["A", "B", "C"]
+    assert machine.did == ["a", "b", "b", "c"]
+
+
+@pytest.mark.promise(id="SEM-967")
+async def test_a_durable_run_goes_on_in_a_fresh_incarnation_after_a_crash():
+    machine = Machine(b=[MemoryError()])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
         reply = await runtime.ask("m", ["a", "b", "c"])
         assert restarts(runtime) == 1
@@ -262,9 +293,30 @@ async def test_a_durable_run_goes_on_from_what_is_finished():
     assert machine.did == ["a", "b", "b", "c"]
 
 
+@pytest.mark.promise(id="SEM-1083")
+async def test_what_would_fail_again_is_told_at_once_and_not_tried_again():
+    machine = Machine(b=[KeyError("always")] * 9)
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a", "b"])
+        assert failed.value.error_type == "KeyError"
+        assert (restarts(runtime), machine.did) == (0, ["a", "b"])
+
+
+@pytest.mark.promise(id="SEM-1083")
+async def test_what_nobody_knows_is_told_after_max_retries_and_costs_no_restart():
+    machine = Machine(a=[RuntimeError("always")] * 9)
+    agent = MachineAgent("m", machine=machine, durable=True, max_retries=2)
+    async with running(agent) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a"])
+        assert failed.value.error_type == "RuntimeError"
+        assert (restarts(runtime), machine.did) == (0, ["a"] * 3)
+
+
 @pytest.mark.promise(id="SEM-967")
 async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
-    machine = Machine(b=[KeyError("once")])
+    machine = Machine(b=[RuntimeError("once")])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
         await runtime.ask("m", ["a", "b"])
     assert machine.keys[1] == machine.keys[2] != machine.keys[0]
@@ -277,7 +329,7 @@ async def test_outside_of_a_run_there_is_no_idempotency_key():
 
 @pytest.mark.promise(id="SEM-968")
 async def test_the_stream_of_a_durable_run_repeats_nothing():
-    machine = Machine(b=[KeyError("once")])
+    machine = Machine(b=[RuntimeError("once")])
     async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
         said = await chunks(runtime, ["a", "b"])
     assert said == [
@@ -350,6 +402,37 @@ async def test_transient_says_which_failures_are_tried_again():
     async with running(agent) as runtime:
         assert (await runtime.ask("m", ["a"])).payload["done"] == ["A"]
         assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-972")
+async def test_a_transient_that_fails_itself_is_logged_and_the_asker_reads_the_first_error(caplog):
+    machine = Machine(a=[OSError("first")])
+    agent = MachineAgent("m", machine=machine, transient=lambda e: bool(e.nothing))
+    async with running(agent) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a"])
+        assert failed.value.error_type == "OSError"
+        assert restarts(runtime) == 0
+    assert "its outcome or transient raised" in caplog.text
+
+
+async def test_a_wait_that_nobody_would_live_to_see_is_not_begun():
+    machine = Machine(a=[Overloaded("60")])
+    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("m", ["a"], timeout=30)
+        assert failed.value.error_type == "Overloaded"
+
+
+@pytest.mark.promise(id="SEM-1084")
+async def test_a_run_that_fails_and_was_not_asked_for_is_a_dead_letter_and_in_the_log(caplog):
+    letters: asyncio.Queue[str] = asyncio.Queue()
+    async with running(MachineAgent("m", machine=Machine(a=[KeyError("lost")]))) as runtime:
+        runtime.on("dead_letter", lambda event: letters.put_nowait(event.reason))
+        await runtime.send("m", ["a"])
+        assert await asyncio.wait_for(letters.get(), 5) == "failed"
+        assert restarts(runtime) == 0
+    assert "KeyError: 'lost'" in caplog.text
 
 
 async def test_a_transient_that_leads_nowhere_is_a_configuration_error():

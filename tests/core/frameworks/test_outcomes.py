@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
 
+import aiosqlite
 import pytest
 
+from civitas.errors import (
+    AskTimeout,
+    ConfigurationError,
+    HandlerFailed,
+    NodeDown,
+    PayloadError,
+)
 from civitas.frameworks import Outcome
 from civitas.frameworks.outcomes import outcome_of, retry_after
 
@@ -30,14 +42,150 @@ class Unreachable(APIConnectionError):
     pass
 
 
-@pytest.mark.parametrize("error", [Failed(429), Failed(500), Failed(503), Unreachable()])
-def test_a_provider_that_is_down_or_asks_to_wait_is_transient(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        Failed(429),
+        Failed(500),
+        Failed(503),
+        Unreachable(),
+        ConnectionError(),
+        TimeoutError(),
+        NodeDown("a", "worker"),
+    ],
+)
+def test_what_is_down_or_asks_to_wait_is_transient(error: Exception) -> None:
     assert outcome_of(error) is Outcome.TRANSIENT
 
 
-@pytest.mark.parametrize("error", [Failed(400), Failed(401), KeyError(), ConnectionError()])
-def test_everything_else_is_a_crash(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        Failed(400),
+        Failed(401),
+        Failed(404),
+        KeyError(),
+        ValueError(),
+        ZeroDivisionError(),
+        NotImplementedError(),
+        RecursionError(),
+        AskTimeout("a", "message", 3),
+        HandlerFailed("a", "KeyError", "x"),
+        ConfigurationError("no"),
+        PayloadError("payload", "no"),
+    ],
+)
+def test_what_would_fail_again_is_an_answer(error: Exception) -> None:
+    assert outcome_of(error) is Outcome.ANSWER
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), Exception(), OSError(), FileNotFoundError()])
+def test_what_nobody_knows_is_unknown(error: Exception) -> None:
+    assert outcome_of(error) is Outcome.UNKNOWN
+
+
+class InterfaceError(Exception):
+    """As a driver of PEP 249 has it."""
+
+
+async def _of_a_closed_loop() -> BaseException:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError) as raised:
+        loop.call_soon(print)
+    return raised.value
+
+
+async def _of_a_closed_executor() -> BaseException:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(RuntimeError) as raised:
+        executor.submit(print)
+    return raised.value
+
+
+async def _of_a_closed_database() -> BaseException:
+    database = sqlite3.connect(":memory:")
+    database.close()
+    with pytest.raises(sqlite3.ProgrammingError) as raised:
+        database.execute("SELECT 1")
+    return raised.value
+
+
+async def _of_a_closed_asyncio_database() -> BaseException:
+    database = await aiosqlite.connect(":memory:")
+    await database.close()
+    with pytest.raises(ValueError, match="connection") as raised:
+        await database.execute("SELECT 1")
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "provoke",
+    [
+        _of_a_closed_loop,
+        _of_a_closed_executor,
+        _of_a_closed_database,
+        _of_a_closed_asyncio_database,
+    ],
+)
+async def test_what_was_opened_and_is_closed_is_a_crash(provoke: Any) -> None:
+    assert outcome_of(await provoke()) is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        SystemError(),
+        OSError(errno.EMFILE, "Too many open files"),
+        RuntimeError("can't start new thread"),
+        InterfaceError("connection already closed"),
+    ],
+)
+def test_a_process_that_has_run_out_of_what_it_needs_is_a_crash(error: Exception) -> None:
     assert outcome_of(error) is Outcome.CRASH
+    wrapped = ValueError()
+    wrapped.__cause__ = error
+    assert outcome_of(wrapped) is Outcome.CRASH
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database is locked"),
+        InterfaceError("Error binding parameter 1"),
+        OSError(errno.ENOSPC, "No space left on device"),
+    ],
+)
+def test_a_database_that_is_locked_and_a_full_disk_crash_nobody(error: Exception) -> None:
+    assert outcome_of(error) is Outcome.UNKNOWN
+
+
+def test_a_group_is_what_its_parts_are() -> None:
+    assert outcome_of(ExceptionGroup("x", [KeyError(), ValueError()])) is Outcome.ANSWER
+    assert outcome_of(ExceptionGroup("x", [KeyError(), RuntimeError()])) is Outcome.UNKNOWN
+    assert outcome_of(ExceptionGroup("x", [KeyError(), Failed(503)])) is Outcome.TRANSIENT
+    assert outcome_of(ExceptionGroup("x", [Failed(503), MemoryError()])) is Outcome.CRASH
+
+
+def test_the_status_of_a_response_is_found_where_the_client_keeps_it() -> None:
+    error = RuntimeError()
+    error.response = SimpleNamespace(status_code=400)  # type: ignore[attr-defined]
+    assert outcome_of(error) is Outcome.ANSWER
+    error.response = {"ResponseMetadata": {"HTTPStatusCode": 503}}  # type: ignore[attr-defined]
+    assert outcome_of(error) is Outcome.TRANSIENT
+
+
+class Limit(RuntimeError):
+    """As a framework has it."""
+
+
+def test_the_frameworks_own_table_comes_first_and_holds_for_subclasses() -> None:
+    own = {f"{__name__}.Limit": Outcome.ANSWER}
+    assert outcome_of(Limit(), own) is Outcome.ANSWER
+    assert outcome_of(type("Turns", (Limit,), {})(), own) is Outcome.ANSWER
+    assert outcome_of(Limit()) is Outcome.UNKNOWN
 
 
 def test_an_error_raised_from_a_transient_one_is_transient() -> None:
@@ -51,7 +199,7 @@ def test_an_error_that_causes_itself_is_looked_at_once() -> None:
     error = ValueError()
     error.__cause__ = TypeError()
     error.__cause__.__cause__ = error
-    assert outcome_of(error) is Outcome.CRASH
+    assert outcome_of(error) is Outcome.ANSWER
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class HandlerFailed(DeliveryError):
         self._remote_traceback = remote_traceback
         super().__init__(
             f"{agent!r} failed: {error_type}: {error_message}. "
-            ".remote_traceback says where; mend that, or let its on_error retry or skip the message"
+            ".remote_traceback says where it was raised; mend that, and ask again"
         )
 
     @property

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from crewai.agents.parser import OutputParserError
-from crewai.hooks.dispatch import HookAborted
-from crewai.llms.base_llm import LLMCallBlockedError
 from crewai.tools.tool_failure import ToolExecutionFailedError
-from crewai.utilities.converter import ConverterError
-from crewai.utilities.exceptions.context_window_exceeding_exception import (
-    LLMContextLengthExceededError,
-)
 
 from civitas.frameworks import Outcome
 
-__all__ = ["outcome_of_crew"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-_ANSWERS = (
-    ConverterError,
-    HookAborted,
-    LLMCallBlockedError,
-    LLMContextLengthExceededError,
-    OutputParserError,
-)
+__all__ = ["OUTCOMES", "ends_badly"]
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "crewai.a2a.*": Outcome.UNKNOWN,
+    "crewai.agents.parser.OutputParserError": Outcome.ANSWER,
+    "crewai.events.*": Outcome.UNKNOWN,
+    "crewai.flow.*": Outcome.UNKNOWN,
+    "crewai.hooks.dispatch.HookAborted": Outcome.ANSWER,
+    "crewai.llms.base_llm.LLMCallBlockedError": Outcome.ANSWER,
+    "crewai.mcp.exceptions.MCPAuthenticationError": Outcome.ANSWER,
+    "crewai.telemetry.*": Outcome.UNKNOWN,
+    "crewai.tools.structured_tool.ToolUsageLimitExceededError": Outcome.ANSWER,
+    "crewai.tools.tool_failure.ToolExecutionFailedError": Outcome.UNKNOWN,
+    "crewai.tools.tool_usage.ToolUsageError": Outcome.ANSWER,
+    "crewai.utilities.converter.ConverterError": Outcome.ANSWER,
+    "crewai.utilities.errors.AgentRepositoryError": Outcome.ANSWER,
+    "crewai.utilities.errors.DatabaseOperationError": Outcome.UNKNOWN,
+    "crewai.utilities.exceptions.context_window_exceeding_exception.LLMContextLengthExceededError": Outcome.ANSWER,
+}
+"""By the full name of the class."""
 
 # What a model does wrong with a tool; everything else is the tool's failure.
 _BY_THE_MODEL = ("invalid_input", "repeated_call", "unknown_tool", "usage_limit")
@@ -31,21 +39,13 @@ _BY_THE_MODEL = ("invalid_input", "repeated_call", "unknown_tool", "usage_limit"
 # For these CrewAI has no class of their own, but a sentence.
 _SENTENCES: dict[type[Exception], re.Pattern[str]] = {
     Exception: re.compile(r"Task failed guardrail.* validation after \d+ retries"),
-    ValueError: re.compile(
-        r"Agent's guardrail failed validation|Invalid response from LLM call - None or empty"
-    ),
     RuntimeError: re.compile(r"Agent execution ended without reaching a final answer"),
-    TimeoutError: re.compile(r"Task '.*' execution timed out after \d+ seconds", re.DOTALL),
 }
 
 
-def outcome_of_crew(error: Exception) -> Outcome | None:
-    """What an exception of CrewAI's own means; None for any other."""
-    if isinstance(error, _ANSWERS):
-        return Outcome.ANSWER
+def ends_badly(error: Exception) -> bool:
+    """Whether `error` is an answer by what it says, its class being that of many things."""
     if isinstance(error, ToolExecutionFailedError):
-        return Outcome.ANSWER if error.record.failure.reason in _BY_THE_MODEL else None
+        return error.record.failure.reason in _BY_THE_MODEL
     sentence = _SENTENCES.get(type(error))
-    if sentence is not None and sentence.match(str(error)):
-        return Outcome.ANSWER
-    return None
+    return sentence is not None and sentence.match(str(error)) is not None

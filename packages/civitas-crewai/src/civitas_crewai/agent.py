@@ -18,7 +18,7 @@ from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, O
 from civitas_crewai._calls import Calls
 from civitas_crewai._history import HISTORY, as_text, remembering, with_run
 from civitas_crewai._humans import Answers, Asked
-from civitas_crewai._outcomes import outcome_of_crew
+from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._quiet import after_import
 from civitas_crewai._stream import Voice
 from civitas_crewai._taps import Taps
@@ -42,7 +42,7 @@ class CrewAIAgent(FrameworkAgent):
     `crew`, or a copy of it.
 
     CrewAI tries a failing agent again by itself, `max_retry_limit` times (2 by default): set that to 0 on the
-    crew's agents to leave failures to the supervisor.
+    crew's agents to hear of a failure at once.
 
     Args:
         name: Address of the agent.
@@ -56,6 +56,7 @@ class CrewAIAgent(FrameworkAgent):
 
     subject_keyword = "crew"
     operation = "invoke_workflow"
+    outcomes = OUTCOMES
 
     def __init__(
         self,
@@ -147,8 +148,8 @@ class CrewAIAgent(FrameworkAgent):
         }
 
     def outcome(self, error: Exception) -> Outcome:
-        """A guardrail that stays unmet, a model that is of no use and a limit of CrewAI's are answers."""
-        return outcome_of_crew(error) or super().outcome(error)
+        """What a failure means; CrewAI has one class for many things, and says in words which it is."""
+        return Outcome.ANSWER if ends_badly(error) else super().outcome(error)
 
     def _texts(self, answers: Mapping[str, Any] | None) -> dict[str, str]:
         for id_, answer in (answers or {}).items():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
 from langgraph.config import get_config
-from langgraph.errors import GraphDrained, GraphRecursionError
+from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
@@ -19,10 +18,10 @@ from civitas.frameworks import (
     FrameworkAgent,
     FrameworkKeywords,
     Interrupted,
-    Outcome,
     Run,
     Unfinished,
 )
+from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._thread import RunThread
@@ -65,6 +64,7 @@ class LangGraphAgent(FrameworkAgent):
     subject_keyword = "graph"
     operation = "invoke_workflow"
     keeps_record = False
+    outcomes = OUTCOMES
 
     def __init__(
         self,
@@ -94,12 +94,6 @@ class LangGraphAgent(FrameworkAgent):
     def plain(self, value: Any) -> Any:
         """Messages become flat dicts."""
         return flat_message(value) if isinstance(value, BaseMessage) else value
-
-    def outcome(self, error: Exception) -> Outcome:
-        """A recursion limit that is reached and an answer of the model that cannot be read are answers."""
-        if isinstance(error, (GraphRecursionError, OutputParserException)):
-            return Outcome.ANSWER
-        return super().outcome(error)
 
     async def on_start(self) -> None:
         """Get the graph ready: one that cannot be built is a failed start, not a failed message."""

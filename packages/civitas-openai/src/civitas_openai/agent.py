@@ -5,24 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Unpack
 
 from agents import Agent, RunConfig, Runner
-from agents.exceptions import (
-    InputGuardrailTripwireTriggered,
-    MaxTurnsExceeded,
-    ModelBehaviorError,
-    ModelRefusalError,
-    OutputGuardrailTripwireTriggered,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
-)
+from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
-from civitas.errors import ConfigurationError, DeliveryError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
 from civitas_openai._approvals import answered, interrupted, read_answer
 from civitas_openai._graph import Graph
 from civitas_openai._hooks import Told
 from civitas_openai._hub import final_output
 from civitas_openai._model import Scope, scope
+from civitas_openai._outcomes import OUTCOMES
 from civitas_openai._payload import read_input
 from civitas_openai._session import Buffered, Conversation
 from civitas_openai._tracing import bridged, keep_traces_private
@@ -34,17 +26,6 @@ if TYPE_CHECKING:
     from agents.memory import Session
 
 __all__ = ["OpenAIAgent"]
-
-_BAD_ENDS = (
-    MaxTurnsExceeded,
-    ModelBehaviorError,
-    ModelRefusalError,
-    InputGuardrailTripwireTriggered,
-    OutputGuardrailTripwireTriggered,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
-)
-"""How a run ends badly though nothing is broken."""
 
 
 class OpenAIAgent(FrameworkAgent):
@@ -71,6 +52,7 @@ class OpenAIAgent(FrameworkAgent):
 
     subject_keyword = "agent"
     operation = "invoke_agent"
+    outcomes = OUTCOMES
 
     def __init__(
         self,
@@ -89,7 +71,6 @@ class OpenAIAgent(FrameworkAgent):
         self._session = session
         self._context = context
         self._max_turns = max_turns
-        self._unreadable: Exception | None = None
         self.ending = False
         """Whether it was asked to end."""
 
@@ -111,9 +92,9 @@ class OpenAIAgent(FrameworkAgent):
         self.ending = True
 
     def outcome(self, error: Exception) -> Outcome:
-        """What a failure means: a bad end of the run is an answer, and so is the failure of an agent handed over to."""
-        if error is self._unreadable or isinstance(error, (*_BAD_ENDS, DeliveryError)):
-            return Outcome.ANSWER
+        """What a failure means; what a tool raises comes in an exception of the SDK's."""
+        while isinstance(error, UserError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
         return super().outcome(error)
 
     async def run_framework(self, run: Run) -> Any:
@@ -171,11 +152,7 @@ class OpenAIAgent(FrameworkAgent):
         for id, given in (run.answers or {}).items():
             path = f"payload.values.{id}" if "values" in run.payload else "payload.value"
             answers[id] = read_answer(given, path, self.refuse)
-        try:
-            return await answered(self.name, agent, self._context, run.saved, answers)
-        except ConfigurationError as error:
-            self._unreadable = error
-            raise
+        return await answered(self.name, agent, self._context, run.saved, answers)
 
     def _session_of(self, run: Run) -> Any:
         """What the SDK reads the conversation from, and adds to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
@@ -27,26 +28,27 @@ __all__ = ["FrameworkAgent"]
 
 logger = logging.getLogger("civitas")
 
-# Seconds before a run is tried again after a transient failure that names none: 0.5, 1, 2, ..., with jitter.
-_FIRST_WAIT = 0.5
+# Seconds before a run is tried again, twice as long each time, with jitter: where something outside is down and names
+# no wait itself, and where nobody knows what helps.
+_FIRST_WAIT = {Outcome.TRANSIENT: 0.5, Outcome.UNKNOWN: 0.05}
 _LONGEST_WAIT = 30.0
 
 
 class FrameworkAgent(AgentProcess):
     """An agent whose messages a framework handles: a graph, an SDK agent, a crew.
 
-    An adapter defines `run_framework`. What that returns becomes the reply, as plain data; a failure crashes the agent
-    or is told to whoever asked, see `outcome`, who reads the name of the framework's own exception in
-    `HandlerFailed.error_type`. A payload that was refused is the sender's mistake: the agent lives on.
+    An adapter defines `run_framework`. What that returns becomes the reply, as plain data. A failure is told to whoever
+    asked, who reads the name of the framework's own exception in `HandlerFailed.error_type`, and the agent lives on;
+    only what says that the process is unsound crashes it, see `outcome`.
 
     Args:
         name: Address of the agent.
         subject: The framework's object, or a function without arguments that builds it. Never changed.
-        durable: After an exception, a crash or a kill the run goes on from what is finished: the message is delivered
-            again, and no finished step is done twice. Implies `delivery="at_least_once"`.
+        durable: After an exception that may not come again, a crash or a kill the run goes on from what is finished,
+            and no finished step is done twice. Implies `delivery="at_least_once"`.
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
-            or a growing one. None: those that `outcome` calls transient, in a durable run; any other run would begin
-            anew and do again what it did. In a topology, ``module:function``.
+            or a growing one. None: those that `outcome` calls transient or unknown, in a durable run; any other run
+            would begin anew and do again what it did. In a topology, ``module:function``.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -59,6 +61,8 @@ class FrameworkAgent(AgentProcess):
 
     False for a framework that keeps both itself: its adapter defines `open_interrupts`.
     """
+    outcomes: ClassVar[Mapping[str, Outcome]] = {}
+    """What the framework's own exceptions mean, and their subclasses, by the full name of the class."""
 
     def __init__(
         self,
@@ -113,8 +117,8 @@ class FrameworkAgent(AgentProcess):
         return value
 
     def outcome(self, error: Exception) -> Outcome:
-        """What a failure of the framework means; an adapter adds the framework's own exceptions."""
-        return outcome_of(error)
+        """What a failure of a run means: by default, what `outcomes` and the table of all frameworks say."""
+        return outcome_of(error, self.outcomes)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
         """The questions that are open in `conversation`; only where the framework keeps them itself."""
@@ -207,18 +211,44 @@ class FrameworkAgent(AgentProcess):
         return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
-        """What `outcome` says: a crash, or an answer; a transient failure is tried again where that is safe."""
+        """What `outcome` says: an answer, another try where that is safe, or a crash."""
         if error is self._refused:
             return ErrorAction.SKIP
-        told = self.outcome(error)
-        mends = self._transient(error) if self._transient else told is Outcome.TRANSIENT
-        if mends and (self.durable or self._transient):
-            if await self._may_retry(error, message):
-                return ErrorAction.RETRY
-            return ErrorAction.SKIP
-        return ErrorAction.ESCALATE if told is Outcome.CRASH else ErrorAction.SKIP
+        meaning, again = self._judge(error)
+        if again and await self._may_retry(error, message, meaning):
+            return ErrorAction.RETRY
+        if meaning is Outcome.CRASH:
+            return ErrorAction.ESCALATE
+        if message.reply_to is None:
+            self._tell_nobody(error, message)
+        return ErrorAction.SKIP
 
-    async def _may_retry(self, error: Exception, message: Message) -> bool:
+    def _judge(self, error: Exception) -> tuple[Outcome, bool]:
+        """What `error` means, and whether to try again."""
+        try:
+            meaning = self.outcome(error)
+            if self._transient is not None:
+                return meaning, bool(self._transient(error))
+        except Exception:
+            logger.exception(
+                "agent %r: its outcome or transient raised when it was asked about a %s; whoever asked is told that",
+                self.name,
+                type(error).__name__,
+            )
+            return Outcome.ANSWER, False
+        return meaning, self.durable and meaning in _FIRST_WAIT
+
+    def _tell_nobody(self, error: Exception, message: Message) -> None:
+        """A run failed that nobody waits for."""
+        logger.error(
+            "agent %r: the run of a message of type %r failed, and nobody waits for its answer",
+            self.name,
+            message.type,
+            exc_info=error,
+        )
+        self._civitas_running().node.dead_letter(message, "failed")
+
+    async def _may_retry(self, error: Exception, message: Message, meaning: Outcome) -> bool:
         """Wait before the run is tried again; False where it was tried often enough."""
         about, times = self._retried
         times = times + 1 if about == message.id else 1
@@ -227,7 +257,11 @@ class FrameworkAgent(AgentProcess):
         self._retried = message.id, times
         wait = retry_after(error)
         if wait is None:
-            wait = min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
+            first = _FIRST_WAIT.get(meaning, _FIRST_WAIT[Outcome.TRANSIENT])
+            wait = min(first * 2 ** (times - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
+        late = message.deadline is not None and message.deadline < time.time() + wait
+        if late and self._civitas_options.cancel_on_timeout:
+            return False  # whoever asks is gone by then
         await self._pause(wait)
         return True
 

@@ -1,59 +1,145 @@
-"""What the failure of a run means: a crash of the agent, an answer to whoever asked, or another try."""
+"""What the failure of a run means: an answer to whoever asked, another try, or a crash of the agent."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Outcome", "outcome_of", "retry_after"]
+from civitas.frameworks.soundness import is_unsound
+
+__all__ = ["OUTCOMES", "Outcome", "outcome_of", "retry_after"]
 
 
 class Outcome(StrEnum):
     """What the failure of a run means."""
 
-    CRASH = "crash"
-    """Something is broken: let it crash, the supervisor decides."""
     ANSWER = "answer"
-    """The run came to a bad end, as another incarnation's would: whoever asked is told, the agent lives."""
+    """The run came to a bad end, as the next try would: whoever asked is told at once, the agent lives."""
     TRANSIENT = "transient"
-    """The model's provider is down or asks to wait: the run may be tried again later."""
+    """Something outside is down, slow or asks to wait: a durable run is tried again after a while."""
+    UNKNOWN = "unknown"
+    """It may go better another time: a durable run is tried again soon; whoever asked for any other is told."""
+    CRASH = "crash"
+    """The process itself is unsound: let it crash, the supervisor decides."""
 
 
-# The classes by which the clients of models, and the HTTP libraries below them, tell that nobody answered.
-_UNREACHABLE = frozenset(
-    {
-        "APIConnectionError",
-        "APITimeoutError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ReadError",
-        "ReadTimeout",
-        "RemoteProtocolError",
-    }
-)
+OUTCOMES: Mapping[str, Outcome] = {
+    # The clients of models, and the HTTP libraries below them, have these in common.
+    "APIConnectionError": Outcome.TRANSIENT,
+    "APITimeoutError": Outcome.TRANSIENT,
+    "ConnectError": Outcome.TRANSIENT,
+    "ConnectTimeout": Outcome.TRANSIENT,
+    "ClientConnectionError": Outcome.TRANSIENT,
+    "ConnectionError": Outcome.TRANSIENT,
+    "NetworkError": Outcome.TRANSIENT,
+    "ReadError": Outcome.TRANSIENT,
+    "ReadTimeout": Outcome.TRANSIENT,
+    "RemoteProtocolError": Outcome.TRANSIENT,
+    "TimeoutError": Outcome.TRANSIENT,
+    "TimeoutException": Outcome.TRANSIENT,
+    "gaierror": Outcome.TRANSIENT,
+    "openai.OpenAIError": Outcome.UNKNOWN,
+    "openai.APIError": Outcome.UNKNOWN,
+    "openai.APIStatusError": Outcome.UNKNOWN,
+    "openai.APIResponseValidationError": Outcome.ANSWER,
+    "openai.ContentFilterFinishReasonError": Outcome.ANSWER,
+    "openai.LengthFinishReasonError": Outcome.ANSWER,
+    "openai._AmbiguousModuleClientUsageError": Outcome.ANSWER,
+    "openai._exceptions.SubjectTokenProviderError": Outcome.UNKNOWN,
+    "openai._extras._common.MissingDependencyError": Outcome.ANSWER,
+    "openai._response.StreamAlreadyConsumed": Outcome.ANSWER,
+    "openai.auth.*": Outcome.UNKNOWN,
+    "openai.lib.*": Outcome.UNKNOWN,
+    "openai.WebSocketConnectionClosedError": Outcome.TRANSIENT,
+    "openai.WebSocketQueueFullError": Outcome.TRANSIENT,
+    # Agents that were asked in the run, and what was asked of Civitas.
+    "civitas.errors.CivitasError": Outcome.ANSWER,
+    "civitas.errors.MailboxFull": Outcome.TRANSIENT,
+    "civitas.errors.NodeDown": Outcome.TRANSIENT,
+    "civitas.errors.StateStoreError": Outcome.UNKNOWN,
+}
+"""What exceptions mean that no framework owns, by the full name of their class, or the bare one in any library.
+
+An entry holds for subclasses as well, unless they have their own. `UNKNOWN` holds without an entry, too: one says that
+somebody looked, at all classes of a module where the name ends in ``*``.
+"""
+
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
+# What Python raises for a mistake in the code, or for what the code was given: the same the next time.
+_DETERMINISTIC = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
-def outcome_of(error: BaseException) -> Outcome:
-    """What `error` means, as far as that can be told without knowing the framework: by HTTP status and class name.
+def outcome_of(error: BaseException, own: Mapping[str, Outcome] | None = None) -> Outcome:
+    """What `error` means: by the state of the process, by HTTP status, by the class, by what it was raised from.
 
-    An error that was raised from a transient one is transient too: frameworks wrap what the model's client raised.
+    Args:
+        error: What a run raised.
+        own: What the framework's own exceptions mean, by name as in `OUTCOMES`.
     """
-    for each in _causes(error):
-        status = getattr(each, "status_code", None)
-        if isinstance(status, int) and (status in _TRY_AGAIN or 500 <= status < 600):
-            return Outcome.TRANSIENT
-        if any(kind.__name__ in _UNREACHABLE for kind in type(each).__mro__):
-            return Outcome.TRANSIENT
-    return Outcome.CRASH
+    chain = tuple(_chain(error))
+    if any(is_unsound(each) for each in chain):
+        return Outcome.CRASH
+    # Frameworks wrap what the model's client raised: the first that says something is believed.
+    for each in chain:
+        status = _status(each)
+        if status is not None:
+            again = status in _TRY_AGAIN or status >= 500
+            return Outcome.TRANSIENT if again else Outcome.ANSWER
+        told = _placed(type(each), own or {})
+        if told is not Outcome.UNKNOWN:
+            return told
+    return Outcome.ANSWER if _is_deterministic(error) else Outcome.UNKNOWN
+
+
+def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
+    """What the nearest entry for `kind` says that says something."""
+    for each in kind.__mro__:
+        full = f"{each.__module__}.{each.__qualname__}"
+        told = own.get(full) or OUTCOMES.get(full) or OUTCOMES.get(each.__name__)
+        if told is not None and told is not Outcome.UNKNOWN:
+            return told
+    return Outcome.UNKNOWN
+
+
+def _is_deterministic(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_deterministic, error.exceptions))
+    return isinstance(error, _DETERMINISTIC)
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status that `error` is about, under the names that the clients have for it."""
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        metadata = response.get("ResponseMetadata")
+        found = [metadata.get("HTTPStatusCode")] if isinstance(metadata, Mapping) else []
+    else:
+        found = [getattr(response, "status_code", None)]
+    found += (getattr(error, name, None) for name in ("status_code", "status", "code"))
+    for each in found:
+        if isinstance(each, int) and 400 <= each < 600:
+            return int(each)
+    return None
 
 
 def retry_after(error: BaseException) -> float | None:
     """Seconds that the provider asks to wait, by its ``Retry-After`` header (RFC 9110); None where it says nothing."""
-    for each in _causes(error):
+    for each in _chain(error):
         headers: Any = getattr(getattr(each, "response", None), "headers", None)
         try:
             said = headers.get("retry-after")
@@ -72,10 +158,17 @@ def retry_after(error: BaseException) -> float | None:
     return None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """`error`, the parts of a group, and what each was raised from."""
     seen: set[int] = set()
-    each: BaseException | None = error
-    while each is not None and id(each) not in seen:
+    todo = [error]
+    while todo:
+        each = todo.pop(0)
+        if id(each) in seen:
+            continue
         seen.add(id(each))
         yield each
-        each = each.__cause__
+        if isinstance(each, BaseExceptionGroup):
+            todo.extend(each.exceptions)
+        if each.__cause__ is not None:
+            todo.append(each.__cause__)
