@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from inspect import signature
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -14,8 +14,12 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from civitas.errors import ConfigurationError
+from civitas_langgraph._ancestors import Kept, in_order, lineage, rebuilt, with_ancestors
+from civitas_langgraph._untracked import Untracked
+from civitas_langgraph._unwritable import place_of, unwritable
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -23,7 +27,9 @@ if TYPE_CHECKING:
         ChannelVersions,
         Checkpoint,
         CheckpointMetadata,
+        DeltaChannelHistory,
     )
+    from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from civitas.state import StateStore
 
@@ -33,18 +39,7 @@ __all__ = ["StateStoreSaver"]
 _LIVE = "live"
 
 
-class _Kept(TypedDict):
-    """One checkpoint, as it is stored; type and bytes are the serializer's."""
-
-    checkpoint: Sequence[Any]
-    metadata: Sequence[Any]
-    run_id: str | None
-    parent: str | None
-    writes: list[list[Any]]
-    """For each: task id, place among the task's writes, channel, type, bytes, path of the task."""
-
-
-_Thread = dict[str, dict[str, _Kept]]
+_Thread = dict[str, dict[str, Kept]]
 """All that is kept of a thread: for each namespace its checkpoints by id, oldest first. Ids grow with time."""
 
 
@@ -57,17 +52,30 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
     Args:
         store: Where to keep them.
         prefix: What the keys begin with; the thread's id follows.
-        history: Keep every checkpoint of a thread; without, the newest of each namespace, which is what a run goes on
-            from.
+        history: Keep every checkpoint of a thread; without, what a run goes on from: the newest of each namespace, and
+            of the ones before what a `DeltaChannel` is rebuilt from.
+        serde: LangGraph's serializer. By default its strict form: what is read back are plain data, LangChain's own
+            classes, and those that `with_allowlist` adds; an object of any other class comes back as the data in it.
     """
 
-    def __init__(self, store: StateStore, prefix: str, *, history: bool = True) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        store: StateStore,
+        prefix: str,
+        *,
+        history: bool = True,
+        serde: SerializerProtocol | None = None,
+    ) -> None:
+        super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self.store: Any = store
         self._prefix = prefix
         self._history = history
         self.live = False
         """Hand what is put to the store as it is, for one that keeps it in memory; see `dump`."""
+        self.untracked = Untracked()
+        """What to leave out."""
+        self._early: dict[tuple[str, str, str], list[list[Any]]] = {}
+        """What was written for checkpoints that are still on their way: LangGraph puts both at once."""
         # The tasks of one step write beside each other.
         self._writing = asyncio.Lock()
 
@@ -135,40 +143,84 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
                     limit = limit and limit - 1
                     yield found
 
-    def _tuple(self, thread_id: str, ns: str, id: str, kept: _Kept) -> CheckpointTuple:
+    def _tuple(self, thread_id: str, ns: str, id: str, kept: Kept) -> CheckpointTuple:
         def config(id: str) -> RunnableConfig:
             return {
                 "configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": id}
             }
 
-        writes = sorted(kept["writes"], key=lambda write: (write[5], write[0], write[1]))
         return CheckpointTuple(
             config(id),
             self._read(kept["checkpoint"]),
             cast("CheckpointMetadata", self._read(kept["metadata"])),
             config(kept["parent"]) if kept["parent"] else None,
-            [(task, channel, self._read((kind, raw))) for task, _, channel, kind, raw, _ in writes],
+            [self._write(each) for each in in_order(kept["writes"])],
         )
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What `channels` are rebuilt from at a checkpoint: a value, and what was written since."""
+        thread_id, ns = _place(config)
+        kept = (await self._load(thread_id)).get(ns, {})
+        id = get_checkpoint_id(config) or max(kept, default="")
+        found: dict[str, DeltaChannelHistory] = {each: {"writes": []} for each in channels}
+        for each, history in found.items() if id in kept else ():
+            ancestors = [ancestor for ancestor, _ in lineage(kept, id, {each}, self._rebuilt)]
+            for ancestor in reversed(ancestors):
+                history["writes"] += [
+                    self._write(write)
+                    for write in in_order(kept[ancestor]["writes"])
+                    if write[2] == each
+                ]
+            values = (
+                self._read(kept[ancestors[-1]]["checkpoint"])["channel_values"] if ancestors else {}
+            )
+            if each in values:
+                history["seed"] = values[each]
+        return found
+
+    def _rebuilt(self, kept: Kept) -> Collection[str]:
+        known = kept.get("rebuilt")
+        if known is None:  # stored before it was noted
+            known = rebuilt(self._read(kept["checkpoint"]), self._read(kept["metadata"]))
+        return known
+
+    def _write(self, write: Sequence[Any]) -> tuple[str, str, Any]:
+        task, _, channel, kind, raw, _ = write
+        return task, channel, self._read((kind, raw))
 
     def _read(self, typed: Sequence[Any]) -> Any:
         return typed[1] if typed[0] == _LIVE else self.serde.loads_typed((typed[0], typed[1]))
 
-    def _written(self, value: Any) -> Sequence[Any]:
-        return (_LIVE, value) if self.live else self.serde.dumps_typed(value)
+    def _written(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
+        return (_LIVE, value) if self.live else self._dumped(value, *places)
+
+    def _dumped(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
+        """`value` as it is stored; `places` are its parts, by which an error names the one that cannot be."""
+        try:
+            return self.serde.dumps_typed(value)
+        except Exception as error:
+            raise unwritable(places, self.serde.dumps_typed, error) from error
 
     def dump(self, thread: Mapping[str, Any]) -> Mapping[str, Any]:
         """A thread of which something was put while `live` was True, as it can be stored."""
-        dumps = self.serde.dumps_typed
 
-        def dumped(typed: Sequence[Any]) -> Sequence[Any]:
-            return dumps(typed[1]) if typed[0] == _LIVE else typed
+        def dumped(typed: Sequence[Any], *places: tuple[str, Any]) -> Sequence[Any]:
+            return self._dumped(typed[1], *places) if typed[0] == _LIVE else typed
 
-        def settled(kept: _Kept) -> _Kept:
+        def checkpoint(typed: Sequence[Any]) -> Sequence[Any]:
+            return dumped(typed, *_values(typed[1])) if typed[0] == _LIVE else typed
+
+        def settled(kept: Kept) -> Kept:
             return {
                 **kept,
-                "checkpoint": dumped(kept["checkpoint"]),
+                "checkpoint": checkpoint(kept["checkpoint"]),
                 "metadata": dumped(kept["metadata"]),
-                "writes": [[*each[:3], *dumped(each[3:5]), each[5]] for each in kept["writes"]],
+                "writes": [
+                    [*each[:3], *dumped(each[3:5], (place_of(each[2], each[4]), each[4])), each[5]]
+                    for each in kept["writes"]
+                ],
             }
 
         return {ns: {id: settled(each) for id, each in kept.items()} for ns, kept in thread.items()}
@@ -185,17 +237,22 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         """Keep a checkpoint."""
         thread_id, ns = _place(config)
         told = get_checkpoint_metadata(config, metadata)
-        new: _Kept = {
-            "checkpoint": self._written(checkpoint),
+        values = self.untracked.kept(ns, checkpoint["channel_values"])
+        if values is not checkpoint["channel_values"]:
+            checkpoint = {**checkpoint, "channel_values": {**values}}
+        new: Kept = {
+            "checkpoint": self._written(checkpoint, *_values(checkpoint)),
             "metadata": self._written(told),
             "run_id": told.get("run_id"),
             "parent": get_checkpoint_id(config),
             "writes": [],
+            "rebuilt": rebuilt(checkpoint, told),
         }
         async with self._writing:
             thread = await self._load(thread_id)
-            before = thread.get(ns, {}) if self._history else {}
-            thread[ns] = {**before, checkpoint["id"]: new}
+            new["writes"] = self._early.pop((thread_id, ns, checkpoint["id"]), [])
+            kept = {**thread.get(ns, {}), checkpoint["id"]: new}
+            thread[ns] = kept if self._history else self._newest(kept)
             await self._save(thread_id, thread)
         return {
             "configurable": {
@@ -214,21 +271,38 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """Keep what a task wrote, until the checkpoint that comes of it is there."""
         thread_id, ns = _place(config)
+        id = get_checkpoint_id(config) or ""
         async with self._writing:
             thread = await self._load(thread_id)
-            kept = thread.get(ns, {}).get(get_checkpoint_id(config) or "")
-            if kept is None:
-                return  # there is a newer one: the step is over
-            there = {(task, place): at for at, (task, place, *_) in enumerate(kept["writes"])}
-            for number, (channel, value) in enumerate(writes):
-                place = WRITES_IDX_MAP.get(channel, number)
-                write = [task_id, place, channel, *self._written(value), task_path]
-                at = there.get((task_id, place))
-                if at is None:
-                    kept["writes"].append(write)
-                elif place < 0:  # LangGraph's own: an interrupt, its answer, an error
-                    kept["writes"][at] = write
-            await self._save(thread_id, thread)
+            kept = thread.get(ns, {})
+            if id in kept:
+                self._add(kept[id]["writes"], ns, writes, task_id, task_path)
+                await self._save(thread_id, thread)
+            elif id > max(kept, default=""):
+                early = self._early.setdefault((thread_id, ns, id), [])
+                self._add(early, ns, writes, task_id, task_path)
+            # Else there is a newer one: the step is over.
+
+    def _add(
+        self,
+        there: list[list[Any]],
+        ns: str,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str,
+    ) -> None:
+        places = {(task, place): at for at, (task, place, *_) in enumerate(there)}
+        for number, (channel, value) in enumerate(writes):
+            if (ns, channel) in self.untracked:
+                continue
+            place = WRITES_IDX_MAP.get(channel, number)
+            written = self._written(value, (place_of(channel, value), value))
+            write = [task_id, place, channel, *written, task_path]
+            at = places.get((task_id, place))
+            if at is None:
+                there.append(write)
+            elif place < 0:  # LangGraph's own: an interrupt, its answer, an error
+                there[at] = write
 
     # Forgetting.
 
@@ -237,14 +311,14 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         await self.store.delete(self._key(thread_id))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Forget the checkpoints of these runs, in whatever thread."""
+        """Forget the checkpoints of these runs, in whatever thread; but not what those of others are rebuilt from."""
         for thread_id in await self._threads():
             thread = await self._load(thread_id)
             left: _Thread = {}
             for ns, kept in thread.items():
-                rest = {id: each for id, each in kept.items() if each["run_id"] not in run_ids}
-                if rest:
-                    left[ns] = rest
+                others = [id for id, each in kept.items() if each["run_id"] not in run_ids]
+                if others:
+                    left[ns] = with_ancestors(kept, others, self._rebuilt)
             if left != thread:
                 await self._save(thread_id, left)
 
@@ -253,17 +327,25 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         await self._save(target_thread_id, await self._load(source_thread_id))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        """Forget threads, or all but the newest checkpoint of each namespace."""
+        """Forget threads, or all but the newest checkpoint of each namespace and what that is rebuilt from."""
         for thread_id in thread_ids:
             thread = await self._load(thread_id) if strategy == "keep_latest" else {}
             await self._save(
-                thread_id, {ns: {max(kept): kept[max(kept)]} for ns, kept in thread.items() if kept}
+                thread_id, {ns: self._newest(kept) for ns, kept in thread.items() if kept}
             )
+
+    def _newest(self, kept: Mapping[str, Kept]) -> dict[str, Kept]:
+        return with_ancestors(kept, [max(kept)], self._rebuilt)
 
 
 def _place(config: RunnableConfig) -> tuple[str, str]:
     about = config["configurable"]
     return str(about["thread_id"]), about.get("checkpoint_ns", "")
+
+
+def _values(checkpoint: Checkpoint) -> list[tuple[str, Any]]:
+    """The values of the channels, each with its place."""
+    return [(place_of(name, value), value) for name, value in checkpoint["channel_values"].items()]
 
 
 # LangGraph looks it up at the start of each run; a function that has it at hand is asked in a fraction of the time.

@@ -14,14 +14,16 @@ __all__ = ["RunThread"]
 class RunThread:
     """The one thread of a run, in memory in front of the StateStore; a state store to its saver.
 
-    A durable run is kept at each step. Any other is kept when it has ended well, so one that fails leaves no trace;
-    until then it holds the graph's own objects, and one that need not be kept may hold what cannot be stored.
+    What is kept of a conversation changes when a run has ended well, so one that fails or is given up leaves no trace.
+    Until then a durable run is kept at each step, in a place of its own. Any other holds the graph's own objects, and
+    one that need not be kept may hold what cannot be stored.
 
     Args:
         store: The runtime's.
         key: Where it is kept; None for a thread that begins now and need not be kept.
         dump: Makes of the thread what can be stored.
-        durable: Keep it at each step.
+        passing: Where a durable run keeps it meanwhile; None for any other.
+        again: An earlier attempt at the run may have kept it there.
     """
 
     def __init__(
@@ -30,28 +32,37 @@ class RunThread:
         key: str | None,
         dump: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         *,
-        durable: bool,
+        passing: str | None = None,
+        again: bool = False,
     ) -> None:
         self._dump = dump
         self._store = store
         self._key = key
-        self._durable = durable
-        self._loaded = key is None
+        self._passing = passing
+        self._sources = [each for each in (passing if again else None, key) if each is not None]
+        self._loaded = False
         self._thread: Mapping[str, Any] | None = None
 
     async def get(self, key: str) -> Any:
         """The thread. There is one, whatever its key."""
-        if not self._loaded and self._key is not None:
-            found = await self._store.get(self._key)
-            if not self._loaded:
+        if not self._loaded:
+            found = await self._find()
+            if not self._loaded:  # it was not set meanwhile
                 self._thread, self._loaded = found, True
         return self._thread
+
+    async def _find(self) -> Mapping[str, Any] | None:
+        for source in self._sources:
+            found = await self._store.get(source)
+            if found is not None:
+                return found
+        return None
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the thread, for good where the run is durable."""
         self._thread, self._loaded = value, True
-        if self._durable and self._key is not None:
-            await self._store.set(self._key, value)
+        if self._passing is not None:
+            await self._store.set(self._passing, value)
 
     async def delete(self, key: str) -> None:
         """Forget the thread."""
@@ -64,11 +75,7 @@ class RunThread:
             key: Where; where it was by default. Nothing is kept where there is none.
         """
         key = key or self._key
-        if (
-            key is not None
-            and self._thread is not None
-            and not (self._durable and key == self._key)
-        ):
+        if key is not None and self._thread is not None:
             await self._store.set(key, self._dump(self._thread))
 
     async def finish(self) -> None:
@@ -77,5 +84,5 @@ class RunThread:
         # The namespace of a subgraph that remembers nothing ends with the id of the task it ran in.
         left = {ns: kept for ns, kept in thread.items() if ":" not in ns}
         if len(left) < len(thread):
-            await self.set("", left)
+            self._thread = left
         await self.keep()

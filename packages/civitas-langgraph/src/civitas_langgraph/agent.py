@@ -25,6 +25,7 @@ from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._thread import RunThread
+from civitas_langgraph._untracked import Untracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,7 @@ class LangGraphAgent(FrameworkAgent):
         self._input: GraphInput | None = None
         self._graph: Graph | None = None
         self._saver: StateStoreSaver | None = None
+        self._untracked = Untracked()
         self._control: RunControl | None = None
 
     def accepts(self, subject: Any) -> bool:
@@ -99,9 +101,11 @@ class LangGraphAgent(FrameworkAgent):
         """Get the graph ready: one that cannot be built is a failed start, not a failed message."""
         graph = self._graph = self.subject
         self._input = GraphInput(graph)
+        self._untracked = Untracked(graph)
         if isinstance(graph, Pregel):
             if graph.checkpointer is None:
                 self._saver = StateStoreSaver(self.store, "", history=False)
+                self._saver.untracked = self._untracked
                 # A copy sets a channel of its own in the dict of the original.
                 own = {"checkpointer": self._saver, "channels": {**graph.channels}}
                 self._graph = graph.copy(own)
@@ -148,7 +152,7 @@ class LangGraphAgent(FrameworkAgent):
             return Interrupted([{"id": each.id, "value": each.value} for each in open_])
         if thread is not None:
             await thread.finish()
-        return result
+        return self._untracked.told(result)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
         """The interrupts that the thread of `conversation` waits for."""
@@ -156,7 +160,7 @@ class LangGraphAgent(FrameworkAgent):
         if not isinstance(graph, Pregel) or not graph.checkpointer:
             return ()
         if self._saver is not None:
-            self._open(self._saver, self.memory_key(conversation), durable=False)
+            self._open(self._saver, self.memory_key(conversation))
         state = await graph.aget_state(self._merged({"thread_id": conversation}))
         return [{"id": each.id, "value": each.value} for each in state.interrupts]
 
@@ -190,14 +194,18 @@ class LangGraphAgent(FrameworkAgent):
             # No conversation, no memory: a thread nobody else has, and no attempt before this one.
             alone = f"{message.id}-{message.attempt}" if message.attempt else message.id
             return known or alone, None
-        if known is not None:
-            key: str | None = self.memory_key(known)
-        else:
-            key = self.passing_key("thread") if run.durable else None
-        return known or message.id, self._open(self._saver, key, durable=run.durable)
+        key = self.memory_key(known) if known is not None else None
+        return known or message.id, self._open(self._saver, key, run)
 
-    def _open(self, saver: StateStoreSaver, key: str | None, *, durable: bool) -> RunThread:
-        saver.store = thread = RunThread(self.store, key, saver.dump, durable=durable)
+    def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
+        durable = run is not None and run.durable
+        saver.store = thread = RunThread(
+            self.store,
+            key,
+            saver.dump,
+            passing=self.passing_key("thread") if durable else None,
+            again=run is not None and run.again,
+        )
         saver.live = not durable
         return thread
 
