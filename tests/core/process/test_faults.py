@@ -118,7 +118,7 @@ async def test_a_handler_that_is_thrown_away_with_its_loop_is_no_crash() -> None
     async with together(Waits("a")) as runtime:
         crashes = told(runtime, "dead_letter", "crashed")
         incarnation = Incarnation(Waits("a"), Mailbox("a", 1), runtime._node, {})
-        handling = incarnation._attempts(Message(), None)
+        handling = incarnation._alone(Message())
         handling.send(None)
         handling.close()
         assert not crashes

@@ -155,11 +155,14 @@ class Slow(Echo):
     ("make", "words"),
     [
         (
-            lambda: Echo("a", mailbox=3),
+            lambda: Echo("a", mailbox=3),  # type: ignore[call-arg]
             r"Echo\('a'\) takes no 'mailbox'; did you mean 'mailbox_size'",
         ),
         (lambda: Slow("a", stile="x"), r"Slow\('a'\) takes no 'stile'; did you mean 'style'"),
-        (lambda: Echo(name="a", xyz=3), r"Echo\('a'\) takes no 'xyz'\. It takes: mailbox_size"),
+        (
+            lambda: Echo(name="a", xyz=3),  # type: ignore[call-arg]
+            r"Echo\('a'\) takes no 'xyz'\. It takes: mailbox_size",
+        ),
     ],
 )
 def test_an_unknown_keyword_is_named_with_the_agent_and_the_nearest(make: Any, words: str) -> None:

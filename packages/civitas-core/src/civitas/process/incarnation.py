@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context as ContextVariables
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError, NoReply
 from civitas.message import Message, new_message
@@ -15,6 +17,7 @@ from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.context import Context, current_agent, current_message
 from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitReason, Failure, Unfinished
 from civitas.process.options import Delivery, choose
+from civitas.process.own_context import InContext, differs
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.state.patience import patiently
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from civitas.process.mailbox import Mailbox
 
 __all__ = ["Incarnation"]
+
+_Result = TypeVar("_Result")
 
 logger = logging.getLogger("civitas")
 
@@ -55,12 +60,14 @@ class Incarnation:
 
     __slots__ = (
         "_abandoned",
+        "_clean",
         "_deliveries",
         "_end",
         "_killed",
         "_noting",
         "_serving",
         "_simple",
+        "_stained",
         "agent",
         "asking",
         "current",
@@ -95,6 +102,10 @@ class Incarnation:
         self._killed = False
         self._abandoned = False
         self._serving = False
+        self._clean = ContextVariables()
+        """The context variables as `on_start` left them: what each handler begins with."""
+        self._stained = False
+        """Whether a handler has set some in the context of this task, which cannot be undone there."""
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
         self._noting: Awaitable[None] | None = None
         """Ends when a kill of this process with the message in hand would count as a delivery of it."""
@@ -196,7 +207,17 @@ class Incarnation:
         saved = await patiently(lambda: self.node.store.get(self.name), self.name)
         if saved is not None:
             self.agent.state = saved
-        await self._call(self.agent.on_start)
+        on_start = self.agent.on_start
+        if _is_async(on_start):
+            await on_start()
+            self._clean = copy_context()
+        else:
+            # What it sets is seen by the handlers, as if it had run here.
+            self._clean = copy_context()
+            result = await in_thread(self.node.executor, on_start, context=self._clean)
+            if inspect.isawaitable(result):
+                await result
+            self._stained = differs(copy_context(), self._clean)
 
     async def _stop(self, reason: ExitReason) -> ExitReason:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
@@ -246,18 +267,24 @@ class Incarnation:
                 if (
                     self._simple
                     and self._noting is None
-                    and not (tracing.active or tracing.metrics.active)
+                    and not (tracing.active or tracing.metrics.active or self._stained)
                 ):
                     # Nearly all messages come this way. A coroutine between this loop and the handler was measured to
                     # cost as much as taking the message out of the mailbox, so there is none until something fails.
+                    before = copy_context()
                     try:
                         result = await agent.handle(message)
                         if result is not None or message.reply_to is not None or self._deliveries:
                             self._finish(message, result)
                     except BaseException as error:
-                        await self._attempts(message, None, error)
+                        await self._attempts(message, None, before, error)
+                    self._stained = differs(before, copy_context())
+                elif self._stained:
+                    await InContext(self._clean.copy(), self._alone(message))
                 else:
+                    before = copy_context()
                     await self._observed(message)
+                    self._stained = differs(before, copy_context())
                 if self.asking:
                     self.asking = {}
                 # Not in a finally: what a kill interrupts stays current, and `run` decides what becomes of it.
@@ -282,6 +309,11 @@ class Incarnation:
         if task is not None and not self._killed:
             task.uncancel()
 
+    async def _alone(self, message: Message) -> None:
+        """Handle a message in a context that no other one was handled in."""
+        current_message.set(message)
+        await self._observed(message)
+
     async def _observed(self, message: Message) -> None:
         """Handle a message in its span, and measure that."""
         tracing = self.node.tracing
@@ -293,20 +325,25 @@ class Incarnation:
 
     async def _measured(self, message: Message, span: Span | None) -> None:
         began = time.perf_counter()
-        failure = await self._attempts(message, span)
+        failure = await self._attempts(message, span, copy_context())
         metrics = self.node.tracing.metrics
         if metrics.active:
             error = type(failure).__name__ if failure is not None else None
             metrics.processed(self.name, time.perf_counter() - began, error)
 
     async def _attempts(
-        self, message: Message, span: Span | None, failure: BaseException | None = None
+        self,
+        message: Message,
+        span: Span | None,
+        before: ContextVariables,
+        failure: BaseException | None = None,
     ) -> BaseException | None:
         """Handle a message, as often as `on_error` says.
 
         Args:
             message: What to handle.
             span: Where to record a failure.
+            before: The context variables before the first attempt; each further one begins with those.
             failure: What the first attempt raised, where that was made already.
 
         Returns:
@@ -314,13 +351,15 @@ class Incarnation:
         """
         options = self.agent._civitas_options
         retries = 0
+        context: ContextVariables | None = None
         while True:
             if failure is None:
                 try:
                     if self._noting is not None:
                         noting, self._noting = self._noting, None
                         await noting
-                    self._finish(message, await self._handle(message, options.handle_timeout))
+                    handling = self._handle(message, options.handle_timeout)
+                    self._finish(message, await _within(context, handling))
                     return None
                 except BaseException as error:
                     failure = error
@@ -330,7 +369,8 @@ class Incarnation:
             if isinstance(failure, Unfinished) and self._end is not None:
                 self._give_back()
                 return None
-            action, failure = await self._decide(failure, message)
+            decision = await _within(context, self._decide(failure, message))
+            action, failure = decision
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
                 self._fail(message, failure, action, span)
                 return failure
@@ -341,6 +381,8 @@ class Incarnation:
             message = message.again(message.attempt + 1)
             self.current = message
             current_message.set(message)
+            context = before.copy()
+            context.run(current_message.set, message)
 
     def _fail(
         self, message: Message, failure: BaseException, action: ErrorAction, span: Span | None
@@ -505,6 +547,13 @@ class Incarnation:
             return await function(*args)
         result = await in_thread(self.node.executor, function, *args)
         return await result if inspect.isawaitable(result) else result
+
+
+async def _within(
+    context: ContextVariables | None, coroutine: Coroutine[Any, Any, _Result]
+) -> _Result:
+    """Await in `context`, or in that of the task."""
+    return await (coroutine if context is None else InContext(context, coroutine))
 
 
 def _as_exception(error: BaseException) -> Exception:

@@ -16,9 +16,14 @@ tool_threads: contextvars.ContextVar[Executor | None] = contextvars.ContextVar(
 """The runtime's threads for tools, where an agent's code runs; None, so asyncio's own, where none does."""
 
 
-async def in_thread(executor: Executor | None, function: Callable[..., Any], *args: Any) -> Any:
-    """Call a plain ``def`` in a thread, its context variables carried along."""
-    context = contextvars.copy_context()
+async def in_thread(
+    executor: Executor | None,
+    function: Callable[..., Any],
+    *args: Any,
+    context: contextvars.Context | None = None,
+) -> Any:
+    """Call a plain ``def`` in a thread, its context variables carried along, or in `context`."""
+    context = contextvars.copy_context() if context is None else context
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(executor, context.run, _plain, function, *args)
 
