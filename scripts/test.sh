@@ -1,9 +1,10 @@
 #!/bin/bash
 # Runs the tests in both environments and adds them up. Arguments go to pytest.
 #   COVERAGE=1   measure it too
-# Two runs go beside each other: the tests of the packages in A, and meanwhile those with OS processes of their own, which
-# wait for these most of the time, and then B. In B only what differs there is run again: the adapters, and what needs all
-# three frameworks. LangGraph is the same in both, so of its tests the suite that every adapter passes is enough.
+# Three runs go beside each other: the core's tests in A, the others in A, and meanwhile those with OS processes of their
+# own, which wait for these most of the time, and then B. In B only what differs there is run again: the adapters, and
+# what needs all three frameworks. LangGraph is the same in both, so of its tests the suite that every adapter passes is
+# enough.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,8 +16,8 @@ else
     runner=(-m pytest)
 fi
 scratch=$(mktemp -d)
-beside=
-trap '[ -z "$beside" ] || kill "$beside" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+beside=()
+trap '[ ${#beside[@]} -eq 0 ] || kill "${beside[@]}" 2>/dev/null || true; rm -rf "$scratch"' EXIT
 processes=(tests/integration/{adapters,processes})
 again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
 
@@ -32,7 +33,7 @@ closing() { # NAME: pytest's closing line, such as "3 failed, 97 passed in 12.34
 count() { # WORD...: how many of these the closing lines name, over all runs
     local sum=0 word number
     for word in "$@"; do
-        for number in $(for name in A processes B; do closing "$name"; done | grep -oE "[0-9]+ $word" | cut -d ' ' -f 1); do
+        for number in $(for name in core A processes B; do closing "$name"; done | grep -oE "[0-9]+ $word" | cut -d ' ' -f 1); do
             sum=$((sum + number))
         done
     done
@@ -43,17 +44,21 @@ count() { # WORD...: how many of these the closing lines name, over all runs
     run processes .venv "${processes[@]}" "$@" > "$scratch/processes" 2>&1
     run B .venv-crew "${again[@]}" "$@" > "$scratch/B" 2>&1
 } &
-beside=$!
-echo "Environment A ..."
-run A .venv tests "${processes[@]/#/--ignore=}" "$@" 2>&1 | tee "$scratch/A"
+beside+=($!)
+run A .venv tests --ignore=tests/core "${processes[@]/#/--ignore=}" "$@" > "$scratch/A" 2>&1 &
+beside+=($!)
+echo "Environment A, the core ..."
+run core .venv tests/core "$@" 2>&1 | tee "$scratch/core"
+wait "${beside[@]}"
+beside=()
+echo "Environment A, all but the core ..."
+cat "$scratch/A"
 echo "Environment A, OS processes ..."
-wait "$beside"
-beside=
 cat "$scratch/processes"
 echo "Environment B ..."
 cat "$scratch/B"
 
-for name in A processes B; do echo "$name: $(closing "$name")"; done
+for name in core A processes B; do echo "$name: $(closing "$name")"; done
 failures=$(find "$scratch" -name 'failed-*' | wc -l)
 passed=$(count passed) failed=$(count failed error) skipped=$(count skipped)
 # A run that broke off before it counted anything has failed too.

@@ -235,7 +235,7 @@ class Runtime:
         if self._telemetry.tracing or self._telemetry.metrics:
             # In a thread: with a collector that does not answer, an export waits for seconds.
             with ThreadPoolExecutor(1, "civitas-telemetry") as thread:
-                await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.shutdown)
+                await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.flush)
 
     def longest_shutdown(self) -> float | None:
         """The longest `shutdown_timeout` of the agents there are now; None where one may take for ever."""

@@ -141,7 +141,7 @@ class _Worker:
         return _Life(self)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self.telemetry.shutdown)
+        await asyncio.to_thread(self.telemetry.flush)
 
 
 class _Life:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import ConfigurationError
+from civitas.telemetry.flushing import Flushable, flush
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -17,9 +19,8 @@ __all__ = ["Installed", "is_own", "resource", "setup_from_environment"]
 
 _Kind = TypeVar("_Kind")
 
-
-class _Flushable(Protocol):
-    def force_flush(self, timeout_millis: int = ...) -> bool: ...
+_AT_EXIT = 1.0
+"""Seconds for what is recorded after the last runtime has stopped."""
 
 
 class Installed:
@@ -30,33 +31,24 @@ class Installed:
         metrics: Whether it installed a meter provider.
     """
 
-    def __init__(
-        self, tracing: _Flushable | None = None, metrics: _Flushable | None = None
-    ) -> None:
+    def __init__(self, tracing: Flushable | None = None, metrics: Flushable | None = None) -> None:
         self.tracing = tracing is not None
         self.metrics = metrics is not None
         self._providers = [each for each in (tracing, metrics) if each is not None]
 
-    def flush(self, timeout: float = 5.0) -> bool:
-        """Export what is waiting; blocks up to `timeout` seconds for each of traces and metrics.
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Export what is waiting; blocks up to `timeout` seconds, whatever the exporters do meanwhile.
+
+        The providers stay: OpenTelemetry takes only one in the life of an OS process, and the next runtime in this one
+        uses it again. They end with the OS process.
 
         Returns:
             Whether all of it went out.
         """
-        millis = int(timeout * 1000)
-        out = [provider.force_flush(millis) for provider in self._providers]
-        return all(out)
-
-    def shutdown(self, timeout: float = 5.0) -> bool:
-        """Export what is waiting at the end of a runtime.
-
-        The providers stay: OpenTelemetry takes only one in the life of an OS process, and the next runtime in this one
-        uses it again. They end with the OS process.
-        """
-        return self.flush(timeout)
+        return flush(self._providers, timeout)
 
 
-_installed: dict[str, _Flushable] = {}
+_installed: dict[str, Flushable] = {}
 """What was installed in this OS process; the next runtime flushes it as well."""
 
 
@@ -102,11 +94,11 @@ def _install_tracing(names: list[str], service_name: str) -> None:
     processors = [_span_processor(name) for name in names]
     from opentelemetry.sdk.trace import TracerProvider
 
-    provider = TracerProvider(resource=resource(service_name))
+    provider = TracerProvider(resource=resource(service_name), shutdown_on_exit=False)
     for processor in processors:
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
-    _installed["traces"] = provider
+    _keep("traces", provider)
 
 
 def _install_metrics(names: list[str], service_name: str) -> None:
@@ -117,9 +109,17 @@ def _install_metrics(names: list[str], service_name: str) -> None:
     readers = [_metric_reader(name) for name in names]
     from opentelemetry.sdk.metrics import MeterProvider
 
-    provider = MeterProvider(readers, resource=resource(service_name))
+    provider = MeterProvider(readers, resource=resource(service_name), shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
-    _installed["metrics"] = provider
+    _keep("metrics", provider)
+
+
+def _keep(signal: str, provider: Flushable) -> None:
+    """Let the provider live as long as the OS process, and export what is left at its end."""
+    if not _installed:
+        # The SDK's own way at exit waits for as long as a dead collector is tried again.
+        atexit.register(lambda: flush(list(_installed.values()), _AT_EXIT))
+    _installed[signal] = provider
 
 
 def _span_processor(name: str) -> SpanProcessor:
