@@ -254,3 +254,31 @@ class Unbuildable(AgentProcess):
     def __init__(self, name: str, **keywords: Any) -> None:
         super().__init__(name, **keywords)
         raise ValueError("it cannot be built")
+
+
+class Relay(AgentProcess):
+    """Sends as many messages as it is told, and answers when all were accepted."""
+
+    async def handle(self, message: Message) -> Message:
+        to, count = message.payload["to"], message.payload["count"]
+        orders = [{"from": self.name, "n": n} for n in range(count)]
+        if message.type == "send at once":
+            await asyncio.gather(*(self.send(to, order, timeout=None) for order in orders))
+            await self.ask(to, {"from": self.name, "n": "last"})
+        else:
+            for order in orders:
+                await self.send(to, order)
+        return self.reply(count)
+
+
+class Gated(Writer):
+    """A writer that begins when a file is there."""
+
+    def __init__(self, name: str, file: str, gate: str, **keywords: Any) -> None:
+        super().__init__(name, file, **keywords)
+        self.gate = Path(gate)
+
+    async def handle(self, message: Message) -> Message:
+        while not self.gate.exists():  # noqa: ASYNC240
+            await asyncio.sleep(0.005)
+        return await super().handle(message)

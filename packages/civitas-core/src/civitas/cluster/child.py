@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.elsewhere import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
-from civitas.process import ExitReason, RestartType, Status
+from civitas.process import Delivery, ExitReason, RestartType, Status
 from civitas.supervision import Parent, Placed
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class RemoteChild:
                 self._peer.boot if self._peer is not None and options else None,
                 self.kind,
                 options.get("size", 1000),
-                options.get("delivery", "at_most_once"),
+                options.get("delivery", Delivery.AT_LEAST_ONCE),
                 options.get("max_deliveries", 3),
                 self._closed,
                 options.get("max_live", 0),

@@ -15,6 +15,8 @@ from civitas.process import Delivery, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from civitas.process import Holder
+
 __all__ = ["Elsewhere", "ElsewherePool", "Facts"]
 
 
@@ -28,7 +30,7 @@ class Facts:
         boot: The run of that node in which the agent was started; None while its process is down.
         kind: `agent` or `conversation_pool`.
         size: Its `mailbox_size`.
-        delivery: Its `delivery`.
+        delivery: Its `delivery`; as long as that is not known, the more careful one.
         max_deliveries: Its `max_deliveries`.
         closed: Why it takes no messages; empty where it does.
         max_live: Of a pool, its `max_live`.
@@ -51,22 +53,31 @@ class Facts:
         return [getattr(self, field) for field in self.__slots__]
 
 
+def nobody(facts: Facts) -> None:
+    """No other process need hold what is sent to an agent."""
+
+
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a mailbox with a name."""
 
-    __slots__ = ("_withdrawn", "facts", "mailbox", "name", "pool")
+    __slots__ = ("_holder", "_node", "_withdrawn", "boot", "facts", "mailbox", "name", "pool")
 
     def __init__(
         self,
         facts: Facts,
         post: Callable[[Elsewhere, Message], None],
         withdrawn: Callable[[Elsewhere, Message, bool], None],
+        holder: Callable[[Facts], Holder | None] = nobody,
         pool: ElsewherePool | None = None,
     ) -> None:
         self.name = facts.name
         self.pool = pool
         self.facts = facts
+        self.boot = facts.boot
+        """The run of the node that messages for it go to; None while that is down."""
+        self._node = facts.node
         self.mailbox = Outbox(facts.name, facts.size, partial(post, self))
+        self._holder = holder
         self._withdrawn = withdrawn
 
     @property
@@ -107,6 +118,8 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
+        self.mailbox.holder = self._holder(facts)
+        self.turn()
         if not self.mailbox.held:
             self.mailbox.size = facts.size
         left: list[Message] = []
@@ -120,24 +133,43 @@ class Elsewhere:
         return left
 
 
+    def turn(self) -> bool:
+        """Send what comes from now on where it is to go now.
+
+        While something is on its way to another node that stays as it is: what comes behind it must not overtake it.
+
+        Returns:
+            Whether it goes to another node from now on.
+        """
+        turned = self._node != self.facts.node
+        if turned and not self.mailbox.idle:
+            return False
+        self._node, self.boot = self.facts.node, self.facts.boot
+        if turned:
+            self.mailbox.close_way()
+        return turned
+
+
 class ElsewherePool:
     """A conversation pool that another node hosts: each conversation has a mailbox of its own there, and so here.
 
     Who sends to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
     """
 
-    __slots__ = ("_conversations", "_held", "_post", "_withdrawn", "facts", "name")
+    __slots__ = ("_conversations", "_held", "_holder", "_post", "_withdrawn", "facts", "name")
 
     def __init__(
         self,
         facts: Facts,
         post: Callable[[Elsewhere, Message], None],
         withdrawn: Callable[[Elsewhere, Message, bool], None],
+        holder: Callable[[Facts], Holder | None] = nobody,
     ) -> None:
         self.name = facts.name
         self.facts = facts
         self._post = post
         self._withdrawn = withdrawn
+        self._holder = holder
         self._conversations: dict[str, Elsewhere] = {}
         self._held: dict[str, None] = {}
         """Those whose senders wait, in the order they came."""
@@ -148,7 +180,7 @@ class ElsewherePool:
         found = self._conversations.get(name)
         if found is None:
             facts = Facts(name, *self.facts.plain()[1:])
-            found = Elsewhere(facts, self._post, self._withdrawn, self)
+            found = Elsewhere(facts, self._post, self._withdrawn, self._holder, self)
             found.learn(facts)
             if not self._has_room():
                 self._held[name] = None

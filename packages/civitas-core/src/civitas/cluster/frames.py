@@ -15,7 +15,7 @@ from civitas.errors import ConfigurationError
 
 __all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
 
-CLUSTER_VERSION = 1
+CLUSTER_VERSION = 2
 """Of these frames; nodes of one system must agree on it."""
 
 
@@ -32,7 +32,7 @@ class Kind(IntEnum):
     """The first frame to another member: name and address of the sender."""
     MESSAGE = 10
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
-    given before; and where that asker runs, unless the sender of the frame is that."""
+    given before; where that asker runs, unless the sender of the frame is that; and whether to say when it is held."""
     ANSWER = 11
     """A reply: the id of the request, the reply."""
     REFUSAL = 12
@@ -49,6 +49,8 @@ class Kind(IntEnum):
     """Does this wait lead back? The id of the ask, the node of its asker, the way so far."""
     PARCEL = 18
     """What a member cannot send to another one directly, by way of the root: the boot id of that one, the parcel."""
+    HOLD = 19
+    """A message from one agent of the sender to another one there: to be held for the death of that process."""
     CALL = 20
     """A call: its id, what to do, the arguments."""
     RETURN = 21
@@ -57,6 +59,8 @@ class Kind(IntEnum):
     """A call that nobody waits for: what to do, the arguments."""
     CANCEL = 23
     """Whoever called waits no more: the id of the call."""
+    HELD = 24
+    """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
 
 
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:

@@ -14,18 +14,28 @@ from typing import Any, Protocol
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
+from civitas.cluster.holding import HeldBeside, HeldByRoot
 from civitas.cluster.in_hand import InHand
-from civitas.cluster.node import ClusterNode
+from civitas.cluster.node import ClusterNode, Foreign
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import RemoteModel, RemoteTool
 from civitas.cluster.remote_store import RemoteStore
 from civitas.errors import ConfigurationError, NodeDown, PayloadError, SupervisionError
 from civitas.events import Event
 from civitas.launch import PidWatch, pid_space
-from civitas.message import Message, encode
+from civitas.message import Message, dumps, encode
 from civitas.models import TracedModel
-from civitas.process import AgentProcess, Cell, Delivery, ExitReason, Incarnation, Status
-from civitas.supervision import ConversationPool, ConversationPoolProcess
+from civitas.node import Recipient
+from civitas.process import (
+    AgentProcess,
+    Cell,
+    Delivery,
+    ExitReason,
+    Holder,
+    Incarnation,
+    Status,
+)
+from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import relay
 from civitas.tools import ToolRegistry
 from civitas.transport.contract import Detour
@@ -93,6 +103,8 @@ class MemberNode(ClusterNode):
         """Which spans of this process the root wants; see `civitas.telemetry.relay`."""
         self.root_keeps = False
         """Whether the store of the root outlives it."""
+        self._held_by_root = HeldByRoot()
+        self._held_beside = HeldBeside(self._held_by_root, self._copy_to_root, self.settle)
         self._reported: dict[str, Any] = {}
         self._next_report: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[str] | None = None
@@ -268,9 +280,13 @@ class MemberNode(ClusterNode):
         """Take a frame of another node."""
         if kind == Kind.REFUSED:
             self.end(fields[0])
+        elif kind == Kind.HELD:
+            self._held_by_root.told(fields[0])
         elif kind == Kind.PARCEL:
             self.transport.take_parcel(fields[1])
         else:
+            if kind == Kind.SETTLED:
+                self._held_by_root.told(fields[0])
             super().receive_from(peer, kind, fields)
 
     def _introduce(self, name: str, boot: str, address: str) -> None:
@@ -283,7 +299,7 @@ class MemberNode(ClusterNode):
         """Make a way to another node; what waited for it goes on its way."""
         peer = super().meet(name, boot, address)
         for each in self.elsewhere():
-            if each.facts.boot == boot and not each.facts.closed:
+            if each.boot == boot and not each.facts.closed:
                 each.mailbox.open_way()
         return peer
 
@@ -394,12 +410,43 @@ class MemberNode(ClusterNode):
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None)
         else:
-            child = self.registry[name] = Cell(made, self, name, family)
+            child = self.registry[name] = self._watched(Cell(made, self, name, family))
         for box in waiting:
             for message in box.emptied():
                 cell = self.registry.route(message.recipient, message.conversation, message.id)
+                if message.id in self.foreign:
+                    self._came_from_root(message, cell)
                 cell.mailbox.push(message)
         return child
+
+    # What the root holds.
+
+    def holder_for(self, facts: Facts) -> Holder | None:
+        """The root, for an agent that nothing may be lost for; for one that will be hosted here it gets a copy."""
+        if facts.delivery != Delivery.AT_LEAST_ONCE:
+            return None
+        return self._held_beside if facts.node == self.name else self._held_by_root
+
+    def is_to_be_held(self, message: Message) -> bool:
+        """Whether the sender of a message waits for the root to have it."""
+        return message.id in self._held_by_root
+
+    def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
+        """Make room for a conversation."""
+        return self._watched(super().place(agent, owner, name))
+
+    def _watched(self, cell: Any) -> Any:
+        if cell.delivery == Delivery.AT_LEAST_ONCE:
+            cell.mailbox.holder = self._held_beside
+        return cell
+
+    def _copy_to_root(self, message: Message) -> None:
+        # Before it is put anywhere: what is said of it must not overtake it on its way to the root.
+        self._to_root().send(Kind.HOLD, dumps(message, self._serializer))
+        self._came_from_root(message, None)
+
+    def _came_from_root(self, message: Message, cell: Recipient | None) -> None:
+        self.foreign[message.id] = Foreign(self._to_root().boot, cell, message)
 
     def _exited(self, name: str, run: int, reason: ExitReason) -> None:
         self._to_root().cast("exited", name, run, dump_reason(reason))

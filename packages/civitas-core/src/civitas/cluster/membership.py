@@ -115,6 +115,10 @@ class Membership(ClusterNode):
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
 
+    def as_told(self, facts: Facts, node: str) -> Facts:
+        """What `node` is told of an agent."""
+        return facts
+
     # Life.
 
     async def assemble(self) -> None:
@@ -401,7 +405,7 @@ class Membership(ClusterNode):
                 if self.tools and "tools" in given
                 else None,
                 "keeps": not isinstance(self.store, InMemoryStateStore),
-                "facts": [each.plain() for each in self._facts.values()],
+                "facts": [self.as_told(each, member.name).plain() for each in self._facts.values()],
                 "peers": [[each.name, each.boot, each.address] for each in others],
             },
         )

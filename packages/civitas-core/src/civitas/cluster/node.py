@@ -28,7 +28,7 @@ from civitas.errors import (
 )
 from civitas.message import Message, Serializer, dumps, loads
 from civitas.node import AHEAD, Asking, Node, Recipient
-from civitas.process import Cell, Delivery
+from civitas.process import Cell, Delivery, Holder
 from civitas.transport.contract import Detour, Transport
 
 __all__ = ["ClusterNode"]
@@ -84,6 +84,8 @@ class ClusterNode(Node):
         """Where a message stands that another node is not finished with, by its id."""
         self._settled: dict[str, list[str]] = {}
         """Foreign messages that are finished since the last turn of the loop, by boot id."""
+        self._held: dict[str, list[str]] = {}
+        """Those that came since then, and whose senders wait for this node to have them."""
         self._telling = False
         self._windows: dict[str, asyncio.Semaphore] = {}
         """How many chunks may still be sent to a reader elsewhere, by the id of its request."""
@@ -105,10 +107,14 @@ class ClusterNode(Node):
     def unreachable(self, boot: str) -> None:
         """Another node could not be reached for `node_timeout`."""
 
+    def holder_for(self, facts: Facts) -> Holder | None:
+        """Who must have what is sent to an agent elsewhere before it is accepted; None for nobody."""
+        return None
+
     def hold_back(self, boot: str) -> None:
         """A node is about to leave: keep what comes for its agents until it has."""
         for each in self.elsewhere():
-            if each.facts.boot == boot:
+            if each.boot == boot:
                 each.mailbox.close_way()
 
     def part(self, boot: str, why: str, in_hand: Mapping[str, int] = _NOTHING) -> None:
@@ -129,18 +135,24 @@ class ClusterNode(Node):
         peer.link.close()
         self.calls.lost(peer, why)
         for each in self.elsewhere():
-            if each.facts.boot == boot:
+            if each.boot == boot:
                 self._lost_with(each, peer.name, why, in_hand)
+            elif each.boot is None and each.facts.node == peer.name:
+                each.mailbox.lost()  # it died before it had started that agent
         for id, foreign in list(self.foreign.items()):
             if foreign.boot == boot:
-                if foreign.cell is not None:
-                    reads = foreign.message.wants_chunks
-                    foreign.cell.withdraw(foreign.message, reader_left=reads)
+                self._asker_is_gone(foreign)
                 self._end_window(id)
+
+    def _asker_is_gone(self, foreign: Foreign) -> None:
+        """Nobody waits any more for the answer to a message; what nobody waited for is handled all the same."""
+        if foreign.cell is not None and foreign.message.reply_to is not None:
+            reads = foreign.message.wants_chunks
+            foreign.cell.withdraw(foreign.message, reader_left=reads)
 
     def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Mapping[str, int]) -> None:
         box, facts = each.mailbox, each.facts
-        box.close_way()
+        box.lost()
         if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
             for id, times in in_hand.items():
                 message = box.given(id, times, facts.max_deliveries)
@@ -198,21 +210,23 @@ class ClusterNode(Node):
             pool = self.registry.pools.get(facts.name)
             known = pool if isinstance(pool, ElsewherePool) else None
             if known is None:
-                known = ElsewherePool(facts, self._post, self._withdrawn)
+                known = ElsewherePool(facts, self._post, self._withdrawn, self.holder_for)
                 self.registry.pools[facts.name] = known
         else:
             cell = self.registry.get(facts.name)
             known = cell if isinstance(cell, Elsewhere) else None
             if known is None:
-                known = Elsewhere(facts, self._post, self._withdrawn)
+                known = Elsewhere(facts, self._post, self._withdrawn, self.holder_for)
                 self.registry[facts.name] = known
         for message in known.learn(facts):
             self._give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
-        if facts.boot in self.peers and not facts.closed:
-            boxes = known.all() if isinstance(known, ElsewherePool) else (known,)
-            for each in boxes:
-                if not each.mailbox.way_is_open:
-                    each.mailbox.open_way()
+        if not facts.closed:
+            for each in known.all() if isinstance(known, ElsewherePool) else (known,):
+                self._open_way_of(each)
+
+    def _open_way_of(self, each: Elsewhere) -> None:
+        if each.boot in self.peers and not each.mailbox.way_is_open:
+            each.mailbox.open_way()
 
     def _hosts(self, name: str) -> bool:
         """Whether an agent or a pool runs here."""
@@ -243,14 +257,18 @@ class ClusterNode(Node):
 
     def _post(self, each: Elsewhere, message: Message) -> None:
         """Send a message on its way; where its process is gone it stays in its outbox."""
-        peer = self.peers.get(each.facts.boot or "")
+        peer = self.peers.get(each.boot or "")
         if peer is None:
             return
         self._sent[message.id] = each
         raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
         asker, node = self.asker_of(message)
         to = message.recipient if each.pool is not None else each.name
-        peer.send(Kind.MESSAGE, to, raw, asker, given, node)
+        peer.send(Kind.MESSAGE, to, raw, asker, given, node, self.is_to_be_held(message))
+
+    def is_to_be_held(self, message: Message) -> bool:
+        """Whether the sender of a message waits for the node that it goes to to have it."""
+        return False
 
     def asker_of(self, message: Message) -> tuple[str | None, str]:
         """The agent that waits for the answer to a message that is about to leave, and where that runs."""
@@ -261,7 +279,7 @@ class ClusterNode(Node):
         return None, self.name
 
     def _withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
-        peer = self.peers.get(each.facts.boot or "")
+        peer = self.peers.get(each.boot or "")
         if peer is not None and message.id in self._sent:
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
         elif isinstance(here := self.registry.get(each.name), Cell):
@@ -309,15 +327,24 @@ class ClusterNode(Node):
         self._tell_soon()
         self._settled.setdefault(foreign.boot, []).append(message.id)
 
+    def _has(self, peer: Peer, message_id: str) -> None:
+        """A message came whose sender waits for this node to have it."""
+        self._tell_soon()
+        self._held.setdefault(peer.boot, []).append(message_id)
+
     def _tell_soon(self) -> None:
-        """Tell what is settled in the next turn of the loop, all of it at once."""
+        """Tell what is held and what is settled in the next turn of the loop, all of it at once."""
         if not self._telling:
             self._telling = True
             self.loop.call_soon(self._tell_settled)
 
     def _tell_settled(self) -> None:
         self._telling = False
+        held, self._held = self._held, {}
         settled, self._settled = self._settled, {}
+        for boot, ids in held.items():
+            if boot in self.peers:
+                self.peers[boot].signal(Kind.HELD, ids)
         for boot, ids in settled.items():
             if boot in self.peers:
                 self.peers[boot].send(Kind.SETTLED, ids)
@@ -373,7 +400,7 @@ class ClusterNode(Node):
                 self.calls.cancelled(peer, fields[0])
             case Kind.CAST:
                 self.told(peer, fields[0], fields[1])
-            case Kind.MESSAGE | Kind.WITHDRAW | Kind.ROOM:
+            case Kind.MESSAGE | Kind.HOLD | Kind.WITHDRAW | Kind.ROOM:
                 self._receive_request(peer, kind, fields)
             case Kind.ANSWER | Kind.REFUSAL | Kind.SETTLED | Kind.CHUNK:
                 self._receive_result(peer, kind, fields)
@@ -384,7 +411,7 @@ class ClusterNode(Node):
         """Take what somebody elsewhere wants of an agent here."""
         match kind:
             case Kind.MESSAGE:
-                self._take(peer, *fields[:5])
+                self._take(peer, *fields[:6])
             case Kind.WITHDRAW:
                 foreign = self.foreign.get(fields[1])
                 if foreign is not None and foreign.cell is not None:
@@ -403,8 +430,8 @@ class ClusterNode(Node):
                     each = self._sent.pop(id, None)
                     if each is not None:
                         each.mailbox.settled(id)
-                        if each.pool is not None and each.mailbox.idle:
-                            each.pool.forget(each)
+                        if each.mailbox.idle:
+                            self._nothing_on_the_way(each)
             case Kind.ANSWER:
                 reply = loads(fields[1])
                 if not self._asks.answer(fields[0], reply):
@@ -415,6 +442,12 @@ class ClusterNode(Node):
                     self._asks.answer(fields[0], error)
             case Kind.CHUNK:
                 self._take_chunk(peer, fields[0], loads(fields[1]))
+
+    def _nothing_on_the_way(self, each: Elsewhere) -> None:
+        if each.pool is not None:
+            each.pool.forget(each)
+        elif each.turn():
+            self._open_way_of(each)
 
     async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
         """Do what another node calls for."""
@@ -434,8 +467,11 @@ class ClusterNode(Node):
         asker: str | None,
         given: int = 0,
         node: str | None = None,
+        hold: bool = False,
     ) -> None:
         message = loads(raw)
+        if hold:
+            self._has(peer, message.id)
         try:
             self.deliver(peer, to, message, asker, given, node or peer.name)
         except DeliveryError as error:
@@ -543,7 +579,7 @@ class ClusterNode(Node):
                 continue
             found = self._known(name)
             if isinstance(found, Elsewhere):
-                peer = self.peers.get(found.facts.boot or "")
+                peer = self.peers.get(found.boot or "")
                 if peer is not None:
                     peer.signal(Kind.PROBE, ask_id, node, [*path, name], edge)
             elif circle := self._follow(ask_id, node, [*path, name]):
@@ -559,7 +595,7 @@ class ClusterNode(Node):
         """An ask of this node would wait for itself."""
         each = self._sent.get(ask_id)
         if self._asks.answer(ask_id, AskCycle(circle)) and each is not None:
-            peer = self.peers.get(each.facts.boot or "")
+            peer = self.peers.get(each.boot or "")
             if peer is not None:
                 peer.send(Kind.WITHDRAW, each.name, ask_id, True)
 

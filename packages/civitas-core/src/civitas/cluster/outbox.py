@@ -30,7 +30,7 @@ class Outbox(Mailbox):
         post: Sends a message on its way.
     """
 
-    __slots__ = ("_given", "_post", "_pushed", "_way_is_open")
+    __slots__ = ("_given", "_post", "_pushed", "_there", "_way_is_open")
 
     def __init__(self, owner: str, size: int, post: Callable[[Message], None]) -> None:
         super().__init__(owner, size)
@@ -40,11 +40,17 @@ class Outbox(Mailbox):
         """How many incarnations were given a message and lost their process with it in hand."""
         self._pushed: set[str] = set()
         """Those that were pushed: whatever bounds them, they take no place of a sender of this node."""
+        self._there: set[str] = set()
+        """Those that the other process has already, as they were sent there; they are held here for its death."""
 
-    def offer(self, message: Message, wake: Wake | None = None) -> bool:
+    def offer(
+        self, message: Message, wake: Wake | None = None, *, held: bool = False
+    ) -> bool:
         """Put without waiting; see `Mailbox.offer`."""
         if self._closed is not None:
             raise self._closed()
+        if self.holder is not None and not held and message.reply_to is None:
+            return False
         if self._senders or not self._has_room():
             return False
         self._accept(message)
@@ -55,6 +61,12 @@ class Outbox(Mailbox):
         if self._closed is None:
             self._pushed.add(message.id)
             self._accept(message)
+
+    def hold_for(self, message: Message) -> None:
+        """Hold what an agent of the other process was sent by one beside it, should that process die."""
+        self._pushed.add(message.id)
+        self._there.add(message.id)
+        self._queue.append(message)
 
     def _accept(self, message: Message) -> None:
         self._queue.append(message)
@@ -104,6 +116,7 @@ class Outbox(Mailbox):
         if self._given:
             self._given.pop(message_id, None)
         self._pushed.discard(message_id)
+        self._there.discard(message_id)
         self._admit()
 
     def withdraw(self, message: Message) -> bool:
@@ -141,11 +154,17 @@ class Outbox(Mailbox):
         """Its process is there: send what waited for that, in order."""
         self._way_is_open = True
         for message in self._queue:
-            self._post(message)
+            if message.id not in self._there:
+                self._post(message)
 
     def close_way(self) -> None:
-        """Its process is gone: keep what comes from now on."""
+        """Its process is going: keep what comes from now on."""
         self._way_is_open = False
+
+    def lost(self) -> None:
+        """Its process is gone, with all that it had."""
+        self._way_is_open = False
+        self._there.clear()
 
     @property
     def way_is_open(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from civitas.cluster.elsewhere import Elsewhere, Facts
 from civitas.errors import AgentTerminated
-from civitas.process import Status
+from civitas.process import Delivery, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,9 @@ class Replicas:
         there = [each for each in self._mailboxes() if not each.facts.closed]
         size = sum(each.facts.size for each in there)
         closed = "" if there else self._why_closed()
-        return Facts(self.name, node, boot, size=size or 1, closed=closed)
+        sure = any(each.facts.delivery == Delivery.AT_LEAST_ONCE for each in there)
+        delivery = Delivery.AT_LEAST_ONCE if sure else Delivery.AT_MOST_ONCE
+        return Facts(self.name, node, boot, size=size or 1, delivery=delivery, closed=closed)
 
     def _why_closed(self) -> str:
         whys = [each.facts.closed for each in self._mailboxes()]

@@ -17,7 +17,7 @@ from civitas.cluster.replicas import Replicas
 from civitas.errors import NodeDown
 from civitas.events import Event
 from civitas.message import decode, encode
-from civitas.process import AgentProcess, ExitReason
+from civitas.process import AgentProcess, Delivery, ExitReason
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import relay
 
@@ -60,7 +60,12 @@ class RootNode(Relay, Membership):
             self.owners[name] = owner
             if agent.family:
                 self._group_of(agent.family).add(child)
-            self.announce(Facts(name, agent.process, kind=agent.kind, behind=agent.family))
+            careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
+            self.announce(
+                Facts(
+                    name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family
+                )
+            )
             return child
         cell = super().place(agent, owner, name)
         options = agent._civitas_options
@@ -140,9 +145,14 @@ class RootNode(Relay, Membership):
         self._facts[facts.name] = facts
         self.learn(facts)
         for peer in self._peers_of_members():
-            peer.cast("facts", facts.plain())
+            peer.cast("facts", self.as_told(facts, peer.name).plain())
         if (group := self.group(facts.behind)) is not None:
             self._announce_group(group)
+
+    def as_told(self, facts: Facts, node: str) -> Facts:
+        """What `node` is told of an agent: what must outlive its sender goes there by way of the root."""
+        direct = facts.delivery == Delivery.AT_MOST_ONCE or facts.node in (self.name, node)
+        return facts if direct else replace(facts, node=self.name, boot=self.boot)
 
     def _announce_group(self, group: Replicas) -> None:
         if len(group):
@@ -220,7 +230,7 @@ class RootNode(Relay, Membership):
             case "whereis":
                 name = arguments[0]
                 facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
-                return facts.plain() if facts is not None else None
+                return self.as_told(facts, peer.name).plain() if facts is not None else None
             case "spawn":
                 sender, supervisor, spec = arguments
                 placed = Placed(spec["name"], peer.name, recipe=spec)

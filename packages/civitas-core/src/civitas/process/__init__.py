@@ -13,7 +13,7 @@ from civitas.process.exit_reason import (
     Unfinished,
 )
 from civitas.process.incarnation import Incarnation
-from civitas.process.mailbox import Mailbox
+from civitas.process.mailbox import Holder, Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
 from civitas.process.timer import Timer
@@ -30,6 +30,7 @@ __all__ = [
     "ExitKind",
     "ExitReason",
     "Failure",
+    "Holder",
     "Incarnation",
     "Mailbox",
     "RestartType",

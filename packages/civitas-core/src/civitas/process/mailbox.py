@@ -5,14 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from civitas.errors import DeliveryError, MailboxFull
 from civitas.message import Message
 
-__all__ = ["Mailbox", "Wake"]
+__all__ = ["Holder", "Mailbox", "Wake"]
 
 Wake = Callable[[asyncio.Future[None]], None]
 """How to let the task run that waits for a future."""
+
+
+class Holder(Protocol):
+    """Another process that holds messages of this one until they are finished, should this one die before that."""
+
+    def hold(self, message: Message) -> asyncio.Future[None]:
+        """Hand `message` over; what is returned is done when the other process has it."""
+
+    def release(self, message: Message) -> None:
+        """The message was not taken after all."""
 
 
 def _soon(reader: asyncio.Future[None]) -> None:
@@ -31,7 +42,17 @@ class Mailbox:
         size: How many messages it holds before senders wait.
     """
 
-    __slots__ = ("_closed", "_drained", "_queue", "_reader", "_senders", "on_idle", "owner", "size")
+    __slots__ = (
+        "_closed",
+        "_drained",
+        "_queue",
+        "_reader",
+        "_senders",
+        "holder",
+        "on_idle",
+        "owner",
+        "size",
+    )
 
     def __init__(self, owner: str, size: int) -> None:
         self.owner = owner
@@ -42,6 +63,8 @@ class Mailbox:
         self._reader: asyncio.Future[None] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self.holder: Holder | None = None
+        """Who must have a message that nobody waits for before it counts as taken; None where this process will do."""
         self.on_idle: Callable[[], None] | None = None
         """Called each time its reader has come to the end and waits, and when the last message left without one."""
 
@@ -53,21 +76,24 @@ class Mailbox:
         """How many senders wait for room."""
         return len(self._senders) if self._senders else 0
 
-    def offer(self, message: Message, wake: Wake = _soon) -> bool:
+    def offer(self, message: Message, wake: Wake = _soon, *, held: bool = False) -> bool:
         """Put without waiting.
 
         Args:
             message: What to put.
             wake: How to wake the reader, should it wait.
+            held: Whether it was handed to the `holder`.
 
         Returns:
-            Whether there was room.
+            Whether it was taken. Not where there is no room, and not where a `holder` must have it first.
 
         Raises:
             DeliveryError: The mailbox is closed; what `close` was given.
         """
         if self._closed is not None:
             raise self._closed()
+        if self.holder is not None and not held and message.reply_to is None:
+            return False
         if self._senders or len(self._queue) >= self.size:
             return False
         self._queue.append(message)
@@ -79,7 +105,7 @@ class Mailbox:
         return True
 
     async def put(self, message: Message, timeout: float | None) -> None:
-        """Put, and wait while there is no room.
+        """Put, and wait while there is no room; and until the `holder` has it, where there is one.
 
         Args:
             message: What to put.
@@ -89,8 +115,21 @@ class Mailbox:
             MailboxFull: There was no room in time; the message was not taken.
             DeliveryError: The mailbox was closed meanwhile.
         """
-        if self.offer(message):
+        holder = self.holder if message.reply_to is None else None
+        if holder is None:
+            if not self.offer(message):
+                await self._wait_for_room(message, timeout)
             return
+        has_it = holder.hold(message)
+        try:
+            if not self.offer(message, held=True):
+                await self._wait_for_room(message, timeout)
+        except BaseException:
+            holder.release(message)
+            raise
+        await has_it
+
+    async def _wait_for_room(self, message: Message, timeout: float | None) -> None:
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._senders is None:
             self._senders = deque()
