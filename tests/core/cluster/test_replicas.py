@@ -10,7 +10,7 @@ from civitas.cluster import replicas
 from civitas.cluster.elsewhere import Elsewhere, Facts
 from civitas.cluster.replicas import Replicas
 from civitas.errors import AgentTerminated
-from civitas.message import new_message
+from civitas.message import Message, new_message
 from civitas.node import Registry
 from civitas.process import Status
 
@@ -24,6 +24,18 @@ class Child:
     alive: bool = True
 
 
+class Nowhere:
+    """A way that leads nowhere."""
+
+    def post(self, each: Elsewhere, message: Message) -> None: ...
+
+    def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None: ...
+
+    def check(self, message: Message) -> None: ...
+
+    def holder_for(self, facts: Facts) -> None: ...
+
+
 class Crew:
     """Three of them, all up and idle."""
 
@@ -33,7 +45,7 @@ class Crew:
         self.children = {name: Child(name) for name in ("crew-1", "crew-2", "crew-3")}
         for child in self.children.values():
             facts = Facts(child.name, f"w-{child.name}", "boot", behind="crew")
-            each = Elsewhere(facts, lambda *_: None, lambda *_: None)
+            each = Elsewhere(facts, Nowhere())
             each.mailbox.open_way()
             self.registry[child.name] = each
             self.group.add(child)  # type: ignore[arg-type]

@@ -478,3 +478,24 @@ async def test_a_start_that_is_cancelled_in_the_moment_it_is_done_is_undone_too(
         assert starting.cancelled()
         assert runtime.which_children("sessions") == []
     assert journal[-2:] == ["start s1", "stop s1"]
+
+
+@pytest.mark.promise(id="SEM-1134")
+async def test_a_broadcast_passes_over_who_goes_meanwhile(journal: Journal) -> None:
+    """Children come and go beside it, in every step of it."""
+    runtime = dynamic(journal)
+    over = asyncio.Event()
+
+    async def come_and_go(name: str) -> None:
+        while not over.is_set():
+            await runtime.start_child("sessions", Actor(name, journal))
+            await runtime.terminate_child("sessions", name)
+
+    async with runtime, asyncio.TaskGroup() as group:
+        for n in range(5):
+            group.create_task(come_and_go(f"guest-{n}"))
+        await runtime.start_child("sessions", Actor("guest-stays", journal))
+        counts = [await runtime.broadcast("guest-*", "nothing") for _ in range(100)]
+        over.set()
+    assert min(counts) >= 1
+    assert max(counts) > 1

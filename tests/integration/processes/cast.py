@@ -34,11 +34,9 @@ class Actor(AgentProcess):
         match message.type:
             case "pid":
                 return self.reply(os.getpid())
-            case "die":
-                os.kill(os.getpid(), getattr(signal, payload))
+            case "end":
+                end_this_process(payload)
                 await asyncio.Event().wait()
-            case "exit":
-                os._exit(payload)
             case "crash":
                 # Half a character cannot be sent, but may stand in an error.
                 raise ValueError(str(payload).encode().decode("unicode_escape"))
@@ -68,6 +66,20 @@ class Actor(AgentProcess):
             case "attempt":
                 return self.reply(message.attempt)
         return self.reply(payload)
+
+
+def end_this_process(how: str | int) -> None:
+    """By its exit status, by the name of a signal, or by what ends its event loop."""
+    match how:
+        case int():
+            os._exit(how)
+        case "stop loop":
+            asyncio.get_running_loop().stop()
+        case "cancel all":
+            for task in asyncio.all_tasks():
+                task.cancel()
+        case _:
+            os.kill(os.getpid(), getattr(signal, how))
 
 
 def stuck_in_python() -> None:
@@ -279,6 +291,6 @@ class Gated(Writer):
         self.gate = Path(gate)
 
     async def handle(self, message: Message) -> Message:
-        while not self.gate.exists():  # noqa: ASYNC240
+        while not self.gate.exists():
             await asyncio.sleep(0.005)
         return await super().handle(message)

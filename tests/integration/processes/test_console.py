@@ -20,5 +20,5 @@ async def test_a_worker_that_writes_a_lot_before_it_dies_is_heard_to_the_end(cap
     text = "\n".join(f"line {n}" for n in range(3000))
     async with Runtime.from_config(topology(agent("a", "w"), max_restarts=0)) as runtime:
         await runtime.ask("a", text, "print")
-        await runtime.send("a", 0, "exit")
+        await runtime.send("a", 0, "end")
         await until(lambda: "line 2999 to stderr" in capfd.readouterr().err)

@@ -171,3 +171,22 @@ async def test_a_killed_process_answers_again_within_a_second():
             took.append(await asked_until_answered(runtime, "a"))
     # A sanity check: beside other work one round may take longer. The benchmarks have the figure.
     assert min(took) < 5.0, took
+
+
+@pytest.mark.promise(id="SEM-1133")
+@pytest.mark.parametrize("how", ["SIGINT", "stop loop", "cancel all"])
+async def test_an_orderly_end_that_nobody_asked_for_is_a_crash(tmp_path, how):
+    """What waits there is handled by the next incarnation, and each supervisor counts one crash."""
+    heard, gate = tmp_path / "heard", tmp_path / "gate"
+    sure = {"delivery": "at_least_once", "file": str(heard), "gate": str(gate)}
+    config = topology(agent("a", "w"), agent("writer", "w", "Gated", **sure), max_restarts=1)
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        for n in range(5):
+            await runtime.send("writer", {"from": "r", "n": n})
+        with pytest.raises(NodeDown):
+            await runtime.ask("a", how, "end")
+        gate.touch()
+        await until(lambda: len(lines(heard)) >= 5)
+        assert lines(heard) == [f"r {n}" for n in range(5)]
+    assert events.reasons() == ["node_down"]

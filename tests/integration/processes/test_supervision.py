@@ -104,8 +104,8 @@ async def test_beyond_the_intensity_the_supervisor_gives_up_and_all_processes_go
 async def test_an_ask_that_waits_for_a_dead_process_ends_when_its_supervisor_gives_up():
     config = topology(agent("a", "w", delivery="at_least_once"), agent("b", "v"), max_restarts=0)
     async with Runtime.from_config(config) as runtime:
-        relayed = {"to": "a", "type": "die", "payload": "SIGKILL"}
-        asks = [runtime.ask("a", "SIGKILL", "die"), runtime.ask("b", relayed, "ask")]
+        relayed = {"to": "a", "type": "end", "payload": "SIGKILL"}
+        asks = [runtime.ask("a", "SIGKILL", "end"), runtime.ask("b", relayed, "ask")]
         errors = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 5)
         assert isinstance(errors[0], AgentTerminated)
         assert isinstance(errors[1], HandlerFailed)
@@ -135,7 +135,7 @@ async def test_two_processes_killed_at_once_are_two_crashes():
 async def test_a_process_that_ends_by_itself_is_started_again():
     async with Runtime.from_config(topology(agent("a", "w"))) as runtime:
         events = Events(runtime)
-        await runtime.send("a", 0, "exit")
+        await runtime.send("a", 0, "end")
         await until(lambda: events.of("node_down"))
         assert "exited with status 0" in events.of("node_down")[0].message
         await asked_until_answered(runtime, "a")

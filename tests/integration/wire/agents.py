@@ -373,3 +373,16 @@ class Fails(Hand):
 
     async def on_start(self) -> None:
         raise LookupError("nothing there")
+
+
+class Large(Hand):
+    """Sends what is small enough in MessagePack, and not in JSON."""
+
+    PAYLOAD = "\x01" * (12 * 1024 * 1024)
+
+    async def do_large(self, message: Message) -> Any:
+        send = self.ask if message.payload["how"] == "ask" else self.send
+        return await outcome(send(message.payload["to"], self.PAYLOAD, "none"))
+
+    async def do_large_reply(self, message: Message) -> Any:
+        return self.PAYLOAD

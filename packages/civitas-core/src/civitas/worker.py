@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -192,13 +194,31 @@ class _Life:
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._watchdog.pause()
+        if kind is asyncio.CancelledError:
+            self._crash()
         await self.node.leave_system()
         await self.node.detach()
         close = getattr(self._store, "close", None)
         if close is not None:
             await close()
+
+    def _crash(self) -> None:
+        """End at once, as nobody asked for this end: somebody's code stopped the loop or cancelled every task.
+
+        To go in order would tell the root that all is well, and lose what waits here.
+        """
+        logger.error(
+            "process %r ends though nobody asked it to: its event loop was interrupted or stopped, or all of its tasks "
+            "were cancelled; its agents crash with it",
+            self.node.name,
+        )
+        logging.shutdown()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(1)
 
 
 if __name__ == "__main__":

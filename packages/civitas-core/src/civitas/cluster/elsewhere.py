@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.outbox import Outbox
 from civitas.errors import AgentTerminated
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from civitas.process import Holder
 
-__all__ = ["Elsewhere", "ElsewherePool", "Facts"]
+__all__ = ["Elsewhere", "ElsewherePool", "Facts", "Way"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +52,36 @@ class Facts:
         return [getattr(self, field) for field in self.__slots__]
 
 
-def nobody(facts: Facts) -> None:
-    """No other process need hold what is sent to an agent."""
+class Way(Protocol):
+    """How messages go to the agents of other nodes."""
+
+    def post(self, each: Elsewhere, message: Message) -> None:
+        """Send a message on its way."""
+
+    def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
+        """Whoever asked is gone."""
+
+    def check(self, message: Message) -> None:
+        """Raise `PayloadError` for a message that cannot travel."""
+
+    def holder_for(self, facts: Facts) -> Holder | None:
+        """Who must have what is sent to an agent before it is accepted; None for nobody."""
 
 
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a mailbox with a name."""
 
-    __slots__ = ("_holder", "_node", "_withdrawn", "boot", "facts", "mailbox", "name", "pool")
+    __slots__ = ("_node", "_way", "boot", "facts", "mailbox", "name", "pool")
 
-    def __init__(
-        self,
-        facts: Facts,
-        post: Callable[[Elsewhere, Message], None],
-        withdrawn: Callable[[Elsewhere, Message, bool], None],
-        holder: Callable[[Facts], Holder | None] = nobody,
-        pool: ElsewherePool | None = None,
-    ) -> None:
+    def __init__(self, facts: Facts, way: Way, pool: ElsewherePool | None = None) -> None:
         self.name = facts.name
         self.pool = pool
         self.facts = facts
         self.boot = facts.boot
         """The run of the node that messages for it go to; None while that is down."""
         self._node = facts.node
-        self.mailbox = Outbox(facts.name, facts.size, partial(post, self))
-        self._holder = holder
-        self._withdrawn = withdrawn
+        self.mailbox = Outbox(facts.name, facts.size, partial(way.post, self), way.check)
+        self._way = way
 
     @property
     def status(self) -> Status:
@@ -109,7 +112,7 @@ class Elsewhere:
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone."""
-        self._withdrawn(self, message, reader_left)
+        self._way.withdrawn(self, message, reader_left)
 
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known of it now.
@@ -118,7 +121,7 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
-        self.mailbox.holder = self._holder(facts)
+        self.mailbox.holder = self._way.holder_for(facts)
         self.turn()
         if not self.mailbox.held:
             self.mailbox.size = facts.size
@@ -131,7 +134,6 @@ class Elsewhere:
         else:
             self.mailbox.reopen()
         return left
-
 
     def turn(self) -> bool:
         """Send what comes from now on where it is to go now.
@@ -156,20 +158,12 @@ class ElsewherePool:
     Who sends to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
     """
 
-    __slots__ = ("_conversations", "_held", "_holder", "_post", "_withdrawn", "facts", "name")
+    __slots__ = ("_conversations", "_held", "_way", "facts", "name")
 
-    def __init__(
-        self,
-        facts: Facts,
-        post: Callable[[Elsewhere, Message], None],
-        withdrawn: Callable[[Elsewhere, Message, bool], None],
-        holder: Callable[[Facts], Holder | None] = nobody,
-    ) -> None:
+    def __init__(self, facts: Facts, way: Way) -> None:
         self.name = facts.name
         self.facts = facts
-        self._post = post
-        self._withdrawn = withdrawn
-        self._holder = holder
+        self._way = way
         self._conversations: dict[str, Elsewhere] = {}
         self._held: dict[str, None] = {}
         """Those whose senders wait, in the order they came."""
@@ -180,7 +174,7 @@ class ElsewherePool:
         found = self._conversations.get(name)
         if found is None:
             facts = Facts(name, *self.facts.plain()[1:])
-            found = Elsewhere(facts, self._post, self._withdrawn, self._holder, self)
+            found = Elsewhere(facts, self._way, self)
             found.learn(facts)
             if not self._has_room():
                 self._held[name] = None

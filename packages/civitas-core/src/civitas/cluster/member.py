@@ -441,6 +441,7 @@ class MemberNode(ClusterNode):
         return cell
 
     def _copy_to_root(self, message: Message) -> None:
+        self.check(message)
         # Before it is put anywhere: what is said of it must not overtake it on its way to the root.
         self._to_root().send(Kind.HOLD, dumps(message, self._serializer))
         self._came_from_root(message, None)

@@ -17,6 +17,7 @@ from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, unpack
 from civitas.cluster.outbox import Outbox
 from civitas.cluster.peers import Calls, Peer
+from civitas.cluster.sizes import check_size
 from civitas.errors import (
     AgentTerminated,
     AskCycle,
@@ -24,6 +25,7 @@ from civitas.errors import (
     DeliveryError,
     HandlerFailed,
     NodeDown,
+    PayloadError,
     UnknownAgent,
 )
 from civitas.message import Message, Serializer, dumps, loads
@@ -210,13 +212,13 @@ class ClusterNode(Node):
             pool = self.registry.pools.get(facts.name)
             known = pool if isinstance(pool, ElsewherePool) else None
             if known is None:
-                known = ElsewherePool(facts, self._post, self._withdrawn, self.holder_for)
+                known = ElsewherePool(facts, self)
                 self.registry.pools[facts.name] = known
         else:
             cell = self.registry.get(facts.name)
             known = cell if isinstance(cell, Elsewhere) else None
             if known is None:
-                known = Elsewhere(facts, self._post, self._withdrawn, self.holder_for)
+                known = Elsewhere(facts, self)
                 self.registry[facts.name] = known
         for message in known.learn(facts):
             self._give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
@@ -255,7 +257,11 @@ class ClusterNode(Node):
 
     # Messages to other nodes.
 
-    def _post(self, each: Elsewhere, message: Message) -> None:
+    def check(self, message: Message) -> None:
+        """Raise `PayloadError` for a message that no frame can carry."""
+        check_size(message, self._serializer)
+
+    def post(self, each: Elsewhere, message: Message) -> None:
         """Send a message on its way; where its process is gone it stays in its outbox."""
         peer = self.peers.get(each.boot or "")
         if peer is None:
@@ -264,7 +270,14 @@ class ClusterNode(Node):
         raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
         asker, node = self.asker_of(message)
         to = message.recipient if each.pool is not None else each.name
-        peer.send(Kind.MESSAGE, to, raw, asker, given, node, self.is_to_be_held(message))
+        hold = self.is_to_be_held(message)
+        try:
+            peer.send(Kind.MESSAGE, to, raw, asker, given, node, hold)
+        except (
+            PayloadError
+        ) as error:  # who calls this may be a supervisor, and must not fail for a message
+            each.mailbox.settled(message.id)
+            self._give_up(message, HandlerFailed(each.name, "PayloadError", str(error)), "crashed")
 
     def is_to_be_held(self, message: Message) -> bool:
         """Whether the sender of a message waits for the node that it goes to to have it."""
@@ -278,7 +291,8 @@ class ClusterNode(Node):
                 return message.sender, self.name
         return None, self.name
 
-    def _withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
+    def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
+        """Whoever asked is gone: let the agent know, or take the message out where it has not left."""
         peer = self.peers.get(each.boot or "")
         if peer is not None and message.id in self._sent:
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
@@ -292,13 +306,18 @@ class ClusterNode(Node):
         if request.reply_to is None or request.reply_to == self.name:
             super().answer(request, reply)
             return
-        self._end_window(request.id)
-        peer = self._by_name.get(request.reply_to)
-        if peer is None:
+        if not self._send_answer(request, dumps(reply, self._serializer)):
             self.dead_letter(reply, "late_reply")
-        else:
-            self._tell_soon()  # before the link's own turn, so that both travel together
-            peer.send(Kind.ANSWER, request.id, dumps(reply, self._serializer))
+
+    def _send_answer(self, request: Message, reply: bytes) -> bool:
+        """Send a reply to the node whose request it answers; False where that is gone."""
+        self._end_window(request.id)
+        peer = self._by_name.get(request.reply_to or "")
+        if peer is None:
+            return False
+        self._tell_soon()  # before the link's own turn, so that both travel together
+        peer.send(Kind.ANSWER, request.id, reply)
+        return True
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
@@ -359,8 +378,12 @@ class ClusterNode(Node):
         peer = self._by_name.get(request.reply_to or "")
         if peer is None:
             self.dead_letter(chunk, "no_reader")
-        else:
+            return
+        try:
             peer.send(Kind.CHUNK, request.id, dumps(chunk, self._serializer))
+        except PayloadError:
+            window.release()  # nothing was sent
+            raise
 
     def _end_window(self, request_id: str) -> None:
         window = self._windows.pop(request_id, None)
@@ -474,6 +497,11 @@ class ClusterNode(Node):
             self._has(peer, message.id)
         try:
             self.deliver(peer, to, message, asker, given, node or peer.name)
+        except (
+            PayloadError
+        ) as error:  # in the format of this node it is larger than in that of its sender
+            self.refuse(message, HandlerFailed(to, "PayloadError", str(error)))
+            self.dead_letter(message, "crashed")
         except DeliveryError as error:
             self.foreign.setdefault(message.id, Foreign(peer.boot, None, message))
             self.refuse(message, error)

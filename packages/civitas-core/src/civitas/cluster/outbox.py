@@ -28,13 +28,21 @@ class Outbox(Mailbox):
         owner: Name of the agent, for errors.
         size: How many messages its mailbox holds.
         post: Sends a message on its way.
+        check: Raises `PayloadError` for a message that cannot travel.
     """
 
-    __slots__ = ("_given", "_post", "_pushed", "_there", "_way_is_open")
+    __slots__ = ("_check", "_given", "_post", "_pushed", "_there", "_way_is_open")
 
-    def __init__(self, owner: str, size: int, post: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        size: int,
+        post: Callable[[Message], None],
+        check: Callable[[Message], None],
+    ) -> None:
         super().__init__(owner, size)
         self._post = post
+        self._check = check
         self._way_is_open = False
         self._given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
@@ -43,14 +51,13 @@ class Outbox(Mailbox):
         self._there: set[str] = set()
         """Those that the other process has already, as they were sent there; they are held here for its death."""
 
-    def offer(
-        self, message: Message, wake: Wake | None = None, *, held: bool = False
-    ) -> bool:
+    def offer(self, message: Message, wake: Wake | None = None, *, held: bool = False) -> bool:
         """Put without waiting; see `Mailbox.offer`."""
         if self._closed is not None:
             raise self._closed()
         if self.holder is not None and not held and message.reply_to is None:
             return False
+        self._check(message)
         if self._senders or not self._has_room():
             return False
         self._accept(message)
@@ -59,6 +66,7 @@ class Outbox(Mailbox):
     def push(self, message: Message) -> None:
         """Put whatever the size: a signal of the system, or a message of another node, which keeps to its own bound."""
         if self._closed is None:
+            self._check(message)
             self._pushed.add(message.id)
             self._accept(message)
 
@@ -153,7 +161,7 @@ class Outbox(Mailbox):
     def open_way(self) -> None:
         """Its process is there: send what waited for that, in order."""
         self._way_is_open = True
-        for message in self._queue:
+        for message in tuple(self._queue):
             if message.id not in self._there:
                 self._post(message)
 

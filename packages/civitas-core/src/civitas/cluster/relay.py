@@ -127,7 +127,8 @@ class Relay(ClusterNode):
         request = foreign.message
         match kind:
             case Kind.ANSWER:
-                self.answer(request, loads(result))
+                if not self._send_answer(request, result):
+                    self.dead_letter(loads(result), "late_reply")
             case Kind.REFUSAL:
                 error = load_error(result)
                 if isinstance(error, DeliveryError):

@@ -62,9 +62,7 @@ class RootNode(Relay, Membership):
                 self._group_of(agent.family).add(child)
             careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
             self.announce(
-                Facts(
-                    name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family
-                )
+                Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
             )
             return child
         cell = super().place(agent, owner, name)

@@ -11,12 +11,10 @@ from threading import get_ident
 from typing import Any
 
 from civitas.errors import (
-    AgentTerminated,
     AskCycle,
     AskTimeout,
     ConfigurationError,
     DeliveryError,
-    MailboxFull,
 )
 from civitas.message import Message, check_headers, encode, new_id, new_message
 from civitas.node.asks import Asking, PendingAsks
@@ -97,7 +95,7 @@ class Router:
         conversation: str | None,
         headers: Mapping[str, str] | None,
     ) -> int:
-        """Hand a message to every agent whose name matches."""
+        """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         if not isinstance(pattern, str):
@@ -114,7 +112,7 @@ class Router:
             return_exceptions=True,
         )
         for result in results:
-            if result is not None and not isinstance(result, (MailboxFull, AgentTerminated)):
+            if result is not None and not isinstance(result, DeliveryError):
                 raise result
         return results.count(None)
 

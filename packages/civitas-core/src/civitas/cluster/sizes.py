@@ -1,0 +1,32 @@
+"""Whether a message is small enough to travel, known before it is queued anywhere."""
+
+from __future__ import annotations
+
+from civitas.errors import PayloadError
+from civitas.message import Message, Serializer, dumps
+from civitas.transport.contract import MAX_FRAME
+
+__all__ = ["check_size"]
+
+_MARGIN = 64 * 1024
+"""Bytes for what stands in a frame beside the message, and for an `attempt` that grows."""
+_GROWTH = {Serializer.MSGPACK: 1, Serializer.JSON: 32}
+"""How many times its size in MessagePack a payload takes at most; in JSON an empty set is the worst."""
+
+
+def check_size(message: Message, serializer: Serializer) -> None:
+    """Raise `PayloadError` if no frame can carry `message`, its headers and names included."""
+    texts = (message.type, message.sender or "", message.recipient, message.conversation or "")
+    length = sum(map(len, texts))
+    for name, value in message.headers.items():
+        length += len(name) + len(value)
+    # Nearly all are seen to be small without looking closer. A character is 4 bytes, or 6 in JSON.
+    if len(message.raw) * _GROWTH[serializer] + length * 6 <= MAX_FRAME // 2:
+        return
+    size = len(dumps(message, serializer))
+    if size > MAX_FRAME - _MARGIN:
+        raise PayloadError(
+            "message",
+            f"{size:,} bytes as {serializer}, with its headers and names, more than the {MAX_FRAME - _MARGIN:,} that "
+            "travel between OS processes; store it elsewhere and send where it is",
+        )
