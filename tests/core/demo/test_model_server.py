@@ -95,6 +95,26 @@ def test_the_responses_api_is_served_too():
     assert (call["name"], json.loads(call["arguments"])) == ("a", {"q": 1})
 
 
+def test_the_responses_api_streams_words_and_calls():
+    with ModelServer([ToolCall("a", {"q": 1}), "one two"]) as server:
+        calling, saying = (post(server, "/responses", stream=True).decode() for _ in range(2))
+    events = [
+        [json.loads(each.split("data: ")[1]) for each in answer.strip().split("\n\n")]
+        for answer in (calling, saying)
+    ]
+    assert [each["delta"] for each in events[1] if each["type"].endswith("text.delta")] == [
+        "one",
+        " two",
+    ]
+    assert [
+        json.loads(each["delta"]) for each in events[0] if "arguments.delta" in each["type"]
+    ] == [{"q": 1}]
+    for each in events:
+        assert [event["sequence_number"] for event in each] == list(range(len(each)))
+        assert each[-1]["type"] == "response.completed"
+    assert calling.startswith("event: response.created\n")
+
+
 def test_a_failure_has_its_status_and_says_when_to_come_back():
     with ModelServer([Failure(429, "slow down", retry_after=2)]) as server:
         status, body, headers = refusal(server)

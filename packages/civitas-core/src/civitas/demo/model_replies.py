@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-__all__ = ["Answer", "Failure", "ToolCall", "chunks", "completion", "error", "response"]
+__all__ = ["Answer", "Failure", "ToolCall", "chunks", "completion", "error", "events", "response"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ def response(body: dict[str, Any], answer: Said) -> dict[str, Any]:
         "object": "response",
         "created_at": int(time.time()),
         "model": body.get("model", "scripted"),
+        "status": "completed",
         "output": [{**item, "status": "completed"} for item in output],
         "parallel_tool_calls": True,
         "tool_choice": "auto",
@@ -131,6 +133,36 @@ def response(body: dict[str, Any], answer: Said) -> dict[str, Any]:
             "total_tokens": asked + answered,
         },
     }
+
+
+def events(body: dict[str, Any], answer: Said) -> Iterator[dict[str, Any]]:
+    """The answer of the responses API, piece by piece."""
+    whole = response(body, answer)
+    numbers = itertools.count()
+
+    def event(type: str, **fields: Any) -> dict[str, Any]:
+        return {"type": f"response.{type}", "sequence_number": next(numbers), **fields}
+
+    yield event("created", response=whole | {"status": "in_progress", "output": []})
+    for index, item in enumerate(whole["output"]):
+        place = {"item_id": item["id"], "output_index": index}
+        if item["type"] == "message":
+            (part,) = item["content"]
+            text = place | {"content_index": 0}
+            yield event("output_item.added", output_index=index, item=item | {"content": []})
+            yield event("content_part.added", **text, part=part | {"text": ""})
+            for word in _words(part["text"]):
+                yield event("output_text.delta", **text, delta=word, logprobs=[])
+            yield event("output_text.done", **text, text=part["text"], logprobs=[])
+            yield event("content_part.done", **text, part=part)
+        else:
+            arguments = item["arguments"]
+            yield event("output_item.added", output_index=index, item=item | {"arguments": ""})
+            yield event("function_call_arguments.delta", **place, delta=arguments)
+            done = {"arguments": arguments, "name": item["name"]}
+            yield event("function_call_arguments.done", **place, **done)
+        yield event("output_item.done", output_index=index, item=item)
+    yield event("completed", response=whole)
 
 
 def _head(body: dict[str, Any], kind: str) -> dict[str, Any]:

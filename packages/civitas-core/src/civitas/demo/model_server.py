@@ -1,4 +1,4 @@
-"""A scripted model behind the OpenAI APIs, on loopback: chat completions, plain and streamed, and plain responses.
+"""A scripted model behind the OpenAI APIs, on loopback: chat completions and responses, plain and streamed.
 
 For the demo and for tests: the frameworks talk to it over HTTP as they talk to a real model.
 
@@ -133,9 +133,10 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is no news."""
 
 
+# For each path, the whole answer and its pieces.
 _REPLIES = {
-    "/v1/chat/completions": model_replies.completion,
-    "/v1/responses": model_replies.response,
+    "/v1/chat/completions": (model_replies.completion, model_replies.chunks),
+    "/v1/responses": (model_replies.response, model_replies.events),
 }
 
 
@@ -147,21 +148,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        reply = _REPLIES.get(self.path)
-        if reply is None or (body.get("stream") and reply is model_replies.response):
-            how = " as a stream" if reply else ""
-            paths = " and (not streamed) ".join(_REPLIES)
-            text = f"{self.path} is not served here{how}; {paths} are"
+        replies = _REPLIES.get(self.path)
+        if replies is None:
+            text = f"{self.path} is not served here; {' and '.join(_REPLIES)} are"
             self._send_json(404, model_replies.error(text))
             return
+        whole, pieces = replies
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.respond(body, headers)
         if isinstance(answer, Failure):
             self._send_json(answer.status, model_replies.error(answer.message), answer.retry_after)
-        elif body.get("stream") and reply is model_replies.completion:
-            self._send_events(model_replies.chunks(body, answer))
+        elif body.get("stream"):
+            self._send_events(pieces(body, answer))
         else:
-            self._send_json(200, reply(body, answer))
+            self._send_json(200, whole(body, answer))
 
     def _send_json(
         self, status: int, body: dict[str, Any], retry_after: float | None = None
@@ -181,8 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         for chunk in chunks:
-            self._send_part(f"data: {json.dumps(chunk)}\n\n".encode())
-        self._send_part(b"data: [DONE]\n\n")
+            self._send_part(_event(chunk))
+        if self.path == "/v1/chat/completions":
+            self._send_part(b"data: [DONE]\n\n")
         self._send_part(b"")
 
     def _send_part(self, data: bytes) -> None:
@@ -190,3 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _event(data: dict[str, Any]) -> bytes:
+    # Those of the responses API have names, which are their types.
+    name = f"event: {data['type']}\n" if "type" in data else ""
+    return f"{name}data: {json.dumps(data)}\n\n".encode()
