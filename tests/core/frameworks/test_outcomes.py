@@ -22,7 +22,8 @@ from civitas.errors import (
     PayloadError,
 )
 from civitas.frameworks import Outcome
-from civitas.frameworks.outcomes import outcome_of, retry_after
+from civitas.frameworks.outcomes import OUTCOMES, is_placed, outcome_of, retry_after
+from tests.core.frameworks.exceptions import public, shown
 
 
 class Failed(Exception):
@@ -200,6 +201,17 @@ def test_an_error_that_causes_itself_is_looked_at_once() -> None:
     error.__cause__ = TypeError()
     error.__cause__.__cause__ = error
     assert outcome_of(error) is Outcome.ANSWER
+
+
+def test_the_page_has_the_table() -> None:
+    assert shown("any library") == public(OUTCOMES)
+
+
+def test_an_exception_that_nobody_placed_is_seen() -> None:
+    assert not is_placed(Limit, {})
+    assert is_placed(Limit, {f"{__name__}.Limit": Outcome.UNKNOWN})
+    assert not is_placed(type("Turns", (Limit,), {}), {f"{__name__}.Limit": Outcome.UNKNOWN})
+    assert is_placed(type("Turns", (Limit,), {}), {f"{__name__}.Limit": Outcome.ANSWER})
 
 
 @pytest.mark.parametrize(

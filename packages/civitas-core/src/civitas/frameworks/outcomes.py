@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from civitas.frameworks.soundness import is_unsound
 
-__all__ = ["OUTCOMES", "Outcome", "outcome_of", "retry_after"]
+__all__ = ["OUTCOMES", "Outcome", "is_placed", "outcome_of", "retry_after"]
 
 
 class Outcome(StrEnum):
@@ -43,7 +44,6 @@ OUTCOMES: Mapping[str, Outcome] = {
     "gaierror": Outcome.TRANSIENT,
     "openai.OpenAIError": Outcome.UNKNOWN,
     "openai.APIError": Outcome.UNKNOWN,
-    "openai.APIStatusError": Outcome.UNKNOWN,
     "openai.APIResponseValidationError": Outcome.ANSWER,
     "openai.ContentFilterFinishReasonError": Outcome.ANSWER,
     "openai.LengthFinishReasonError": Outcome.ANSWER,
@@ -114,6 +114,18 @@ def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
         if told is not None and told is not Outcome.UNKNOWN:
             return told
     return Outcome.UNKNOWN
+
+
+def is_placed(kind: type[Exception], own: Mapping[str, Outcome]) -> bool:
+    """Whether somebody decided what `kind` means: an entry, an HTTP status that it has, or what Python says of it."""
+    full = f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        full in own
+        or full in OUTCOMES
+        or _placed(kind, own) is not Outcome.UNKNOWN
+        or any("status_code" in inspect.get_annotations(each) for each in kind.__mro__)
+        or issubclass(kind, (*_DETERMINISTIC, Warning))
+    )
 
 
 def _is_deterministic(error: BaseException) -> bool:
