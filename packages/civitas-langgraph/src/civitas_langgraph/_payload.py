@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from langchain_core.messages import BaseMessage, RemoveMessage, convert_to_messages
+from langgraph.constants import START
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import BaseModel, ValidationError
 
@@ -31,6 +32,10 @@ class GraphInput:
         channels = getattr(builder, "schemas", {}).get(schema, {})
         # A state that is one value, and graphs not built by StateGraph: any payload is theirs to judge.
         self._keys = None if not channels or "__root__" in channels else tuple(channels)
+        states = getattr(builder, "channels", {})
+        self._state = None if not states or "__root__" in states else tuple(states)
+        self.nodes = tuple(each for each in getattr(graph, "nodes", ()) if each != START)
+        """The names of the graph's own nodes."""
         self._model = schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None
         self._is_chat = self._keys is not None and "messages" in self._keys
         self._takes_text = self._is_chat and "input" not in channels
@@ -58,6 +63,33 @@ class GraphInput:
         if self._model is not None:
             self._validate(self._model, state, refuse)
         return state
+
+    def update(self, values: Any, where: str, refuse: Refuse) -> Any:
+        """An update of the state, as a node returns one, or `refuse` with what the state has.
+
+        Args:
+            values: As they were sent.
+            where: Their place in the payload.
+            refuse: Refuses the payload.
+        """
+        if self._state is None:
+            return values
+        if not isinstance(values, dict):
+            refuse(where, f"a dict is needed, got {type(values).__name__}; {self._has()}")
+        for key in values:
+            if key not in self._state:
+                near = difflib.get_close_matches(str(key), self._state, 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                refuse(f"{where}.{key}", f"the state has no such key; {hint}{self._has()}")
+        return values
+
+    def node(self, name: Any, where: str, refuse: Refuse) -> None:
+        """`refuse` what is not the name of a node."""
+        if name not in self.nodes:
+            near = difflib.get_close_matches(str(name), self.nodes, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            has = ", ".join(map(repr, self.nodes))
+            refuse(where, f"there is no node {name!r}; {hint}the graph has {has}")
 
     def anew(self, state: Any) -> Any:
         """The same input for a thread whose messages it replaces, where the graph's messages can be replaced."""
@@ -91,6 +123,9 @@ class GraphInput:
 
     def _words(self) -> list[str]:
         return [*(self._keys or ()), *(["input"] if self._takes_text else [])]
+
+    def _has(self) -> str:
+        return f"the state has {', '.join(map(repr, self._state or ()))}"
 
     def _accepted(self) -> str:
         words = f"it takes {', '.join(map(repr, self._keys or ()))}"

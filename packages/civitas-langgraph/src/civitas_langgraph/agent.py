@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack, cast
+import copy
+from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.config import get_config
-from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
-from langgraph.types import Command
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import (
@@ -21,23 +21,29 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
+from civitas_langgraph._breakpoints import has_breakpoints
+from civitas_langgraph._context import Contexts
+from civitas_langgraph._humans import keep_questions_open, questions
+from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
+from civitas_langgraph._options import checked_durability, config_of, named
 from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
+from civitas_langgraph._running import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._thread import RunThread
 from civitas_langgraph._untracked import Untracked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
+    from langgraph.types import Durability
+
+    from civitas.message import Message
 
 __all__ = ["LangGraphAgent"]
 
 Graph = PregelProtocol[Any, Any, Any, Any]
-
-_MESSAGE = "civitas_message"
-"""In the metadata of a checkpoint, the id of the message whose run made it."""
 
 
 class LangGraphAgent(FrameworkAgent):
@@ -54,8 +60,13 @@ class LangGraphAgent(FrameworkAgent):
     Args:
         name: Address of the agent.
         graph: The compiled graph, or a function without arguments that builds it. Never changed.
-        config: LangGraph's own run configuration: `recursion_limit`, `tags`, `callbacks`, `configurable`, ...
-        context: LangGraph's run-time context, for graphs with a `context_schema`.
+        config: LangGraph's own run configuration, a dict of `recursion_limit`, `tags`, `callbacks`, `configurable`, ...,
+            or a function from a message to the one of its run. In a topology, also ``module:name``.
+        context: LangGraph's run-time context, for graphs with a `context_schema`: one for all runs, a function or a
+            class without arguments that makes one for each conversation, or a function of the message that makes one
+            for each message. In a topology, also ``module:name``.
+        durability: LangGraph's own, for the runs of a graph with a checkpointer of its own: `"sync"`, `"async"` or
+            `"exit"`; None for LangGraph's default. Durable runs are kept at each step, whatever it says.
         **keywords: Those of `FrameworkAgent` and `AgentProcess`.
 
     Raises:
@@ -72,18 +83,23 @@ class LangGraphAgent(FrameworkAgent):
         name: str,
         *,
         graph: Graph | Callable[[], Graph],
-        config: RunnableConfig | None = None,
+        config: RunnableConfig | Callable[[Message], RunnableConfig] | str | None = None,
         context: Any = None,
+        durability: Durability | None = None,
         **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=graph, **keywords)
-        self._config = config
-        self._context = context
-        self._input: GraphInput | None = None
+        self._where = f"{type(self).__name__}({name!r})"
+        self._configs = config_of(config, self._where)
+        self._context = named(context, "context", self._where)
+        self._durability = checked_durability(durability, self._where, durable=self.durable)
+        self._contexts: Contexts | None = None
+        self._inputs: Inputs | None = None
         self._graph: Graph | None = None
         self._saver: StateStoreSaver | None = None
         self._untracked = Untracked()
         self._control: RunControl | None = None
+        self._winds_down = False
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is a compiled graph."""
@@ -99,70 +115,68 @@ class LangGraphAgent(FrameworkAgent):
 
     async def on_start(self) -> None:
         """Get the graph ready: one that cannot be built is a failed start, not a failed message."""
-        graph = self._graph = self.subject
-        self._input = GraphInput(graph)
+        graph = self.subject
         self._untracked = Untracked(graph)
-        if isinstance(graph, Pregel):
-            if graph.checkpointer is None:
-                self._saver = StateStoreSaver(self.store, "", history=False)
-                self._saver.untracked = self._untracked
-                # A copy sets a channel of its own in the dict of the original.
-                own = {"checkpointer": self._saver, "channels": {**graph.channels}}
-                self._graph = graph.copy(own)
-            elif graph.checkpointer is False and self.durable:
-                raise ConfigurationError(
-                    f"LangGraphAgent({self.name!r}): durable=True needs a graph with checkpoints, and this one was "
-                    "compiled with checkpointer=False; leave that out"
-                )
+        schema = getattr(graph, "context_schema", None)
+        self._contexts = Contexts(self._context, schema, self._where)
+        self._graph = self._keeping_checkpoints(graph)
+        self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self._answers_of)
 
     async def run_framework(self, run: Run) -> Any:
         """Run the graph, or go on with it."""
-        assert self._graph is not None  # since on_start
-        assert self._input is not None
-        thread_id, thread = self._thread_of(run)
-        config = self._run_config(thread_id, run)
+        graph = self._graph
+        assert graph is not None  # since on_start
+        assert self._inputs is not None
+        assert self._contexts is not None
+        given = self._configs(run.message)
+        thread_id, thread = self._thread_of(run, given)
+        config = self._run_config(given, thread_id, run)
+        input = await self._inputs.of(run, config)
         more: dict[str, Any] = {}
         # Only where they are needed: not every kind of graph takes the keywords.
-        if self._context is not None:
-            more["context"] = self._context
-        if isinstance(self._graph, Pregel):
+        key = self._context_key(run, thread_id)
+        context = await self._contexts.begin(run, self.store, key)
+        if context is not None:
+            more["context"] = context
+        if isinstance(graph, Pregel):
             more["control"] = self._control = RunControl()
-            if run.durable:
-                more["durability"] = "sync"
-            elif thread is not None:
-                more["durability"] = "exit"
-        state: Any
-        if run.durable and run.again and await self._is_begun(config, run):
-            state = None
-        elif run.answers is not None:
-            state = Command(resume=dict(run.answers))
-        else:
-            state = self._input.read(run.payload, self.refuse)
-            if run.whole_history:
-                state = self._input.anew(state)
+            if durability := self._durability_of(run, thread):
+                more["durability"] = durability
         try:
-            result = await self._graph.ainvoke(state, config, **more)
-        except GraphDrained:
-            raise Unfinished from None
+            stands = input is STANDS
+            end = End(stopped=True) if stands else await run_graph(graph, input, config, run, **more)
         finally:
             self._control = None
-        if isinstance(result, dict) and (open_ := result.get("__interrupt__")):
+        if end.drained is not None and self._winds_down:
+            raise Unfinished
+        asked = await self._asked(end, config) if end.stopped else ()
+        if asked:
+            run.conversation = run.conversation or thread_id
             if thread is not None:
                 await thread.keep(self.memory_key(thread_id))
-            return Interrupted([{"id": each.id, "value": each.value} for each in open_])
+            await self._contexts.keep(context, self.store, self._context_key(run, thread_id))
+            return Interrupted(asked)
+        if end.drained is not None:  # by a node, and nothing is kept from which it could go on
+            raise end.drained
         if thread is not None:
             await thread.finish()
-        return self._untracked.told(result)
+        await self._contexts.keep(context, self.store, key)
+        return self._untracked.told(end.output)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
-        """The interrupts that the thread of `conversation` waits for."""
+        """What the thread of `conversation` waits for: interrupts of its nodes, or a breakpoint."""
         graph = self._graph
         if not isinstance(graph, Pregel) or not graph.checkpointer:
             return ()
         if self._saver is not None:
             self._open(self._saver, self.memory_key(conversation))
-        state = await graph.aget_state(self._merged({"thread_id": conversation}))
-        return [{"id": each.id, "value": each.value} for each in state.interrupts]
+        config: RunnableConfig = {"configurable": {"thread_id": conversation}}
+        return questions(await graph.aget_state(config, subgraphs=True))
+
+    def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
+        """Refuse what does not fit the question's `response_schema`, and what says nothing to a breakpoint."""
+        assert self._inputs is not None
+        self._inputs.check(question, answer)
 
     def key_of_step(self) -> str | None:
         """The task that runs: one visit of one node, the same when it is run again."""
@@ -174,19 +188,56 @@ class LangGraphAgent(FrameworkAgent):
 
     def wind_down(self) -> None:
         """The graph stops when the step it is in is over."""
+        self._winds_down = True
         if self._control is not None:
             self._control.request_drain(f"the agent {self.name!r} is to end")
 
-    async def _is_begun(self, config: RunnableConfig, run: Run) -> bool:
-        """Whether an earlier delivery of the message made checkpoints: the run goes on from the last of them."""
-        assert isinstance(self._graph, Pregel)
-        state = await self._graph.aget_state(config)
-        metadata: Mapping[str, Any] = state.metadata or {}
-        return metadata.get(_MESSAGE) == run.message.id
+    def _keeping_checkpoints(self, graph: Graph) -> Graph:
+        """The graph with a checkpointer that keeps its threads: that of the user, or one over the StateStore."""
+        if not isinstance(graph, Pregel):
+            return graph
+        saver: Any = graph.checkpointer
+        if saver is False and (self.durable or has_breakpoints(graph)):
+            what = "durable=True" if self.durable else "a breakpoint"
+            raise ConfigurationError(
+                f"{self._where}: {what} needs a graph with checkpoints, and this one was compiled with "
+                "checkpointer=False; leave that out"
+            )
+        if saver is None:
+            saver = self._saver = StateStoreSaver(self.store, "", history=False)
+            saver.untracked = self._untracked
+        elif isinstance(saver, BaseCheckpointSaver):
+            saver = copy.copy(saver)  # the graph that was given is never changed
+        else:
+            return graph
+        keep_questions_open(saver)
+        # A copy sets a channel of its own in the dict of the original.
+        return graph.copy({"checkpointer": saver, "channels": {**graph.channels}})
 
-    def _thread_of(self, run: Run) -> tuple[str, RunThread | None]:
+    async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
+        """What a run that stopped waits for."""
+        graph = self._graph
+        if isinstance(graph, Pregel) and graph.checkpointer:
+            return questions(await graph.aget_state(config, subgraphs=True))
+        return [{"id": each.id, "value": each.value} for each in end.interrupts]
+
+    def _answers_of(self, run: Run) -> Awaitable[dict[str, Any]]:
+        return run.once("civitas:resume", self._answers, run, None)
+
+    def _durability_of(self, run: Run, thread: RunThread | None) -> Durability | None:
+        if run.durable:
+            return "sync"
+        return self._durability if thread is None else "exit"
+
+    def _context_key(self, run: Run, thread_id: str) -> str | None:
+        """Under what the context of a run is kept."""
+        if run.conversation is None:
+            return self.passing_key("context") if run.durable else None
+        return f"civitas:context:{self.memory_key(thread_id)}"
+
+    def _thread_of(self, run: Run, given: RunnableConfig) -> tuple[str, RunThread | None]:
         """The id of the run's thread, and where it is kept; None where the graph has a checkpointer of its own."""
-        message, configured = run.message, (self._config or {}).get("configurable", {})
+        message, configured = run.message, given.get("configurable", {})
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:
             if known is None and run.durable:
@@ -209,13 +260,16 @@ class LangGraphAgent(FrameworkAgent):
         saver.live = not durable
         return thread
 
-    def _run_config(self, thread_id: str, run: Run) -> RunnableConfig:
-        configurable: dict[str, Any] = {}
+    def _run_config(self, given: RunnableConfig, thread_id: str, run: Run) -> RunnableConfig:
+        """The user's configuration, and what belongs to one run."""
+        configurable = {**given.get("configurable", {})}
         if run.conversation is not None or getattr(self._graph, "checkpointer", None):
             configurable["thread_id"] = thread_id
         if run.durable:
-            configurable[_MESSAGE] = run.message.id
-        config = self._merged(configurable)
+            configurable[MESSAGE] = run.message.id
+        config: RunnableConfig = {**given}
+        if configurable:
+            config["configurable"] = configurable
         callbacks: list[Any] = []
         if run.spans is not None:
             from civitas_langgraph._spans import GraphSpans
@@ -226,13 +280,3 @@ class LangGraphAgent(FrameworkAgent):
 
             callbacks.append(GraphEvents(run))
         return merge_configs(config, {"callbacks": callbacks}) if callbacks else config
-
-    def _merged(self, configurable: Mapping[str, Any]) -> RunnableConfig:
-        """The user's configuration, and what belongs to one run."""
-        given = self._config or {}
-        if not configurable:
-            return cast("RunnableConfig", {**given})
-        return cast(
-            "RunnableConfig",
-            {**given, "configurable": {**given.get("configurable", {}), **configurable}},
-        )

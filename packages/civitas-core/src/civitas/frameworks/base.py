@@ -124,6 +124,14 @@ class FrameworkAgent(AgentProcess):
         """The questions that are open in `conversation`; only where the framework keeps them itself."""
         raise NotImplementedError(f"{type(self).__name__} must define open_interrupts")
 
+    def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
+        """`refuse` an answer that the framework cannot use; the question is still open then.
+
+        Args:
+            question: As it was asked, with its `id`.
+            answer: What a ``resume`` brought.
+        """
+
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
         return None
@@ -286,10 +294,14 @@ class FrameworkAgent(AgentProcess):
         elif run.conversation is not None:
             open_ = await self.open_interrupts(run.conversation)
         try:
-            return read_answers(self.name, run.conversation, run.payload, open_, self.refuse)
+            answers = read_answers(self.name, run.conversation, run.payload, open_, self.refuse)
         except UnknownInterrupt as unknown:
             self._refused = unknown
             raise
+        for each in open_:
+            if each["id"] in answers:
+                self.check_answer(each, answers[each["id"]])
+        return answers
 
     async def _run(self, run: Run, span: Span) -> Any:
         token = current_run.set(run)

@@ -130,6 +130,15 @@ class Run:
             part = part and f"{part}/result"
         await self._tell(told, "tool", part)
 
+    async def custom(self, payload: Any, part: str = "") -> None:
+        """Tell what code of the user's wrote to the stream itself.
+
+        Args:
+            payload: What it wrote, as plain data.
+            part: Names this one writing.
+        """
+        await self._tell(payload, "custom", part)
+
     async def _tell(self, payload: Any, kind: str, part: str) -> None:
         if self.streams:
             await self.agent._civitas_emit(payload, kind, {PART: part} if part else None)

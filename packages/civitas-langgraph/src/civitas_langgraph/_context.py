@@ -1,0 +1,124 @@
+"""LangGraph's `context`: what an agent was given, or one for each conversation or message."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from civitas.errors import ConfigurationError, PayloadError
+from civitas.frameworks import plain
+from civitas_langgraph._options import needs, taking_message
+
+if TYPE_CHECKING:
+    from civitas.frameworks import Run
+    from civitas.state import StateStore
+
+__all__ = ["Contexts"]
+
+
+class Contexts:
+    """The contexts of an agent's runs.
+
+    A function or a class without arguments makes one for each conversation; one that takes the message makes one for
+    each message that begins a run. What was made is kept, with what its nodes changed, until the run is over or for as
+    long as the conversation: who resumes a run, or has a message delivered again, finds it.
+
+    Args:
+        given: What the agent was given: None, a context, or what makes one.
+        schema: The graph's `context_schema`.
+        where: The agent, for an error.
+
+    Raises:
+        ConfigurationError: The schema needs something and nothing was given, or what makes one takes other arguments.
+    """
+
+    def __init__(self, given: Any, schema: Any, where: str) -> None:
+        self._given = given
+        self._schema = schema if isinstance(schema, type) else None
+        is_class = self._schema is not None and (
+            dataclasses.is_dataclass(schema) or issubclass(schema, BaseModel)
+        )
+        if given is None and self._schema is not None:
+            if missing := _required(schema):
+                raise ConfigurationError(
+                    f"{where}: the graph has a context_schema, {schema.__name__}, that needs {', '.join(missing)}, and "
+                    "no context was given; give context=, or a function or class that makes one"
+                )
+            # LangGraph itself would hand the nodes a None.
+            self._given = {} if is_class else None
+        self.makes = callable(given) and not (is_class and isinstance(given, schema))
+        self._of_messages = self.makes and len(needs(given)) > 0
+        if self.makes:
+            self._make = taking_message(given, "context", where)
+
+    async def begin(self, run: Run, store: StateStore, key: str | None) -> Any:
+        """The context of a run.
+
+        Args:
+            run: The run.
+            store: Where contexts are kept.
+            key: Under what the one of this run is kept; None: nowhere yet.
+        """
+        if not self.makes:
+            return self._given
+        context = self._make(run.message)
+        goes_on = run.answers is not None or run.again or not self._of_messages
+        kept = await store.get(key) if key is not None and goes_on else None
+        if kept is not None:
+            return _restored(context, kept)
+        if run.durable and key is not None:
+            await store.set(key, _parts(context))
+        return context
+
+    async def keep(self, context: Any, store: StateStore, key: str | None) -> None:
+        """A run ended well, or waits for a human: keep its context as it is now."""
+        if self.makes and key is not None:
+            await store.set(key, _parts(context))
+
+
+def _required(schema: Any) -> list[str]:
+    keys = getattr(schema, "__required_keys__", None)
+    if keys is not None:
+        return sorted(keys)
+    return [each.name for each in needs(schema)]
+
+
+def _fields(context: Any) -> Mapping[str, Any]:
+    if isinstance(context, Mapping):
+        return context
+    if dataclasses.is_dataclass(context):
+        return {each.name: getattr(context, each.name) for each in dataclasses.fields(context)}
+    return getattr(context, "__dict__", {})
+
+
+def _parts(context: Any) -> dict[str, Any]:
+    """What of a context is plain data; the rest, such as a client, is made anew with it."""
+    parts = {}
+    for name, value in _fields(context).items():
+        try:
+            parts[name] = plain(value)
+        except PayloadError:
+            continue
+    return parts
+
+
+def _restored(context: Any, parts: Mapping[str, Any]) -> Any:
+    """A context that was just made, with the parts of one that was kept."""
+    if isinstance(context, dict):
+        return {**context, **parts}
+    try:
+        hints = typing.get_type_hints(type(context), include_extras=True)
+    except (NameError, TypeError):
+        hints = {}
+    for name, value in parts.items():
+        try:
+            value = TypeAdapter(hints.get(name, Any)).validate_python(value)
+        except (PydanticUserError, ValueError, TypeError):
+            pass  # a class that says nothing of its values: they stay plain
+        object.__setattr__(context, name, value)  # also where it is frozen
+    return context

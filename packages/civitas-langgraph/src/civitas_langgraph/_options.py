@@ -1,0 +1,128 @@
+"""The run options that an agent is made with: LangGraph's `config` and `context`."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables.config import CONFIG_KEYS
+
+from civitas.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.types import Durability
+
+    from civitas.message import Message
+
+__all__ = ["checked_durability", "config_of", "named", "needs", "taking_message"]
+
+
+def config_of(given: Any, where: str) -> Callable[[Message], RunnableConfig]:
+    """For each message the configuration of its run.
+
+    Args:
+        given: LangGraph's configuration, a function from a message to one, or the ``module:name`` of either.
+        where: The agent, for an error.
+
+    Raises:
+        ConfigurationError: It is something else, or has a key that LangGraph does not know.
+    """
+    given = named(given, "config", where)
+    if callable(given):
+        make = taking_message(given, "config", where)
+        return lambda message: _checked(make(message), where)
+    config = _checked(given, where)
+    return lambda message: config
+
+
+def _checked(config: Any, where: str) -> RunnableConfig:
+    """`config`, if it is one of LangGraph's: it passes over what it does not know."""
+    if config is None:
+        return {}
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(
+            f"{where}: config is a dict with {_known()}, or a function from a message to one; "
+            f"got {type(config).__name__}"
+        )
+    for key in config:
+        if key in CONFIG_KEYS:
+            continue
+        near = difflib.get_close_matches(str(key), CONFIG_KEYS, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "What is your own goes under 'configurable'."
+        raise ConfigurationError(
+            f"{where}: config takes no {key!r}; {hint} It takes: {_known()}"
+        )
+    configurable = config.get("configurable")
+    if configurable is not None and not isinstance(configurable, Mapping):
+        raise ConfigurationError(
+            f"{where}: config['configurable'] is a dict; got {type(configurable).__name__}"
+        )
+    return {**config}  # type: ignore[typeddict-item]
+
+
+def checked_durability(given: Any, where: str, *, durable: bool) -> Durability | None:
+    """`given`, if it is one of LangGraph's modes, and none that a durable run cannot have.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if given not in (None, "sync", "async", "exit"):
+        raise ConfigurationError(
+            f"{where}: durability is 'sync', 'async' or 'exit', as LangGraph has it; got {given!r}"
+        )
+    if durable and given in ("async", "exit"):
+        raise ConfigurationError(
+            f"{where}: durable=True keeps a run at each step, which is durability='sync'; got {given!r}"
+        )
+    return given  # type: ignore[no-any-return]
+
+
+def named(given: Any, keyword: str, where: str) -> Any:
+    """What the text `given` names, as in a topology; anything else as it is.
+
+    Raises:
+        ConfigurationError: It leads nowhere.
+    """
+    if not isinstance(given, str):
+        return given
+    try:
+        return pkgutil.resolve_name(given)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{where}: {keyword}={given!r} leads nowhere: {error}. Write module:name"
+        ) from error
+
+
+def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callable[[Message], Any]:
+    """`make` as a function of the message, also where it needs no argument.
+
+    Raises:
+        ConfigurationError: It needs more than that.
+    """
+    needed = needs(make)
+    if not needed:
+        return lambda message: make()
+    if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
+        return lambda message: make(message)
+    raise ConfigurationError(
+        f"{where}: {keyword} is made by a function or a class without arguments, or with the message as its one; "
+        f"{getattr(make, '__qualname__', make)} needs {', '.join(each.name for each in needed)}"
+    )
+
+
+def needs(make: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The arguments that `make` cannot be called without."""
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # some built-in types have none
+        return []
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each for each in parameters if each.default is each.empty and each.kind not in rest]
+
+
+def _known() -> str:
+    return ", ".join(CONFIG_KEYS)
