@@ -128,7 +128,9 @@ async def test_a_question_comes_with_its_schema_and_an_answer_that_does_not_fit_
         asked = await runtime.ask("g", {"got": []}, conversation="c")
         [question] = asked.payload["interrupts"]
         assert question["response_schema"] == Decision.model_json_schema()
-        with pytest.raises(HandlerFailed, match=r"payload\.value\.approve: .* is not of type") as no:
+        with pytest.raises(
+            HandlerFailed, match=r"payload\.value\.approve: .* is not of type"
+        ) as no:
             await said(runtime, {"approve": {"maybe": 1}})
         assert no.value.error_type == "PayloadError"
         assert given == []
@@ -141,7 +143,10 @@ async def test_a_schema_that_cannot_be_used_or_is_elsewhere_refuses_nothing():
         elsewhere = {"$ref": "http://127.0.0.1:9/schema.json"}
         wrong = {"type": "nothing that there is"}
         return {
-            "got": [interrupt("a", response_schema=elsewhere), interrupt("b", response_schema=wrong)]
+            "got": [
+                interrupt("a", response_schema=elsewhere),
+                interrupt("b", response_schema=wrong),
+            ]
         }
 
     async with running(LangGraphAgent("g", graph=asking(decide))) as runtime:
@@ -181,4 +186,5 @@ async def test_too_few_decisions_for_the_middleware_of_langchain_are_told_and_th
         reply = await runtime.ask("g", answer, "resume", conversation="c")
     assert ran == []
     assert reply.payload["messages"][-1]["content"] == "done"
-    assert [each for each in reply.payload["messages"] if each["type"] == "tool"][0]["status"] == "error"
+    [result] = [each for each in reply.payload["messages"] if each["type"] == "tool"]
+    assert result["status"] == "error"

@@ -87,7 +87,9 @@ async def test_a_graph_that_stops_at_a_breakpoint_goes_on_with_a_resume(stop, du
 
 async def test_a_breakpoint_is_one_question_with_an_id_that_is_answered_once():
     line = Line("a", "b", "c")
-    async with running(LangGraphAgent("g", graph=line.graph(interrupt_before=["b", "c"]))) as runtime:
+    async with running(
+        LangGraphAgent("g", graph=line.graph(interrupt_before=["b", "c"]))
+    ) as runtime:
         first = await runtime.ask("g", {"done": []})
         assert first.conversation is not None
         [question] = first.payload["interrupts"]
@@ -289,7 +291,9 @@ async def test_a_node_that_interrupts_itself_runs_again_with_the_state_that_the_
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("deep", [False, True], ids=["at the top", "nested"])
-async def test_a_message_that_is_delivered_again_does_not_pass_a_breakpoint(monkeypatch, after, deep):
+async def test_a_message_that_is_delivered_again_does_not_pass_a_breakpoint(
+    monkeypatch, after, deep
+):
     line = Line("plan", "act")
     stop = {"interrupt_after": ["plan"]} if after else {"interrupt_before": ["act"]}
     graph = line.nested(**stop) if deep else line.graph(**stop)

@@ -23,7 +23,7 @@ _PASSED = "__interrupt__"
 
 def has_breakpoints(graph: Pregel[Any, Any, Any, Any]) -> bool:
     """Whether `graph` or a subgraph of it was compiled with breakpoints."""
-    graphs = [graph, *(each for _, each in graph.get_subgraphs(recurse=True))]
+    graphs: list[Any] = [graph, *(each for _, each in graph.get_subgraphs(recurse=True))]
     return any(each.interrupt_before_nodes or each.interrupt_after_nodes for each in graphs)
 
 

@@ -116,9 +116,13 @@ def _restored(context: Any, parts: Mapping[str, Any]) -> Any:
     except (NameError, TypeError):
         hints = {}
     for name, value in parts.items():
-        try:
-            value = TypeAdapter(hints.get(name, Any)).validate_python(value)
-        except (PydanticUserError, ValueError, TypeError):
-            pass  # a class that says nothing of its values: they stay plain
-        object.__setattr__(context, name, value)  # also where it is frozen
+        # Past what freezes it: these are values that it had.
+        object.__setattr__(context, name, _typed(hints.get(name, Any), value))
     return context
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except (PydanticUserError, ValueError, TypeError):
+        return value  # the class says nothing of it

@@ -32,7 +32,9 @@ def questions(snapshot: StateSnapshot) -> list[dict[str, Any]]:
         snapshot: Of the thread, with its subgraphs.
     """
     left = _left(snapshot)
-    asked = [_question(each, task.id, at) for task in left for at, each in enumerate(task.interrupts)]
+    asked = [
+        _question(each, task.id, at) for task in left for at, each in enumerate(task.interrupts)
+    ]
     if asked:
         return asked
     if not left or any(task.error for task in left):
@@ -85,8 +87,11 @@ def answer_fits(
     schema = question.get("response_schema")
     if schema is None:
         return
-    from jsonschema.exceptions import SchemaError, ValidationError
-    from jsonschema.validators import validator_for
+    from jsonschema.exceptions import (  # type: ignore[import-untyped]
+        SchemaError,
+        ValidationError,
+    )
+    from jsonschema.validators import validator_for  # type: ignore[import-untyped]
     from pydantic_core import PydanticSerializationError, to_jsonable_python
     from referencing import Registry
     from referencing.exceptions import Unresolvable

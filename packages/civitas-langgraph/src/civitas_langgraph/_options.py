@@ -52,10 +52,10 @@ def _checked(config: Any, where: str) -> RunnableConfig:
         if key in CONFIG_KEYS:
             continue
         near = difflib.get_close_matches(str(key), CONFIG_KEYS, 1)
-        hint = f"did you mean {near[0]!r}?" if near else "What is your own goes under 'configurable'."
-        raise ConfigurationError(
-            f"{where}: config takes no {key!r}; {hint} It takes: {_known()}"
+        hint = (
+            f"did you mean {near[0]!r}?" if near else "What is your own goes under 'configurable'."
         )
+        raise ConfigurationError(f"{where}: config takes no {key!r}; {hint} It takes: {_known()}")
     configurable = config.get("configurable")
     if configurable is not None and not isinstance(configurable, Mapping):
         raise ConfigurationError(
@@ -107,7 +107,7 @@ def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callab
     if not needed:
         return lambda message: make()
     if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
-        return lambda message: make(message)
+        return make
     raise ConfigurationError(
         f"{where}: {keyword} is made by a function or a class without arguments, or with the message as its one; "
         f"{getattr(make, '__qualname__', make)} needs {', '.join(each.name for each in needed)}"

@@ -54,7 +54,7 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
         return End(output, bool(open_), open_ or ())
     end = End()
     # As LangGraph's own `ainvoke` does it, which does not tell of breakpoints.
-    kinds = ["updates", "values", *(["custom"] if run.streams else [])]
+    kinds: Any = ["updates", "values", *(["custom"] if run.streams else [])]
     parts: Any = graph.astream(
         input, config, stream_mode=kinds, output_keys=graph.output_channels, **more
     )

@@ -60,8 +60,8 @@ class LangGraphAgent(FrameworkAgent):
     Args:
         name: Address of the agent.
         graph: The compiled graph, or a function without arguments that builds it. Never changed.
-        config: LangGraph's own run configuration, a dict of `recursion_limit`, `tags`, `callbacks`, `configurable`, ...,
-            or a function from a message to the one of its run. In a topology, also ``module:name``.
+        config: LangGraph's own run configuration, a dict of `recursion_limit`, `tags`, `callbacks`, `configurable` and
+            so on, or a function from a message to the one of its run. In a topology, also ``module:name``.
         context: LangGraph's run-time context, for graphs with a `context_schema`: one for all runs, a function or a
             class without arguments that makes one for each conversation, or a function of the message that makes one
             for each message. In a topology, also ``module:name``.
@@ -144,7 +144,9 @@ class LangGraphAgent(FrameworkAgent):
                 more["durability"] = durability
         try:
             stands = input is STANDS
-            end = End(stopped=True) if stands else await run_graph(graph, input, config, run, **more)
+            end = (
+                End(stopped=True) if stands else await run_graph(graph, input, config, run, **more)
+            )
         finally:
             self._control = None
         if end.drained is not None and self._winds_down:
