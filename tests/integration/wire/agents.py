@@ -313,6 +313,21 @@ class Threaded(AgentProcess):
         return self.reply([threading.current_thread().name, answer.payload])
 
 
+class Leaves(Hand):
+    """Asks others a last thing when it is stopped."""
+
+    def __init__(self, name: str, *, to: list[str], **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.to = to
+
+    async def on_stop(self) -> None:
+        for to in self.to:
+            asked = await outcome(self.ask(to, "bye", "echo"))
+            streamed = await outcome(anext(self.stream(to, "bye", "echo")))
+            told = (asked, streamed, await outcome(self.send(to, "bye", "note")))
+            self.note([to, *(each.get("error", "") for each in told)])
+
+
 class Announced(Hand):
     """Notes its start and its end."""
 

@@ -28,9 +28,24 @@ def group(name: str, strategy: str) -> dict[str, Any]:
     }
 
 
+GONE = ["r_gone", "w_gone", "v_gone"]
+LEAVING = ["r_leaves", "w_leaves", "v_leaves"]
+
 TOPOLOGY = topology(
     group("all", "one_for_all"),
     group("rest", "rest_for_one"),
+    {
+        "supervisor": {
+            "name": "parting",
+            "strategy": "one_for_all",
+            "max_restarts": 1000,
+            "backoff": "none",
+            "children": [
+                *everywhere("leaves", "Leaves", args={"to": GONE}),
+                *everywhere("gone"),
+            ],
+        }
+    },
     {
         "supervisor": {
             "name": "spare",
@@ -127,6 +142,30 @@ async def test_the_rest_of_a_group_over_three_processes_restarts(system: System)
     for name in names[1:]:
         await system.wrote(name, "start", starts[name] + 1)
     assert (await system.journal("r_rest")).count("start") == starts["r_rest"]
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_who_is_stopped_asks_those_that_are_down_and_is_told_at_once(system: System) -> None:
+    """The crashed one is started when all are stopped; who waited for it would hold up its start."""
+    for crashing in GONE:
+        before = {name: len(await system.journal(name)) for name in LEAVING}
+        async with asyncio.timeout(5):
+            await system.ask("r_one", crashing, None, "crash")
+            assert (await system.ask("r_one", crashing, 1))["payload"] == 1
+        for name, count in before.items():
+            entries = (await system.journal(name))[count:]
+            # What is only sent waits for the next incarnation.
+            assert entries == [[to, "AgentTerminated", "AgentTerminated", ""] for to in GONE]
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_who_is_stopped_for_good_is_told_of_those_that_ended_before(system: System) -> None:
+    before = {name: len(await system.journal(name)) for name in LEAVING}
+    async with asyncio.timeout(5):
+        await system.runtime.terminate_child("top", "parting")
+    for name, count in before.items():
+        entries = (await system.journal(name))[count:]
+        assert entries == [[to, *["AgentTerminated"] * 3] for to in GONE]
 
 
 @pytest.mark.promise(id="SEM-865")

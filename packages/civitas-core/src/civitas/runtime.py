@@ -151,7 +151,7 @@ class Runtime:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
         except BaseException:
             self._root = None
-            await root.stop()  # what a second cancellation left undone
+            await root.stop("the runtime did not start")  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
             self._unless_stopped(starting)
@@ -219,7 +219,7 @@ class Runtime:
                 self.name,
                 self.drain_timeout,
             )
-        await root.stop()
+        await root.stop("the runtime was stopped")
         root.close(Status.TERMINATED, "the runtime was stopped")
         self._root = None
         await self._close()

@@ -159,7 +159,7 @@ class RemoteChild:
             self._root.exited(self.name, reason)
             self.ended(self._run, reason)
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """End it, within its shutdown timeout."""
         self._on_exit = None
         peer = self._peer
@@ -169,7 +169,7 @@ class RemoteChild:
         timeout = self._options.get("shutdown_timeout", 0.0)
         try:
             async with asyncio.timeout(None if timeout is None else timeout + _STUCK_AFTER):
-                await self._root.calls.call(peer, "stop", self.name)
+                await self._root.calls.call(peer, "stop", self.name, why)
         except NodeDown:
             pass
         except TimeoutError:

@@ -344,7 +344,7 @@ class MemberNode(ClusterNode):
             case "stop":
                 child = self._hosted.get(arguments[0])
                 if child is not None:
-                    await child.stop()
+                    await child.stop(*arguments[1:2])
                 return None
             case "terminate_child":
                 await self._pool(arguments[0]).terminate_child(arguments[1])

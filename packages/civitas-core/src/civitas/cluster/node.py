@@ -269,10 +269,12 @@ class ClusterNode(Node):
         self._sent[message.id] = each
         raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
         asker, node = self.asker_of(message)
+        sender = self.registry.get(asker) if asker is not None else None
+        shuts_down = isinstance(sender, Cell) and sender.shuts_down
         to = message.recipient if each.pool is not None else each.name
         hold = self.is_to_be_held(message)
         try:
-            peer.send(Kind.MESSAGE, to, raw, asker, given, node, hold)
+            peer.send(Kind.MESSAGE, to, raw, asker, given, node, hold, shuts_down)
         except (
             PayloadError
         ) as error:  # who calls this may be a supervisor, and must not fail for a message
@@ -434,7 +436,7 @@ class ClusterNode(Node):
         """Take what somebody elsewhere wants of an agent here."""
         match kind:
             case Kind.MESSAGE:
-                self._take(peer, *fields[:6])
+                self._take(peer, *fields[:7])
             case Kind.WITHDRAW:
                 foreign = self.foreign.get(fields[1])
                 if foreign is not None and foreign.cell is not None:
@@ -491,11 +493,15 @@ class ClusterNode(Node):
         given: int = 0,
         node: str | None = None,
         hold: bool = False,
+        shuts_down: bool = False,
     ) -> None:
         message = loads(raw)
         if hold:
             self._has(peer, message.id)
         try:
+            if shuts_down and asker is not None:
+                cell = self.registry.route(to, message.conversation, message.id)
+                self.refuse_while_down(cell, asker)
             self.deliver(peer, to, message, asker, given, node or peer.name)
         except (
             PayloadError

@@ -23,8 +23,9 @@ from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Incarnation, current_message
+from civitas.process import Incarnation, Status, current_message
 from civitas.process.options import check_timeout
+from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Router"]
@@ -276,9 +277,25 @@ class Router:
         if sender is not None and sender.blocked_by(handled):
             if cycle := self.registry.cycle(sender.name, cell.name):
                 raise AskCycle(cycle)
+            if sender.shuts_down:
+                self.refuse_while_down(cell, sender.name)
             asking = sender.asking
             asking[id] = cell.name
         return cell, message, timeout, asking
+
+    def refuse_while_down(self, cell: Recipient, asker: str) -> None:
+        """Let an agent that is being stopped not wait for one that is down: its start may wait for the end of that.
+
+        Raises:
+            AgentTerminated: It is down.
+        """
+        if cell.alive:
+            return
+        pool = self.registry.pools.get(cell.name.partition("/")[0])
+        if isinstance(pool, ConversationPoolProcess) and pool.status is Status.RUNNING:
+            return  # it wakes the conversation
+        why = f"it is down, and {asker!r}, which asks it, is being stopped"
+        raise AgentTerminated(cell.name, why)
 
     async def _ask(
         self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None

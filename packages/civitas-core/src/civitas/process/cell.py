@@ -144,10 +144,10 @@ class Cell:
         if task.done():  # it ended in the same breath, before anyone listened
             self._ended(task)
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """End the incarnation: let it finish its message and `on_stop`, cancel it after its `shutdown_timeout`.
 
-        The mailbox stays as it is; see `close`.
+        The mailbox stays as it is, whatever `why` says; see `close`.
         """
         incarnation, task = self._incarnation, self._task
         self._on_exit = None
@@ -226,6 +226,11 @@ class Cell:
     def alive(self) -> bool:
         """Whether an incarnation runs."""
         return self._incarnation is not None and not self._incarnation.over
+
+    @property
+    def shuts_down(self) -> bool:
+        """Whether its supervisor waits for its end."""
+        return self._incarnation is not None and self._incarnation.shuts_down
 
     @property
     def busy(self) -> bool:

@@ -129,6 +129,11 @@ class Incarnation:
         if self.current is not None:
             self.agent._civitas_wind_down()
 
+    @property
+    def shuts_down(self) -> bool:
+        """Whether its supervisor waits for its end."""
+        return self._end is SHUTDOWN
+
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""
         self._killed = True

@@ -35,10 +35,14 @@ class Child(Protocol):
             StartFailed: It did not start; nothing of it runs.
         """
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """End it, within its shutdown timeout; does nothing where it does not run.
 
         May be cancelled and called again.
+
+        Args:
+            why: Where nothing of it is started again: what is sent to each child of it is refused with that, from the
+                child's end on. Empty where messages are to wait for a restart.
         """
 
     @property

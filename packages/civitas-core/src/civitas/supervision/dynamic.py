@@ -92,12 +92,12 @@ class DynamicSupervisorProcess:
         self._on_exit = on_exit
         self.status = Status.RUNNING
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """Stop all children at once, each within its shutdown timeout."""
         self._on_exit = None
         self.status = Status.STOPPING
         await self._end_work()
-        await self._stop_children()
+        await self._stop_children(why)
 
     def wait_for_restart(self) -> None:
         """It is about to be started again, without its children: those are gone."""
@@ -298,17 +298,23 @@ class DynamicSupervisorProcess:
         error = SupervisorGaveUp(self.name, slot.child.name, str(self.limits), str(reason))
         self._report.gave_up(error, reason)
         await self._end_work()
-        await self._stop_children()
-        self.close(Status.TERMINATED, f"its supervisor {self.name!r} gave up")
+        why = f"its supervisor {self.name!r} gave up"
+        await self._stop_children(why)
+        self.close(Status.TERMINATED, why)
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
             on_exit(ExitReason(ExitKind.SHUTDOWN, Failure.of(error)))
 
-    async def _stop_children(self) -> None:
+    async def _stop_children(self, why: str) -> None:
         slots = list(self._slots.values())
         for slot in slots:
             slot.cancel()
-        await asyncio.gather(*(slot.child.stop() for slot in slots))
+        await asyncio.gather(*(self._stop_child(slot.child, why) for slot in slots))
+
+    async def _stop_child(self, child: Child, why: str) -> None:
+        await child.stop(why)
+        if why:  # who stops beside it may ask it a last thing, and is told
+            child.close(Status.TERMINATED, why)
 
     def _forget_children(self) -> None:
         for slot in list(self._slots.values()):

@@ -10,7 +10,7 @@ from typing import Any
 from civitas.errors import AgentTerminated, SupervisionError
 from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.budget import RestartBudget
-from civitas.supervision.child import Host, Parent
+from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Timer
 from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.slot import Slot, SlotState
@@ -205,7 +205,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         super()._drop(slot, status, why)
         self._make_room()
 
-    async def _stop_children(self) -> None:
+    async def _stop_children(self, why: str) -> None:
         """Stop all conversations at once, the state of each kept."""
         self._waiting.clear()
         for timer in self._idle.values():
@@ -213,4 +213,9 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._idle.clear()
         for slot in self._slots.values():
             slot.cancel()
-        await asyncio.gather(*(cell.sleep() for cell in self._cells.values()))
+        await asyncio.gather(*(self._stop_child(cell, why) for cell in self._cells.values()))
+
+    async def _stop_child(self, child: Child, why: str) -> None:
+        await self._cells[child.name].sleep()
+        if why:
+            child.close(Status.TERMINATED, why)

@@ -108,7 +108,7 @@ class SupervisorProcess:
         )
         self.status = Status.RUNNING
 
-    async def stop(self) -> None:
+    async def stop(self, why: str = "") -> None:
         """Stop the children right to left, each within its shutdown timeout."""
         self._on_exit = None
         self.status = Status.STOPPING
@@ -118,7 +118,7 @@ class SupervisorProcess:
             await asyncio.wait({task})
             self._task = None
             self._empty_inbox()
-        await self._stop_children()
+        await self._stop_children(why)
 
     def _empty_inbox(self) -> None:
         """What came in the very moment of a stop is answered by the stop; a crash is still told."""
@@ -247,7 +247,7 @@ class SupervisorProcess:
 
     async def _end(self, slot: Slot) -> None:
         was_down, slot.state = slot.state is SlotState.DOWN, SlotState.DOWN
-        await slot.child.stop()
+        await slot.child.stop("it was stopped")
         slot.child.close(Status.STOPPED, "it was stopped")
         if not was_down:
             self._report.terminated(slot.child, SHUTDOWN)
@@ -424,7 +424,7 @@ class SupervisorProcess:
         for slot in self._slots.values():
             if slot.state is not SlotState.UP:
                 slot.child.close(Status.TERMINATED, why)
-        await self._stop_children()
+        await self._stop_children(why)
         self.close(Status.TERMINATED, why)
         self._empty_inbox()
         on_exit, self._on_exit = self._on_exit, None
@@ -489,11 +489,13 @@ class SupervisorProcess:
             slot.child.restarts += 1
             self._report.restarted(slot.child, cause)
 
-    async def _stop_children(self) -> None:
+    async def _stop_children(self, why: str = "") -> None:
         for slot in reversed(self._slots.values()):
             slot.cancel()
             slot.state = SlotState.DOWN
-            await slot.child.stop()
+            await slot.child.stop(why)
+            if why:  # who stops after it may ask it a last thing, and is told
+                slot.child.close(Status.TERMINATED, why)
 
     def _remove(self, slot: Slot) -> None:
         slot.cancel()

@@ -1,0 +1,124 @@
+"""What an agent that is being stopped is told of those that the same stop has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import CivitasError, StartFailed, SupervisorGaveUp
+from civitas.process import AgentProcess
+from civitas.runtime import Runtime
+from civitas.supervision import ConversationPool, DynamicSupervisor, Supervisor
+from tests.core.support import Actor, Journal, crash
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+class Leaves(Actor):
+    """Asks `to`, reads a stream of it and sends to it when it is stopped; the journal says how that went."""
+
+    def __init__(self, name: str, journal: Journal, to: str = "db", **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.to = to
+
+    async def on_stop(self) -> None:
+        for how in (self.ask, self._read, self.send):
+            try:
+                await how(self.to, "bye", conversation="c")
+                self.journal.write(f"{how.__name__}: done")
+            except CivitasError as error:
+                self.journal.write(f"{how.__name__}: {type(error).__name__}")
+
+    async def _read(self, to: str, payload: Any, **keywords: Any) -> None:
+        async for _ in self.stream(to, payload, **keywords):
+            pass
+
+
+ALL_TOLD = ["ask: AgentTerminated", "_read: AgentTerminated", "send: AgentTerminated"]
+
+
+def told(journal: Journal) -> list[str]:
+    return [entry for entry in journal if ": " in entry]
+
+
+@pytest.mark.promise(id="SEM-1106")
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("pool", [False, True])
+async def test_a_stop_right_to_left_tells_those_on_the_left(
+    journal: Journal, below: bool, pool: bool
+) -> None:
+    db = ConversationPool("db", Actor("db", journal)) if pool else Actor("db", journal)
+    last = Supervisor("low", [db]) if below else db
+    runtime = Runtime(Supervisor("root", [Leaves("a", journal), last]))
+    await runtime.start()
+    await runtime.ask("db", 1, conversation="c")
+    async with asyncio.timeout(5):
+        await runtime.stop()
+    assert told(journal) == ALL_TOLD
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_who_still_runs_answers_the_last_words_of_another(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [Actor("db", journal), Leaves("a", journal)])):
+        pass
+    assert told(journal) == ["ask: done", "_read: done", "send: done"]
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_two_that_are_stopped_at_once_do_not_wait_for_each_other(journal: Journal) -> None:
+    async with Runtime(Supervisor("root", [DynamicSupervisor("sessions")])) as runtime:
+        for name, to in (("a", "b"), ("b", "a")):
+            await runtime.start_child("sessions", Leaves(name, journal, to))
+        async with asyncio.timeout(5):
+            await runtime.stop()
+    assert "ask: AskCycle" in told(journal)
+    assert "ask: AgentTerminated" in told(journal)
+
+
+@pytest.mark.promise(id="SEM-1106")
+@pytest.mark.parametrize("strategy", ["one_for_all", "rest_for_one"])
+async def test_who_is_stopped_for_a_restart_does_not_wait_for_who_is_down(
+    journal: Journal, strategy: str
+) -> None:
+    children = [Actor("db", journal), Leaves("a", journal), Actor("c", journal)]
+    root = Supervisor("root", children, strategy=strategy, backoff="none")
+    async with Runtime(root) as runtime, asyncio.timeout(5):
+        await crash(runtime, "db")
+        assert (await runtime.ask("db", 1)).payload == 1
+        # What is only sent waits for the next incarnation.
+        assert told(journal) == [*ALL_TOLD[:2], "send: done"]
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_a_start_that_fails_is_not_held_up_by_last_words(journal: Journal) -> None:
+    class Broken(AgentProcess):
+        async def on_start(self) -> None:
+            raise ValueError("no")
+
+    children = [Leaves("a", journal), Actor("db", journal), Broken("broken")]
+    with pytest.raises(StartFailed):
+        await asyncio.wait_for(Runtime(Supervisor("root", children)).start(), 5)
+    assert told(journal)[:2] == ALL_TOLD[:2]
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_a_give_up_is_not_held_up_by_last_words(journal: Journal) -> None:
+    children = [Leaves("a", journal), Actor("db", journal), Actor("bad", journal)]
+    async with Runtime(Supervisor("root", children, max_restarts=0)) as runtime:
+        await crash(runtime, "bad")
+        with pytest.raises(SupervisorGaveUp):
+            await asyncio.wait_for(runtime.wait(), 5)
+    assert told(journal) == ALL_TOLD
+
+
+@pytest.mark.promise(id="SEM-1106")
+async def test_a_conversation_is_woken_for_last_words_where_its_pool_runs(journal: Journal) -> None:
+    children = [ConversationPool("db", Actor("each", journal)), Leaves("a", journal)]
+    async with Runtime(Supervisor("root", children)):
+        pass
+    assert told(journal) == ["ask: done", "_read: done", "send: done"]
