@@ -10,7 +10,7 @@ import pytest
 from civitas.errors import CivitasError, StartFailed, SupervisorGaveUp
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.supervision import ConversationPool, DynamicSupervisor, Supervisor
+from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
 from tests.core.support import Actor, Journal, crash
 
 
@@ -52,8 +52,9 @@ def told(journal: Journal) -> list[str]:
 async def test_a_stop_right_to_left_tells_those_on_the_left(
     journal: Journal, below: bool, pool: bool
 ) -> None:
-    db = ConversationPool("db", Actor("db", journal)) if pool else Actor("db", journal)
-    last = Supervisor("low", [db]) if below else db
+    actor = Actor("db", journal)
+    db: ChildSpec = ConversationPool("db", actor) if pool else actor
+    last: ChildSpec = Supervisor("low", [db]) if below else db
     runtime = Runtime(Supervisor("root", [Leaves("a", journal), last]))
     await runtime.start()
     await runtime.ask("db", 1, conversation="c")
@@ -100,7 +101,7 @@ async def test_a_start_that_fails_is_not_held_up_by_last_words(journal: Journal)
         async def on_start(self) -> None:
             raise ValueError("no")
 
-    children = [Leaves("a", journal), Actor("db", journal), Broken("broken")]
+    children: list[ChildSpec] = [Leaves("a", journal), Actor("db", journal), Broken("broken")]
     with pytest.raises(StartFailed):
         await asyncio.wait_for(Runtime(Supervisor("root", children)).start(), 5)
     assert told(journal)[:2] == ALL_TOLD[:2]
@@ -118,7 +119,7 @@ async def test_a_give_up_is_not_held_up_by_last_words(journal: Journal) -> None:
 
 @pytest.mark.promise(id="SEM-1106")
 async def test_a_conversation_is_woken_for_last_words_where_its_pool_runs(journal: Journal) -> None:
-    children = [ConversationPool("db", Actor("each", journal)), Leaves("a", journal)]
-    async with Runtime(Supervisor("root", children)):
+    pool = ConversationPool("db", Actor("each", journal))
+    async with Runtime(Supervisor("root", [pool, Leaves("a", journal)])):
         pass
     assert told(journal) == ["ask: done", "_read: done", "send: done"]

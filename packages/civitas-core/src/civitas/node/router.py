@@ -11,6 +11,7 @@ from threading import get_ident
 from typing import Any
 
 from civitas.errors import (
+    AgentTerminated,
     AskCycle,
     AskTimeout,
     ConfigurationError,
