@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypedDict
 
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
@@ -30,7 +31,7 @@ async def ask(state: Box) -> Any:
     return {"got": [interrupt("sure?")]}
 
 
-def line(*names: str) -> Any:
+def line(*names: str, **compiled: Any) -> Any:
     builder = StateGraph(Box)
     before: str = START
     for name in names:
@@ -38,8 +39,9 @@ def line(*names: str) -> Any:
         builder.add_edge(before, name)
         before = name
     builder.add_edge(before, END)
-    return builder.compile()
+    return builder.compile(**compiled)
 
 
 three = line("one", "two", "three")
 asking = line("one", "ask", "two")
+in_memory = line("one", checkpointer=InMemorySaver())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from civitas import Runtime, UnknownInterrupt
+from civitas import Runtime, StartFailed, UnknownInterrupt
 from tests.integration.adapters.points import Points, system
 from tests.integration.processes.system import killed, running
 
@@ -127,3 +127,15 @@ async def test_a_durable_graph_of_a_replica_goes_on_after_kill_9(tmp_path: Path)
     assert reply.sender == "g-1"
     assert reply.payload["got"] == ["one", "two", "three"]
     assert points.passed == ["one", "two", "two", "three"]
+
+
+@pytest.mark.promise(id="SEM-1006")
+async def test_a_durable_graph_whose_checkpointer_dies_with_its_process_does_not_start(
+    tmp_path: Path,
+) -> None:
+    config = system(tmp_path, graph("in_memory", durable=True))
+    with pytest.raises(
+        StartFailed, match="InMemorySaver has is in memory: lost when the process 'w' dies"
+    ):
+        async with Runtime.from_config(config):
+            pass

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.config import get_config
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
 
-from civitas.errors import ConfigurationError
 from civitas.frameworks import (
     FrameworkAgent,
     FrameworkKeywords,
@@ -21,7 +21,8 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
-from civitas_langgraph._breakpoints import has_breakpoints
+from civitas_langgraph._checkpointer import check_checkpointer
+from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
 from civitas_langgraph._humans import keep_questions_open, questions
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
@@ -34,7 +35,7 @@ from civitas_langgraph._thread import RunThread
 from civitas_langgraph._untracked import Untracked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langgraph.types import Durability
@@ -66,7 +67,9 @@ class LangGraphAgent(FrameworkAgent):
             class without arguments that makes one for each conversation, or a function of the message that makes one
             for each message. In a topology, also ``module:name``.
         durability: LangGraph's own, for the runs of a graph with a checkpointer of its own: `"sync"`, `"async"` or
-            `"exit"`; None for LangGraph's default. Durable runs are kept at each step, whatever it says.
+            `"exit"`; None for LangGraph's default. A durable run is kept at each step, `"sync"`, and takes no other.
+        state_classes: Further classes, or texts ``module:Class``, that the state may hold objects of. Those in the
+            graph's schemas and LangChain's own it may hold anyway; an object of any other comes back as plain data.
         **keywords: Those of `FrameworkAgent` and `AgentProcess`.
 
     Raises:
@@ -86,6 +89,7 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig | Callable[[Message], RunnableConfig] | str | None = None,
         context: Any = None,
         durability: Durability | None = None,
+        state_classes: Iterable[type | str] = (),
         **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=graph, **keywords)
@@ -93,6 +97,7 @@ class LangGraphAgent(FrameworkAgent):
         self._configs = config_of(config, self._where)
         self._context = named(context, "context", self._where)
         self._durability = checked_durability(durability, self._where, durable=self.durable)
+        self._state_classes = read_classes(self._where, state_classes)
         self._contexts: Contexts | None = None
         self._inputs: Inputs | None = None
         self._graph: Graph | None = None
@@ -119,6 +124,9 @@ class LangGraphAgent(FrameworkAgent):
         self._untracked = Untracked(graph)
         schema = getattr(graph, "context_schema", None)
         self._contexts = Contexts(self._context, schema, self._where)
+        await check_checkpointer(
+            graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
+        )
         self._graph = self._keeping_checkpoints(graph)
         self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self._answers_of)
 
@@ -194,22 +202,28 @@ class LangGraphAgent(FrameworkAgent):
         if self._control is not None:
             self._control.request_drain(f"the agent {self.name!r} is to end")
 
+    def _memory_is_lost(self) -> str | None:
+        """When what this process alone holds is lost to the graph, in words."""
+        if (node := self._civitas_running().node.name) != "root":
+            return f"when the process {node!r} dies"
+        if not self.accepts(self._given):
+            return "when the agent is started again, as the function that builds the graph makes a new one"
+        return None
+
     def _keeping_checkpoints(self, graph: Graph) -> Graph:
         """The graph with a checkpointer that keeps its threads: that of the user, or one over the StateStore."""
         if not isinstance(graph, Pregel):
             return graph
         saver: Any = graph.checkpointer
-        if saver is False and (self.durable or has_breakpoints(graph)):
-            what = "durable=True" if self.durable else "a breakpoint"
-            raise ConfigurationError(
-                f"{self._where}: {what} needs a graph with checkpoints, and this one was compiled with "
-                "checkpointer=False; leave that out"
-            )
+        classes = classes_of(graph) | self._state_classes
         if saver is None:
-            saver = self._saver = StateStoreSaver(self.store, "", history=False)
+            serde = JsonPlusSerializer(allowed_msgpack_modules=classes)
+            saver = self._saver = StateStoreSaver(self.store, "", history=False, serde=serde)
             saver.untracked = self._untracked
         elif isinstance(saver, BaseCheckpointSaver):
             saver = copy.copy(saver)  # the graph that was given is never changed
+            if isinstance(saver, StateStoreSaver):
+                saver = saver.with_allowlist(classes)
         else:
             return graph
         keep_questions_open(saver)

@@ -31,6 +31,8 @@ current_message: ContextVar[Message | None] = ContextVar("civitas_message", defa
 class Context(Protocol):
     """The node, as its processes see it."""
 
+    name: str
+    """``root`` for the one that runs the supervision tree."""
     loop: asyncio.AbstractEventLoop
     executor: ThreadPoolExecutor
     tool_threads: ThreadPoolExecutor
