@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from civitas.errors import AgentTerminated, ConfigurationError, HandlerFailed, NoReply
+from civitas.errors import (
+    AgentTerminated,
+    ConfigurationError,
+    HandlerFailed,
+    NoReply,
+    SupervisorGaveUp,
+)
 from civitas.message import Message
 from civitas.process import AgentProcess, ErrorAction, current_agent, current_message
 from civitas.runtime import Runtime
@@ -342,6 +348,21 @@ async def test_after_max_deliveries_a_message_is_a_dead_letter_and_the_next_one_
         assert fine.payload == 1
         assert letters == ["max_deliveries"]
         assert journal.count("start a") == 4
+
+
+@pytest.mark.promise(id="SEM-1086")
+async def test_the_deliveries_of_one_message_are_one_restart_to_the_supervisor(
+    journal: Journal,
+) -> None:
+    agents = [Actor("a", journal, delivery="at_least_once"), Actor("b", journal)]
+    async with Runtime(Supervisor("root", agents, backoff="none", max_restarts=1)) as runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("a", 1)).payload == 1
+        assert (await runtime.ask("b", 1)).payload == 1
+        assert journal.count("start a") == 4
+        await crash(runtime, "a")
+        with pytest.raises(SupervisorGaveUp):  # the second message was one too many
+            await runtime.wait()
 
 
 @pytest.mark.promise(id="SEM-320")

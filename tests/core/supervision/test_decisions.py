@@ -6,6 +6,7 @@ import pytest
 
 from civitas.process import KILLED, NORMAL, SHUTDOWN, ExitKind, ExitReason, RestartType
 from civitas.supervision.backoff import BackoffPolicy, delay
+from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.intensity import RestartIntensity
 from civitas.supervision.policy import RestartStrategy, affected, should_restart
 
@@ -82,6 +83,27 @@ def test_the_window_slides() -> None:
 
 def test_an_intensity_of_zero_allows_no_restart() -> None:
     assert RestartIntensity(0, 60.0).add("a", 0.0) is False
+
+
+def budget() -> RestartBudget:
+    limits = RestartLimits.checked("", 2, 60.0, "linear", 1.0, 9.0)
+    return RestartBudget(limits)
+
+
+def test_what_ends_many_together_is_counted_once_and_all_wait_as_long() -> None:
+    spent = budget()
+    assert [spent.spend(child, 0.0, "x") for child in "abc"] == [1.0, 1.0, 1.0]
+    assert spent.spend("a", 1.0) == 2.0
+    assert spent.spend("a", 2.0) is None
+
+
+@pytest.mark.promise(id="SEM-1086")
+def test_what_ends_one_again_and_again_is_counted_once_and_it_waits_longer_each_time() -> None:
+    spent = budget()
+    assert [spent.spend("a", 0.0, "x") for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert spent.spend("b", 1.0, "y") == 1.0
+    assert spent.spend("b", 2.0, "z") is None
+    assert spent.spend("a", 3.0, "z") is None
 
 
 @pytest.mark.promise(id="SEM-411")

@@ -121,7 +121,7 @@ class RemoteChild:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
             self._peer = None
-            raise self._not_started(error, peer.boot if peer is not None else "") from error
+            raise self._not_started(error, peer.incident if peer is not None else "") from error
         except Exception as error:
             raise StartFailed(self.name, error) from error
         self.restart = RestartType(self._options.get("restart", self.restart))

@@ -90,6 +90,7 @@ def dump_reason(reason: ExitReason) -> dict[str, Any]:
         and [failure.error_type, _cut(failure.error_message), _cut(failure.traceback)],
         "headers": dict(reason.headers) if reason.headers else None,
         "at": reason.at,
+        "incident": reason.incident,
     }
 
 
@@ -101,13 +102,14 @@ def load_reason(plain: dict[str, Any]) -> ExitReason:
         Failure(*failure) if failure else None,
         plain["headers"],
         plain["at"],
+        plain.get("incident", ""),
     )
 
 
-def node_down(node: str, boot: str, why: str) -> ExitReason:
+def node_down(node: str, incident: str, why: str) -> ExitReason:
     """The exit reason of each agent of a node that went away."""
     return ExitReason(
         ExitKind.NODE_DOWN,
         Failure("NodeDown", f"its process {node!r} is down: {why}", ""),
-        incident=boot,
+        incident=incident,
     )

@@ -19,6 +19,7 @@ from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import RemoteTraceback, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
 from civitas.cluster.in_hand import read_in_hand
+from civitas.cluster.incidents import Incidents
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import describe_tools
@@ -110,6 +111,7 @@ class Membership(ClusterNode):
         """What every node knows of every agent."""
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._incidents = Incidents()
         self._ending = False
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
@@ -343,8 +345,9 @@ class Membership(ClusterNode):
             self.event("node_down", member.name, "node_down", f"{member.name} is down: {why}")
         for other in self._peers_of_members():
             other.cast("gone", peer.boot, why, in_hand)
+        peer.incident = self._incidents.of(peer.boot, in_hand)
         self.part(peer.boot, why, in_hand)
-        reason = node_down(member.name, peer.boot, why)
+        reason = node_down(member.name, peer.incident, why)
         self.crashed_with(peer, reason)
 
     def note_begun(self, peer: Peer, id: str) -> None:

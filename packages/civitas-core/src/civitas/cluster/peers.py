@@ -32,6 +32,8 @@ class Peer:
         self.link = link
         self.gone = ""
         """What happened to it, once it is."""
+        self.incident = boot
+        """What its end is counted as, once it is."""
         self._own_boot = own_boot
 
     def send(self, kind: Kind, *fields: Any) -> None:

@@ -493,7 +493,10 @@ class Incarnation:
 
     def _crash(self, message: Message, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""
-        reason = ExitReason.crashed(error, message.headers)
+        again = self.agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE
+        # What one message does by being delivered again is one incident, which `max_deliveries` bounds: it must not use
+        # up the restarts of the agent's siblings.
+        reason = ExitReason.crashed(error, message.headers, message.id if again else "")
         failure = reason.failure
         assert failure is not None
         if self._end is not None:
@@ -501,7 +504,7 @@ class Incarnation:
                 "agent %r crashed on its last message before its stop: %s", self.name, reason
             )
         self._end = reason
-        if self.agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
+        if again:
             self._redeliver(message, failure)
             return
         self._drop(message, failure, "crashed")

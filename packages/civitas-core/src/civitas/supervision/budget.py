@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 
 from civitas.process.options import choose, positive
@@ -49,6 +50,14 @@ _INCIDENTS = 32
 """So many are remembered."""
 
 
+@dataclass(slots=True)
+class _Incident:
+    """What was said to the first whom it met, and how often it met each."""
+
+    wait: float | None
+    times: Counter[str]
+
+
 class RestartBudget:
     """Spends the restarts that the limits allow.
 
@@ -59,8 +68,8 @@ class RestartBudget:
     def __init__(self, limits: RestartLimits) -> None:
         self._limits = limits
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
-        self._incidents: dict[str, float | None] = {}
-        """The latest ones, and what was said to each: those of several OS processes may mix."""
+        self._incidents: dict[str, _Incident] = {}
+        """The latest ones: those of several OS processes, and of several messages, may mix."""
 
     def spend(self, child: str, now: float, incident: str = "") -> float | None:
         """Count a restart of `child`.
@@ -68,22 +77,26 @@ class RestartBudget:
         Args:
             child: Whose crash it is.
             now: Seconds of any steady clock.
-            incident: What ended it together with others, such as the end of their OS process: counted once.
+            incident: What ended it together with others, such as the end of their OS process, or again, such as a
+                message that is delivered again: counted once.
 
         Returns:
             Seconds to wait before it, or None where it is one too many.
         """
-        if incident in self._incidents:
-            return self._incidents[incident]
-        wait: float | None = None
-        if self._intensity.add(child, now):
-            limits = self._limits
-            restarts = self._intensity.of(child)
-            wait = delay(
-                limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
-            )
+        known = self._incidents.get(incident)
+        if known is not None:
+            known.times[child] += 1
+            again = known.times[child]
+            return known.wait if known.wait is None or again == 1 else self._delay(again)
+        wait = self._delay(self._intensity.of(child)) if self._intensity.add(child, now) else None
         if incident:
-            self._incidents[incident] = wait
+            self._incidents[incident] = _Incident(wait, Counter({child: 1}))
             if len(self._incidents) > _INCIDENTS:
                 del self._incidents[next(iter(self._incidents))]
         return wait
+
+    def _delay(self, restarts: int) -> float:
+        limits = self._limits
+        return delay(
+            limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
+        )

@@ -1,0 +1,38 @@
+"""Which deaths of OS processes are one incident, so that a supervisor counts them once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+__all__ = ["Incidents"]
+
+_REMEMBERED = 4096
+"""So many messages; the oldest is forgotten."""
+
+
+class Incidents:
+    """Tells the deaths that one message causes, by being delivered again, from all others.
+
+    `max_deliveries` bounds how often that happens. Each time counted for itself, one such message could use up the
+    restarts of everybody under the same supervisor.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, str] = {}
+
+    def of(self, boot: str, in_hand: Collection[str]) -> str:
+        """The incident that the death of a process is.
+
+        Args:
+            boot: Which run of the process ended.
+            in_hand: The ids of the messages that its agents were handling.
+        """
+        known = (self._of[id] for id in in_hand if id in self._of)
+        # By its own id, as the crashes of its agent are.
+        incident = next(known, None) or next(iter(in_hand), boot)
+        for id in in_hand:
+            self._of.pop(id, None)
+            self._of[id] = incident
+        while len(self._of) > _REMEMBERED:
+            del self._of[next(iter(self._of))]
+        return incident
