@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     import sys
 
+    _open_what_is_closed()
     from civitas.cli.app import app
     from civitas.cli.failures import guarded
 
@@ -29,3 +30,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda: app(given, prog_name="civitas", standalone_mode=False),
         verbose="--verbose" in given,
     )
+
+
+def _open_what_is_closed() -> None:
+    """A program that is started with `>&-` has no stdout, and the next file it opens would be taken for that."""
+    import os
+    import sys
+
+    if sys.stdin is not None and sys.stdout is not None and sys.stderr is not None:
+        return
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

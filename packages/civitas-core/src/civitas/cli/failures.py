@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from civitas.errors import CivitasError, StartFailed, TopologyError
@@ -36,8 +37,9 @@ def guarded(command: Callable[[], Any], *, verbose: bool) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line on stderr, where somebody reads it."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _report(error: Exception, *, verbose: bool) -> int:

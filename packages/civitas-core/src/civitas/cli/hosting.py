@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -16,6 +15,7 @@ from civitas.cli.failures import Refused
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
+from civitas.launch import queued_output
 from civitas.topology import Topology, load, processes_of, root_address
 from civitas.topology.problems import did_you_mean
 
@@ -25,6 +25,7 @@ __all__ = ["host_process"]
 _LAST_SECONDS = 3.0
 
 
+@queued_output()
 def host_process(topology: Path, name: str, *, verbose: bool) -> int:
     """Be one process of a topology until a signal stops it.
 
@@ -38,8 +39,6 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
         CivitasError: The topology has no such process, or the root refused this one.
     """
     show_logs(verbose=verbose)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe sees each line at once
     loaded = load(topology)
     _check(loaded, name)
     root = root_address(loaded)

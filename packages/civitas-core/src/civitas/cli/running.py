@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -17,6 +16,7 @@ from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
+from civitas.launch import queued_output
 from civitas.runtime import Runtime
 from civitas.topology import load
 
@@ -26,6 +26,7 @@ __all__ = ["run_topology"]
 _LAST_SECONDS = 3.0
 
 
+@queued_output()
 def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     """Run a topology until a signal stops it.
 
@@ -35,8 +36,6 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
         CivitasError: It cannot be run, or its root supervisor gave up.
     """
     show_logs(verbose=verbose)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # whoever reads a pipe sees each line at once
     loaded = load(topology)
     folder = state_folder(loaded.name, topology)
     # First of all: a second system must end before it imports and starts what may do harm beside the first.

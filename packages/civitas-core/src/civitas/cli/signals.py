@@ -12,6 +12,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from civitas.launch import QueuedStream
+
 __all__ = ["StopSignals", "leave", "leave_within"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -91,5 +93,5 @@ def leave(code: int) -> None:
     """End this process at once, with exit code `code`."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the code that was interrupted may be writing itself
-            stream.flush()
+            (stream.drain if isinstance(stream, QueuedStream) else stream.flush)()
     os._exit(code)

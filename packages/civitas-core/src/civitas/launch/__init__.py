@@ -2,6 +2,7 @@
 
 from civitas.launch.elsewhere import PidWatch, pid_space
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
+from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "OsProcess",
     "PidWatch",
     "ProcessOptions",
+    "QueuedStream",
     "pid_space",
+    "queued_output",
     "read_boot",
 ]

@@ -21,6 +21,7 @@ from typing import Any
 import msgpack
 
 from civitas.errors import ConfigurationError
+from civitas.launch.output import OUTPUT, to_console
 
 __all__ = ["Exit", "OsProcess", "ProcessOptions"]
 
@@ -99,11 +100,6 @@ class Exit:
         return f"exited with status {self.code}"
 
 
-def _to_console(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 class OsProcess:
     """A process that this one starts, watches and ends.
 
@@ -114,8 +110,8 @@ class OsProcess:
         name: For its lines and for errors.
         options: How to start it.
         module: What to run, as `python -m` does.
-        on_line: Gets each line that it writes, with its name in front, in a thread; the console by default. One longer
-            than 64 KiB comes in parts.
+        on_line: Gets each line that it writes, with its name in front, in a thread; the console by default. It must
+            not wait for a reader, or the process would. One longer than 64 KiB comes in parts.
     """
 
     def __init__(
@@ -124,7 +120,7 @@ class OsProcess:
         options: ProcessOptions,
         *,
         module: str = "civitas.worker",
-        on_line: Callable[[str], None] = _to_console,
+        on_line: Callable[[str], None] = to_console,
     ) -> None:
         self.name = name
         self.pid: int | None = None
@@ -247,8 +243,9 @@ class OsProcess:
         else:
             code = process.wait()
         self._dead.set()
-        # Not for ever: whoever reads the console may have stopped.
         reader.join(_LOOK + _OUTPUT_AFTER_END)
+        # Its last words come before the news of its end, unless nobody reads the console.
+        OUTPUT.drain(_OUTPUT_AFTER_END)
         self.let_go()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             assert self._loop is not None
