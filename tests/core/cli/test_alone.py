@@ -58,6 +58,8 @@ async def test_a_system_that_is_still_starting_takes_no_questions_and_no_second(
         async def on_start(self):
             print("starting", flush=True)
             await asyncio.Event().wait()
+
+        async def handle(self, message): ...
     """
     topology = project(source, "name: s, type: team.Slow")
     first = await start("run", topology)
@@ -100,6 +102,8 @@ async def test_a_child_that_an_agent_forked_is_not_taken_for_the_killed_system(
                 os.close(2)
                 signal.pause()
             print("forked", child, flush=True)
+
+        async def handle(self, message): ...
     """
     topology = project(source, "name: f, type: team.Forks")
     run = await start("run", topology)

@@ -104,6 +104,8 @@ async def test_a_second_signal_stops_at_once(
         async def on_stop(self):
             print("on_stop runs", flush=True)
             await asyncio.Event().wait()
+
+        async def handle(self, message): ...
     """
     run = await start("run", project(source, "name: c, type: team.Clings, shutdown_timeout: null"))
     await run.until("ready")
@@ -171,10 +173,14 @@ async def test_a_signal_during_the_start_stops_what_has_started(
         async def on_stop(self):
             print("first stopped", flush=True)
 
+        async def handle(self, message): ...
+
     class Slow(AgentProcess):
         async def on_start(self):
             print("starting", flush=True)
             await asyncio.Event().wait()
+
+        async def handle(self, message): ...
     """
     run = await start(
         "run", project(source, "name: a, type: team.First", "name: b, type: team.Slow")
@@ -263,6 +269,8 @@ async def test_an_agent_that_does_not_start_is_exit_code_1(start: Start, project
     class Broken(AgentProcess):
         async def on_start(self):
             raise RuntimeError("no key for the model")
+
+        async def handle(self, message): ...
     """
     topology = project(source, "name: b, type: team.Broken")
     done = await (await start("run", topology)).end()
@@ -343,6 +351,8 @@ async def test_state_in_sqlite_lies_beside_the_topology_and_outlives_the_run(
             self.state["n"] = self.state.get("n", 0) + 1
             await self.checkpoint()
             print("run", self.state["n"], flush=True)
+
+        async def handle(self, message): ...
     """
     topology = project(
         source, "name: c, type: team.Counts", top="state: {type: sqlite, path: state.db}"

@@ -187,6 +187,8 @@ class Counts(AgentProcess):
     async def on_start(self):
         self.state["n"] = self.state.get("n", 0) + 1
         await self.checkpoint()
+
+    async def handle(self, message): ...
 """
 
 

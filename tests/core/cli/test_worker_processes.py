@@ -181,6 +181,8 @@ async def test_what_a_process_writes_reaches_the_console_with_its_name(
         async def on_start(self):
             print("hello from a worker")
             logging.getLogger("team").warning("and from its log")
+
+        async def handle(self, message): ...
     """
     root = await start("run", project(source, "name: t, type: team.Talks, process: worker"))
     await root.until("ready")
@@ -221,6 +223,8 @@ def test_validate_checks_the_agents_of_a_process_with_its_own_environment(
     class Agent(AgentProcess):
         def __init__(self, name, *, colour, **keywords):
             super().__init__(name, **keywords)
+
+        async def handle(self, message): ...
     """
     top = "processes: {worker: {env: {PORT_OF_THE_WORKER: 8080}}}"
     right = project(source, "name: a, type: team.Agent, process: worker, colour: red", top=top)
