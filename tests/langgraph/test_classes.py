@@ -8,7 +8,10 @@ from enum import Enum
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ToolStrategy
 from langchain_core.documents import Document
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
@@ -21,6 +24,7 @@ from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
+from civitas_langgraph._classes import classes_of
 
 ME = __name__
 
@@ -148,6 +152,11 @@ async def test_so_does_what_the_tasks_of_a_workflow_return(strict):
         reply = await runtime.ask("g", {"value": "y"}, "resume", conversation="c")
     assert reply.payload == repr([Wheel(Color.RED, 3)])
     assert ran == [3]
+
+
+async def test_so_does_the_response_format_of_langchains_agents():
+    agent = create_agent(FakeListChatModel(responses=[]), response_format=ToolStrategy(Plan))
+    assert (ME, "Plan") in classes_of(agent)
 
 
 calls: list[Any] = []

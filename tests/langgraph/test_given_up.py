@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
@@ -14,8 +16,8 @@ from civitas.errors import AskTimeout, CivitasError, HandlerFailed
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
-from civitas_langgraph import LangGraphAgent
-from tests.core.frameworks.support import running
+from civitas_langgraph import LangGraphAgent, StateStoreSaver
+from tests.core.frameworks.support import restarts, running
 
 
 class Desk:
@@ -122,6 +124,72 @@ async def test_a_durable_run_that_is_given_up_leaves_its_conversation_as_it_was(
         await runtime.ask("g", {"input": "hello"}, conversation="c")
     assert desk.saw == [["human", "ai", "human"] if before else ["human"]]
     assert await store.keys("") == ["civitas:conversation:g/c"]
+
+
+@pytest.fixture(params=["memory", "sqlite", "state store"])
+async def own(request, tmp_path):
+    """Checkpointers of the user's own."""
+    if request.param == "memory":
+        yield InMemorySaver()
+    elif request.param == "state store":
+        yield StateStoreSaver(InMemoryStateStore(), "t:")
+    else:
+        async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
+            yield saver
+
+
+@pytest.mark.promise(id="SEM-1011")
+@pytest.mark.parametrize("before", [False, True], ids=["new", "begun"])
+async def test_so_it_does_under_a_checkpointer_of_the_users_own(own, before):
+    desk, store = Desk(), InMemoryStateStore()
+    supervisor = Supervisor("root", [agent(desk, checkpointer=own)], backoff="NONE")
+    async with Runtime(supervisor, state_store=store) as runtime:
+        if before:
+            await runtime.ask("g", {"input": "hello"}, conversation="c")
+        for give_up in (asker_that_leaves, recursion_limit, asker_that_leaves):
+            desk.hangs.clear()
+            await give_up(runtime, desk)
+        desk.saw.clear()
+        for _ in range(2):
+            await runtime.ask("g", {"input": "hello"}, conversation="c")
+    first = ["human", "ai", "human"] if before else ["human"]
+    assert desk.saw == [first, [*first, "ai", "human"]]
+    assert await store.keys("") == []
+
+
+@pytest.mark.promise(id="SEM-1011")
+async def test_a_run_that_goes_on_after_one_that_was_given_up_keeps_what_it_did(own):
+    hangs, ran = asyncio.Event(), []
+
+    async def look(state: MessagesState) -> Any:
+        ran.append("look")
+        if state["messages"][-1].content == "hang":
+            hangs.set()
+            await asyncio.Event().wait()
+        return {"messages": [AIMessage("looked")]}
+
+    def say(state: MessagesState) -> Any:
+        ran.append("say")
+        if state["messages"][-2].content == "hello" and ran.count("say") == 2:
+            raise MemoryError  # the agent crashes
+        return {"messages": [AIMessage("fine")]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("look", look)
+    builder.add_node("say", say)
+    builder.add_edge(START, "look")
+    builder.add_edge("look", "say")
+    graph = LangGraphAgent("g", graph=builder.compile(checkpointer=own), durable=True)
+    async with running(graph) as runtime:
+        await runtime.ask("g", {"input": "one"}, conversation="c")
+        asking = asyncio.create_task(runtime.ask("g", {"input": "hang"}, conversation="c"))
+        await hangs.wait()
+        asking.cancel()
+        reply = await runtime.ask("g", {"input": "hello"}, conversation="c")
+        assert restarts(runtime) == 1
+    assert ran == ["look", "say", "look", "look", "say", "say"]
+    said = [each["content"] for each in reply.payload["messages"]]
+    assert said == ["one", "looked", "fine", "hello", "looked", "fine"]
 
 
 @pytest.mark.promise(id="SEM-1003")

@@ -15,6 +15,7 @@ from langgraph.pregel import Pregel
 from pydantic import BaseModel
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks import comes_from
 
 __all__ = ["classes_of", "read_classes"]
 
@@ -82,6 +83,14 @@ def _schemas(graph: Any) -> Iterator[Any]:
             # A functional workflow's schemas are the annotations of its functions.
             if inspect.isfunction(function):
                 yield from _of_tasks(function, set(), itself=builder is None)
+                yield from _formats(function)
+
+
+def _formats(function: Callable[..., Any]) -> Iterator[Any]:
+    """The `response_format` of LangChain's `create_agent`, of which the schema of its state says nothing."""
+    for each in inspect.getclosurevars(function).nonlocals.values():
+        if comes_from(each, "langchain.agents.structured_output"):
+            yield getattr(each, "schema", None)
 
 
 def _of_tasks(function: Callable[..., Any], seen: set[int], *, itself: bool) -> Iterator[Any]:

@@ -28,6 +28,7 @@ from civitas_langgraph._humans import keep_questions_open, questions
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
 from civitas_langgraph._options import checked_durability, config_of, named
 from civitas_langgraph._outcomes import OUTCOMES
+from civitas_langgraph._own_thread import OwnThread
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._running import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
@@ -139,7 +140,10 @@ class LangGraphAgent(FrameworkAgent):
         given = self._configs(run.message)
         thread_id, thread = self._thread_of(run, given)
         config = self._run_config(given, thread_id, run)
-        input = await self._inputs.of(run, config)
+        at = config
+        if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
+            at = await thread.begin(graph.checkpointer, config)
+        input = await self._inputs.of(run, at)
         more: dict[str, Any] = {}
         # Only where they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
@@ -152,9 +156,7 @@ class LangGraphAgent(FrameworkAgent):
                 more["durability"] = durability
         try:
             stands = input is STANDS
-            end = (
-                End(stopped=True) if stands else await run_graph(graph, input, config, run, **more)
-            )
+            end = End(stopped=True) if stands else await run_graph(graph, input, at, run, **more)
         finally:
             self._control = None
         if end.drained is not None and self._winds_down:
@@ -181,6 +183,9 @@ class LangGraphAgent(FrameworkAgent):
         if self._saver is not None:
             self._open(self._saver, self.memory_key(conversation))
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
+        if self._saver is None and self.durable:
+            own = OwnThread(self.store, self._note_key(conversation))
+            config = await own.stands(graph.checkpointer, config)
         return questions(await graph.aget_state(config, subgraphs=True))
 
     def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
@@ -240,10 +245,10 @@ class LangGraphAgent(FrameworkAgent):
     def _answers_of(self, run: Run) -> Awaitable[dict[str, Any]]:
         return run.once("civitas:resume", self._answers, run, None)
 
-    def _durability_of(self, run: Run, thread: RunThread | None) -> Durability | None:
+    def _durability_of(self, run: Run, thread: RunThread | OwnThread | None) -> Durability | None:
         if run.durable:
             return "sync"
-        return self._durability if thread is None else "exit"
+        return "exit" if isinstance(thread, RunThread) else self._durability
 
     def _context_key(self, run: Run, thread_id: str) -> str | None:
         """Under what the context of a run is kept."""
@@ -251,11 +256,18 @@ class LangGraphAgent(FrameworkAgent):
             return self.passing_key("context") if run.durable else None
         return f"civitas:context:{self.memory_key(thread_id)}"
 
-    def _thread_of(self, run: Run, given: RunnableConfig) -> tuple[str, RunThread | None]:
-        """The id of the run's thread, and where it is kept; None where the graph has a checkpointer of its own."""
+    def _note_key(self, thread_id: str) -> str:
+        return f"civitas:begun:{self.memory_key(thread_id)}"
+
+    def _thread_of(
+        self, run: Run, given: RunnableConfig
+    ) -> tuple[str, RunThread | OwnThread | None]:
+        """The id of the run's thread, and what keeps it; None where that is left to the user's own checkpointer."""
         message, configured = run.message, given.get("configurable", {})
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:
+            if known is not None and run.durable:
+                return known, OwnThread(self.store, self._note_key(known), message.id)
             if known is None and run.durable:
                 known = message.id
             # No conversation, no memory: a thread nobody else has, and no attempt before this one.
