@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from civitas import Runtime, UnknownInterrupt
+from civitas import HandlerFailed, Runtime, UnknownInterrupt
+from civitas.demo.model_server import Failure, ModelServer
 from tests.house.project import ROOT
+from tests.integration.adapters.askers import MODEL
 from tests.integration.adapters.points import Points, system
 from tests.integration.processes.system import killed
 
@@ -99,3 +101,43 @@ async def test_an_answer_in_hand_when_its_process_is_killed_is_not_lost(tmp_path
         reply = await answering
     assert reply.payload["output"] == "write done"
     assert points.passed == ["find-0", "look", "find-1", "write-0", "write-0"]
+
+
+@pytest.mark.promise(id="SEM-1081")
+async def test_bad_requests_of_each_framework_in_one_process_take_nobody_down(
+    tmp_path: Path,
+) -> None:
+    """Bad payloads, and answers of HTTP 400 within one conversation."""
+
+    def script(body: dict[str, Any]) -> Any:
+        return Failure(400, "too long") if "bad" in str(body["messages"][-1]) else "fine"
+
+    async def abuse(runtime: Runtime, name: str) -> list[str]:
+        told: list[str] = []
+        for payload in [{"inptu": "x"}, {"input": "bad"}] * 4:
+            with pytest.raises(HandlerFailed) as failed:
+                await runtime.ask(name, payload, conversation="c", timeout=80)
+            told.append(failed.value.error_type)
+        reply = await runtime.ask(name, {"input": "good"}, conversation="c", timeout=80)
+        assert "fine" in str(reply.payload)
+        return told
+
+    agents = ["graph", "assistant", "crew"]
+    askers = [
+        {
+            "name": name,
+            "wrap": f"tests.integration.adapters.askers:{name}",
+            "process": "w",
+            "durable": True,
+        }
+        for name in agents
+    ]
+    with ModelServer(script) as server:
+        env = {"XDG_DATA_HOME": str(tmp_path), MODEL: server.url}
+        where = {"python": str(CREW), "env": env, "start_timeout": 60}
+        config = system(tmp_path, *askers, processes={"w": where})
+        async with Runtime.from_config(config) as runtime:
+            told = await asyncio.gather(*(abuse(runtime, name) for name in agents))
+            assert [child["restarts"] for child in runtime.tree()["children"]] == [0] * len(agents)
+    assert [set(each) - {"PayloadError"} for each in told[1:]] == [{"BadRequestError"}] * 2
+    assert server.count == sum(map(len, told)) // 2 + len(agents)

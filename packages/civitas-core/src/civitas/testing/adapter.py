@@ -22,7 +22,7 @@ from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import ConversationPool, Supervisor
-from civitas.testing.adapter_model import HANG, Overloaded, SuiteModel, ToolCall
+from civitas.testing.adapter_model import HANG, Overloaded, Rejected, SuiteModel, ToolCall
 
 __all__ = ["AdapterSuite"]
 
@@ -313,6 +313,30 @@ class AdapterSuite:
             reply = await runtime.ask("a", self.payload("x"))
             assert self.text(reply.payload) == "mended"
             assert self._restarts(runtime) == 0
+
+    @pytest.mark.parametrize("durable", [False, True])
+    async def test_requests_that_the_provider_rejects_are_told_at_once_and_cost_no_restart(
+        self, run: Any, model: Any, durable: bool
+    ) -> None:
+        llm = model(*[Rejected("too long")] * 4, "fine")
+        async with run(self.agent("a", self.subject(llm), durable=durable)) as runtime:
+            for _ in range(4):
+                with pytest.raises(HandlerFailed) as failed:
+                    await runtime.ask("a", self.payload("x"), conversation="c")
+                assert failed.value.error_type == "Rejected"
+            reply = await runtime.ask("a", self.payload("x"), conversation="c")
+            assert self.text(reply.payload) == "fine"
+            assert self._restarts(runtime) == 0
+        assert len(llm.seen) == 5
+
+    async def test_what_says_that_the_process_is_unsound_crashes_the_agent(
+        self, run: Any, model: Any
+    ) -> None:
+        agent = self.agent("a", self.subject(model(MemoryError("no more"), "mended")), durable=True)
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("x"))
+            assert self.text(reply.payload) == "mended"
+            assert self._restarts(runtime) == 1
 
     async def test_a_durable_run_goes_on_after_a_failure_and_repeats_no_finished_call(
         self, run: Any, model: Any

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
-__all__ = ["HANG", "Overloaded", "SuiteModel", "ToolCall"]
+__all__ = ["HANG", "Overloaded", "Rejected", "SuiteModel", "ToolCall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class Overloaded(Exception):
 
     status_code = 429
     response = SimpleNamespace(headers={"retry-after": "0.01"})
+
+
+class Rejected(Exception):
+    """What the client of a model raises where the provider does not take the request (HTTP 400)."""
+
+    status_code = 400
 
 
 HANG: Any = object()
