@@ -33,7 +33,7 @@ class Line:
         self.ran: list[str] = []
 
     def graph(self, **compiled: Any) -> Any:
-        builder = StateGraph(Plan)
+        builder: Any = StateGraph(Plan)
         before = START
         for name in self.names:
             builder.add_node(name, self.node(name))
@@ -42,7 +42,7 @@ class Line:
         return builder.compile(**compiled)
 
     def nested(self, outer: dict[str, Any] | None = None, **compiled: Any) -> Any:
-        builder = StateGraph(Plan)
+        builder: Any = StateGraph(Plan)
         builder.add_node("inner", self.graph(**compiled))
         builder.add_node("last", self.node("last"))
         builder.add_edge(START, "inner")
@@ -153,7 +153,7 @@ async def test_an_answer_may_change_the_state_before_the_graph_goes_on():
 @pytest.mark.parametrize("deep", [False, True], ids=["at the top", "nested"])
 async def test_an_answer_may_stand_in_for_the_node_that_it_is_asked_about(durable, deep):
     line = Line("plan", "act", "check")
-    stop = {"interrupt_before": ["act"]}
+    stop: dict[str, Any] = {"interrupt_before": ["act"]}
     graph = line.nested(**stop) if deep else line.graph(**stop)
     async with running(LangGraphAgent("g", graph=graph, durable=durable)) as runtime:
         await ask(runtime, {"done": []})
@@ -220,7 +220,7 @@ async def test_a_run_that_failed_waits_for_nobody():
     async def fail(plan: Plan) -> Plan:
         raise KeyError("x")
 
-    builder = StateGraph(Plan)
+    builder: Any = StateGraph(Plan)
     builder.add_node("fail", fail)
     builder.add_edge(START, "fail")
     graph = builder.compile(checkpointer=InMemorySaver())
@@ -247,7 +247,7 @@ async def test_a_run_that_its_own_node_drains_waits_to_be_resumed():
         return {"done": ["first"]}
 
     line = Line("second")
-    builder = StateGraph(Plan)
+    builder: Any = StateGraph(Plan)
     builder.add_node("first", first)
     builder.add_node("second", line.node("second"))
     builder.add_edge(START, "first")
@@ -272,7 +272,7 @@ async def test_a_node_that_interrupts_itself_runs_again_with_the_state_that_the_
         def sure(plan: Plan) -> Plan:
             return {"done": [interrupt("sure?")]}
 
-        builder = StateGraph(Plan)
+        builder: Any = StateGraph(Plan)
         for node in (careful, sure):
             builder.add_node(node.__name__, node)
         builder.add_edge(START, "careful")
@@ -295,7 +295,7 @@ async def test_a_message_that_is_delivered_again_does_not_pass_a_breakpoint(
     monkeypatch, after, deep
 ):
     line = Line("plan", "act")
-    stop = {"interrupt_after": ["plan"]} if after else {"interrupt_before": ["act"]}
+    stop: dict[str, Any] = {"interrupt_after": ["plan"]} if after else {"interrupt_before": ["act"]}
     graph = line.nested(**stop) if deep else line.graph(**stop)
     agent = LangGraphAgent("g", graph=graph, durable=True)
     asked, lost = LangGraphAgent._asked, []

@@ -105,6 +105,30 @@ async def test_a_new_message_begins_anew_and_the_open_interrupt_is_gone():
         assert set(ids(again)) == {"left?", "right?"}
 
 
+@pytest.mark.parametrize("durable", [False, True], ids=["plain", "durable"])
+async def test_what_finished_beside_a_node_that_asks_is_there_when_it_was_answered(durable):
+    ran = []
+
+    def quick(state: Box) -> Any:
+        ran.append("quick")
+        return {"got": ["quick"]}
+
+    def ask(state: Box) -> Any:
+        return {"got": [interrupt("?")]}
+
+    builder = StateGraph(Box)
+    for node in (quick, ask):
+        builder.add_node(node.__name__, node)
+        builder.add_edge(START, node.__name__)
+    builder.add_node("last", lambda state: {"got": ["last"]})
+    builder.add_edge(["quick", "ask"], "last")
+    async with running(LangGraphAgent("g", graph=builder.compile(), durable=durable)) as runtime:
+        await runtime.ask("g", {"got": []}, conversation="c")
+        reply = await runtime.ask("g", {"value": 1}, "resume", conversation="c")
+    assert sorted(map(str, reply.payload["got"])) == ["1", "last", "quick"]
+    assert ran == ["quick"]
+
+
 async def test_a_stream_ends_with_the_interrupt():
     async with running(LangGraphAgent("g", graph=nested())) as runtime:
         chunks = [each async for each in runtime.stream("g", {"got": []}, conversation="c")]

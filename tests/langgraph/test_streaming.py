@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from typing import Any
 
-from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -132,11 +131,3 @@ async def test_a_slow_reader_slows_the_model():
             for _ in range(1000):
                 await asyncio.sleep(0)
             assert said[0] < 110
-
-
-async def test_a_message_that_no_model_made_is_no_token():
-    async def think(state: MessagesState) -> Any:
-        return {"messages": [AIMessage("made by hand")]}
-
-    chunks = await told(LangGraphAgent("g", graph=chat(think).compile()))
-    assert chunks == [("step", {"name": "think"})]

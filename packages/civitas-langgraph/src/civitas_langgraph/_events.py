@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 from langgraph.constants import TAG_NOSTREAM
+from langgraph.errors import GraphBubbleUp
+from langgraph.types import Command
+
+from civitas_langgraph._plain import plain_or_text
+from civitas_langgraph._raw import RawAnswers, messages_in, text_of
+from civitas_langgraph._steps import name_of_tool, task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from uuid import UUID
 
     from langchain_core.outputs import LLMResult
 
     from civitas.frameworks import Run
+    from civitas_langgraph._writer import Written
 
 __all__ = ["GraphEvents"]
 
@@ -29,18 +37,22 @@ class GraphEvents(AsyncCallbackHandler):
 
     Args:
         run: The run.
+        written: What the nodes write to the stream themselves: it is told in the order in which things happened.
     """
 
     raise_error = True
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, written: Written) -> None:
         self._run = run
+        self._written = written
         self._loop = asyncio.get_running_loop()
         self._parts: Counter[str] = Counter()
         self._models: dict[UUID, str] = {}
         self._silent: set[UUID] = set()
         """The models that told no token yet."""
-        self._tools: dict[UUID, tuple[str, Any, str]] = {}
+        self._tools: dict[UUID, tuple[str, Any, str, str | None]] = {}
+        self._steps: set[str] = set()
+        self._raw = RawAnswers()
 
     # By having these two, LangChain's models know that they are to stream.
 
@@ -55,13 +67,31 @@ class GraphEvents(AsyncCallbackHandler):
         serialized: Mapping[str, Any] | None,
         inputs: Any,
         *,
+        run_id: UUID,
         tags: list[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if any(tag.startswith("graph:step:") for tag in tags or ()):
-            await self._tell(self._run.step(name or "", self._part(metadata, "step")))
+        task = task_of(name, tags, metadata)
+        if task is None:
+            return
+        self._raw.node_begins(run_id, task, inputs)
+        await self._tell(self._step(name or "", task))
+
+    async def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        for text, task in self._raw.node_ends(run_id, outputs):
+            await self._tell(self._run.token(text, self._part(task, "message")))
+
+    def cached_step(self, name: str, task: str) -> None:
+        """A task ended as soon as it began: its result is from a cache."""
+        self._written.later(partial(self._step, name, task))
+
+    async def _step(self, name: str, task: str) -> None:
+        # Once, also where it is tried again.
+        if task not in self._steps:
+            self._steps.add(task)
+            await self._run.step(name, f"{task}/step")
 
     async def on_chat_model_start(
         self,
@@ -74,7 +104,9 @@ class GraphEvents(AsyncCallbackHandler):
         **kwargs: Any,
     ) -> None:
         if TAG_NOSTREAM not in (tags or ()):
-            self._models[run_id] = self._part(metadata, "model")
+            task = _task(metadata)
+            self._raw.model_begins(task)
+            self._models[run_id] = self._part(task, "model")
             self._silent.add(run_id)
 
     async def on_llm_start(
@@ -87,22 +119,24 @@ class GraphEvents(AsyncCallbackHandler):
     ) -> None:
         part = self._models.get(run_id)
         message = getattr(chunk, "message", None)
-        text = _text(message) if message is not None else token
+        text = text_of(message) if message is not None else token
         if part is not None and isinstance(text, str) and text:
             self._silent.discard(run_id)
             await self._tell(self._run.token(text, part))
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        said = (
+            response.generations[0][0] if response.generations and response.generations[0] else None
+        )
+        message = getattr(said, "message", None)
+        self._raw.model_ends(message)
         part = self._models.pop(run_id, None)
         if part is None or run_id not in self._silent:
             return
         self._silent.discard(run_id)
-        for generations in response.generations[:1]:
-            for each in generations[:1]:
-                message = getattr(each, "message", None)
-                await self._tell(
-                    self._run.token(_text(message) if message is not None else each.text, part)
-                )
+        if said is not None:
+            text = text_of(message) if message is not None else said.text
+            await self._tell(self._run.token(text, part))
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._models.pop(run_id, None)
@@ -120,54 +154,60 @@ class GraphEvents(AsyncCallbackHandler):
         tool_call_id: str | None = None,
         **kwargs: Any,
     ) -> None:
-        tool = name or (serialized or {}).get("name") or "tool"
-        arguments = _plain(dict(inputs) if inputs is not None else input_str)
-        part = self._part(metadata, f"tool/{tool_call_id or tool}")
-        self._tools[run_id] = tool, arguments, part
+        tool = name_of_tool(serialized, name)
+        arguments = plain_or_text(dict(inputs) if inputs is not None else input_str)
+        part = self._part(_task(metadata), f"tool/{tool_call_id or tool}")
+        self._tools[run_id] = tool, arguments, part, tool_call_id
         await self._tell(self._run.tool(tool, arguments, part=part))
 
     async def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         if (begun := self._tools.pop(run_id, None)) is not None:
-            tool, arguments, part = begun
-            result = output.content if isinstance(output, BaseMessage) else output
-            await self._tell(self._run.tool(tool, arguments, _plain(result), part=part))
+            tool, arguments, part, call = begun
+            result = plain_or_text(_result(output, call))
+            await self._tell(self._run.tool(tool, arguments, result, part=part))
 
     async def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        if (begun := self._tools.pop(run_id, None)) is not None and isinstance(error, Exception):
-            tool, arguments, part = begun
-            told = f"Error: {type(error).__name__}: {error}"
-            await self._tell(self._run.tool(tool, arguments, told, part=part))
+        begun = self._tools.pop(run_id, None)
+        # A tool that asks a human is not done.
+        if begun is None or isinstance(error, GraphBubbleUp) or not isinstance(error, Exception):
+            return
+        tool, arguments, part, _ = begun
+        told = f"Error: {type(error).__name__}: {error}"
+        await self._tell(self._run.tool(tool, arguments, told, part=part))
 
-    def _part(self, metadata: Mapping[str, Any] | None, what: str) -> str:
-        """A name for what begins: the task it is in, which LangGraph names the same when it is run again."""
-        task = f"{(metadata or {}).get('langgraph_checkpoint_ns', '')}/{what}"
-        self._parts[task] += 1
-        return f"{task}/{self._parts[task]}"
+    def _part(self, task: str, what: str) -> str:
+        """A name for what begins in a task, which LangGraph names the same when it is run again."""
+        self._parts[f"{task}/{what}"] += 1
+        return f"{task}/{what}/{self._parts[f'{task}/{what}']}"
 
     async def _tell(self, chunk: Coroutine[Any, Any, None]) -> None:
+        async def tell() -> None:
+            await self._written.tell()
+            await chunk
+
         # A node that is no coroutine runs in a thread, and LangChain gives what it calls there a loop of its own.
         if asyncio.get_running_loop() is self._loop:
-            await chunk
+            await tell()
         else:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(chunk, self._loop))
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(tell(), self._loop))
 
 
-def _text(message: BaseMessage) -> str:
-    content: str | Sequence[Any] = message.content
-    if isinstance(content, str):
-        return content
-    blocks = (
-        each if isinstance(each, dict) else {"type": "text", "text": each} for each in content
-    )
-    return "".join(each.get("text", "") for each in blocks if each.get("type") == "text")
+def _task(metadata: Mapping[str, Any] | None) -> str:
+    return (metadata or {}).get("langgraph_checkpoint_ns", "")
 
 
-def _plain(value: Any) -> Any:
-    """`value` if it can be sent, else its text: what a tool takes and returns may be any object."""
-    from civitas.errors import PayloadError
-    from civitas.frameworks import plain
+def _result(output: Any, call: str | None) -> Any:
+    """What a tool returned, as the model reads it: of a command, the text of the message for this call."""
+    if isinstance(output, BaseMessage):
+        return output.content
+    if not _commands(output):
+        return output
+    told = [each for each in messages_in(output) if isinstance(each, ToolMessage)]
+    own = [each for each in told if each.tool_call_id == call] or told
+    return own[-1].content if own else None
 
-    try:
-        return plain(value)
-    except PayloadError:
-        return str(value)
+
+def _commands(output: Any) -> bool:
+    if isinstance(output, list):
+        return any(isinstance(each, Command) for each in output)
+    return isinstance(output, Command)

@@ -7,8 +7,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.runnables.config import merge_configs
 from langgraph.errors import GraphDrained
 from langgraph.pregel import Pregel
+from langgraph.types import Command
+
+from civitas_langgraph._cached import CachedSteps, has_cache
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -39,31 +43,50 @@ class End:
 
 
 async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **more: Any) -> End:
-    """Run a graph.
+    """Run a graph, and tell whoever reads it what it does.
 
     Args:
         graph: The graph.
         input: A state, a command, or None to go on.
         config: Of this run.
-        run: What this is a run for; whoever reads it is told what the nodes write to the stream themselves.
+        run: What this is a run for.
         **more: LangGraph's own.
     """
+    if not run.streams:
+        return await _run(graph, input, config, more)
+    from civitas_langgraph._events import GraphEvents
+    from civitas_langgraph._writer import Written
+
+    written = Written(run)
+    events = GraphEvents(run, written)
+    configurable = written.configurable()
+    if isinstance(graph, Pregel) and has_cache(graph):
+        goes_on = input is None or isinstance(input, Command)
+        cached = CachedSteps(events.cached_step, goes_on=goes_on)
+        configurable = written.configurable(cached.see, {"tasks", "updates"})
+    config = merge_configs(config, {"callbacks": [events], "configurable": configurable})
+    async with written.told():
+        return await _run(graph, input, config, more)
+
+
+async def _run(graph: Any, input: Any, config: RunnableConfig, more: dict[str, Any]) -> End:
     if not isinstance(graph, Pregel):
         output = await graph.ainvoke(input, config, **more)
         open_ = output.get(_INTERRUPT) if isinstance(output, dict) else None
         return End(output, bool(open_), open_ or ())
     end = End()
     # As LangGraph's own `ainvoke` does it, which does not tell of breakpoints.
-    kinds: Any = ["updates", "values", *(["custom"] if run.streams else [])]
     parts: Any = graph.astream(
-        input, config, stream_mode=kinds, output_keys=graph.output_channels, **more
+        input,
+        config,
+        stream_mode=["updates", "values"],
+        output_keys=graph.output_channels,
+        **more,
     )
     try:
         async with aclosing(parts):
-            async for kind, part in parts:
-                if kind == "custom":
-                    await run.custom(part)
-                elif kind == "values":
+            async for mode, part in parts:
+                if mode == "values":
                     end.output = part
                 elif isinstance(part, dict) and _INTERRUPT in part:
                     end.stopped = True

@@ -8,6 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphBubbleUp
 
 from civitas.telemetry import names
+from civitas_langgraph._steps import name_of_tool, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,10 +44,11 @@ class GraphSpans(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if any(tag.startswith("graph:step:") for tag in tags or ()):
+        if task_of(name, tags, metadata) is not None:
             self._tree.start(run_id, parent_run_id, names.node(name or ""))
         else:  # the graph itself, a subgraph, a prompt, a router
             self._tree.skip(run_id, parent_run_id)
@@ -114,7 +116,7 @@ class GraphSpans(BaseCallbackHandler):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        tool = name or (serialized or {}).get("name") or "tool"
+        tool = name_of_tool(serialized, name)
         attributes = {
             names.GEN_AI_OPERATION: "execute_tool",
             names.TOOL_NAME: tool,

@@ -161,11 +161,12 @@ class LangGraphAgent(FrameworkAgent):
             self._control = None
         if end.drained is not None and self._winds_down:
             raise Unfinished
+        if end.stopped and thread is not None:
+            # Before anybody looks: to LangGraph what it looks at is its own to change.
+            await thread.keep(self.memory_key(thread_id))
         asked = await self._asked(end, config) if end.stopped else ()
         if asked:
             run.conversation = run.conversation or thread_id
-            if thread is not None:
-                await thread.keep(self.memory_key(thread_id))
             await self._contexts.keep(context, self.store, self._context_key(run, thread_id))
             return Interrupted(asked)
         if end.drained is not None:  # by a node, and nothing is kept from which it could go on
@@ -298,13 +299,8 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig = {**given}
         if configurable:
             config["configurable"] = configurable
-        callbacks: list[Any] = []
-        if run.spans is not None:
-            from civitas_langgraph._spans import GraphSpans
+        if run.spans is None:
+            return config
+        from civitas_langgraph._spans import GraphSpans
 
-            callbacks.append(GraphSpans(run.spans))
-        if run.streams:
-            from civitas_langgraph._events import GraphEvents
-
-            callbacks.append(GraphEvents(run))
-        return merge_configs(config, {"callbacks": callbacks}) if callbacks else config
+        return merge_configs(config, {"callbacks": [GraphSpans(run.spans)]})

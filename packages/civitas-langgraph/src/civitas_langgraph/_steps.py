@@ -1,0 +1,42 @@
+"""What LangChain's callbacks are about: the steps of a graph, and its tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langgraph.constants import TAG_HIDDEN
+
+__all__ = ["name_of_tool", "task_of"]
+
+
+def task_of(
+    name: str | None, tags: Sequence[str] | None, metadata: Mapping[str, Any] | None
+) -> str | None:
+    """The task that begins with a chain: one visit of a node of the graph's own, or one call of a `@task`.
+
+    Not of what LangGraph adds to a graph, such as the way in and the handlers of errors, nor of what a node calls.
+
+    Args:
+        name: Of the chain.
+        tags: Its tags.
+        metadata: Its metadata.
+
+    Returns:
+        Its namespace, the same when it is run again; None where no task begins.
+    """
+    about = metadata or {}
+    if not name or name != about.get("langgraph_node") or name.startswith("__"):
+        return None
+    tags = tags or ()
+    if TAG_HIDDEN in tags:
+        return None
+    path = about.get("langgraph_path") or ()
+    is_node = any(tag.startswith("graph:step:") for tag in tags)
+    is_call = len(path) == 4 and path[-1] is True and "seq:step:1" in tags
+    return about.get("langgraph_checkpoint_ns") if is_node or is_call else None
+
+
+def name_of_tool(serialized: Mapping[str, Any] | None, name: str | None) -> str:
+    """A tool's name, as the model knows it."""
+    return (serialized or {}).get("name") or name or "tool"
