@@ -390,6 +390,19 @@ class Fails(Hand):
         raise LookupError("nothing there")
 
 
+class Lingers(Hand):
+    """Never gets ready; it begins to wait with an entry in a file."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    async def on_start(self) -> None:
+        with open(self.file, "a") as file:  # noqa: ASYNC230, PTH123
+            file.write("start\n")
+        await asyncio.Event().wait()
+
+
 class Large(Hand):
     """Sends what is small enough in MessagePack, and not in JSON."""
 

@@ -59,6 +59,22 @@ async def test_an_agent_that_does_not_start_ends_the_start_with_its_error(
     assert file.read_text().splitlines() == ["start before", "stop before"]
 
 
+@pytest.mark.promise(id="SEM-1163")
+async def test_an_agent_that_never_gets_ready_fails_within_the_start_timeout_of_its_process(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "starts"
+    lingers = agent("lingers", "Lingers", "slow", args={"file": str(file)})
+    # Long enough for an interpreter on a busy machine: it covers that, too.
+    runtime = Runtime.from_config(topology(lingers, processes={"slow": {"start_timeout": 4}}))
+    with pytest.raises(StartFailed) as caught:
+        await runtime.start()
+    assert caught.value.child == "lingers"
+    assert type(caught.value.cause) is TimeoutError
+    assert "within the start_timeout of process 'slow', 4 s" in str(caught.value.cause)
+    assert file.read_text() == "start\n"
+
+
 @pytest.mark.promise(id="SEM-880")
 async def test_a_runtime_of_several_processes_can_be_started_again() -> None:
     runtime = Runtime.from_config(topology())

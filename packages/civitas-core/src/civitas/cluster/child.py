@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +115,7 @@ class RemoteChild:
         peer: Peer | None = None
         try:
             self._peer = peer = await self._root.ready(self.node)
-            self._options = await self._root.calls.call(
-                peer, "start", self.name, self._run, self.spec.plain()
-            )
+            self._options = await self._start_there(peer)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
@@ -129,6 +128,28 @@ class RemoteChild:
         self.status = Status.RUNNING
         self._announce()
         self._tell_end()
+
+    async def _start_there(self, peer: Peer) -> dict[str, Any]:
+        """Let its process start it, within the `start_timeout` of that; returns the options it has there.
+
+        Raises:
+            StartFailed: Its `on_start` did not return in time.
+        """
+        limit = self._root.start_timeout_of(self.node)
+        try:
+            async with asyncio.timeout(limit):
+                options: dict[str, Any] = await self._root.calls.call(
+                    peer, "start", self.name, self._run, self.spec.plain()
+                )
+        except TimeoutError:
+            with suppress(NodeDown):
+                await self._root.calls.call(peer, "stop", self.name)
+            late = TimeoutError(
+                f"its on_start did not return within the start_timeout of process {self.node!r}, {limit:g} s. Find out "
+                f"what it waits for, or give processes.{self.node}.start_timeout more seconds"
+            )
+            raise StartFailed(self.name, late) from None
+        return options
 
     def _not_started(self, cause: BaseException, incident: str) -> StartFailed:
         """Its process kept it from starting, and others perhaps."""

@@ -196,6 +196,10 @@ class Membership(ClusterNode):
         """The pid of a process; None while it is down."""
         return self._members[name].pid
 
+    def start_timeout_of(self, name: str) -> float | None:
+        """Seconds that a process, and each agent in it, may take to start; None for no limit."""
+        return self._members[name].options.start_timeout
+
     def when_up(self, name: str, callback: Callable[[StartFailed | None], None]) -> None:
         """Call `callback` when a process is there, or with the error when it has failed to start."""
 

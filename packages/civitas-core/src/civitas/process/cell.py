@@ -15,6 +15,7 @@ from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
+from civitas.process.slow_start import named_when_slow
 from civitas.process.status import Status
 from civitas.state.patience import patiently
 
@@ -132,7 +133,8 @@ class Cell:
         self._task = task = loop.create_task(incarnation.run(started), name=f"civitas:{self.name}")
         task.add_done_callback(self._ended)
         try:
-            await started
+            with named_when_slow(self.name):
+                await started
         except asyncio.CancelledError:
             await self._kill(incarnation, task)
             raise

@@ -1,0 +1,32 @@
+"""A start that takes long says for whom it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["named_when_slow"]
+
+logger = logging.getLogger("civitas")
+
+_LONG = 5.0
+"""Seconds after which a start is said to take long."""
+
+
+@contextmanager
+def named_when_slow(name: str) -> Iterator[None]:
+    """Say once that the agent `name` has not started yet, when the block takes longer than 5 s."""
+    loop = asyncio.get_running_loop()
+    said = loop.call_later(
+        _LONG,
+        logger.warning,
+        "the start waits for agent %r: its on_start has not returned after %g s",
+        name,
+        _LONG,
+    )
+    try:
+        yield
+    finally:
+        said.cancel()
