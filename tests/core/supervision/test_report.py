@@ -31,7 +31,7 @@ async def test_a_failed_start_is_told_with_its_cause_and_what_to_mend() -> None:
         await Runtime(Supervisor("root", [Actor("a", Journal(), fail_starts=1)])).start()
     assert str(caught.value) == (
         "'a' did not start: RuntimeError: cannot start. "
-        "Mend its module, its constructor or its on_start"
+        "Fix its module, its constructor or its on_start"
     )
     assert caught.value.child == "a"
     assert isinstance(caught.value.cause, RuntimeError)

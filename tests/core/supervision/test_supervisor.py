@@ -399,6 +399,17 @@ def test_a_wrong_argument_is_refused_at_once(arguments: dict[str, Any], words: s
         Supervisor("root", **arguments)
 
 
+async def test_a_tree_may_be_a_hundred_supervisors_deep_and_not_deeper(journal: Journal) -> None:
+    child: Any = Actor("a", journal)
+    for level in range(100):
+        child = Supervisor(f"level-{level}", [child])
+    async with Runtime(child) as runtime:
+        assert runtime.tree()["name"] == "level-99"
+    with pytest.raises(ConfigurationError, match="stand more than 100 deep below it"):
+        for level in range(100, 400):
+            child = Supervisor(f"level-{level}", [child])
+
+
 @pytest.mark.promise(id="SEM-426")
 async def test_a_name_that_stands_twice_anywhere_in_the_tree_is_refused(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "a"))

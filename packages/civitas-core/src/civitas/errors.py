@@ -289,6 +289,13 @@ class SupervisorGaveUp(CivitasError):
         )
 
 
+def _cure_of_start(cause: BaseException) -> str:
+    """What to do about a child that did not start."""
+    from civitas.hidden import hides
+
+    return hides(cause) or "Fix its module, its constructor or its on_start"
+
+
 class StartFailed(CivitasError):
     """A child did not start.
 
@@ -309,9 +316,7 @@ class StartFailed(CivitasError):
         if isinstance(cause, ConfigurationError):
             what = str(cause)  # it says what to do
         else:
-            what = (
-                f"{type(cause).__name__}: {cause}. Mend its module, its constructor or its on_start"
-            )
+            what = f"{type(cause).__name__}: {cause}. {_cure_of_start(cause)}"
         super().__init__(f"{child!r} did not start: {what}")
 
 

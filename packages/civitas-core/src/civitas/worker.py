@@ -37,6 +37,7 @@ _PAUSE = 0.2
 def main() -> None:
     """Run as what the root started."""
     boot, pipe = read_boot()
+    sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
     sys.path[:0] = [each for each in boot["path"] if each not in sys.path]
     logging.basicConfig(
         level=boot["log_level"], format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr

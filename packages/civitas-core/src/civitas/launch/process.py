@@ -159,8 +159,9 @@ class OsProcess:
         self._loop = asyncio.get_running_loop()
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # it does not wait for the process
-                # An option, not PYTHONUNBUFFERED, which programs that it starts would inherit.
-                [os.path.abspath(interpreter), "-u", "-m", self._module],  # noqa: PTH100, ASYNC240
+                # Options, not PYTHONUNBUFFERED and PYTHONSAFEPATH, which programs that it starts would inherit. The
+                # path is told to it; what stands in its working directory must not hide what it begins with.
+                [os.path.abspath(interpreter), "-u", "-P", "-m", self._module],  # noqa: PTH100, ASYNC240
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -22,6 +22,9 @@ __all__ = [
     "check_child",
 ]
 
+_DEEPEST = 100
+"""Levels of a tree, each of which start, stop and `tree()` go through."""
+
 
 @dataclass(frozen=True, slots=True, init=False)
 class Supervisor:
@@ -82,6 +85,10 @@ class Supervisor:
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        if _levels(self.children) > _DEEPEST:
+            raise ConfigurationError(
+                f"{who}supervisors stand more than {_DEEPEST} deep below it; a tree is that deep by mistake"
+            )
         seen: set[str] = set()
         for each in self.walk():
             if each.name in seen:
@@ -98,6 +105,16 @@ class Supervisor:
                 yield from child.walk()
             else:
                 yield child
+
+
+def _levels(children: Sequence[ChildSpec]) -> int:
+    """How many levels `children` and what is below them are."""
+    levels = 0
+    while children:
+        levels += 1
+        below = (each.children for each in children if isinstance(each, Supervisor))
+        children = [child for each in below for child in each]
+    return levels
 
 
 @dataclass(frozen=True, slots=True, init=False)
