@@ -33,14 +33,28 @@ def _event_bus() -> None:
 
 
 @pytest.fixture
-def scripted() -> Iterator[Callable[[Script], Any]]:
-    """A function from a script to an LLM that says it."""
+def scripted_server() -> Iterator[Callable[[Script], tuple[Any, ModelServer]]]:
+    """A function from a script to an LLM that says it, and its server."""
     with ExitStack() as stack:
 
-        def llm(script: Script) -> Any:
+        def llm(script: Script) -> tuple[Any, ModelServer]:
             server = stack.enter_context(ModelServer(script))
             made: Any = LLM(model="openai/m1", base_url=server.url, api_key="x", max_retries=0)
             stack.callback(made._client.close)  # CrewAI itself never closes it
-            return made
+            return made, server
 
         yield llm
+
+
+@pytest.fixture
+def scripted(scripted_server: Callable[[Script], tuple[Any, ModelServer]]) -> Callable[..., Any]:
+    """A function from a script to an LLM that says it."""
+    return lambda script: scripted_server(script)[0]
+
+
+@pytest.fixture(scope="session")
+def lancedb(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Start the thread that the database of CrewAI's memory keeps for the life of the process; each flow has one."""
+    import lancedb
+
+    lancedb.connect(tmp_path_factory.mktemp("lancedb"))

@@ -12,6 +12,9 @@ import pytest
 from crewai.tools import tool
 
 from civitas.errors import AskTimeout
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Supervisor
 from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import running
@@ -157,3 +160,59 @@ async def test_a_guardrail_that_blocks_is_left_behind_and_the_log_says_so(caplog
         gate.open.set()
         await second
         await asyncio.to_thread(gate.left.wait, 10)
+
+
+@pytest.mark.promise(id="SEM-1071")
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+async def test_a_durable_run_that_is_given_up_leaves_its_conversation_as_it_was(how):
+    gate, store = Gate(), InMemoryStateStore()
+    gated = ToolCall("gate", {"q": "x"})
+    model = SuiteModel("draft", "published", "half", gated, "draft", "last")
+
+    def make() -> Any:
+        who = clerk(model, tools=[gate.tool()])
+        return crew_of(task(who, "write"), task(who, "publish"))
+
+    agent = CrewAIAgent("c", crew=make, durable=True)
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("c", {}, conversation="x")
+        before = await store.get(agent.memory_key("x"))
+        await give_up(runtime, gate, {}, how=how)
+        assert await store.get(agent.memory_key("x")) == before
+        await runtime.ask("c", {}, conversation="x")
+    said = " ".join(model.seen[-2])
+    assert said.count("Earlier output: published") == said.count("Earlier output:") == 1
+
+
+@pytest.mark.promise(id="SEM-1071")
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+async def test_an_answer_whose_durable_run_is_given_up_leaves_the_question_open(how):
+    gate, store = Gate(), InMemoryStateStore()
+    model = SuiteModel("draft", ToolCall("gate", {"q": "x"}), "last")
+
+    def make() -> Any:
+        who = clerk(model, tools=[gate.tool()])
+        return crew_of(task(who, "write", human_input=True), task(who, "publish"))
+
+    agent = CrewAIAgent("c", crew=make, durable=True)
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("c", {}, conversation="x")
+        before = await store.get(agent.memory_key("x"))
+        await give_up(runtime, gate, {"value": ""}, "resume", how=how)
+        assert await store.get(agent.memory_key("x")) == before
+        reply = await runtime.ask("c", {"value": ""}, "resume", conversation="x")
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["draft", "last"]
+
+
+async def give_up(runtime: Runtime, gate: Gate, *message: Any, how: str) -> None:
+    """Ask, and go away while the tool is called."""
+    asking = asyncio.create_task(
+        runtime.ask("c", *message, conversation="x", timeout=1 if how == "expired" else 30)
+    )
+    await asyncio.to_thread(gate.entered.wait, 10)
+    if how == "cancelled":
+        asking.cancel()
+    with pytest.raises((asyncio.CancelledError, AskTimeout)):
+        await asking
+    gate.open.set()
+    await asyncio.to_thread(gate.left.wait, 10)

@@ -116,18 +116,26 @@ async def test_two_tasks_beside_each_other_ask_one_after_the_other():
     assert [each["raw"] for each in reply.payload["tasks"]] == ["left", "right", "end"]
 
 
-async def test_an_answer_that_is_no_text_is_refused_and_the_question_stays_open():
-    model = SuiteModel("draft")
+@pytest.mark.promise(id="SEM-1068")
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("wrong", [True, None, 3, ["yes"], {"approve": True}])
+async def test_an_answer_that_is_no_text_is_refused_and_the_question_stays_open(wrong, durable):
+    model = SuiteModel("draft 1", "draft 2")
 
     def make() -> Any:
         return crew_of(task(clerk(model), human_input=True))
 
-    async with running(CrewAIAgent("c", crew=make)) as runtime:
+    async with running(CrewAIAgent("c", crew=make, durable=durable)) as runtime:
         asked = await runtime.ask("c", {})
-        with pytest.raises(HandlerFailed, match="'' to accept; got bool"):
-            await answer(runtime, asked, True)
-        assert (await answer(runtime, asked, "")).type == "reply"
+        refused = f"'' to accept; got {type(wrong).__name__}"
+        with pytest.raises(HandlerFailed, match=refused) as failed:
+            await answer(runtime, asked, wrong)
+        assert failed.value.error_type == "PayloadError"
+        more = await answer(runtime, asked, "shorter")
+        assert question(more)["value"] == {"draft": "draft 2"}
+        assert (await answer(runtime, more, "")).type == "reply"
         assert restarts(runtime) == 0
+    assert "shorter" in " ".join(model.seen[1])
 
 
 @pytest.mark.promise(id="SEM-966")
@@ -170,3 +178,31 @@ async def test_the_spans_of_a_run_that_asks_are_no_errors(spans):
         await runtime.ask("c", {})
     for name in ("process c", "invoke_workflow c", "task write", "invoke_agent Clerk"):
         assert "error.type" not in spans.attributes(name), name
+
+
+@pytest.mark.promise(id="SEM-1070")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_crew_in_a_tool_that_asks_a_human_is_refused_and_reads_no_terminal(
+    durable, monkeypatch
+):
+    def read(*args: Any) -> str:
+        raise AssertionError("the terminal was read")
+
+    monkeypatch.setattr("builtins.input", read)
+
+    @tool("write")
+    def write(what: str) -> str:
+        """Write something."""
+        inner = crew_of(task(clerk(SuiteModel("draft")), "inner", human_input=True))
+        return str(inner.kickoff())
+
+    model = SuiteModel(ToolCall("write", {"what": "it"}), "never")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model, tools=[write])))
+
+    async with running(CrewAIAgent("c", crew=make, durable=durable)) as runtime:
+        with pytest.raises(HandlerFailed, match="the task 'inner' of a crew inside a tool"):
+            await runtime.ask("c", {})
+        assert restarts(runtime) == 0
+    assert len(model.seen) == 1

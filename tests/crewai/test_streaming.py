@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from crewai.tools import tool
+from crewai import Task
+from crewai.hooks import register_before_tool_call_hook, unregister_before_tool_call_hook
+from crewai.tools import BaseTool, tool
+from pydantic import BaseModel
 
 from civitas.demo.model_server import ToolCall as ServedCall
 from civitas.message import Message
@@ -26,6 +30,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def look(q: str) -> str:
     """Look it up."""
     return f"found {q}"
+
+
+class Place(BaseModel):
+    path: Path
+
+
+class Reads(BaseTool):
+    name: str = "open"
+    description: str = "Opens."
+    args_schema: type[BaseModel] = Place
+
+    def _run(self, path: Path) -> str:
+        return f"opened {path.name}"
 
 
 async def told(runtime: Runtime, payload: Any, **keywords: Any) -> list[Message]:
@@ -151,7 +168,47 @@ async def test_a_crew_that_plans_is_told_without_its_plan():
     assert outline(chunks)[:-1] == [("step", {"name": "answer"}), ("token", {"text": "fine"})]
 
 
-async def test_a_tool_that_fails_is_a_text_for_the_model_and_the_stream_goes_on():
+@pytest.mark.promise(id="SEM-1065")
+async def test_a_task_without_a_name_is_told_by_its_number_also_in_the_reply():
+    model = SuiteModel("a", "b", "c")
+
+    def make() -> Any:
+        who = clerk(model)
+        texts = {"description": "A long prompt.", "expected_output": "Text"}
+        return crew_of(Task(agent=who, **texts), task(who, "named"), Task(agent=who, **texts))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = await told(runtime, {})
+    names = ["task 1", "named", "task 3"]
+    assert [each.payload["name"] for each in chunks if each.type == "step"] == names
+    assert [each["name"] for each in chunks[-1].payload["tasks"]] == names
+
+
+@pytest.mark.promise(id="SEM-1065")
+async def test_a_tool_has_one_name_in_the_stream_in_its_span_and_for_the_model(spans, scripted):
+    @tool("Search the Web!")
+    def search(q: str) -> str:
+        """Search."""
+        return f"found {q}"
+
+    offered: list[str] = []
+
+    def script(body: dict[str, Any]) -> Any:
+        offered.extend(each["function"]["name"] for each in body["tools"])
+        return "done" if len(offered) > 1 else ServedCall(offered[0], {"q": "otters"})
+
+    llm = scripted(script)
+    made = lambda: crew_of(task(clerk(llm, tools=[search])))  # noqa: E731
+    async with running(CrewAIAgent("c", crew=made)) as runtime:
+        chunks = await told(runtime, {})
+    assert set(offered) == {"search_the_web"}
+    tools = [each.payload for each in chunks if each.type == "tool"]
+    assert [each["name"] for each in tools] == ["search_the_web"] * 2
+    assert "execute_tool search_the_web" in [span.name for span in spans.all()]
+
+
+@pytest.mark.promise(id="SEM-1065")
+async def test_a_tool_that_fails_is_told_once_and_is_a_text_for_the_model():
     @tool("break")
     def broken(q: str) -> str:
         """Break."""
@@ -162,5 +219,39 @@ async def test_a_tool_that_fails_is_a_text_for_the_model_and_the_stream_goes_on(
         CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model, tools=[broken]))))
     ) as runtime:
         chunks = await told(runtime, {})
+    called = {"name": "break", "arguments": {"q": "it"}}
+    assert [each.payload for each in chunks if each.type == "tool"] == [
+        called,
+        {**called, "result": "Error executing tool: 'it'"},
+    ]
     assert chunks[-1].payload["output"] == "gave up"
     assert "Error executing tool" in model.seen[1][-1]
+
+
+async def test_arguments_that_cannot_be_sent_are_told_as_text_and_fail_no_tool():
+    model = SuiteModel(ToolCall("open", {"path": "a/b"}), "done")
+    async with running(
+        CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model, tools=[Reads()]))))
+    ) as runtime:
+        chunks = await told(runtime, {})
+    called = {"name": "open", "arguments": {"path": "a/b"}}
+    tools = [each.payload for each in chunks if each.type == "tool"]
+    assert tools == [called, {**called, "result": "opened b"}]
+
+
+async def test_a_tool_that_a_hook_blocks_or_the_model_made_up_is_never_told():
+    model = SuiteModel(ToolCall("look", {"q": "x"}), ToolCall("other", {}), "gave up")
+
+    def block(context: Any) -> bool:
+        return False
+
+    register_before_tool_call_hook(block)
+    try:
+        async with running(
+            CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model, tools=[look]))))
+        ) as runtime:
+            chunks = await told(runtime, {})
+    finally:
+        unregister_before_tool_call_hook(block)
+    assert "tool" not in [each.type for each in chunks]
+    assert len(model.seen) == 3

@@ -9,12 +9,17 @@ import json
 import pkgutil
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from crewai.hooks.dispatch import HookAborted
 from pydantic import BaseModel
@@ -50,6 +55,9 @@ class _Try:
 
 _try: ContextVar[_Try | None] = ContextVar("civitas_crewai_try", default=None)
 
+# What the call that goes on here has used so far.
+_used: ContextVar[Counter[str] | None] = ContextVar("civitas_crewai_used", default=None)
+
 
 class Calls:
     """Makes the calls of one run, in the threads they come from.
@@ -70,17 +78,30 @@ class Calls:
         self._before = frozenset(made or ())
         self.made = made
         """What the run is gone on from, when it is interrupted."""
+        self.usage: Counter[str] = Counter()
+        """What the models' calls used, those made before an interruption among them; tokens and requests by kind."""
         self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    @property
+    def keeps(self) -> bool:
+        """Whether results are kept, as the run may be gone through again."""
+        return self.made is not None or self._run.durable
+
+    def use(self, usage: Mapping[str, int]) -> None:
+        """Tokens and requests, by kind, that the call which goes on here has used."""
+        used = _used.get()
+        with self._lock:
+            (self.usage if used is None else used).update(usage)
 
     def key(self, kind: str, about: Any) -> str:
         """The key of a call that is about to be made.
 
         Args:
-            kind: `model` or `tool`.
+            kind: `model`, `tool` or `memory`.
             about: What is asked of whom; the same each time the crew is run.
         """
-        text = json.dumps(about, sort_keys=True, default=_kind_of)
+        text = json.dumps(about, sort_keys=True, default=_told_apart)
         digest = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
         with self._lock:
             self._asked[digest] += 1
@@ -98,7 +119,7 @@ class Calls:
             agent: The agent.
             number: How many of its tries failed so far.
         """
-        if self.made is None and not self._run.durable:
+        if not self.keeps:
             return
         before = _try.get()
         again = before is not None and before.agent is agent and before.number != number
@@ -113,36 +134,59 @@ class Calls:
         """Whether the call was made before the run was interrupted: whoever listens has heard of it."""
         return key in self._before
 
-    def make(self, key: str, call: Callable[[], Any], *, failures: bool = False) -> Any:
+    def make(
+        self,
+        key: str,
+        call: Callable[[], Any],
+        *,
+        failures: bool = False,
+        used: Callable[[Mapping[str, int]], None] | None = None,
+    ) -> Any:
         """The result of a call: that of `call()`, in this thread, or the one that is kept.
 
         Args:
             key: Of the call.
             call: Makes it.
             failures: Whether an exception is a result that is kept, too, as a tool's is: CrewAI tells the model.
+            used: Told what the call used, also where its result was kept.
 
         Raises:
             RunOver: The run is over; what came of the call is dropped.
         """
         self._bridge.check()
-        if self.made is not None and key in self.made:
-            return _unpack(self.made[key])
-        if self.made is None and not self._run.durable:
-            with self._run.keyed(key):
+        counted = used is not None
+        if not self.keeps:
+            with self._run.keyed(key), _counting(counted) as usage:
                 result = call()
             self._bridge.check()
-            return result
-        packing = _packed if failures else _packed_result
+        else:
+            usage, result = _opened(self._kept(key, call, failures, counted))
+        if used is not None and usage:
+            with self._lock:
+                self.usage.update(usage)
+            used(usage)
+        # In place of what the call returned: the crew sees the same now and when it is run again.
+        return _unpack(result) if self.keeps else result
+
+    def _kept(self, key: str, call: Callable[[], Any], failures: bool, counted: bool) -> Any:
+        """What is kept of a call; it is made where nothing is."""
+        if self.made is not None and key in self.made:
+            return self.made[key]
+
+        def packing() -> Any:
+            with _counting(counted) as usage:
+                packed = _packed(call) if failures else _pack(call())
+            return {"used": dict(usage), "result": packed} if usage else packed
+
         if self._run.durable:
-            packed = self._once(key, lambda: packing(call))
+            packed = self._once(key, packing)
         else:
             with self._run.keyed(key), _noticing():
-                packed = packing(call)
+                packed = packing()
             self._bridge.check()
         if self.made is not None:
             self.made[key] = packed
-        # In place of what the call returned: the crew sees the same now and when it is run again.
-        return _unpack(packed)
+        return packed
 
     def _once(self, key: str, call: Callable[[], Any]) -> Any:
         """`Run.once` for a call that belongs into this thread; the agent's loop looks up and records."""
@@ -186,17 +230,41 @@ def _noticing() -> Iterator[None]:
             each.failed = failed
 
 
+@contextmanager
+def _counting(counted: bool) -> Iterator[Counter[str]]:
+    """Inside the block, what is used is that of one call; what a tool's own models use is the tool's."""
+    usage: Counter[str] = Counter()
+    if not counted:
+        yield usage
+        return
+    token = _used.set(usage)
+    try:
+        yield usage
+    finally:
+        _used.reset(token)
+
+
 def _settle(future: asyncio.Future[Any], value: Any) -> None:
     if not future.done():
         future.set_result(value)
 
 
-def _kind_of(value: object) -> str:
-    return value.__qualname__ if isinstance(value, type) else type(value).__qualname__
+def _told_apart(value: object) -> str:
+    """What stands for a value that JSON has no form for; the same each time the crew is run."""
+    if isinstance(value, type):
+        return value.__qualname__
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    if isinstance(value, (date, time, timedelta, Decimal, Enum, PurePath, UUID)):
+        return str(value)
+    return type(value).__qualname__  # the text of others may hold where they are in memory
 
 
-def _packed_result(call: Callable[[], Any]) -> Any:
-    return _pack(call())
+def _opened(packed: Any) -> tuple[Mapping[str, int], Any]:
+    """What a call used, and its packed result."""
+    if isinstance(packed, dict) and "used" in packed:
+        return packed["used"], packed["result"]
+    return {}, packed
 
 
 def _packed(call: Callable[[], Any]) -> Any:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-from crewai.hooks.dispatch import InterceptionPoint, scoped_hooks
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -39,19 +36,15 @@ def as_text(history: Any) -> str:
     )
 
 
-@contextmanager
-def remembering(crew: Crew, text: str) -> Iterator[None]:
-    """Inside the block, `text` is context of the first task, unless that has a place for it in its own words."""
+def remembering(crew: Crew, text: str) -> Callable[[Any], str | None]:
+    """A hook of CrewAI's, before each task: `text` is context of the first, unless that has a place for it itself."""
     first = crew.tasks[0] if crew.tasks else None
     place = f"{{{HISTORY}}}"
-    if not text or first is None or place in first.description + first.expected_output:
-        yield
-        return
+    placed = first is None or place in first.description + first.expected_output
 
     def add(step: Any) -> str | None:
-        if step.task is not first:
+        if not text or placed or step.task is not first:
             return None
         return f"{text}\n\n{step.payload}" if step.payload else text
 
-    with scoped_hooks({InterceptionPoint.PRE_STEP: [add]}):
-        yield
+    return add

@@ -9,7 +9,7 @@ from crewai.core.providers.human_input import SyncHumanInputProvider
 if TYPE_CHECKING:
     from crewai import Crew
 
-__all__ = ["Answers", "Asked"]
+__all__ = ["Answers", "Asked", "NobodyToAsk"]
 
 
 class Asked(BaseException):
@@ -26,6 +26,22 @@ class Asked(BaseException):
         super().__init__(id)
         self.id = id
         self.draft = draft
+
+
+class NobodyToAsk(BaseException):
+    """A crew in a tool asks a human.
+
+    No `Exception`, as CrewAI would tell it to the model of the outer crew, which cannot mend it.
+
+    Args:
+        task: The task that asks, or its description.
+    """
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"the task {task!r} of a crew inside a tool has human_input=True, and its question has no way out of the "
+            "tool; ask in a task of the agent's own crew, or make the inner crew an agent and ask that by its name"
+        )
 
 
 class Answers(SyncHumanInputProvider):
@@ -60,7 +76,10 @@ class Answers(SyncHumanInputProvider):
         return formatted_answer
 
     def _answer(self, draft: Any, context: Any) -> str:
-        number = self._numbers.get(id(context.task), -1)
+        number = self._numbers.get(id(context.task))
+        if number is None:
+            task = context.task
+            raise NobodyToAsk((task.name or task.description[:60]) if task else "")
         self._asked[number] = self._asked.get(number, 0) + 1
         id_ = f"{self._run}/{number}.{self._asked[number]}"
         if id_ not in self._answers:

@@ -8,9 +8,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
+from crewai.tools.tool_failure import ToolFailure
 from pydantic import BaseModel
 
+from civitas.errors import PayloadError
 from civitas.frameworks import plain
+from civitas_crewai._payload import task_names
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -43,12 +46,13 @@ class Voice:
     def listening(self, crew: Crew) -> Iterator[None]:
         """Tell of the tasks of `crew`, and of the pieces of text as its models say them, inside the block."""
         numbers = {id(task): number for number, task in enumerate(crew.tasks)}
+        names = task_names(crew)
 
         def hear(source: Any, event: Any) -> None:
             if event.type == "task_started":
                 number = numbers.get(id(event.task))
                 if number is not None:
-                    self._begins(f"task:{number}", event.task.name or event.task.description)
+                    self._begins(f"task:{number}", names[number])
             elif event.type == "llm_stream_chunk" and event.tool_call is None:
                 part = _speaks.get()
                 if part is not None and event.chunk:
@@ -80,11 +84,18 @@ class Voice:
 
     def called(self, part: str, name: str, arguments: Any) -> None:
         """A tool is called."""
-        self._bridge.wait(self._run.tool(name, plain(arguments), part=part))
+        self._bridge.wait(self._run.tool(name, _sendable(arguments), part=part))
 
     def returned(self, part: str, name: str, arguments: Any, result: Any) -> None:
         """A tool is done."""
-        self._bridge.wait(self._run.tool(name, plain(arguments), _sendable(result), part=part))
+        if isinstance(result, ToolFailure):
+            result = result.as_agent_message()
+        told = self._run.tool(name, _sendable(arguments), _sendable(result), part=part)
+        self._bridge.wait(told)
+
+    def failed(self, part: str, name: str, arguments: Any, error: Exception) -> None:
+        """A tool is done, as it failed: the model reads that, too."""
+        self.returned(part, name, arguments, f"Error executing tool: {error}")
 
     def _begins(self, part: str, name: str) -> None:
         if part not in self._begun:
@@ -95,5 +106,7 @@ class Voice:
 def _sendable(value: Any) -> Any:
     try:
         return plain(value)
-    except Exception:
+    except PayloadError:
+        if isinstance(value, dict):
+            return {str(name): _sendable(item) for name, item in value.items()}
         return str(value)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
-from crewai import Crew, CrewOutput
+from crewai import Crew
 from crewai.core.providers.human_input import set_provider
+from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
 from crewai.utilities.exceptions.context_window_exceeding_exception import (
     LLMContextLengthExceededError,
 )
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
+from civitas_crewai._callbacks import with_callbacks
 from civitas_crewai._calls import Calls
+from civitas_crewai._foreign import refuse_foreign
 from civitas_crewai._history import HISTORY, as_text, remembering, with_run
-from civitas_crewai._humans import Answers, Asked
+from civitas_crewai._humans import Answers, Asked, NobodyToAsk
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
+from civitas_crewai._payload import Unfit, check_inputs, reply_of, text_of, told
 from civitas_crewai._quiet import after_import
 from civitas_crewai._stream import Voice
 from civitas_crewai._taps import Taps
@@ -32,14 +35,16 @@ __all__ = ["CrewAIAgent"]
 
 after_import()
 
-_PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
-
 
 class CrewAIAgent(FrameworkAgent):
     """Runs a crew: the payload is its kickoff inputs, the reply `{"output", "tasks": [{"name", "raw"}, ...]}`.
 
-    `output` is the crew's text, or its structured output as a dict. Every run has a crew of its own: a fresh one from
-    `crew`, or a copy of it.
+    `output` is the crew's text, its structured output as a dict, or what its last callback after the kickoff returns.
+    Two more keys are there where they have something to tell: `usage`, tokens and requests of the crew's models by
+    kind, as in CrewAI's `UsageMetrics`; and `tool_failures`,
+    `[{"task", "tool", "arguments", "reason", "message"}, ...]`.
+
+    Every run has a crew of its own: a fresh one from `crew`, or a copy of it.
 
     CrewAI tries a failing agent again by itself, `max_retry_limit` times (2 by default): set that to 0 on the
     crew's agents to hear of a failure at once.
@@ -70,6 +75,7 @@ class CrewAIAgent(FrameworkAgent):
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is a crew, or an instance of a `@CrewBase` class."""
+        refuse_foreign(subject, f"CrewAIAgent({self.name!r})")
         return isinstance(subject, Crew) or getattr(type(subject), "is_crew_class", False)
 
     def expected(self) -> str:
@@ -93,35 +99,42 @@ class CrewAIAgent(FrameworkAgent):
         crew, self._next = self._next or self.build(), None
         saved: dict[str, Any] = run.saved if run.answers is not None else {}
         payload = saved.get("payload", run.payload)
-        self._check_inputs(crew, payload)
+        try:
+            check_inputs(crew, payload, complete=not crew.before_kickoff_callbacks)
+        except Unfit as unfit:
+            self.refuse(unfit.path, unfit.problem)
         asks = any(task.human_input for task in crew.tasks)
         bridge = Bridge(asyncio.get_running_loop())
         # A run that goes on is run again from its start, with what it called kept, and the answers there.
         calls = Calls(run, bridge, dict(saved.get("calls", {})) if asks else None)
-        told = set(saved.get("told", ()))
+        heard = set(saved.get("told", ()))
         name = saved.get("run", run.message.id)
-        answers = {**saved.get("answers", {}), **self._texts(run.answers)}
-        voice = Voice(run, bridge, told) if run.streams else None
+        answers = {**saved.get("answers", {}), **(run.answers or {})}
+        voice = Voice(run, bridge, heard) if run.streams else None
         text = as_text(run.history)
+        done: list[Any] = []
 
-        async def kickoff() -> CrewOutput:
+        async def kickoff() -> Any:
             current_bridge.set(bridge)
-            if asks:
-                set_provider(Answers(crew, name, answers))
+            set_provider(Answers(crew, name, answers))
             with ExitStack() as stack:
-                stack.enter_context(Taps(crew, calls, voice, keyed=run.durable))
-                stack.enter_context(remembering(crew, text))
+                taps = stack.enter_context(Taps(crew, calls, voice, keyed=run.durable))
+                with_callbacks(taps, crew, done)
+                hooks = [taps.begins, remembering(crew, text)]
+                stack.enter_context(scoped_hooks({InterceptionPoint.PRE_STEP: hooks}))
                 if run.spans is not None:
                     from civitas_crewai._spans import CrewSpans
 
                     stack.enter_context(CrewSpans(run.spans, bridge))
                 if voice is not None:
                     stack.enter_context(voice.listening(crew))
-                return cast(CrewOutput, await crew.akickoff(_inputs(crew, payload, text)))
+                return await crew.akickoff(_inputs(crew, payload, text))
 
         threads = self._civitas_running().node.lend_threads()
         try:
-            output = await run_apart(kickoff, bridge, threads, f"civitas-crew-{self.name}")
+            result = await run_apart(kickoff, bridge, threads, f"civitas-crew-{self.name}")
+        except Unfit as unfit:
+            self.refuse(unfit.path, unfit.problem)
         except Asked as asked:
             if run.spans is not None:
                 run.spans.close(cancelled=False)
@@ -132,34 +145,32 @@ class CrewAIAgent(FrameworkAgent):
                     "payload": payload,
                     "calls": calls.made,
                     "answers": answers,
-                    "told": sorted(told),
+                    "told": sorted(heard),
                 },
             )
+        except NobodyToAsk as nobody:
+            raise HookAborted(str(nobody), source="civitas") from None
         except SystemExit as ended:
             # So CrewAI ends where a model's window is full and `respect_context_window` is off.
             if "Context length exceeded" not in str(ended):
                 raise
             raise LLMContextLengthExceededError(str(ended)) from ended
         if run.conversation is not None:
-            run.history = with_run(run.history, payload, output.raw)
-        return {
-            "output": output.pydantic or output.json_dict or output.raw,
-            "tasks": [{"name": task.name, "raw": task.raw} for task in output.tasks_output],
-        }
+            run.history = with_run(run.history, told(payload), text_of(result))
+        return reply_of(crew, done[-1], result, calls.usage)
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; CrewAI has one class for many things, and says in words which it is."""
         return Outcome.ANSWER if ends_badly(error) else super().outcome(error)
 
-    def _texts(self, answers: Mapping[str, Any] | None) -> dict[str, str]:
-        for id_, answer in (answers or {}).items():
-            if not isinstance(answer, str):
-                self.refuse(
-                    "payload.value",
-                    f"the answer to {id_!r} is text: feedback for another draft, or '' to accept; "
-                    f"got {type(answer).__name__}",
-                )
-        return dict(answers or {})
+    def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
+        """Refuse an answer that is not text."""
+        if not isinstance(answer, str):
+            self.refuse(
+                "payload.value",
+                f"the answer to {question['id']!r} is text: feedback for another draft, or '' to accept; "
+                f"got {type(answer).__name__}",
+            )
 
     def _copy(self, template: Crew) -> Crew:
         for task in template.tasks:
@@ -175,25 +186,6 @@ class CrewAIAgent(FrameworkAgent):
                 if agent is original.agent and task.agent is not copied:
                     task.agent, task.tools = copied, list(original.tools or ())
         return crew
-
-    def _check_inputs(self, crew: Crew, payload: Any) -> None:
-        wanted = sorted(
-            word for word in crew.fetch_inputs() - {HISTORY} if _PLACEHOLDER.fullmatch(word)
-        )
-        takes = ", ".join(map(repr, wanted)) or "any inputs"
-        if not isinstance(payload, dict):
-            self.refuse(
-                "payload",
-                f"a dict of kickoff inputs is needed, got {type(payload).__name__}; the crew takes {takes}",
-            )
-        missing = [word for word in wanted if word not in payload]
-        # What runs before the kickoff may add inputs of its own.
-        if missing and not crew.before_kickoff_callbacks:
-            have = ", ".join(map(repr, payload)) or "nothing"
-            self.refuse(
-                f"payload.{missing[0]}",
-                f"it is missing; the crew takes {takes}, the payload has {have}",
-            )
 
 
 def _inputs(crew: Crew, payload: dict[str, Any], text: str) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""What of CrewAI's an adapter for crews cannot run, and what to do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from civitas.errors import ConfigurationError
+
+__all__ = ["refuse_foreign"]
+
+
+def refuse_foreign(given: Any, place: str) -> None:
+    """Raise a `ConfigurationError` for a flow, an agent or a task of CrewAI's, or a class of flows.
+
+    Args:
+        given: Anything. CrewAI is not imported to look at it.
+        place: Where it was given, for the error.
+    """
+    kinds = given.__mro__ if isinstance(given, type) else type(given).__mro__
+    names = {kind.__name__ for kind in kinds if kind.__module__.split(".")[0] == "crewai"}
+    name = kinds[0].__qualname__
+    if "Flow" in names:
+        raise ConfigurationError(
+            f"{place}: {name} is a CrewAI Flow, which cannot be wrapped yet; run it in an AgentProcess, whose handle "
+            f'does `return self.reply({{"output": await {name}().akickoff(inputs=message.payload)}})`, '
+            "or wrap the crews of it"
+        )
+    if isinstance(given, type):
+        return
+    if names & {"BaseAgent", "LiteAgent", "Task"}:
+        raise ConfigurationError(
+            f"{place}: a {name} of CrewAI runs in a crew; wrap Crew(agents=[...], tasks=[...]), "
+            "or a function that builds one"
+        )

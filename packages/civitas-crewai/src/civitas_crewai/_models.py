@@ -1,0 +1,166 @@
+"""What stands between a crew and its models, for one run."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from crewai.llms.base_llm import BaseLLM
+from crewai.types.usage_metrics import UsageMetrics
+
+from civitas.frameworks import idempotency_key
+
+if TYPE_CHECKING:
+    from civitas_crewai._calls import Calls
+    from civitas_crewai._stream import Voice
+
+__all__ = ["Models"]
+
+# Inside a model's call: what the model's class calls of itself is the same call.
+_calling: ContextVar[bool] = ContextVar("civitas_crewai_calling", default=False)
+
+
+class Models:
+    """Makes copies of models whose calls are those of one run; the models themselves never change.
+
+    Args:
+        calls: Makes the calls.
+        voice: Tells of them; None where nobody listens.
+        keyed: Whether the models' providers are sent the idempotency key of each call.
+    """
+
+    def __init__(self, calls: Calls, voice: Voice | None, *, keyed: bool) -> None:
+        self._calls = calls
+        self._voice = voice
+        self._keyed = keyed
+        self._copies: dict[tuple[int, bool], BaseLLM] = {}
+        self._of: dict[int, BaseLLM] = {}
+        self._lock = threading.Lock()
+
+    def tap(self, given: Any, *, tells: bool = True) -> Any:
+        """The copy that stands for a model in this run; anything else comes back as it is.
+
+        Args:
+            given: A model, or its copy.
+            tells: Whether the reader of the stream is told what it says.
+        """
+        if not isinstance(given, BaseLLM):
+            return given
+        # Kept alive by the table, so that no other object is given its identity.
+        original = self._of.get(id(given), given)
+        place = id(original), tells
+        if place not in self._copies:
+            self._copies[place] = tapped = self._tapped(original, tells)
+            self._of[id(original)] = self._of[id(tapped)] = original
+        return self._copies[place]
+
+    def _tapped(self, original: BaseLLM, tells: bool) -> BaseLLM:
+        model = copy.copy(original)
+        if self._voice is not None and tells:
+            model.stream = True
+        # CrewAI adds up what a model uses for as long as it lives; here, for as long as the run does.
+        model._token_usage = dict.fromkeys(original._token_usage, 0)
+        tap = model.__dict__
+        tap["_track_token_usage_internal"] = self._counting(model)
+        tap["call"] = call = self._calling(model, tells)
+        tap["acall"] = self._calling_async(model, call)
+        return model
+
+    def _calling(self, model: BaseLLM, tells: bool) -> Callable[..., Any]:
+        calls, voice = self._calls, self._voice if tells else None
+        signature = inspect.signature(type(model).call)
+
+        def call(*args: Any, **keywords: Any) -> Any:
+            if _calling.get():
+                return type(model).call(model, *args, **keywords)
+            asked = signature.bind(model, *args, **keywords).arguments
+            key = calls.key("model", _question(model, asked))
+
+            def make() -> Any:
+                token = _calling.set(True)
+                try:
+                    return type(model).call(self._with_key(model), *args, **keywords)
+                finally:
+                    _calling.reset(token)
+
+            def used(usage: Mapping[str, int]) -> None:
+                self._add(model, usage)
+
+            if voice is None or calls.answered(key):
+                return calls.make(key, make, used=used)
+            with voice.speaking(key):
+                result = calls.make(key, make, used=used)
+            voice.said(key, result)
+            return result
+
+        return call
+
+    def _calling_async(self, model: BaseLLM, call: Callable[..., Any]) -> Callable[..., Any]:
+        async def acall(*args: Any, **keywords: Any) -> Any:
+            if _calling.get():
+                return await type(model).acall(model, *args, **keywords)
+            return await asyncio.to_thread(call, *args, **keywords)
+
+        return acall
+
+    def _counting(self, model: BaseLLM) -> Callable[[dict[str, Any]], None]:
+        def count(usage_data: dict[str, Any]) -> None:
+            metrics = UsageMetrics.from_provider_dict(usage_data)
+            if metrics is not None:
+                self._calls.use(metrics.model_dump())
+
+        return count
+
+    def _add(self, model: BaseLLM, usage: Mapping[str, int]) -> None:
+        with self._lock:
+            for name, amount in usage.items():
+                model._token_usage[name] = model._token_usage.get(name, 0) + amount
+
+    def _with_key(self, model: BaseLLM) -> BaseLLM:
+        """The model for one call, by which its provider recognizes the call when it is made again."""
+        if not self._keyed or not _takes_headers(model):
+            return model
+        once = copy.copy(model)
+        given = model.additional_params
+        headers = {**given.get("extra_headers", {}), "Idempotency-Key": idempotency_key()}
+        once.additional_params = {**given, "extra_headers": headers}
+        # CrewAI keeps what holds for the length of a call by the identity of the model.
+        once.stop = list(model.stop_sequences)
+        once.stream = model._effective_stream()
+        return once
+
+
+def _question(model: BaseLLM, asked: dict[str, Any]) -> Any:
+    messages = asked.get("messages")
+    if isinstance(messages, list):
+        messages = [_without_ids(each) if isinstance(each, dict) else each for each in messages]
+    tools = [
+        each.get("function", {}).get("name", "") if isinstance(each, dict) else str(each)
+        for each in asked.get("tools") or ()
+    ]
+    return [model.model, messages, tools, asked.get("response_model")]
+
+
+def _without_ids(message: dict[str, Any]) -> dict[str, Any]:
+    # Some models have no ids for their tool calls, and CrewAI makes some up.
+    told = {
+        key: value
+        for key, value in message.items()
+        if key not in ("tool_call_id", "raw_tool_call_parts", "tool_calls")
+    }
+    if calls := message.get("tool_calls"):
+        told["tool_calls"] = [
+            each.get("function") if isinstance(each, dict) else str(each) for each in calls
+        ]
+    return told
+
+
+def _takes_headers(model: BaseLLM) -> bool:
+    if model.is_litellm:
+        return True
+    return any(kind.__name__ == "OpenAICompletion" for kind in type(model).__mro__)

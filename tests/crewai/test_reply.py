@@ -1,0 +1,103 @@
+"""What the reply tells beside the output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from crewai.tools import BaseTool, tool
+from crewai.tools.tool_failure import ToolFailure
+
+from civitas.demo.model_server import Failure
+from civitas.testing import SuiteModel, ToolCall
+from civitas_crewai import CrewAIAgent
+from tests.core.frameworks.support import restarts, running
+from tests.crewai.crews import clerk, crew_of, task
+
+# CrewAI warns of itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+async def usages(llm: Any, runs: int = 1, **keywords: Any) -> list[dict[str, int]]:
+    """The usage that each run of a crew of two agents with one model tells."""
+
+    def make() -> Any:
+        return crew_of(task(clerk(llm), "one"), task(clerk(llm), "two"))
+
+    async with running(CrewAIAgent("c", crew=make, **keywords)) as runtime:
+        return [(await runtime.ask("c", {})).payload["usage"] for _ in range(runs)]
+
+
+@pytest.mark.promise(id="SEM-1066")
+async def test_the_usage_is_that_of_one_run_and_counts_a_model_that_two_agents_share_once(scripted):
+    first, second = await usages(scripted(lambda body: "an answer"), runs=2)
+    assert first == second
+    assert first["successful_requests"] == 2
+    assert first["total_tokens"] == first["prompt_tokens"] + first["completion_tokens"] > 0
+
+
+@pytest.mark.promise(id="SEM-1066")
+async def test_the_usage_of_a_durable_run_counts_what_was_called_before_a_crash(scripted):
+    script = ["an answer", Failure(400, "no"), "an answer"]
+    (usage,) = await usages(scripted(script), durable=True)
+    (whole,) = await usages(scripted(lambda body: "an answer"))
+    assert usage == whole
+
+
+async def test_the_usage_of_a_run_that_asked_a_human_counts_what_was_called_before(scripted):
+    llm = scripted(lambda body: "an answer")
+
+    def make() -> Any:
+        return crew_of(task(clerk(llm), "one"), task(clerk(llm), "two", human_input=True))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        await runtime.ask("c", {}, conversation="x")
+        reply = await runtime.ask("c", {"value": ""}, "resume", conversation="x")
+    assert reply.payload["usage"]["successful_requests"] == 2
+
+
+@tool("break")
+def broken(q: str) -> str:
+    """Break."""
+    raise KeyError(q)
+
+
+class Refuses(BaseTool):
+    name: str = "Send Mail"
+    description: str = "Sends."
+
+    def _run(self, to: str) -> Any:
+        return ToolFailure(message="no such address", code="550")
+
+
+@pytest.mark.promise(id="SEM-1066")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_tools_that_failed_are_told_though_the_run_ended_well(durable):
+    calls = [ToolCall("break", {"q": "it"}), ToolCall("send_mail", {"to": "x"})]
+    crash = [RuntimeError("broken")] if durable else []
+    model = SuiteModel(*calls, "gave up", *crash, "end")
+
+    def make() -> Any:
+        who = clerk(model, tools=[broken, Refuses()])
+        return crew_of(task(who, "try"), task(clerk(model), "end"))
+
+    async with running(CrewAIAgent("c", crew=make, durable=durable)) as runtime:
+        reply = await runtime.ask("c", {})
+        assert restarts(runtime) == len(crash)
+    assert reply.payload["tool_failures"] == [
+        {
+            "task": "try",
+            "tool": "break",
+            "arguments": {"q": "it"},
+            "reason": "exception",
+            "message": "'it' (code: KeyError)",
+        },
+        {
+            "task": "try",
+            "tool": "send_mail",
+            "arguments": {"to": "x"},
+            "reason": "tool_reported",
+            "message": "no such address (code: 550)",
+        },
+    ]
+    assert len(model.seen) == 4 + len(crash)
