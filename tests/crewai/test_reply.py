@@ -38,7 +38,7 @@ async def test_the_usage_is_that_of_one_run_and_counts_a_model_that_two_agents_s
 
 @pytest.mark.promise(id="SEM-1066")
 async def test_the_usage_of_a_durable_run_counts_what_was_called_before_a_crash(scripted):
-    script = ["an answer", Failure(400, "no"), "an answer"]
+    script = ["an answer", Failure(503, "down", retry_after=0.01), "an answer"]
     (usage,) = await usages(scripted(script), durable=True)
     (whole,) = await usages(scripted(lambda body: "an answer"))
     assert usage == whole
@@ -83,7 +83,7 @@ async def test_tools_that_failed_are_told_though_the_run_ended_well(durable):
 
     async with running(CrewAIAgent("c", crew=make, durable=durable)) as runtime:
         reply = await runtime.ask("c", {})
-        assert restarts(runtime) == len(crash)
+        assert restarts(runtime) == 0
     assert reply.payload["tool_failures"] == [
         {
             "task": "try",

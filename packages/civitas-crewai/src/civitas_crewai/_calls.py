@@ -154,27 +154,30 @@ class Calls:
             RunOver: The run is over; what came of the call is dropped.
         """
         self._bridge.check()
-        counted = used is not None
-        if not self.keeps:
-            with self._run.keyed(key), _counting(counted) as usage:
+        counts, usage = used is not None, Counter[str]()
+        if self.keeps:
+            spent, packed = _opened(self._kept(key, call, failures, counts))
+            usage.update(spent)
+            # In place of what the call returned: the crew sees the same now and when it is run again.
+            result = _unpack(packed)
+        else:
+            with self._run.keyed(key), _counting(counts, usage):
                 result = call()
             self._bridge.check()
-        else:
-            usage, result = _opened(self._kept(key, call, failures, counted))
         if used is not None and usage:
             with self._lock:
                 self.usage.update(usage)
             used(usage)
-        # In place of what the call returned: the crew sees the same now and when it is run again.
-        return _unpack(result) if self.keeps else result
+        return result
 
-    def _kept(self, key: str, call: Callable[[], Any], failures: bool, counted: bool) -> Any:
+    def _kept(self, key: str, call: Callable[[], Any], failures: bool, counts: bool) -> Any:
         """What is kept of a call; it is made where nothing is."""
         if self.made is not None and key in self.made:
             return self.made[key]
+        usage = Counter[str]()
 
         def packing() -> Any:
-            with _counting(counted) as usage:
+            with _counting(counts, usage):
                 packed = _packed(call) if failures else _pack(call())
             return {"used": dict(usage), "result": packed} if usage else packed
 
@@ -231,17 +234,14 @@ def _noticing() -> Iterator[None]:
 
 
 @contextmanager
-def _counting(counted: bool) -> Iterator[Counter[str]]:
+def _counting(counts: bool, usage: Counter[str]) -> Iterator[None]:
     """Inside the block, what is used is that of one call; what a tool's own models use is the tool's."""
-    usage: Counter[str] = Counter()
-    if not counted:
-        yield usage
-        return
-    token = _used.set(usage)
+    token = _used.set(usage) if counts else None
     try:
-        yield usage
+        yield
     finally:
-        _used.reset(token)
+        if token is not None:
+            _used.reset(token)
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:

@@ -36,7 +36,8 @@ def write_once(executor: Any, calls: Calls) -> Callable[[Any], None]:
     def once(output: Any) -> None:
         agent = executor.agent
         if agent is None or not agent._is_any_available_memory():
-            return save(output)
+            save(output)
+            return
 
         def write() -> None:
             save(output)
@@ -46,6 +47,5 @@ def write_once(executor: Any, calls: Calls) -> Callable[[Any], None]:
 
         task = getattr(executor.task, "description", "")
         calls.make(calls.key("memory", ["write", agent.role, task, output.text]), write)
-        return None
 
     return once
