@@ -189,6 +189,12 @@ def test_the_frameworks_own_table_comes_first_and_holds_for_subclasses() -> None
     assert outcome_of(Limit()) is Outcome.UNKNOWN
 
 
+def test_an_answer_that_was_raised_from_a_transient_error_is_transient() -> None:
+    error = Limit()
+    error.__cause__ = Failed(503)
+    assert outcome_of(error, {f"{__name__}.Limit": Outcome.ANSWER}) is Outcome.TRANSIENT
+
+
 def test_an_error_raised_from_a_transient_one_is_transient() -> None:
     error = ValueError()
     error.__cause__ = Failed(429, retry_after="2")

@@ -94,16 +94,21 @@ def outcome_of(error: BaseException, own: Mapping[str, Outcome] | None = None) -
     chain = tuple(_chain(error))
     if any(is_unsound(each) for each in chain):
         return Outcome.CRASH
-    # Frameworks wrap what the model's client raised: the first that says something is believed.
-    for each in chain:
-        status = _status(each)
-        if status is not None:
-            again = status in _TRY_AGAIN or status >= 500
-            return Outcome.TRANSIENT if again else Outcome.ANSWER
-        told = _placed(type(each), own or {})
-        if told is not Outcome.UNKNOWN:
-            return told
-    return Outcome.ANSWER if _is_deterministic(error) else Outcome.UNKNOWN
+    # Frameworks wrap what the model's client raised, in what would else be an answer, too.
+    told = {_told(each, own or {}) for each in chain}
+    if Outcome.TRANSIENT in told:
+        return Outcome.TRANSIENT
+    if Outcome.ANSWER in told or _is_deterministic(error):
+        return Outcome.ANSWER
+    return Outcome.UNKNOWN
+
+
+def _told(error: BaseException, own: Mapping[str, Outcome]) -> Outcome:
+    """What `error` itself says."""
+    status = _status(error)
+    if status is None:
+        return _placed(type(error), own)
+    return Outcome.TRANSIENT if status in _TRY_AGAIN or status >= 500 else Outcome.ANSWER
 
 
 def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
