@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sqlite3
+from pathlib import Path
 from typing import Any, TypedDict
 
+import aiosqlite
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 
@@ -100,6 +104,29 @@ async def test_a_timeout_of_a_node_or_a_step_is_told_and_tried_again_where_the_r
         assert (await runtime.ask("b", {"n": 1})).payload == {"n": 2}
         assert [child["restarts"] for child in runtime.tree()["children"]] == [0, 0]
     assert (lost.ran, again.ran) == (1, 2)
+
+
+async def test_a_checkpointer_whose_database_is_locked_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "threads.db")
+    ran = []
+
+    async def lock(state: Box) -> Box:
+        ran.append(1)
+        if len(ran) == 1:
+            other.execute("BEGIN EXCLUSIVE")
+            asyncio.get_running_loop().call_later(0.1, other.rollback)
+        return {"n": state["n"] + 1}
+
+    builder = StateGraph(Box).add_node(lock).add_edge(START, "lock")
+    async with aiosqlite.connect(tmp_path / "threads.db", timeout=0) as database:
+        saver = AsyncSqliteSaver(database)
+        await saver.setup()
+        agent = LangGraphAgent("g", graph=builder.compile(saver), durable=True)
+        async with running(agent) as runtime:
+            assert (await runtime.ask("g", {"n": 1})).payload == {"n": 2}
+            assert restarts(runtime) == 0
+    other.close()
+    assert len(ran) == 2
 
 
 @pytest.mark.parametrize("limit", ["model", "tool", "structured"])

@@ -12,6 +12,7 @@ from agents import (
     Model,
     ModelResponse,
     ModelSettings,
+    SQLiteSession,
     Usage,
     exceptions,
     function_tool,
@@ -58,6 +59,33 @@ async def test_a_model_that_takes_longer_than_it_may_is_asked_again_in_a_durable
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "done"}
         assert restarts(runtime) == 0
+
+
+async def test_a_session_that_fails_is_told_and_tried_again_where_the_run_is_durable(
+    scripted: Any,
+) -> None:
+    class Flaky(SQLiteSession):
+        fails = 1
+
+        async def get_items(self, limit: int | None = None) -> Any:
+            if self.fails:
+                self.fails -= 1
+                raise RuntimeError("away")
+            return await super().get_items(limit)
+
+    agent = Agent(name="a", model=scripted(lambda body: "done"))
+    sessions = [Flaky("a"), Flaky("b")]
+    agents = [
+        OpenAIAgent("a", agent=agent, session=sessions[0]),
+        OpenAIAgent("b", agent=agent, session=sessions[1], durable=True),
+    ]
+    async with running(*agents) as runtime:
+        with pytest.raises(HandlerFailed, match="away"):
+            await runtime.ask("a", {"input": "hi"})
+        assert (await runtime.ask("b", {"input": "hi"})).payload == {"output": "done"}
+        assert [child["restarts"] for child in runtime.tree()["children"]] == [0, 0]
+    for session in sessions:
+        session.close()
 
 
 async def test_a_mistake_in_a_tool_that_raises_through_is_told_at_once(scripted: Any) -> None:

@@ -53,6 +53,7 @@ class Unreachable(APIConnectionError):
         ConnectionError(),
         TimeoutError(),
         NodeDown("a", "worker"),
+        sqlite3.OperationalError("database is locked"),
     ],
 )
 def test_what_is_down_or_asks_to_wait_is_transient(error: Exception) -> None:
@@ -154,12 +155,12 @@ def test_a_process_that_has_run_out_of_what_it_needs_is_a_crash(error: Exception
 @pytest.mark.parametrize(
     "error",
     [
-        sqlite3.OperationalError("database is locked"),
+        sqlite3.OperationalError("no such table: x"),
         InterfaceError("Error binding parameter 1"),
         OSError(errno.ENOSPC, "No space left on device"),
     ],
 )
-def test_a_database_that_is_locked_and_a_full_disk_crash_nobody(error: Exception) -> None:
+def test_a_mistake_in_a_statement_and_a_full_disk_crash_nobody(error: Exception) -> None:
     assert outcome_of(error) is Outcome.UNKNOWN
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
@@ -67,6 +68,11 @@ An entry holds for subclasses as well, unless they have their own. `UNKNOWN` hol
 somebody looked, at all classes of a module where the name ends in ``*``.
 """
 
+# What a database says that cannot do it now; the drivers have one class for that and for mistakes.
+_BUSY = re.compile(
+    r"locked|busy|deadlock|could not (connect|serialize)|too many (clients|connections)",
+    re.IGNORECASE,
+)
 _TRY_AGAIN = frozenset({408, 409, 425, 429})
 # What Python raises for a mistake in the code, or for what the code was given: the same the next time.
 _DETERMINISTIC = (
@@ -107,7 +113,8 @@ def _told(error: BaseException, own: Mapping[str, Outcome]) -> Outcome:
     """What `error` itself says."""
     status = _status(error)
     if status is None:
-        return _placed(type(error), own)
+        busy = type(error).__name__ == "OperationalError" and _BUSY.search(str(error))
+        return Outcome.TRANSIENT if busy else _placed(type(error), own)
     return Outcome.TRANSIENT if status in _TRY_AGAIN or status >= 500 else Outcome.ANSWER
 
 

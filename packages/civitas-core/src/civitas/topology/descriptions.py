@@ -73,7 +73,7 @@ _DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
         "restart": "When it is started again: permanent (always), transient (unless it ended as it should), "
         "temporary (never).",
         "shutdown_timeout": "Seconds to stop in before it is cancelled; 0 cancels at once, null waits for ever.",
-        "max_retries": "How often on_error may answer RETRY for one message.",
+        "max_retries": "How often one message is tried again in place: by on_error, or after a failure of a framework.",
         "handle_timeout": "Seconds a handler may take; null for no limit.",
         "cancel_on_timeout": "Whether a handler is cancelled when whoever asked is gone.",
         "delivery": "at_most_once, or at_least_once: what it was handling at a crash is handled again.",
