@@ -42,9 +42,21 @@ async def main():
 asyncio.run(main())
 """
 
+SENDS = """\
+from civitas import AgentProcess
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    (folder / "t.yaml").write_text(TREE)
+class Sends(AgentProcess):
+    async def on_start(self):
+        for n in range(5):
+            for name in ("w", "v"):
+                await self.send(name, {"from": name, "n": n})
+
+    async def handle(self, message): ...
+"""
+
+
+def start(folder: Path, *arguments: str, tree: str = TREE) -> subprocess.Popen[str]:
+    (folder / "t.yaml").write_text(tree)
     (folder / "root.py").write_text(ROOT)
     return subprocess.Popen(
         [sys.executable, *arguments],
@@ -114,6 +126,36 @@ def test_a_signal_to_civitas_run_ends_all_of_it(tmp_path, how):
         assert root.wait() == 0, said
         assert "Traceback" not in said
         assert gone_after(0.5) < 0.5
+
+
+@pytest.mark.promise(id="SEM-1166")
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_of_a_service_drains_them_as_one_to_the_root_does(tmp_path, how):
+    heard, gate = tmp_path / "heard", tmp_path / "gate"
+    tree = f"""\
+runtime: {{drain_timeout: 15}}
+supervision:
+  name: root
+  children:
+    - agent: {{name: w, type: {CAST}.Gated, process: w, file: {heard}, gate: {gate}}}
+    - agent: {{name: v, type: {CAST}.Gated, process: v, file: {heard}, gate: {gate}}}
+    - agent: {{name: first, type: senders.Sends, process: v}}
+"""
+    (tmp_path / "senders.py").write_text(SENDS)
+    with start(tmp_path, "-m", "civitas.cli", "run", "t.yaml", tree=tree) as root:
+        assert root.stdout is not None
+        read_until(root.stdout, "ready")
+        for pid in marked(os.environ["CIVITAS_TEST_MARK"]):
+            os.kill(pid, how)
+        read_until(root.stdout, "stopping")
+        time.sleep(1.2)  # longer than a worker waits for the word of the root
+        gate.touch()
+        said = root.stdout.read()
+        assert root.wait() == 0, said
+        assert "down" not in said
+    assert sorted(heard.read_text().splitlines()) == sorted(
+        f"{name} {n}" for name in "wv" for n in range(5)
+    )
 
 
 @pytest.mark.promise(id="SEM-912")

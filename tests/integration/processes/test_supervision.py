@@ -141,6 +141,7 @@ async def test_a_process_that_ends_by_itself_is_started_again():
         await asked_until_answered(runtime, "a")
 
 
+@pytest.mark.promise(id="SEM-1166")
 async def test_sigterm_of_a_worker_is_an_end_like_any_other():
     async with Runtime.from_config(topology(agent("a", "w"))) as runtime:
         events = Events(runtime)

@@ -209,7 +209,7 @@ class Runtime:
         await self.stop()
 
     async def _stop(self, root: SupervisorProcess) -> None:
-        self._node.open = False
+        self._node.close_door()
         try:
             async with asyncio.timeout(self.drain_timeout):
                 await self._node.drained()

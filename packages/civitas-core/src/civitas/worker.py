@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
-from civitas.launch import HangWatchdog, Lifeline, read_boot
+from civitas.launch import HangWatchdog, Lifeline, SharedSignals, read_boot
 from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
@@ -58,9 +58,11 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
     Raises:
         ConfigurationError: The root refused this process, or is not there.
     """
+    signals = SharedSignals()
     worker = _Worker(boot)
     try:
         async with worker.life() as life:
+            life.node.on_system_stop = signals.system_stops
             Lifeline(pipe, lambda: life.node.end("the root is gone"))
             await life.node.enter()
             life.node.hand_over_spans(exported=worker.telemetry.tracing)

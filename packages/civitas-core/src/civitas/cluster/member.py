@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -61,6 +61,9 @@ class Maker(Protocol):
         """
 
 
+def _nothing() -> None: ...
+
+
 class MemberNode(ClusterNode):
     """A node that hosts agents for the root.
 
@@ -103,6 +106,8 @@ class MemberNode(ClusterNode):
         """Which spans of this process the root wants; see `civitas.telemetry.relay`."""
         self.root_keeps = False
         """Whether the store of the root outlives it."""
+        self.on_system_stop: Callable[[], None] = _nothing
+        """Called when the root says that the whole system stops."""
         self._held_by_root = HeldByRoot()
         self._held_beside = HeldBeside(self._held_by_root, self._copy_to_root, self.settle)
         self._reported: dict[str, Any] = {}
@@ -331,6 +336,8 @@ class MemberNode(ClusterNode):
                 self._spawned.pop(arguments[0], None)
                 if child is not None:
                     child.discard()
+            case "stopping":
+                self.on_system_stop()
             case "end":
                 self.end("")
             case _:

@@ -202,6 +202,12 @@ class RootNode(Relay, Membership):
             if name.startswith(f"{pool}/"):
                 self.exited(name, reason)
 
+    def close_door(self) -> None:
+        """Take no more work from outside, and let the members know that the system stops."""
+        super().close_door()
+        for peer in self._peers_of_members():
+            peer.cast("stopping")
+
     async def drained(self) -> None:
         """Wait until no agent of any process handles a message or has one waiting."""
         while True:

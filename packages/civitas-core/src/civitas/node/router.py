@@ -55,6 +55,10 @@ class Router:
         self._streams: dict[str, Chunks] = {}
         self.foreign: dict[str, Any] = {}
 
+    def close_door(self) -> None:
+        """Take no more work from outside: the system is about to stop."""
+        self.open = False
+
     async def send(
         self,
         sender: Incarnation | None,
