@@ -98,4 +98,4 @@ async def test_a_durability_that_is_none_or_not_that_of_durable_runs_is_refused(
         LangGraphAgent("g", graph=graph(), durability="snyc")  # type: ignore[arg-type]
     for less in ("async", "exit"):
         with pytest.raises(ConfigurationError, match="which is durability='sync'"):
-            LangGraphAgent("g", graph=graph(), durability=less, durable=True)  # type: ignore[arg-type]
+            LangGraphAgent("g", graph=graph(), durability=less, durable=True)

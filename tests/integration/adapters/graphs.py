@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.store.base import BaseStore
 from langgraph.types import interrupt
 
 from tests.integration.adapters.points import point
@@ -31,6 +32,12 @@ async def ask(state: Box) -> Any:
     return {"got": [interrupt("sure?")]}
 
 
+def note(state: Box, *, store: BaseStore) -> Any:
+    known = [each.key for each in store.search(("notes",))]
+    store.put(("notes",), str(state["got"][-1]), {})
+    return {"got": [known]}
+
+
 def line(*names: str, **compiled: Any) -> Any:
     builder = StateGraph(Box)
     before: str = START
@@ -40,6 +47,13 @@ def line(*names: str, **compiled: Any) -> Any:
         before = name
     builder.add_edge(before, END)
     return builder.compile(**compiled)
+
+
+def noting() -> Any:
+    builder = StateGraph(Box)
+    builder.add_node("note", note)
+    builder.add_edge(START, "note")
+    return builder.compile()
 
 
 three = line("one", "two", "three")

@@ -139,3 +139,19 @@ async def test_a_durable_graph_whose_checkpointer_dies_with_its_process_does_not
     ):
         async with Runtime.from_config(config):
             pass
+
+
+@pytest.mark.promise(id="SEM-1012")
+async def test_graphs_of_two_processes_have_the_store_of_the_root(tmp_path: Path) -> None:
+    """Even where that keeps it in memory."""
+    there, here = graph("noting"), {"name": "h", "wrap": f"{GRAPHS}:noting"}
+    config = system(tmp_path, there, here, state={"type": "memory"})
+    async with Runtime.from_config(config) as runtime:
+        known = []
+        for name in ("h", "g", "h"):
+            reply = await runtime.ask(name, {"got": [len(known)]}, timeout=60)
+            known.append(reply.payload["got"][-1])
+        await killed(runtime, "g")
+        await running(runtime, 60)
+        reply = await runtime.ask("g", {"got": [3]}, timeout=60)
+    assert [*known, reply.payload["got"][-1]] == [[], ["0"], ["0", "1"], ["0", "1", "2"]]

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from civitas_langgraph._saver import StateStoreSaver
+    from civitas_langgraph._store import GraphStore
     from civitas_langgraph._tools import agent_tool
     from civitas_langgraph.agent import LangGraphAgent
 
-__all__ = ["LangGraphAgent", "StateStoreSaver", "agent_tool"]
+__all__ = ["GraphStore", "LangGraphAgent", "StateStoreSaver", "agent_tool"]
 
-_MODULES = {"LangGraphAgent": "agent", "StateStoreSaver": "_saver", "agent_tool": "_tools"}
+_MODULES = {
+    "GraphStore": "_store",
+    "LangGraphAgent": "agent",
+    "StateStoreSaver": "_saver",
+    "agent_tool": "_tools",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
 
+from civitas.errors import ConfigurationError
 from civitas.frameworks import (
     FrameworkAgent,
     FrameworkKeywords,
@@ -32,6 +33,7 @@ from civitas_langgraph._own_thread import OwnThread
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._running import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
+from civitas_langgraph._store import GraphStore
 from civitas_langgraph._thread import RunThread
 from civitas_langgraph._untracked import Untracked
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
+    from langgraph.store.base import IndexConfig
     from langgraph.types import Durability
 
     from civitas.message import Message
@@ -71,6 +74,8 @@ class LangGraphAgent(FrameworkAgent):
             `"exit"`; None for LangGraph's default. A durable run is kept at each step, `"sync"`, and takes no other.
         state_classes: Further classes, or texts ``module:Class``, that the state may hold objects of. Those in the
             graph's schemas and LangChain's own it may hold anyway; an object of any other comes back as plain data.
+        store_index: For a graph that was compiled without a store: LangGraph's `IndexConfig`, `{"dims", "embed",
+            "fields"}`, with which its store finds by meaning. In a topology, also ``module:name``.
         **keywords: Those of `FrameworkAgent` and `AgentProcess`.
 
     Raises:
@@ -91,6 +96,7 @@ class LangGraphAgent(FrameworkAgent):
         context: Any = None,
         durability: Durability | None = None,
         state_classes: Iterable[type | str] = (),
+        store_index: IndexConfig | str | None = None,
         **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=graph, **keywords)
@@ -98,6 +104,7 @@ class LangGraphAgent(FrameworkAgent):
         self._configs = config_of(config, self._where)
         self._context = named(context, "context", self._where)
         self._durability = checked_durability(durability, self._where, durable=self.durable)
+        self._store_index = named(store_index, "store_index", self._where)
         self._state_classes = read_classes(self._where, state_classes)
         self._contexts: Contexts | None = None
         self._inputs: Inputs | None = None
@@ -128,7 +135,7 @@ class LangGraphAgent(FrameworkAgent):
         await check_checkpointer(
             graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
         )
-        self._graph = self._keeping_checkpoints(graph)
+        self._graph = self._with_store(self._keeping_checkpoints(graph))
         self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self._answers_of)
 
     async def run_framework(self, run: Run) -> Any:
@@ -233,8 +240,18 @@ class LangGraphAgent(FrameworkAgent):
         else:
             return graph
         keep_questions_open(saver)
-        # A copy sets a channel of its own in the dict of the original.
-        return graph.copy({"checkpointer": saver, "channels": {**graph.channels}})
+        return _copy(graph, checkpointer=saver)
+
+    def _with_store(self, graph: Graph) -> Graph:
+        """The graph with the store of the user, or one over the StateStore."""
+        if not isinstance(graph, Pregel) or graph.store is not None:
+            if self._store_index is not None:
+                raise ConfigurationError(
+                    f"{self._where}: store_index is for the store that Civitas lends to a graph, and this one has its "
+                    "own; give the index to that"
+                )
+            return graph
+        return _copy(graph, store=GraphStore(self.store, index=self._store_index))
 
     async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
         """What a run that stopped waits for."""
@@ -304,3 +321,8 @@ class LangGraphAgent(FrameworkAgent):
         from civitas_langgraph._spans import GraphSpans
 
         return merge_configs(config, {"callbacks": [GraphSpans(run.spans)]})
+
+
+def _copy(graph: Pregel[Any, Any, Any, Any], **changes: Any) -> Graph:
+    # A copy sets a channel of its own in the dict of the original.
+    return graph.copy({**changes, "channels": {**graph.channels}})
