@@ -35,7 +35,7 @@ def test_the_adapter_is_found_by_name(tmp_path):
         tmp_path,
     )
     assert lines == [
-        "LangGraphAgent ['LangGraphAgent', 'StateStoreSaver', 'agent_tool']",
+        "LangGraphAgent ['GraphStore', 'LangGraphAgent', 'StateStoreSaver', 'agent_tool']",
         "module 'civitas_langgraph' has no attribute 'LangGrahpAgent'",
     ]
 
