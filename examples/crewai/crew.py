@@ -12,7 +12,7 @@ def make_crew() -> Crew:
         goal="Say what a product is for",
         backstory="You write for people in a hurry.",
         llm=llm,
-        # CrewAI would try again by itself; here the supervisor looks after failures.
+        # CrewAI would try again by itself, two times; here whoever asks hears at once.
         max_retry_limit=0,
     )
     checker = Agent(
