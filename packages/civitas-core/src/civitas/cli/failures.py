@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from civitas.errors import CivitasError, StartFailed, TopologyError
+from civitas.telemetry.readable import escaped
 
 __all__ = ["Refused", "guarded", "say"]
 
@@ -39,7 +40,7 @@ def guarded(command: Callable[[], Any], *, verbose: bool) -> int:
 def say(line: str) -> None:
     """Print a line on stderr, where somebody reads it."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print("\n".join(map(escaped, line.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _report(error: Exception, *, verbose: bool) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from civitas.telemetry.readable import escaped
+
 __all__ = ["show_logs"]
 
 
@@ -23,7 +25,7 @@ class _FirstLine(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         text = record.getMessage().partition("\n")[0]
         what = f": {type(error).__name__}: {error}".partition("\n")[0] if error else ""
-        return f"{record.levelname.lower()}: {text}{what}"
+        return f"{record.levelname.lower()}: {escaped(text + what)}"
 
 
 def _no_report(record: logging.LogRecord) -> bool:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from civitas.events import EVENT_TYPES, Event
 from civitas.runtime import Runtime
+from civitas.telemetry.readable import cut, escaped
 
 __all__ = ["Reporter", "print_line"]
 
@@ -30,8 +31,8 @@ def print_line(
     clock = time.strftime("%H:%M:%S", time.localtime(when))
     line = Text(f"{clock} ", style="dim")
     line.append(f"{what.replace('_', ' '):<10}", style=_STYLES.get(what, ""))
-    line.append(f" {name}", style="bold")
-    line.append(f"  {text}" if text else "")
+    line.append(f" {cut(name)}", style="bold")
+    line.append(f"  {escaped(text)}" if text else "")
     console.print(line)
 
 

@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from civitas.process import RestartType
+from civitas.telemetry.readable import cut
 from civitas.topology.model import (
     AgentEntry,
     ConversationPoolEntry,
@@ -72,7 +73,7 @@ def facts_of(entry: Named) -> list[str]:
 
 
 def _label(name: str, kind: str, rest: str) -> Text:
-    text = Text(name, style="bold")
+    text = Text(cut(name), style="bold")
     text.append(f"  {kind.replace('_', ' ')}", style="cyan")
     text.append(f"  {rest}", style="not bold")
     return text

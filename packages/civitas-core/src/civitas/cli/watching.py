@@ -20,6 +20,7 @@ from civitas.cli.trees import count
 from civitas.control import ControlClient
 from civitas.control.client import RemoteError
 from civitas.errors import NodeDown
+from civitas.telemetry.readable import cut
 
 __all__ = ["watch"]
 
@@ -89,7 +90,7 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
         table.add_column("process", no_wrap=True)
     for guide, entry in entries:
         name = Text(guide, style="dim")
-        name.append(entry["name"], style="not dim bold")
+        name.append(cut(entry["name"]), style="not dim bold")
         restarts, mailbox = entry["restarts"], entry["mailbox_depth"]
         table.add_row(
             name,

@@ -10,6 +10,7 @@ from opentelemetry.trace import StatusCode
 from rich.text import Text
 
 from civitas.telemetry import names
+from civitas.telemetry.readable import cut, escaped
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -196,8 +197,8 @@ def _message(node: _Node, signs: _Signs) -> str:
 
 
 def _clean(text: str, signs: _Signs) -> str:
-    """Text of others, without what would disturb the terminal or cannot be shown there."""
-    text = "".join(sign if sign.isprintable() else " " for sign in text)
+    """Text of others, as this terminal can show it."""
+    text = escaped(text)
     return text if signs is _UNICODE else text.encode("ascii", "replace").decode()
 
 
@@ -229,7 +230,7 @@ def _head(
         head.append(f"  {failed} failed", "bold red")
     conversation = (roots[0].span.attributes or {}).get(names.CONVERSATION)
     if conversation:
-        head.append(f"  conversation {_clean(str(conversation), signs)}", "dim")
+        head.append(f"  conversation {_clean(cut(str(conversation)), signs)}", "dim")
     return _fit(head, width, signs)
 
 

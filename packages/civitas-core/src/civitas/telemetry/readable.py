@@ -1,0 +1,32 @@
+"""Text of others where a person reads it: names, conversations, types, errors."""
+
+from __future__ import annotations
+
+__all__ = ["cut", "escaped"]
+
+_MORE = "…"
+
+
+def escaped(text: str) -> str:
+    r"""`text` on one line, with what a screen would obey written out.
+
+    Line breaks, control characters and marks that turn the direction of writing become their escapes, such as ``\n``
+    or ``\u202e``, so that nobody can write over what stands beside them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
+def cut(text: str, most: int = 64) -> str:
+    """`text`, escaped, with `most` characters at most; what is left out is left out of its middle.
+
+    The two ends of an id tell it from others of its kind.
+    """
+    text = escaped(text)
+    if len(text) <= most:
+        return text
+    behind = (most - 1) // 2
+    return f"{text[: most - 1 - behind]}{_MORE}{text[len(text) - behind :]}"
