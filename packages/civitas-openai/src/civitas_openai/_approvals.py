@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from agents import Agent, RunContextWrapper, RunState
@@ -15,6 +13,7 @@ from agents.version import __version__ as sdk
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
+from civitas_openai._calls import arguments_of, name_of, raw
 
 __all__ = ["answered", "interrupted", "read_answer"]
 
@@ -104,17 +103,10 @@ async def answered(
 
 
 def _question(item: ToolApprovalItem) -> dict[str, Any]:
-    arguments = _call(item).get("arguments")
-    with suppress(TypeError, ValueError):  # if it is no JSON, it is for the human to judge as it is
-        arguments = json.loads(arguments or "{}")
-    return {"id": _id(item), "value": {"name": item.tool_name, "arguments": arguments}}
+    value = {"name": name_of(item), "arguments": arguments_of(item.raw_item)}
+    return {"id": _id(item), "value": value}
 
 
 def _id(item: ToolApprovalItem) -> str:
-    call = _call(item)
+    call = raw(item.raw_item)
     return str(call.get("call_id") or call.get("id"))
-
-
-def _call(item: ToolApprovalItem) -> Mapping[str, Any]:
-    raw = item.raw_item
-    return raw if isinstance(raw, dict) else vars(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,14 @@ from agents import FunctionTool, Handoff, RunConfig, RunState
 from agents.models.interface import Model
 from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
-from civitas_openai._model import Scope, WatchedModel, WatchedProvider, scope
-from civitas_openai._results import dump_result, load_result
+from civitas_openai._calls import WITHHELD
+from civitas_openai._model import WatchedModel, WatchedProvider
+from civitas_openai._native import watch_native
+from civitas_openai._scope import Scope, scope
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
+    from civitas_openai._servers import Servers
 
 __all__ = ["Graph"]
 
@@ -29,10 +33,12 @@ class Graph:
 
     Args:
         run: The run.
+        servers: The MCP servers of the agents.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, servers: Servers) -> None:
         self.run = run
+        self._servers = servers
         self._copies: dict[int, tuple[Any, Any]] = {}
         if not isinstance(get_default_agent_runner(), _Runner):
             set_default_agent_runner(_Runner(get_default_agent_runner()))
@@ -47,8 +53,14 @@ class Graph:
         if isinstance(agent.model, Model):
             copied.model = _watched(agent.model)
         copied.tools = [
-            self._tool(each) if isinstance(each, FunctionTool) else each for each in agent.tools
+            self._tool(each) if isinstance(each, FunctionTool) else watch_native(each)
+            for each in agent.tools
         ]
+        if agent.mcp_servers:
+            copied.mcp_servers = [
+                self._servers.watched(each, self.run) for each in agent.mcp_servers
+            ]
+            copied.get_mcp_tools = self._tools_of_servers(copied.get_mcp_tools)
         copied.handoffs = [
             self._handoff(each) if isinstance(each, Handoff) else self.agent(each)
             for each in agent.handoffs
@@ -64,6 +76,13 @@ class Graph:
             config.model = _watched(config.model)
         return config
 
+    def _tools_of_servers(self, find: Callable[[Any], Awaitable[list[Any]]]) -> Any:
+        async def watched(context: Any) -> list[Any]:
+            found = await find(context)
+            return [self._tool(each) if isinstance(each, FunctionTool) else each for each in found]
+
+        return watched
+
     def _tool(self, tool: FunctionTool) -> FunctionTool:
         # As the SDK's own copy, but for its look at the schema again, which takes as long as the rest of all this.
         copied = object.__new__(type(tool))
@@ -73,7 +92,8 @@ class Graph:
         agent = getattr(tool, "_agent_instance", None)
         if agent is not None:
             copied._agent_instance = self.agent(agent)
-        copied.on_invoke_tool = _kind(kind)(self, invoker, agent is not None)
+        guarded = bool(tool.tool_output_guardrails)
+        copied.on_invoke_tool = _kind(kind)(self, invoker, agent is not None, guarded)
         return copied
 
     def _handoff(self, handoff: Handoff[Any, Any]) -> Handoff[Any, Any]:
@@ -92,39 +112,31 @@ class Graph:
 class _Invoker:
     """Invokes a tool once; or, where the tool is an agent, what that does."""
 
-    def __init__(self, graph: Graph, invoker: Any, is_agent: bool) -> None:
+    def __init__(self, graph: Graph, invoker: Any, is_agent: bool, guarded: bool) -> None:
         self.__dict__.update(getattr(invoker, "__dict__", {}))
-        self._civitas = graph, invoker, is_agent
+        self._civitas = graph, invoker, is_agent, guarded
 
     async def __call__(self, context: Any, arguments: str) -> Any:
-        graph, invoker, is_agent = self._civitas
+        graph, invoker, is_agent, guarded = self._civitas
         inside = scope.get()
         if inside is None:
             return await invoker(context, arguments)
-        key = inside.call(context.tool_call_id)
+        id = context.tool_call_id
+        key = inside.call(id)
+        if not is_agent:
+            return await inside.perform(
+                id, key, lambda: invoker(context, arguments), guarded=guarded
+            )
+        entering = _entering.set((graph, inside.inside(key)))
         token = scope.set(None)
         try:
-            if not is_agent:
-                return await self._once(key, context, arguments)
-            entering = _entering.set((graph, Scope(graph.run, f"{key}/")))
-            try:
-                return await invoker(context, arguments)
-            finally:
-                _entering.reset(entering)
+            with inside.calls.making(id):
+                result = await invoker(context, arguments)
         finally:
             scope.reset(token)
-
-    async def _once(self, key: str, context: Any, arguments: str) -> Any:
-        graph, invoker, _ = self._civitas
-        run = graph.run
-        live: list[Any] = []
-
-        async def call() -> Any:
-            live.append(await invoker(context, arguments))
-            return dump_result(live[0]) if run.durable else None
-
-        recorded = await run.once(f"tool {key}", call)
-        return live[0] if live else load_result(recorded)
+            _entering.reset(entering)
+        inside.calls.made[id] = WITHHELD if guarded else result
+        return result
 
     def __agents_bind_function_tool__(self, tool: FunctionTool) -> _Invoker:
         """The SDK binds an invoker to the copy of a tool; this one is bound to what it wraps."""

@@ -114,6 +114,8 @@ def _tool_name(name: str) -> str:
 class _Elsewhere(Model):
     """What stands for an agent elsewhere: its answer is the answer of this model."""
 
+    elsewhere = True
+
     def __init__(self, call: AgentCall) -> None:
         self._call = call
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from agents.models.interface import Model, ModelProvider
 
 from civitas.frameworks import Unfinished, idempotency_key
 from civitas_openai._responses import as_event, collect, dump, load, text_of
+from civitas_openai._scope import scope
 
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
@@ -19,41 +18,9 @@ if TYPE_CHECKING:
     from civitas.frameworks import Run
     from civitas_openai.agent import OpenAIAgent
 
-__all__ = ["Scope", "WatchedModel", "WatchedProvider", "scope"]
+__all__ = ["WatchedModel", "WatchedProvider"]
 
 _HEADER = "Idempotency-Key"
-
-
-@dataclass(eq=False)
-class Scope:
-    """A run of the SDK's loop inside a run: the whole of it, or an agent that is a tool.
-
-    Attributes:
-        run: The run.
-        path: What the keys of its calls begin with: empty, or the ids of the tool calls that lead here.
-        answers: How many answers of models it has.
-        calls: How often each id of a tool call came up; models should make them unique.
-    """
-
-    run: Run
-    path: str = ""
-    answers: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def told(self) -> bool:
-        """Whether a reader hears of it; of an agent that is a tool, it hears as of any tool."""
-        return not self.path and self.run.streams
-
-    def call(self, id: str) -> str:
-        """The key of a tool call."""
-        self.calls[id] += 1
-        again = f"~{self.calls[id]}" if self.calls[id] > 1 else ""
-        return f"{self.path}{id}{again}"
-
-
-scope: ContextVar[Scope | None] = ContextVar("civitas_openai_scope", default=None)
-"""The loop that code belongs to; None in a tool, whose own runs are its own affair."""
 
 
 class WatchedModel(Model):
@@ -83,7 +50,7 @@ class WatchedModel(Model):
             return await self._model.get_response(
                 system_instructions, input, model_settings, *more, **named
             )
-        run, part = inside.run, f"{inside.path}model {inside.answers}"
+        run, part = inside.run, f"{inside.path}model {len(inside.calls.answers)}"
         live: ModelResponse | None = None
 
         async def call() -> Any:
@@ -93,7 +60,7 @@ class WatchedModel(Model):
                 headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
                 given = replace(given, extra_headers=headers)
             arguments = (system_instructions, input, given, *more)
-            if inside.told:
+            if inside.heard:
                 live = await self._told(run, part, arguments, named)
             else:
                 live = await self._model.get_response(*arguments, **named)
@@ -104,10 +71,10 @@ class WatchedModel(Model):
         recorded = await run.once(part, call)
         if live is None:
             live = load(recorded)
-            if inside.told:
+            if inside.heard:
                 await run.token(text_of(live), part)
-        # Counted now and not before: what the SDK tries again is the same call.
-        inside.answers += 1
+        # Now and not before: what the SDK tries again is the same call.
+        inside.calls.answers.append(live)
         return live
 
     async def _told(

@@ -44,7 +44,8 @@ class Conversation:
 class Buffered:
     """The user's own `Session` in a durable run: what the run adds goes there in one piece, when it ends well.
 
-    A run that is delivered again adds its items again from the start, which must not be seen twice.
+    A run that is delivered again adds its items again from the start, which must not be seen twice. A session that
+    compacts itself does so when the items are there.
 
     Args:
         session: The user's.
@@ -53,9 +54,18 @@ class Buffered:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._added: list[Any] = []
+        self._compaction: dict[str, Any] | None = None
+        if callable(getattr(session, "run_compaction", None)):
+            self.run_compaction = self._note_compaction
 
     def __getattr__(self, name: str) -> Any:
+        # What the SDK's own sessions share with it in private would pass by what is held back here.
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._session, name)
+
+    async def _note_compaction(self, args: Any = None, **more: Any) -> None:
+        self._compaction = dict(args or {})
 
     async def get_items(self, limit: int | None = None) -> list[Any]:
         """The latest `limit` items, oldest first."""
@@ -83,3 +93,7 @@ class Buffered:
         if self._added:
             await self._session.add_items(self._added)
             self._added = []
+        if self._compaction is not None:
+            compaction: Any = self._session
+            await compaction.run_compaction(self._compaction)
+            self._compaction = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Unpack
 
 from agents import Agent, RunConfig, Runner
@@ -9,23 +10,43 @@ from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
+from civitas.frameworks.conversations import Record
+from civitas.process import ErrorAction
 from civitas_openai._approvals import answered, interrupted, read_answer
+from civitas_openai._attempt import Attempt
+from civitas_openai._context import Kept, factory_of
 from civitas_openai._graph import Graph
-from civitas_openai._hooks import Told
+from civitas_openai._hooks import Both
 from civitas_openai._hub import final_output
-from civitas_openai._model import Scope, scope
+from civitas_openai._memory import Memory
+from civitas_openai._options import (
+    named,
+    read_error_handlers,
+    read_hooks,
+    read_next_turn,
+    read_run_config,
+    read_session,
+    refuse_memory_elsewhere,
+)
 from civitas_openai._outcomes import OUTCOMES
 from civitas_openai._payload import read_input
-from civitas_openai._session import Buffered, Conversation
+from civitas_openai._scope import scope
+from civitas_openai._servers import Servers, agents_of
 from civitas_openai._tracing import bridged, keep_traces_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from agents import RunResult, RunState
+    from agents import RunHooks, RunResult, RunState
     from agents.memory import Session
+    from agents.run_error_handlers import RunErrorHandlers
+
+    from civitas.message import Message
+    from civitas_openai._options import NextTurn
 
 __all__ = ["OpenAIAgent"]
+
+logger = logging.getLogger("civitas")
 
 
 class OpenAIAgent(FrameworkAgent):
@@ -40,11 +61,18 @@ class OpenAIAgent(FrameworkAgent):
     Args:
         name: Address of the agent.
         agent: The SDK's `Agent`, or a function without arguments that builds it. Never changed.
-        run_config: The SDK's `RunConfig`.
+        run_config: The SDK's `RunConfig`, or its fields.
         session: The SDK's `Session`: one memory for all messages of this agent.
-        context: What tools and hooks get as `context`.
+        context: What tools and hooks get as `context`, one for each conversation: a class or a function that makes it,
+            without arguments or with the message as its one; any other object is copied for each.
         max_turns: Model calls one run may make; None for no limit.
+        hooks: The SDK's `RunHooks`, called in every run.
+        error_handlers: The SDK's `error_handlers`: what a run ends with in place of an error.
+        next_turn: Where the next message of a conversation begins: at the agent that answered last, as after a
+            handoff, or at the first.
         **keywords: Those of `AgentProcess`.
+
+    Where they are objects, a topology names them as ``module:name``.
 
     Raises:
         ConfigurationError: `agent` is not an `Agent`, or a keyword does not fit.
@@ -59,18 +87,29 @@ class OpenAIAgent(FrameworkAgent):
         name: str,
         *,
         agent: Agent[Any] | Callable[[], Agent[Any]],
-        run_config: RunConfig | None = None,
-        session: Session | None = None,
+        run_config: RunConfig | Mapping[str, Any] | str | None = None,
+        session: Session | str | None = None,
         context: Any = None,
         max_turns: int | None = DEFAULT_MAX_TURNS,
+        hooks: RunHooks[Any] | str | None = None,
+        error_handlers: RunErrorHandlers[Any] | Mapping[str, Any] | str | None = None,
+        next_turn: NextTurn = "last_agent",
         **keywords: Unpack[FrameworkKeywords],
     ) -> None:
+        where = f"{type(self).__name__}({name!r})"
+        refuse_memory_elsewhere(where, keywords)
         super().__init__(name, subject=agent, **keywords)
-        self._run_config = run_config
+        self._run_config = read_run_config(run_config, where)
         self._own_config: RunConfig | None = None
-        self._session = session
-        self._context = context
+        self._session = read_session(session, where)
+        context = named(context, where, "context")
+        self._make_context = None if context is None else factory_of(context, where)
         self._max_turns = max_turns
+        self._hooks = read_hooks(hooks, where)
+        self._error_handlers = read_error_handlers(error_handlers, where)
+        self._next_turn = read_next_turn(next_turn, where)
+        self._attempt: Attempt | None = None
+        self._servers = Servers(self)
         self.ending = False
         """Whether it was asked to end."""
 
@@ -82,8 +121,14 @@ class OpenAIAgent(FrameworkAgent):
         """What `agent` may be."""
         return "an `agents.Agent`"
 
+    async def on_start(self) -> None:
+        """Build the agent, and connect its MCP servers."""
+        await super().on_start()
+        await self._servers.connect(self.subject)
+
     async def on_stop(self) -> None:
-        """Close what the SDK's own provider of models holds; one that was given is the user's."""
+        """Clean up its MCP servers and what the SDK's provider of models holds; one that was given is the user's."""
+        await self._servers.cleanup()
         if self._own_config is not None:
             await self._own_config.model_provider.aclose()
 
@@ -100,64 +145,109 @@ class OpenAIAgent(FrameworkAgent):
     async def run_framework(self, run: Run) -> Any:
         """Run the agent, or go on with the run whose approvals are answered."""
         keep_traces_private()
-        graph = Graph(run)
+        self._attempt = None
+        graph = Graph(run, self._servers)
         agent = graph.agent(self.subject)
+        memory = Memory.load(run.history, run.message.id)
+        context = await self._context_of(run, memory)
+        attempt = Attempt(run, memory, context, self._session)
         begin: Any
         if run.answers is None:
             begin = read_input(run.payload, self.refuse)
+            attempt.begin(begin)
+            agent = self._begins(graph, agent, memory)
         else:
-            begin = await self._answered(run, agent)
-        session = self._session_of(run)
+            begin = await self._answered(run, agent, context)
+            attempt.scope.calls.answers += begin._model_responses[-1:]
+        self._attempt = attempt
         with bridged(run.spans):
-            result = await self._runs(run, graph, agent, begin, session)
-        if isinstance(session, Conversation):
-            run.history = session.items
-        elif isinstance(session, Buffered):
-            await run.once("session", session.flush)
-        elif session is None and (result.interruptions or run.answers is not None):
-            # It began without a conversation, and has one since it asked.
-            run.history = result.to_input_list()
+            result = await self._runs(attempt, graph, agent, begin)
+        await attempt.end(result)
         if result.interruptions:
-            return interrupted(result, session is not None)
+            return interrupted(result, attempt.session is not None)
         return {"output": final_output(result)}
 
+    async def on_error(self, error: Exception, message: Message) -> ErrorAction:
+        """As of every adapter; where the run is not done again, the next one is told of the calls that it made."""
+        action = await super().on_error(error, message)
+        again = action is ErrorAction.RETRY or (self.durable and action is ErrorAction.ESCALATE)
+        attempt = self._attempt
+        if attempt is not None and attempt.run.message.id == message.id and not again:
+            self._attempt = None
+            await attempt.told.failed(error)
+            await self._tell_next(attempt)
+        return action
+
+    async def _tell_next(self, attempt: Attempt) -> None:
+        run = attempt.run
+        try:
+            if await attempt.failed() and run.conversation is not None:
+                await Record(run.history).keep(self.store, self.memory_key(run.conversation))
+        except Exception:
+            logger.exception(
+                "agent %r: what its failed run did could not be kept in conversation %r",
+                self.name,
+                run.conversation,
+            )
+
     async def _runs(
-        self, run: Run, graph: Graph, agent: Agent[Any], begin: Any, session: Any
+        self, attempt: Attempt, graph: Graph, agent: Agent[Any], begin: Any
     ) -> RunResult:
         if self._run_config is None and self._own_config is None:
             # The SDK would make one for each run, and a client of the model's with it.
             self._own_config = RunConfig()
-        config = graph.config(self._run_config or self._own_config)
-        told = Told(run) if run.streams else None
-        if told is not None and run.answers is not None:
+        run, told = attempt.run, attempt.told
+        if run.answers is not None:
             await told.resume(begin._current_agent)
-        token = scope.set(Scope(run))
+        token = scope.set(attempt.scope)
         try:
             # Not `run_streamed`, which reads ahead of a slow reader without bounds.
             return await Runner.run(
                 agent,
                 begin,
-                context=self._context,
+                context=attempt.context and attempt.context.value,
                 max_turns=self._max_turns,
-                hooks=told,
-                run_config=config,
-                session=session,
+                hooks=told if self._hooks is None else Both(told, self._hooks),
+                run_config=graph.config(self._run_config or self._own_config),
+                error_handlers=self._error_handlers,
+                session=attempt.session,
             )
         finally:
             scope.reset(token)
 
-    async def _answered(self, run: Run, agent: Agent[Any]) -> RunState[Any]:
+    async def _context_of(self, run: Run, memory: Memory) -> Kept | None:
+        """The context of the conversation."""
+        if self._make_context is None:
+            return None
+        made = self._make_context(run.message)
+        context = Kept(await made if hasattr(made, "__await__") else made)
+        if memory.context is not None:
+            context.restore(memory.context)
+        context.begin()
+        return context
+
+    def _begins(self, graph: Graph, first: Agent[Any], memory: Memory) -> Agent[Any]:
+        """The agent that the next message of the conversation begins at."""
+        if self._next_turn == "first_agent" or memory.agent in (None, first.name):
+            return first
+        last = next((each for each in agents_of(first) if each.name == memory.agent), None)
+        if last is None:
+            logger.info(
+                "agent %r: no SDK agent is called %r any more, which answered last in conversation %r; "
+                "it goes on with %r",
+                self.name,
+                memory.agent,
+                graph.run.conversation,
+                first.name,
+            )
+            return first
+        return last
+
+    async def _answered(self, run: Run, agent: Agent[Any], context: Kept | None) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
         answers = {}
         for id, given in (run.answers or {}).items():
             path = f"payload.values.{id}" if "values" in run.payload else "payload.value"
             answers[id] = read_answer(given, path, self.refuse)
-        return await answered(self.name, agent, self._context, run.saved, answers)
-
-    def _session_of(self, run: Run) -> Any:
-        """What the SDK reads the conversation from, and adds to."""
-        if self._session is not None:
-            return Buffered(self._session) if run.durable else self._session
-        if run.conversation is None or (run.answers is not None and not run.saved["session"]):
-            return None
-        return Conversation(run.conversation, run.history)
+        value = context and context.value
+        return await answered(self.name, agent, value, run.saved, answers)

@@ -1,0 +1,164 @@
+"""The SDK's `context`: one for each conversation, and what of it is kept."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
+from civitas.errors import ConfigurationError, PayloadError
+from civitas.frameworks import plain
+
+if TYPE_CHECKING:
+    from civitas.message import Message
+
+__all__ = ["Kept", "factory_of"]
+
+_LIST = "items"
+
+
+def factory_of(given: Any, where: str) -> Callable[[Message], Any]:
+    """From what was given as `context`: a function that makes the one of a conversation.
+
+    Args:
+        given: A class or a function, without arguments or with the message as its one; any other object is copied.
+        where: The agent, for an error.
+
+    Raises:
+        ConfigurationError: It takes other arguments, or cannot be copied.
+    """
+    if callable(given):
+        return _caller(given, where)
+    try:
+        copy.deepcopy(given)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{where}: context is one object for all conversations and cannot be copied for each "
+            f"({type(error).__name__}: {error}). Give a function or a class that makes one, such as "
+            "context=lambda: MyContext(db=pool)"
+        ) from error
+    return lambda message: copy.deepcopy(given)
+
+
+def _caller(make: Callable[..., Any], where: str) -> Callable[[Message], Any]:
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # some built-in types have none
+        return lambda message: make()
+    needed = [each for each in parameters if each.default is each.empty and each.kind not in _REST]
+    if not needed:
+        return lambda message: make()
+    if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
+        return make
+    raise ConfigurationError(
+        f"{where}: context is made by a function or a class without arguments, or with the message as its one; "
+        f"{getattr(make, '__name__', make)!s} needs {', '.join(each.name for each in needed)}"
+    )
+
+
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Kept:
+    """A context whose plain parts are kept.
+
+    Those are the fields of a dataclass, of a pydantic model or of any other object, and the items of a dict or of a
+    list. What is not plain data, such as a client, stays as it was made.
+
+    Args:
+        value: The context.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._last: dict[str, Any] | None = None
+        self._number = 0
+
+    def state(self) -> dict[str, Any]:
+        """The plain parts."""
+        state = {}
+        for name, part in _parts(self.value).items():
+            try:
+                state[name] = plain(part)
+            except PayloadError:
+                continue
+        return state
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Have the plain parts be those of `state`, each in the class that the context declares for it."""
+        now = _parts(self.value)
+        _put(self.value, {name: _typed(self.value, name, state[name], now) for name in state})
+        self._last = self.state()
+
+    def begin(self) -> None:
+        """A run begins: what `change` tells is since now."""
+        self._last = self.state()
+
+    def change(self) -> dict[str, Any] | None:
+        """What to record for `replay`; None where nothing changed."""
+        state = self.state()
+        if state == self._last:
+            return None
+        self._last = state
+        self._number += 1
+        return {"number": self._number, "state": state}
+
+    def replay(self, change: Mapping[str, Any] | None) -> None:
+        """Have a call that is not made again change the context as it did."""
+        # Calls that were made at once may be replayed in another order than they ended in.
+        if change is not None and change["number"] > self._number:
+            self._number = change["number"]
+            self.restore(change["state"])
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {name: part for name, part in value.items() if isinstance(name, str)}
+    if isinstance(value, list):
+        return {_LIST: value}
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    return dict(getattr(value, "__dict__", {}))
+
+
+def _put(value: Any, parts: Mapping[str, Any]) -> None:
+    if isinstance(value, list):
+        value[:] = parts[_LIST]
+        return
+    if isinstance(value, dict):
+        gone = [name for name in value if isinstance(name, str) and name not in parts]
+        for name in gone:
+            try:
+                plain(value[name])
+            except PayloadError:
+                continue
+            del value[name]
+        value.update(parts)
+        return
+    for name, part in parts.items():
+        # Past what freezes or checks it: these are values that it had.
+        object.__setattr__(value, name, part)
+
+
+def _typed(value: Any, name: str, data: Any, now: Mapping[str, Any]) -> Any:
+    """`data` in the class that the context declares for `name`, or that its value has."""
+    try:
+        hint = typing.get_type_hints(type(value), include_extras=True).get(name)
+    except (NameError, TypeError):
+        hint = None
+    if hint is None:
+        present = now.get(name)
+        if present is None or isinstance(present, (str, int, float, bytes, dict, list)):
+            return data
+        hint = type(present)
+    try:
+        return TypeAdapter(hint).validate_python(data)
+    except (PydanticUserError, ValueError, TypeError, NameError):
+        return data

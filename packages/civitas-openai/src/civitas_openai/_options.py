@@ -1,0 +1,125 @@
+"""The SDK's options of a run, as they are given in Python or in a topology."""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from agents import RunConfig, RunHooks
+from agents.lifecycle import RunHooksBase
+from agents.memory import Session
+from agents.run_error_handlers import RunErrorHandlers
+
+from civitas.errors import ConfigurationError
+
+__all__ = [
+    "NextTurn",
+    "named",
+    "read_error_handlers",
+    "read_hooks",
+    "read_next_turn",
+    "read_run_config",
+    "read_session",
+    "refuse_memory_elsewhere",
+]
+
+NextTurn = Literal["last_agent", "first_agent"]
+
+_ELSEWHERE = {
+    "conversation_id": "keeps one memory for everybody at the provider",
+    "previous_response_id": "is one response, and so one memory for everybody",
+    "auto_previous_response_id": "keeps the memory of one run at the provider",
+}
+
+
+def refuse_memory_elsewhere(where: str, keywords: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for the SDK's options that keep the memory at the provider."""
+    for word, does in _ELSEWHERE.items():
+        if word in keywords:
+            raise ConfigurationError(
+                f"{where} takes no {word!r}: it {does}, where a run that is repeated after a crash cannot take back "
+                "what it said. Memory is kept for each conversation: ask(..., conversation='user-42'); to keep one at "
+                "the provider, give session=OpenAIConversationsSession(...)"
+            )
+
+
+def named(given: Any, where: str, word: str) -> Any:
+    """What `given` names as ``module:name``; itself where it is no text."""
+    if not isinstance(given, str):
+        return given
+    if ":" not in given:
+        raise ConfigurationError(f"{where}: {word}={given!r} names nothing; write module:name")
+    try:
+        return pkgutil.resolve_name(given)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{where}: {word}={given!r} leads nowhere: {error}. Write module:name"
+        ) from error
+
+
+def read_run_config(given: Any, where: str) -> RunConfig | None:
+    """The `RunConfig` that `given` is, names, or has the fields of."""
+    found = named(given, where, "run_config")
+    if isinstance(found, Mapping):
+        try:
+            return RunConfig(**found)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"{where}: run_config does not fit: {error}") from error
+    if found is None or isinstance(found, RunConfig):
+        return found
+    raise ConfigurationError(
+        f"{where}: run_config is a RunConfig, its fields, or module:name; got {found!r}"
+    )
+
+
+def read_session(given: Any, where: str) -> Session | None:
+    """The `Session` that `given` is or names."""
+    found = named(given, where, "session")
+    if found is None or (isinstance(found, Session) and not isinstance(found, type)):
+        return found
+    raise ConfigurationError(
+        f"{where}: session is a Session of the SDK, or module:name; got {found!r}"
+    )
+
+
+def read_hooks(given: Any, where: str) -> RunHooks[Any] | None:
+    """The `RunHooks` that `given` is or names."""
+    found = named(given, where, "hooks")
+    if found is None or isinstance(found, RunHooksBase):
+        return found
+    raise ConfigurationError(
+        f"{where}: hooks is a RunHooks object, or module:name; got {found!r}. "
+        "AgentHooks belong to an agent: Agent(hooks=...)"
+    )
+
+
+def read_error_handlers(given: Any, where: str) -> Any:
+    """The SDK's `error_handlers` that `given` are or names."""
+    found = named(given, where, "error_handlers")
+    if found is None:
+        return None
+    if not isinstance(found, Mapping):
+        raise ConfigurationError(
+            f"{where}: error_handlers is a dict, or module:name; got {found!r}"
+        )
+    for key in found:
+        if key not in RunErrorHandlers.__annotations__:
+            words = list(RunErrorHandlers.__annotations__)
+            near = difflib.get_close_matches(str(key), words, 1)
+            raise ConfigurationError(
+                f"{where}: error_handlers has no {key!r}"
+                + (f"; did you mean {near[0]!r}? " if near else ". ")
+                + f"It has: {', '.join(words)}"
+            )
+    return {key: named(value, where, f"error_handlers[{key!r}]") for key, value in found.items()}
+
+
+def read_next_turn(given: Any, where: str) -> NextTurn:
+    """Where the next message of a conversation begins."""
+    if given not in ("last_agent", "first_agent"):
+        raise ConfigurationError(
+            f"{where}: next_turn is 'last_agent' or 'first_agent'; got {given!r}"
+        )
+    return given  # type: ignore[no-any-return]

@@ -1,0 +1,121 @@
+"""`Scope`: what the calls of models and tools in a run belong to."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from civitas_openai._calls import WITHHELD, Calls
+from civitas_openai._results import dump_result, load_result
+
+if TYPE_CHECKING:
+    from civitas.frameworks import Run
+    from civitas_openai._context import Kept
+    from civitas_openai._hooks import Told
+
+__all__ = ["Scope", "scope"]
+
+
+@dataclass(eq=False)
+class Scope:
+    """A run of the SDK's loop inside a run: the whole of it, or an agent that is a tool.
+
+    Attributes:
+        run: The run.
+        path: What the keys of its calls begin with: empty, or the ids of the tool calls that lead here.
+        told: Who tells a reader of it; None for an agent that is a tool, of which a reader hears as of any tool.
+        context: What the SDK hands to the tools as `context`.
+        calls: The answers of its models, and the calls of tools in them.
+        times: How often each id of a tool call came up; models should make them unique.
+    """
+
+    run: Run
+    path: str = ""
+    told: Told | None = None
+    context: Kept | None = None
+    calls: Calls = field(default_factory=Calls)
+    times: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def heard(self) -> bool:
+        """Whether a reader hears of it."""
+        return self.told is not None and self.run.streams
+
+    def inside(self, key: str) -> Scope:
+        """The scope of the agent that the call `key` is."""
+        return Scope(self.run, f"{key}/", context=self.context)
+
+    def call(self, id: str) -> str:
+        """The key of a tool call."""
+        self.times[id] += 1
+        again = f"~{self.times[id]}" if self.times[id] > 1 else ""
+        return f"{self.path}{id}{again}"
+
+    async def perform(
+        self,
+        id: str,
+        key: str,
+        function: Callable[[], Any],
+        *,
+        dump: Callable[[Any], dict[str, Any]] = dump_result,
+        load: Callable[[dict[str, Any]], Any] = load_result,
+        raised: bool = False,
+        guarded: bool = False,
+    ) -> Any:
+        """Make a call of a tool; in a durable run once, however often the message is delivered.
+
+        What it did to the run's `context` is recorded with it.
+
+        Args:
+            id: The model's id of the call.
+            key: What names it in this run; from `call`.
+            function: Makes it, sync or async.
+            dump: From its result to plain data.
+            load: From that to what stands for its result.
+            raised: Whether the SDK tells the model what it raises, so that this is a result like any other.
+            guarded: Whether the model may see the result only after guardrails have judged it.
+        """
+        live: list[tuple[Any, Exception | None]] = []  # its result, or what it raised
+        context = self.context
+
+        async def make() -> Any:
+            try:
+                result = function()
+                live.append((await result if inspect.isawaitable(result) else result, None))
+            except Exception as error:
+                if not raised:
+                    raise
+                live.append((None, error))
+            if not self.run.durable:
+                return None
+            result, failure = live[0]
+            told: dict[str, Any] = {"raised": str(failure) or type(failure).__name__}
+            recorded = dump(result) if failure is None else told
+            if context is not None and (change := context.change()) is not None:
+                recorded["context"] = change
+            return recorded
+
+        token = scope.set(None)
+        try:
+            with self.calls.making(id):
+                recorded = await self.run.once(f"tool {key}", make)
+                if not live:
+                    if context is not None:
+                        context.replay(recorded.get("context"))
+                    again = recorded.get("raised")
+                    live.append((None, RuntimeError(again)) if again else (load(recorded), None))
+                result, failure = live[0]
+                if failure is not None:
+                    raise failure
+        finally:
+            scope.reset(token)
+        self.calls.made[id] = WITHHELD if guarded else result
+        return result
+
+
+scope: ContextVar[Scope | None] = ContextVar("civitas_openai_scope", default=None)
+"""The loop that code belongs to; None in a tool, whose own runs are its own affair."""
