@@ -34,20 +34,6 @@ def test_the_adapter_that_knows_the_object_makes_the_agent(plugins):
     assert agent.name == "m"
 
 
-def test_a_function_is_called_once_and_kept_to_build_afresh(plugins):
-    built = []
-
-    def make() -> Machine:
-        built.append(Machine())
-        return built[-1]
-
-    agent = wrap_with(plugins, make, "m", {})
-    assert len(built) == 1
-    assert isinstance(agent, MachineAgent)
-    assert agent.subject is built[-1]
-    assert len(built) == 2
-
-
 @pytest.mark.promise(id="SEM-977")
 def test_per_conversation_gives_a_pool_with_the_agent_as_its_template(plugins):
     options = {"per_conversation": True, "max_live": 7, "durable": True}
@@ -68,27 +54,6 @@ def test_an_object_that_nobody_knows_is_an_error_with_its_type_and_the_adapters(
         ConfigurationError, match=r"object of type decimal\.Decimal.*adapters: none"
     ):
         wrap_with(plugins, __import__("decimal").Decimal(1), "m", {})
-
-
-def test_what_a_function_built_is_named_with_the_function(plugins):
-    def make() -> list[int]:
-        return []
-
-    with pytest.raises(ConfigurationError, match=r"type builtins\.list \(built by .*make\)\."):
-        wrap_with(plugins, make, "m", {})
-
-
-def test_a_function_that_wants_arguments_is_an_error_that_says_so(plugins):
-    with pytest.raises(ConfigurationError, match="cannot be called without arguments"):
-        wrap_with(plugins, lambda model: Machine(), "m", {})
-
-
-def test_a_function_that_fails_fails_as_it_is(plugins):
-    def make() -> Machine:
-        raise TypeError("my own")
-
-    with pytest.raises(TypeError, match="my own"):
-        wrap_with(plugins, make, "m", {})
 
 
 def test_an_agent_needs_no_wrapping(plugins):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from civitas.errors import ConfigurationError, PluginError, StartFailed, Topolog
 from civitas.message import Message
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Delivery, RestartType
+from civitas.runtime import Runtime
 from civitas.supervision import ConversationPool, DynamicSupervisor, RestartStrategy, Supervisor
 from civitas.topology import build, load
 from civitas.topology.building import Builder
@@ -70,6 +73,17 @@ number = 5
 
 def make_thing():
     return Thing()
+
+def make_number():
+    return 5
+
+class NeedsLoop(AgentProcess):
+    def __init__(self, name, **keywords):
+        import asyncio
+        asyncio.get_running_loop()
+        super().__init__(name, **keywords)
+    async def handle(self, message):
+        return self.reply(self._civitas_options.mailbox_size)
 
 def make_nothing():
     raise LookupError("no key for the model")
@@ -208,10 +222,48 @@ def test_a_short_name_comes_from_the_caller_before_the_plugins(make: Make) -> No
 
 
 @pytest.mark.promise(id="SEM-760")
-def test_a_function_that_builds_the_object_may_be_wrapped(make: Make) -> None:
-    (agent,) = make("name: a, wrap: team.crew.make_thing, temperature: 1").children
-    assert isinstance(agent, ThingAgent)
-    assert agent.temperature == 1
+async def test_a_function_that_builds_the_object_may_be_wrapped(make: Make) -> None:
+    root = make("name: a, wrap: team.crew.make_thing, temperature: 1")
+    async with Runtime(root) as runtime:
+        assert (await runtime.ask("a", 1)).payload is None
+
+
+@pytest.mark.promise(id="SEM-1109")
+@pytest.mark.parametrize(
+    ("agent", "raised", "words"),
+    [
+        ("wrap: 'team.crew:make_nothing'", StartFailed, "LookupError: no key for the model"),
+        ("wrap: 'team.crew:make_thing', temprature: 1", TopologyError, ":3: .*'temperature'"),
+        ("wrap: 'team.crew:make_number'", TopologyError, r":3: .*knows 5 \(built by make_number\)"),
+        ("type: team.crew.NeedsLoop", None, ""),
+        ("type: team.crew.NeedsLoop, process: w", None, ""),
+    ],
+)
+async def test_a_check_calls_what_a_start_would_call(
+    write: Write, module: WriteModule, plugins: PluginManager, agent: str, raised: Any, words: str
+) -> None:
+    module("team.__init__", "")
+    module("team.crew", TEAM)
+    topology = load(write(f"supervision:\n  children:\n    - agent: {{name: a, {agent}}}"))
+    builder = Builder(topology, {}, plugins)
+    builder.build(())
+    if "process" in agent:
+        builder.all_of("w")
+    with pytest.raises(raised, match=words) if raised else nullcontext():
+        await builder.try_out()
+
+
+@pytest.mark.promise(id="SEM-1109")
+def test_a_constructor_that_wants_the_event_loop_is_called_where_one_runs(make: Make) -> None:
+    root = make("name: a, type: team.crew.NeedsLoop, mailbox_size: 7")  # none runs here
+
+    async def ask() -> Any:
+        async with Runtime(root) as runtime:
+            first = (await runtime.ask("a", 1)).payload
+            await runtime.restart("a")
+            return [first, (await runtime.ask("a", 1)).payload]
+
+    assert asyncio.run(ask()) == [7, 7]
 
 
 @pytest.mark.promise(id="SEM-757")
@@ -382,7 +434,6 @@ def test_an_error_inside_a_module_is_a_failed_start_with_its_cause(
     ("agent", "cause"),
     [
         ("type: team.crew.Sized, size: 13", ValueError),
-        ("wrap: 'team.crew:make_nothing'", LookupError),
     ],
 )
 def test_a_constructor_that_raises_is_a_failed_start(

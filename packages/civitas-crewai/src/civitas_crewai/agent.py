@@ -15,6 +15,7 @@ from crewai.utilities.exceptions.context_window_exceeding_exception import (
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
+from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
 from civitas_crewai._calls import Calls
 from civitas_crewai._foreign import refuse_foreign
@@ -71,7 +72,7 @@ class CrewAIAgent(FrameworkAgent):
         **keywords: Unpack[FrameworkKeywords],
     ) -> None:
         super().__init__(name, subject=crew, **keywords)
-        self._next: Crew | None = None
+        self._next: tuple[Opened, Crew] | None = None
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is a crew, or an instance of a `@CrewBase` class."""
@@ -82,21 +83,29 @@ class CrewAIAgent(FrameworkAgent):
         """What `crew` may be."""
         return "a `crewai.Crew`, a `@CrewBase` class"
 
-    def build(self) -> Crew:
-        """A crew that nobody ran yet."""
-        subject = super().build()
+    def _fresh(self, opened: Opened) -> tuple[Opened, Crew]:
+        """A crew that nobody ran yet, and what is to be closed after it."""
+        subject = opened.value
         if isinstance(subject, Crew):
-            return self._copy(subject) if subject is self._given else subject
-        crew: Crew = subject.crew()
-        return crew
+            return opened, self._copy(subject) if subject is self._given else subject
+        return opened, subject.crew()
 
     async def on_start(self) -> None:
         """Build the first crew now: one that cannot be built is a failed start, not a failed message."""
-        self._next = self.build()
+        assert self._built is not None  # before `on_start`
+        self._next = self._fresh(self._built)
 
     async def run_framework(self, run: Run) -> Any:
-        """Run a crew of its own for this message; or again, for the answer to a question, up to the next one."""
-        crew, self._next = self._next or self.build(), None
+        """Run a crew of its own for this message."""
+        ready, self._next = self._next, None
+        opened, crew = ready or self._fresh(await self.open_subject())
+        try:
+            return await self._run_crew(run, crew)
+        finally:
+            await self.close_subject(opened)
+
+    async def _run_crew(self, run: Run, crew: Crew) -> Any:
+        """Run a crew; or again, for the answer to a question, up to the next one."""
         saved: dict[str, Any] = run.saved if run.answers is not None else {}
         payload = saved.get("payload", run.payload)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from collections import Counter
@@ -11,7 +12,7 @@ from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
 from civitas.launch import ProcessOptions
 from civitas.plugins import PluginManager
-from civitas.topology import Topology, build, load, processes_of, runtime_options
+from civitas.topology import Topology, load, processes_of, runtime_options
 from civitas.topology.building import Builder
 from civitas.topology.model import AgentEntry
 from civitas.topology.problems import did_you_mean
@@ -36,7 +37,7 @@ def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
     elsewhere: list[str] = []
     if imports:
         plugins = PluginManager()
-        build(topology, plugins=plugins)
+        asyncio.run(_try_out(Builder(topology, {}, plugins)))
         runtime_options(topology, plugins=plugins)
         held: set[tuple[str, ...]] = set()
         for name, options in processes_of(topology).items():
@@ -72,7 +73,16 @@ def validate_process(file: Path, name: str) -> None:
         known = ", ".join(processes) or "none"
         hint = did_you_mean(name, processes) or "."
         raise Refused(f"{file} has no process {name!r}{hint} It has: {known}")
-    Builder(topology, {}, PluginManager()).all_of(name)
+    asyncio.run(_try_out(Builder(topology, {}, PluginManager()), name))
+
+
+async def _try_out(builder: Builder, process: str = "") -> None:
+    """Construct agents as they are where they run, with an event loop running."""
+    if process:
+        builder.all_of(process)
+    else:
+        builder.build(())
+    await builder.try_out()
 
 
 def _holds_there(file: Path, name: str, options: ProcessOptions, *, verbose: bool) -> bool:

@@ -19,6 +19,7 @@ from civitas.frameworks.plain import plain
 from civitas.frameworks.run import Interrupted, Run, current_run
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
+from civitas.process.resources import Opened, Owner, Resources
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class FrameworkAgent(AgentProcess):
         self.durable = durable
         self._transient = read_transient(type(self), name, transient)
         self._given = subject
-        self._built: Any = None
+        self._built: Opened | None = None
         self._refused: BaseException | None = None
         self._retried: tuple[str, int] = ("", 0)
         if not callable(subject) or self.accepts(subject):
@@ -147,22 +148,33 @@ class FrameworkAgent(AgentProcess):
 
     @property
     def subject(self) -> Any:
-        """The framework's object of this incarnation."""
-        if self._built is None:
-            self._built = self.build()
-        return self._built
+        """The framework's object of this incarnation, from `on_start` on."""
+        return self._built.value if self._built is not None else None
 
-    def build(self) -> Any:
+    async def open_subject(self) -> Opened:
         """The framework's object: as it was given, or fresh from the function that builds it.
+
+        What is still open when the incarnation ends is closed then, in the task of the incarnation.
 
         Raises:
             ConfigurationError: The function built something else.
         """
+        return await self._civitas_build(self._civitas_running().resources)
+
+    async def _civitas_build(self, resources: Resources) -> Opened:
         if self.accepts(self._given):
-            return self._given
-        built = self._given()
-        self._check(built)
-        return built
+            return Opened(self._given)
+        opened = await resources.open(self._given, f"{self.subject_keyword} of {self.name!r}")
+        self._check(opened.value)
+        return opened
+
+    async def close_subject(self, opened: Opened) -> None:
+        """Close what `open_subject` returned, before the incarnation ends."""
+        await self._civitas_running().resources.close(opened)
+
+    def _civitas_adopt(self, function: Callable[[], Any], built: Opened) -> None:
+        """Run what `function` built, and let it build what comes after that."""
+        self._given, self._built = function, built
 
     def refuse(self, path: str, problem: str) -> NoReturn:
         """Refuse the payload: whoever asked gets the error, the agent lives on.
@@ -191,9 +203,11 @@ class FrameworkAgent(AgentProcess):
 
     # The agent.
 
-    async def on_start(self) -> None:
-        """Build the framework's object now: one that cannot be built is a failed start, not a failed message."""
-        self.subject  # noqa: B018
+    async def _civitas_open(self, owner: Owner) -> AgentProcess:
+        # One that cannot be built is a failed start, not a failed message.
+        if self._built is None:
+            self._built = await self._civitas_build(owner.resources)
+        return self
 
     async def handle(self, message: Message) -> Message | None:
         """Run the framework on the message's payload and reply with what it returns."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks.base import FrameworkAgent, describe
+from civitas.frameworks.base import describe
+from civitas.frameworks.wrapped import Wrapped
 from civitas.process import AgentProcess
 from civitas.supervision import ConversationPool
 
@@ -38,8 +40,10 @@ def wrap(
 def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess | ConversationPool:
     """Make an agent of a framework's object: a compiled graph, an SDK agent, a crew.
 
-    Whichever installed adapter knows the object makes the agent. A callable that no adapter knows is called once
-    without arguments and its result decides; the agent then builds a fresh object with it after each restart.
+    Whichever installed adapter knows the object makes the agent. A callable that no adapter knows is called without
+    arguments when the agent starts, in its task and so with the event loop running, and its result decides; each
+    restart builds a fresh object with it. It may be an ``async def``, return an async context manager, which is left
+    when the agent ends, or ``(object, closer)``.
 
     Args:
         obj: The framework's object, or a function without arguments that builds it. Never changed.
@@ -80,23 +84,16 @@ def _wrapped(plugins: PluginManager, obj: Any, name: str, options: dict[str, Any
         return agent
     if not callable(obj):
         raise _unknown(obj, name, plugins)
-    try:
-        built = obj()
-    except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            raise  # its own mistake, not that it wanted arguments
-        raise ConfigurationError(
-            f"wrap(..., name={name!r}): {_called(obj)} cannot be called without arguments ({error}); "
-            "wrap a function without arguments that builds the graph, agent or crew"
-        ) from None
-    _refuse_agents(built, name)
-    agent = plugins.wrap(built, name, options)
-    if agent is None:
-        raise _unknown(built, name, plugins, built_by=obj)
-    if isinstance(agent, FrameworkAgent):
-        # The agent keeps the function in place of what it built, so that a restart builds afresh.
-        return type(agent)(name, **{agent.subject_keyword: obj}, **options)
-    return agent
+    _check_needs_nothing(obj, name)
+
+    def adapt(built: Any) -> AgentProcess:
+        _refuse_agents(built, name)
+        agent: AgentProcess | None = plugins.wrap(built, name, options)
+        if agent is None:
+            raise _unknown(built, name, plugins, built_by=obj)
+        return agent
+
+    return Wrapped(name, subject=obj, adapt=adapt, options=options)
 
 
 def comes_from(obj: object, module: str, *names: str) -> bool:
@@ -112,6 +109,18 @@ def comes_from(obj: object, module: str, *names: str) -> bool:
         and (not names or kind.__name__ in names)
         for kind in type(obj).__mro__
     )
+
+
+def _check_needs_nothing(function: Any, name: str) -> None:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ConfigurationError(
+            f"wrap(..., name={name!r}): {_called(function)} cannot be called without arguments ({error}); "
+            "wrap a function without arguments that builds the graph, agent or crew"
+        ) from None
+    except ValueError:
+        pass  # written in C: it says itself what it wants
 
 
 def _refuse_agents(obj: object, name: str) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from civitas.models import ModelProvider
     from civitas.process.incarnation import Incarnation
+    from civitas.process.resources import Owner
     from civitas.process.timer import Timer
     from civitas.state import StateStore
     from civitas.tools import ToolRegistry
@@ -479,6 +480,10 @@ class AgentProcess:
     def tool_span(self, name: str, **attributes: Any) -> AbstractContextManager[Span]:
         """An `execute_tool NAME` span around a tool call made by hand."""
         return self._civitas_running().node.tracing.tool_span(name, **attributes)
+
+    async def _civitas_open(self, owner: Owner) -> AgentProcess:
+        """Get ready to run, before `on_start` and in the same task; the agent that runs, for most itself."""
+        return self
 
     def _civitas_wind_down(self) -> None:
         """It is to end while it handles a message. Who can leave that where it is raises `Unfinished` in `handle`."""

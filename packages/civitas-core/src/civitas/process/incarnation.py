@@ -18,6 +18,7 @@ from civitas.process.context import Context, current_agent, current_message
 from civitas.process.exit_reason import KILLED, NORMAL, SHUTDOWN, ExitReason, Failure, Unfinished
 from civitas.process.options import Delivery, choose
 from civitas.process.own_context import InContext, differs
+from civitas.process.resources import Resources
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.state.patience import patiently
@@ -65,6 +66,7 @@ class Incarnation:
         "_end",
         "_killed",
         "_noting",
+        "_resources",
         "_serving",
         "_simple",
         "_stained",
@@ -104,12 +106,13 @@ class Incarnation:
         self._serving = False
         self._clean = ContextVariables()
         """The context variables as `on_start` left them: what each handler begins with."""
+        self._resources: Resources | None = None
         self._stained = False
         """Whether a handler has set some in the context of this task, which cannot be undone there."""
         # Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit.
         self._noting: Awaitable[None] | None = None
         """Ends when a kill of this process with the message in hand would count as a delivery of it."""
-        self._simple = agent._civitas_options.handle_timeout is None and _is_async(agent.handle)
+        self._simple = False
 
     def blocked_by(self, message: Message | None) -> bool:
         """Whether it takes no message while code waits that runs for `message`; None in `on_start` and `on_stop`."""
@@ -154,6 +157,13 @@ class Incarnation:
 
     # For the agent.
 
+    @property
+    def resources(self) -> Resources:
+        """What it opened, to be closed in its own task when it ends, however it ends."""
+        if self._resources is None:
+            self._resources = Resources()
+        return self._resources
+
     def passing_key(self, name: str) -> str:
         """A key of the StateStore that is dropped with the steps of the message being handled."""
         return self._steps().passing_key(name)
@@ -173,42 +183,63 @@ class Incarnation:
 
     async def run(self, started: asyncio.Future[None]) -> ExitReason:
         """Run from start to end; `started` learns whether `on_start` returned."""
-        current_agent.set(self.agent)
         tool_threads.set(self.node.tool_threads)
-        self.agent._civitas_incarnation = self
+        self._run_as(self.agent)
         try:
-            try:
-                await self._start()
-            except asyncio.CancelledError as error:
-                if self._killed:
-                    started.set_exception(
-                        AgentTerminated(self.name, "it was stopped while it started")
-                    )
-                    return KILLED
-                started.set_exception(_as_exception(error))
-                return ExitReason.crashed(error)
-            except _EVERYBODYS:
-                raise
-            except BaseException as error:
-                self._unless_dropped(error)
-                started.set_exception(_as_exception(error))
-                return ExitReason.crashed(error)
-            started.set_result(None)
-            self._serving = True
-            try:
-                reason = await self._serve()
-            except asyncio.CancelledError:
-                self._give_back()
-                return KILLED
-            self._serving = False
-            return KILLED if self._killed else await self._stop(reason)
+            reason = await self._live(started)
+            return reason if self._resources is None else await self._close_resources(reason)
         finally:
             self.over = True
             self.asking = {}
             for timer in tuple(self.timers):
                 timer.cancel()
 
+    async def _live(self, started: asyncio.Future[None]) -> ExitReason:
+        try:
+            await self._start()
+        except asyncio.CancelledError as error:
+            if self._killed:
+                started.set_exception(AgentTerminated(self.name, "it was stopped while it started"))
+                return KILLED
+            started.set_exception(_as_exception(error))
+            return ExitReason.crashed(error)
+        except _EVERYBODYS:
+            raise
+        except BaseException as error:
+            self._unless_dropped(error)
+            started.set_exception(_as_exception(error))
+            return ExitReason.crashed(error)
+        started.set_result(None)
+        self._serving = True
+        try:
+            reason = await self._serve()
+        except asyncio.CancelledError:
+            self._give_back()
+            return KILLED
+        self._serving = False
+        return KILLED if self._killed else await self._stop(reason)
+
+    async def _close_resources(self, reason: ExitReason) -> ExitReason:
+        try:
+            async with asyncio.timeout(self._time_to_stop()):
+                await self.resources.close_all(f"agent {self.name!r}")
+        except asyncio.CancelledError:
+            return KILLED
+        except TimeoutError:
+            logger.exception("agent %r: what it had opened could not be closed in time", self.name)
+        return reason
+
+    def _run_as(self, agent: AgentProcess) -> None:
+        agent._civitas_incarnation = self
+        current_agent.set(agent)
+        self.agent = agent
+        self._simple = agent._civitas_options.handle_timeout is None and _is_async(agent.handle)
+
     async def _start(self) -> None:
+        agent = await self.agent._civitas_open(self)
+        if agent is not self.agent:  # which one it is was not known before
+            agent.name, agent._civitas_family = self.name, self.agent._civitas_family
+            self._run_as(agent)
         saved = await patiently(lambda: self.node.store.get(self.name), self.name)
         if saved is not None:
             self.agent.state = saved

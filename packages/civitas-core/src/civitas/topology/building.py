@@ -11,6 +11,7 @@ from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
+from civitas.process.resources import Resources, needs_a_loop
 from civitas.supervision import (
     ChildSpec,
     ConversationPool,
@@ -18,6 +19,7 @@ from civitas.supervision import (
     Placed,
     Supervisor,
 )
+from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond
 from civitas.topology.model import (
     AGENT_KEYWORDS,
@@ -103,6 +105,7 @@ class Builder:
         self._agent_classes = agent_classes
         self._plugins = plugins
         self._problems: list[Problem] = []
+        self._made: list[tuple[Path, AgentEntry, AgentProcess | ConversationPool]] = []
 
     def build(self, leave_out: Collection[str]) -> Supervisor:
         """Make the tree; see `build`."""
@@ -129,6 +132,23 @@ class Builder:
                 _pooled(entry, self._agent(path, entry))
             except _Wrong as wrong:
                 self._problems += wrong.problems
+        self._raise_problems()
+
+    async def try_out(self) -> None:
+        """Open what each agent that was made opens when it starts, and close it again; raises as `build`."""
+        for path, entry, made in self._made:
+            agent = made.child if isinstance(made, ConversationPool) else made
+            trial = _Trial()
+            try:
+                await agent._civitas_open(trial)
+            except PluginError:
+                raise
+            except ConfigurationError as error:
+                self._problems += self._blame(path, entry, error)
+            except (Exception, SystemExit) as error:
+                raise StartFailed(entry.name, error) from error
+            finally:
+                await trial.resources.close_all(f"agent {entry.name!r}")
         self._raise_problems()
 
     def one(self, name: str) -> AgentProcess | ConversationPool:
@@ -190,6 +210,7 @@ class Builder:
                 f"{type(agent).__name__} must hand its name on: "
                 "super().__init__(name, **keywords) in its __init__",
             )
+        self._made.append((path, entry, agent))
         return agent
 
     def _typed(self, path: Path, entry: AgentEntry) -> AgentProcess:
@@ -227,6 +248,11 @@ class Builder:
             raise _Wrong(problems)
         try:
             return kind(entry.name, **given)
+        except RuntimeError as error:
+            if not needs_a_loop(error):
+                raise
+            own = {key: value for key, value in given.items() if key in AGENT_KEYWORDS}
+            return MadeLate(entry.name, make=lambda: kind(entry.name, **given), **own)
         except TypeError as error:
             if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
                 raise  # from within the constructor
@@ -305,6 +331,13 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
 
 
 _HERE = ("type", "args", "process")
+
+
+class _Trial:
+    """Opens what an incarnation would open."""
+
+    def __init__(self) -> None:
+        self.resources = Resources()
 
 
 class _Wrong(Exception):
