@@ -38,8 +38,8 @@ class Desk:
 
     async def tools(self, state: MessagesState) -> Any:
         name = state["messages"][-1].tool_calls[0]["name"]  # type: ignore[union-attr]
-        if name == "fail":
-            raise RuntimeError("the tool is broken")
+        if name == "crash":
+            raise MemoryError("each time")
         if name == "hang":
             self.hangs.set()
             await asyncio.Event().wait()
@@ -82,9 +82,9 @@ async def reader_that_leaves(runtime: Runtime, desk: Desk) -> None:
     await stream.aclose()
 
 
-async def tool_that_fails(runtime: Runtime, desk: Desk) -> None:
+async def deliveries_used_up(runtime: Runtime, desk: Desk) -> None:
     with pytest.raises(HandlerFailed):
-        await runtime.ask("g", {"input": "fail"}, conversation="c")
+        await runtime.ask("g", {"input": "crash"}, conversation="c")
 
 
 async def recursion_limit(runtime: Runtime, desk: Desk) -> None:
@@ -97,7 +97,7 @@ GIVEN_UP = [
     asker_that_leaves,
     asker_whose_time_is_up,
     reader_that_leaves,
-    tool_that_fails,
+    deliveries_used_up,
     recursion_limit,
 ]
 

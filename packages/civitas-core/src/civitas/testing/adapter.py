@@ -211,6 +211,42 @@ class AdapterSuite:
                 await runtime.ask("a", self.payload(text), conversation="c")
         assert "first answer" in " ".join(llm.seen[-1])
 
+    async def test_a_durable_run_that_is_given_up_leaves_its_conversation_as_it_was(
+        self, run: Any, model: Any
+    ) -> None:
+        kills = [MemoryError("no more")] * 3
+        given_up = ("early", HANG, "early", HANG, "early", Rejected("no"), "early", *kills)
+        llm = model("one", "two", *given_up, "three", "four")
+        agent = self.agent("a", self.subject(llm, calls=2), durable=True)
+
+        async def ask(text: str) -> None:
+            await runtime.ask("a", self.payload(text), conversation="c")
+
+        async def reader() -> None:
+            chunks = runtime.stream("a", self.payload("never"), conversation="c")
+            async with contextlib.aclosing(chunks) as stream:
+                async for _ in stream:
+                    if llm.began.is_set():
+                        return
+
+        async with run(agent) as runtime:
+            await ask("first")
+            for leaves in (ask("never"), reader()):
+                llm.began.clear()
+                leaving = asyncio.create_task(leaves)
+                await asyncio.to_thread(llm.began.wait, 10)
+                leaving.cancel()
+                await asyncio.wait([leaving])
+            for _ in range(2):
+                with pytest.raises(HandlerFailed):
+                    await ask("never")
+            llm.seen.clear()
+            await ask("second")
+        seen = " ".join(llm.seen[0])
+        assert "two" in seen
+        assert "early" not in seen
+        assert "never" not in seen
+
     async def test_many_conversations_run_at_once_and_are_not_mixed_up(
         self, run: Any, model: Any
     ) -> None:
