@@ -79,6 +79,9 @@ async def test_a_message_whose_deadline_passed_in_the_mailbox_is_not_handled(
         holding = asyncio.create_task(runtime.ask("a", 0, "hold"))
         await journal.until("hold a")
         assert isinstance(await error_of(runtime.ask("a", 1, timeout=0.02)), AskTimeout)
+        # It is told at once, and takes no place any more.
+        await eventually(lambda: letters == ["expired"])
+        assert runtime.tree()["children"][0]["mailbox_depth"] == 0
         actor.release.set()
         await holding
         assert (await runtime.ask("a", None, "handled")).payload == [0]

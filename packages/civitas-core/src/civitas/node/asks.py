@@ -13,9 +13,9 @@ __all__ = ["Answer", "Asking", "PendingAsks"]
 Answer = Message | DeliveryError | None
 """A reply, why there is none, or None when the time was up."""
 
-# A timer per ask costs a fifth of the ask. Waits of a second and more share one for each sixteenth of a second,
-# so such an ask may end that much late; shorter waits get a timer of their own.
-_TICKS_PER_SECOND = 16
+# A timer per ask costs a fifth of the ask. Waits of a second and more share one for each 1/128 of a second, so such an
+# ask may end that much late; shorter waits get a timer of their own.
+_TICKS_PER_SECOND = 128
 _SHARED_FROM = 1.0
 
 Asking = dict[str, str]

@@ -28,6 +28,9 @@ logger = logging.getLogger("civitas")
 _CANCELLATIONS = 20
 _BETWEEN_CANCELLATIONS = 0.05
 
+_CLOCKS_DIFFER = 0.001
+"""Seconds by which the clock of the event loop and that of the deadlines may differ."""
+
 
 class Cell:
     """One agent of this OS process, as its supervisor and its senders see it.
@@ -212,13 +215,14 @@ class Cell:
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone: where the agent wants that, take `message` back or cancel the handler of it.
 
-        A stream whose reader left is cancelled always.
+        A message whose time is up is always taken back, and a stream whose reader left always cancelled.
         """
-        if not (reader_left or self._template._civitas_options.cancel_on_timeout):
-            return
-        if self.mailbox.withdraw(message):
-            late = message.deadline is not None and message.deadline < time.time()
+        late = message.deadline is not None and message.deadline < time.time() + _CLOCKS_DIFFER
+        wanted = reader_left or self._template._civitas_options.cancel_on_timeout
+        if (late or wanted) and self.mailbox.withdraw(message):
             self.node.dead_letter(message, "expired" if late else "no_reader")
+            return
+        if not wanted:
             return
         incarnation, task = self._incarnation, self._task
         if incarnation is not None and task is not None:
