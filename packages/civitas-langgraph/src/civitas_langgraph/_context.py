@@ -75,9 +75,13 @@ class Contexts:
             await store.set(key, _parts(context))
         return context
 
-    async def keep(self, context: Any, store: StateStore, key: str | None) -> None:
-        """A run ended well, or waits for a human: keep its context as it is now."""
-        if self.makes and key is not None:
+    async def keep(self, context: Any, store: StateStore, key: str | None, *, over: bool) -> None:
+        """A run ended well, or waits for a human: keep its context as it is now, where anybody comes back to it."""
+        if not self.makes or key is None:
+            return
+        if over and self._of_messages:
+            await store.delete(key)
+        else:
             await store.set(key, _parts(context))
 
 

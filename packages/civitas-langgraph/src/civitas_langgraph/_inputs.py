@@ -55,16 +55,28 @@ class Inputs:
         self._answers = answers
         self._breaks = isinstance(graph, Pregel) and has_breakpoints(graph)
 
-    async def of(self, run: Run, config: RunnableConfig) -> Any:
-        """What to run the graph on; None to go on, and `STANDS`."""
+    async def command_of(self, run: Run) -> Command[Any] | None:
+        """The command that the message is, whose answers become those of the run; None for any other message."""
+        if run.answers is not None or not (
+            run.message.type == "command" or is_command(run.payload)
+        ):
+            return None
+        command = read_command(run.payload, self._shape, self._refuse)
+        if command.resume is not None:
+            run.answers = await self._answered(run, command.resume)
+        return command
+
+    async def of(self, run: Run, command: Command[Any] | None, config: RunnableConfig) -> Any:
+        """What to run the graph on; None to go on, and `STANDS`.
+
+        Args:
+            run: The run.
+            command: As `command_of` returned it.
+            config: Of the run.
+        """
         if run.durable and run.again and await self._is_begun(run, config):
             return STANDS if self._breaks and await self._is_at_breakpoint(config) else None
-        command: Command[Any] | None = None
-        if run.message.type == "command" or is_command(run.payload):
-            command = read_command(run.payload, self._shape, self._refuse)
-            if command.resume is not None:
-                run.answers = await self._answered(run, command.resume)
-        elif run.answers is None:
+        if command is None and run.answers is None:
             state = self._shape.read(run.payload, self._refuse)
             return self._shape.anew(state) if run.whole_history else state
         if run.answers is not None:

@@ -144,13 +144,14 @@ class LangGraphAgent(FrameworkAgent):
         assert graph is not None  # since on_start
         assert self._inputs is not None
         assert self._contexts is not None
+        command = await self._inputs.command_of(run)
         given = self._configs(run.message)
         thread_id, thread = self._thread_of(run, given)
         config = self._run_config(given, thread_id, run)
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
             at = await thread.begin(graph.checkpointer, config)
-        input = await self._inputs.of(run, at)
+        input = await self._inputs.of(run, command, at)
         more: dict[str, Any] = {}
         # Only where they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
@@ -174,13 +175,14 @@ class LangGraphAgent(FrameworkAgent):
         asked = await self._asked(end, config) if end.stopped else ()
         if asked:
             run.conversation = run.conversation or thread_id
-            await self._contexts.keep(context, self.store, self._context_key(run, thread_id))
+            key = self._context_key(run, thread_id)
+            await self._contexts.keep(context, self.store, key, over=False)
             return Interrupted(asked)
         if end.drained is not None:  # by a node, and nothing is kept from which it could go on
             raise end.drained
         if thread is not None:
             await thread.finish()
-        await self._contexts.keep(context, self.store, key)
+        await self._contexts.keep(context, self.store, key, over=True)
         return self._untracked.told(end.output)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
