@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from civitas.process import ExitReason
 from civitas.supervision.child import Child
 from civitas.supervision.clock import Timer
+
+if TYPE_CHECKING:
+    from civitas.supervision.startup import StartUp
 
 __all__ = ["Adding", "Call", "Due", "Ended", "Slot", "SlotState"]
 
@@ -69,7 +72,7 @@ class Adding:
 
     spec: Any
     slot: Slot | None = None
-    starting: asyncio.Task[None] | None = None
+    starting: asyncio.Task[Any] | None = None
     given_up: bool = False
 
     def give_up(self) -> None:
@@ -103,7 +106,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """Somebody asked for a piece of child administration."""
+    """Somebody asked for a piece of child administration.
 
-    work: Callable[[], Awaitable[None]]
+    Attributes:
+        work: What to do.
+        done: Whoever waits for it.
+        name: The child that it is about.
+        ends_start: Whether it need not wait for a start of the child that is under way.
+    """
+
+    work: Callable[[], Awaitable[StartUp | None]]
     done: asyncio.Future[None]
+    name: str
+    ends_start: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
 from civitas.process import SHUTDOWN, ExitKind, ExitReason, Failure, RestartType, Status
@@ -22,6 +23,7 @@ from civitas.supervision.spec import (
     Supervisor,
     check_child,
 )
+from civitas.supervision.startup import Result, StartUp, StartUps
 
 __all__ = ["SupervisorProcess"]
 
@@ -31,9 +33,9 @@ logger = logging.getLogger("civitas")
 class SupervisorProcess:
     """A running supervisor. It is a child of its own supervisor, as an agent is.
 
-    One task takes what happens one at a time, as an OTP supervisor does: while it restarts a group, a further exit
-    waits. A wait before a restart is a timer, so that the other children are served meanwhile. `stop` cancels that task
-    whatever it is doing, then stops the children; so a child that is slow to start never delays a shutdown.
+    One task takes what happens one at a time, as an OTP supervisor does. A wait before a restart is a timer, and the
+    restart itself a task beside this one, so that the other children are served meanwhile. `stop` cancels them all
+    whatever they are doing, then stops the children; so a child that is slow to start never delays a shutdown.
 
     Args:
         spec: What the user wrote down.
@@ -55,7 +57,8 @@ class SupervisorProcess:
         # By name, in start order.
         self._slots: dict[str, Slot] = {}
         self._budget = RestartBudget(spec.limits)
-        self._inbox: asyncio.Queue[Ended | Due | Call] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Ended | Due | Call | StartUp] = asyncio.Queue()
+        self._starts = StartUps(spec.name, self._start, self._take)
         self._task: asyncio.Task[None] | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
@@ -117,6 +120,7 @@ class SupervisorProcess:
                 task.cancel()
             await asyncio.wait({task})
             self._task = None
+            await self._starts.end_all(self._not_running)
             self._empty_inbox()
         await self._stop_children(why)
 
@@ -128,7 +132,7 @@ class SupervisorProcess:
                     reason.abnormal and slot.generation == generation
                 ):
                     self._report.crashed(slot.child, reason)
-                case Call(_, done) if not done.done():
+                case Call(done=done) if not done.done():
                     done.set_exception(self._not_running())
 
     def wait_for_restart(self) -> None:
@@ -156,38 +160,40 @@ class SupervisorProcess:
         check_child(spec, f"Supervisor({self.name!r}): ")
         adding = Adding(spec)
         try:
-            await self._call(lambda: self._start_child(adding))
+            await self._call(spec.name, lambda: self._start_child(adding))
         except asyncio.CancelledError:
             adding.give_up()
             if self.status is Status.RUNNING:  # else it ends with its supervisor
                 undone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 undone.add_done_callback(lambda undone: undone.exception())
-                self._inbox.put_nowait(Call(lambda: self._take_back(adding), undone))
+                self._inbox.put_nowait(Call(lambda: self._take_back(adding), undone, spec.name))
                 await asyncio.wait({undone})
             raise
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and keep its spec; a temporary child is forgotten."""
-        await self._call(lambda: self._terminate_child(name))
+        await self._call(name, lambda: self._terminate_child(name), ends_start=True)
 
     async def restart_child(self, name: str) -> None:
         """Start a child that was stopped or has ended."""
-        await self._call(lambda: self._restart_child(name))
+        await self._call(name, lambda: self._restart_child(name))
 
     async def delete_child(self, name: str) -> None:
         """Forget a child that does not run."""
-        await self._call(lambda: self._delete_child(name))
+        await self._call(name, lambda: self._delete_child(name))
 
     async def recycle(self, name: str) -> None:
         """Stop a child and start it again; what waits in its mailbox waits for that."""
-        await self._call(lambda: self._recycle(name))
+        await self._call(name, lambda: self._recycle(name), ends_start=True)
 
-    async def _call(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _call(
+        self, name: str, work: Callable[[], Awaitable[StartUp | None]], *, ends_start: bool = False
+    ) -> None:
         """Let the supervisor's own task do it, so that nothing else of its doing is half done."""
         if self.status is not Status.RUNNING:
             raise self._not_running()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._inbox.put_nowait(Call(work, done))
+        self._inbox.put_nowait(Call(work, done, name, ends_start))
         await done
 
     def _not_running(self) -> SupervisionError:
@@ -195,9 +201,9 @@ class SupervisorProcess:
         cure = "start it first" if down else "try again"
         return SupervisionError("restarting", f"supervisor {self.name!r} is {self.status}; {cure}")
 
-    async def _start_child(self, adding: Adding) -> None:
+    async def _start_child(self, adding: Adding) -> StartUp | None:
         if adding.given_up:
-            return
+            return None
         spec = adding.spec
         there = self._slots.get(spec.name)
         if there is not None:
@@ -215,18 +221,17 @@ class SupervisorProcess:
         except ConfigurationError as error:
             raise SupervisionError("already_started", str(error)) from error
         self._slots[spec.name] = adding.slot = slot
-        task = asyncio.current_task()
-        assert task is not None
-        adding.starting = asyncio.create_task(self._start(slot), name=f"civitas:{self.name}")
-        try:
-            await adding.starting
-        except BaseException:
-            if task.cancelling():
-                raise  # leave it where it is: `stop` comes next, and ends what of it still runs
-            slot.child.close(Status.TERMINATED, "it did not start")
-            self._remove(slot)
-            if not adding.given_up:
-                raise
+        startup = self._starts.begin([slot], partial(self._added, adding), may_end=False)
+        adding.starting = startup.task
+        return startup
+
+    async def _added(self, adding: Adding, result: Result) -> Exception | None:
+        if result is None:
+            return None
+        slot, error = result
+        slot.child.close(Status.TERMINATED, "it did not start")
+        self._remove(slot)
+        return None if adding.given_up else error
 
     async def _take_back(self, adding: Adding) -> None:
         slot = adding.slot
@@ -254,30 +259,30 @@ class SupervisorProcess:
         if slot.child.restart is RestartType.TEMPORARY:
             self._remove(slot)
 
-    async def _restart_child(self, name: str) -> None:
+    async def _restart_child(self, name: str) -> StartUp:
         slot = self._slot(name)
         self._check_down(slot)
         slot.cause = None
-        try:
-            await self._start(slot)
-        except BaseException:
-            slot.child.close(Status.STOPPED, "it did not start")
-            raise
+        return self._starts.begin([slot], self._restarted_by_hand, may_end=False)
 
-    async def _recycle(self, name: str) -> None:
+    async def _restarted_by_hand(self, result: Result) -> Exception | None:
+        if result is None:
+            return None
+        slot, error = result
+        slot.child.close(Status.STOPPED, "it did not start")
+        return error
+
+    async def _recycle(self, name: str) -> StartUp:
         slot = self._slot(name)
         waited = slot.due is not None
         slot.cancel()
         slot.cause = None
         if waited:
-            error = await self._restart(slot)  # and who was to be started with it
-        else:
-            slot.state = SlotState.PENDING
-            await slot.child.stop()
-            slot.child.wait_for_restart()
-            error = await self._start_again([slot])
-        if error is not None:
-            raise error
+            return await self._restart(slot)  # and who was to be started with it
+        slot.state = SlotState.PENDING
+        await slot.child.stop()
+        slot.child.wait_for_restart()
+        return self._starts.begin([slot], self._restarted, may_end=True)
 
     async def _delete_child(self, name: str) -> None:
         slot = self._slot(name)
@@ -324,8 +329,10 @@ class SupervisorProcess:
                 else:  # their OS processes are on their way; the others are served meanwhile
                     slot.due = again = Due(slot, tried=True)
                     self._when_available(away, again)
-            case Call(work, done):
-                await self._answer(work, done)
+            case StartUp() as over:
+                self._resume(await self._starts.settle(over))
+            case Call() as call:
+                await self._answer(call)
 
     def _when_available(self, away: list[Child], due: Due) -> None:
         """Put `due` into the inbox when the OS process of each of these is there, or has failed to start."""
@@ -360,6 +367,9 @@ class SupervisorProcess:
             await self._give_up(slot, reason)
             return
         slot.state = SlotState.PENDING
+        self._resume(await self._starts.make_way(self._group(slot)))
+        if self.gave_up is not None:
+            return  # for a start of the group that had failed as well
         slot.child.wait_for_restart()
         for sibling in reversed(self._group(slot)):
             sibling.cancel()
@@ -384,8 +394,8 @@ class SupervisorProcess:
         else:
             sibling.child.wait_for_restart()
 
-    async def _restart(self, slot: Slot) -> StartFailed | None:
-        """Start `slot` and who was stopped with it, left to right."""
+    async def _restart(self, slot: Slot) -> StartUp:
+        """Begin to start `slot` and who was stopped with it, left to right."""
         group = self._group(slot)
         for each in reversed(group):
             if (
@@ -393,20 +403,18 @@ class SupervisorProcess:
             ):  # it was added, or started by hand, while the others waited
                 each.cause = slot.cause
                 await self._stop_for_restart(each)
-        return await self._start_again(self._group(slot))
+        return self._starts.begin(self._group(slot), self._restarted, may_end=True)
 
-    async def _start_again(self, group: list[Slot]) -> StartFailed | None:
-        """Start the children of `group` left to right; one that does not start is tried again after a wait."""
-        for each in group:
-            each.cancel()
-            try:
-                await self._start(each)
-            except StartFailed as error:
-                reason = ExitReason.crashed(error.cause, incident=error.incident)
-                self._report.crashed(each.child, reason)
-                await self._schedule(each, reason)
-                return error
-        return None
+    async def _restarted(self, result: Result) -> Exception | None:
+        """A restart is over; who did not start is tried again after a wait."""
+        if result is None:
+            return None
+        slot, error = result
+        if isinstance(error, StartFailed):
+            reason = ExitReason.crashed(error.cause, incident=error.incident)
+            self._report.crashed(slot.child, reason)
+            await self._schedule(slot, reason)
+        return error
 
     async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
         self.gave_up = error = SupervisorGaveUp(
@@ -420,6 +428,7 @@ class SupervisorProcess:
 
     async def _exit(self, reason: ExitReason, why: str) -> None:
         """End by itself: nobody below it runs, and nobody waits for it."""
+        await self._starts.end_all(self._not_running)
         # Those that are down first: a child that still runs may be waiting for an answer of one, and could not end.
         for slot in self._slots.values():
             if slot.state is not SlotState.UP:
@@ -502,11 +511,22 @@ class SupervisorProcess:
         del self._slots[slot.child.name]
         slot.child.discard()
 
-    async def _answer(
-        self, work: Callable[[], Awaitable[None]], done: asyncio.Future[None]
-    ) -> None:
+    async def _answer(self, call: Call) -> None:
+        """Do what a call asks for, unless it is to wait for a start of its child that is under way."""
+        slot, done = self._slots.get(call.name), call.done
+        startup = self._starts.by_hand or self._starts.of(slot)
         try:
-            await work()
+            if startup is not None:
+                ends = call.ends_start and startup.may_end and len(startup.group) == 1
+                if not ends and not startup.task.done():
+                    startup.later.append(call)
+                    return
+            if startup is not None and slot is not None:
+                was_up = slot.state is SlotState.UP
+                self._resume(await self._starts.make_way([slot]))
+                if ends and not was_up and slot.state is SlotState.PENDING and slot.due is None:
+                    slot.due = Due(slot)  # as if its wait were not over
+            begun = await call.work()
         except Exception as error:
             if not done.done():
                 done.set_exception(error)
@@ -515,5 +535,15 @@ class SupervisorProcess:
                 done.set_exception(self._not_running())
             raise
         else:
-            if not done.done():
+            if begun is not None:
+                begun.done = done
+            elif not done.done():
                 done.set_result(None)
+
+    def _take(self, over: StartUp) -> None:
+        self._inbox.put_nowait(over)
+
+    def _resume(self, calls: list[Call]) -> None:
+        """Take the calls that waited for a start."""
+        for call in calls:
+            self._inbox.put_nowait(call)

@@ -1,0 +1,154 @@
+"""Starts of children that a supervisor does not wait for: it serves the others meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+
+from civitas.errors import StartFailed, SupervisionError
+from civitas.supervision.slot import Call, Slot
+
+__all__ = ["Result", "StartUp", "StartUps"]
+
+Result = tuple[Slot, Exception] | None
+"""Who did not start, and why; None where all did."""
+
+
+@dataclass(slots=True, eq=False)
+class StartUp:
+    """A start of one child, or of a group left to right.
+
+    Attributes:
+        group: Who is to be started.
+        task: Starts them.
+        finish: What to do when that is over, in the supervisor's own task; returns what to tell whoever asked for it.
+        may_end: Whether the supervisor may end it for the sake of a sibling; a start that somebody asked for by hand
+            is waited for.
+        done: Whoever waits for it.
+        later: Calls about one of the group, which wait until it is over.
+    """
+
+    group: list[Slot]
+    task: asyncio.Task[Result]
+    finish: Callable[[Result], Awaitable[Exception | None]]
+    may_end: bool
+    done: asyncio.Future[None] | None = None
+    later: list[Call] = field(default_factory=list)
+
+    def tell(self, error: Exception | None) -> None:
+        """Answer whoever waits for it."""
+        if self.done is None or self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+
+class StartUps:
+    """The starts of one supervisor that are under way.
+
+    Args:
+        owner: Its name.
+        start: Starts one child.
+        over: Called when one is over; the supervisor then calls `settle`.
+    """
+
+    def __init__(
+        self,
+        owner: str,
+        start: Callable[[Slot], Awaitable[None]],
+        over: Callable[[StartUp], None],
+    ) -> None:
+        self._owner = owner
+        self._start = start
+        self._over = over
+        self._all: list[StartUp] = []
+
+    def begin(
+        self,
+        group: list[Slot],
+        finish: Callable[[Result], Awaitable[Exception | None]],
+        *,
+        may_end: bool,
+    ) -> StartUp:
+        """Begin to start a group, left to right."""
+        task = asyncio.get_running_loop().create_task(
+            self._start_in_order(group), name=f"civitas:{self._owner}"
+        )
+        startup = StartUp(group, task, finish, may_end)
+        task.add_done_callback(lambda _: self._over(startup))
+        self._all.append(startup)
+        return startup
+
+    async def _start_in_order(self, group: list[Slot]) -> Result:
+        for each in group:
+            each.cancel()
+            try:
+                await self._start(each)
+            except StartFailed as error:
+                return each, error
+        return None
+
+    def of(self, slot: Slot | None) -> StartUp | None:
+        """The one that a child is part of."""
+        return next((each for each in self._all if slot in each.group), None)
+
+    @property
+    def by_hand(self) -> StartUp | None:
+        """The one that somebody asked for; there is one at a time, as in OTP."""
+        return next((each for each in self._all if not each.may_end), None)
+
+    async def settle(self, startup: StartUp) -> list[Call]:
+        """Do what follows when one is over; nothing where that was done, or it was ended.
+
+        Returns:
+            The calls that waited for it.
+        """
+        if startup not in self._all:
+            return []
+        self._all.remove(startup)
+        result: Result
+        if startup.task.cancelled():  # by whoever wanted it by hand, and gave up
+            error = SupervisionError("restarting", "the start was given up")
+            result = startup.group[-1], error
+        else:
+            result = startup.task.result()
+        startup.tell(await startup.finish(result))
+        return startup.later
+
+    async def make_way(self, group: Iterable[Slot]) -> list[Call]:
+        """End those that a child of `group` is part of, as it is about to be stopped; wait for those by hand.
+
+        Returns:
+            The calls that waited for them.
+        """
+        freed: list[Call] = []
+        for startup in [each for each in self._all if not set(group).isdisjoint(each.group)]:
+            ends = startup.may_end and not startup.task.done()
+            if ends:
+                startup.task.cancel()
+            await asyncio.wait({startup.task})
+            if not ends:
+                freed += await self.settle(startup)
+                continue
+            self._all.remove(startup)
+            if not startup.task.cancelled():
+                startup.task.exception()  # it failed in that very moment, and is started again anyway
+            startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
+            freed += startup.later
+        return freed
+
+    async def end_all(self, error: Callable[[], Exception]) -> None:
+        """End them all: the supervisor ends. Whoever waits gets what `error` makes."""
+        for startup in self._all:
+            startup.task.cancel()
+        if self._all:
+            await asyncio.wait({each.task for each in self._all})
+        ended, self._all = self._all, []
+        for startup in ended:
+            startup.tell(error())
+            for call in startup.later:
+                if not call.done.done():
+                    call.done.set_exception(error())
