@@ -109,7 +109,8 @@ async def test_a_function_gives_each_message_its_configuration():
 
 
 async def test_a_configuration_that_a_function_gets_wrong_is_told_to_the_asker():
-    agent = LangGraphAgent("g", graph=buying(), config=lambda message: {"tag": []})
+    wrong: Any = lambda message: {"tag": []}  # noqa: E731
+    agent = LangGraphAgent("g", graph=buying(), config=wrong)
     async with running(agent) as runtime:
         with pytest.raises(Exception, match="config takes no 'tag'; did you mean 'tags'"):
             await buy(runtime, 1)

@@ -18,7 +18,7 @@ from agents import (
     output_guardrail,
 )
 
-from civitas.demo.model_server import ToolCall
+from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed, UnknownInterrupt
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
@@ -103,10 +103,11 @@ async def test_a_refusal_may_bring_its_own_words(scripted):
         ({"approve": False, "message": 5}, r"payload\.value\.message: text is needed"),
     ],
 )
+@pytest.mark.parametrize("durable", [False, True], ids=["plain", "durable"])
 async def test_an_answer_that_is_none_is_refused_and_the_question_stays_open(
-    scripted, answer, error
+    scripted, answer, error, durable
 ):
-    async with running(make(scripted)) as runtime:
+    async with running(make(scripted, durable=durable)) as runtime:
         await runtime.ask("o", {"input": "x"}, conversation="c")
         with pytest.raises(HandlerFailed, match=error) as failed:
             await runtime.ask("o", {"value": answer}, "resume", conversation="c")
@@ -114,6 +115,30 @@ async def test_an_answer_that_is_none_is_refused_and_the_question_stays_open(
         reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
         assert restarts(runtime) == 0
     assert reply.payload == {"output": "deleted x"}
+
+
+@pytest.mark.promise(id="SEM-1022")
+@pytest.mark.parametrize("durable", [False, True], ids=["plain", "durable"])
+async def test_the_next_answer_is_the_one_used_where_a_run_failed_on_the_first(
+    scripted, deleted, durable
+):
+    failures = [Failure(400)]
+
+    def fails_once(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool" and failures:
+            return failures.pop()
+        return echo(body)
+
+    agent = OpenAIAgent(
+        "o", agent=Agent(name="a", model=scripted(fails_once), tools=[delete]), durable=durable
+    )
+    async with running(agent) as runtime:
+        await runtime.ask("o", {"input": "x"}, conversation="c")
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("o", {"value": False}, "resume", conversation="c")
+        reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
+        assert restarts(runtime) == 0
+    assert (reply.payload, deleted) == ({"output": "deleted x"}, ["x"])
 
 
 async def test_several_are_answered_together_by_their_ids(scripted, deleted):

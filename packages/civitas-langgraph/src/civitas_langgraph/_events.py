@@ -193,7 +193,7 @@ class GraphEvents(AsyncCallbackHandler):
 
 
 def _task(metadata: Mapping[str, Any] | None) -> str:
-    return (metadata or {}).get("langgraph_checkpoint_ns", "")
+    return str((metadata or {}).get("langgraph_checkpoint_ns", ""))
 
 
 def _result(output: Any, call: str | None) -> Any:

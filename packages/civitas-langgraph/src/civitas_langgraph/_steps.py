@@ -31,7 +31,7 @@ def task_of(
     tags = tags or ()
     if TAG_HIDDEN in tags:
         return None
-    path = about.get("langgraph_path") or ()
+    path: Sequence[Any] = about.get("langgraph_path") or ()
     is_node = any(tag.startswith("graph:step:") for tag in tags)
     is_call = len(path) == 4 and path[-1] is True and "seq:step:1" in tags
     return about.get("langgraph_checkpoint_ns") if is_node or is_call else None

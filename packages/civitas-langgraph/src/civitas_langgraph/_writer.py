@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ class Written:
         self._numbers: Counter[str] = Counter()
 
     def configurable(
-        self, see: Callable[[Any], None] = lambda part: None, modes: set[StreamMode] = frozenset()
+        self, see: Callable[[Any], None] = lambda part: None, modes: Iterable[StreamMode] = ()
     ) -> dict[str, Any]:
         """What has LangGraph tell us, as it has a subgraph tell the graph above.
 
