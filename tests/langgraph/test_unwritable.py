@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langgraph.channels import DeltaChannel, UntrackedValue
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
@@ -120,6 +122,21 @@ async def test_what_no_checkpoint_can_hold_is_told_once_with_its_place(build, ki
     assert failed.value.error_type == "PayloadError"
     assert failed.value.error_message.startswith(place)
     assert ran == [kind]
+
+
+@pytest.mark.promise(id="SEM-1004")
+@pytest.mark.parametrize(("build", "kind", "place"), [PLACES[0], PLACES[3], PLACES[5]])
+async def test_so_it_is_under_a_checkpointer_of_the_users_own(build, kind, place, tmp_path):
+    ran: list[str] = []
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.db")) as saver:
+        for own in (saver, InMemorySaver()):
+            graph = build(ran).copy({"checkpointer": own})
+            async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+                with pytest.raises(HandlerFailed) as failed:
+                    await runtime.ask("g", {"kind": kind}, conversation="c")
+                assert restarts(runtime) == 0
+            assert failed.value.error_message.startswith(place)
+    assert ran == [kind, kind]
 
 
 @pytest.mark.promise(id="SEM-1004")

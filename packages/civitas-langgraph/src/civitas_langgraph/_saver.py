@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
-    BaseCheckpointSaver,
     CheckpointTuple,
     get_checkpoint_id,
     get_checkpoint_metadata,
@@ -18,8 +17,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from civitas.errors import ConfigurationError
 from civitas_langgraph._ancestors import Kept, in_order, lineage, rebuilt, with_ancestors
+from civitas_langgraph._blocking_saver import BlockingSaver
 from civitas_langgraph._untracked import Untracked
-from civitas_langgraph._unwritable import place_of, unwritable
+from civitas_langgraph._unwritable import place_of, unwritable, values_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -43,11 +43,12 @@ _Thread = dict[str, dict[str, Kept]]
 """All that is kept of a thread: for each namespace its checkpoints by id, oldest first. Ids grow with time."""
 
 
-class StateStoreSaver(BaseCheckpointSaver[Any]):
+class StateStoreSaver(BlockingSaver):
     """Keeps the checkpoints of LangGraph's threads in a StateStore, each thread under a key of its own.
 
     Whatever is put is stored when the call returns. One saver at a time writes a thread: an agent sees to that, as it
-    handles the messages of a conversation one after the other.
+    handles the messages of a conversation one after the other. Its methods that block are for plain functions of an
+    agent, which run in threads.
 
     Args:
         store: Where to keep them.
@@ -201,7 +202,9 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         try:
             return self.serde.dumps_typed(value)
         except Exception as error:
-            raise unwritable(places, self.serde.dumps_typed, error) from error
+            if (told := unwritable(places, self.serde.dumps_typed)) is not None:
+                raise told from error
+            raise
 
     def dump(self, thread: Mapping[str, Any]) -> Mapping[str, Any]:
         """A thread of which something was put while `live` was True, as it can be stored."""
@@ -210,7 +213,7 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
             return self._dumped(typed[1], *places) if typed[0] == _LIVE else typed
 
         def checkpoint(typed: Sequence[Any]) -> Sequence[Any]:
-            return dumped(typed, *_values(typed[1])) if typed[0] == _LIVE else typed
+            return dumped(typed, *values_of(typed[1])) if typed[0] == _LIVE else typed
 
         def settled(kept: Kept) -> Kept:
             return {
@@ -241,7 +244,7 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
         if values is not checkpoint["channel_values"]:
             checkpoint = {**checkpoint, "channel_values": {**values}}
         new: Kept = {
-            "checkpoint": self._written(checkpoint, *_values(checkpoint)),
+            "checkpoint": self._written(checkpoint, *values_of(checkpoint)),
             "metadata": self._written(told),
             "run_id": told.get("run_id"),
             "parent": get_checkpoint_id(config),
@@ -341,11 +344,6 @@ class StateStoreSaver(BaseCheckpointSaver[Any]):
 def _place(config: RunnableConfig) -> tuple[str, str]:
     about = config["configurable"]
     return str(about["thread_id"]), about.get("checkpoint_ns", "")
-
-
-def _values(checkpoint: Checkpoint) -> list[tuple[str, Any]]:
-    """The values of the channels, each with its place."""
-    return [(place_of(name, value), value) for name, value in checkpoint["channel_values"].items()]
 
 
 # LangGraph looks it up at the start of each run; a function that has it at hand is asked in a fraction of the time.

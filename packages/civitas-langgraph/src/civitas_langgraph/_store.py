@@ -21,6 +21,7 @@ from langgraph.store.base import (
 from langgraph.store.memory import InMemoryStore
 
 from civitas.errors import ConfigurationError
+from civitas_langgraph._blocking import wait_for
 
 if TYPE_CHECKING:
     from langgraph.store.base import IndexConfig
@@ -40,7 +41,8 @@ class GraphStore(BaseStore):
 
     What is put is stored when the call returns, and seen by every graph with the same StateStore, in whatever OS
     process. A search reads all items below its namespace. Code that awaits calls `aget`, `aput`, `asearch` and so on;
-    `get`, `put`, `search` are for plain functions, which run in threads. Made inside the event loop that it is used in.
+    `get`, `put`, `search` are for
+    plain functions of an agent, which run in threads.
 
     Args:
         store: Where to keep them.
@@ -59,22 +61,15 @@ class GraphStore(BaseStore):
         self._store = store
         self._prefix = prefix
         self._index = index
-        self._loop = asyncio.get_running_loop()
         self._view()  # an index that cannot be used is told now
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do `ops`, from a thread."""
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is self._loop:
-            raise ConfigurationError(
-                "a coroutine called the store without awaiting it, and would wait for itself: write "
-                "`await store.aput(...)`, aget, asearch, adelete, alist_namespaces there; put, get and so on are for "
-                "plain functions"
-            )
-        return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
+        return wait_for(
+            self.abatch(ops),
+            "write `await store.aput(...)`, aget, asearch, adelete, alist_namespaces there; put, get and so on are for "
+            "plain functions, which run in threads",
+        )
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """Do `ops`: all that read, then all that write; of those that write one item, the last."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME, TASKS
 from langgraph.types import Send
 
 from civitas.errors import PayloadError
 
-__all__ = ["place_of", "unwritable"]
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint
+
+__all__ = ["name_unwritable", "place_of", "unwritable", "values_of"]
 
 _SPECIAL = {
     "__root__": "state",
@@ -31,20 +35,47 @@ def place_of(channel: str, value: Any) -> str:
 
 
 def unwritable(
-    values: Iterable[tuple[str, Any]], dumps: Callable[[Any], object], error: Exception
-) -> Exception:
-    """The error to raise in place of `error`, which writing `values` met: it names the place, where that is found.
+    values: Iterable[tuple[str, Any]], dumps: Callable[[Any], object]
+) -> PayloadError | None:
+    """The error that names what of `values` cannot be written; None where all of it can.
 
     Args:
         values: What was to be written, each with its place.
         dumps: The serializer's.
-        error: What that raised.
     """
     for place, value in values:
         problem = _problem(value, dumps)
         if problem is not None:
             return _at(place, value, dumps, problem, 0)
-    return error
+    return None
+
+
+def name_unwritable(saver: BaseCheckpointSaver[Any]) -> None:
+    """From now on, an error of `saver` names what it cannot write, where that is why it failed."""
+    setattr(saver, "aput", _naming(saver.aput, saver, values_of))  # noqa: B010
+    setattr(saver, "aput_writes", _naming(saver.aput_writes, saver, _of_writes))  # noqa: B010
+
+
+def values_of(checkpoint: Checkpoint) -> list[tuple[str, Any]]:
+    """The values of a checkpoint's channels, each with its place."""
+    return [(place_of(name, value), value) for name, value in checkpoint["channel_values"].items()]
+
+
+def _of_writes(writes: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return [(place_of(channel, value), value) for channel, value in writes]
+
+
+def _naming(put: Any, saver: BaseCheckpointSaver[Any], values: Callable[[Any], Any]) -> Any:
+    @functools.wraps(put)
+    async def put_or_name(config: Any, what: Any, *args: Any, **more: Any) -> Any:
+        try:
+            return await put(config, what, *args, **more)
+        except Exception as error:
+            if (told := unwritable(values(what), saver.serde.dumps_typed)) is not None:
+                raise told from error
+            raise
+
+    return put_or_name
 
 
 def _at(

@@ -34,8 +34,10 @@ from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._running import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._store import GraphStore
+from civitas_langgraph._sync import let_graphs_without_checkpoints_be_sync
 from civitas_langgraph._thread import RunThread
 from civitas_langgraph._untracked import Untracked
+from civitas_langgraph._unwritable import name_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -132,6 +134,8 @@ class LangGraphAgent(FrameworkAgent):
         self._untracked = Untracked(graph)
         schema = getattr(graph, "context_schema", None)
         self._contexts = Contexts(self._context, schema, self._where)
+        if self.durable:
+            let_graphs_without_checkpoints_be_sync()
         await check_checkpointer(
             graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
         )
@@ -239,6 +243,8 @@ class LangGraphAgent(FrameworkAgent):
             saver = copy.copy(saver)  # the graph that was given is never changed
             if isinstance(saver, StateStoreSaver):
                 saver = saver.with_allowlist(classes)
+            else:
+                name_unwritable(saver)
         else:
             return graph
         keep_questions_open(saver)
