@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph
@@ -305,3 +309,27 @@ async def test_wrap_knows_a_function_that_compiles_one_and_calls_it_again_after_
 def test_a_graph_that_is_not_compiled_is_an_error_that_says_so():
     with pytest.raises(ConfigurationError, match=r"result of `\.compile\(\)`.*StateGraph"):
         wrap(StateGraph(MessagesState), name="g")
+
+
+@pytest.mark.promise(id="SEM-1032")
+async def test_the_reply_says_what_models_used_and_which_tools_failed():
+    @tool
+    def fail(x: int) -> int:
+        """Fail."""
+        raise ToolException("not today")
+
+    fail.handle_tool_error = True
+    used = UsageMetadata(input_tokens=3, output_tokens=1, total_tokens=4)
+    call = {"name": "fail", "args": {"x": 1}, "id": "1", "type": "tool_call"}
+
+    class Model(GenericFakeChatModel):
+        def bind_tools(self, tools: Any, **keywords: Any) -> Any:
+            return self
+
+    said = [AIMessage("", tool_calls=[call]), AIMessage("sorry", usage_metadata=used)]
+    graph = create_agent(Model(messages=iter(said)), [fail])
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        reply = await runtime.ask("g", {"input": "x"})
+    result, answer = reply.payload["messages"][-2:]
+    assert (result["status"], result["content"]) == ("error", "not today")
+    assert answer["usage_metadata"] == used

@@ -59,12 +59,13 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
 
     written = Written(run)
     events = GraphEvents(run, written)
-    configurable = written.configurable()
-    if isinstance(graph, Pregel) and has_cache(graph):
+    mine: RunnableConfig = {"callbacks": [events]}
+    if isinstance(graph, Pregel):
         goes_on = input is None or isinstance(input, Command)
         cached = CachedSteps(events.cached_step, goes_on=goes_on)
-        configurable = written.configurable(cached.see, {"tasks", "updates"})
-    config = merge_configs(config, {"callbacks": [events], "configurable": configurable})
+        modes: Any = ("tasks", "updates") if has_cache(graph) else ()
+        mine["configurable"] = written.configurable(cached.see, modes)
+    config = merge_configs(config, mine)
     async with written.told():
         return await _run(graph, input, config, more)
 

@@ -43,7 +43,7 @@ class Written:
         self._numbers: Counter[str] = Counter()
 
     def configurable(
-        self, see: Callable[[Any], None] = lambda part: None, modes: Iterable[StreamMode] = ()
+        self, see: Callable[[Any], None], modes: Iterable[StreamMode]
     ) -> dict[str, Any]:
         """What has LangGraph tell us, as it has a subgraph tell the graph above.
 
