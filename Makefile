@@ -6,10 +6,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-pythons test-oldest lint format types check bench build lock clean
+.PHONY: help install demo test test-pythons test-oldest test-wild lint format types check bench build lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
+W := .venv-wild/.ready
 manifests := $(wildcard packages/*/pyproject.toml) constraints/dev.in scripts/environment.sh scripts/uv.sh
 
 help: ## this list
@@ -31,6 +32,9 @@ test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found he
 
 test-oldest: ## the tests on the oldest versions that the packages allow (minutes)
 	@scripts/test-oldest.sh
+
+test-wild: $(W) $(B) ## public agents, unchanged; writes docs/wild.md (minutes); ARGS="-k word" picks some
+	@.venv-wild/bin/python -m tests.wild $(ARGS)
 
 lint: $(A) ## ruff, and the import rules between rooms
 	@scripts/lint.sh
@@ -55,7 +59,7 @@ lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
-	@rm -rf .venv .venv-crew .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv-crew .venv-wild .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 
@@ -64,3 +68,6 @@ $(A): $(manifests) constraints/a.txt
 
 $(B): $(manifests) constraints/crew.txt
 	@scripts/environment.sh crew
+
+$(W): $(manifests) constraints/wild.in constraints/wild-without.in constraints/wild.txt
+	@scripts/environment.sh wild

@@ -1,19 +1,24 @@
 #!/bin/bash
-# Makes one of the two environments, or brings it up to date, from its constraints.
+# Makes one of the environments, or brings it up to date, from its constraints.
 #   scripts/environment.sh a       .venv        core, LangGraph and the newest openai-agents
 #   scripts/environment.sh crew    .venv-crew   the same with CrewAI, and the openai-agents that fits
+#   scripts/environment.sh wild    .venv-wild   public agents that are packages, for `make test-wild`
 # VENV= puts it elsewhere, PYTHON= picks the interpreter, CONSTRAINTS= other versions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(civitas-langgraph civitas-openai)
+packages=(civitas-langgraph civitas-openai) tools=constraints/dev.in
 case ${1:-} in
     a) venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK' ;;
     crew)
         venv=${VENV:-.venv-crew} step='Environment B: the same with CrewAI (about 1 GB on disk)'
         packages+=(civitas-crewai)
         ;;
-    *) echo "usage: scripts/environment.sh a|crew" >&2 && exit 2 ;;
+    wild)
+        venv=${VENV:-.venv-wild} step='Environment W: public agents' tools=constraints/wild.in
+        export UV_EXCLUDE=constraints/wild-without.in
+        ;;
+    *) echo "usage: scripts/environment.sh a|crew|wild" >&2 && exit 2 ;;
 esac
 
 echo "$step ..."
@@ -29,7 +34,7 @@ rm -f "$venv/.ready"
 
 ours=(--editable './packages/civitas-core[all]')
 for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
-scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement constraints/dev.in "${ours[@]}" \
+scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement $tools "${ours[@]}" \
     --constraint "${CONSTRAINTS:-constraints/$1.txt}" --build-constraint "constraints/$1.txt"
 
 touch "$venv/.ready"

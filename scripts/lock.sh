@@ -1,21 +1,24 @@
 #!/bin/bash
-# Pins every third-party package of both environments, for Python 3.11 to 3.13, in constraints/.
+# Pins every third-party package of the environments, for Python 3.11 to 3.13, in constraints/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lock() { # FILE PACKAGE...: what these packages and the tools resolve to together
-    local file=$1 ours=() quiet=()
-    shift
+lock() { # FILE TOOLS PACKAGE...: what these packages and the tools resolve to together
+    local file=$1 tools=$2 ours=() quiet=()
+    shift 2
     for package in "$@"; do ours+=("-e ./packages/$package"); done
     for package in civitas-core civitas-langgraph civitas-openai civitas-crewai; do
         quiet+=(--no-emit-package "$package")
     done
     printf '%s\n' "${ours[@]}" | scripts/uv.sh pip compile --quiet --universal --python-version 3.11 \
         --upgrade "${quiet[@]}" --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links --output-file "$file" - constraints/dev.in
+        --no-emit-index-url --no-emit-find-links --output-file "$file" - "$tools"
     echo "$file: $(grep -c == "$file") packages"
 }
 
 mkdir -p constraints
-lock constraints/a.txt 'civitas-core[all]' civitas-langgraph civitas-openai
-lock constraints/crew.txt 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
+dev=constraints/dev.in
+lock constraints/a.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai
+lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
+UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
+    'civitas-core[all]' civitas-langgraph civitas-openai

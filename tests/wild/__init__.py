@@ -1,0 +1,1 @@
+"""Public agents on Civitas, unchanged: `make test-wild` runs each and writes the table in docs/wild.md."""
