@@ -12,7 +12,7 @@ from civitas.errors import AgentTerminated, AskTimeout, HandlerFailed
 from civitas.message import Message
 from civitas.process import AgentProcess, ErrorAction
 from civitas.runtime import Runtime
-from civitas.supervision import ConversationPool, Supervisor
+from civitas.supervision import ConversationPool, DynamicSupervisor, Supervisor
 from tests.core.support import error_of, eventually
 
 user: ContextVar[Any] = ContextVar("user", default=None)
@@ -196,3 +196,25 @@ async def test_a_handler_in_a_context_of_its_own_is_cancelled_and_fails_as_any_o
         await runtime.terminate_child("root", "a")
         assert isinstance(await asking, AgentTerminated)
         assert Waits.cancelled == 2
+
+
+class Spawns(Sets):
+    """Sets `user`, and wakes or spawns others."""
+
+    async def handle(self, message: Message) -> Message:
+        user.set(message.payload)
+        await self.spawn(Sets, message.payload)
+        asked = [await self.ask(to, "") for to in (message.payload, "pool")]
+        return self.reply([each.payload[0] for each in asked])
+
+
+@pytest.mark.promise(id="SEM-1105")
+async def test_who_is_spawned_or_woken_by_a_handler_sees_nothing_of_what_it_set() -> None:
+    pool = ConversationPool("pool", Sets("each"))
+    root = Supervisor("root", [Spawns("a"), pool, DynamicSupervisor("sessions")])
+    user.set("the application")
+    async with Runtime(root) as runtime:
+        user.set("nobody")
+        for name in ("ann", "bob"):
+            reply = await runtime.ask("a", name, conversation=name)
+            assert reply.payload == ["the application"] * 2

@@ -17,6 +17,9 @@ from civitas.errors import CivitasError
 GATES: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """What the agents of this OS process wait at, by name; a `Keeper` opens them."""
 
+RUNTIMES: list[Any] = []
+"""That of the system, in the process of the root."""
+
 JOURNAL: list[Any] = []
 """What happened to the agents of this OS process; a `Keeper` reads it out."""
 
@@ -117,6 +120,12 @@ class Hand(AgentProcess):
             raise
         return "let go"
 
+    async def do_hold_ask(self, message: Message) -> Any:
+        """Ask somebody, and tell what became of it, once it is let go."""
+        self.note("hold")
+        await GATES[message.payload["gate"]].wait()
+        return await outcome(self.ask(**message.payload["ask"]))
+
     async def do_hold_crash(self, message: Message) -> Any:
         await self.do_hold(message)
         raise ValueError(f"{self.name} crashes")
@@ -139,6 +148,10 @@ class Hand(AgentProcess):
     async def do_ask(self, message: Message) -> Any:
         """Ask somebody, and tell what became of it."""
         return await outcome(self.ask(**message.payload))
+
+    async def do_ask_by_runtime(self, message: Message) -> Any:
+        """The same by way of the runtime, in the process of the root."""
+        return await outcome(RUNTIMES[-1].ask(**message.payload))
 
     async def do_then_ask(self, message: Message) -> Any:
         """The same, but a failure is this agent's own."""

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from civitas import Runtime
-from tests.integration.wire.agents import GATES, JOURNAL, outcome
+from tests.integration.wire.agents import GATES, JOURNAL, RUNTIMES, outcome
 
 # None of it differs in environment B, and it takes minutes.
 collect_ignore_glob = ["test_*.py"] if find_spec("crewai") else []
@@ -63,6 +63,7 @@ class System:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        RUNTIMES[:] = [runtime]
         JOURNAL.clear()  # that of the root is this process's, and outlives its system
         GATES.clear()
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.wire.conftest import ROUTES, System, everywhere, topology
+from civitas.message import new_id
+from tests.integration.wire.conftest import ROUTES, System, everywhere, topology, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -145,3 +146,32 @@ async def test_asking_the_same_agent_twice_in_one_handler_is_no_circle(system: S
     for _ in range(20):
         assert (await system.ask("w_one", "v_one", 1))["payload"] == 1
         assert (await system.ask("v_one", "w_one", 1))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-1107")
+@pytest.mark.parametrize("letter", ["r", "w"])
+async def test_an_ask_by_way_of_the_runtime_that_is_asked_back_is_a_cycle(
+    system: System, letter: str
+) -> None:
+    back = {"to": "r_one", "payload": 1, "message_type": "echo"}
+    asks = {"to": f"{letter}_two", "payload": back, "message_type": "ask"}
+    found = await asyncio.wait_for(system.tell("r_one", "ask_by_runtime", asks), 5)
+    assert found["payload"]["error"] == "AskCycle"
+    assert (await system.ask("w_one", "r_one", 1))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-1107")
+async def test_the_last_leg_of_a_circle_may_be_the_one_by_way_of_the_runtime(
+    system: System,
+) -> None:
+    gate = new_id()
+    to_root = {"to": "r_one", "payload": 1, "message_type": "echo"}
+    # w_two is held, asks r_one when it is let go, which asks w_two meanwhile.
+    asking = asyncio.create_task(system.tell("w_two", "hold_ask", {"gate": gate, "ask": to_root}))
+    await system.wrote("w_two", "hold")
+    held = {"to": "w_two", "payload": 1, "message_type": "echo"}
+    leg = asyncio.create_task(system.tell("r_one", "ask_by_runtime", held))
+    await until(lambda: system.runtime._node.registry["r_one"].asking)
+    await system.open("w", gate)
+    first, second = await asyncio.wait_for(asyncio.gather(asking, leg), 5)
+    assert "AskCycle" in (first.get("error"), second.get("error"))

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from civitas.events import EVENT_TYPES
 from civitas.message import Message
 from civitas.models import TracedModel
 from civitas.node import Callback
+from civitas.node.administration import administering, agents_below, refuse_to_wait
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell, ExitReason, Status
 from civitas.process.options import check_name, positive
@@ -181,6 +183,7 @@ class Runtime:
         if self._starting is not None:
             await self._starting.stop()
             return
+        refuse_to_wait("stop()", "no agent works any more")
         if self._root is not None and self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._stop(self._root))
         if self._stopping is not None:
@@ -194,6 +197,7 @@ class Runtime:
         """
         if self._finished is None:
             raise ConfigurationError("the runtime was never started; there is nothing to wait for")
+        refuse_to_wait("wait()", "the runtime has ended")
         await asyncio.shield(self._finished)
 
     async def __aenter__(self) -> Self:
@@ -325,7 +329,10 @@ class Runtime:
             SupervisionError: `already_started`, `already_present`, `max_children`, or `not_found` (the supervisor).
             StartFailed: It did not start; it was not added.
         """
-        await self._parent(supervisor).start_child(child)
+        parent = self._parent(supervisor)
+        starts = agents_below(child)
+        with administering(self._node, parent, "start_child", waits_for=starts):
+            await parent.start_child(child)
 
     async def terminate_child(self, supervisor: str, name: str) -> None:
         """Stop a child; its spec is kept, unless it is temporary or the supervisor is dynamic.
@@ -333,7 +340,9 @@ class Runtime:
         Raises:
             SupervisionError: `not_found`.
         """
-        await self._parent(supervisor).terminate_child(name)
+        parent = self._parent(supervisor)
+        with self._ending(parent, "terminate_child", name):
+            await parent.terminate_child(name)
 
     async def restart_child(self, supervisor: str, name: str) -> None:
         """Start a child that was terminated or has ended.
@@ -342,7 +351,10 @@ class Runtime:
             SupervisionError: `not_found`, `running` or `restarting`.
             StartFailed: It did not start.
         """
-        await self._static(supervisor).restart_child(name)
+        parent = self._static(supervisor)
+        starts = self._below(parent, name)
+        with administering(self._node, parent, f"restart_child({name!r})", waits_for=starts):
+            await parent.restart_child(name)
 
     async def delete_child(self, supervisor: str, name: str) -> None:
         """Forget a child that does not run.
@@ -350,7 +362,9 @@ class Runtime:
         Raises:
             SupervisionError: `not_found`, `running` or `restarting`.
         """
-        await self._static(supervisor).delete_child(name)
+        parent = self._static(supervisor)
+        with administering(self._node, parent, f"delete_child({name!r})"):
+            await parent.delete_child(name)
 
     async def restart(self, name: str) -> None:
         """Stop an agent or a supervisor and start it again; it counts as no crash, and messages wait meanwhile.
@@ -362,7 +376,21 @@ class Runtime:
         owner = self._node.owner(name)
         if owner is None:
             raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
-        await owner.recycle(name)
+        with self._ending(owner, "restart", name):
+            await owner.recycle(name)
+
+    def _ending(self, parent: Parent, what: str, name: str) -> AbstractContextManager[None]:
+        call = f"{what}({name!r})"
+        below = self._below(parent, name)
+        return administering(self._node, parent, call, ends=name, waits_for=below)
+
+    def _below(self, parent: Parent, name: str) -> list[str]:
+        return [
+            agent
+            for child in parent.children
+            if child.name == name
+            for agent in agents_below(child)
+        ]
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order: `name`, `kind` and `status` of each."""

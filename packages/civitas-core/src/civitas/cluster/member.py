@@ -26,6 +26,7 @@ from civitas.launch import PidWatch, pid_space
 from civitas.message import Message, dumps, encode
 from civitas.models import TracedModel
 from civitas.node import Recipient
+from civitas.node.administration import holding_if_waiting
 from civitas.process import (
     AgentProcess,
     Cell,
@@ -466,7 +467,8 @@ class MemberNode(ClusterNode):
         recipe = _recipe(agent)
         self._spawned[agent.name] = agent
         try:
-            await self.calls.call(self._to_root(), "spawn", sender.name, supervisor, recipe)
+            with holding_if_waiting(sender, [agent.name]):
+                await self.calls.call(self._to_root(), "spawn", sender.name, supervisor, recipe)
         except BaseException:
             if agent.name not in self._hosted:
                 self._spawned.pop(agent.name, None)
@@ -492,7 +494,8 @@ class MemberNode(ClusterNode):
 
     async def terminate(self, sender: Incarnation, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
-        ended: bool = await self.calls.call(self._to_root(), "terminate", sender.name, name)
+        with holding_if_waiting(sender, [name]):
+            ended: bool = await self.calls.call(self._to_root(), "terminate", sender.name, name)
         return ended
 
     async def monitor(self, watcher: Incarnation, target: str) -> str:

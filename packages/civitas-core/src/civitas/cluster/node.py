@@ -287,10 +287,11 @@ class ClusterNode(Node):
 
     def asker_of(self, message: Message) -> tuple[str | None, str]:
         """The agent that waits for the answer to a message that is about to leave, and where that runs."""
-        if message.reply_to is not None and message.sender is not None:
-            sender = self.registry.get(message.sender)
+        name = message.sender or self._by_way_of_runtime.get(message.id)
+        if message.reply_to is not None and name is not None:
+            sender = self.registry.get(name)
             if sender is not None and message.id in sender.asking:
-                return message.sender, self.name
+                return name, self.name
         return None, self.name
 
     def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
@@ -573,7 +574,8 @@ class ClusterNode(Node):
         if asking is None or not isinstance(cell, Cell):
             return await super()._ask(cell, message, seconds, asking)
         # It stays in this process, but may close a circle that leads through others.
-        self._follow(message.id, self.name, [message.sender or "", cell.name])
+        asker = message.sender or self._by_way_of_runtime.get(message.id, "")
+        self._follow(message.id, self.name, [asker, cell.name])
         try:
             return await super()._ask(cell, message, seconds, asking)
         except AskCycle:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import copy_context
 from typing import Any
 
 from civitas.errors import (
@@ -18,6 +19,7 @@ from civitas.errors import (
 )
 from civitas.events import EventType
 from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.node.administration import administering, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
@@ -79,6 +81,7 @@ class Node(Router):
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
+        self.variables = copy_context()
         self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
@@ -222,11 +225,14 @@ class Node(Router):
 
     async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
-        await self._dynamic_supervisor(sender.name, supervisor).start_child(agent)
+        parent = self._dynamic_supervisor(sender.name, supervisor)
+        with administering(self, parent, "spawn", waits_for=[agent.name]):
+            await parent.start_child(agent)
 
     async def terminate(self, sender: Incarnation, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
-        return await self.terminate_for(sender.name, name)
+        with holding_if_waiting(sender, [name]):
+            return await self.terminate_for(sender.name, name)
 
     async def terminate_for(self, sender: str, name: str) -> bool:
         """The same, for a sender that may run elsewhere."""

@@ -24,7 +24,8 @@ from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Incarnation, Status, current_message
+from civitas.process import Incarnation, Status, current_agent, current_message
+from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.tracing import Tracing
@@ -53,6 +54,8 @@ class Router:
         """Whether work from outside is taken."""
         self._observe = Observer(tracing)
         self._streams: dict[str, Chunks] = {}
+        self._by_way_of_runtime: dict[str, str] = {}
+        """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.foreign: dict[str, Any] = {}
 
     def close_door(self) -> None:
@@ -148,6 +151,7 @@ class Router:
         finally:
             if asking is not None:
                 asking.pop(message.id, None)
+                self._by_way_of_runtime.pop(message.id, None)
 
     async def stream(
         self,
@@ -179,6 +183,7 @@ class Router:
                 del self._streams[message.id]
                 if asking is not None:
                     asking.pop(message.id, None)
+                    self._by_way_of_runtime.pop(message.id, None)
                 if not answer.done():
                     answer.cancel()
                     cell.withdraw(message, reader_left=True)
@@ -250,8 +255,11 @@ class Router:
         now = time.time()
         id = new_id(now)
         deadline = now + timeout if timeout is not None else None
-        asking = name = handled = None
-        if sender is not None:
+        asking = name = handled = asker = None
+        if sender is None:
+            if current_agent.get(None) is not None:
+                asker = waiting_agent()
+        else:
             name = sender.name
             handled = current_message.get(None)
             if handled is not None:
@@ -280,11 +288,15 @@ class Router:
         )
         cell = self.registry.route(to, message.conversation, id)
         if sender is not None and sender.blocked_by(handled):
-            if cycle := self.registry.cycle(sender.name, cell.name):
+            asker = sender
+        if asker is not None:
+            if cycle := self.registry.cycle(asker.name, cell.name):
                 raise AskCycle(cycle)
-            if sender.shuts_down:
-                self.refuse_while_down(cell, sender.name)
-            asking = sender.asking
+            if asker.shuts_down:
+                self.refuse_while_down(cell, asker.name)
+            asking = asker.asking
+            if sender is None:
+                self._by_way_of_runtime[id] = asker.name
             asking[id] = cell.name
         return cell, message, timeout, asking
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
+from civitas.process.awaiting import blocks_a_thread
 from civitas.process.context import current_message
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.exit_reason import NORMAL
@@ -471,7 +472,11 @@ class AgentProcess:
         except BaseException:
             coroutine.close()
             raise
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        token = blocks_a_thread.set(True)
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        finally:
+            blocks_a_thread.reset(token)
 
     def llm_span(self, model: str, **attributes: Any) -> AbstractContextManager[Span]:
         """A `chat MODEL` span around an LLM call made by hand."""

@@ -133,7 +133,11 @@ class Cell:
             raise StartFailed(self.name, error) from error
         self.generation += 1
         self._incarnation = incarnation
-        self._task = task = loop.create_task(incarnation.run(started), name=f"civitas:{self.name}")
+        self._task = task = loop.create_task(
+            incarnation.run(started),
+            name=f"civitas:{self.name}",
+            context=self.node.variables.copy(),
+        )
         task.add_done_callback(self._ended)
         try:
             with named_when_slow(self.name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context as ContextVariables
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -34,6 +35,8 @@ class Context(Protocol):
     name: str
     """``root`` for the one that runs the supervision tree."""
     loop: asyncio.AbstractEventLoop
+    variables: ContextVariables
+    """The context variables that each incarnation begins with: not those of who happens to start or wake it."""
     executor: ThreadPoolExecutor
     tool_threads: ThreadPoolExecutor
     tracing: Tracing

@@ -78,6 +78,7 @@ class Incarnation:
         "node",
         "over",
         "steps",
+        "task",
         "timers",
     )
 
@@ -96,6 +97,8 @@ class Incarnation:
         self.current: Message | None = None
         self.asking: dict[str, str] = {}
         """The agents that the running handler waits for, by the id of its message to each."""
+        self.task: asyncio.Task[Any] | None = None
+        """The one that runs it."""
         self.timers: set[Timer] = set()
         self.steps: Steps | None = None
         """The recorded steps of the message being handled, where there are any."""
@@ -183,6 +186,7 @@ class Incarnation:
 
     async def run(self, started: asyncio.Future[None]) -> ExitReason:
         """Run from start to end; `started` learns whether `on_start` returned."""
+        self.task = asyncio.current_task()
         tool_threads.set(self.node.tool_threads)
         self._run_as(self.agent)
         try:
