@@ -141,6 +141,7 @@ class Runtime:
         self._stopping = None
         node.clear()
         try:
+            await self._open_store()
             await node.assemble()
         except BaseException:
             await self._close()
@@ -159,6 +160,12 @@ class Runtime:
             self._unless_stopped(starting)
             raise
         node.open = True
+
+    async def _open_store(self) -> None:
+        """Let a store that can be opened say now what is wrong with it, and not where the first agent needs it."""
+        opening = getattr(self._node.store, "open", None)
+        if opening is not None:
+            await opening()
 
     def _unless_stopped(self, starting: _Start) -> None:
         """Say of a start that was given up that it was; its cancellation goes no further."""

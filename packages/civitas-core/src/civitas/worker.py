@@ -23,8 +23,9 @@ from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.links import serializer_of, transport_beside
-from civitas.topology.members import AgentMaker, make_parts, processes_of
+from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.model import Topology
+from civitas.topology.processes import processes_of
 
 __all__ = ["main", "work", "work_elsewhere"]
 

@@ -28,7 +28,9 @@ def parse_json(text: str) -> Any:
     if not text.strip():
         raise ValueError(f"nothing{source}. {_HINT}; null is a payload too")
     try:
-        return json.loads(text, object_pairs_hook=_mapping, parse_constant=_no_json)
+        return json.loads(
+            text, object_pairs_hook=_mapping, parse_constant=_no_json, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         near = text[error.pos : error.pos + 20].partition("\n")[0]
@@ -40,6 +42,13 @@ def parse_json(text: str) -> Any:
 
 def _no_json(word: str) -> None:
     raise ValueError(f"not JSON: {word}, which Python alone reads; send null or text. {_HINT}")
+
+
+def _finite(word: str) -> float:
+    number = float(word)
+    if math.isinf(number):
+        raise ValueError(f"{word} is larger than any number that can be sent; send it as text")
+    return number
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

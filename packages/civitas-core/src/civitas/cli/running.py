@@ -19,6 +19,7 @@ from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.launch import queued_output
 from civitas.runtime import Runtime
 from civitas.topology import load
+from civitas.topology.limits import refuse_nothing
 
 __all__ = ["run_topology"]
 
@@ -37,6 +38,7 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     """
     show_logs(verbose=verbose)
     loaded = load(topology)
+    refuse_nothing(loaded)
     folder = state_folder(loaded.name, topology)
     # First of all: a second system must end before it imports and starts what may do harm beside the first.
     with SystemLock(loaded.name, folder):

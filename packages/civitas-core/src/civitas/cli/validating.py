@@ -14,6 +14,7 @@ from civitas.launch import ProcessOptions
 from civitas.plugins import PluginManager
 from civitas.topology import Topology, load, processes_of, runtime_options
 from civitas.topology.building import Builder
+from civitas.topology.limits import refuse_nothing
 from civitas.topology.model import AgentEntry
 from civitas.topology.problems import did_you_mean
 
@@ -49,6 +50,7 @@ def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
                 elsewhere.append(name)
             elif not _holds_there(file, name, options, verbose=verbose):
                 return 1
+    refuse_nothing(topology)
     _warn_of_empty(topology, file)
     stdout().print(f"{file}: valid, {_contents(topology)}", markup=False)
     for name in elsewhere:

@@ -98,6 +98,16 @@ class SQLiteStateStore:
         self._idle: asyncio.Future[None] | None = None
         self._closed = False
 
+    async def open(self) -> None:
+        """Open the file now, and not at the first call."""
+        if self._closed:
+            raise self._is_closed()
+        try:
+            if self._connection is None:
+                await self._open()
+        except Exception as error:
+            raise _explain(self.path, error) from error
+
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`, a copy; None where there is none."""
         rows = await self._read("SELECT value FROM civitas_state WHERE key = ?", (check_key(key),))

@@ -9,8 +9,9 @@ from __future__ import annotations
 from civitas.topology.building import build, runtime_options
 from civitas.topology.links import root_address, serializer_of, transport_of
 from civitas.topology.loading import load, load_part
-from civitas.topology.members import boot_data, processes_of
+from civitas.topology.members import boot_data
 from civitas.topology.model import Topology
+from civitas.topology.processes import processes_of
 
 __all__ = [
     "Topology",

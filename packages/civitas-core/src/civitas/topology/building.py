@@ -20,7 +20,7 @@ from civitas.supervision import (
     Supervisor,
 )
 from civitas.topology.late import MadeLate
-from civitas.topology.limits import beyond
+from civitas.topology.limits import beyond, missing_places
 from civitas.topology.model import (
     AGENT_KEYWORDS,
     AgentEntry,
@@ -112,6 +112,7 @@ class Builder:
         state = self._topology.state
         forgets = "state_store" not in leave_out and (state is None or state.type == "memory")
         self._problems = beyond(self._topology, TRANSPORTS, forgets=forgets)
+        self._problems += missing_places(self._topology)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
         self._plugins.load()
@@ -224,7 +225,8 @@ class Builder:
         ]
         problems = [
             self._source.problem(
-                (*path, key), unknown_word("key", key, [*_HERE, *accepted], f"{kind.__name__}")
+                (*path, key),
+                unknown_word("key", key, [*_own_keys(entry), *accepted], kind.__name__),
             )
             for key in unknown
         ]
@@ -330,7 +332,9 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     return Supervisor(entry.name, replicas, **limits)
 
 
-_HERE = ("type", "args", "process")
+def _own_keys(entry: AgentEntry) -> list[str]:
+    """The keys of an entry that its constructor knows nothing of."""
+    return [key for key in type(entry).model_fields if key not in ("name", "wrap", *AGENT_KEYWORDS)]
 
 
 class _Trial:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from civitas.topology.links import TRANSPORT_KEYS
-from civitas.topology.model import AgentEntry, Topology
-from civitas.topology.problems import Problem, unknown_word
+from pathlib import Path
 
-__all__ = ["beyond"]
+from civitas.errors import ConfigurationError
+from civitas.topology.links import TRANSPORT_KEYS
+from civitas.topology.model import AgentEntry, SupervisorEntry, Topology
+from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.topology.processes import options_of
+
+__all__ = ["beyond", "missing_places", "refuse_nothing"]
 
 _PLANNED = ("nats",)
 
@@ -60,3 +64,35 @@ def _is_durable(entry: AgentEntry) -> bool:
 
 def _awaits(topology: Topology) -> bool:
     return any(not process.start for process in topology.processes.values())
+
+
+def missing_places(topology: Topology) -> list[Problem]:
+    """The interpreters and working folders of the processes that the root starts, where they are not there."""
+    found = []
+    for name, entry in topology.processes.items():
+        options = options_of(topology, entry)
+        path = ("processes", name)
+        if not options.start:
+            continue  # they are on another machine, perhaps
+        if options.cwd is not None and not Path(options.cwd).is_dir():
+            text = f"process {name!r}: there is no folder {options.cwd!r}"
+            found.append(topology.source.problem((*path, "cwd"), text))
+        try:
+            options.interpreter(name)
+        except ConfigurationError as error:
+            found.append(topology.source.problem((*path, "python"), str(error)))
+    return found
+
+
+def refuse_nothing(topology: Topology) -> None:
+    """Refuse a topology that runs nothing: a list of children was left out, or stands in the wrong place.
+
+    In Python it may be meant, as children can be added there.
+
+    Raises:
+        TopologyError: No agent stands in it, and nothing that may get one.
+    """
+    if any(not isinstance(entry, SupervisorEntry) for _, _, entry in topology.walk()):
+        return
+    text = "no agent stands in it; children: [{agent: {name: ..., type: ...}}] is a beginning"
+    raise topology_error([topology.source.problem(("supervision",), text)], topology.source.file)

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from civitas.cluster.remote_store import RemoteStore
 from civitas.errors import ConfigurationError
-from civitas.launch import ProcessOptions
 from civitas.models import TracedModel
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
@@ -24,26 +23,7 @@ from civitas.topology.model import AgentEntry, ProcessEntry, Topology
 from civitas.topology.names import add_to_path
 from civitas.topology.problems import topology_error
 
-__all__ = ["AgentMaker", "boot_data", "make_parts", "processes_of"]
-
-
-def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
-    """The OS processes beside the root that a topology names, in the order in which they stand there."""
-    named: dict[str, set[str]] = {name: set() for name in topology.processes}
-    for _, _, agent in topology.walk():
-        if isinstance(agent, AgentEntry) and agent.process:
-            named.setdefault(agent.process, set()).update(dict(agent.places()).values())
-    folder = topology.source.folder
-    found = {}
-    for name, places in named.items():
-        entry = topology.processes.get(name, ProcessEntry())
-        options = entry.given()
-        for key in ("python", "cwd"):
-            if options.get(key) is not None and folder is not None:
-                options[key] = str(folder / options[key])
-        for place in sorted(places, key=lambda each: (len(each), each)) or [name]:
-            found[place] = ProcessOptions(**options)
-    return found
+__all__ = ["AgentMaker", "boot_data", "make_parts"]
 
 
 def boot_data(
