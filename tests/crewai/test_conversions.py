@@ -58,6 +58,21 @@ async def test_a_conversion_asks_the_model_itself_once_and_silently(shape):
     assert model.seen[1][-1] == "three of ten"
 
 
+async def test_a_conversion_that_failed_and_was_asked_for_again_by_crewai_is_asked_for_once_more_only_then():
+    asked = SuiteModel(
+        "three of ten", OSError("hiccup"), '{"score": 3}', RuntimeError("broken"), "end"
+    )
+
+    def make() -> Any:
+        who = clerk(asked)
+        return crew_of(task(who, "judge", output_json=Verdict), task(who, "end"))
+
+    async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
+        reply = await runtime.ask("c", {})
+    assert reply.payload["output"] == "end"
+    assert len(asked.seen) == 5
+
+
 @pytest.mark.promise(id="SEM-1062")
 @pytest.mark.parametrize("shape", SHAPES, ids=["json", "pydantic", "own"])
 async def test_a_conversion_has_a_span_and_an_idempotency_key(spans, scripted_server, shape):

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from crewai.hooks import register_before_tool_call_hook, unregister_before_tool_call_hook
 from crewai.tools import BaseTool, tool
+from crewai.utilities.exceptions.context_window_exceeding_exception import (
+    LLMContextLengthExceededError,
+)
 from pydantic import BaseModel
 
 from civitas.demo.model_server import ToolCall as ServedCall
@@ -203,6 +206,21 @@ async def test_a_tool_has_one_name_in_the_stream_in_its_span_and_for_the_model(s
     tools = [each.payload for each in chunks if each.type == "tool"]
     assert [each["name"] for each in tools] == ["search_the_web"] * 2
     assert "execute_tool search_the_web" in [span.name for span in spans.all()]
+
+
+async def test_what_an_agent_plans_and_sums_up_for_itself_is_no_part_of_the_answer():
+    full = LLMContextLengthExceededError("the window is full")
+    model = SuiteModel("a plan", full, "a summary", "fine")
+
+    def make() -> Any:
+        return crew_of(task(clerk(model, planning=True)))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        chunks = await told(runtime, {})
+    assert len(model.seen) >= 3
+    text = "".join(each.payload["text"] for each in chunks if each.type == "token")
+    assert "plan" not in text
+    assert "summary" not in text
 
 
 @pytest.mark.promise(id="SEM-1065")

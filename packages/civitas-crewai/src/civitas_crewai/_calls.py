@@ -156,7 +156,12 @@ class Calls:
         self._bridge.check()
         counts, usage = used is not None, Counter[str]()
         if self.keeps:
-            spent, packed = _opened(self._kept(key, call, failures, counts))
+            try:
+                kept = self._kept(key, call, failures, counts)
+            except Exception:
+                self._free(key)
+                raise
+            spent, packed = _opened(kept)
             usage.update(spent)
             # In place of what the call returned: the crew sees the same now and when it is run again.
             result = _unpack(packed)
@@ -169,6 +174,15 @@ class Calls:
                 self.usage.update(usage)
             used(usage)
         return result
+
+    def _free(self, key: str) -> None:
+        """The same call, made again after this one failed, has its key: as it will when the crew is run again."""
+        digest, _, number = key.rpartition(":")
+        with self._lock:
+            if self._asked[digest] == int(number):
+                self._asked[digest] -= 1
+                for each in _tries():
+                    each.asked.remove(digest)
 
     def _kept(self, key: str, call: Callable[[], Any], failures: bool, counts: bool) -> Any:
         """What is kept of a call; it is made where nothing is."""

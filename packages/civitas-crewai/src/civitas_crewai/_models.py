@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from civitas_crewai._calls import Calls
     from civitas_crewai._stream import Voice
 
-__all__ = ["Models"]
+__all__ = ["Models", "in_call", "silently"]
 
 # Inside a model's call: what the model's class calls of itself is the same call.
 _calling: ContextVar[bool] = ContextVar("civitas_crewai_calling", default=False)
+
+# What a model says here is not for the reader of the stream.
+_silent: ContextVar[bool] = ContextVar("civitas_crewai_silent", default=False)
+
+
+def in_call() -> bool:
+    """Whether this code belongs to the call of a model, in a run."""
+    return _calling.get()
 
 
 class Models:
@@ -91,7 +99,7 @@ class Models:
             def used(usage: Mapping[str, int]) -> None:
                 self._add(model, usage)
 
-            if voice is None or calls.answered(key):
+            if voice is None or _silent.get() or calls.answered(key):
                 return calls.make(key, make, used=used)
             with voice.speaking(key):
                 result = calls.make(key, make, used=used)
@@ -104,6 +112,9 @@ class Models:
         async def acall(*args: Any, **keywords: Any) -> Any:
             if _calling.get():
                 return await type(model).acall(model, *args, **keywords)
+            if keywords.get("from_task") is None:
+                # So it is asked to sum up what was said, where the window is full.
+                return await asyncio.to_thread(silently(call), *args, **keywords)
             return await asyncio.to_thread(call, *args, **keywords)
 
         return acall
@@ -133,6 +144,19 @@ class Models:
         once.stop = list(model.stop_sequences)
         once.stream = model._effective_stream()
         return once
+
+
+def silently(call: Callable[..., Any]) -> Callable[..., Any]:
+    """`call`, of which the reader of the stream hears nothing."""
+
+    def quiet(*args: Any, **keywords: Any) -> Any:
+        token = _silent.set(True)
+        try:
+            return call(*args, **keywords)
+        finally:
+            _silent.reset(token)
+
+    return quiet
 
 
 def _question(model: BaseLLM, asked: dict[str, Any]) -> Any:

@@ -18,11 +18,12 @@ _SWITCHES = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_TRACING_ENABLED": "false",
     "CREWAI_DISABLE_VERSION_CHECK": "true",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "true",
 }
 
 
 def before_import() -> None:
-    """Set CrewAI's own switches for staying private, those that the environment does not set already."""
+    """Set CrewAI's and LiteLLM's switches for staying private, those that the environment does not set already."""
     for variable, value in _SWITCHES.items():
         os.environ.setdefault(variable, value)
 

@@ -67,7 +67,9 @@ class Voice:
 
     @contextmanager
     def speaking(self, part: str) -> Iterator[None]:
-        """Inside the block, the call `part` of a model goes on."""
+        """Inside the block, the call `part` of a model goes on; perhaps anew, after it failed."""
+        self._run.begin(part)
+        self._heard.discard(part)
         token = _speaks.set(part)
         try:
             yield

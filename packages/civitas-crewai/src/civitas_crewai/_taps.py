@@ -17,9 +17,10 @@ from crewai.tools.base_tool import Tool
 from crewai.utilities.llm_utils import create_llm
 from crewai.utilities.string_utils import sanitize_tool_name
 
+import civitas_crewai._litellm  # noqa: F401
 from civitas_crewai._converters import converting
 from civitas_crewai._memory import read_once, write_once
-from civitas_crewai._models import Models
+from civitas_crewai._models import Models, silently
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -102,10 +103,16 @@ class Taps:
         own = agent.__dict__
         self._model(own, "llm", tells=tells)
         self._model(own, "function_calling_llm", tells=False)
-        if (planning := getattr(agent, "planning_config", None)) is not None:
-            self._model(planning.__dict__, "llm", tells=False)
+        if (planning := own.get("planning_config")) is not None:
+            # Of its own, as agents may share one: an agent plans silently, also with the model that it speaks with.
+            planning = copy.copy(planning)
+            planner = create_llm(planning.llm) if planning.llm is not None else own.get("llm")
+            planning.__dict__["llm"] = self._models.tap(planner, tells=False)
+            self.swap(own, "planning_config", planning)
         if (convert := getattr(agent, "get_output_converter", None)) is not None:
             self.swap(own, "get_output_converter", converting(convert, self._models))
+        if (words := getattr(agent, "_get_knowledge_search_query", None)) is not None:
+            self.swap(own, "_get_knowledge_search_query", silently(words))
         if self._calls.keeps and hasattr(agent, "_retrieve_memory_context"):
             self.swap(own, "_retrieve_memory_context", read_once(agent, self._calls))
         if (create := getattr(agent, "create_agent_executor", None)) is not None:
