@@ -17,14 +17,16 @@ from agents import (
     function_tool,
     output_guardrail,
 )
+from agents.version import __version__ as sdk
 
 from civitas.demo.model_server import Failure, ToolCall
-from civitas.errors import HandlerFailed, UnknownInterrupt
+from civitas.errors import HandlerFailed, StartFailed, UnknownInterrupt
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
+from tests.openai.support import Says, function
 
 DELETED: list[str] = []
 
@@ -231,6 +233,49 @@ async def test_a_new_message_lets_the_question_fall(scripted, deleted):
         ]
         reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
     assert (reply.payload, deleted) == ({"output": "deleted y"}, ["y"])
+
+
+def expert(levels: int, name: str) -> Agent[Any]:
+    """An agent with a tool that needs approval, so many agents deep."""
+
+    def script(tool: str) -> Any:
+        def answer(input: Any) -> Any:
+            results = [each["output"] for each in input if "output" in each]
+            arguments = '{"path": "x", "input": "x"}'
+            return str(results[-1]) if results else [function(tool, f"{name}-{tool}", arguments)]
+
+        return answer
+
+    agent = Agent[Any](name="level0", model=Says(script("delete")), tools=[delete])
+    for n in range(levels):
+        tool = agent.as_tool(f"ask{n}", "Ask.")
+        agent = Agent[Any](name=f"level{n + 1}", model=Says(script(f"ask{n}")), tools=[tool])
+    return agent
+
+
+OLD = sdk.startswith("0.20.")
+
+
+@pytest.mark.promise(id="SEM-1046")
+@pytest.mark.parametrize(
+    "levels", [1, pytest.param(2, marks=pytest.mark.skipif(OLD, reason="refused"))]
+)
+@pytest.mark.parametrize("durable", [False, True])
+async def test_an_approval_deep_in_agents_that_are_tools_goes_on(deleted, levels, durable):
+    agent = expert(levels, f"deep{levels}{durable}")
+    async with running(OpenAIAgent("o", agent=agent, durable=durable)) as runtime:
+        asked = await runtime.ask("o", {"input": "hi"}, conversation="c")
+        assert [each["value"]["name"] for each in asked.payload["interrupts"]] == ["delete"]
+        reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
+    assert (reply.payload["output"], deleted) == ("deleted x", ["x"])
+
+
+@pytest.mark.promise(id="SEM-1046")
+@pytest.mark.skipif(not OLD, reason="newer versions have it right")
+async def test_an_approval_that_the_sdk_would_never_take_is_refused_at_the_start():
+    with pytest.raises(StartFailed, match=r"'delete' of 'level0' needs approval.*0\.21"):
+        async with running(OpenAIAgent("o", agent=expert(2, "refused"))):
+            pass
 
 
 @dataclass

@@ -14,8 +14,9 @@ from agents.version import __version__ as sdk
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
 from civitas_openai._calls import arguments_of, name_of, raw
+from civitas_openai._servers import agents_of
 
-__all__ = ["answered", "interrupted", "read_answer"]
+__all__ = ["answered", "interrupted", "read_answer", "refuse_too_deep"]
 
 _TAKES = (
     'an approval takes True, False or {"approve": True or False, "message": text for the model}'
@@ -110,3 +111,47 @@ def _question(item: ToolApprovalItem) -> dict[str, Any]:
 def _id(item: ToolApprovalItem) -> str:
     call = raw(item.raw_item)
     return str(call.get("call_id") or call.get("id"))
+
+
+def refuse_too_deep(name: str, first: Agent[Any]) -> None:
+    """Raise `ConfigurationError` for an approval that the SDK installed here could ask for and never take an answer to.
+
+    Args:
+        name: Of the Civitas agent.
+        first: The SDK agent it runs.
+    """
+    if not sdk.startswith("0.20."):
+        return
+    for agent in agents_of(first):
+        for tool in agent.tools:
+            outer = getattr(tool, "_agent_instance", None)
+            below = () if outer is None else _tools_that_are_agents(outer)
+            for asking in (each for inner in below for each in _asking(inner)):
+                raise ConfigurationError(
+                    f"{name!r}: {asking} needs approval inside of an agent that is a tool of an agent that is a tool. "
+                    f"openai-agents {sdk}, which runs here, asks for that again and again, whatever the answer; "
+                    "0.21 and newer have it right"
+                )
+
+
+def _tools_that_are_agents(outer: Agent[Any]) -> list[Agent[Any]]:
+    inner = [
+        getattr(tool, "_agent_instance", None)
+        for agent in agents_of(outer, tools=False)
+        for tool in agent.tools
+    ]
+    return [agent for each in inner if each is not None for agent in agents_of(each)]
+
+
+def _asking(agent: Agent[Any]) -> list[str]:
+    """The tools of an agent that may need approval."""
+    asking = [
+        f"the tool {name_of(tool)!r} of {agent.name!r}"
+        for tool in agent.tools
+        if getattr(tool, "needs_approval", False) is not False
+    ]
+    return asking + [
+        f"the MCP server {server.name!r} of {agent.name!r}"
+        for server in agent.mcp_servers
+        if getattr(server, "_needs_approval_policy", False)
+    ]

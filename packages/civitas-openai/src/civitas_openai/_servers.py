@@ -32,8 +32,8 @@ _CONNECT_TIMEOUT = 60.0
 _KEY = "idempotency-key"
 
 
-def agents_of(first: Agent[Any]) -> list[Agent[Any]]:
-    """`first` and all agents that it leads to, by handoffs and as tools."""
+def agents_of(first: Agent[Any], *, tools: bool = True) -> list[Agent[Any]]:
+    """`first` and all agents that it leads to, by handoffs and, unless told otherwise, as tools."""
     found = [first]
     for agent in found:
         handoffs = (
@@ -42,7 +42,8 @@ def agents_of(first: Agent[Any]) -> list[Agent[Any]]:
         targets: list[Any] = [
             each() if isinstance(each, weakref.ref) else each for each in handoffs
         ]
-        targets += [getattr(tool, "_agent_instance", None) for tool in agent.tools]
+        if tools:
+            targets += [getattr(tool, "_agent_instance", None) for tool in agent.tools]
         found += [
             each
             for n, each in enumerate(targets)

@@ -12,7 +12,7 @@ from agents.run import DEFAULT_MAX_TURNS
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
 from civitas.frameworks.conversations import Record
 from civitas.process import ErrorAction
-from civitas_openai._approvals import answered, interrupted, read_answer
+from civitas_openai._approvals import answered, interrupted, read_answer, refuse_too_deep
 from civitas_openai._attempt import Attempt
 from civitas_openai._context import Kept, factory_of
 from civitas_openai._graph import Graph
@@ -35,7 +35,7 @@ from civitas_openai._servers import Servers, agents_of
 from civitas_openai._tracing import bridged, keep_traces_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from agents import RunHooks, RunResult, RunState
     from agents.memory import Session
@@ -122,13 +122,18 @@ class OpenAIAgent(FrameworkAgent):
         return "an `agents.Agent`"
 
     async def on_start(self) -> None:
-        """Build the agent, and connect its MCP servers."""
+        """Connect the MCP servers of the agent, until the incarnation ends, however it does."""
         await super().on_start()
+        refuse_too_deep(self.name, self.subject)
+        resources = self._civitas_running().resources
+        await resources.open(self._connect, f"MCP servers of {self.name!r}")
+
+    async def _connect(self) -> tuple[Servers, Callable[[], Awaitable[None]]]:
         await self._servers.connect(self.subject)
+        return self._servers, self._servers.cleanup
 
     async def on_stop(self) -> None:
-        """Clean up its MCP servers and what the SDK's provider of models holds; one that was given is the user's."""
-        await self._servers.cleanup()
+        """Close what the SDK's own provider of models holds; one that was given is the user's."""
         if self._own_config is not None:
             await self._own_config.model_provider.aclose()
 
@@ -230,7 +235,9 @@ class OpenAIAgent(FrameworkAgent):
         """The agent that the next message of the conversation begins at."""
         if self._next_turn == "first_agent" or memory.agent in (None, first.name):
             return first
-        last = next((each for each in agents_of(first) if each.name == memory.agent), None)
+        last = next(
+            (each for each in agents_of(first, tools=False) if each.name == memory.agent), None
+        )
         if last is None:
             logger.info(
                 "agent %r: no SDK agent is called %r any more, which answered last in conversation %r; "
