@@ -15,7 +15,7 @@ import pytest
 
 from civitas.errors import ConfigurationError
 from civitas.transport.keys import Keys
-from civitas.transport.zmq import ZmqTransport
+from civitas.transport.zmq import ZmqTransport, inbox
 
 LOOPBACK = "tcp://127.0.0.1:*"
 
@@ -138,6 +138,31 @@ async def test_a_link_with_a_detour_that_is_cut_for_good_loses_and_repeats_nothi
         link.close()
         link.send(b"too late")
     assert there.arrived == frames
+
+
+@pytest.mark.promise(id="SEM-1136")
+async def test_a_quiet_link_is_not_forgotten_for_those_of_others(end, monkeypatch):
+    """Those of nodes that are gone are; who is taken for gone wrongly learns it."""
+    monkeypatch.setattr(inbox, "_LINKS", 6)
+    here, quiet, left = await end(), await end(), await end()
+    back = here.connect(quiet.address)
+    links = [each.connect(here.address) for each in (quiet, left)]
+    for link in links:
+        link.send(b"hello")
+        await link.flushed()
+    stranger = await end()
+    for n in range(40):
+        link = stranger.connect(here.address)
+        link.send(b"stranger")
+        await here.has(n + 3)
+        link.close()
+    links[0].send(b"still there")
+    await here.has(43)
+    assert here.arrived[-1] == b"still there"
+    links[1].send(b"too late")
+    await links[1].flushed()
+    assert (quiet.lost, left.lost) == (0, 1)
+    back.close()
 
 
 async def test_an_idle_link_that_was_cut_carries_the_next_frame(end):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ __all__ = ["ClusterNode"]
 logger = logging.getLogger("civitas")
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
+_REMEMBERED = 256
+"""So many nodes that are gone are remembered."""
 _CHUNKS_AT_ONCE = 10
 """A reader tells of so many chunks it took at once."""
 
@@ -78,8 +81,8 @@ class ClusterNode(Node):
         self.peers: dict[str, Peer] = {}
         """The other nodes, by boot id."""
         self.calls = Calls()
-        self._left: set[str] = set()
-        """The boot ids of nodes that are gone: what they sent before that may come later."""
+        self._left: deque[str] = deque(maxlen=_REMEMBERED)
+        """The boot ids of nodes that went last: what they sent before that may come later."""
         self._serializer = serializer
         self._by_name: dict[str, Peer] = {}
         self._sent: dict[str, Elsewhere] = {}
@@ -91,8 +94,6 @@ class ClusterNode(Node):
         self._telling = False
         self._windows: dict[str, asyncio.Semaphore] = {}
         """How many chunks may still be sent to a reader elsewhere, by the id of its request."""
-        self._taken: dict[str, int] = {}
-        """How many chunks a reader here took that the producer does not know of, by the id of the request."""
 
     # Peers.
 
@@ -128,7 +129,7 @@ class ClusterNode(Node):
             in_hand: The messages that its agents were handling, by id, and to how many incarnations there each was
                 given.
         """
-        self._left.add(boot)
+        self._left.append(boot)
         peer = self.peers.pop(boot, None)
         if peer is None:
             return
@@ -555,12 +556,10 @@ class ClusterNode(Node):
             return
 
         def taken() -> None:
-            count = self._taken.get(request_id, 0) + 1
-            if count < _CHUNKS_AT_ONCE:
-                self._taken[request_id] = count
-            else:
-                self._taken.pop(request_id, None)
-                peer.signal(Kind.ROOM, request_id, count)
+            chunks.untold += 1
+            if chunks.untold >= _CHUNKS_AT_ONCE:
+                peer.signal(Kind.ROOM, request_id, chunks.untold)
+                chunks.untold = 0
 
         chunks.push(chunk, taken)
 

@@ -34,6 +34,8 @@ class Chunks:
         self._queue: asyncio.Queue[tuple[Message, Callable[[], None]] | None] = asyncio.Queue()
         self._heard: dict[str, int] = {}
         """How much of each part was handed on."""
+        self.untold = 0
+        """How many chunks were taken that a producer in another OS process does not know of."""
 
     async def put(self, chunk: Message) -> None:
         """Hand over a chunk; waits while the reader is `AHEAD` behind."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 import zmq
 
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
-from civitas.transport.zmq.wire import ANY_RUN, Ack, Batch
+from civitas.transport.zmq.wire import ANY_RUN, Ack, Batch, sender_of
 
 __all__ = ["Inbox"]
 
@@ -20,7 +20,7 @@ log = logging.getLogger("civitas.transport")
 _FRAMES_IN_A_TURN = 200
 _QUIET = 60.0
 _LINKS = 4096
-"""Links that are remembered; one of those that were silent for longest goes when there are more."""
+"""When there are so many links, those that are nobody's any more are forgotten."""
 
 
 class Inbox:
@@ -30,17 +30,24 @@ class Inbox:
         socket: A ROUTER, bound; the inbox owns it.
         run: Of this node.
         receive: Called with each frame.
+        known: Says which senders this node knows: their links are never forgotten, however long they are silent.
     """
 
     def __init__(
-        self, socket: zmq.Socket[bytes], run: bytes, receive: Callable[[bytes], None]
+        self,
+        socket: zmq.Socket[bytes],
+        run: bytes,
+        receive: Callable[[bytes], None],
+        known: Callable[[], Collection[bytes]],
     ) -> None:
         self._socket = socket
         self._run = run
         self._receive = receive
+        self._known = known
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[bytes] = deque()
         self._expected: dict[bytes, int] = {}
+        self._room = _LINKS
         self._more: asyncio.Handle | None = None
         self._over = False
         self._quiet_until = 0.0
@@ -121,14 +128,19 @@ class Inbox:
         if batch.number == expected:
             self._expected[batch.link] = expected + 1
             self._arrived.extend(batch.frames)
+            if len(self._expected) > self._room:
+                self._forget()
+
+    def _forget(self) -> None:
+        """Forget the links of senders that this node does not know, or not any more; but not the newest ones."""
+        known = self._known()
+        strangers = [link for link in self._expected if sender_of(link) not in known]
+        for link in strangers[: len(strangers) // 2]:
+            del self._expected[link]
+        self._room = max(_LINKS, 2 * len(self._expected))
 
     def _answer(self, sender: bytes, link: bytes) -> None:
-        expected = self._expected.pop(link, 0)
-        if expected:
-            self._expected[link] = expected  # now the one that spoke last
-            if len(self._expected) > _LINKS:
-                del self._expected[next(iter(self._expected))]
-        ack = Ack(self._run, expected).pack()
+        ack = Ack(self._run, self._expected.get(link, 0)).pack()
         # One that ZMQ drops does no harm: the next says the same and more.
         with suppress(zmq.ZMQError):
             self._socket.send_multipart((sender, ack), zmq.NOBLOCK)

@@ -12,7 +12,7 @@ import zmq
 from civitas.transport.contract import Detour, check_frame
 from civitas.transport.zmq.monitor import Monitor
 from civitas.transport.zmq.pulse import Pulse
-from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch, new_id
+from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch
 
 __all__ = ["ZmqLink"]
 
@@ -30,6 +30,7 @@ class ZmqLink:
         socket: Configured, not connected; the link owns it.
         pulse: Another one.
         endpoint: To connect to.
+        id: Of the link.
         run: The run of the node there, or `ANY_RUN` for whichever answers first.
         timeout: Seconds without a connection after which the link is lost.
         lost: Called once when it is.
@@ -42,6 +43,7 @@ class ZmqLink:
         socket: zmq.Socket[bytes],
         pulse: zmq.Socket[bytes],
         endpoint: str,
+        id: bytes,
         run: bytes,
         *,
         timeout: float,
@@ -51,17 +53,18 @@ class ZmqLink:
     ) -> None:
         self._socket = socket
         self._endpoint = endpoint
-        self._run = run
+        self.run = run
         self._lost = lost
         self._detour = detour
         self._closed = closed
-        self._id = new_id()
+        self._id = id
         self._loop = asyncio.get_running_loop()
         self._urgent: deque[bytes] = deque()
         self._others: deque[bytes] = deque()
         self._next_number = 0
         self._unsent: deque[Batch] = deque()
         self._unanswered: deque[Batch] = deque()
+        self._arrived = 0  # how many batches the other side has for sure
         self._asked_at = 0  # the number of the batch that asked for the last acknowledgement
         self._bytes_since = 0
         self._pending = False  # whether a turn is coming that will send
@@ -198,10 +201,10 @@ class ZmqLink:
             self._bytes_since >= _ANSWER_BYTES
             or self._next_number - self._asked_at >= _ANSWER_BATCHES
         )
-        return self._append(frames, answer=answer or self._run == ANY_RUN)
+        return self._append(frames, answer=answer or self.run == ANY_RUN)
 
     def _append(self, frames: list[bytes], *, answer: bool) -> Batch:
-        batch = Batch(self._run, self._id, self._next_number, answer, frames)
+        batch = Batch(self.run, self._id, self._next_number, answer, frames)
         self._next_number += 1
         if answer:
             self._asked_at = batch.number
@@ -223,11 +226,15 @@ class ZmqLink:
         except ValueError:
             log.warning("what answers at %s is no node of Civitas", self._endpoint)
             return
-        if self._run == ANY_RUN:
-            self._run = ack.run
-        elif self._run != ack.run:
+        if self.run == ANY_RUN:
+            self.run = ack.run
+        elif self.run != ack.run:
             self._end("another node came up in its place")
             return
+        if self._arrived and not ack.expected:
+            self._end("the node there has taken this one for gone, and forgotten the link")
+            return
+        self._arrived = max(self._arrived, ack.expected)
         while self._unanswered and self._unanswered[0].number < ack.expected:
             self._unanswered.popleft()
         while self._waiting and self._waiting[0][0] < ack.expected:

@@ -24,7 +24,7 @@ from civitas.transport.zmq.address import (
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
-from civitas.transport.zmq.wire import new_id
+from civitas.transport.zmq.wire import link_ids, new_id, sender_of
 
 __all__ = ["ZmqTransport"]
 
@@ -76,6 +76,7 @@ class ZmqTransport:
         self._above = folder
         self._folder: Path | None = None
         self._run = new_id()
+        self._link_ids = link_ids(self._run)
         self._context: zmq.Context[Any] | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._inbox: Inbox | None = None
@@ -112,7 +113,7 @@ class ZmqTransport:
             if host is not None:
                 bound = f"tcp://{host}:{bound.rpartition(':')[2]}"
             self.address = with_run(bound, self._run)
-            self._inbox = Inbox(socket, self._run, receive)
+            self._inbox = Inbox(socket, self._run, receive, self._known)
         except BaseException:
             await self.close()
             raise
@@ -124,6 +125,7 @@ class ZmqTransport:
             self._dealer(),
             self._dealer(),
             endpoint,
+            next(self._link_ids),
             run,
             timeout=self._timeout,
             lost=lost,
@@ -159,6 +161,10 @@ class ZmqTransport:
         folder, self._folder = self._folder, None
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _known(self) -> set[bytes]:
+        """The senders that this node has links to, and so knows."""
+        return {sender_of(link.run) for link in self._links}
 
     def _dealer(self) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.DEALER)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
-__all__ = ["ANY_RUN", "BATCH", "ID_SIZE", "Ack", "Batch", "new_id"]
+__all__ = ["ANY_RUN", "BATCH", "ID_SIZE", "Ack", "Batch", "link_ids", "new_id", "sender_of"]
 
 BATCH = 64 * 1024
 """Bytes of frames that are put together at most; a larger frame is a batch of its own."""
@@ -20,14 +21,29 @@ BATCH = 64 * 1024
 ID_SIZE = 8
 ANY_RUN = bytes(ID_SIZE)
 
+_SENDER_SIZE = 6
+"""Bytes of its sender's run that the id of a link begins with."""
+
 _VERSION = 1
 _HEAD = struct.Struct(f"<BB{ID_SIZE}s{ID_SIZE}sQI")
 _ACK = struct.Struct(f"<{ID_SIZE}sQ")
 
 
 def new_id() -> bytes:
-    """An id for a run or a link."""
+    """An id for a run."""
     return secrets.token_bytes(ID_SIZE)
+
+
+def link_ids(run: bytes) -> Iterator[bytes]:
+    """Ids for the links of a run. They come again after 65,536, when the first ones are long over."""
+    size = ID_SIZE - _SENDER_SIZE
+    for number in cycle(range(256**size)):
+        yield run[:_SENDER_SIZE] + number.to_bytes(size, "big")
+
+
+def sender_of(id: bytes) -> bytes:
+    """What ids of links have in common with the run that they come from."""
+    return id[:_SENDER_SIZE]
 
 
 @dataclass(frozen=True, slots=True)
