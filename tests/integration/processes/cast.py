@@ -294,3 +294,29 @@ class Gated(Writer):
         while not self.gate.exists():
             await asyncio.sleep(0.005)
         return await super().handle(message)
+
+
+class Ticks(AgentProcess):
+    """Works without end, and notes in which process; it lets no cancellation through."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    async def handle(self, message: Message) -> None:
+        while True:
+            self.tick()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.005)
+
+    def tick(self) -> None:
+        write_line(self.file, str(os.getpid()))
+
+
+class TicksInThread(Ticks):
+    """The same in a thread."""
+
+    def handle(self, message: Message) -> None:  # type: ignore[override]
+        while True:
+            self.tick()
+            time.sleep(0.005)

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -40,6 +40,7 @@ from civitas.transport import check_transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from civitas.launch import Hold
     from civitas.models import ModelProvider
     from civitas.tools import ToolProvider
     from civitas.topology import Topology
@@ -108,6 +109,7 @@ class Runtime:
         )
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
+        self._holds: Sequence[Hold] = ()
         self._root: SupervisorProcess | None = None
         self._starting: _Start | None = None
         self._finished: asyncio.Future[None] | None = None
@@ -141,6 +143,8 @@ class Runtime:
         self._stopping = None
         node.clear()
         try:
+            for hold in self._holds:
+                await hold.take()
             await self._open_store()
             await node.assemble()
         except BaseException:
@@ -237,6 +241,13 @@ class Runtime:
         self._finish(root.gave_up)
 
     async def _close(self) -> None:
+        try:
+            await self._close_node()
+        finally:
+            for hold in self._holds:
+                hold.release()
+
+    async def _close_node(self) -> None:
         await self._node.dismiss()
         await self._node.detach()
         if self._owns_store:
@@ -478,15 +489,18 @@ class Runtime:
         options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
         owns_store = "state_store" in options
         processes = topology.processes_of(loaded)
+        holds = topology.holds_of(loaded, options.get("state_store"))
         if processes:
             options["processes"] = Processes(
                 processes,
                 topology.transport_of(loaded),
                 topology.serializer_of(loaded),
                 topology.boot_data(loaded, agent_classes or {}, keywords),
+                holds,
             )
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._owns_store = runtime._owns_store or owns_store
+        runtime._holds = holds
         return runtime
 
 

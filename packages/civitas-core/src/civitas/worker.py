@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
-from civitas.launch import HangWatchdog, Lifeline, SharedSignals, read_boot
+from civitas.launch import HangWatchdog, Lifeline, SharedSignals, inherit, read_boot
 from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
@@ -38,6 +38,7 @@ _PAUSE = 0.2
 def main() -> None:
     """Run as what the root started."""
     boot, pipe = read_boot()
+    inherit(boot["held"])
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
     sys.path[:0] = [each for each in boot["path"] if each not in sys.path]
     logging.basicConfig(
@@ -72,6 +73,8 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
                 logger.warning("process %r ends: %s", life.node.name, life.why)
     finally:
         await worker.close()
+    if life.why:
+        _leave(1)  # blocking code in threads would keep it, and go on beside the next root's agents
 
 
 async def work_elsewhere(
@@ -218,11 +221,16 @@ class _Life:
             "were cancelled; its agents crash with it",
             self.node.name,
         )
-        logging.shutdown()
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(1)
+        _leave(1)
+
+
+def _leave(code: int) -> None:
+    """End this process now, whatever runs in its threads."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ other directly. A supervisor does not know where its child runs: start, stop and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from civitas.cluster.child import RemoteChild, RemoteConversation
 from civitas.node import Node
 
 if TYPE_CHECKING:
-    from civitas.launch import ProcessOptions
+    from civitas.launch import Hold, ProcessOptions
     from civitas.message import Serializer
     from civitas.transport.contract import Transport
 
@@ -30,12 +30,14 @@ class Processes:
         transport: Carries the frames of the root.
         serializer: The format of messages between them.
         boot_data: What each is told when it starts.
+        holds: What they and the root hold together.
     """
 
     options: Mapping[str, ProcessOptions]
     transport: Transport
     serializer: Serializer
     boot_data: Mapping[str, Any]
+    holds: Sequence[Hold] = ()
 
 
 def make_root(processes: Processes | None, **parts: Any) -> Node:
@@ -53,6 +55,7 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
     return RootNode(
         processes=processes.options,
         boot_data=processes.boot_data,
+        holds=processes.holds,
         transport=processes.transport,
         serializer=processes.serializer,
         **parts,

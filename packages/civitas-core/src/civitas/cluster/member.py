@@ -208,6 +208,11 @@ class MemberNode(ClusterNode):
             self._reminder.cancel()
         if self._root_watch is not None:
             self._root_watch.close()
+        if self.ended is not None and self.ended.done() and self.ended.result():
+            # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
+            await asyncio.gather(
+                *(each.interrupt() for each in self.registry.values() if isinstance(each, Cell))
+            )
         await asyncio.gather(*(each.stop() for each in self._hosted.values()))
         for child in list(self._hosted.values()):
             child.close(Status.TERMINATED, f"its process {self.name!r} ends")

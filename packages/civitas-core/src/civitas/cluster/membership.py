@@ -8,7 +8,7 @@ import os
 import secrets
 import tempfile
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import describe_tools
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
-from civitas.launch import Exit, OsProcess, PidWatch, ProcessOptions, pid_space
+from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, pid_space
 from civitas.process import ExitReason
 from civitas.state import InMemoryStateStore
 from civitas.telemetry import relay
@@ -94,6 +94,7 @@ class Membership(ClusterNode):
     Args:
         processes: The others, by name.
         boot_data: What each is told when it is started, as plain data.
+        holds: What each that is started holds together with this one.
         **parts: Of `ClusterNode`.
     """
 
@@ -102,11 +103,13 @@ class Membership(ClusterNode):
         *,
         processes: Mapping[str, ProcessOptions],
         boot_data: Mapping[str, Any],
+        holds: Sequence[Hold] = (),
         **parts: Any,
     ) -> None:
         super().__init__("root", **parts)
         self._members = {name: _Member(name, each) for name, each in processes.items()}
         self._boot_data = boot_data
+        self._holds = holds
         self._facts: dict[str, Facts] = {}
         """What every node knows of every agent."""
         self._watching: set[asyncio.Task[Any]] = set()
@@ -242,7 +245,9 @@ class Membership(ClusterNode):
             if member.options.start:
                 process = OsProcess(member.name, member.options)
                 try:
-                    await process.start({**self._boot_data, **self._welcome_of(member)})
+                    held = [each.descriptor for each in self._holds if each.descriptor is not None]
+                    boot = {**self._boot_data, **self._welcome_of(member), "held": held}
+                    await process.start(boot, held)
                 except ConfigurationError as error:  # there is no such interpreter
                     raise StartFailed(member.name, error) from error
                 member.process = process

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from civitas.control import frames
-from civitas.control.lock import keep_from_children, let_go
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed, PayloadError
+from civitas.launch import keep_from_children, let_go
 from civitas.runtime import Runtime
 from civitas.topology.place import check_state_folder, socket_of
 

@@ -1,6 +1,8 @@
 """Starting and watching OS processes, from both sides: the one that starts, and the one that is started."""
 
+from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.elsewhere import PidWatch, pid_space
+from civitas.launch.hold import Hold, inherit
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
@@ -9,12 +11,16 @@ from civitas.launch.shared_signals import SharedSignals
 __all__ = [
     "Exit",
     "HangWatchdog",
+    "Hold",
     "Lifeline",
     "OsProcess",
     "PidWatch",
     "ProcessOptions",
     "QueuedStream",
     "SharedSignals",
+    "inherit",
+    "keep_from_children",
+    "let_go",
     "pid_space",
     "queued_output",
     "read_boot",

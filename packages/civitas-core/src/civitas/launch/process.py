@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,12 +139,13 @@ class OsProcess:
         self._told = False
         self._is_let_go = False
 
-    async def start(self, boot: Mapping[str, Any]) -> None:
+    async def start(self, boot: Mapping[str, Any], inherited: Sequence[int] = ()) -> None:
         """Start it.
 
         Args:
             boot: What it is told, as plain data. It goes through a pipe, as it may hold secrets, and that pipe stays
                 open: its end tells the process that this one is gone.
+            inherited: Descriptors that it has, too, under the same numbers.
 
         Raises:
             ConfigurationError: Its interpreter or working directory is not there.
@@ -169,6 +170,7 @@ class OsProcess:
                 cwd=options.cwd,
                 env={**os.environ, **options.env},
                 start_new_session=True,
+                pass_fds=tuple(inherited),
             )
         except OSError as error:
             raise ConfigurationError(

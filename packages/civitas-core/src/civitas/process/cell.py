@@ -172,6 +172,14 @@ class Cell:
         if running:
             await self._kill(incarnation, task)
 
+    async def interrupt(self) -> None:
+        """End the incarnation at once if it handles a message; it is to be stopped all the same."""
+        incarnation, task = self._incarnation, self._task
+        if incarnation is None or task is None or task.done() or incarnation.current is None:
+            return
+        self._on_exit = None
+        await self._kill(incarnation, task)
+
     async def sleep(self) -> None:
         """End the incarnation as `stop` does, and keep its state."""
         incarnation, task = self._incarnation, self._task

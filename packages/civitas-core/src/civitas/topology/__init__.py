@@ -7,6 +7,7 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
+from civitas.topology.holds import holds_of
 from civitas.topology.links import root_address, serializer_of, transport_of
 from civitas.topology.loading import load, load_part
 from civitas.topology.members import boot_data
@@ -17,6 +18,7 @@ __all__ = [
     "Topology",
     "boot_data",
     "build",
+    "holds_of",
     "load",
     "load_part",
     "processes_of",

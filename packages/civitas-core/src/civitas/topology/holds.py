@@ -1,0 +1,40 @@
+"""What a system holds while it runs, so that no other does the same work beside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from civitas.errors import ConfigurationError
+from civitas.launch import Hold
+from civitas.state import SQLiteStateStore, StateStore
+from civitas.topology.members import processes_of
+from civitas.topology.model import Topology
+from civitas.topology.place import open_state_folder, state_folder
+
+__all__ = ["holds_of"]
+
+
+def holds_of(topology: Topology, store: StateStore | None) -> list[Hold]:
+    """What the root of `topology` and the processes it starts hold together.
+
+    Args:
+        topology: Of the system.
+        store: The state store that was made of the topology; None where it was given in Python, or there is none.
+    """
+    holds = []
+    file = topology.source.file
+    if file is not None and any(each.start for each in processes_of(topology).values()):
+        # Two systems of a topology that keeps nothing may run beside each other, as tests do.
+        with suppress(ConfigurationError):
+            folder = state_folder(topology.name, Path(file))
+            what = f"system {topology.name!r} runs already"
+            make = partial(open_state_folder, folder)
+            holds.append(Hold(folder / "processes.lock", what, alone=False, make_folder=make))
+    if isinstance(store, SQLiteStateStore):
+        path = store.path.resolve()
+        what = f"system {topology.name!r} runs already with the state store {path}"
+        lock = path.with_name(f"{path.name}-{topology.name}.lock")
+        holds.append(Hold(lock, what, alone=True))
+    return holds
