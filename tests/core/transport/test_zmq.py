@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -247,6 +249,24 @@ async def test_the_socket_is_made_in_the_folder_that_is_given(end, tmp_path):
     folder.mkdir()
     short = len(os.fsencode(folder)) < 80
     assert (str(folder) in (await end(folder=folder)).address) == short
+
+
+@pytest.mark.promise(id="SEM-1140")
+async def test_the_sockets_of_nodes_that_were_killed_are_removed(end, tmp_path, monkeypatch):
+    """Not those where somebody listens, nor one that was made just now."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    lives = await end()
+    left, new = tmp_path / "zmq-left", tmp_path / "zmq-new"
+    for folder in (left, new):
+        folder.mkdir()
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(folder / "s"))
+    os.utime(left / "s", (1, 1))
+    os.utime(lives.address.removeprefix("ipc://").partition("#")[0], (1, 1))
+    await end()
+    assert (left.exists(), new.exists()) == (False, True)
+    assert len(list(tmp_path.glob("zmq-*/s"))) == 3
 
 
 async def test_a_folder_whose_path_is_too_long_for_a_socket_is_no_obstacle(end, tmp_path):

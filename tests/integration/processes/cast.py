@@ -320,3 +320,13 @@ class TicksInThread(Ticks):
         while True:
             self.tick()
             time.sleep(0.005)
+
+
+class StepsAndDies(AgentProcess):
+    """Records a step, notes that, and kills its process."""
+
+    async def handle(self, message: Message) -> None:
+        await self.step("work", os.getpid)
+        assert self.store is not None
+        await self.store.set("noted", {"keys": await self.store.keys("civitas:step:a/")})
+        poison("SIGKILL")

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import pytest
 
-from civitas import HandlerFailed, NodeDown, Runtime
+from civitas import HandlerFailed, NodeDown, Runtime, SQLiteStateStore
 from tests.integration.processes.cast import send_a_few
 from tests.integration.processes.system import (
     Events,
@@ -192,3 +192,18 @@ async def test_an_orderly_end_that_nobody_asked_for_is_a_crash(tmp_path, how):
         await until(lambda: len(lines(heard)) >= 5)
         assert lines(heard) == [f"r {n}" for n in range(5)]
     assert events.reasons() == ["node_down"]
+
+
+@pytest.mark.promise(id="SEM-1139")
+@pytest.mark.parametrize("delivery", ["at_most_once", "at_least_once"])
+async def test_the_records_of_a_message_that_killed_its_process_go_with_it(tmp_path, delivery):
+    store = SQLiteStateStore(tmp_path / "s.db")
+    config = topology(
+        agent("a", "w", "StepsAndDies", delivery=delivery, max_deliveries=1), max_restarts=10
+    )
+    async with Runtime.from_config(config, state_store=store) as runtime:
+        events = Events(runtime)
+        await runtime.send("a", None)
+        await until(lambda: events.of("dead_letter"))
+    assert await store.keys() == ["noted"]
+    await store.close()

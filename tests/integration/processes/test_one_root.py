@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from itertools import groupby
@@ -24,9 +25,13 @@ supervision:
 ROOT = """\
 import asyncio
 from civitas import Runtime
+from civitas.launch import hold
+
+hold._SAY_AFTER = 0.0
 
 async def main():
     async with Runtime.from_config("t.yaml") as runtime:
+        print("up", flush=True)
         await runtime.send("a", None)
         await runtime.wait()
 
@@ -43,21 +48,23 @@ def start(folder: Path, home: str) -> subprocess.Popen[str]:
             "PYTHONPATH": str(Path.cwd()),
             "XDG_STATE_HOME": str(folder / home),
         },
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
 @pytest.mark.promise(id="SEM-1137")
-@pytest.mark.parametrize("kind", ["Ticks", "TicksInThread"])
 @pytest.mark.parametrize(
-    ("state", "homes"),
-    [("", ("one", "one")), ("state: {type: sqlite, path: s.db}", ("one", "two"))],
+    ("kind", "state", "homes"),
+    [
+        ("Ticks", "", ("one", "one")),
+        ("TicksInThread", "state: {type: sqlite, path: s.db}", ("one", "two")),
+    ],
     ids=["a place of its own", "a state store"],
 )
 def test_the_next_root_waits_for_the_processes_of_one_that_was_killed(tmp_path, kind, state, homes):
-    """Whose handlers end soon, also those that let no cancellation through."""
+    """It names them; and no handler outlives its root for long, also one that lets no cancellation through."""
     file = tmp_path / "ticks"
     tree = TREE.format(state=state, cast=CAST, kind=kind, file=file)
     (tmp_path / "t.yaml").write_text(tree)
@@ -67,8 +74,14 @@ def test_the_next_root_waits_for_the_processes_of_one_that_was_killed(tmp_path, 
 
     with start(tmp_path, homes[0]) as first:
         wait_until(pids)
+        worker = int(pids()[0])
+        os.kill(worker, signal.SIGSTOP)  # it does not see the end of its root yet
         first.kill()
         with start(tmp_path, homes[1]) as second:
+            assert second.stdout is not None
+            said = next(line for line in second.stdout if "up" in line or "at work" in line)
+            assert f"processes {worker} of an earlier run" in said
+            os.kill(worker, signal.SIGCONT)
             wait_until(lambda: len(set(pids())) > 1)
             wait_until(lambda: pids()[-5:] == [pids()[-1]] * 5)
             second.kill()

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,7 +21,7 @@ from civitas.models import TracedModel
 from civitas.node import Callback
 from civitas.node.administration import administering, agents_below, refuse_to_wait
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, Cell, ExitReason, Status
+from civitas.process import AgentProcess, Cell, ExitReason, Status, forget_those_of_the_dead
 from civitas.process.options import check_name, positive
 from civitas.state import InMemoryStateStore, StateStore
 from civitas.supervision import (
@@ -146,6 +146,8 @@ class Runtime:
             for hold in self._holds:
                 await hold.take()
             await self._open_store()
+            if not isinstance(node.store, InMemoryStateStore):
+                await forget_those_of_the_dead(node.store, set(_names(self.supervisor)))
             await node.assemble()
         except BaseException:
             await self._close()
@@ -520,6 +522,13 @@ class _Start:
             self.stopped = True
             self.task.cancel()
         await self.over.wait()
+
+
+def _names(child: ChildSpec) -> Iterator[str]:
+    """The names in a tree that is not started yet."""
+    yield child.name
+    for each in getattr(child, "children", ()):
+        yield from _names(each)
 
 
 def _tree(child: Child) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import secrets
-import tempfile
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +23,7 @@ from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import describe_tools
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
-from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, pid_space
+from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, RunFolder, pid_space
 from civitas.process import ExitReason
 from civitas.state import InMemoryStateStore
 from civitas.telemetry import relay
@@ -113,7 +112,7 @@ class Membership(ClusterNode):
         self._facts: dict[str, Facts] = {}
         """What every node knows of every agent."""
         self._watching: set[asyncio.Task[Any]] = set()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: RunFolder | None = None
         self._incidents = Incidents()
         self._ending = False
 
@@ -133,7 +132,8 @@ class Membership(ClusterNode):
             StartFailed: One did not start.
         """
         self._ending = False
-        self._folder = tempfile.TemporaryDirectory(prefix="civitas-")
+        self._folder = RunFolder()
+        await self._folder.lock()
         await self.transport.open(self.receive)
         try:
             async with asyncio.TaskGroup() as starts:
@@ -175,7 +175,7 @@ class Membership(ClusterNode):
             self._unwatch(member)
         await self.close_links()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.remove()
             self._folder = None
 
     async def _say_last_words(self) -> None:
@@ -245,7 +245,7 @@ class Membership(ClusterNode):
             if member.options.start:
                 process = OsProcess(member.name, member.options)
                 try:
-                    held = [each.descriptor for each in self._holds if each.descriptor is not None]
+                    held = self._held_with_processes()
                     boot = {**self._boot_data, **self._welcome_of(member), "held": held}
                     await process.start(boot, held)
                 except ConfigurationError as error:  # there is no such interpreter
@@ -280,6 +280,11 @@ class Membership(ClusterNode):
                 member.arriving.cancel()
             member.arriving = None
 
+    def _held_with_processes(self) -> list[int]:
+        assert self._folder is not None
+        holds = (*self._holds, self._folder.hold)
+        return [each.descriptor for each in holds if each.descriptor is not None]
+
     def _welcome_of(self, member: _Member) -> dict[str, Any]:
         # Another interpreter has an environment of its own; that of this one would come first there.
         own: dict[str, Any] = {} if member.options.python is None else {"path": []}
@@ -294,7 +299,7 @@ class Membership(ClusterNode):
 
     def _in_hand(self, member: _Member) -> Path:
         assert self._folder is not None
-        return Path(self._folder.name) / f"{member.name}.in-hand"
+        return self._folder.path / f"{member.name}.in-hand"
 
     def _say_waiting(self, member: _Member, limit: float | None) -> asyncio.TimerHandle:
         how_long = "" if limit is None else f" for {limit:g} s"

@@ -162,8 +162,11 @@ class ClusterNode(Node):
                 if message is not None:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
                     self._give_up(message, down, "max_deliveries")
+                    self.forget_records(message)
             return
         for lost in box.clear():
+            if lost.id in in_hand:
+                self.forget_records(lost)
             if facts.closed:
                 self._give_up(lost, AgentTerminated(each.name, facts.closed), "terminated")
             else:

@@ -2,6 +2,7 @@
 
 from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.elsewhere import PidWatch, pid_space
+from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
@@ -17,6 +18,7 @@ __all__ = [
     "PidWatch",
     "ProcessOptions",
     "QueuedStream",
+    "RunFolder",
     "SharedSignals",
     "inherit",
     "keep_from_children",

@@ -15,7 +15,7 @@ from civitas.errors import ConfigurationError
 from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.elsewhere import pid_space
 
-__all__ = ["Hold", "inherit"]
+__all__ = ["Hold", "inherit", "is_held"]
 
 logger = logging.getLogger("civitas")
 
@@ -139,6 +139,23 @@ def inherit(descriptors: list[int]) -> None:
     for each in descriptors:
         os.set_inheritable(each, False)
         keep_from_children(each)
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds a lock.
+
+    Raises:
+        FileNotFoundError: There is no such lock.
+    """
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _lives(root: str) -> bool:

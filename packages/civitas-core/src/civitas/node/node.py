@@ -25,7 +25,15 @@ from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
 from civitas.node.threads import AgentThreads
-from civitas.process import AgentProcess, Cell, ExitReason, Incarnation, Timer, current_message
+from civitas.process import (
+    AgentProcess,
+    Cell,
+    ExitReason,
+    Incarnation,
+    Timer,
+    current_message,
+    forget_records,
+)
 from civitas.process.options import positive
 from civitas.state import StateStore
 from civitas.supervision import (
@@ -43,6 +51,8 @@ __all__ = ["Node"]
 # Threads for plain `def` handlers; they are started when needed. Tools and the blocking code of frameworks have as many
 # of their own each: handlers that fill theirs and wait for a tool must not wait for each other.
 _THREADS = 32
+_LAST_RECORDS = 5.0
+"""Seconds for the store to drop what was recorded for messages that were given up, when the node ends."""
 
 
 class Node(Router):
@@ -77,6 +87,8 @@ class Node(Router):
         """The supervisor of each agent."""
         self._monitors = Monitors()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._forgetting: set[asyncio.Task[object]] = set()
+        """Those that drop records in the store, which a stop lets come to their end."""
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -93,6 +105,8 @@ class Node(Router):
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         self._asks.close()
+        if self._forgetting:
+            await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -101,6 +115,18 @@ class Node(Router):
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
         self._agent_threads.detach()
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Count and report a message that nobody will handle, and forget what is recorded for it."""
+        super().dead_letter(message, reason)
+        if message.attempt:
+            self.forget_records(message)
+
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that was given up."""
+        forgetting = self._background(forget_records(self.store, message))
+        self._forgetting.add(forgetting)
+        forgetting.add_done_callback(self._forgetting.discard)
 
     def blocking_calls(self, message_id: str) -> int:
         """How many calls that block a thread go on for a message."""
@@ -320,10 +346,11 @@ class Node(Router):
         except MailboxFull:
             self.dead_letter(message, "expired")
 
-    def _background(self, work: Coroutine[Any, Any, object]) -> None:
+    def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _ended(ending: Coroutine[Any, Any, None]) -> bool:

@@ -13,6 +13,7 @@ from civitas.process.exit_reason import (
     Unfinished,
 )
 from civitas.process.incarnation import Incarnation
+from civitas.process.leftovers import forget_records, forget_those_of_the_dead
 from civitas.process.mailbox import Holder, Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
@@ -39,4 +40,6 @@ __all__ = [
     "Unfinished",
     "current_agent",
     "current_message",
+    "forget_records",
+    "forget_those_of_the_dead",
 ]

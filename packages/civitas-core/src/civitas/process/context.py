@@ -55,6 +55,9 @@ class Context(Protocol):
     def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
         """An agent begins to handle a message of another node; it must wait for what this returns."""
 
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that was given up."""
+
     def settle(self, message: Message) -> None:
         """An agent has finished with a message: its sender may forget it."""
 

@@ -297,8 +297,6 @@ class Incarnation:
                 self.node.dead_letter(message, "expired")
                 if message.attempt:
                     self._deliveries.clear()
-                    self.steps = Steps(self.node.store, self.name, message)
-                    await self._forget_steps(message)
             else:
                 self.current = message
                 current_message.set(message)
@@ -579,6 +577,8 @@ class Incarnation:
         else:
             self.node.refuse(message, AgentTerminated(self.name, why))
             self.node.dead_letter(message, "terminated")
+            if self.steps is not None:
+                self.node.forget_records(message)
 
     def _drop(self, message: Message, failure: Failure, reason: str) -> None:
         self.node.refuse(message, failure.as_error(self.name))

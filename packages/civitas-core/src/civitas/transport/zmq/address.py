@@ -6,19 +6,27 @@ import asyncio
 import ipaddress
 import os
 import re
+import shutil
 import socket
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
 from civitas.transport.zmq.wire import ANY_RUN, ID_SIZE
 
-__all__ = ["bindable", "free_socket", "private_folder", "split_run", "with_run"]
+__all__ = ["SOCKET", "bindable", "free_socket", "private_folder", "split_run", "with_run"]
 
 _LONGEST_PATH = 103
 """Bytes in the path of a socket, on the stricter of the systems we run on."""
+
+SOCKET = "s"
+"""Name of the socket in a private folder."""
+_PREFIX = "zmq-"
+_A_WHILE = 10.0
+"""Seconds."""
 
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\[\]#]+):(?P<port>\d+|\*)")
 
@@ -57,13 +65,37 @@ def private_folder(above: Path | None) -> Path:
         # What is added: a name of mkdtemp's, and that of the socket.
         if place is None or len(os.fsencode(place)) + 20 > _LONGEST_PATH:
             continue
+        if place != above:
+            _clear(place)
         try:
-            return Path(tempfile.mkdtemp(prefix="zmq-", dir=place))
+            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
         except OSError:
             continue
     raise ConfigurationError(
         "there is no folder for a socket; set TMPDIR to one that can be written, with a short path"
     )
+
+
+def _clear(place: Path) -> None:
+    """Remove the folders of nodes that were killed: this user's, where nobody listens any more."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        socket_there = folder / SOCKET
+        with suppress(OSError):  # it is somebody else's, or has just gone
+            # A socket that was made in this moment does not listen yet.
+            made = socket_there.lstat()
+            if made.st_uid != os.getuid() or time.time() - made.st_mtime < _A_WHILE:
+                continue
+            if not _is_listening(socket_there):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as visitor:
+        try:
+            visitor.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
 
 
 def free_socket(endpoint: str) -> None:

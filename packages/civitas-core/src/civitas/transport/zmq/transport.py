@@ -15,6 +15,7 @@ from civitas.errors import ConfigurationError
 from civitas.transport.contract import MAX_FRAME, Detour, Link
 from civitas.transport.keys import Keys
 from civitas.transport.zmq.address import (
+    SOCKET,
     bindable,
     free_socket,
     private_folder,
@@ -86,7 +87,7 @@ class ZmqTransport:
         """Begin to receive; see `Transport.open`."""
         if self._wanted is None:
             self._folder = private_folder(self._above)
-            endpoint, host = f"ipc://{self._folder / 's'}", None
+            endpoint, host = f"ipc://{self._folder / SOCKET}", None
         elif self._wanted.startswith("ipc:///"):
             endpoint, host = self._wanted, None
             free_socket(endpoint)

@@ -1,0 +1,68 @@
+"""What was recorded for a message goes with it, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from civitas.message import Message, new_id
+from civitas.process import AgentProcess
+from civitas.process.steps import STEPS
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.supervision import Supervisor
+
+
+class Stepper(AgentProcess):
+    """Records a step, and then hangs or crashes."""
+
+    def __init__(self, name: str, stepped: asyncio.Event, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.stepped = stepped
+
+    async def handle(self, message: Message) -> None:
+        await self.step("work", lambda: 1)
+        self.stepped.set()
+        if message.payload == "crash":
+            raise ValueError("crashes")
+        await asyncio.Event().wait()
+
+
+@pytest.mark.promise(id="SEM-1139")
+@pytest.mark.parametrize("delivery", ["at_most_once", "at_least_once"])
+@pytest.mark.parametrize("end", ["stopped", "crash"])
+async def test_the_records_of_a_message_that_is_given_up_go_with_it(delivery, end):
+    """It was in hand when its agent was stopped, or waited for an incarnation that never came."""
+    store, stepped = InMemoryStateStore(), asyncio.Event()
+    agent = Stepper("a", stepped, delivery=delivery, restart="temporary", shutdown_timeout=0)
+    runtime = Runtime(Supervisor("root", [agent]), state_store=store, drain_timeout=0)
+    async with runtime:
+        letters: list[Any] = []
+        runtime.on("dead_letter", letters.append)
+        await runtime.send("a", end)
+        await stepped.wait()
+        if end == "stopped":
+            assert await store.keys(STEPS)
+    assert await store.keys(STEPS) == []
+    assert len(letters) == 1
+
+
+@pytest.mark.promise(id="SEM-1139")
+async def test_what_a_root_left_that_was_killed_goes_when_the_next_one_starts(tmp_path):
+    """That of its own agents; of others only what is too old to be in anybody's hand."""
+    store = SQLiteStateStore(tmp_path / "s.db")
+    a_week_ago = int((time.time() - 8 * 24 * 3600) * 1000)
+    old_id = UUID(int=(a_week_ago << 80) | (7 << 76) | (2 << 62))
+    old = f"{STEPS}other/conversation/{old_id}/work"
+    mine = f"{STEPS}a/{new_id()}/work"
+    thread = f"{STEPS}a/{new_id()}/:thread"
+    others = f"{STEPS}other/{new_id()}/work"
+    for key in (mine, thread, others, old, "a"):
+        await store.set(key, {"result": 1})
+    async with Runtime(Supervisor("root", [Stepper("a", asyncio.Event())]), state_store=store):
+        assert await store.keys() == ["a", others]
+    await store.close()
