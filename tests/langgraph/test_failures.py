@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from typing import Any, TypedDict
@@ -48,6 +49,22 @@ async def test_a_recursion_limit_is_told_to_the_asker_and_the_agent_lives():
             await runtime.ask("g", {"n": 0})
         assert failed.value.error_type == "GraphRecursionError"
         assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-1087")
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_a_node_that_exits_ends_its_agent_and_nobody_else(in_thread: bool):
+    def leave(state: Box) -> Any:
+        sys.exit(3)
+
+    async def leave_async(state: Box) -> Any:
+        sys.exit(3)
+
+    graph = line(leave if in_thread else leave_async)
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("g", {"n": 0})
+        assert failed.value.error_type == "SystemExit"
 
 
 async def test_a_run_whose_asker_is_gone_is_cancelled_within_200_milliseconds():

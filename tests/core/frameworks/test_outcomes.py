@@ -22,7 +22,8 @@ from civitas.errors import (
     PayloadError,
 )
 from civitas.frameworks import Outcome
-from civitas.frameworks.outcomes import OUTCOMES, is_placed, outcome_of, retry_after
+from civitas.frameworks.outcomes import OUTCOMES, is_placed, outcome_of
+from civitas.frameworks.retries import retry_after
 from tests.core.frameworks.exceptions import public, shown
 
 

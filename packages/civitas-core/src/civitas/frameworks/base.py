@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
 from civitas.frameworks.conversations import Record, key_of
+from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
-from civitas.frameworks.outcomes import Outcome, outcome_of, retry_after
+from civitas.frameworks.outcomes import Outcome, outcome_of
 from civitas.frameworks.plain import plain
+from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run, current_run
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["FrameworkAgent"]
 
 logger = logging.getLogger("civitas")
-
-# Seconds before a run is tried again, twice as long each time, with jitter: where something outside is down and names
-# no wait itself, and where nobody knows what helps.
-_FIRST_WAIT = {Outcome.TRANSIENT: 0.5, Outcome.UNKNOWN: 0.05}
-_LONGEST_WAIT = 30.0
 
 
 class FrameworkAgent(AgentProcess):
@@ -91,7 +86,7 @@ class FrameworkAgent(AgentProcess):
         self._given = subject
         self._built: Opened | None = None
         self._refused: BaseException | None = None
-        self._retried: tuple[str, int] = ("", 0)
+        self._retries = Retries(self._civitas_options.max_retries)
         if not callable(subject) or self.accepts(subject):
             self._check(subject)
 
@@ -237,8 +232,12 @@ class FrameworkAgent(AgentProcess):
         if error is self._refused:
             return ErrorAction.SKIP
         meaning, again = self._judge(error)
-        if again and await self._may_retry(error, message, meaning):
-            return ErrorAction.RETRY
+        if again:
+            in_time = self._civitas_options.cancel_on_timeout
+            wait = self._retries.next(message, error, meaning, in_time=in_time)
+            if wait is not None:
+                await self._pause(wait)
+                return ErrorAction.RETRY
         if meaning is Outcome.CRASH:
             return ErrorAction.ESCALATE
         if message.reply_to is None:
@@ -258,7 +257,7 @@ class FrameworkAgent(AgentProcess):
                 type(error).__name__,
             )
             return Outcome.ANSWER, False
-        return meaning, self.durable and meaning in _FIRST_WAIT
+        return meaning, self.durable and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
     def _tell_nobody(self, error: Exception, message: Message) -> None:
         """A run failed that nobody waits for."""
@@ -269,23 +268,6 @@ class FrameworkAgent(AgentProcess):
             exc_info=error,
         )
         self._civitas_running().node.dead_letter(message, "failed")
-
-    async def _may_retry(self, error: Exception, message: Message, meaning: Outcome) -> bool:
-        """Wait before the run is tried again; False where it was tried often enough."""
-        about, times = self._retried
-        times = times + 1 if about == message.id else 1
-        if times > self._civitas_options.max_retries:
-            return False
-        self._retried = message.id, times
-        wait = retry_after(error)
-        if wait is None:
-            first = _FIRST_WAIT.get(meaning, _FIRST_WAIT[Outcome.TRANSIENT])
-            wait = min(first * 2 ** (times - 1), _LONGEST_WAIT) * random.uniform(0.5, 1)
-        late = message.deadline is not None and message.deadline < time.time() + wait
-        if late and self._civitas_options.cancel_on_timeout:
-            return False  # whoever asks is gone by then
-        await self._pause(wait)
-        return True
 
     async def _pause(self, seconds: float) -> None:
         """Wait; whoever gives up the run meanwhile cancels that."""
@@ -318,6 +300,7 @@ class FrameworkAgent(AgentProcess):
         return answers
 
     async def _run(self, run: Run, span: Span) -> Any:
+        contain_exits()
         token = current_run.set(run)
         try:
             if not span.is_recording():
@@ -329,7 +312,12 @@ class FrameworkAgent(AgentProcess):
                 return await self.run_framework(run)
             finally:
                 spans.close()
-        except asyncio.CancelledError:
+        except Exited as exited:
+            raise (exited.__cause__ or exited) from None
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                raise RuntimeError("code of the run raised CancelledError by itself") from error
             self._tell_of_threads(run.message)
             raise
         finally:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
 from civitas.frameworks.soundness import is_unsound
 
-__all__ = ["OUTCOMES", "Outcome", "is_placed", "outcome_of", "retry_after"]
+__all__ = ["OUTCOMES", "Outcome", "chain", "is_placed", "outcome_of"]
 
 
 class Outcome(StrEnum):
@@ -97,11 +95,11 @@ def outcome_of(error: BaseException, own: Mapping[str, Outcome] | None = None) -
         error: What a run raised.
         own: What the framework's own exceptions mean, by name as in `OUTCOMES`.
     """
-    chain = tuple(_chain(error))
-    if any(is_unsound(each) for each in chain):
+    errors = tuple(chain(error))
+    if any(map(is_unsound, errors)):
         return Outcome.CRASH
     # Frameworks wrap what the model's client raised, in what would else be an answer, too.
-    told = {_told(each, own or {}) for each in chain}
+    told = {_told(each, own or {}) for each in errors}
     if Outcome.TRANSIENT in told:
         return Outcome.TRANSIENT
     if Outcome.ANSWER in told or _is_deterministic(error):
@@ -161,28 +159,7 @@ def _status(error: BaseException) -> int | None:
     return None
 
 
-def retry_after(error: BaseException) -> float | None:
-    """Seconds that the provider asks to wait, by its ``Retry-After`` header (RFC 9110); None where it says nothing."""
-    for each in _chain(error):
-        headers: Any = getattr(getattr(each, "response", None), "headers", None)
-        try:
-            said = headers.get("retry-after")
-        except AttributeError:
-            continue
-        if said is None:
-            continue
-        try:
-            return max(0.0, float(said))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-        except ValueError:
-            continue
-    return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """`error`, the parts of a group, and what each was raised from."""
     seen: set[int] = set()
     todo = [error]

@@ -1,0 +1,53 @@
+"""`sys.exit()` in code that a framework runs in a task of its own, so that it ends a run and not the OS process.
+
+asyncio lets `SystemExit` through from a task to whoever runs the loop: the application, and with it everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from civitas.frameworks.run import current_run
+
+__all__ = ["Exited", "contain_exits"]
+
+
+class Exited(Exception):
+    """What a task of a run ends with in place of the `SystemExit` that it was raised from."""
+
+
+class _Factory:
+    """A task factory that holds `SystemExit` back in the tasks of runs; what came before it makes the tasks.
+
+    Args:
+        before: The loop's own.
+    """
+
+    def __init__(self, before: Any) -> None:
+        self._before = before
+
+    def __call__(
+        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **keywords: Any
+    ) -> Any:
+        if current_run.get() is not None and asyncio.iscoroutine(work):
+            work = _contained(work)
+        if self._before is not None:
+            return self._before(loop, work, **keywords)
+        return asyncio.Task(work, loop=loop, **keywords)
+
+
+async def _contained(work: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        return await work
+    except SystemExit as error:
+        raise Exited(f"it called sys.exit({error.code!r})") from error
+
+
+def contain_exits() -> None:
+    """See to it that tasks which code of runs makes on this loop let no `SystemExit` out."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_task_factory()
+    if not isinstance(before, _Factory):
+        loop.set_task_factory(_Factory(before))
