@@ -407,7 +407,7 @@ async def test_transient_says_which_failures_are_tried_again():
 @pytest.mark.promise(id="SEM-972")
 async def test_a_transient_that_fails_itself_is_logged_and_the_asker_reads_the_first_error(caplog):
     machine = Machine(a=[OSError("first")])
-    agent = MachineAgent("m", machine=machine, transient=lambda e: bool(e.nothing))
+    agent = MachineAgent("m", machine=machine, transient=lambda e: e.args[1])
     async with running(agent) as runtime:
         with pytest.raises(HandlerFailed) as failed:
             await runtime.ask("m", ["a"])

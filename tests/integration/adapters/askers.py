@@ -1,4 +1,4 @@
-"""One subject of each framework, whose model is at the address that the environment names."""
+"""A graph and an agent whose model is at the address that the environment names."""
 
 from __future__ import annotations
 
@@ -28,13 +28,3 @@ def assistant() -> Any:
 
     client = AsyncOpenAI(base_url=os.environ[MODEL], api_key="x", max_retries=0)
     return Agent(name="assistant", model=OpenAIChatCompletionsModel("m1", client))
-
-
-def crew() -> Any:
-    """A crew of one task, for the input `input`."""
-    from crewai import LLM, Agent, Crew, Task
-
-    llm = LLM(model="openai/m1", base_url=os.environ[MODEL], api_key="x", max_retries=0)
-    clerk = Agent(role="Clerk", goal="x", backstory="x", llm=llm, max_retry_limit=0)
-    task = Task(name="t", description="{input}", expected_output="x", agent=clerk)
-    return Crew(agents=[clerk], tasks=[task])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from crewai import Agent, BaseLLM, Crew, Task
+from crewai import LLM, Agent, BaseLLM, Crew, Task
 from crewai.tools import tool
 
+from tests.integration.adapters.askers import MODEL
 from tests.integration.adapters.points import blocking_point
 
 
@@ -64,3 +66,11 @@ def two_tasks() -> Crew:
 def asking() -> Crew:
     """Finds, asks a human, and then writes."""
     return _crew(_task("find", look, human_input=True), _task("write"))
+
+
+def asker() -> Crew:
+    """Asks the model at the address that the environment names once, with the input `input`."""
+    llm = LLM(model="openai/m1", base_url=os.environ[MODEL], api_key="x", max_retries=0)
+    clerk = Agent(role="Clerk", goal="x", backstory="x", llm=llm, max_retry_limit=0)
+    task = Task(name="t", description="{input}", expected_output="x", agent=clerk)
+    return Crew(agents=[clerk], tasks=[task])

@@ -122,15 +122,15 @@ async def test_bad_requests_of_each_framework_in_one_process_take_nobody_down(
         assert "fine" in str(reply.payload)
         return told
 
-    agents = ["graph", "assistant", "crew"]
+    agents = {"graph": "askers:graph", "assistant": "askers:assistant", "crew": "crews:asker"}
     askers = [
         {
             "name": name,
-            "wrap": f"tests.integration.adapters.askers:{name}",
+            "wrap": f"tests.integration.adapters.{wrapped}",
             "process": "w",
             "durable": True,
         }
-        for name in agents
+        for name, wrapped in agents.items()
     ]
     with ModelServer(script) as server:
         env = {"XDG_DATA_HOME": str(tmp_path), MODEL: server.url}

@@ -29,12 +29,13 @@ class _Factory:
         self._before = before
 
     def __call__(
-        self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **keywords: Any
-    ) -> Any:
+        self, loop: asyncio.AbstractEventLoop, work: Any, /, **keywords: Any
+    ) -> asyncio.Future[Any]:
         if current_run.get() is not None and asyncio.iscoroutine(work):
             work = _contained(work)
         if self._before is not None:
-            return self._before(loop, work, **keywords)
+            made: asyncio.Future[Any] = self._before(loop, work, **keywords)
+            return made
         return asyncio.Task(work, loop=loop, **keywords)
 
 
