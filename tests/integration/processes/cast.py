@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
+import multiprocessing
 import os
 import resource
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -24,6 +27,38 @@ def write_line(file: str, line: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(descriptor, f"{line}\n".encode())
     os.close(descriptor)
+
+
+def leave_a_thread() -> None:
+    """One that is no daemon, and never ends."""
+    threading.Thread(target=threading.Event().wait, name="metrics-uploader").start()
+
+
+def leave_a_blocked_call() -> None:
+    """In a thread of asyncio's own executor."""
+    contextvars.Context().run(
+        asyncio.get_running_loop().run_in_executor, None, threading.Event().wait
+    )
+
+
+def leave_a_forked_child() -> None:
+    """It lives on for a moment, with all that its parent had open."""
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+
+
+def leave_a_child_that_is_joined() -> None:
+    """`multiprocessing` waits for it at the exit."""
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(4,)).start()
+
+
+LEAVE = {
+    "thread": leave_a_thread,
+    "call": leave_a_blocked_call,
+    "child": leave_a_forked_child,
+    "joined child": leave_a_child_that_is_joined,
+}
 
 
 class Actor(AgentProcess):
@@ -63,6 +98,8 @@ class Actor(AgentProcess):
                 await self.send(payload["to"], payload["payload"], payload["type"])
             case "eat":
                 eat_memory(payload)
+            case "leave":
+                LEAVE[payload]()
             case "attempt":
                 return self.reply(message.attempt)
         return self.reply(payload)

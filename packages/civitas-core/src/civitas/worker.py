@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
-from civitas.launch import HangWatchdog, Lifeline, SharedSignals, inherit, read_boot
+from civitas.launch import HangWatchdog, Lifeline, SharedSignals, end_soon, inherit, read_boot
 from civitas.plugins import PluginManager
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
@@ -31,12 +31,14 @@ __all__ = ["main", "work", "work_elsewhere"]
 
 logger = logging.getLogger("civitas")
 
+_status = 0
 _PAUSE = 0.2
 """Seconds before a worker looks for the next root, which may not be gone altogether."""
 
 
 def main() -> None:
     """Run as what the root started."""
+    global _status
     boot, pipe = read_boot()
     inherit(boot["held"])
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
@@ -47,6 +49,7 @@ def main() -> None:
     try:
         asyncio.run(work(boot, pipe))
     except CivitasError as error:
+        _status = 1
         sys.exit(f"error: {error}")
 
 
@@ -73,6 +76,7 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
                 logger.warning("process %r ends: %s", life.node.name, life.why)
     finally:
         await worker.close()
+        end_soon(boot["name"], lambda: _status)
     if life.why:
         _leave(1)  # blocking code in threads would keep it, and go on beside the next root's agents
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crewai.hooks.dispatch import HookAborted
 
+from civitas.tools.forked import guard
+
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -157,6 +159,7 @@ class _Apart:
         """The thread."""
         loop = self._loop
         loop.set_default_executor(self._threads)
+        guard(loop)
         value = error = None
         try:
             value = loop.run_until_complete(self._begin())

@@ -4,6 +4,7 @@ from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.elsewhere import PidWatch, pid_space
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
+from civitas.launch.leftovers import end_soon
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
@@ -20,6 +21,7 @@ __all__ = [
     "QueuedStream",
     "RunFolder",
     "SharedSignals",
+    "end_soon",
     "inherit",
     "keep_from_children",
     "let_go",

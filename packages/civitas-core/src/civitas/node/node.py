@@ -45,6 +45,7 @@ from civitas.supervision import (
     Placed,
 )
 from civitas.telemetry.tracing import Tracing
+from civitas.tools.forked import guard
 
 __all__ = ["Node"]
 
@@ -94,6 +95,7 @@ class Node(Router):
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
         self.variables = copy_context()
+        guard(self.loop)
         self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from civitas.process import current_agent, current_message
+from civitas.tools.forked import comes_back
 
 __all__ = ["AgentThreads"]
 
@@ -54,7 +55,7 @@ class AgentThreads(ThreadPoolExecutor):
         if current_agent.get(None) is not None:
             message = current_message.get(None)
             if message is None:
-                return super().submit(fn, *args, **kwargs)
+                return super().submit(comes_back, fn, *args, **kwargs)
             return super().submit(self._counted, message.id, fn, *args, **kwargs)
         return self._other_threads().submit(fn, *args, **kwargs)
 
@@ -66,7 +67,7 @@ class AgentThreads(ThreadPoolExecutor):
         with self._lock:
             self.busy[id] += 1
         try:
-            return fn(*args, **kwargs)
+            return comes_back(fn, *args, **kwargs)
         finally:
             with self._lock:
                 self.busy[id] -= 1

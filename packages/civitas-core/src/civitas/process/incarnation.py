@@ -23,6 +23,7 @@ from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.state.patience import patiently
 from civitas.telemetry import names
+from civitas.tools.forked import Fork, unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Incarnation:
             self.agent.state = saved
         on_start = self.agent.on_start
         if _is_async(on_start):
-            await on_start()
+            await self._call(on_start)
             self._clean = copy_context()
         else:
             # What it sets is seen by the handlers, as if it had run here.
@@ -312,6 +313,8 @@ class Incarnation:
                     before = copy_context()
                     try:
                         result = await agent.handle(message)
+                        if Fork.happened:
+                            unless_copied(loop)
                         if result is not None or message.reply_to is not None or self._deliveries:
                             self._finish(message, result)
                     except BaseException as error:
@@ -397,10 +400,15 @@ class Incarnation:
                         noting, self._noting = self._noting, None
                         await noting
                     handling = self._handle(message, options.handle_timeout)
-                    self._finish(message, await _within(context, handling))
+                    result = await _within(context, handling)
+                    if Fork.happened:
+                        unless_copied(self.node.loop)
+                    self._finish(message, result)
                     return None
                 except BaseException as error:
                     failure = error
+            if Fork.happened:
+                unless_copied(self.node.loop, failure)
             failure = self._explained(failure)
             if self._was_abandoned(failure) or self.over:
                 return None
@@ -587,7 +595,15 @@ class Incarnation:
     async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call what the user wrote: an `async def` here, a plain `def` in a thread of the runtime's pool."""
         if _is_async(function):
-            return await function(*args)
+            try:
+                result = await function(*args)
+            except BaseException as error:
+                if Fork.happened:
+                    unless_copied(self.node.loop, error)
+                raise
+            if Fork.happened:
+                unless_copied(self.node.loop)
+            return result
         result = await in_thread(self.node.executor, function, *args)
         return await result if inspect.isawaitable(result) else result
 

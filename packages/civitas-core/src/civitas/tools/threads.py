@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
+from civitas.tools.forked import comes_back
+
 __all__ = ["in_thread", "tool_threads"]
 
 tool_threads: contextvars.ContextVar[Executor | None] = contextvars.ContextVar(
@@ -30,7 +32,7 @@ async def in_thread(
 
 def _plain(function: Callable[..., Any], *args: Any) -> Any:
     try:
-        return function(*args)
+        return comes_back(function, *args)
     except StopIteration as error:  # no future carries it; as in a coroutine
         name = getattr(function, "__qualname__", repr(function))
         raise RuntimeError(f"{name} raised StopIteration") from error
