@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 from agents import (
     Agent,
+    CustomTool,
     GuardrailFunctionOutput,
     RunConfig,
     RunContextWrapper,
@@ -23,6 +25,7 @@ from civitas.errors import ConfigurationError, HandlerFailed
 from civitas.frameworks import idempotency_key, wrap
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
+from tests.openai.support import Says, custom, function
 
 
 @dataclass
@@ -237,3 +240,41 @@ async def test_each_call_of_a_tool_has_an_idempotency_key_of_its_own(scripted):
     async with running(OpenAIAgent("o", agent=agent)) as runtime:
         await runtime.ask("o", {"input": "hi"})
     assert (len(keys), len(set(keys))) == (4, 2)
+
+
+@pytest.mark.promise(id="SEM-1051")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_reply_says_what_its_run_used_and_which_calls_failed(durable):
+    @function_tool
+    async def fail() -> str:
+        """Fail."""
+        raise ValueError("no")
+
+    async def also(context: Any, text: str) -> str:
+        raise OSError("neither")
+
+    @function_tool
+    async def look() -> str:
+        """Look."""
+        return "seen"
+
+    inner = Agent[Any](name="b", model=Says([[function("fail", "i")], "told"]), tools=[fail])
+    calls = [function("fail", "1"), custom("also", "2", "x"), function("look", "3")]
+    tools = [fail, CustomTool("also", "Fail.", also), look, inner.as_tool("inner", "Ask.")]
+    model = Says([calls, [function("inner", "4", '{"input": "x"}')], "done"])
+    agent = Agent[Any](name="a", model=model, tools=tools)
+    async with running(OpenAIAgent("o", agent=agent, durable=durable)) as runtime:
+        reply = await runtime.ask("o", {"input": "hi"})
+    assert reply.payload == {"output": "done"}
+    assert json.loads(reply.headers["civitas-usage"]) == {
+        "requests": 5,
+        "input_tokens": 25,
+        "output_tokens": 10,
+        "total_tokens": 35,
+    }
+    failures = json.loads(reply.headers["civitas-tool-failures"])
+    assert sorted((each["name"], each["error"]) for each in failures) == [
+        ("also", "neither"),
+        ("fail", "ValueError: no"),
+        ("fail", "ValueError: no"),
+    ]

@@ -14,12 +14,14 @@ from agents import (
     output_guardrail,
     tool_input_guardrail,
 )
+from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 from pydantic import BaseModel
 
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
+from tests.openai.support import Says
 
 
 @function_tool
@@ -117,3 +119,23 @@ async def test_a_key_that_is_refused_is_told_to_the_asker_and_the_agent_lives(sc
         assert failed.value.error_type == "AuthenticationError"
         await runtime.ask("o", {"input": "hi"})
         assert restarts(runtime) == 0
+
+
+@pytest.mark.promise(id="SEM-970")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_model_that_refuses_is_an_answer_and_the_agent_lives(durable):
+    class Weather(BaseModel):
+        degrees: int
+
+    refusal = ResponseOutputRefusal(refusal="I cannot say", type="refusal")
+    refused = ResponseOutputMessage(
+        id="m", content=[refusal], role="assistant", status="completed", type="message"
+    )
+    agent = Agent[Any](name="a", model=Says([[refused], '{"degrees": 3}']), output_type=Weather)
+    async with running(OpenAIAgent("o", agent=agent, durable=durable)) as runtime:
+        with pytest.raises(HandlerFailed, match="I cannot say") as failed:
+            await runtime.ask("o", {"input": "hi"})
+        assert failed.value.error_type == "ModelRefusalError"
+        reply = await runtime.ask("o", {"input": "hi"})
+        assert restarts(runtime) == 0
+    assert reply.payload == {"output": {"degrees": 3}}

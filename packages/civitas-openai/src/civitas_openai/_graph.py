@@ -16,7 +16,7 @@ from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_
 from civitas_openai._calls import WITHHELD
 from civitas_openai._model import WatchedModel, WatchedProvider
 from civitas_openai._native import watch_native
-from civitas_openai._scope import Scope, scope
+from civitas_openai._scope import Scope, handled, scope
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
@@ -87,7 +87,7 @@ class Graph:
         # As the SDK's own copy, but for its look at the schema again, which takes as long as the rest of all this.
         copied = object.__new__(type(tool))
         copied.__dict__.update(tool.__dict__)
-        invoker = tool.on_invoke_tool
+        invoker = _noting(tool.on_invoke_tool)
         kind: Any = type(invoker)
         agent = getattr(tool, "_agent_instance", None)
         if agent is not None:
@@ -127,12 +127,15 @@ class _Invoker:
             return await inside.perform(
                 id, key, lambda: invoker(context, arguments), guarded=guarded
             )
+        told: list[str] = []
         entering = _entering.set((graph, inside.inside(key)))
-        token = scope.set(None)
+        token, telling = scope.set(None), handled.set(told)
         try:
             with inside.calls.making(id):
                 result = await invoker(context, arguments)
         finally:
+            inside.note(id, told)
+            handled.reset(telling)
             scope.reset(token)
             _entering.reset(entering)
         inside.calls.made[id] = WITHHELD if guarded else result
@@ -141,6 +144,23 @@ class _Invoker:
     def __agents_bind_function_tool__(self, tool: FunctionTool) -> _Invoker:
         """The SDK binds an invoker to the copy of a tool; this one is bound to what it wraps."""
         return self
+
+
+def _noting(invoker: Any) -> Any:
+    """The SDK's invoker, which makes a result of a failure, so that this is noted."""
+    tell = getattr(invoker, "_on_handled_error", None)
+    if tell is None:
+        return invoker
+
+    def note(tool: Any, error: Exception, *more: Any) -> None:
+        told = handled.get()
+        if told is not None:
+            told.append(f"{type(error).__name__}: {error}")
+        tell(tool, error, *more)
+
+    copied = copy.copy(invoker)
+    copied._on_handled_error = note
+    return copied
 
 
 @cache

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from civitas_openai._context import Kept
     from civitas_openai._hooks import Told
 
-__all__ = ["Scope", "scope"]
+__all__ = ["Scope", "handled", "scope"]
 
 
 @dataclass(eq=False)
@@ -30,6 +30,7 @@ class Scope:
         told: Who tells a reader of it; None for an agent that is a tool, of which a reader hears as of any tool.
         context: What the SDK hands to the tools as `context`.
         calls: The answers of its models, and the calls of tools in them.
+        failures: The calls that failed so far, of inner scopes too: `name` and `error`.
         times: How often each id of a tool call came up; models should make them unique.
     """
 
@@ -38,6 +39,7 @@ class Scope:
     told: Told | None = None
     context: Kept | None = None
     calls: Calls = field(default_factory=Calls)
+    failures: list[dict[str, str]] = field(default_factory=list)
     times: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -47,7 +49,7 @@ class Scope:
 
     def inside(self, key: str) -> Scope:
         """The scope of the agent that the call `key` is."""
-        return Scope(self.run, f"{key}/", context=self.context)
+        return Scope(self.run, f"{key}/", context=self.context, failures=self.failures)
 
     def call(self, id: str) -> str:
         """The key of a tool call."""
@@ -80,6 +82,7 @@ class Scope:
             guarded: Whether the model may see the result only after guardrails have judged it.
         """
         live: list[tuple[Any, Exception | None]] = []  # its result, or what it raised
+        told: list[str] = []  # of the failures that the SDK made a result of
         context = self.context
 
         async def make() -> Any:
@@ -93,13 +96,15 @@ class Scope:
             if not self.run.durable:
                 return None
             result, failure = live[0]
-            told: dict[str, Any] = {"raised": str(failure) or type(failure).__name__}
-            recorded = dump(result) if failure is None else told
+            raising: dict[str, Any] = {"raised": str(failure) or type(failure).__name__}
+            recorded = dump(result) if failure is None else raising
+            if told:
+                recorded["failed"] = told[0]
             if context is not None and (change := context.change()) is not None:
                 recorded["context"] = change
             return recorded
 
-        token = scope.set(None)
+        token, telling = scope.set(None), handled.set(told)
         try:
             with self.calls.making(id):
                 recorded = await self.run.once(f"tool {key}", make)
@@ -107,15 +112,31 @@ class Scope:
                     if context is not None:
                         context.replay(recorded.get("context"))
                     again = recorded.get("raised")
+                    told += [recorded["failed"]] if "failed" in recorded else []
                     live.append((None, RuntimeError(again)) if again else (load(recorded), None))
                 result, failure = live[0]
                 if failure is not None:
+                    told.append(str(failure) or type(failure).__name__)
                     raise failure
         finally:
+            self.note(id, told)
+            handled.reset(telling)
             scope.reset(token)
         self.calls.made[id] = WITHHELD if guarded else result
         return result
 
+    def note(self, id: str, told: list[str]) -> None:
+        """Note that a call failed, where the SDK told of that."""
+        call = self.calls.named(id)
+        name = getattr(call, "name", None) or str(getattr(call, "type", id)).removesuffix("_call")
+        self.failures += [{"name": name, "error": text[:_LONGEST]} for text in told[:1]]
+
+
+# Of the text of a failure, for the header of a reply.
+_LONGEST = 500
+
+handled: ContextVar[list[str] | None] = ContextVar("civitas_openai_handled", default=None)
+"""In a call of a tool: where to note the failures that the SDK makes a result of."""
 
 scope: ContextVar[Scope | None] = ContextVar("civitas_openai_scope", default=None)
 """The loop that code belongs to; None in a tool, whose own runs are its own affair."""

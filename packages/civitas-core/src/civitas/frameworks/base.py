@@ -359,6 +359,7 @@ class FrameworkAgent(AgentProcess):
             encode(payload),
             correlation_id=message.id,
             conversation=run.conversation,
+            headers=run.headers,
         )
 
     def _run_span(self, message: Message) -> AbstractContextManager[Span]:

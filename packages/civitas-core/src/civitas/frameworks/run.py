@@ -53,6 +53,7 @@ class Run:
         history: What the adapter kept of the conversation's earlier runs, plain data; None where there is none.
             What it is when the run has ended well is kept; a run that fails leaves no trace in it.
         spans: Where to put the spans of the run; None while nobody records it.
+        headers: Of the reply: what there is to say of the run beside what it returned.
     """
 
     agent: FrameworkAgent
@@ -64,6 +65,7 @@ class Run:
     saved: Any = None
     history: Any = None
     spans: SpanTree | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     _told: dict[str, int] = field(default_factory=dict)
 
     @property
