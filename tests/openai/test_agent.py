@@ -260,7 +260,12 @@ async def test_a_reply_says_what_its_run_used_and_which_calls_failed(durable):
 
     inner = Agent[Any](name="b", model=Says([[function("fail", "i")], "told"]), tools=[fail])
     calls = [function("fail", "1"), custom("also", "2", "x"), function("look", "3")]
-    tools = [fail, CustomTool("also", "Fail.", also), look, inner.as_tool("inner", "Ask.")]
+    tools: list[Any] = [
+        fail,
+        CustomTool("also", "Fail.", also),
+        look,
+        inner.as_tool("inner", "Ask."),
+    ]
     model = Says([calls, [function("inner", "4", '{"input": "x"}')], "done"])
     agent = Agent[Any](name="a", model=model, tools=tools)
     async with running(OpenAIAgent("o", agent=agent, durable=durable)) as runtime:

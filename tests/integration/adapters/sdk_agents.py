@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from agents import Agent, Model, ModelResponse, Usage, function_tool
+from agents import (
+    Agent,
+    ApplyPatchTool,
+    Model,
+    ModelResponse,
+    RunContextWrapper,
+    ShellTool,
+    Usage,
+    function_tool,
+)
 from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
@@ -13,6 +22,7 @@ from openai.types.responses import (
 )
 
 from tests.integration.adapters.points import point
+from tests.openai.support import Says, function, patch, shell
 
 
 class Played(Model):
@@ -75,3 +85,53 @@ _nested = _expert.as_tool("expert", "Ask the expert.")
 
 clerk = Agent(name="clerk", model=Played("outer", "look", "expert"), tools=[look, _nested])
 asking = Agent(name="clerk", model=Played("outer", "look", "delete"), tools=[look, delete])
+
+
+class Notes:
+    """What the tools of a run know of each other."""
+
+    def __init__(self) -> None:
+        self.jotted = 0
+
+
+async def run(request: Any) -> str:
+    await point("shell")
+    return "ran"
+
+
+class Editor:
+    async def create_file(self, operation: Any) -> str:
+        await point("patch")
+        return "made"
+
+    update_file = delete_file = create_file
+
+
+@function_tool
+async def jot(context: RunContextWrapper[Notes]) -> str:
+    """Jot it down."""
+    await point("jot")
+    context.context.jotted += 1
+    return "jotted"
+
+
+@function_tool
+async def recall(context: RunContextWrapper[Notes]) -> str:
+    """Say how often it was jotted down."""
+    return f"jotted {context.context.jotted}"
+
+
+def _crafts(input: Any) -> Any:
+    done = [each["output"] for each in input if "output" in each]
+    if not done:
+        return [shell("1", "ls"), patch("2", "a.txt", "+a"), function("jot", "3")]
+    if len(done) == 3:
+        return [function("look", "4")]
+    return [function("recall", "5")] if len(done) == 4 else str(done[-1])
+
+
+crafts = Agent[Notes](
+    name="crafts",
+    model=Says(_crafts),
+    tools=[ShellTool(executor=run), ApplyPatchTool(editor=Editor()), jot, look, recall],
+)

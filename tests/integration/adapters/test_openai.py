@@ -62,6 +62,23 @@ async def test_the_stream_of_a_durable_agent_goes_on_after_kill_9_and_repeats_no
     ]
 
 
+@pytest.mark.promise(id="SEM-1044")
+@pytest.mark.promise(id="SEM-1047")
+async def test_tools_of_every_kind_and_what_they_did_to_the_context_outlive_kill_9(
+    tmp_path: Path,
+) -> None:
+    points = Points(tmp_path)
+    points.hold("look")
+    config = system(tmp_path, sdk_agent("crafts", durable=True, context=f"{AGENTS}:Notes"))
+    async with Runtime.from_config(config) as runtime:
+        asking = asyncio.create_task(runtime.ask("o", {"input": "hi"}, timeout=60))
+        await points.kill_at(runtime, "o", "look")
+        reply = await asking
+    assert reply.payload == {"output": "jotted 1"}
+    assert sorted(points.passed[:3]) == ["jot", "patch", "shell"]
+    assert points.passed[3:] == ["look", "look"]
+
+
 async def test_an_approval_is_given_after_the_process_and_the_root_are_gone(
     tmp_path: Path,
 ) -> None:
