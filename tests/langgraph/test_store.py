@@ -118,6 +118,14 @@ async def test_the_users_own_store_wins():
             pass
 
 
+@pytest.mark.parametrize("own", [None, InMemoryStore()], ids=["lent", "own"])
+async def test_the_store_is_there_while_a_reader_hears_the_run(own):
+    async with running(LangGraphAgent("g", graph=graph(store=own))) as runtime:
+        await runtime.ask("g", {"user": "ann", "text": "one"})
+        chunks = [each async for each in runtime.stream("g", {"user": "ann", "text": "two"})]
+    assert chunks[-1].payload["known"] == ["one"]
+
+
 async def test_a_tool_finds_the_store():
     @tool
     def recall(text: str, store: Annotated[BaseStore, InjectedStore()]) -> str:

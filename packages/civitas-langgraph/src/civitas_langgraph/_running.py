@@ -64,7 +64,7 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
         goes_on = input is None or isinstance(input, Command)
         cached = CachedSteps(events.cached_step, goes_on=goes_on)
         modes: Any = ("tasks", "updates") if has_cache(graph) else ()
-        mine["configurable"] = written.configurable(cached.see, modes)
+        mine["configurable"] = written.configurable(cached.see, modes, graph.store)
     config = merge_configs(config, mine)
     async with written.told():
         return await _run(graph, input, config, more)

@@ -17,6 +17,7 @@ from langgraph.runtime import Runtime
 from civitas_langgraph._plain import plain_or_text
 
 if TYPE_CHECKING:
+    from langgraph.store.base import BaseStore
     from langgraph.types import StreamMode
 
     from civitas.frameworks import Run
@@ -43,17 +44,18 @@ class Written:
         self._numbers: Counter[str] = Counter()
 
     def configurable(
-        self, see: Callable[[Any], None], modes: Iterable[StreamMode]
+        self, see: Callable[[Any], None], modes: Iterable[StreamMode], store: BaseStore | None
     ) -> dict[str, Any]:
         """What has LangGraph tell us, as it has a subgraph tell the graph above.
 
         Args:
             see: Given each part of the stream at once: of which graph, of which mode, what.
             modes: Of these modes.
+            store: Of the graph, which takes that of the graph above for its own.
         """
         return {
             CONFIG_KEY_STREAM: StreamProtocol(see, set(modes)),
-            CONFIG_KEY_RUNTIME: Runtime(stream_writer=self.write),
+            CONFIG_KEY_RUNTIME: Runtime(stream_writer=self.write, store=store),
         }
 
     def write(self, payload: Any) -> None:
