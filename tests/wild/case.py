@@ -40,6 +40,7 @@ class Case:
         again_play: What the model says then; by default the same.
         again_answers: What the human answers then; by default the same.
         speaks: Whether its model says any text: where it only calls tools, a stream has no tokens.
+        keeps: Whether it remembers beyond its conversations, so that each kill wants a state of its own.
         redone: How many finished calls a kill may repeat, as they are made in one node, which is what
             LangGraph takes up again.
         inapplicable: By column: why the agent has nothing to show there.
@@ -62,6 +63,7 @@ class Case:
     again_play: Play | None = None
     again_answers: tuple[Any, ...] | None = None
     speaks: bool = True
+    keeps: bool = False
     redone: int = 0
     inapplicable: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, str] = field(default_factory=dict)

@@ -234,6 +234,8 @@ class Trial:
 
     async def kill(self, at: int) -> None:
         """Killed in the call `at`, from 1, it replies the same, and makes no finished call again."""
+        if self.case.keeps:
+            await self.end()
         model = self.plays(hold_at=at)
         runtime = await self.process(durable=True)
         running = asyncio.create_task(self.run(runtime))

@@ -149,10 +149,12 @@ OF_PACKAGES = [
         payload={"input": "Remember that I prefer dark mode."},
         play=[
             ToolCall("manage_memory", {"content": "Prefers dark mode.", "action": "create"}),
-            ToolCall("search_memory", {"query": "mode"}),
             "I will remember it.",
         ],
         says="I will remember it.",
+        again={"input": "Which mode do I prefer?"},
+        again_play=[ToolCall("search_memory", {"query": "mode"}), "Dark mode."],
+        keeps=True,
     ),
     graph(
         "trustcall-profile",
@@ -311,6 +313,7 @@ WRITTEN_ANEW = [
             "Noted, Ada.",
         ],
         says="Noted, Ada.",
+        keeps=True,
     ),
     graph(
         "react-template",
