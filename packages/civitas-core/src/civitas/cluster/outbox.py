@@ -74,21 +74,21 @@ class Outbox(Mailbox):
         """Hold what an agent of the other process was sent by one beside it, should that process die."""
         self._pushed.add(message.id)
         self._there.add(message.id)
-        self._queue.append(message)
+        self._append(message)
 
     def _accept(self, message: Message) -> None:
-        self._queue.append(message)
+        self._append(message)
         if self._way_is_open:
             self._post(message)
 
     def _has_room(self) -> bool:
         # One more than the mailbox holds: that in hand.
-        return len(self._queue) - len(self._pushed) <= self.size
+        return len(self) - len(self._pushed) <= self.size
 
     def _admit(self) -> None:
         senders = self._senders
         while senders and self._has_room():
-            room, message = senders.popleft()
+            room, message = senders.popitem(last=False)
             if not room.done():
                 self._accept(message)
                 room.set_result(None)
@@ -112,15 +112,10 @@ class Outbox(Mailbox):
     def settled(self, message_id: str) -> None:
         """The agent has finished with a message."""
         queue = self._queue
-        if queue and queue[0].id == message_id:  # as they are handled in order, it nearly always is
-            queue.popleft()
-        else:
-            for message in queue:
-                if message.id == message_id:
-                    queue.remove(message)
-                    break
-            else:
-                return
+        if queue and queue[0].id == message_id and self._live is None:
+            queue.popleft()  # as they are handled in order, it nearly always is the first
+        elif not self._take_out(message_id):
+            return
         if self._given:
             self._given.pop(message_id, None)
         self._pushed.discard(message_id)
@@ -128,15 +123,17 @@ class Outbox(Mailbox):
         self._admit()
 
     def withdraw(self, message: Message) -> bool:
-        """Take a message out again; what stands here may be a copy of it."""
-        for each in self._queue:
-            if each.id == message.id:
-                self._pushed.discard(each.id)
-                return super().withdraw(each)
-        return False
+        """Take a message out again; see `Mailbox.withdraw`."""
+        if not self._take_out(message.id):
+            return False
+        self._pushed.discard(message.id)
+        self._admit()
+        self._left()
+        return True
 
     def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
         """Take no more messages. What was sent stays: its process refuses it, or it is lost with that."""
+        self._leave_out()
         sent = self._queue.copy() if self._way_is_open else None
         refused = super().close(error)
         if sent is None:
@@ -161,6 +158,7 @@ class Outbox(Mailbox):
     def open_way(self) -> None:
         """Its process is there: send what waited for that, in order."""
         self._way_is_open = True
+        self._leave_out()
         for message in tuple(self._queue):
             if message.id not in self._there:
                 self._post(message)
@@ -194,6 +192,7 @@ class Outbox(Mailbox):
         Returns:
             The message, where it is given up for that; else None, and it stays.
         """
+        self._leave_out()
         for place, message in enumerate(self._queue):
             if message.id != message_id:
                 continue
@@ -201,7 +200,7 @@ class Outbox(Mailbox):
             if all_times >= at_most:
                 self._given.pop(message_id, None)
                 self._pushed.discard(message_id)
-                del self._queue[place]
+                self._take_out(message_id)
                 return message
             self._given[message_id] = all_times
             self._queue[place] = message.again(message.attempt + times)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +14,9 @@ __all__ = ["Holder", "Mailbox", "Wake"]
 
 Wake = Callable[[asyncio.Future[None]], None]
 """How to let the task run that waits for a future."""
+
+_FEW = 64
+"""So many that were withdrawn may stand in a queue in any case."""
 
 
 class Holder(Protocol):
@@ -45,6 +48,8 @@ class Mailbox:
     __slots__ = (
         "_closed",
         "_drained",
+        "_gone",
+        "_live",
         "_queue",
         "_reader",
         "_senders",
@@ -58,8 +63,12 @@ class Mailbox:
         self.owner = owner
         self.size = size
         self._queue: deque[Message] = deque()
-        # Few mailboxes are ever full, and an empty deque is a sixth of an idle agent.
-        self._senders: deque[tuple[asyncio.Future[None], Message]] | None = None
+        self._live: set[str] | None = None
+        """The ids of those in the queue that were not withdrawn, while somebody withdraws; None: nobody does."""
+        self._gone = 0
+        """How many in the queue were withdrawn, and are left out when their turn comes."""
+        # Few mailboxes are ever full, and what they need for that would be a sixth of an idle agent.
+        self._senders: OrderedDict[asyncio.Future[None], Message] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -69,7 +78,7 @@ class Mailbox:
         """Called each time its reader has come to the end and waits, and when the last message left without one."""
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue) - self._gone
 
     @property
     def waiting(self) -> int:
@@ -94,9 +103,11 @@ class Mailbox:
             raise self._closed()
         if self.holder is not None and not held and message.reply_to is None:
             return False
-        if self._senders or len(self._queue) >= self.size:
+        if self._senders or (len(self._queue) >= self.size and not self._has_room()):
             return False
         self._queue.append(message)
+        if self._live is not None:
+            self._live.add(message.id)
         reader = self._reader
         if reader is not None:
             self._reader = None
@@ -132,9 +143,8 @@ class Mailbox:
     async def _wait_for_room(self, message: Message, timeout: float | None) -> None:
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._senders is None:
-            self._senders = deque()
-        place = (room, message)
-        self._senders.append(place)
+            self._senders = OrderedDict()
+        self._senders[room] = message
         try:
             async with asyncio.timeout(timeout):
                 await room
@@ -142,16 +152,16 @@ class Mailbox:
             if room.done() and not room.cancelled():
                 room.result()  # it was let in, or the mailbox closed, in the very moment the time was up
                 return
-            self._leave(place)
+            self._leave(room)
             raise MailboxFull(self.owner, self.size, timeout or 0.0) from None
         except asyncio.CancelledError:
-            self._leave(place)
+            self._leave(room)
             raise
 
-    def _leave(self, place: tuple[asyncio.Future[None], Message]) -> None:
+    def _leave(self, room: asyncio.Future[None]) -> None:
         """Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill."""
-        if self._senders is not None and place in self._senders:
-            self._senders.remove(place)
+        if self._senders is not None:
+            self._senders.pop(room, None)
         self._left()
 
     def take(self) -> Message | None:
@@ -159,6 +169,8 @@ class Mailbox:
         if not self._queue:
             return None
         message = self._queue.popleft()
+        if self._live is not None:
+            message = self._next_live(message)
         if self._senders:
             self._admit()
         return message
@@ -166,17 +178,18 @@ class Mailbox:
     def push(self, message: Message) -> None:
         """Put whatever the size: a signal of the system, which must not wait. Dropped where closed."""
         if self._closed is None:
-            self._queue.append(message)
+            self._append(message)
             self.wake()
 
     def put_back(self, message: Message) -> None:
         """Put in front: a message that is to be delivered again."""
         self._queue.appendleft(message)
+        if self._live is not None:
+            self._live.add(message.id)
 
     def clear(self) -> list[Message]:
         """Take everything that stands in it; the senders that wait for room come in now."""
-        taken = list(self._queue)
-        self._queue.clear()
+        taken = self._take_all()
         self._admit()
         return taken
 
@@ -206,26 +219,74 @@ class Mailbox:
         self._closed = error
         self._tell_drained()
         while self._senders:
-            room, _ = self._senders.popleft()
+            room, _ = self._senders.popitem(last=False)
             if not room.done():
                 room.set_exception(error())
-        taken = list(self._queue)
-        self._queue.clear()
-        return taken
+        return self._take_all()
 
     def withdraw(self, message: Message) -> bool:
-        """Take `message` out again.
+        """Take `message` out again, or what stands here as its copy.
 
         Returns:
             Whether it still stood in the queue.
         """
-        try:
-            self._queue.remove(message)
-        except ValueError:
+        if not self._take_out(message.id):
             return False
         self._admit()
         self._left()
         return True
+
+    # Many may withdraw at once, in any order: no message is looked for one by one.
+
+    def _take_out(self, id: str) -> bool:
+        live = self._live
+        if live is None:
+            live = self._live = {each.id for each in self._queue}
+        if id not in live:
+            return False
+        live.discard(id)
+        self._gone += 1
+        if self._gone > _FEW and 2 * self._gone > len(self._queue):
+            self._leave_out()
+        if not live:
+            self._forget()
+        return True
+
+    def _next_live(self, message: Message) -> Message:
+        """`message`, which was just taken from the queue, or the next behind it that was not withdrawn."""
+        assert self._live is not None
+        while message.id not in self._live:
+            self._gone -= 1
+            message = self._queue.popleft()  # there is one: else nobody would be live
+        self._live.discard(message.id)
+        if not self._live:
+            self._forget()
+        return message
+
+    def _leave_out(self) -> None:
+        """Let the queue be what is live in it."""
+        if self._live is not None:
+            self._queue = deque(each for each in self._queue if each.id in self._live)
+            self._live, self._gone = None, 0
+
+    def _forget(self) -> None:
+        """Nothing is left that was not withdrawn."""
+        self._queue.clear()
+        self._live, self._gone = None, 0
+
+    def _take_all(self) -> list[Message]:
+        self._leave_out()
+        taken = list(self._queue)
+        self._forget()
+        return taken
+
+    def _append(self, message: Message) -> None:
+        self._queue.append(message)
+        if self._live is not None:
+            self._live.add(message.id)
+
+    def _has_room(self) -> bool:
+        return len(self._queue) - self._gone < self.size
 
     def _left(self) -> None:
         if self.on_idle is not None and not self._queue and not self._senders:
@@ -269,9 +330,9 @@ class Mailbox:
 
     def _admit(self) -> None:
         senders = self._senders
-        while senders and len(self._queue) < self.size:
-            room, message = senders.popleft()
+        while senders and self._has_room():
+            room, message = senders.popitem(last=False)
             if not room.done():
-                self._queue.append(message)
+                self._append(message)
                 room.set_result(None)
         self.wake()
