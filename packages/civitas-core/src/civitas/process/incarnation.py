@@ -313,13 +313,14 @@ class Incarnation:
                     before = copy_context()
                     try:
                         result = await agent.handle(message)
-                        if Fork.happened:
-                            unless_copied(loop)
+                        if differs(before, copy_context()):
+                            self._stained = True
+                            unless_copied(loop)  # a fork shows as such a change
                         if result is not None or message.reply_to is not None or self._deliveries:
                             self._finish(message, result)
                     except BaseException as error:
                         await self._attempts(message, None, before, error)
-                    self._stained = differs(before, copy_context())
+                        self._stained = differs(before, copy_context())
                 elif self._stained:
                     await InContext(self._clean.copy(), self._alone(message))
                 else:

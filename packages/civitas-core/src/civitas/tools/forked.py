@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NoReturn
 from weakref import WeakSet
 
@@ -26,10 +27,12 @@ _copied: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 _thread: int | None = None
 """The thread that forked, which is the only one here."""
 _registered = False
+_forked: ContextVar[bool] = ContextVar("civitas_forked", default=False)
+"""Set in the child, in the context of the code that forked: who looks for changes there need not look for forks."""
 
 
 class Fork:
-    """Whether this process is such a child; one attribute, as every message looks at it."""
+    """Whether this process is such a child; one attribute, as it is looked at often."""
 
     happened = False
 
@@ -50,6 +53,7 @@ def _after_fork() -> None:
     if not running:
         return  # nothing of ours went on at the fork
     Fork.happened = True
+    _forked.set(True)
     _thread = threading.get_ident()
     for loop in running:
         _copied.add(loop)
