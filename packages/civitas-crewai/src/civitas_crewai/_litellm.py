@@ -6,6 +6,7 @@ headers: so it goes wherever the environment says. In a run of ours it has them;
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -35,8 +36,7 @@ def _asked_there(instructor: Any) -> Any:
 
 
 def _completion(llm: Any) -> Callable[..., Any]:
-    from litellm import completion
-
+    completion = importlib.import_module("litellm").completion  # a package that CrewAI need not have
     params = {
         key: value for key, value in llm._prepare_completion_params([]).items() if key not in _OWN
     }
@@ -52,4 +52,4 @@ def _completion(llm: Any) -> Callable[..., Any]:
     return asked
 
 
-InternalInstructor.to_pydantic = _asked_there  # type: ignore[method-assign]
+InternalInstructor.to_pydantic = _asked_there  # type: ignore[assignment,method-assign]
