@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -51,9 +52,11 @@ async def test_the_usage_of_a_run_that_asked_a_human_counts_what_was_called_befo
         return crew_of(task(clerk(llm), "one"), task(clerk(llm), "two", human_input=True))
 
     async with running(CrewAIAgent("c", crew=make)) as runtime:
-        await runtime.ask("c", {}, conversation="x")
+        asked = await runtime.ask("c", {}, conversation="x")
         reply = await runtime.ask("c", {"value": ""}, "resume", conversation="x")
     assert reply.payload["usage"]["successful_requests"] == 2
+    requests = [json.loads(each.headers["civitas-usage"])["requests"] for each in (asked, reply)]
+    assert requests == [2, 2]
 
 
 @tool("break")
@@ -99,5 +102,9 @@ async def test_tools_that_failed_are_told_though_the_run_ended_well(durable):
             "reason": "tool_reported",
             "message": "no such address (code: 550)",
         },
+    ]
+    assert json.loads(reply.headers["civitas-tool-failures"]) == [
+        {"name": "break", "error": "'it' (code: KeyError)"},
+        {"name": "send_mail", "error": "no such address (code: 550)"},
     ]
     assert len(model.seen) == 4 + len(crash)

@@ -36,7 +36,9 @@ def _asked_there(instructor: Any) -> Any:
 
 
 def _completion(llm: Any) -> Callable[..., Any]:
-    completion = importlib.import_module("litellm").completion  # a package that CrewAI need not have
+    completion = importlib.import_module(
+        "litellm"
+    ).completion  # a package that CrewAI need not have
     params = {
         key: value for key, value in llm._prepare_completion_params([]).items() if key not in _OWN
     }

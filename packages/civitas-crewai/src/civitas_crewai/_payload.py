@@ -21,7 +21,26 @@ from civitas_crewai._history import HISTORY
 if TYPE_CHECKING:
     from crewai import Crew
 
-__all__ = ["Unfit", "as_inputs", "check_inputs", "reply_of", "task_names", "text_of", "told"]
+__all__ = [
+    "Unfit",
+    "as_inputs",
+    "check_inputs",
+    "headers_of",
+    "reply_of",
+    "task_names",
+    "text_of",
+    "told",
+]
+
+_USED = {
+    "requests": "successful_requests",
+    "input_tokens": "prompt_tokens",
+    "output_tokens": "completion_tokens",
+    "total_tokens": "total_tokens",
+}
+
+# Headers are short: so many failures, and so much of the text of each.
+_MOST, _LONGEST = 20, 500
 
 _PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 
@@ -145,6 +164,26 @@ def reply_of(crew: Crew, done: Any, result: Any, usage: Mapping[str, int]) -> di
     if failures := [each for name, task in tasks for each in _failures(name, task)]:
         reply["tool_failures"] = failures
     return reply
+
+
+def headers_of(reply: Mapping[str, Any], usage: Mapping[str, int]) -> dict[str, str]:
+    """What a reply says of its run in its headers, as those of other frameworks do.
+
+    Args:
+        reply: Its payload.
+        usage: Tokens and requests of its models.
+    """
+    headers = {}
+    if usage:
+        used = {name: usage.get(key, 0) for name, key in _USED.items()}
+        headers["civitas-usage"] = json.dumps(used)
+    if failures := reply.get("tool_failures"):
+        short = [
+            {"name": each["tool"], "error": each["message"][:_LONGEST]}
+            for each in failures[-_MOST:]
+        ]
+        headers["civitas-tool-failures"] = json.dumps(short)
+    return headers
 
 
 def _output(result: Any) -> Any:
