@@ -18,7 +18,7 @@ from civitas.message import Message
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
-from civitas_openai import OpenAIAgent
+from civitas_openai import OpenAIAgent, handoff_to
 from tests.core.frameworks.support import running
 from tests.openai.support import Says, function
 
@@ -197,6 +197,17 @@ async def test_a_run_that_waits_for_a_human_goes_on_with_its_context():
         await runtime.ask("o", {"input": "hi"}, conversation="c")
         reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
     assert reply.payload["output"] == "paid with ['card']"
+
+
+async def test_an_agent_that_is_handed_the_whole_history_still_has_the_context():
+    def script(input: Any) -> Any:
+        return [function("transfer_to_o", f"t{len(input)}")]
+
+    desk = Agent[Any](name="desk", model=Says(script), handoffs=[handoff_to("o")])
+    async with running(make(Trip), OpenAIAgent("desk", agent=desk)) as runtime:
+        await say(runtime, "x", "ann")
+        reply = await runtime.ask("desk", {"input": "?"}, conversation="ann")
+    assert reply.payload["output"] == "x"
 
 
 async def test_a_run_that_fails_before_any_tool_leaves_the_context_as_it_was():

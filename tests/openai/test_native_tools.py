@@ -294,6 +294,23 @@ async def test_a_call_of_any_kind_is_told_once_when_called_and_once_when_done(du
     assert len(chunks) == 2 * len(MEANT)
 
 
+async def test_an_agent_that_is_a_tool_is_told_to_be_done_when_its_question_is_answered():
+    @function_tool(needs_approval=True)
+    async def delete() -> str:
+        """Delete it."""
+        return "deleted"
+
+    inner = Agent[Any](name="b", model=Says([[function("delete", "i")], "told"]), tools=[delete])
+    outer = Says([[function("ask_b", "o", '{"input": "x"}')], "done"])
+    agent = Agent[Any](name="a", model=outer, tools=[inner.as_tool("ask_b", "Ask.")])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        before = await hear(runtime, {"input": "hi"})
+        after = await hear(runtime, {"value": True}, "resume")
+    called = {"name": "ask_b", "arguments": {"input": "x"}}
+    assert [payload for kind, payload in before if kind == "tool"] == [called]
+    assert [payload for kind, payload in after if kind == "tool"] == [{**called, "result": "told"}]
+
+
 @pytest.mark.promise(id="SEM-1049")
 async def test_nothing_is_told_of_a_call_before_it_is_approved():
     kit = Kit(needs_approval=True)

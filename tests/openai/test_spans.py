@@ -15,7 +15,9 @@ from civitas.errors import HandlerFailed
 from civitas_openai import OpenAIAgent, handoff_to
 from civitas_openai._spans import BRIDGE
 from tests.core.frameworks.support import running
+from tests.openai.support import Says
 from tests.openai.test_calls import Echo
+from tests.openai.test_native_tools import ALL, Kit, hear
 
 
 @pytest.fixture(autouse=True)
@@ -178,3 +180,18 @@ async def test_a_handoff_to_another_agent_leads_there(spans, scripted):
         "        send echo",
         "          process echo",
     ]
+
+
+@pytest.mark.promise(id="SEM-1049")
+async def test_a_tool_has_one_name_in_streams_spans_and_questions(spans):
+    kit = Kit(needs_approval=True)
+    agent = Agent(name="a", model=Says([ALL, "done"]), tools=kit.tools)
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        heard = await hear(runtime, {"input": "hi"})
+        questions = heard[-1][1]["interrupts"]
+        answers = {"values": {each["id"]: True for each in questions}}
+        heard += await hear(runtime, answers, "resume")
+    told = {payload["name"] for kind, payload in heard if kind == "tool"}
+    traced = {each.name for each in spans.all() if each.name.startswith("execute_tool")}
+    assert traced == {f"execute_tool {name}" for name in told}
+    assert {each["value"]["name"] for each in questions} < told

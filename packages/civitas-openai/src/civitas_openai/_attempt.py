@@ -47,9 +47,6 @@ class Attempt:
         self.session = self._session(own)
         self.input: list[Any] = []
         """What the run began with; nothing for one that goes on."""
-        if run.answers is None:
-            memory.items += memory.left
-            memory.left = []
 
     def _session(self, own: Session | None) -> Any:
         """What the SDK reads the conversation from, and adds to."""
@@ -60,9 +57,14 @@ class Attempt:
             return None
         return Conversation(run.conversation, self.memory.items)
 
-    def begin(self, begin: Any) -> None:
-        """The run begins with this input."""
+    async def begin(self, begin: Any) -> None:
+        """A new run begins with this input; a question that was open is left behind."""
         self.input = ItemHelpers.input_to_new_input_list(begin)
+        left, self.memory.left = self.memory.left, []
+        if left and self.session is not None:
+            await self.session.add_items(left)
+        if not self.owned:
+            self.memory.items = [*self.memory.items, *left]
 
     async def end(self, result: RunResult) -> None:
         """The run ended well, or waits for a human: keep what the next message needs, and say what it took."""

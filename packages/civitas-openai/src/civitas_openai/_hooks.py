@@ -72,10 +72,7 @@ class Told(RunHooks[Any]):
         """A tool is called."""
         if (id := getattr(context, "tool_call_id", None)) is not None:
             self._times[id] += 1
-            text = getattr(context, "tool_arguments", None)
-            # A custom tool takes one text, whatever it looks like.
-            arguments = {"input": text} if isinstance(tool, CustomTool) else parsed(text)
-            await self._begin(self._part(id), name_of(tool), arguments)
+            await self._begin(self._part(id), name_of(tool), _arguments(context, tool))
         elif isinstance(tool, ComputerTool):
             id = self._calls.find("computer_call", lambda call: True)
             call = None if id is None else self._calls.named(id)
@@ -86,6 +83,8 @@ class Told(RunHooks[Any]):
     async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: object) -> None:
         """A tool is done."""
         if (id := getattr(context, "tool_call_id", None)) is not None:
+            # An agent that is a tool, and was waiting for a human, began in the run before.
+            self._begun.setdefault(self._part(id), (name_of(tool), _arguments(context, tool)))
             await self._end(self._part(id), show(result))
         for part in self._parts.pop(type(tool), ()):
             await self._end(part, show(result))
@@ -162,3 +161,9 @@ class Both(RunHooks[Any]):
 
     async def on_tool_end(self, *arguments: Any) -> None:
         await self._each("on_tool_end", arguments)
+
+
+def _arguments(context: Any, tool: Any) -> Any:
+    text = getattr(context, "tool_arguments", None)
+    # A custom tool takes one text, whatever it looks like.
+    return {"input": text} if isinstance(tool, CustomTool) else parsed(text)

@@ -22,6 +22,7 @@ from agents import (
     ShellTool,
 )
 from agents.editor import ApplyPatchResult
+from agents.tracing import function_span
 
 from civitas_openai._calls import arguments_of, name_of, raw
 from civitas_openai._results import dump_result, load_result
@@ -97,7 +98,9 @@ def _local_shell(tool: LocalShellTool) -> Callable[[Any], Any]:
             return await _given(execute(request))
         id = request.data.call_id
         key = await _begin(inside, tool, id, arguments_of(request.data))
-        return await inside.perform(id, key, lambda: execute(request))
+        # The SDK has a span for each of the others.
+        with function_span(name_of(tool)):
+            return await inside.perform(id, key, lambda: execute(request))
 
     return perform
 

@@ -153,13 +153,13 @@ class OpenAIAgent(FrameworkAgent):
         self._attempt = None
         graph = Graph(run, self._servers)
         agent = graph.agent(self.subject)
-        memory = Memory.load(run.history, run.message.id)
+        memory = await self._memory_of(run)
         context = await self._context_of(run, memory)
         attempt = Attempt(run, memory, context, self._session)
         begin: Any
         if run.answers is None:
             begin = read_input(run.payload, self.refuse)
-            attempt.begin(begin)
+            await attempt.begin(begin)
             agent = self._begins(graph, agent, memory)
         else:
             begin = await self._answered(run, agent, context)
@@ -219,6 +219,15 @@ class OpenAIAgent(FrameworkAgent):
             )
         finally:
             scope.reset(token)
+
+    async def _memory_of(self, run: Run) -> Memory:
+        """What is kept of the conversation; without its items where the payload holds those."""
+        if not run.whole_history or run.conversation is None:
+            return Memory.load(run.history, run.message.id)
+        record = await Record.load(self.store, self.memory_key(run.conversation))
+        memory = Memory.load(record.history, run.message.id)
+        memory.items, memory.left = [], []
+        return memory
 
     async def _context_of(self, run: Run, memory: Memory) -> Kept | None:
         """The context of the conversation."""
