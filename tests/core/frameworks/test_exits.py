@@ -23,6 +23,9 @@ class InTasks(MachineAgent):
         match order:
             case "exit":
                 sys.exit(3)
+            case "never":
+                asyncio.create_task(self.subject.do("x")).cancel()
+                await asyncio.sleep(0)
             case "cancel":
                 raise asyncio.CancelledError
         return await self.subject.do(order)
@@ -50,7 +53,7 @@ async def test_the_task_factory_of_the_application_makes_the_tasks() -> None:
     made: list[str] = []
 
     def factory(loop: asyncio.AbstractEventLoop, work: Any, **keywords: Any) -> Any:
-        made.append(work.__qualname__)
+        made.append(f"{type(work).__name__} {work.__qualname__}")
         return asyncio.Task(work, loop=loop, **keywords)
 
     loop = asyncio.get_running_loop()
@@ -62,4 +65,11 @@ async def test_the_task_factory_of_the_application_makes_the_tasks() -> None:
             await runtime.ask("m", ["go"])
     finally:
         loop.set_task_factory(before)
-    assert made.count("_contained") == 2
+    assert made.count("_Contained InTasks._work") == 2
+
+
+async def test_a_task_that_is_cancelled_before_it_begins_leaves_nothing_unawaited() -> None:
+    machine = Machine()
+    async with running(InTasks("m", machine=machine)) as runtime:
+        assert (await runtime.ask("m", ["never"])).payload["done"] == ["NEVER"]
+    assert machine.did == ["never"]

@@ -32,18 +32,49 @@ class _Factory:
         self, loop: asyncio.AbstractEventLoop, work: Any, /, **keywords: Any
     ) -> asyncio.Future[Any]:
         if current_run.get() is not None and asyncio.iscoroutine(work):
-            work = _contained(work)
+            work = _Contained(work)
         if self._before is not None:
             made: asyncio.Future[Any] = self._before(loop, work, **keywords)
             return made
         return asyncio.Task(work, loop=loop, **keywords)
 
 
-async def _contained(work: Coroutine[Any, Any, Any]) -> Any:
-    try:
-        return await work
-    except SystemExit as error:
-        raise Exited(f"it called sys.exit({error.code!r})") from error
+class _Contained(Coroutine[Any, Any, Any]):
+    """A coroutine that passes everything on to another, and lets no `SystemExit` out of it.
+
+    An `async def` around it would not close it where the task is cancelled before it begins.
+
+    Args:
+        work: The other one.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        self._work = work
+
+    def send(self, value: Any) -> Any:
+        try:
+            return self._work.send(value)
+        except SystemExit as error:
+            raise _exited(error) from error
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._work.throw(*error)
+        except SystemExit as raised:
+            raise _exited(raised) from raised
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Any:
+        return self._work.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._work, name)  # its name and its frame, for who looks at the task
+
+
+def _exited(error: SystemExit) -> Exited:
+    return Exited(f"it called sys.exit({error.code!r})")
 
 
 def contain_exits() -> None:
