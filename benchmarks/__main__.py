@@ -39,6 +39,8 @@ BENCHMARKS = {
     "zmq-ask": workers.ASK,
     "zmq-asks": workers.ASKS,
     "zmq-send": workers.SEND,
+    "zmq-accept": workers.ACCEPT,
+    "zmq-accepts": workers.ACCEPTS,
     "neighbour": workers.NEIGHBOUR,
     "recovery": workers.RECOVERY,
     "import": imports.IMPORT,

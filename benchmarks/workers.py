@@ -15,7 +15,18 @@ from benchmarks.harness import PAYLOAD, Benchmark, Measurement, at_least, at_mos
 from civitas import AgentProcess, Message, Runtime
 from civitas.errors import NodeDown
 
-__all__ = ["ASK", "ASKS", "NEIGHBOUR", "RECOVERY", "SEND", "Counter", "Slow"]
+__all__ = [
+    "ACCEPT",
+    "ACCEPTS",
+    "ASK",
+    "ASKS",
+    "NEIGHBOUR",
+    "RECOVERY",
+    "SEND",
+    "Counter",
+    "Sender",
+    "Slow",
+]
 
 _SINGLE, _GROUP, _EACH, _SENDS, _FLOOD = 1000, 64, 100, 50_000, 20_000
 
@@ -36,6 +47,21 @@ class Counter(AgentProcess):
         return None
 
 
+class Sender(AgentProcess):
+    """Sends as it is told, and answers with the seconds until all was accepted."""
+
+    async def handle(self, message: Message) -> Message:
+        """Send one after another, or so many at once."""
+        groups, at_once = message.payload
+        started = time.perf_counter()
+        for _ in range(groups):
+            if at_once == 1:
+                await self.send("sure", PAYLOAD)
+            else:
+                await asyncio.gather(*(self.send("sure", PAYLOAD) for _ in range(at_once)))
+        return self.reply(time.perf_counter() - started)
+
+
 class Slow(Counter):
     """Takes a millisecond for each message."""
 
@@ -48,10 +74,13 @@ class Slow(Counter):
 def _runtime() -> Runtime:
     agents = {"echo": "benchmarks.agents.Echo", "counter": "benchmarks.workers.Counter"}
     agents["slow"] = "benchmarks.workers.Slow"
-    children = [
+    children: list[dict[str, Any]] = [
         {"agent": {"name": name, "type": kind, "process": "worker"}}
         for name, kind in agents.items()
     ]
+    sure = {"name": "sure", "type": "benchmarks.workers.Counter", "delivery": "at_least_once"}
+    sender = {"name": "sender", "type": "benchmarks.workers.Sender", "process": "other"}
+    children += [{"agent": {**sure, "process": "worker"}}, {"agent": sender}]
     return Runtime.from_config({"supervision": {"children": children, "max_restarts": 100}})
 
 
@@ -88,6 +117,16 @@ async def _sent(runtime: Runtime) -> float:
     count, _ = (await runtime.ask("counter", None, "count", timeout=60)).payload
     assert count == _SENDS, f"{_SENDS - count} were lost"
     return _SENDS / (time.perf_counter() - started)
+
+
+async def _accepted(runtime: Runtime) -> float:
+    seconds: float = (await runtime.ask("sender", [_SINGLE, 1])).payload
+    return seconds / _SINGLE * 1e6
+
+
+async def _accepted_at_once(runtime: Runtime) -> float:
+    seconds: float = (await runtime.ask("sender", [_EACH, _GROUP])).payload
+    return _GROUP * _EACH / seconds
 
 
 async def _p99(runtime: Runtime) -> float:
@@ -154,6 +193,21 @@ SEND = Benchmark(
     "/s",
     {"limit": links.between("limit", links.pushed), "civitas": _with_worker(_sent)},
     at_least(0.5),
+)
+ACCEPT = Benchmark(
+    "send between workers to an at_least_once agent, one at a time",
+    "µs",
+    {
+        "limit": links.between("limit", links.one_at_a_time),
+        "civitas": _with_worker(_accepted),
+    },
+    at_most(2.0),
+)
+ACCEPTS = Benchmark(
+    "sends between workers to an at_least_once agent, 64 at once",
+    "/s",
+    {"limit": links.between("limit", links.at_once), "civitas": _with_worker(_accepted_at_once)},
+    at_least(0.4),
 )
 NEIGHBOUR = Benchmark(
     "99th percentile of an ask beside a flooded agent",
