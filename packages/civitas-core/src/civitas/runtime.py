@@ -22,6 +22,7 @@ from civitas.node import Callback
 from civitas.node.administration import administering, agents_below, refuse_to_wait
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell, ExitReason, Status, forget_those_of_the_dead
+from civitas.process.built_late import BuiltLate, provided
 from civitas.process.options import check_name, positive
 from civitas.state import InMemoryStateStore, StateStore
 from civitas.supervision import (
@@ -49,6 +50,8 @@ __all__ = ["Runtime"]
 
 logger = logging.getLogger("civitas")
 
+_STORE = ("get", "set", "delete")
+_MODEL = ("chat",)
 _ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
 
 
@@ -58,7 +61,9 @@ class Runtime:
     Args:
         supervisor: The root of the tree.
         transport: What carries messages between OS processes; `in_process` for one OS process.
-        state_store: Where agents keep their state; in memory by default, so that it ends with the runtime.
+        state_store: Where agents keep their state; in memory by default, so that it ends with the runtime. Or a
+            function without arguments that builds it: called when the runtime starts, and what it opened (a context
+            manager that it returns, or ``(object, closer)``) closed when that stops. So may be the next one.
         model_provider: Becomes `self.llm` of every agent, with a span around each call.
         tools: Tools, or typed functions to make tools of; become `self.tools` of every agent, with a span around each
             call.
@@ -77,8 +82,8 @@ class Runtime:
         supervisor: Supervisor,
         *,
         transport: str = "in_process",
-        state_store: StateStore | None = None,
-        model_provider: ModelProvider | None = None,
+        state_store: StateStore | Callable[[], Any] | None = None,
+        model_provider: ModelProvider | Callable[[], Any] | None = None,
         tools: Iterable[ToolProvider | Callable[..., Any]] | None = None,
         plugins: Iterable[object] = (),
         name: str = "civitas",
@@ -97,13 +102,20 @@ class Runtime:
         self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
         self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
         self.plugins.load()
-        self._owns_store = state_store is None
+        store: Any = InMemoryStateStore()
+        if state_store is not None:
+            store = provided(state_store, "state_store", _STORE, "SQLiteStateStore(path)")
+        model = model_provider
+        if model is not None:
+            model = provided(model, "model_provider", _MODEL, "an object with `chat`")
+        self._owns_store = state_store is None or isinstance(store, BuiltLate)
+        self._late_model = model if isinstance(model, BuiltLate) else None
         tracing = Tracing()
         self._node = make_root(
             processes,
-            store=state_store if state_store is not None else InMemoryStateStore(),
+            store=store,
             tracing=tracing,
-            llm=None if model_provider is None else TracedModel(model_provider, tracing),
+            llm=None if model is None else TracedModel(model, tracing),
             tools=None if tools is None else ToolRegistry(tools, tracing),
             clock=clock,
         )
@@ -172,6 +184,8 @@ class Runtime:
         opening = getattr(self._node.store, "open", None)
         if opening is not None:
             await opening()
+        if self._late_model is not None:
+            await self._late_model.open()
 
     def _unless_stopped(self, starting: _Start) -> None:
         """Say of a start that was given up that it was; its cancellation goes no further."""
@@ -256,6 +270,8 @@ class Runtime:
             close = getattr(self._node.store, "close", None)
             if close is not None:
                 await close()
+        if self._late_model is not None:
+            await self._late_model.close()
         if self._telemetry.tracing or self._telemetry.metrics:
             # In a thread: with a collector that does not answer, an export waits for seconds.
             with ThreadPoolExecutor(1, "civitas-telemetry") as thread:

@@ -20,6 +20,7 @@ from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
 from civitas.launch import HangWatchdog, Lifeline, SharedSignals, end_soon, inherit, read_boot
 from civitas.plugins import PluginManager
+from civitas.process.built_late import BuiltLate
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.links import serializer_of, transport_beside
@@ -164,6 +165,9 @@ class _Life:
         boot, topology = worker.boot, worker.maker.topology
         tracing = Tracing()
         parts, self._store = make_parts(topology, worker.plugins, tracing, boot["root_has"])
+        llm = parts["llm"]
+        made = (self._store, llm.provider if llm is not None else None)
+        self._late = [each for each in made if isinstance(each, BuiltLate)]
         in_hand = Path(boot["in_hand"]) if boot["in_hand"] else None
         self.node = MemberNode(
             boot["name"],
@@ -183,6 +187,8 @@ class _Life:
     async def __aenter__(self) -> Self:
         self.node.attach()
         self.node.tracing.refresh()
+        for each in self._late:
+            await each.open()
         return self
 
     async def last(self, stop: asyncio.Future[Any] | None = None) -> None:
@@ -214,6 +220,8 @@ class _Life:
         close = getattr(self._store, "close", None)
         if close is not None:
             await close()
+        for each in self._late:
+            await each.close()
 
     def _crash(self) -> None:
         """End at once, as nobody asked for this end: somebody's code stopped the loop or cancelled every task.

@@ -17,6 +17,7 @@ from civitas.cli.trees import count
 from civitas.control import holder, state_folder
 from civitas.errors import StateStoreError
 from civitas.plugins import PluginManager
+from civitas.process.built_late import BuiltLate
 from civitas.process.steps import STEPS
 from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.topology import Topology, load_part, runtime_options
@@ -197,6 +198,8 @@ async def _opened(file: Path) -> AsyncIterator[_Kept]:
     store = _store(file, topology, pid)
     # To look into a store must not make one.
     there = store if not isinstance(store, SQLiteStateStore) or store.path.exists() else None
+    if isinstance(store, BuiltLate):
+        await store.open()
     try:
         yield _Kept(file, topology.state.type if topology.state else "", there, pid)
     finally:

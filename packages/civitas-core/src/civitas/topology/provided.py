@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
 from civitas.errors import ConfigurationError
 from civitas.plugins import PluginManager
+from civitas.process.built_late import BuiltLate
 from civitas.process.keywords import keywords_of
+from civitas.process.resources import needs_a_loop
 from civitas.topology.model import ProvidedEntry, Topology
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.source import Source
 from civitas.topology.yaml_reader import Path
 
 __all__ = ["make_provided", "provided_problems"]
+
+
+_STORE = ("get", "set", "delete")
+_MODEL = ("chat",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,14 @@ class _Named:
     path: Path
     entry: ProvidedEntry
     known: Mapping[str, Any]
+    methods: tuple[str, ...] = ()
+
+    @property
+    def is_function(self) -> bool:
+        """Whether a plugin gives a function that builds it, and no class."""
+        kind = self.known[self.entry.type]
+        has = all(callable(getattr(kind, method, None)) for method in self.methods)
+        return bool(self.methods) and not isinstance(kind, type) and callable(kind) and not has
 
     def problems(self, source: Source) -> list[Problem]:
         """What is wrong with it, found without making it."""
@@ -41,7 +56,9 @@ class _Named:
             text = unknown_word(self.what, entry.type, sorted(self.known))
             return [source.problem((*path, "type"), text)]
         kind = self.known[entry.type]
-        if not isinstance(kind, type):  # made already: there is nothing to give to a constructor
+        if (
+            not isinstance(kind, type) and not self.is_function
+        ):  # made already: there is nothing to give to a constructor
             return [
                 source.problem((*path, key), unknown_word("key", key, ["type"], self._where()))
                 for key in entry.further
@@ -64,14 +81,18 @@ class _Named:
     def make(self, source: Source) -> Any:
         """Make it, its problems looked at before."""
         kind = self.known[self.entry.type]
-        if not isinstance(kind, type):
+        if not isinstance(kind, type) and not self.is_function:
             return kind
         given = {
             key: _beside(source.folder, key, value) for key, value in self.entry.further.items()
         }
+        if self.is_function:
+            return BuiltLate(partial(kind, **given), self._where(), self.methods)
         try:
             return kind(**given)
         except Exception as error:
+            if needs_a_loop(error) and self.methods:
+                return BuiltLate(partial(kind, **given), self._where(), self.methods)
             key = named_in(str(error), given)
             where = (*self.path, key) if key else self.path
             own = isinstance(error, ConfigurationError)
@@ -121,12 +142,12 @@ def _named(topology: Topology, plugins: PluginManager) -> Iterator[tuple[str, _N
     if topology.state is not None:
         yield (
             "state_store",
-            _Named("state store", ("state",), topology.state, plugins.state_stores()),
+            _Named("state store", ("state",), topology.state, plugins.state_stores(), _STORE),
         )
     if topology.model is not None:
         yield (
             "model_provider",
-            _Named("model provider", ("model",), topology.model, plugins.model_providers()),
+            _Named("model provider", ("model",), topology.model, plugins.model_providers(), _MODEL),
         )
     for i, entry in enumerate(topology.tools):
         yield "tools", _Named("tool", ("tools", i), entry, plugins.tool_providers())
