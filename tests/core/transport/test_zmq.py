@@ -228,6 +228,28 @@ async def test_frames_of_one_turn_travel_together(end):
 # Addresses.
 
 
+async def test_large_frames_leave_the_loop_to_others_in_between(end):
+    a, b = await end(), await end()
+    turns = 0
+    arrived_in: list[int] = []
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        turning.append(asyncio.get_running_loop().call_soon(turn))
+
+    receive = b.receive
+    b.transport._inbox._receive = lambda frame: (arrived_in.append(turns), receive(frame))
+    turning: list[asyncio.Handle] = []
+    turn()
+    link = a.connect(b.address)
+    for _ in range(8):
+        link.send(bytes(2 * 1024 * 1024))
+    await b.has(8)
+    turning[-1].cancel()
+    assert len(set(arrived_in)) == 8, arrived_in
+
+
 async def test_the_default_is_a_socket_that_its_user_alone_can_reach(end):
     here = await end()
     path = Path(here.address.removeprefix("ipc://").partition("#")[0])

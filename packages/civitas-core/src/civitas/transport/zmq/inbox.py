@@ -11,7 +11,7 @@ from contextlib import suppress
 import zmq
 
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
-from civitas.transport.zmq.wire import ANY_RUN, Ack, Batch, sender_of
+from civitas.transport.zmq.wire import ANY_RUN, BYTES_IN_A_TURN, Ack, Batch, sender_of
 
 __all__ = ["Inbox"]
 
@@ -89,15 +89,16 @@ class Inbox:
 
     def _hand_over(self, most: int | None) -> bool:
         """Hand over frames, at most so many; return whether there may be more."""
-        done = 0
+        done = size = 0
         while not self._over:
             if not self._arrived and not self._take_batch():
                 return False
             while self._arrived and not self._over:
-                if done == most:
+                if most is not None and (done == most or size > BYTES_IN_A_TURN):
                     return True
-                done += 1
                 frame = self._arrived.popleft()
+                done += 1
+                size += len(frame)
                 try:
                     self._receive(frame)
                 except Exception:

@@ -12,7 +12,7 @@ import zmq
 from civitas.transport.contract import Detour, check_frame
 from civitas.transport.zmq.monitor import Monitor
 from civitas.transport.zmq.pulse import Pulse
-from civitas.transport.zmq.wire import ANY_RUN, BATCH, Ack, Batch
+from civitas.transport.zmq.wire import ANY_RUN, BATCH, BYTES_IN_A_TURN, Ack, Batch
 
 __all__ = ["ZmqLink"]
 
@@ -140,7 +140,11 @@ class ZmqLink:
         if self._cut_off:
             self._send_round()
             return
+        sent = 0
         while not self._over:
+            if sent > BYTES_IN_A_TURN:
+                self._loop.call_soon(self._turn)  # others have their turn in between
+                return
             events = int(self._socket.events)
             if events & zmq.POLLIN:
                 self._take_answer()
@@ -152,11 +156,12 @@ class ZmqLink:
                 self._waiting.extend((number, arrived) for arrived in self._flushing)
                 self._flushing.clear()
             elif events & zmq.POLLOUT:
-                self._send_one()
+                sent += self._send_one()
             else:
                 return  # still pending: the turn comes when there is room again
 
-    def _send_one(self) -> None:
+    def _send_one(self) -> int:
+        """Send a batch, if there is room; return its bytes."""
         batch = self._unsent[0] if self._unsent else self._gather()
         parts = batch.pack()
         try:
@@ -165,9 +170,10 @@ class ZmqLink:
             else:
                 self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
-            return
+            return 0
         self._unsent.popleft()
         self._unanswered.append(batch)
+        return sum(map(len, parts))
 
     def _send_round(self) -> None:
         """Send everything that waits by the detour, which loses nothing and never waits."""

@@ -13,10 +13,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
-__all__ = ["ANY_RUN", "BATCH", "ID_SIZE", "Ack", "Batch", "link_ids", "new_id", "sender_of"]
+__all__ = [
+    "ANY_RUN",
+    "BATCH",
+    "BYTES_IN_A_TURN",
+    "ID_SIZE",
+    "Ack",
+    "Batch",
+    "link_ids",
+    "new_id",
+    "sender_of",
+]
 
 BATCH = 64 * 1024
 """Bytes of frames that are put together at most; a larger frame is a batch of its own."""
+
+BYTES_IN_A_TURN = 1024 * 1024
+"""A turn of the event loop takes or sends so many, and one frame more: large frames one after the other would keep it
+for seconds."""
 
 ID_SIZE = 8
 ANY_RUN = bytes(ID_SIZE)
