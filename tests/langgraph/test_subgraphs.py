@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
+import threading
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -89,3 +91,34 @@ async def test_a_coroutine_that_blocks_on_another_graph_is_told_so_at_once():
     async with running(LangGraphAgent("g", graph=graph(call))) as runtime:
         with pytest.raises(HandlerFailed, match=r"would block the event loop .* graph\.ainvoke"):
             await runtime.ask("g", {"got": ["one"]}, conversation="c")
+
+
+@pytest.mark.promise(id="SEM-973")
+async def test_a_thread_that_goes_on_after_its_run_was_cancelled_writes_into_no_other_run():
+    began, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def inner(state: Box) -> Any:
+        if state["got"][-1] == "hang":
+            began.set()
+            go_on.wait(10)
+        return {"got": ["inner"]}
+
+    below = graph(inner, checkpointer=True)
+
+    def call(state: Box) -> Any:
+        if state["got"][-1] != "hang":
+            go_on.set()
+            ended.wait(10)
+            return {"got": below.invoke({"got": state["got"][-1:]})["got"]}
+        try:
+            return below.invoke({"got": state["got"][-1:]})
+        finally:
+            ended.set()
+
+    async with running(LangGraphAgent("g", graph=graph(call))) as runtime:
+        asking = asyncio.create_task(runtime.ask("g", {"got": ["hang"]}, conversation="a"))
+        await asyncio.to_thread(began.wait, 10)
+        asking.cancel()
+        reply = await runtime.ask("g", {"got": ["two"]}, conversation="b")
+    assert ended.is_set()
+    assert reply.payload["got"] == ["two", "two", "inner"]

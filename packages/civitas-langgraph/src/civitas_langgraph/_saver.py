@@ -71,8 +71,7 @@ class StateStoreSaver(BlockingSaver):
         self.store: Any = store
         self._prefix = prefix
         self._history = history
-        self.live = False
-        """Hand what is put to the store as it is, for one that keeps it in memory; see `dump`."""
+        self._live = False
         self.untracked = Untracked()
         """What to leave out."""
         self._early: dict[tuple[str, str, str], list[list[Any]]] = {}
@@ -81,6 +80,17 @@ class StateStoreSaver(BlockingSaver):
         self._writing = asyncio.Lock()
 
     # Where a thread is kept.
+
+    def keep_in(self, store: StateStore, *, live: bool) -> None:
+        """Keep threads in `store` from now on.
+
+        Args:
+            store: Where.
+            live: Hand what is put to it as it is, as it keeps that in memory; see `dump`.
+        """
+        self.store = store
+        self._live = live
+        self._early.clear()
 
     def _key(self, thread_id: str) -> str:
         return f"{self._prefix}{thread_id}"
@@ -195,7 +205,7 @@ class StateStoreSaver(BlockingSaver):
         return typed[1] if typed[0] == _LIVE else self.serde.loads_typed((typed[0], typed[1]))
 
     def _written(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
-        return (_LIVE, value) if self.live else self._dumped(value, *places)
+        return (_LIVE, value) if self._live else self._dumped(value, *places)
 
     def _dumped(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
         """`value` as it is stored; `places` are its parts, by which an error names the one that cannot be."""
@@ -207,7 +217,7 @@ class StateStoreSaver(BlockingSaver):
             raise
 
     def dump(self, thread: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A thread of which something was put while `live` was True, as it can be stored."""
+        """A thread of which something was put while it was kept live, as it can be stored."""
 
         def dumped(typed: Sequence[Any], *places: tuple[str, Any]) -> Sequence[Any]:
             return self._dumped(typed[1], *places) if typed[0] == _LIVE else typed

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from civitas.frameworks import current_run
+
 if TYPE_CHECKING:
+    from civitas.frameworks import Run
     from civitas.state import StateStore
 
 __all__ = ["RunThread"]
@@ -18,12 +21,15 @@ class RunThread:
     Until then a durable run is kept at each step, in a place of its own. Any other holds the graph's own objects, and
     one that need not be kept may hold what cannot be stored.
 
+    What goes on in a thread when its run was cancelled comes too late: it would write into the next run.
+
     Args:
         store: The runtime's.
         key: Where it is kept; None for a thread that begins now and need not be kept.
         dump: Makes of the thread what can be stored.
         passing: Where a durable run keeps it meanwhile; None for any other.
         again: An earlier attempt at the run may have kept it there.
+        run: Whose thread it is; None for one that is only looked at.
     """
 
     def __init__(
@@ -34,7 +40,9 @@ class RunThread:
         *,
         passing: str | None = None,
         again: bool = False,
+        run: Run | None = None,
     ) -> None:
+        self._run = run
         self._dump = dump
         self._store = store
         self._key = key
@@ -45,6 +53,7 @@ class RunThread:
 
     async def get(self, key: str) -> Any:
         """The thread. There is one, whatever its key."""
+        self._check()
         if not self._loaded:
             found = await self._find()
             if not self._loaded:  # it was not set meanwhile
@@ -60,9 +69,16 @@ class RunThread:
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Keep the thread, for good where the run is durable."""
+        self._check()
         self._thread, self._loaded = value, True
         if self._passing is not None:
             await self._store.set(self._passing, value)
+
+    def _check(self) -> None:
+        if self._run is not None and current_run.get() is not self._run:
+            raise RuntimeError(
+                "the run that this belongs to was given up, and nothing of it is kept"
+            )
 
     async def delete(self, key: str) -> None:
         """Forget the thread."""

@@ -304,14 +304,15 @@ class LangGraphAgent(FrameworkAgent):
 
     def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
         durable = run is not None and run.durable
-        saver.store = thread = RunThread(
+        thread = RunThread(
             self.store,
             key,
             saver.dump,
             passing=self.passing_key("thread") if durable else None,
             again=run is not None and run.again,
+            run=run,
         )
-        saver.live = not durable
+        saver.keep_in(thread, live=not durable)
         return thread
 
     def _run_config(self, given: RunnableConfig, thread_id: str, run: Run) -> RunnableConfig:
