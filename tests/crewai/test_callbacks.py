@@ -92,6 +92,17 @@ async def test_a_callback_before_the_kickoff_that_returns_nothing_leaves_the_inp
     assert f"About {topic}." in " ".join(model.seen[0])
 
 
+async def test_what_a_callback_changes_in_the_inputs_is_not_changed_twice_when_the_run_is_tried_again():
+    def add(inputs: dict[str, Any]) -> None:
+        inputs["topic"].append("cats")
+
+    model = SuiteModel(RuntimeError("broken"), "done")
+    make = lambda: crew_with(model, before=[add])  # noqa: E731
+    async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
+        await runtime.ask("c", {"topic": ["otters"]})
+    assert "About ['otters', 'cats']." in " ".join(model.seen[1])
+
+
 async def test_a_callback_that_returns_what_are_no_inputs_is_an_error_that_names_it():
     def mistaken(inputs: dict[str, Any]) -> Any:
         return "otters"

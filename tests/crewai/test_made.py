@@ -142,3 +142,16 @@ async def test_an_agent_that_reasons_asks_its_model_for_a_plan_once():
         assert restarts(runtime) == 0
     assert reply.payload["output"] == "end"
     assert len(model.seen) == 4
+
+
+async def test_a_guardrail_in_words_asks_its_model_once():
+    model = SuiteModel("fine", '{"valid": true, "feedback": null}', RuntimeError("broken"), "end")
+
+    def make() -> Any:
+        who = clerk(model)
+        return crew_of(task(who, "one", guardrail="It is fine."), task(who, "two"))
+
+    async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
+        reply = await runtime.ask("c", {})
+    assert [each["raw"] for each in reply.payload["tasks"]] == ["fine", "end"]
+    assert len(model.seen) == 4

@@ -42,34 +42,30 @@ def with_callbacks(taps: Taps, crew: Crew, done: list[Any]) -> None:
         done.append(output)
         return output
 
-    first = [_keeping(each, _inputs) for each in crew.before_kickoff_callbacks]
-    last = [_keeping(each, _anything) for each in crew.after_kickoff_callbacks]
+    first = [_keeping(each, inputs=True) for each in crew.before_kickoff_callbacks]
+    last = [_keeping(each) for each in crew.after_kickoff_callbacks]
     taps.swap(crew.__dict__, "before_kickoff_callbacks", [*first, ready])
     taps.swap(crew.__dict__, "after_kickoff_callbacks", [finished, *last])
 
 
-def _keeping(callback: Callback, checked: Callable[[Callback, Any], Any]) -> Callback:
+def _keeping(callback: Callback, *, inputs: bool = False) -> Callback:
+    """`callback`, which keeps what it is given where it returns nothing; `inputs`: it must return some."""
+
     def call(given: Any) -> Any:
         returned = callback(given)
         if inspect.isawaitable(returned):
             returned = _awaited(returned)
-        return given if returned is None else checked(callback, returned)
+        if returned is None:
+            return given
+        if inputs and not isinstance(returned, Mapping):
+            name = getattr(callback, "__qualname__", None) or repr(callback)
+            raise ConfigurationError(
+                f"the before_kickoff callback {name} returned {type(returned).__name__}; "
+                "return the inputs as a dict, or None to leave them as they are"
+            )
+        return dict(returned) if inputs else returned
 
     return call
-
-
-def _inputs(callback: Callback, returned: Any) -> Any:
-    if isinstance(returned, Mapping):
-        return dict(returned)
-    name = getattr(callback, "__qualname__", None) or repr(callback)
-    raise ConfigurationError(
-        f"the before_kickoff callback {name} returned {type(returned).__name__}; "
-        "return the inputs as a dict, or None to leave them as they are"
-    )
-
-
-def _anything(callback: Callback, returned: Any) -> Any:
-    return returned
 
 
 def _awaited(returned: Any) -> Any:

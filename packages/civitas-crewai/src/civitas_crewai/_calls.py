@@ -182,7 +182,8 @@ class Calls:
             if self._asked[digest] == int(number):
                 self._asked[digest] -= 1
                 for each in _tries():
-                    each.asked.remove(digest)
+                    if digest in each.asked:  # not in those that began inside the call
+                        each.asked.remove(digest)
 
     def _kept(self, key: str, call: Callable[[], Any], failures: bool, counts: bool) -> Any:
         """What is kept of a call; it is made where nothing is."""

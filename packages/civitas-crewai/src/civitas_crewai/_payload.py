@@ -76,9 +76,9 @@ def check_inputs(crew: Crew, inputs: Any, *, complete: bool) -> None:
         if not isinstance(name, str):
             got = type(name).__name__
             raise Unfit(f"payload[{name!r}]", f"the name of an input is text; this one is {got}")
-    missing = [name for name in names if name not in inputs]
     if not complete:
         return
+    missing = [name for name in names if name not in inputs]
     if missing:
         have = ", ".join(map(repr, inputs)) or "nothing"
         raise Unfit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -202,6 +203,8 @@ class CrewAIAgent(FrameworkAgent):
 
 
 def _inputs(crew: Crew, payload: dict[str, Any], text: str) -> dict[str, Any]:
-    if HISTORY in payload or HISTORY not in crew.fetch_inputs():
-        return payload
-    return {**payload, HISTORY: text}
+    # The crew's own, as a callback may change them, and the run may be gone through again.
+    inputs = copy.deepcopy(payload)
+    if HISTORY not in inputs and HISTORY in crew.fetch_inputs():
+        inputs[HISTORY] = text
+    return inputs
