@@ -117,11 +117,11 @@ def _told(error: BaseException, own: Mapping[str, Outcome]) -> Outcome:
 
 
 def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
-    """What the nearest entry for `kind` says that says something."""
+    """What the entry for `kind` says, else that of its nearest ancestor that says something."""
     for each in kind.__mro__:
         full = f"{each.__module__}.{each.__qualname__}"
         told = own.get(full) or OUTCOMES.get(full) or OUTCOMES.get(each.__name__)
-        if told is not None and told is not Outcome.UNKNOWN:
+        if told is not None and (told is not Outcome.UNKNOWN or each is kind):
             return told
     return Outcome.UNKNOWN
 
