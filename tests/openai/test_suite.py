@@ -84,6 +84,8 @@ async def approve() -> str:
 
 
 class TestOpenAI(AdapterSuite):
+    tells_calls = True
+
     def subject(
         self, model: SuiteModel, *, calls: int = 1, approval: bool = False, tools: Any = ()
     ) -> Agent[Any]:
