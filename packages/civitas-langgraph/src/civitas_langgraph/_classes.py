@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import pkgutil
 import sys
@@ -30,7 +31,7 @@ def classes_of(graph: Any) -> set[Name]:
         for kind in _schemas(each):
             _collect(kind, found)
     own = (kind for kind in found.values() if isinstance(kind, type) and not _is_common(kind))
-    return _langchains().union(map(_name, own))
+    return {*_langchains(), *map(_name, own)}
 
 
 def read_classes(who: str, given: Iterable[type | str]) -> set[Name]:
@@ -130,13 +131,16 @@ def _parts(kind: Any) -> Iterator[Any]:
 
 
 def _is_common(kind: type) -> bool:
-    """Whether everybody's classes come from it, so that it says nothing about a graph."""
+    """Whether it says nothing about a graph: everybody's classes come from it, or it is LangChain's own."""
+    if kind.__module__.startswith("langchain_core."):
+        return True
     return kind.__module__ in ("builtins", "typing", "abc", "collections.abc") or kind in (
         BaseModel,
         Enum,
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def _hints(kind: Any) -> dict[str, Any]:
     module = sys.modules.get(getattr(kind, "__module__", ""))
     try:
@@ -145,10 +149,11 @@ def _hints(kind: Any) -> dict[str, Any]:
         return {}
 
 
-def _langchains() -> set[Name]:
+@functools.cache
+def _langchains() -> frozenset[Name]:
     found: set[Name] = set()
     for module in (agents, documents, messages, outputs, prompt_values):
         for name, kind in inspect.getmembers(module, inspect.isclass):
             if issubclass(kind, BaseModel) and kind.__module__.startswith("langchain_core."):
                 found.add((kind.__module__, name))
-    return found
+    return frozenset(found)

@@ -17,6 +17,7 @@ from langgraph.store.base import (
     PutOp,
     Result,
     SearchOp,
+    ensure_embeddings,
 )
 from langgraph.store.memory import InMemoryStore
 
@@ -41,8 +42,7 @@ class GraphStore(BaseStore):
 
     What is put is stored when the call returns, and seen by every graph with the same StateStore, in whatever OS
     process. A search reads all items below its namespace. Code that awaits calls `aget`, `aput`, `asearch` and so on;
-    `get`, `put`, `search` are for
-    plain functions of an agent, which run in threads.
+    `get`, `put`, `search` are for plain functions of an agent, which run in threads.
 
     Args:
         store: Where to keep them.
@@ -61,7 +61,8 @@ class GraphStore(BaseStore):
         self._store = store
         self._prefix = prefix
         self._index = index
-        self._view()  # an index that cannot be used is told now
+        if index is not None:  # one client for all, and what cannot be used is told now
+            self._index = {**index, "embed": ensure_embeddings(index.get("embed"))}
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
         """Do `ops`, from a thread."""
