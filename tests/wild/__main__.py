@@ -1,6 +1,6 @@
 """Runs every public agent through its columns, two at a time, and writes the table: `make test-wild`.
 
-ARGS="-k word" picks those whose name has the word; the rows of the others stay as they are.
+ARGS="-k word ..." picks those whose name has one of the words; the rows of the others stay as they are.
 Exits 1 where a cell is not as its case says: not right, or right although it is told as a gap.
 """
 
@@ -54,10 +54,10 @@ async def run(case: Case, free: asyncio.Semaphore) -> bool:
 async def main() -> int:
     """Run those that are picked, and return the exit code."""
     parser = argparse.ArgumentParser(prog="tests.wild", description=__doc__)
-    parser.add_argument("-k", dest="word", default="", help="run those whose name has it")
+    parser.add_argument("-k", dest="words", nargs="+", default=[""], help="of a name")
     parser.add_argument("-j", dest="jobs", type=int, default=2, help="how many at a time")
     picked = parser.parse_args()
-    cases = [each for each in CASES if picked.word in each.name]
+    cases = [each for each in CASES if any(word in each.name for word in picked.words)]
     free = asyncio.Semaphore(picked.jobs)
     passed = sum(await asyncio.gather(*(run(each, free) for each in cases)))
     failed = len(cases) - passed

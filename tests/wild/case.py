@@ -41,8 +41,8 @@ class Case:
         again_answers: What the human answers then; by default the same.
         speaks: Whether its model says any text: where it only calls tools, a stream has no tokens.
         keeps: Whether it remembers beyond its conversations, so that each kill wants a state of its own.
-        redone: How many finished calls a kill may repeat, as they are made in one node, which is what
-            LangGraph takes up again.
+        redone: How many finished calls a kill may repeat: those of the LangGraph node in hand, and what a tool or
+            guardrail of the SDK runs with a `Runner` of its own.
         inapplicable: By column: why the agent has nothing to show there.
         gaps: By column: what does not come right today. One that does is told as well.
     """

@@ -15,6 +15,11 @@ TABLE = Path(__file__).parents[2] / "docs" / "wild.md"
 
 HEAD = ("agent", "framework", "what it is", "versions", *COLUMNS, "notes")
 
+_AGAIN = {
+    "LangGraph": "of the node in hand",
+    "OpenAI Agents SDK": "of a `Runner` inside a tool or guardrail",
+}
+
 
 def faults(case: Case, cells: Mapping[str, str]) -> list[str]:
     """The cells that are not as the case says."""
@@ -50,7 +55,7 @@ def _row(case: Case, result: Mapping[str, Any]) -> str:
     notes = [f"{column}: {why}" for column, why in (case.inapplicable | case.gaps).items()]
     if case.redone:
         calls = "calls" if case.redone > 1 else "call"
-        notes.append(f"kills: up to {case.redone} finished {calls} of the node in hand again")
+        notes.append(f"kills: up to {case.redone} finished {calls} again, {_AGAIN[case.framework]}")
     head = (case.name, case.framework, case.source, result["versions"])
     return _line([*head, *cells, "; ".join(notes)])
 

@@ -89,6 +89,9 @@ AGENTS = [
         payload={"input": "Hola, que tal?"},
         play=[ToolCall("transfer_to_spanish_agent"), "Muy bien."],
         says="Muy bien.",
+        again={"input": "Y que tiempo hace?"},
+        again_play=["Hace sol."],
+        recalls="You only speak Spanish",
     ),
     agent(
         "judged-outline",
@@ -102,6 +105,8 @@ AGENTS = [
             "An otter dives for gold.",
         ],
         says="An otter dives for gold.",
+        again={"input": "And one of an owl."},
+        recalls="A story of an otter.",
     ),
     agent(
         "parallel-translators",
@@ -122,6 +127,7 @@ AGENTS = [
         payload={"input": "What are your hours?"},
         play=[json.dumps({"reasoning": "No.", "is_math_homework": False}), "From nine to five."],
         says="From nine to five.",
+        redone=1,
     ),
     agent(
         "deterministic-story",
@@ -135,6 +141,7 @@ AGENTS = [
         ],
         says="It floated among the stars.",
         speaks=False,
+        redone=2,
     ),
     agent(
         "weather-approvals",
@@ -187,6 +194,8 @@ AGENTS = [
             json.dumps({"action": "sell", "currency": "EUR"}),
         ],
         says='"action": "sell"',
+        again={"input": "And today?"},
+        again_play=[json.dumps({"action": "keep", "currency": "EUR"})],
         recalls="Should I sell ACME?",
     ),
     agent(
