@@ -423,7 +423,7 @@ class MemberNode(ClusterNode):
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None)
         else:
-            child = self.registry[name] = self._watched(Cell(made, self, name, family))
+            child = self.registry[name] = self._with_holder(Cell(made, self, name, family))
         for box in waiting:
             for message in box.emptied():
                 cell = self.registry.route(message.recipient, message.conversation, message.id)
@@ -446,9 +446,9 @@ class MemberNode(ClusterNode):
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
         """Make room for a conversation."""
-        return self._watched(super().place(agent, owner, name))
+        return self._with_holder(super().place(agent, owner, name))
 
-    def _watched(self, cell: Any) -> Any:
+    def _with_holder(self, cell: Any) -> Any:
         if cell.delivery == Delivery.AT_LEAST_ONCE:
             cell.mailbox.holder = self._held_beside
         return cell

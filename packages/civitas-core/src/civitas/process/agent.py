@@ -186,7 +186,10 @@ class AgentProcess:
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send and go on; waits only while the recipient's mailbox is full.
+        """Send and go on; waits while the recipient's mailbox is full.
+
+        In an OS process beside the root, and to an agent with `at_least_once`, it also waits until the root has the
+        message: what was accepted outlives this process.
 
         Args:
             to: Name of the recipient.
