@@ -18,12 +18,13 @@ from civitas.cluster.holding import HeldBeside, HeldByRoot
 from civitas.cluster.in_hand import InHand
 from civitas.cluster.node import ClusterNode, Foreign
 from civitas.cluster.peers import Peer
+from civitas.cluster.recipe import follow, recipe_of
 from civitas.cluster.remote_parts import RemoteModel, RemoteTool
 from civitas.cluster.remote_store import RemoteStore
-from civitas.errors import ConfigurationError, NodeDown, PayloadError, SupervisionError
+from civitas.errors import ConfigurationError, NodeDown, SupervisionError
 from civitas.events import Event
 from civitas.launch import PidWatch, pid_space
-from civitas.message import Message, dumps, encode
+from civitas.message import Message, dumps
 from civitas.models import TracedModel
 from civitas.node import Recipient
 from civitas.node.administration import holding_if_waiting
@@ -414,7 +415,7 @@ class MemberNode(ClusterNode):
         if name in self._spawned:
             made = self._spawned[name]
         elif recipe is not None:
-            made = _follow(recipe)
+            made = follow(recipe)
         else:
             made = self._make(family or name)
         waiting = self.waiting_for(name)
@@ -469,7 +470,7 @@ class MemberNode(ClusterNode):
 
     async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
-        recipe = _recipe(agent)
+        recipe = recipe_of(agent)
         self._spawned[agent.name] = agent
         try:
             with holding_if_waiting(sender, [agent.name]):
@@ -591,38 +592,3 @@ def _state_of(child: Cell | ConversationPoolProcess) -> Any:
         for each in child.children
         if isinstance(each, Cell)
     ]
-
-
-def _recipe(agent: AgentProcess) -> dict[str, Any]:
-    """How to make a spawned agent again, should its process die.
-
-    Raises:
-        ConfigurationError: It cannot be made anew by what can be sent.
-    """
-    kind = type(agent)
-    args, keywords = agent._civitas_call
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    try:
-        encode([list(args), dict(keywords)], "arguments")
-    except PayloadError as error:
-        raise ConfigurationError(
-            f"{agent.name!r} cannot be spawned from an OS process of its own: {error}. "
-            "Its process may have to be started again, so the arguments must be data that can be sent"
-        ) from error
-    if "<locals>" in path:
-        raise ConfigurationError(
-            f"{agent.name!r} cannot be spawned from an OS process of its own: its class {path} is made in a function; "
-            "define it in a module"
-        )
-    return {"name": agent.name, "class": path, "args": list(args), "keywords": dict(keywords)}
-
-
-def _follow(recipe: Mapping[str, Any]) -> AgentProcess:
-    import importlib
-
-    module, _, name = recipe["class"].partition(":")
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
-    agent: AgentProcess = found(*recipe["args"], **recipe["keywords"])
-    return agent

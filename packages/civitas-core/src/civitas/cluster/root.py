@@ -11,6 +11,7 @@ from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import load_reason
 from civitas.cluster.membership import Membership
 from civitas.cluster.peers import Peer
+from civitas.cluster.recipe import check_recipe
 from civitas.cluster.relay import Relay
 from civitas.cluster.remote_parts import call_tool, chat
 from civitas.cluster.replicas import Replicas
@@ -237,6 +238,7 @@ class RootNode(Relay, Membership):
                 return self.as_told(facts, peer.name).plain() if facts is not None else None
             case "spawn":
                 sender, supervisor, spec = arguments
+                check_recipe(spec)
                 placed = Placed(spec["name"], peer.name, recipe=spec)
                 await self._dynamic_supervisor(sender, supervisor).start_child(placed)
                 return None
