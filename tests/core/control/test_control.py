@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ async def test_the_command_line_can_ask_send_and_see_the_tree(folder: Path) -> N
         reply = await client.request("ask", to="a", payload={"n": 1}, conversation="c")
         assert reply == {"sender": "a", "type": "reply", "payload": {"n": 1}, "conversation": "c"}
         await client.request("send", to="a", payload=2)
-        handled = await client.request("ask", to="a", type="handled")
+        handled = await client.request("ask", to="a", payload=None, type="handled")
         assert handled["payload"] == [{"n": 1}, 2]
         assert (await client.request("tree"))["name"] == "root"
 
@@ -72,9 +73,47 @@ async def test_an_error_comes_with_its_name_and_its_sentence(folder: Path) -> No
         with pytest.raises(RemoteError, match="knows no 'dance'"):
             await client.request("dance")
         with pytest.raises(RemoteError, match="lacks 'to'"):
-            await client.request("ask")
+            await client.request("ask", payload=1)
+        with pytest.raises(RemoteError, match="lacks 'payload'"):
+            await client.request("send", to="planner")
         with pytest.raises(RemoteError, match="timeout"):
-            await client.request("ask", to="planner", timeout=-1)
+            await client.request("ask", to="planner", payload=None, timeout=-1)
+
+
+WORDS: tuple[Any, ...] = (None, 5, True, ["a"], {"a": 1}, b"a")
+
+
+@pytest.mark.promise(id="SEM-1172")
+@pytest.mark.parametrize("operation", ["ask", "send"])
+@pytest.mark.parametrize("key", ["to", "type", "timeout", "conversation"])
+async def test_a_request_with_a_value_of_a_wrong_type_is_answered_with_what_it_should_be(
+    folder: Path, operation: str, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        team(Actor("a", Journal())) as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        for word in WORDS:
+            if (key, word) in (("timeout", None), ("timeout", 5), ("conversation", None)):
+                continue
+            with pytest.raises(RemoteError, match=r"text|seconds") as caught:
+                await client.request(operation, **{"to": "a", "payload": 1, key: word})
+            assert caught.value.error_type == "ConfigurationError"
+        assert (await client.request("ask", to="a", payload=1))["payload"] == 1
+    assert not caplog.records
+
+
+@pytest.mark.promise(id="SEM-1172")
+@pytest.mark.parametrize("word", [*WORDS, "dance"])
+async def test_an_unknown_request_is_answered_with_those_there_are(folder: Path, word: Any) -> None:
+    async with (
+        team() as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        with pytest.raises(RemoteError, match="only ask, send, tree"):
+            await client.request(word)
 
 
 def mode(path: Path) -> int:
@@ -154,7 +193,7 @@ async def test_a_client_that_goes_away_withdraws_what_it_asked(folder: Path) -> 
     actor = Actor("a", journal, cancel_on_timeout=True)
     async with team(actor) as runtime, ControlServer(runtime, folder):
         async with ControlClient("team", folder) as one:
-            holding = asyncio.create_task(one.request("ask", to="a", type="hold"))
+            holding = asyncio.create_task(one.request("ask", to="a", payload=None, type="hold"))
             await journal.until("hold a")
             holding.cancel()
         async with ControlClient("team", folder) as two:
@@ -170,7 +209,7 @@ async def test_a_system_that_gives_no_answer_is_said_so_in_time(folder: Path) ->
         ControlClient("team", folder) as client,
     ):
         with pytest.raises(NotAnswering, match=r"gave no answer for 0\.01 s"):
-            await client.request("ask", within=0.01, to="a", type="hold")
+            await client.request("ask", within=0.01, to="a", payload=None, type="hold")
 
 
 async def test_the_traceback_of_a_handler_comes_along(folder: Path) -> None:
@@ -180,7 +219,7 @@ async def test_the_traceback_of_a_handler_comes_along(folder: Path) -> None:
         ControlClient("team", folder) as client,
     ):
         with pytest.raises(RemoteError, match="a crashes") as caught:
-            await client.request("ask", to="a", type="crash")
+            await client.request("ask", to="a", payload=None, type="crash")
         assert "raise ValueError" in caught.value.traceback
 
 
@@ -198,7 +237,7 @@ async def test_what_is_too_large_for_a_frame_is_refused_on_either_side(folder: P
         with pytest.raises(PayloadError, match="more than"):
             await client.request("send", to="a", payload=bytes(MAX_PAYLOAD - 8))
         with pytest.raises(RemoteError, match="more than") as caught:
-            await client.request("ask", to="a")
+            await client.request("ask", to="a", payload=None)
         assert caught.value.error_type == "PayloadError"
 
 
@@ -207,7 +246,7 @@ async def test_a_system_that_stops_before_it_answers_is_down(folder: Path) -> No
     async with team(Actor("a", journal, shutdown_timeout=0)) as runtime:
         async with ControlServer(runtime, folder):
             client = await ControlClient("team", folder).__aenter__()
-            asking = asyncio.create_task(client.request("ask", to="a", type="hold"))
+            asking = asyncio.create_task(client.request("ask", to="a", payload=None, type="hold"))
             await journal.until("hold a")
         with pytest.raises(NodeDown, match="the system stopped"):
             await asking
@@ -223,14 +262,22 @@ async def test_two_clients_do_not_wait_for_each_other(folder: Path) -> None:
         ControlClient("team", folder) as one,
         ControlClient("team", folder) as two,
     ):
-        holding = asyncio.create_task(one.request("ask", to="a", type="hold"))
+        holding = asyncio.create_task(one.request("ask", to="a", payload=None, type="hold"))
         await journal.until("hold a")
         assert (await two.request("ask", to="b", payload=1))["payload"] == 1
         actor.release.set()
         await holding
 
 
-@pytest.mark.parametrize("rubbish", [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x01\xc1", b"\x00"])
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00\x00\x00\x01\xc1",
+        b"\x00\x00\x00\x03\xd4\x06x",  # a Decimal of x
+        b"\x00",
+    ],
+)
 async def test_rubbish_on_the_socket_ends_that_connection_alone(
     folder: Path, rubbish: bytes
 ) -> None:
@@ -238,7 +285,10 @@ async def test_rubbish_on_the_socket_ends_that_connection_alone(
         reader, writer = await asyncio.open_unix_connection(socket_of(folder))
         writer.write(rubbish)
         writer.write_eof()
-        assert await reader.read() == b""
+        answer = await reader.read()
+        assert (b"no frame of Civitas" in answer or b"a client of Civitas?" in answer) == (
+            len(rubbish) > 4
+        )
         writer.close()
         await eventually(lambda: not server._clients)
         async with ControlClient("team", folder) as client:

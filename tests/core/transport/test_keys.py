@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,18 @@ def test_a_file_without_keys_is_refused(tmp_path, text):
     file.write_text(text, errors="surrogateescape")
     with pytest.raises(ConfigurationError):
         Keys.load(file)
+
+
+@pytest.mark.promise(id="SEM-1173")
+@pytest.mark.parametrize("half", ["public", "secret"])
+@pytest.mark.parametrize("other", [None, "~" * 40])
+def test_halves_of_different_pairs_are_refused_when_they_are_read(tmp_path, half, other):
+    file = tmp_path / "civitas.keys"
+    replace(Keys.new(), **{half: other or getattr(Keys.new(), half)}).save(file)
+    with pytest.raises(ConfigurationError, match="do not belong together; copy the file") as told:
+        Keys.load(file)
+    assert str(file) in str(told.value)
+    assert "\n" not in str(told.value)
 
 
 def test_the_secret_key_is_not_shown():

@@ -23,9 +23,10 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
     size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
     if size > MAX_PAYLOAD:
         raise ConfigurationError(f"a frame of {size:,} bytes came; is that a client of Civitas?")
+    raw = await reader.readexactly(size)
     try:
-        frame = decode(await reader.readexactly(size))
-    except ValueError as error:
+        frame = decode(raw)
+    except Exception as error:  # a Decimal that is none is no ValueError
         raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
     if not isinstance(frame, dict):
         raise ConfigurationError("what came is no frame of Civitas")

@@ -83,6 +83,8 @@ class ControlServer:
             pass  # the system stops; the client sees the end of the connection
         except ConfigurationError as error:
             logger.warning("control socket: %s", error)
+            with suppress(ConnectionError):
+                await _write(writer, _refusal(error))
         finally:
             self._clients.discard(task)
             let_go(descriptor)
@@ -115,19 +117,15 @@ class ControlServer:
                     "is the command line of another version?"
                 )
             return {"ok": await operation(request)}
-        except KeyError as error:
-            return {"error": "ConfigurationError", "message": f"the request lacks {error}"}
         except CivitasError as error:
             return _refusal(error)
+        except Exception as error:
+            logger.exception("control socket: a request could not be carried out")
+            return _refusal(ConfigurationError(f"the request failed: {error!r}"))
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        reply = await self._runtime.ask(
-            request["to"],
-            request.get("payload"),
-            request.get("type", "message"),
-            timeout=request.get("timeout", 30.0),
-            conversation=request.get("conversation"),
-        )
+        to, payload = _addressed(request)
+        reply = await self._runtime.ask(to, payload, **_options(request))
         return {
             "sender": reply.sender,
             "type": reply.type,
@@ -136,16 +134,35 @@ class ControlServer:
         }
 
     async def _send(self, request: dict[str, Any]) -> None:
-        await self._runtime.send(
-            request["to"],
-            request.get("payload"),
-            request.get("type", "message"),
-            timeout=request.get("timeout", 30.0),
-            conversation=request.get("conversation"),
-        )
+        to, payload = _addressed(request)
+        await self._runtime.send(to, payload, **_options(request))
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+
+def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
+    """Whom a request is for, and the payload for it.
+
+    Raises:
+        ConfigurationError: It does not say, or not in text.
+    """
+    for key in ("to", "payload"):
+        if key not in request:
+            raise ConfigurationError(f"the request lacks {key!r}")
+    to = request["to"]
+    if not isinstance(to, str):
+        raise ConfigurationError(f"'to' is the name of an agent, as text; got {to!r}")
+    return to, request["payload"]
+
+
+def _options(request: dict[str, Any]) -> dict[str, Any]:
+    """What a request says beside that; the runtime checks it."""
+    return {
+        "message_type": request.get("type", "message"),
+        "timeout": request.get("timeout", 30.0),
+        "conversation": request.get("conversation"),
+    }
 
 
 async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:

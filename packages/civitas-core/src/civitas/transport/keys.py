@@ -58,7 +58,8 @@ class Keys:
         """Read the pair from a file that `save` wrote.
 
         Raises:
-            ConfigurationError: There is none, it holds no keys, or others than its owner may read it.
+            ConfigurationError: There is none, it holds no keys, they are halves of different pairs, or others than its
+                owner may read it.
         """
         try:
             with Path(file).open("rb") as opened:
@@ -75,9 +76,19 @@ class Keys:
         except ValueError as error:
             raise ConfigurationError(f"{file} holds no keys of Civitas: {error}") from error
         try:
-            return cls(str(found["public"]), str(found["secret"]))
+            keys = cls(str(found["public"]), str(found["secret"]))
         except KeyError as error:
             raise ConfigurationError(f"{file} holds no {error.args[0]} key") from error
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{file}: {error}") from error
+        from civitas.transport.zmq import public_of
+
+        if public_of(keys.secret) != keys.public:
+            raise ConfigurationError(
+                f"the public and the secret key in {file} do not belong together; copy the file anew from another "
+                "machine of the system, or make new keys for all of them: `civitas keys new`"
+            )
+        return keys
 
     def save(self, file: str | Path) -> None:
         """Write the pair to a new file that its owner alone may read.

@@ -11,9 +11,9 @@ except ImportError as error:
         "the transport 'zmq' needs pyzmq: pip install 'civitas-core[zmq]'"
     ) from error
 
-from civitas.transport.zmq.security import key_pair
+from civitas.transport.zmq.security import key_pair, public_of
 from civitas.transport.zmq.transport import ZmqTransport
 
-__all__ = ["ZmqTransport", "key_pair"]
+__all__ = ["ZmqTransport", "key_pair", "public_of"]
 
 del _zmq

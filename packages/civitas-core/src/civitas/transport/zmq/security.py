@@ -9,7 +9,7 @@ from zmq.auth.thread import ThreadAuthenticator
 
 from civitas.transport.keys import Keys
 
-__all__ = ["Doorkeeper", "key_pair", "lock_client", "lock_server"]
+__all__ = ["Doorkeeper", "key_pair", "lock_client", "lock_server", "public_of"]
 
 _DOMAIN = "civitas"
 
@@ -18,6 +18,14 @@ def key_pair() -> tuple[str, str]:
     """A fresh public and secret key."""
     public, secret = zmq.curve_keypair()
     return public.decode(), secret.decode()
+
+
+def public_of(secret: str) -> str:
+    """The public key that belongs to a secret one; empty for what is no key."""
+    try:
+        return zmq.curve_public(secret.encode()).decode()
+    except (zmq.ZMQError, ValueError):
+        return ""
 
 
 def lock_server(socket: zmq.Socket[bytes], keys: Keys) -> None:
