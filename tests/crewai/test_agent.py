@@ -39,13 +39,10 @@ async def test_the_payload_is_the_inputs_and_the_reply_has_every_task(scripted):
     llm = scripted(["an answer"])
     async with running(CrewAIAgent("c", crew=lambda: crew_of(llm))) as runtime:
         reply = await runtime.ask("c", {"topic": "otters"})
-    usage = reply.payload.pop("usage")
     assert reply.payload == {
         "output": "an answer",
         "tasks": [{"name": "draft", "raw": "an answer"}],
     }
-    assert usage["successful_requests"] == 1
-    assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"] > 0
 
 
 async def test_each_run_has_its_own_inputs_also_from_one_crew(scripted):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ async def test_a_conversion_has_a_span_and_an_idempotency_key(spans, scripted_se
     async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
         reply = await runtime.ask("c", {})
     assert reply.payload["output"] == {"score": 3}
-    assert reply.payload["usage"]["successful_requests"] == 2
+    assert json.loads(reply.headers["civitas-usage"])["requests"] == 2
     keys = [each["idempotency-key"] for each in server.headers]
     assert len(set(keys)) == 2
     assert [span.name for span in spans.all()].count("chat m1") == 2

@@ -85,7 +85,7 @@ async def test_what_the_manager_calls_is_told_and_not_called_again(spans, vendor
     keys = [each["idempotency-key"] for each in server.headers]
     assert len(keys) == 5
     assert len(set(keys)) == len(set(keys[1:])) + 1 == 2
-    assert chunks[-1].payload["usage"]["successful_requests"] == 2
+    assert json.loads(chunks[-1].headers["civitas-usage"])["requests"] == 2
     assert "execute_tool book_a_seat" in [span.name for span in spans.all()]
 
 

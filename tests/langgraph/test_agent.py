@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import operator
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
@@ -312,6 +313,7 @@ def test_a_graph_that_is_not_compiled_is_an_error_that_says_so():
 
 
 @pytest.mark.promise(id="SEM-1032")
+@pytest.mark.promise(id="SEM-1221")
 async def test_the_reply_says_what_models_used_and_which_tools_failed():
     @tool
     def fail(x: int) -> int:
@@ -333,3 +335,15 @@ async def test_the_reply_says_what_models_used_and_which_tools_failed():
     result, answer = reply.payload["messages"][-2:]
     assert (result["status"], result["content"]) == ("error", "not today")
     assert answer["usage_metadata"] == used
+    assert set(reply.payload) == {"messages"}
+    assert json.loads(reply.headers["civitas-usage"]) == {"requests": 2, **used}
+    assert json.loads(reply.headers["civitas-tool-failures"]) == [
+        {"name": "fail", "error": "not today"}
+    ]
+
+
+async def test_the_reply_says_nothing_of_what_models_used_that_do_not_tell():
+    graph = create_agent(GenericFakeChatModel(messages=iter([AIMessage("hi")])))
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        reply = await runtime.ask("g", {"input": "x"})
+    assert not [name for name in reply.headers if name.startswith("civitas-")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import threading
 from typing import Any
 
@@ -18,7 +19,8 @@ from civitas.errors import (
     StartFailed,
     UnknownInterrupt,
 )
-from civitas.frameworks import AgentKeywords, idempotency_key
+from civitas.frameworks import AgentKeywords, Run, idempotency_key
+from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
@@ -414,6 +416,37 @@ async def test_a_transient_that_fails_itself_is_logged_and_the_asker_reads_the_f
         assert failed.value.error_type == "OSError"
         assert restarts(runtime) == 0
     assert "its outcome or transient raised" in caplog.text
+
+
+@pytest.mark.promise(id="SEM-1221")
+async def test_a_reply_that_is_sent_again_has_its_headers():
+    lost = [MemoryError("before the reply was sent")]
+
+    class Loses(MachineAgent):
+        async def run_framework(self, run: Run) -> Any:
+            run.used(1, 2, 3)
+            run.failures([("break", "x" * 1000)] * 30)
+            return await super().run_framework(run)
+
+        def _reply(self, *of: Any) -> Message:
+            if lost:
+                raise lost.pop()
+            return super()._reply(*of)
+
+    machine = Machine()
+    async with running(Loses("m", machine=machine, durable=True)) as runtime:
+        reply = await runtime.ask("m", ["a"], conversation="x")
+        assert (restarts(runtime), machine.did) == (1, ["a"])
+    assert json.loads(reply.headers["civitas-usage"]) == {
+        "requests": 1,
+        "input_tokens": 2,
+        "output_tokens": 3,
+        "total_tokens": 5,
+    }
+    assert (
+        json.loads(reply.headers["civitas-tool-failures"])
+        == [{"name": "break", "error": "x" * 500}] * 20
+    )
 
 
 async def test_a_wait_that_nobody_would_live_to_see_is_not_begun():

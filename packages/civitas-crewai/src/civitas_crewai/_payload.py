@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from crewai import CrewOutput, TaskOutput
-from crewai.types.usage_metrics import UsageMetrics
 
 from civitas.errors import PayloadError
 from civitas.frameworks import plain
@@ -21,26 +20,20 @@ from civitas_crewai._history import HISTORY
 if TYPE_CHECKING:
     from crewai import Crew
 
+    from civitas.frameworks import Run
+
 __all__ = [
     "Unfit",
     "as_inputs",
     "check_inputs",
-    "headers_of",
     "reply_of",
     "task_names",
+    "tell_usage",
     "text_of",
     "told",
 ]
 
-_USED = {
-    "requests": "successful_requests",
-    "input_tokens": "prompt_tokens",
-    "output_tokens": "completion_tokens",
-    "total_tokens": "total_tokens",
-}
-
-# Headers are short: so many failures, and so much of the text of each.
-_MOST, _LONGEST = 20, 500
+_USED = ("successful_requests", "prompt_tokens", "completion_tokens", "total_tokens")
 
 _PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 
@@ -145,45 +138,32 @@ def task_names(crew: Crew) -> list[str]:
     return [task.name or f"task {number}" for number, task in enumerate(crew.tasks, 1)]
 
 
-def reply_of(crew: Crew, done: Any, result: Any, usage: Mapping[str, int]) -> dict[str, Any]:
-    """The reply to a message.
+def reply_of(crew: Crew, done: Any, result: Any, run: Run) -> dict[str, Any]:
+    """The reply to a message; of tools that failed, `run` is told.
 
     Args:
         crew: That ran.
         done: Its output, before the callbacks after it.
         result: What these made of it.
-        usage: Tokens and requests of its models.
+        run: Whose reply it is.
     """
     tasks = _tasks(crew, done)
-    reply: dict[str, Any] = {
+    run.failures([each for _, task in tasks for each in _failures(task)])
+    return {
         "output": _output(result),
         "tasks": [{"name": name, "raw": task.raw} for name, task in tasks],
     }
-    if usage:
-        reply["usage"] = UsageMetrics(**usage).model_dump()
-    if failures := [each for name, task in tasks for each in _failures(name, task)]:
-        reply["tool_failures"] = failures
-    return reply
 
 
-def headers_of(reply: Mapping[str, Any], usage: Mapping[str, int]) -> dict[str, str]:
-    """What a reply says of its run in its headers, as those of other frameworks do.
+def tell_usage(run: Run, usage: Mapping[str, int]) -> None:
+    """Say what the models of a crew used, where they told it.
 
     Args:
-        reply: Its payload.
-        usage: Tokens and requests of its models.
+        run: Of the crew.
+        usage: As in CrewAI's `UsageMetrics`, the sum of what each call used.
     """
-    headers = {}
     if usage:
-        used = {name: usage.get(key, 0) for name, key in _USED.items()}
-        headers["civitas-usage"] = json.dumps(used)
-    if failures := reply.get("tool_failures"):
-        short = [
-            {"name": each["tool"], "error": each["message"][:_LONGEST]}
-            for each in failures[-_MOST:]
-        ]
-        headers["civitas-tool-failures"] = json.dumps(short)
-    return headers
+        run.used(*(usage.get(name, 0) for name in _USED))
 
 
 def _output(result: Any) -> Any:
@@ -211,12 +191,6 @@ def _tasks(crew: Crew, done: Any) -> list[tuple[str, TaskOutput]]:
     return [(name, task.output) for name, task in pairs if task.output is not None]
 
 
-def _failures(task: str, output: TaskOutput) -> Iterator[dict[str, Any]]:
+def _failures(output: TaskOutput) -> Iterator[tuple[str, str]]:
     for record in output.tool_failures:
-        yield {
-            "task": task,
-            "tool": record.tool_name,
-            "arguments": plain(record.tool_args),
-            "reason": record.failure.reason.value,
-            "message": record.failure.as_agent_message(),
-        }
+        yield record.tool_name, record.failure.as_agent_message()

@@ -23,7 +23,7 @@ from civitas_crewai._foreign import refuse_foreign
 from civitas_crewai._history import HISTORY, as_text, remembering, with_run
 from civitas_crewai._humans import Answers, Asked, NobodyToAsk
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
-from civitas_crewai._payload import Unfit, check_inputs, headers_of, reply_of, text_of, told
+from civitas_crewai._payload import Unfit, check_inputs, reply_of, tell_usage, text_of, told
 from civitas_crewai._quiet import after_import
 from civitas_crewai._stream import Voice
 from civitas_crewai._taps import Taps
@@ -42,10 +42,7 @@ class CrewAIAgent(FrameworkAgent):
     """Runs a crew: the payload is its kickoff inputs, the reply `{"output", "tasks": [{"name", "raw"}, ...]}`.
 
     `output` is the crew's text, its structured output as a dict, or what its last callback after the kickoff returns.
-    Two more keys are there where they have something to tell: `usage`, tokens and requests of the crew's models by
-    kind, as in CrewAI's `UsageMetrics`; and `tool_failures`,
-    `[{"task", "tool", "arguments", "reason", "message"}, ...]`. The headers `civitas-usage` and `civitas-tool-failures`
-    have them in short.
+    The headers `civitas-usage` and `civitas-tool-failures` tell what its models used, and which tools failed.
 
     Every run has a crew of its own: a fresh one from `crew`, or a copy of it.
 
@@ -149,7 +146,7 @@ class CrewAIAgent(FrameworkAgent):
         except Asked as asked:
             if run.spans is not None:
                 run.spans.close(cancelled=False)
-            run.headers.update(headers_of({}, calls.usage))
+            tell_usage(run, calls.usage)
             return Interrupted(
                 [{"id": asked.id, "value": {"draft": asked.draft}}],
                 {
@@ -169,9 +166,8 @@ class CrewAIAgent(FrameworkAgent):
             raise LLMContextLengthExceededError(str(ended)) from ended
         if run.conversation is not None:
             run.history = with_run(run.history, told(payload), text_of(result))
-        reply = reply_of(crew, done[-1], result, calls.usage)
-        run.headers.update(headers_of(reply, calls.usage))
-        return reply
+        tell_usage(run, calls.usage)
+        return reply_of(crew, done[-1], result, run)
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; CrewAI has one class for many things, and says in words which it is."""

@@ -22,6 +22,7 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
+from civitas_langgraph._accounts import Accounts
 from civitas_langgraph._checkpointer import check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
@@ -151,7 +152,8 @@ class LangGraphAgent(FrameworkAgent):
         command = await self._inputs.command_of(run)
         given = self._configs(run.message)
         thread_id, thread = self._thread_of(run, given)
-        config = self._run_config(given, thread_id, run)
+        accounts = Accounts()
+        config = self._run_config(given, thread_id, run, accounts)
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
             at = await thread.begin(graph.checkpointer, config)
@@ -173,6 +175,7 @@ class LangGraphAgent(FrameworkAgent):
             self._control = None
         if end.drained is not None and self._winds_down:
             raise Unfinished
+        accounts.tell(run)
         if end.stopped and thread is not None:
             # Before anybody looks: to LangGraph what it looks at is its own to change.
             await thread.keep(self.memory_key(thread_id))
@@ -315,7 +318,9 @@ class LangGraphAgent(FrameworkAgent):
         saver.keep_in(thread, live=not durable)
         return thread
 
-    def _run_config(self, given: RunnableConfig, thread_id: str, run: Run) -> RunnableConfig:
+    def _run_config(
+        self, given: RunnableConfig, thread_id: str, run: Run, accounts: Accounts
+    ) -> RunnableConfig:
         """The user's configuration, and what belongs to one run."""
         configurable = {**given.get("configurable", {})}
         if run.conversation is not None or getattr(self._graph, "checkpointer", None):
@@ -325,11 +330,12 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig = {**given}
         if configurable:
             config["configurable"] = configurable
-        if run.spans is None:
-            return config
-        from civitas_langgraph._spans import GraphSpans
+        listening: list[Any] = [accounts]
+        if run.spans is not None:
+            from civitas_langgraph._spans import GraphSpans
 
-        return merge_configs(config, {"callbacks": [GraphSpans(run.spans)]})
+            listening.append(GraphSpans(run.spans))
+        return merge_configs(config, {"callbacks": listening})
 
 
 def _copy(graph: Pregel[Any, Any, Any, Any], **changes: Any) -> Graph:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from agents import ItemHelpers
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from civitas_openai._context import Kept
 
 __all__ = ["Attempt"]
-
-USAGE = "civitas-usage"
-FAILURES = "civitas-tool-failures"
-
-_USED = ("requests", "input_tokens", "output_tokens", "total_tokens")
-# Headers are short.
-_MOST = 20
 
 
 class Attempt:
@@ -69,9 +61,8 @@ class Attempt:
     async def end(self, result: RunResult) -> None:
         """The run ended well, or waits for a human: keep what the next message needs, and say what it took."""
         used = result.context_wrapper.usage
-        self.run.headers[USAGE] = json.dumps({name: getattr(used, name) for name in _USED})
-        if self.scope.failures:
-            self.run.headers[FAILURES] = json.dumps(self.scope.failures[-_MOST:])
+        self.run.used(used.requests, used.input_tokens, used.output_tokens, used.total_tokens)
+        self.run.failures(self.scope.failures)
         items: list[Any] = []
         left: list[Any] = []
         if isinstance(self.session, Conversation):

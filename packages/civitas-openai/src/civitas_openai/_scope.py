@@ -30,7 +30,7 @@ class Scope:
         told: Who tells a reader of it; None for an agent that is a tool, of which a reader hears as of any tool.
         context: What the SDK hands to the tools as `context`.
         calls: The answers of its models, and the calls of tools in them.
-        failures: The calls that failed so far, of inner scopes too: `name` and `error`.
+        failures: The calls that failed so far, of inner scopes too: the name of the tool, and what is told of it.
         times: How often each id of a tool call came up; models should make them unique.
     """
 
@@ -39,7 +39,7 @@ class Scope:
     told: Told | None = None
     context: Kept | None = None
     calls: Calls = field(default_factory=Calls)
-    failures: list[dict[str, str]] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
     times: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -129,11 +129,8 @@ class Scope:
         """Note that a call failed, where the SDK told of that."""
         call = self.calls.named(id)
         name = getattr(call, "name", None) or str(getattr(call, "type", id)).removesuffix("_call")
-        self.failures += [{"name": name, "error": text[:_LONGEST]} for text in told[:1]]
+        self.failures += [(name, text) for text in told[:1]]
 
-
-# Of the text of a failure, for the header of a reply.
-_LONGEST = 500
 
 handled: ContextVar[list[str] | None] = ContextVar("civitas_openai_handled", default=None)
 """In a call of a tool: where to note the failures that the SDK makes a result of."""

@@ -210,7 +210,8 @@ class FrameworkAgent(AgentProcess):
         record = await self._recall(run)
         if record is not None and record.message == message.id and record.outcome is not None:
             # It ended well, and only its end was not heard of.
-            return self._reply(run, *record.outcome)
+            kind, payload, run.headers = record.outcome
+            return self._reply(run, kind, payload)
         if message.type == "resume":
             # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
             # gone on already, and its questions be closed.
@@ -347,7 +348,7 @@ class FrameworkAgent(AgentProcess):
         if kind == "interrupt":
             record.interrupts, record.saved = payload["interrupts"], saved
         if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
-            record.message, record.outcome = run.message.id, outcome
+            record.message, record.outcome = run.message.id, (kind, payload, run.headers)
         await record.keep(self.store, self.memory_key(conversation))
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:

@@ -31,14 +31,14 @@ class Record:
         interrupts: The open questions, each with its `id` and its `value`.
         saved: From what the interrupted run goes on.
         message: Id of the message whose run ended last.
-        outcome: The type and the payload of the reply to that.
+        outcome: The type, the payload and the headers of the reply to that.
     """
 
     history: Any = None
     interrupts: list[dict[str, Any]] | None = None
     saved: Any = None
     message: str | None = None
-    outcome: tuple[str, Any] | None = None
+    outcome: tuple[str, Any, dict[str, str]] | None = None
 
     @classmethod
     async def load(cls, store: StateStore, key: str) -> Record:
@@ -52,7 +52,8 @@ class Record:
             kept.get("interrupts"),
             kept.get("saved"),
             kept.get("message"),
-            (outcome[0], outcome[1]) if outcome else None,
+            # What an earlier version kept has no headers.
+            (outcome[0], outcome[1], outcome[2] if outcome[2:] else {}) if outcome else None,
         )
 
     async def keep(self, store: StateStore, key: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.node.streams import OFFSET, PART
 
@@ -144,6 +145,31 @@ class Run:
     async def _tell(self, payload: Any, kind: str, part: str) -> None:
         if self.streams:
             await self.agent._civitas_emit(payload, kind, {PART: part} if part else None)
+
+    # What the headers of the reply say of the run. Its payload is what the framework returned, and nothing more.
+
+    def used(
+        self, requests: int, input_tokens: int, output_tokens: int, total_tokens: int | None = None
+    ) -> None:
+        """Say what the models used, in the whole run.
+
+        Args:
+            requests: Calls of models.
+            input_tokens: Tokens they read.
+            output_tokens: Tokens they wrote.
+            total_tokens: None for the sum of the two.
+        """
+        total = input_tokens + output_tokens if total_tokens is None else total_tokens
+        self.headers[USAGE] = usage_of(requests, input_tokens, output_tokens, total)
+
+    def failures(self, failures: Sequence[tuple[str, str]]) -> None:
+        """Say which calls of tools failed and were told to the model; nothing where none did.
+
+        Args:
+            failures: For each the name of the tool, and what is told of it.
+        """
+        if failures:
+            self.headers[FAILURES] = failures_of(failures)
 
     # Durable runs.
 
