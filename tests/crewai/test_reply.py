@@ -10,6 +10,7 @@ from crewai.tools import BaseTool, tool
 from crewai.tools.tool_failure import ToolFailure
 
 from civitas.demo.model_server import Failure
+from civitas.demo.model_server import ToolCall as Called
 from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import restarts, running
@@ -45,6 +46,21 @@ async def test_the_usage_of_a_durable_run_counts_what_was_called_before_a_crash(
     (usage,) = await usages(scripted(script), durable=True)
     (whole,) = await usages(scripted(lambda body: "an answer"))
     assert usage == whole
+
+
+async def test_the_usage_of_a_durable_run_counts_what_an_agent_used_that_was_delegated_to(scripted):
+    asked = {"task": "t", "context": "c", "coworker": "Helper"}
+    delegating = [Called("delegate_work_to_coworker", asked), "helped"]
+    llm = scripted([*delegating, Failure(503, "down", retry_after=0.01), "end"])
+
+    def make() -> Any:
+        made = crew_of(task(clerk(llm, role="Boss", allow_delegation=True)))
+        made.agents.append(clerk(llm, role="Helper"))
+        return made
+
+    async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
+        reply = await runtime.ask("c", {})
+    assert reply.payload["usage"]["successful_requests"] == 3
 
 
 async def test_the_usage_of_a_run_that_asked_a_human_counts_what_was_called_before(scripted):

@@ -154,25 +154,30 @@ class Calls:
             RunOver: The run is over; what came of the call is dropped.
         """
         self._bridge.check()
-        counts, usage = used is not None, Counter[str]()
+        usage: Mapping[str, int]
         if self.keeps:
             try:
-                kept = self._kept(key, call, failures, counts)
+                kept = self._kept(key, call, failures)
             except Exception:
                 self._free(key)
                 raise
-            spent, packed = _opened(kept)
-            usage.update(spent)
+            usage, packed = _opened(kept)
             # In place of what the call returned: the crew sees the same now and when it is run again.
             result = _unpack(packed)
         else:
-            with self._run.keyed(key), _counting(counts, usage):
-                result = call()
+            usage = spent = Counter[str]()
+            try:
+                with self._run.keyed(key), _counting(spent):
+                    result = call()
+            except Exception:
+                self.use(spent)  # the call is not gone through again, which would tell it
+                raise
             self._bridge.check()
-        if used is not None and usage:
-            with self._lock:
-                self.usage.update(usage)
-            used(usage)
+        # A tool's is that of the models which were called in it, as when an agent delegates.
+        if usage:
+            self.use(usage)
+            if used is not None:
+                used(usage)
         return result
 
     def _free(self, key: str) -> None:
@@ -185,14 +190,14 @@ class Calls:
                     if digest in each.asked:  # not in those that began inside the call
                         each.asked.remove(digest)
 
-    def _kept(self, key: str, call: Callable[[], Any], failures: bool, counts: bool) -> Any:
+    def _kept(self, key: str, call: Callable[[], Any], failures: bool) -> Any:
         """What is kept of a call; it is made where nothing is."""
         if self.made is not None and key in self.made:
             return self.made[key]
-        usage = Counter[str]()
 
         def packing() -> Any:
-            with _counting(counts, usage):
+            usage = Counter[str]()
+            with _counting(usage):
                 packed = _packed(call) if failures else _pack(call())
             return {"used": dict(usage), "result": packed} if usage else packed
 
@@ -249,14 +254,13 @@ def _noticing() -> Iterator[None]:
 
 
 @contextmanager
-def _counting(counts: bool, usage: Counter[str]) -> Iterator[None]:
-    """Inside the block, what is used is that of one call; what a tool's own models use is the tool's."""
-    token = _used.set(usage) if counts else None
+def _counting(usage: Counter[str]) -> Iterator[None]:
+    """Inside the block, what is used is that of one call."""
+    token = _used.set(usage)
     try:
         yield
     finally:
-        if token is not None:
-            _used.reset(token)
+        _used.reset(token)
 
 
 def _settle(future: asyncio.Future[Any], value: Any) -> None:
