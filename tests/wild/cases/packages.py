@@ -1,0 +1,195 @@
+"""Agents of LangGraph and LangChain that come from packages, or are made by what packages offer."""
+
+from __future__ import annotations
+
+import json
+
+from civitas.demo.model_replies import ToolCall
+from tests.wild.cases.graphs import graph
+
+__all__ = ["OF_PACKAGES"]
+
+OF_PACKAGES = [
+    graph(
+        "react-prebuilt",
+        "langgraph-prebuilt's `create_react_agent`",
+        "langgraph-prebuilt",
+        payload={"input": "What is the weather in Oslo?"},
+        play=[ToolCall("get_weather", {"city": "Oslo"}), "Sunny in Oslo, as ever."],
+        says="Sunny in Oslo, as ever.",
+    ),
+    graph(
+        "langchain-assistant",
+        "langchain's `create_agent` with five middlewares",
+        "langchain",
+        payload={"input": "From Oslo to Bergen. I am ada@example.org."},
+        play=[
+            ToolCall("write_todos", {"todos": [{"content": "look", "status": "in_progress"}]}),
+            ToolCall("find_trains", {"origin": "Oslo", "destination": "Bergen"}),
+            "Take the 08:03.",
+        ],
+        says="Take the 08:03.",
+    ),
+    graph(
+        "langchain-mail-clerk",
+        "langchain's `create_agent` with `HumanInTheLoopMiddleware`",
+        "langchain",
+        payload={"input": "Answer the newest mail."},
+        play=[
+            ToolCall("read_mail"),
+            ToolCall("send_mail", {"to": "Ada", "text": "Tuesday is fine."}),
+            "I told Ada that Tuesday is fine.",
+        ],
+        says="sent to Ada: Tuesday is fine.",
+        recalls="I told Ada that Tuesday is fine.",
+        answers=({"decisions": [{"type": "approve"}]},),
+        asks="send_mail",
+    ),
+    graph(
+        "langchain-extractor",
+        "langchain's `create_agent` with a structured response and a dynamic prompt",
+        "langchain",
+        options={"context": {"language": "Norwegian"}},
+        payload={"input": "How do I reach Ada?"},
+        play=[
+            ToolCall("directory", {"name": "Ada"}),
+            ToolCall("Contact", {"name": "Ada", "email": "ada@example.org"}),
+        ],
+        says='"structured_response": {"email": "ada@example.org", "name": "Ada"}',
+        recalls="Returning structured response",
+        speaks=False,
+    ),
+    graph(
+        "deep-researcher-files",
+        "a deep agent with files, a plan and a subagent",
+        "deepagents",
+        payload={"input": "Do otters hold hands?"},
+        play=[
+            ToolCall("ls", {"path": "/"}),
+            ToolCall("task", {"description": "look", "subagent_type": "researcher"}),
+            ToolCall("internet_search", {"query": "otters"}),
+            "They do hold hands.",
+            ToolCall("write_file", {"file_path": "/report.md", "content": "They do."}),
+            "It is in /report.md.",
+        ],
+        says="It is in /report.md.",
+    ),
+    graph(
+        "deep-coder",
+        "a deep agent that asks before it writes",
+        "deepagents",
+        payload={"input": "Fix the program."},
+        play=[
+            ToolCall("write_file", {"file_path": "/app.py", "content": "print(1)"}),
+            ToolCall(
+                "edit_file",
+                {"file_path": "/app.py", "old_string": "print(1)", "new_string": "print(2)"},
+            ),
+            ToolCall("read_file", {"file_path": "/app.py"}),
+            "It prints 2 now.",
+        ],
+        says="It prints 2 now.",
+        answers=({"decisions": [{"type": "approve"}]}, {"decisions": [{"type": "approve"}]}),
+        asks="/app.py",
+        again={"input": "What does it print?"},
+        again_play=["It prints 2."],
+        again_answers=(),
+        recalls="Fix the program.",
+    ),
+    graph(
+        "supervisor-team",
+        "langgraph-supervisor's research and math team",
+        "langgraph-supervisor",
+        payload={"input": "How many people work for Apple and Amazon together?"},
+        play=[
+            ToolCall("transfer_to_research_expert"),
+            ToolCall("web_search", {"query": "headcounts"}),
+            "Apple 164000, Amazon 1551000.",
+            ToolCall("transfer_to_math_expert"),
+            ToolCall("add", {"a": 164000, "b": 1551000}),
+            "It is 1715000.",
+            "They have 1715000 people.",
+        ],
+        says="They have 1715000 people.",
+    ),
+    graph(
+        "swarm-travel",
+        "langgraph-swarm's flight and hotel desks",
+        "langgraph-swarm",
+        payload={"input": "A flight and a hotel in Bergen, please."},
+        play=[
+            ToolCall("book_flight", {"to": "Bergen"}),
+            ToolCall("transfer_to_hotels"),
+            ToolCall("book_hotel", {"city": "Bergen"}),
+            "Flight and hotel are booked.",
+        ],
+        says="Flight and hotel are booked.",
+        again={"input": "Thanks. Which hotel is it?"},
+        again_play=["The one in Bergen."],
+        recalls="You book hotels.",
+    ),
+    graph(
+        "langmem-notes",
+        "langmem's memory tools on `create_agent`",
+        "langmem",
+        payload={"input": "Remember that I prefer dark mode."},
+        play=[
+            ToolCall("manage_memory", {"content": "Prefers dark mode.", "action": "create"}),
+            "I will remember it.",
+        ],
+        says="I will remember it.",
+        again={"input": "Which mode do I prefer?"},
+        again_play=[ToolCall("search_memory", {"query": "mode"}), "Dark mode."],
+        keeps=True,
+    ),
+    graph(
+        "trustcall-profile",
+        "trustcall's extractor, which has an answer patched that does not validate",
+        "trustcall",
+        payload={"input": "I am Ada, I swim."},
+        play=[
+            ToolCall("Profile", {"name": "Ada", "hobbies": []}),
+            ToolCall(
+                "PatchFunctionErrors",
+                {
+                    "json_doc_id": "doc",
+                    "planned_edits": "Add swimming.",
+                    "patches": [{"op": "add", "path": "/hobbies/0", "value": "swimming"}],
+                },
+            ),
+        ],
+        says="swimming",
+        recalls='"content": "I am Ada, I swim.", "role": "user"}, {"content": "I am Ada, I swim."',
+        speaks=False,
+        redone=1,
+    ),
+    graph(
+        "reflection-package",
+        "langgraph-reflection's writer and judge",
+        "langgraph-reflection",
+        payload={"input": "Write of otters."},
+        play=["Otters swim.", "Too short.", "Otters swim and dive.", "OK"],
+        says="Otters swim and dive.",
+        again={"input": "Write of owls."},
+        recalls="Write of otters.",
+    ),
+    graph(
+        "open-deep-research",
+        "open-deep-research's `deep_researcher`",
+        "open-deep-research",
+        wrap="open_deep_research.deep_researcher:deep_researcher",
+        options={"config": {"configurable": {"search_api": "none", "allow_clarification": True}}},
+        payload={"input": "What do otters eat?"},
+        play=[
+            json.dumps({"need_clarification": False, "question": "", "verification": "I look."}),
+            json.dumps({"research_brief": "The diet of otters."}),
+            ToolCall("ConductResearch", {"research_topic": "The diet of sea otters"}),
+            ToolCall("ResearchComplete"),
+            "Sea otters eat urchins.",
+            ToolCall("ResearchComplete"),
+            "Report: they eat urchins.",
+        ],
+        says="Report: they eat urchins.",
+        redone=1,
+    ),
+]
