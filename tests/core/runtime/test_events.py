@@ -16,7 +16,15 @@ from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
-from tests.core.support import Actor, Journal, SlowToStop, crash, eventually, status
+from tests.core.support import (
+    Actor,
+    Journal,
+    SlowToStop,
+    StartsBadly,
+    crash,
+    eventually,
+    status,
+)
 
 
 @pytest.mark.promise(id="SEM-607")
@@ -50,6 +58,71 @@ async def test_an_event_is_frozen_and_says_what_happened_to_whom_and_why() -> No
     assert "a crashes" in seen[1].message
     with pytest.raises(dataclasses.FrozenInstanceError):
         seen[0].name = "b"  # type: ignore[misc]
+
+
+@pytest.mark.promise(id="SEM-1191")
+@pytest.mark.parametrize("under", ["supervisor", "dynamic_supervisor", "pool"])
+@pytest.mark.parametrize("restart", ["permanent", "temporary"])
+async def test_the_tree_shows_every_dead_agent_once_the_first_crash_is_told(
+    under: str, restart: str
+) -> None:
+    journal = Journal()
+    names = [f"pool/{n}" if under == "pool" else f"a{n}" for n in range(3)]
+    pool = ConversationPool("pool", Actor("template", journal, restart=restart))
+    dynamic = DynamicSupervisor("pool")
+    actors = [Actor(name, journal, restart=restart) for name in names if under != "pool"]
+    children = {
+        "supervisor": actors,
+        "dynamic_supervisor": [dynamic],
+        "pool": [pool],
+    }[under]
+    root = Supervisor("root", children, backoff="constant", backoff_base=60)
+    seen: list[set[str]] = []
+    async with Runtime(root, drain_timeout=0) as runtime:
+        if under == "dynamic_supervisor":
+            for actor in actors:
+                await runtime.start_child("pool", actor)
+        for name in names:
+            await runtime.ask(name, 1)
+        runtime.on("crashed", lambda event: seen.append({status(runtime, each) for each in alive}))
+        alive = list(names)
+        runtime.on("terminated", lambda event: alive.remove(event.name))
+        await asyncio.gather(*(crash(runtime, name) for name in names))
+        await eventually(lambda: len(seen) == 3)
+    dead = "restarting" if restart == "permanent" else "stopped"
+    assert seen == [{dead}] * 3
+
+
+@pytest.mark.promise(id="SEM-1191")
+@pytest.mark.parametrize("under", [Supervisor, DynamicSupervisor])
+async def test_the_tree_shows_who_gave_up_and_on_whom(
+    under: type[Supervisor | DynamicSupervisor],
+) -> None:
+    seen: list[str] = []
+    below = under("below", max_restarts=0, restart="temporary")
+    async with Runtime(Supervisor("root", [below])) as runtime:
+        await runtime.start_child("below", Actor("a", Journal()))
+        runtime.on(
+            "gave_up", lambda _: seen.extend(status(runtime, name) for name in ("below", "a"))
+        )
+        await crash(runtime, "a")
+        await eventually(lambda: seen)
+    assert seen == ["stopping", "terminated"]
+
+
+@pytest.mark.promise(id="SEM-1191")
+@pytest.mark.parametrize("under", [Supervisor, DynamicSupervisor])
+async def test_who_could_not_be_restarted_is_told_as_restarting(
+    under: type[Supervisor | DynamicSupervisor],
+) -> None:
+    seen: list[str] = []
+    below = under("below", backoff="none")
+    async with Runtime(Supervisor("root", [below])) as runtime:
+        await runtime.start_child("below", StartsBadly("a", Journal(), 2))
+        runtime.on("crashed", lambda _: seen.append(status(runtime, "a")))
+        await crash(runtime, "a")
+        await eventually(lambda: len(seen) == 2)
+    assert seen == ["restarting"] * 2
 
 
 ERRORS = (

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
-from civitas import AgentTerminated, HandlerFailed, NodeDown, Runtime, SupervisorGaveUp
+from civitas import AgentTerminated, Event, HandlerFailed, NodeDown, Runtime, SupervisorGaveUp
 from tests.integration.processes.system import (
+    CAST,
     Events,
     agent,
     agents_of,
@@ -47,6 +48,46 @@ async def test_all_agents_of_a_dead_process_count_once_for_each_supervisor():
         assert [event.name for event in events.of("crashed")] == list("abcde") * 2
         assert {event.reason for event in events.of("crashed")} == {"node_down"}
         assert len(events.of("node_down")) == len(events.of("node_up")) == 2
+
+
+@pytest.mark.promise(id="SEM-1191")
+@pytest.mark.promise(id="SEM-1192")
+async def test_who_is_told_of_a_dead_process_sees_its_agents_dead():
+    config = topology(
+        agent("a", "w"),
+        agent("beside"),
+        supervisor("inner", agent("b", "w"), agent("c", "w", restart="temporary")),
+        {"conversation_pool": {"name": "talks", "type": f"{CAST}.Actor", "process": "w"}},
+    )
+    seen: list[tuple[str, dict[str, str]]] = []
+    async with Runtime.from_config(config) as runtime:
+
+        def look(event: Event) -> None:
+            nodes = agents_of(runtime)
+            seen.append((event.type, {each["name"]: each["status"] for each in nodes}))
+
+        await runtime.ask("talks", 1, "echo", conversation="x")
+        await until(lambda: any(each["name"] == "talks/x" for each in agents_of(runtime)))
+        events = Events(runtime)
+        for type in ("node_down", "crashed", "dead_letter"):
+            runtime.on(type, look)
+        await killed(runtime, "a")
+        await until(lambda: len(events.of("node_up")) == 1)
+        await until(lambda: len(events.of("crashed")) == 4)
+    assert seen[0][0] == "node_down"
+    assert seen[0][1] == {
+        "a": "restarting",
+        "beside": "running",
+        "inner": "running",
+        "b": "restarting",
+        "c": "stopped",
+        "talks": "restarting",
+    }
+    for _, statuses in seen[:3]:  # by then the first of them is on its way back
+        assert {statuses[name] for name in ("b", "talks")} <= {"restarting", "starting"}
+    told = [*events.of("node_down"), *events.of("node_up")]
+    assert [(each.name, each.node) for each in told] == [("w", "w")] * 2
+    assert {each.node for each in events.of("crashed")} == {"w"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from civitas import SupervisionError
+from civitas import Event, SupervisionError
 from civitas.message import new_id
 from tests.integration.wire.conftest import System, topology, until
 
@@ -54,6 +54,24 @@ async def test_a_conversation_is_reached_by_its_own_name_from_any_process(system
     for asker in ("r_one", "w_one", "v_one"):
         found = await system.ask(asker, "talks/own", "hello")
         assert (found["payload"], found["sender"]) == ("hello", "talks/own")
+
+
+@pytest.mark.promise(id="SEM-1191")
+async def test_who_is_told_of_a_crashed_conversation_sees_it_down(system: System) -> None:
+    await system.ask("r_one", "talks", "hello", conversation="falls")
+    await until(lambda: "talks/falls" in names(system, "talks"))
+    seen: list[tuple[str, str]] = []
+
+    def look(event: Event) -> None:
+        if event.name == "talks/falls":
+            seen.append((event.type, system.find(event.name)["status"]))
+
+    endings = [system.runtime.on(type, look) for type in ("crashed", "restarted")]
+    await system.ask("r_one", "talks", None, "crash", conversation="falls")
+    await until(lambda: len(seen) == 2)
+    for end in endings:
+        end()
+    assert seen == [("crashed", "restarting"), ("restarted", "running")]
 
 
 @pytest.mark.promise(id="SEM-869")

@@ -12,13 +12,21 @@ from civitas.cluster.elsewhere import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.process import Delivery, ExitReason, RestartType, Status
 from civitas.supervision import Parent, Placed
+from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
     from civitas.cluster.peers import Peer
     from civitas.cluster.root import RootNode
+    from civitas.events import Event
 
 __all__ = ["RemoteChild", "RemoteConversation", "RemotePool"]
 
+_STATUS_AT = {
+    "crashed": Status.RESTARTING,
+    "restarted": Status.RUNNING,
+    "terminated": Status.TERMINATED,
+}
+"""What a conversation shows once this is told of it."""
 _STUCK_AFTER = 5.0
 """Seconds for a process to answer, beyond those that an agent may take to stop."""
 
@@ -171,11 +179,17 @@ class RemoteChild:
         if on_exit is not None:
             on_exit(reason)
 
+    def lost(self, peer: Peer, reason: ExitReason) -> None:
+        """Show that a process is gone, which may be the one that this ran in; `node_is_down` follows."""
+        if self._peer is peer:
+            self._reported = 0
+            if self.status is Status.RUNNING:
+                self.status = status_after(self.restart, reason)
+
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in."""
         if self._peer is peer:
             self._peer = None
-            self._reported = 0
             self._announce()
             self._root.exited(self.name, reason)
             self.ended(self._run, reason)
@@ -280,6 +294,13 @@ class RemotePool(RemoteChild):
             RemoteConversation(name, Status(status), restarts, depth, self.node, self.pid)
             for name, status, restarts, depth in self._reported or ()
         ]
+
+    def happened(self, event: Event) -> None:
+        """Show what its process tells of a conversation, before anybody is told."""
+        status = _STATUS_AT.get(event.type)
+        for facts in self._reported or ():
+            if status is not None and facts[0] == event.name:
+                facts[1] = status
 
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in, with all conversations."""

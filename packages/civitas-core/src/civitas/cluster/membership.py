@@ -23,6 +23,7 @@ from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import describe_tools
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
+from civitas.events import EventType
 from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, RunFolder, pid_space
 from civitas.process import ExitReason
 from civitas.state import InMemoryStateStore
@@ -115,6 +116,9 @@ class Membership(ClusterNode):
         self._folder: RunFolder | None = None
         self._incidents = Incidents()
         self._ending = False
+
+    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
+        """A process is gone: show that of each agent in it, before anybody is told."""
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
@@ -354,15 +358,20 @@ class Membership(ClusterNode):
         member.in_hand = {}
         member.peer = member.pid = None
         self._unwatch(member)
+        peer.incident = self._incidents.of(peer.boot, in_hand)
+        reason = node_down(member.name, peer.incident, why)
+        self.lost_with(peer, reason)
         if not self._ending:
             logger.error("process %r is down: %s", member.name, why)
-            self.event("node_down", member.name, "node_down", f"{member.name} is down: {why}")
+            self._tell_of("node_down", member, "node_down", f"{member.name} is down: {why}")
         for other in self._peers_of_members():
             other.cast("gone", peer.boot, why, in_hand)
-        peer.incident = self._incidents.of(peer.boot, in_hand)
         self.part(peer.boot, why, in_hand)
-        reason = node_down(member.name, peer.incident, why)
         self.crashed_with(peer, reason)
+
+    def _tell_of(self, type: EventType, member: _Member, reason: str, message: str) -> None:
+        """Report what happened to a process."""
+        self.events.emit(type, member.name, reason, message, member.name)
 
     def note_begun(self, peer: Peer, id: str) -> None:
         """A process on another machine is about to handle a message."""
@@ -432,7 +441,7 @@ class Membership(ClusterNode):
         member.pid_space = hello["pid_space"]
         if not member.options.start and member.pid_space == pid_space() != "":
             member.watch = PidWatch(hello["pid"], lambda: self._ended_elsewhere(member))
-        self.event("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
+        self._tell_of("node_up", member, "", f"{member.name} is up (pid {member.pid})")
         if member.arriving is not None and not member.arriving.done():
             member.arriving.set_result(peer)
 

@@ -38,6 +38,11 @@ class RootNode(Relay, Membership):
 
     # The tree.
 
+    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
+        """A process is gone: show that of each agent in it."""
+        for child in self._children.values():
+            child.lost(peer, reason)
+
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
         for child in list(self._children.values()):
@@ -274,7 +279,10 @@ class RootNode(Relay, Membership):
             case "drop":
                 self.note_done(peer, arguments[0])
             case "event":
-                self.events.pass_on(Event(*arguments))
+                event = Event(*arguments)
+                if (pool := self._pool_of(event.name)) is not None:
+                    pool.happened(event)
+                self.events.pass_on(event)
             case "spans":
                 relay.take(*arguments)
             case "down":

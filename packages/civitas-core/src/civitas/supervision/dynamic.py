@@ -235,6 +235,7 @@ class DynamicSupervisorProcess:
         loop = asyncio.get_running_loop()
 
         def on_exit(reason: ExitReason) -> None:
+            slot.has_ended(reason)
             # Not before its start has been told.
             loop.call_soon(self._ended, slot, generation, reason)
 
@@ -284,6 +285,7 @@ class DynamicSupervisorProcess:
         except StartFailed as error:
             if self._lives(slot) and slot.generation == generation:
                 reason = ExitReason.crashed(error.cause, incident=error.incident)
+                slot.child.status = Status.RESTARTING
                 self._report.crashed(slot.child, reason)
                 self._schedule(slot, reason)
             return error
@@ -296,6 +298,7 @@ class DynamicSupervisorProcess:
 
     async def _give_up(self, slot: Slot, reason: ExitReason) -> None:
         error = SupervisorGaveUp(self.name, slot.child.name, str(self.limits), str(reason))
+        slot.child.status = Status.TERMINATED
         self._report.gave_up(error, reason)
         await self._end_work()
         why = f"its supervisor {self.name!r} gave up"

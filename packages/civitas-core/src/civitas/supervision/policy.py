@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from civitas.process import ExitReason, RestartType
+from civitas.process import ExitReason, RestartType, Status
 
-__all__ = ["RestartStrategy", "affected", "should_restart"]
+__all__ = ["RestartStrategy", "affected", "should_restart", "status_after"]
 
 
 class RestartStrategy(StrEnum):
@@ -29,6 +29,11 @@ def should_restart(restart: RestartType, reason: ExitReason) -> bool:
     if restart is RestartType.PERMANENT:
         return True
     return restart is RestartType.TRANSIENT and reason.abnormal
+
+
+def status_after(restart: RestartType, reason: ExitReason) -> Status:
+    """What a child that ended with `reason` shows until its supervisor comes to it."""
+    return Status.RESTARTING if should_restart(restart, reason) else Status.STOPPED
 
 
 def affected(strategy: RestartStrategy, children: Sequence[str], ended: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from civitas.process import ExitReason
 from civitas.supervision.child import Child
 from civitas.supervision.clock import Timer
+from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
     from civitas.supervision.startup import StartUp
@@ -50,6 +51,10 @@ class Slot:
     due: Due | None = None
     timer: Timer | None = None
     cause: ExitReason | None = None
+
+    def has_ended(self, reason: ExitReason) -> None:
+        """Show at once that the child has ended: others may be told of something before its supervisor answers that."""
+        self.child.status = status_after(self.child.restart, reason)
 
     def cancel(self) -> None:
         """Do not start it when its wait is over, also where that is over and stands in the inbox."""

@@ -412,6 +412,7 @@ class SupervisorProcess:
         slot, error = result
         if isinstance(error, StartFailed):
             reason = ExitReason.crashed(error.cause, incident=error.incident)
+            slot.child.status = Status.RESTARTING
             self._report.crashed(slot.child, reason)
             await self._schedule(slot, reason)
         return error
@@ -420,6 +421,8 @@ class SupervisorProcess:
         self.gave_up = error = SupervisorGaveUp(
             self.name, slot.child.name, str(self.spec.limits), str(reason)
         )
+        self.status = Status.STOPPING
+        slot.child.status = Status.TERMINATED
         self._report.gave_up(error, reason)
         await self._exit(
             ExitReason(ExitKind.SHUTDOWN, Failure.of(error)),
@@ -487,9 +490,12 @@ class SupervisorProcess:
     async def _start(self, slot: Slot) -> None:
         slot.generation += 1
         generation = slot.generation
-        await slot.child.start(
-            lambda reason: self._inbox.put_nowait(Ended(slot, generation, reason))
-        )
+
+        def on_exit(reason: ExitReason) -> None:
+            slot.has_ended(reason)
+            self._inbox.put_nowait(Ended(slot, generation, reason))
+
+        await slot.child.start(on_exit)
         slot.state = SlotState.UP
         cause, slot.cause = slot.cause, None
         if generation == 1:
