@@ -109,7 +109,7 @@ class StateStoreSaver(BlockingSaver):
         keys = getattr(self.store, "keys", None)
         if keys is None:
             raise ConfigurationError(
-                f"{type(self.store).__name__} has no keys(prefix), which is needed to look through all threads; "
+                "the StateStore has no keys(prefix), which is needed to look through all threads; "
                 "name the thread in the config"
             )
         return [key.removeprefix(self._prefix) for key in await keys(self._prefix)]

@@ -151,7 +151,7 @@ class GraphStore(BaseStore):
         keys = getattr(self._store, "keys", None)
         if keys is None:
             raise ConfigurationError(
-                f"{type(self._store).__name__} has no keys(prefix), which is needed to search and to list namespaces; "
+                "the StateStore has no keys(prefix), which is needed to search and to list namespaces; "
                 "get, put and delete do without"
             )
         found: list[str] = await keys(prefix)

@@ -22,6 +22,7 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
+from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts
 from civitas_langgraph._checkpointer import check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
@@ -161,7 +162,7 @@ class LangGraphAgent(FrameworkAgent):
         more: dict[str, Any] = {}
         # Only where they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
-        context = await self._contexts.begin(run, self.store, key)
+        context = await self._contexts.begin(run, self.patient_store, key)
         if context is not None:
             more["context"] = context
         if isinstance(graph, Pregel):
@@ -183,13 +184,13 @@ class LangGraphAgent(FrameworkAgent):
         if asked:
             run.conversation = run.conversation or thread_id
             key = self._context_key(run, thread_id)
-            await self._contexts.keep(context, self.store, key, over=False)
+            await self._contexts.keep(context, self.patient_store, key, over=False)
             return Interrupted(asked)
         if end.drained is not None:  # by a node, and nothing is kept from which it could go on
             raise end.drained
         if thread is not None:
             await thread.finish()
-        await self._contexts.keep(context, self.store, key, over=True)
+        await self._contexts.keep(context, self.patient_store, key, over=True)
         return self._untracked.told(end.output)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
@@ -201,7 +202,7 @@ class LangGraphAgent(FrameworkAgent):
             self._open(self._saver, self.memory_key(conversation))
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
         if self._saver is None and self.durable:
-            own = OwnThread(self.store, self._note_key(conversation))
+            own = OwnThread(self.patient_store, self._note_key(conversation))
             config = await own.stands(graph.checkpointer, config)
         return questions(await graph.aget_state(config, subgraphs=True))
 
@@ -240,12 +241,15 @@ class LangGraphAgent(FrameworkAgent):
         classes = classes_of(graph) | self._state_classes
         if saver is None:
             serde = JsonPlusSerializer(allowed_msgpack_modules=classes)
-            saver = self._saver = StateStoreSaver(self.store, "", history=False, serde=serde)
+            saver = self._saver = StateStoreSaver(
+                self.patient_store, "", history=False, serde=serde
+            )
             saver.untracked = self._untracked
         elif isinstance(saver, BaseCheckpointSaver):
             saver = copy.copy(saver)  # the graph that was given is never changed
             if isinstance(saver, StateStoreSaver):
                 saver = saver.with_allowlist(classes)
+                saver.store = PatientStore(saver.store, self.name)
             else:
                 name_unwritable(saver)
         else:
@@ -262,7 +266,7 @@ class LangGraphAgent(FrameworkAgent):
                     "own; give the index to that"
                 )
             return graph
-        return _copy(graph, store=GraphStore(self.store, index=self._store_index))
+        return _copy(graph, store=GraphStore(self.patient_store, index=self._store_index))
 
     async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
         """What a run that stopped waits for."""
@@ -296,7 +300,7 @@ class LangGraphAgent(FrameworkAgent):
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:
             if known is not None and run.durable:
-                return known, OwnThread(self.store, self._note_key(known), message.id)
+                return known, OwnThread(self.patient_store, self._note_key(known), message.id)
             if known is None and run.durable:
                 known = message.id
             # No conversation, no memory: a thread nobody else has, and no attempt before this one.
@@ -308,7 +312,7 @@ class LangGraphAgent(FrameworkAgent):
     def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
         durable = run is not None and run.durable
         thread = RunThread(
-            self.store,
+            self.patient_store,
             key,
             saver.dump,
             passing=self.passing_key("thread") if durable else None,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import StateStoreError
 
-__all__ = ["PATIENCE", "patiently"]
+if TYPE_CHECKING:
+    from civitas.state.store import StateStore
+
+__all__ = ["PATIENCE", "PatientStore", "patiently"]
 
 logger = logging.getLogger("civitas")
 
@@ -62,6 +65,44 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
                 "agent %r: the state store is back after %.1f s", agent, time.monotonic() - began
             )
             return result
+
+
+class PatientStore:
+    """A state store that is waited for where it is away; see `patiently`.
+
+    Args:
+        store: The store. What that has beyond the three methods is there, too.
+        agent: The name of the agent that waits.
+    """
+
+    def __init__(self, store: StateStore, agent: str) -> None:
+        self._store = store
+        self._agent = agent
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        """The value under `key`; None where there is none."""
+        return await patiently(lambda: self._store.get(key), self._agent)
+
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store `value` under `key`."""
+        await patiently(lambda: self._store.set(key, value), self._agent)
+
+    async def delete(self, key: str) -> None:
+        """Forget what is under `key`."""
+        await patiently(lambda: self._store.delete(key), self._agent)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # it is being copied, and has no store yet
+            raise AttributeError(name)
+        found = getattr(self._store, name)
+        if name != "keys":
+            return found
+
+        async def keys(prefix: str = "") -> list[str]:
+            listed: list[str] = await patiently(lambda: found(prefix), self._agent)
+            return listed
+
+        return keys
 
 
 def _is_away(error: Exception) -> bool:
