@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from civitas.control import state_folder
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]
@@ -38,11 +41,19 @@ def port() -> int:
 
 
 @pytest.mark.promise(id="SEM-825")
-async def test_with_the_same_keys_they_find_each_other_over_tcp(
-    start: Start, project: Project, civitas: Civitas, beside: Beside, tmp_path: Path, port: int
+@pytest.mark.promise(id="SEM-1175")
+@pytest.mark.parametrize("keys", [", keys: civitas.keys", "", ", keys: none"])
+async def test_over_tcp_they_find_each_other_with_the_same_keys_with_those_of_their_user_and_without(
+    start: Start,
+    project: Project,
+    civitas: Civitas,
+    beside: Beside,
+    tmp_path: Path,
+    port: int,
+    keys: str,
 ) -> None:
     assert civitas("keys", "new", tmp_path / "civitas.keys").code == 0
-    transport = f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}', keys: civitas.keys}}\n"
+    transport = f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}'{keys}}}\n"
     topology = project(ECHO, *TEAM, top=transport + GPU)
     worker = await start("run", topology, "--process", "gpu")
     await worker.until(f"waiting    gpu  for the root at tcp://127.0.0.1:{port}")
@@ -52,7 +63,40 @@ async def test_with_the_same_keys_they_find_each_other_over_tcp(
         assert (await beside("ask", topology, name, '"hello"')).out.strip() == '"hello"'
     for each in (worker, root):
         each.signal(signal.SIGTERM)
-        assert (await each.end()).code == 0
+        done = await each.end()
+        assert done.code == 0
+        assert done.err.count("keys: none: what travels") == ("none" in keys)
+    kept = state_folder("civitas", topology) / "keys"
+    assert kept.exists() == ("civitas.keys" not in keys)
+    if kept.exists():
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.promise(id="SEM-1174")
+async def test_a_process_with_another_token_is_not_answered_and_both_sides_say_so(
+    start: Start, project: Project, tmp_path: Path, port: int
+) -> None:
+    top = (
+        f"transport: {{type: zmq, address: 'tcp://127.0.0.1:{port}', keys: none}}\n"
+        "processes: {gpu: {start: false, start_timeout: null}}"
+    )
+    topology = project(ECHO, TEAM[0], top=top)
+    stranger = tmp_path / "stranger.yaml"  # another file, and so another state folder
+    stranger.write_text(topology.read_text())
+    root = await start("run", topology)
+    worker = await start("run", stranger, "--process", "gpu")
+    assert worker.process.stderr is not None
+    async with asyncio.timeout(40):
+        while b"does not answer: it stops at this moment, or has another token" not in (
+            await worker.process.stderr.readline()
+        ):
+            pass
+    for each in (worker, root):
+        each.signal(signal.SIGTERM)
+    await worker.end()
+    assert (
+        "turned a stranger away: its HELLO shows no token of this system" in (await root.end()).err
+    )
 
 
 @pytest.mark.promise(id="SEM-825")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,22 @@ def test_halves_of_different_pairs_are_refused_when_they_are_read(tmp_path, half
         Keys.load(file)
     assert str(file) in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.promise(id="SEM-1175")
+def test_two_processes_that_want_keys_kept_at_once_have_the_same(tmp_path):
+    file = tmp_path / "keys"
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: Keys.kept_in(file), range(32)))
+    assert found == {Keys.load(file)}
+    assert list(tmp_path.iterdir()) == [file]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_token_of_keys_is_another_for_each_and_does_not_hold_them():
+    one, other = Keys.new(), Keys.new()
+    assert one.token == Keys(one.public, one.secret).token != other.token
+    assert one.secret not in one.token
 
 
 def test_the_secret_key_is_not_shown():

@@ -197,7 +197,8 @@ async def test_an_address_without_a_run_is_that_of_whoever_is_there(end):
     assert await there.has(1) == [b"hello"]
 
 
-async def test_what_is_no_batch_is_logged_and_does_no_harm(end, caplog):
+@pytest.mark.promise(id="SEM-1177")
+async def test_what_is_no_batch_is_logged_once_and_counted_and_does_no_harm(end, caplog):
     import zmq
 
     here, there = await end(), await end(address=LOOPBACK)
@@ -208,9 +209,12 @@ async def test_what_is_no_batch_is_logged_and_does_no_harm(end, caplog):
         here.connect(there.address).send(b"hello")
         assert await there.has(1) == [b"hello"]
         async with asyncio.timeout(10):
-            while caplog.text.count("no batch of Civitas") < 4:
+            while there.transport._inbox._no_batches._passed_over < 3:
                 await asyncio.sleep(0)
         stranger.linger = 0
+    await there.transport.close()
+    assert caplog.text.count("no batch of Civitas") == 1
+    assert "... and 3 more of the kind" in caplog.text
 
 
 # Coalescing.
@@ -303,6 +307,35 @@ async def test_a_folder_whose_path_is_too_long_for_a_socket_is_no_obstacle(end, 
 async def test_an_address_that_others_can_reach_needs_keys(address):
     with pytest.raises(ConfigurationError, match="civitas keys new"):
         await ZmqTransport(address=address).open(print)
+
+
+async def test_keys_of_this_machine_alone_are_none_for_an_address_that_others_can_reach():
+    with pytest.raises(ConfigurationError, match="civitas keys new"):
+        await ZmqTransport(address="tcp://192.0.2.1:*", keys=Keys.new(), shared=False).open(print)
+
+
+@pytest.mark.promise(id="SEM-1176")
+@pytest.mark.parametrize("owner", ["this user", "another"])
+async def test_a_socket_lets_in_its_own_user_alone(end, monkeypatch, owner):
+    own = os.getuid()
+    with monkeypatch.context() as patch:
+        if owner == "another":
+            patch.setattr(os, "getuid", lambda: own + 1)
+        there = await end()
+    link = (here := await end(node_timeout=0.2)).connect(there.address)
+    link.send(b"hello")
+    if owner == "this user":
+        assert await there.has(1) == [b"hello"]
+    else:
+        await here.until(lambda: here.lost == 1)
+        assert there.arrived == []
+
+
+@pytest.mark.promise(id="SEM-1176")
+async def test_the_folder_of_a_socket_is_its_owners_alone(end):
+    path = Path((await end()).address.partition("#")[0].removeprefix("ipc://"))
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700  # noqa: ASYNC240
 
 
 async def test_an_address_for_all_interfaces_says_not_where_others_find_it():

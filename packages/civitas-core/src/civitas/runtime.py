@@ -509,11 +509,14 @@ class Runtime:
         processes = topology.processes_of(loaded)
         holds = topology.holds_of(loaded, options.get("state_store"))
         if processes:
+            told = topology.boot_data(loaded, agent_classes or {}, keywords)
+            access = topology.access_of(loaded)
             options["processes"] = Processes(
                 processes,
-                topology.transport_of(loaded),
+                topology.transport_of(loaded, access.keys),
                 topology.serializer_of(loaded),
-                topology.boot_data(loaded, agent_classes or {}, keywords),
+                {**told, "access": access.plain()},
+                access.token,
                 holds,
             )
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})

@@ -23,6 +23,7 @@ from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
+from civitas.topology.access import Access, access_of
 from civitas.topology.links import serializer_of, transport_beside
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.model import Topology
@@ -99,13 +100,14 @@ async def work_elsewhere(
         tell: Called with a word and a text: `waiting`, `joined`, `left`.
 
     Raises:
-        ConfigurationError: The root refused this process.
+        ConfigurationError: The root refused this process, or there is no token by which it could know it.
     """
     boot = {
         "topology": topology,
         "name": name,
         "root": root,
         "token": "",
+        "access": access_of(topology).plain(),
         "in_hand": None,
         "hang_timeout": processes_of(topology)[name].hang_timeout,
         "agent_classes": {},
@@ -149,6 +151,7 @@ class _Worker:
         self.maker = AgentMaker(
             boot["topology"], boot["agent_classes"], self.plugins, self.watchdog
         )
+        self.access = Access.told(boot.get("access"))
         self.telemetry = setup_from_environment()
 
     def life(self) -> _Life:
@@ -172,11 +175,14 @@ class _Life:
         self.node = MemberNode(
             boot["name"],
             root=boot["root"],
-            token=boot["token"],
+            own_token=boot["token"],
+            token=worker.access.token,
             make=worker.maker,
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
-            transport=transport_beside(topology, boot["root"], in_hand and in_hand.parent),
+            transport=transport_beside(
+                topology, boot["root"], worker.access.keys, in_hand and in_hand.parent
+            ),
             serializer=serializer_of(topology),
             tracing=tracing,
             **parts,

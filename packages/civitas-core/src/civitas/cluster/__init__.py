@@ -30,6 +30,7 @@ class Processes:
         transport: Carries the frames of the root.
         serializer: The format of messages between them.
         boot_data: What each is told when it starts.
+        token: Of the system: who has it may join.
         holds: What they and the root hold together.
     """
 
@@ -37,6 +38,7 @@ class Processes:
     transport: Transport
     serializer: Serializer
     boot_data: Mapping[str, Any]
+    token: str
     holds: Sequence[Hold] = ()
 
 
@@ -58,5 +60,6 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
         holds=processes.holds,
         transport=processes.transport,
         serializer=processes.serializer,
+        token=processes.token,
         **parts,
     )

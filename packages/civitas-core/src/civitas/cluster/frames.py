@@ -15,7 +15,7 @@ from civitas.errors import ConfigurationError
 
 __all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
 
-CLUSTER_VERSION = 2
+CLUSTER_VERSION = 3
 """Of these frames; nodes of one system must agree on it."""
 
 
@@ -23,13 +23,13 @@ class Kind(IntEnum):
     """The kinds of frames. Numbers are never given another meaning."""
 
     HELLO = 1
-    """A node asks to join: what it is."""
+    """A node asks to join: what it is, a seal."""
     WELCOME = 2
-    """The root takes it in: the names there are."""
+    """The root takes it in: the names there are, a seal."""
     REFUSED = 3
-    """The root does not take it in: why."""
+    """The root does not take it in: why, a seal."""
     INTRODUCE = 4
-    """The first frame to another member: name and address of the sender."""
+    """The first frame to another member: name and address of the sender, a seal."""
     MESSAGE = 10
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
     given before; where that asker runs, unless the sender of the frame is that; and whether to say when it is held."""

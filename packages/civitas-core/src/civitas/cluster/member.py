@@ -48,6 +48,8 @@ logger = logging.getLogger("civitas")
 
 _REPORT_EVERY = 0.25
 """Seconds between two looks at what waits in the mailboxes."""
+_UNANSWERED = 5.0
+"""Seconds after which it is said that the root does not answer."""
 _LAST_FRAMES = 1.0
 """Seconds for what was sent last to reach the root."""
 
@@ -71,7 +73,7 @@ class MemberNode(ClusterNode):
 
     Args:
         root: Where the root is reached.
-        token: Shows the root that this process is the one it started.
+        own_token: Shows the root that this process is the one it started.
         make: Makes the agents.
         in_hand: Where to note what is in hand; None where the root says so later.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
@@ -84,7 +86,7 @@ class MemberNode(ClusterNode):
         name: str,
         *,
         root: str,
-        token: str,
+        own_token: str,
         make: Maker,
         in_hand: Path | None,
         remind: float | None = None,
@@ -92,7 +94,7 @@ class MemberNode(ClusterNode):
     ) -> None:
         super().__init__(name, **parts)
         self._root_address = root
-        self._token = token
+        self._own_token = own_token
         self._make = make
         self._in_hand = InHand(in_hand) if in_hand is not None else None
         self._noted: set[str] = set()
@@ -135,7 +137,12 @@ class MemberNode(ClusterNode):
         await self.transport.open(self.receive)
         self._seek_root()
         either: set[asyncio.Future[Any]] = {self._welcome, self.ended}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        unanswered = self.loop.create_task(self._say_unanswered())
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unanswered.cancel()
+            await asyncio.wait({unanswered})
         if not self._welcome.done():
             raise ConfigurationError(f"the root did not answer at {self._root_address}")
         self._welcome.result()
@@ -158,6 +165,21 @@ class MemberNode(ClusterNode):
         self._root = Peer("root", "", self._root_address, link, self.boot)
         self._say_hello()
 
+    async def _say_unanswered(self) -> None:
+        """Whoever has read this process's introduction and does not answer takes it for a stranger."""
+        heard = None
+        while self._to_root().link is not heard:
+            heard = self._to_root().link
+            await heard.flushed()
+            await asyncio.sleep(_UNANSWERED)
+        logger.warning(
+            "process %r: who is there at %s does not answer: it stops at this moment, or has another token. Both have "
+            "the same where one user starts them, from one topology file, with one XDG_STATE_HOME; else give both a "
+            "file that `civitas keys new` made, as 'keys' in 'transport'",
+            self.name,
+            self._root_address,
+        )
+
     def _lost_root(self) -> None:
         arrived = self._welcome is not None and self._welcome.done()
         if self._remind_after is not None and not arrived:
@@ -173,10 +195,11 @@ class MemberNode(ClusterNode):
             "address": self.transport.address,
             "pid": os.getpid(),
             "pid_space": pid_space(),
-            "token": self._token,
+            "token": self._own_token,
             "joined": joined,
         }
-        self._to_root().signal(Kind.HELLO, hello)
+        root = self._to_root()
+        root.signal(Kind.HELLO, hello, self.seal.of(Kind.HELLO, self.boot, "", hello))
 
     def _remind(self) -> None:
         # A root that could not reach this process for a while has gone on without it, and answers a stranger.
@@ -243,6 +266,12 @@ class MemberNode(ClusterNode):
 
     # Frames.
 
+    def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
+        """Whether the sender of a frame has the token of this system."""
+        if kind == Kind.REFUSED and not self.seal:  # an older root told none, and says so now
+            return True
+        return super().belongs(kind, boot, fields)
+
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take a frame of the root before it is known, or of a member that was not announced yet."""
         if kind == Kind.REFUSED:
@@ -305,7 +334,7 @@ class MemberNode(ClusterNode):
         if boot in self.peers or boot == self.boot:
             return
         peer = self.meet(name, boot, address)
-        peer.signal(Kind.INTRODUCE, self.name, self.transport.address)
+        peer.introduce(Kind.INTRODUCE, self.seal, self.name, self.transport.address)
 
     def meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node; what waited for it goes on its way."""

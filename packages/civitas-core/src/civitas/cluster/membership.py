@@ -16,7 +16,7 @@ from typing import Any
 
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import RemoteTraceback, node_down
-from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.cluster.frames import CLUSTER_VERSION, Kind
 from civitas.cluster.in_hand import read_in_hand
 from civitas.cluster.incidents import Incidents
 from civitas.cluster.node import ClusterNode
@@ -28,6 +28,7 @@ from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, RunF
 from civitas.process import ExitReason
 from civitas.state import InMemoryStateStore
 from civitas.telemetry import relay
+from civitas.transport.contract import Link
 
 __all__ = ["Membership"]
 
@@ -35,6 +36,8 @@ logger = logging.getLogger("civitas")
 
 _LAST_WORDS = 5.0
 """Seconds for a process to end by itself when the runtime stops, after its agents did."""
+_REFUSALS = 32
+"""So many at once are told that they were refused."""
 _A_MOMENT = 1.0
 """Seconds after which it is said that one is waited for."""
 
@@ -115,6 +118,8 @@ class Membership(ClusterNode):
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: RunFolder | None = None
         self._incidents = Incidents()
+        self._refused: set[Link] = set()
+        """The ways to those that were refused a moment ago."""
         self._ending = False
 
     def lost_with(self, peer: Peer, reason: ExitReason) -> None:
@@ -403,6 +408,18 @@ class Membership(ClusterNode):
     def _peers_of_members(self) -> list[Peer]:
         return [member.peer for member in self._members.values() if member.peer is not None]
 
+    def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
+        """Whether the sender of a frame has the token of this system, or is a process that this one started.
+
+        One of an earlier version shows nothing else, and is told that.
+        """
+        if super().belongs(kind, boot, fields):
+            return True
+        member = self._members.get(fields[0]["name"]) if kind == Kind.HELLO else None
+        if member is None or not member.options.start:
+            return False
+        return secrets.compare_digest(fields[0]["token"], member.token)
+
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take the first frame of a process that wants to join."""
         if kind != Kind.HELLO or self._ending:
@@ -413,13 +430,14 @@ class Membership(ClusterNode):
             self._gone(member, member.peer, "it lost the root, and comes back")
         why = self._reason_to_refuse(member, hello)
         if member is None or why:
-            self._refuse_member(hello, why)
+            self._refuse_member(hello, boot, why)
             return
         peer = self.meet(member.name, boot, hello["address"])
         others = self._peers_of_members()
         given = self._boot_data["root_has"]
-        peer.signal(
+        peer.introduce(
             Kind.WELCOME,
+            self.seal,
             {
                 "in_hand": str(self._in_hand(member)),
                 "pid": os.getpid(),
@@ -466,14 +484,23 @@ class Membership(ClusterNode):
             return f"process {name!r} is started by the root; 'start: false' is for one that is not"
         return ""
 
-    def _refuse_member(self, hello: Mapping[str, Any], why: str) -> None:
+    def _refuse_member(self, hello: Mapping[str, Any], boot: str, why: str) -> None:
         logger.warning("a process was refused: %s", why)
         member = self._members.get(hello["name"])
         if member is not None and member.arriving is not None and hello["token"] == member.token:
             member.arriving.set_exception(StartFailed(member.name, ConfigurationError(why)))
+        if len(self._refused) == _REFUSALS:
+            return  # it asks again, or somebody looks into its log
         link = self.transport.connect(hello["address"], lambda: None)
-        link.send(pack(Kind.REFUSED, self.boot, why), urgent=True)
-        self.loop.call_later(_LAST_WORDS, link.close)
+        self._refused.add(link)
+        Peer(hello["name"], boot, hello["address"], link, self.boot).introduce(
+            Kind.REFUSED, self.seal, why
+        )
+        self.loop.call_later(_LAST_WORDS, self._refused_long_ago, link)
+
+    def _refused_long_ago(self, link: Link) -> None:
+        self._refused.discard(link)
+        link.close()
 
     def _watch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = self.loop.create_task(work)

@@ -18,6 +18,7 @@ from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, unpack
 from civitas.cluster.outbox import Outbox
 from civitas.cluster.peers import Calls, Peer
+from civitas.cluster.seal import Seal
 from civitas.cluster.sizes import check_size
 from civitas.errors import (
     AgentTerminated,
@@ -33,11 +34,14 @@ from civitas.message import Message, Serializer, dumps, loads
 from civitas.node import AHEAD, Asking, Node, Recipient
 from civitas.process import Cell, Delivery, Holder
 from civitas.transport.contract import Detour, Transport
+from civitas.transport.seldom import Seldom
 
 __all__ = ["ClusterNode"]
 
 logger = logging.getLogger("civitas")
 
+_MEETING = (Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.INTRODUCE)
+"""The frames of those who do not know each other yet."""
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _REMEMBERED = 256
 """So many nodes that are gone are remembered."""
@@ -69,15 +73,24 @@ class ClusterNode(Node):
         name: Of the node.
         transport: Carries the frames.
         serializer: The format of messages.
+        token: Of the system: who has it may join.
         **parts: Of `Node`.
     """
 
     def __init__(
-        self, name: str, *, transport: Transport, serializer: Serializer, **parts: Any
+        self,
+        name: str,
+        *,
+        transport: Transport,
+        serializer: Serializer,
+        token: str,
+        **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
         self.boot = uuid.uuid4().hex[:16]
         self.transport = transport
+        self.seal = Seal(token)
+        self._turned_away = Seldom(logger)
         self.peers: dict[str, Peer] = {}
         """The other nodes, by boot id."""
         self.calls = Calls()
@@ -406,11 +419,27 @@ class ClusterNode(Node):
             kind, boot, fields = unpack(frame)
             peer = self.peers.get(boot)
             if peer is None:
-                self.receive_from_stranger(kind, boot, fields)
-            else:
+                if kind not in _MEETING:
+                    return  # of a run that is over
+                if not self.belongs(Kind(kind), boot, fields):
+                    raise ConfigurationError(f"its {Kind(kind).name} shows no token of this system")
+        except Exception as error:
+            # Nothing is kept of who is none of this system, and he gets no answer.
+            self._turned_away.warn("node %r: turned a stranger away: %s", self.name, error)
+            return
+        try:
+            if peer is not None:
                 self.receive_from(peer, kind, fields)
+            else:
+                self.receive_from_stranger(kind, boot, fields)
         except Exception:
             logger.exception("node %r: a frame of another node could not be handled", self.name)
+
+    def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
+        """Whether the sender of a frame by which nodes meet has the token of this system."""
+        # Who says hello does not know the boot id of the root yet.
+        to = "" if kind == Kind.HELLO else self.boot
+        return self.seal.fits(kind, boot, to, *fields)
 
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take a frame of a node that this one has not met, or that is gone."""
@@ -645,3 +674,4 @@ class ClusterNode(Node):
         self.peers.clear()
         self._by_name.clear()
         await self.transport.close()
+        self._turned_away.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, pack
+from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
 from civitas.transport.contract import Link
 
@@ -43,6 +44,10 @@ class Peer:
     def signal(self, kind: Kind, *fields: Any) -> None:
         """Send what must not wait behind messages; frames of this sort keep their order, too."""
         self.link.send(pack(kind, self._own_boot, *fields), urgent=True)
+
+    def introduce(self, kind: Kind, seal: Seal, *fields: Any) -> None:
+        """Send one of the frames by which nodes meet."""
+        self.signal(kind, *fields, seal.of(kind, self._own_boot, self.boot, *fields))
 
     def cast(self, what: str, *arguments: Any) -> None:
         """Tell it to do something, and do not wait for that."""

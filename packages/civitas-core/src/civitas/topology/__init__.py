@@ -6,6 +6,7 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 
 from __future__ import annotations
 
+from civitas.topology.access import access_of
 from civitas.topology.building import build, runtime_options
 from civitas.topology.holds import holds_of
 from civitas.topology.links import root_address, serializer_of, transport_of
@@ -16,6 +17,7 @@ from civitas.topology.processes import processes_of
 
 __all__ = [
     "Topology",
+    "access_of",
     "boot_data",
     "build",
     "holds_of",

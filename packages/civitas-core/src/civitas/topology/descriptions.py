@@ -43,7 +43,7 @@ _DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
     },
     TransportEntry: {
         "type": "in_process, zmq or nats. Of zmq: address, where the root is reached (tcp://HOST:PORT or ipc:///PATH), "
-        "and keys, the file that civitas keys new made; without an address, sockets of this user.",
+        "and keys, the file that civitas keys new made, or none; without an address, sockets of this user.",
     },
     ProvidedEntry: {
         "type": "What is built in (state: memory, sqlite) or what a plugin brings; the other keys are keywords of its "

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from civitas.errors import ConfigurationError
 from civitas.message import Serializer
 from civitas.topology.model import Topology
-from civitas.topology.place import open_state_folder, state_folder
+from civitas.topology.place import open_state_folder
+from civitas.topology.places import given_address, is_awaited, system_folder
 from civitas.transport.contract import Transport
+
+if TYPE_CHECKING:
+    from civitas.transport.keys import Keys
 
 __all__ = [
     "SERIALIZER",
@@ -46,17 +50,21 @@ def serializer_of(topology: Topology) -> Serializer:
     return Serializer(named)
 
 
-def transport_of(topology: Topology) -> Transport:
+def transport_of(topology: Topology, keys: Keys | None) -> Transport:
     """The transport of the root node.
 
+    Args:
+        topology: Of the system.
+        keys: Of its `Access`.
+
     Raises:
-        ConfigurationError: The extra that brings it is not installed, or its keys cannot be read.
+        ConfigurationError: The extra that brings it is not installed.
     """
-    if not _is_awaited(topology):
-        return _zmq(topology, _given(topology))
-    if _given(topology) is None:
-        open_state_folder(_folder(topology))
-    return _zmq(topology, root_address(topology))
+    if not is_awaited(topology):
+        return _zmq(topology, given_address(topology), keys)
+    if given_address(topology) is None:
+        open_state_folder(system_folder(topology))
+    return _zmq(topology, root_address(topology), keys)
 
 
 def root_address(topology: Topology) -> str:
@@ -65,15 +73,18 @@ def root_address(topology: Topology) -> str:
     Raises:
         ConfigurationError: The topology is no file and gives no address, so that there is no place to meet.
     """
-    return _given(topology) or f"ipc://{_folder(topology) / _SOCKET}"
+    return given_address(topology) or f"ipc://{system_folder(topology) / _SOCKET}"
 
 
-def transport_beside(topology: Topology, root: str, folder: Path | None = None) -> Transport:
+def transport_beside(
+    topology: Topology, root: str, keys: Keys | None, folder: Path | None = None
+) -> Transport:
     """The transport of a member, reached the same way as the root.
 
     Args:
         topology: Of the system.
         root: The address of the root.
+        keys: Of the system's `Access`.
         folder: Where to make a socket: a folder that the root removes, as a member may be killed and cannot.
 
     Raises:
@@ -81,32 +92,9 @@ def transport_beside(topology: Topology, root: str, folder: Path | None = None) 
     """
     endpoint = root.partition("#")[0]
     if endpoint.startswith("ipc:"):
-        return _zmq(topology, None, folder)
+        return _zmq(topology, None, keys, folder)
     host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    return _zmq(topology, f"tcp://{_own_host(host.strip('[]'), port)}:*")
-
-
-def _is_awaited(topology: Topology) -> bool:
-    """Whether the root waits for a process that is started elsewhere."""
-    return any(not each.start for each in topology.processes.values())
-
-
-def _given(topology: Topology) -> str | None:
-    address: str | None = topology.transport.further.get("address")
-    folder = topology.source.folder
-    if address is None or not address.startswith("ipc://") or folder is None:
-        return address
-    return f"ipc://{folder / Path(address.removeprefix('ipc://')).expanduser()}"
-
-
-def _folder(topology: Topology) -> Path:
-    file = topology.source.file
-    if file is None:
-        raise ConfigurationError(
-            "a process with 'start: false' needs a place to meet the root, and this topology is no file; "
-            "write transport: {type: zmq, address: 'tcp://127.0.0.1:PORT'}"
-        )
-    return state_folder(topology.name, Path(file))
+    return _zmq(topology, f"tcp://{_own_host(host.strip('[]'), port)}:*", keys)
 
 
 def _own_host(host: str, port: str) -> str:
@@ -123,15 +111,16 @@ def _own_host(host: str, port: str) -> str:
     return f"[{own}]" if ":" in own else own
 
 
-def _zmq(topology: Topology, address: str | None, above: Path | None = None) -> Transport:
+def _zmq(
+    topology: Topology, address: str | None, keys: Keys | None, above: Path | None = None
+) -> Transport:
     # Imported here: a system of one OS process does without.
-    from civitas.transport.keys import Keys
     from civitas.transport.zmq import ZmqTransport
 
-    options: dict[str, Any] = {"node_timeout": topology.runtime.node_timeout, "folder": above}
-    keys = topology.transport.further.get("keys")
-    if keys is not None:
-        file = Path(keys).expanduser()
-        folder = topology.source.folder
-        options["keys"] = Keys.load(file if folder is None else folder / file)
-    return ZmqTransport(address=address, **options)
+    return ZmqTransport(
+        address=address,
+        keys=keys,
+        shared=topology.transport.further.get("keys") is not None,
+        node_timeout=topology.runtime.node_timeout,
+        folder=above,
+    )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -52,6 +55,26 @@ class Keys:
         from civitas.transport.zmq import key_pair
 
         return cls(*key_pair())
+
+    @property
+    def token(self) -> str:
+        """What shows that its owner has the secret key, and from which nobody finds that."""
+        return hashlib.sha256(f"civitas token {self.secret}".encode()).hexdigest()
+
+    @classmethod
+    def kept_in(cls, file: Path) -> Self:
+        """The pair in a file, which is made where it is not there; it may be by two processes at once.
+
+        Raises:
+            ConfigurationError: As for `load` and `save`.
+        """
+        if not file.exists():
+            fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+            cls.new().save(fresh)
+            with suppress(FileExistsError):
+                os.link(fresh, file)  # unlike a rename it replaces nothing
+            fresh.unlink()
+        return cls.load(file)
 
     @classmethod
     def load(cls, file: str | Path) -> Self:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import zmq
 
+from civitas.transport.seldom import Seldom
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
 from civitas.transport.zmq.wire import ANY_RUN, BYTES_IN_A_TURN, Ack, Batch, sender_of
 
@@ -18,7 +19,6 @@ __all__ = ["Inbox"]
 log = logging.getLogger("civitas.transport")
 
 _FRAMES_IN_A_TURN = 200
-_QUIET = 60.0
 _LINKS = 4096
 """When there are so many links, those that are nobody's any more are forgotten."""
 
@@ -50,7 +50,8 @@ class Inbox:
         self._room = _LINKS
         self._more: asyncio.Handle | None = None
         self._over = False
-        self._quiet_until = 0.0
+        self._no_batches = Seldom(log)
+        self._refusals = Seldom(log)
         # Where there are keys, one without them sees as soon as we do that it does not get in.
         failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
         self._monitor = Monitor(socket, failures, self._refused)
@@ -78,6 +79,8 @@ class Inbox:
         self._loop.remove_reader(self._descriptor)
         self._socket.close(linger=0)
         self._arrived.clear()
+        self._no_batches.close()
+        self._refusals.close()
 
     def _turn(self) -> None:
         if self._more is not None:
@@ -114,7 +117,7 @@ class Inbox:
         try:
             batch = Batch.unpack(parts)
         except ValueError as error:
-            log.warning("something arrived that is no batch of Civitas: %s", error)
+            self._no_batches.warn("something arrived that is no batch of Civitas: %s", error)
             return True
         # What was meant for an earlier run of this node is dropped; the answer tells its sender whom it reached.
         if batch.run in (self._run, ANY_RUN):
@@ -148,9 +151,6 @@ class Inbox:
 
     def _refused(self, event: int, value: int, endpoint: str) -> None:
         # Who is refused comes back twice a second.
-        if self._loop.time() >= self._quiet_until:
-            self._quiet_until = self._loop.time() + _QUIET
-            log.warning(
-                "refused a node at %s: it is none of this system, or does not have its keys",
-                endpoint,
-            )
+        self._refusals.warn(
+            "refused a node at %s: it is none of this system, or does not have its keys", endpoint
+        )

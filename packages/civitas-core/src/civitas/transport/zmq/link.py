@@ -10,6 +10,7 @@ from collections.abc import Callable
 import zmq
 
 from civitas.transport.contract import Detour, check_frame
+from civitas.transport.seldom import Seldom
 from civitas.transport.zmq.monitor import Monitor
 from civitas.transport.zmq.pulse import Pulse
 from civitas.transport.zmq.wire import ANY_RUN, BATCH, BYTES_IN_A_TURN, Ack, Batch
@@ -73,6 +74,7 @@ class ZmqLink:
         ] = []  # to be set when all that waits is acknowledged
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # when this number is
         self._connected_before = False
+        self._no_answers = Seldom(log)
         self._over = False
         self._cut_off = False  # whether batches take the detour
         self._pulse = Pulse(
@@ -230,7 +232,7 @@ class ZmqLink:
         except zmq.Again:
             return
         except ValueError:
-            log.warning("what answers at %s is no node of Civitas", self._endpoint)
+            self._no_answers.warn("what answers at %s is no node of Civitas", self._endpoint)
             return
         if self.run == ANY_RUN:
             self.run = ack.run

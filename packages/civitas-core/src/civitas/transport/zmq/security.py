@@ -7,6 +7,7 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from civitas.errors import ConfigurationError
 from civitas.transport.keys import Keys
 
 __all__ = ["Doorkeeper", "key_pair", "lock_client", "lock_server", "public_of"]
@@ -16,6 +17,10 @@ _DOMAIN = "civitas"
 
 def key_pair() -> tuple[str, str]:
     """A fresh public and secret key."""
+    if not zmq.has("curve"):
+        raise ConfigurationError(
+            "the installed pyzmq was built without CURVE, so there are no keys; install the wheel of PyPI"
+        )
     public, secret = zmq.curve_keypair()
     return public.decode(), secret.decode()
 

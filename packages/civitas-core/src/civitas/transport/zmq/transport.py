@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,12 @@ def _for_the_owner_alone() -> Iterator[None]:
         os.umask(before)
 
 
+def _let_in_this_user_alone(socket: zmq.Socket[bytes]) -> None:
+    """Have ZMQ look who connects; where it cannot, the mode of the socket and of its folder is what there is."""
+    with suppress(zmq.ZMQError):
+        socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
+
+
 class ZmqTransport:
     """Carries frames over ZMQ.
 
@@ -52,6 +58,7 @@ class ZmqTransport:
             own, under a path that nobody can guess.
         keys: The keys of the system. All its nodes have the same, or none has any. An address that other machines can
             reach needs them.
+        shared: Whether other machines have the keys, too; an address that they can reach needs that.
         node_timeout: Seconds without a connection after which a link is lost, above 0.
         folder: Where to make the socket for an address of None; the one for temporary files by default, and
             where this one's path is too long for a socket.
@@ -65,6 +72,7 @@ class ZmqTransport:
         *,
         address: str | None = None,
         keys: Keys | None = None,
+        shared: bool = True,
         node_timeout: float = 10.0,
         folder: Path | None = None,
     ) -> None:
@@ -73,6 +81,7 @@ class ZmqTransport:
         self.address = ""
         self._wanted = address
         self._keys = keys
+        self._secured = keys is not None and shared
         self._timeout = node_timeout
         self._above = folder
         self._folder: Path | None = None
@@ -92,7 +101,7 @@ class ZmqTransport:
             endpoint, host = self._wanted, None
             free_socket(endpoint)
         else:
-            endpoint, host = await bindable(self._wanted, secured=self._keys is not None)
+            endpoint, host = await bindable(self._wanted, secured=self._secured)
         # Made here and not earlier: a context does not survive a fork.
         self._context = zmq.Context()
         try:
@@ -101,6 +110,8 @@ class ZmqTransport:
             socket = self._socket(zmq.ROUTER)
             if self._keys is not None:
                 lock_server(socket, self._keys)
+            if endpoint.startswith("ipc:"):
+                _let_in_this_user_alone(socket)
             try:
                 with _for_the_owner_alone():
                     socket.bind(endpoint)

@@ -1,0 +1,127 @@
+"""Who is none of the system and can reach its sockets: a flood of them, and forged introductions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import Runtime
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.transport.zmq import ZmqTransport
+from tests.integration.processes.system import agent, killed, pid_of, running, topology, until
+
+LOOPBACK = "tcp://127.0.0.1:*"
+FLOOD = 3000
+
+
+class Stranger:
+    """Somebody on this machine who speaks the protocol and knows every address."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes] = []
+        self.transport = ZmqTransport(address=LOOPBACK, node_timeout=5.0)
+
+    def hello(self, name: str, **other: Any) -> dict[str, Any]:
+        whole = {
+            "version": CLUSTER_VERSION,
+            "civitas": "0",
+            "name": name,
+            "pid": 1,
+            "pid_space": "",
+        }
+        return {**whole, "address": self.transport.address, "token": "", "joined": False, **other}
+
+    async def send(self, address: str, *frames: bytes) -> None:
+        """Send frames to a node; on return it has them."""
+        link = self.transport.connect(address, lambda: None)
+        for frame in frames:
+            link.send(frame)
+        await link.flushed()
+        link.close()
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[Stranger]:
+    one = Stranger()
+    await one.transport.open(one.answers.append)
+    yield one
+    await one.transport.close()
+
+
+def over_tcp(**transport: str) -> dict[str, Any]:
+    given = {"type": "zmq", "address": LOOPBACK, **transport}
+    return {**topology(agent("a", "w"), max_restarts=100), "transport": given}
+
+
+@pytest.mark.promise(id="SEM-1174")
+@pytest.mark.promise(id="SEM-1177")
+async def test_a_flood_of_introductions_is_answered_by_nothing_and_keeps_no_process_from_joining(
+    stranger: Stranger, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Runtime.from_config(over_tcp(keys="none")) as runtime:
+        root: Any = runtime._node
+        links = len(root.transport._links)
+        hellos = [stranger.hello("w"), stranger.hello("nobody"), stranger.hello("w", joined=True)]
+        flood = [
+            frame
+            for n in range(FLOOD // 4)
+            for frame in (
+                *(pack(Kind.HELLO, f"{n}", hello, bytes(32)) for hello in hellos),
+                pack(Kind.HELLO, f"{n}", {"name": [n]}),
+            )
+        ]
+        await stranger.send(root.transport.address, *flood, b"rubbish", pack(Kind.HELLO, "x"))
+        assert len(root.transport._links) == links
+        said = [each for each in caplog.records if "turned a stranger away" in each.message]
+        assert len(said) == 1
+        await killed(runtime, "a")
+        await running(runtime)
+        assert (await runtime.ask("a", None, "pid")).payload == pid_of(runtime, "a")
+        assert not [each for each in caplog.records if each.exc_info]
+    assert f"and {FLOOD + 1} more of the kind" in caplog.text
+    assert stranger.answers == []
+
+
+@pytest.mark.promise(id="SEM-1174")
+async def test_who_gives_himself_out_for_the_root_or_for_a_member_has_nothing_done(
+    stranger: Stranger, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    recipe = {"name": "x", "class": "os:system", "args": [f"touch {made}"], "keywords": {}}
+    start = ["x", 1, {"kind": "agent", "recipe": recipe, "family": ""}]
+    async with Runtime.from_config(over_tcp(keys="none")) as runtime:
+        root: Any = runtime._node
+        (worker,) = root.peers.values()
+        welcome = {"in_hand": "", "pid": 1, "pid_space": "", "given": [], "spans": "", "facts": []}
+        await stranger.send(
+            worker.address,
+            pack(Kind.WELCOME, "me", {**welcome, "keeps": True, "peers": []}, bytes(32)),
+            pack(Kind.REFUSED, "me", "go away", bytes(32)),
+            pack(Kind.INTRODUCE, "me", "root", stranger.transport.address, bytes(32)),
+            pack(Kind.CALL, "me", 1, "start", start),
+            pack(Kind.CAST, "me", "end", []),
+        )
+        pid = pid_of(runtime, "a")
+        assert (await runtime.ask("a", None, "pid")).payload == pid
+        assert root.peers == {worker.boot: worker}
+    assert not made.exists()
+    assert stranger.answers == []
+
+
+@pytest.mark.promise(id="SEM-1175")
+async def test_over_tcp_who_has_no_keys_is_not_let_in_where_the_topology_says_nothing_of_them(
+    stranger: Stranger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with Runtime.from_config(over_tcp()) as runtime:
+        root: Any = runtime._node
+        assert (await runtime.ask("a", None, "pid")).payload == pid_of(runtime, "a")
+        link = stranger.transport.connect(root.transport.address, lambda: None)
+        link.send(pack(Kind.HELLO, "me", stranger.hello("w")))
+        await until(lambda: "refused a node" in caplog.text)
+        link.close()
+    assert "keys: none" not in caplog.text
