@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from civitas import Runtime
-from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack, unpack
 from civitas.transport.zmq import ZmqTransport
 from tests.integration.processes.system import agent, killed, pid_of, running, topology, until
 
@@ -110,6 +110,23 @@ async def test_who_gives_himself_out_for_the_root_or_for_a_member_has_nothing_do
         assert root.peers == {worker.boot: worker}
     assert not made.exists()
     assert stranger.answers == []
+
+
+@pytest.mark.promise(id="SEM-1177")
+async def test_a_process_of_an_earlier_version_is_told_so_and_many_at_once_take_few_links(
+    stranger: Stranger,
+) -> None:
+    async with Runtime.from_config(over_tcp(keys="none")) as runtime:
+        root: Any = runtime._node
+        links = len(root.transport._links)
+        old = stranger.hello("w", version=CLUSTER_VERSION - 1, token=root._members["w"].token)
+        hellos = (pack(Kind.HELLO, f"{n}", old) for n in range(FLOOD))
+        await stranger.send(root.transport.address, *hellos)
+        assert len(root.transport._links) == links + 32
+        await until(lambda: len(stranger.answers) == 32)
+        kind, _, fields = unpack(stranger.answers[0])
+        assert kind == Kind.REFUSED
+        assert "they speak different wire versions. Upgrade civitas-core there" in fields[0]
 
 
 @pytest.mark.promise(id="SEM-1175")

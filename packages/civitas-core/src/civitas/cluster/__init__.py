@@ -7,7 +7,7 @@ other directly. A supervisor does not know where its child runs: start, stop and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.child import RemoteChild, RemoteConversation
@@ -37,8 +37,8 @@ class Processes:
     options: Mapping[str, ProcessOptions]
     transport: Transport
     serializer: Serializer
-    boot_data: Mapping[str, Any]
-    token: str
+    boot_data: Mapping[str, Any] = field(repr=False)
+    token: str = field(repr=False)
     holds: Sequence[Hold] = ()
 
 

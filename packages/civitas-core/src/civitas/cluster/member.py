@@ -16,7 +16,7 @@ from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
 from civitas.cluster.holding import HeldBeside, HeldByRoot
 from civitas.cluster.in_hand import InHand
-from civitas.cluster.node import ClusterNode, Foreign
+from civitas.cluster.node import ClusterNode, Foreign, new_boot
 from civitas.cluster.peers import Peer
 from civitas.cluster.recipe import follow, recipe_of
 from civitas.cluster.remote_parts import RemoteModel, RemoteTool
@@ -160,6 +160,8 @@ class MemberNode(ClusterNode):
             self.events.on(event_type, self._pass_on)
 
     def _seek_root(self) -> None:
+        # Whoever stood at its address before may have read the last one.
+        self.boot = new_boot()
         link = self.transport.connect(self._root_address, self._lost_root)
         # Its boot id is not known before it answers.
         self._root = Peer("root", "", self._root_address, link, self.boot)

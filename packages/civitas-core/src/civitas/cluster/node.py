@@ -36,7 +36,7 @@ from civitas.process import Cell, Delivery, Holder
 from civitas.transport.contract import Detour, Transport
 from civitas.transport.seldom import Seldom
 
-__all__ = ["ClusterNode"]
+__all__ = ["ClusterNode", "Foreign", "new_boot"]
 
 logger = logging.getLogger("civitas")
 
@@ -66,6 +66,11 @@ class Foreign:
     asker: str | None = None
 
 
+def new_boot() -> str:
+    """An id for a run of a node: who knows it speaks for that, so nobody can guess it."""
+    return uuid.uuid4().hex[:16]
+
+
 class ClusterNode(Node):
     """What the root and the members have in common: the messages.
 
@@ -87,7 +92,7 @@ class ClusterNode(Node):
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
-        self.boot = uuid.uuid4().hex[:16]
+        self.boot = new_boot()
         self.transport = transport
         self.seal = Seal(token)
         self._turned_away = Seldom(logger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,7 +36,7 @@ class Access:
         keys: For CURVE; None where nothing is encrypted.
     """
 
-    token: str = ""
+    token: str = field(default="", repr=False)
     keys: Keys | None = None
 
     def plain(self) -> dict[str, Any]:
