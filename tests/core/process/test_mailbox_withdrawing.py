@@ -36,9 +36,9 @@ def test_a_mailbox_is_a_list_whatever_is_withdrawn(operations, size) -> None:
                 mailbox.push(message)
                 model.append(message)
             case "take":
-                message = mailbox.take()
-                assert message is (model.pop(0) if model else None)
-                taken += [message] if message else []
+                first = mailbox.take()
+                assert first is (model.pop(0) if model else None)
+                taken += [first] if first else []
             case "put_back" if taken:
                 mailbox.put_back(taken[-1])
                 model.insert(0, taken.pop())

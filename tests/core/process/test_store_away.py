@@ -37,6 +37,7 @@ class Books(AgentProcess):
 async def limit(store: SQLiteStateStore, pages: int) -> None:
     """As large as the database may become: a disk that is full, for SQLite."""
     await store.get("anything")
+    assert store._connection is not None
     await store._connection.execute_fetchall(f"PRAGMA max_page_count = {pages}")
 
 

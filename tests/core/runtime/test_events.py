@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -71,7 +71,7 @@ async def test_the_tree_shows_every_dead_agent_once_the_first_crash_is_told(
     pool = ConversationPool("pool", Actor("template", journal, restart=restart))
     dynamic = DynamicSupervisor("pool")
     actors = [Actor(name, journal, restart=restart) for name in names if under != "pool"]
-    children = {
+    children: Any = {
         "supervisor": actors,
         "dynamic_supervisor": [dynamic],
         "pool": [pool],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -405,6 +406,20 @@ async def test_stop_is_idempotent_and_may_be_called_by_two(journal: Journal) -> 
     await runtime.stop()
     await runtime.wait()
     assert journal == ["start a", "stop a"]
+
+
+@pytest.mark.promise(id="SEM-604")
+async def test_a_runtime_with_a_state_file_of_its_own_can_be_started_again(tmp_path: Path) -> None:
+    child = {"name": "a", "type": "tests.core.runtime.counting.Counts"}
+    runtime = Runtime.from_config(
+        {
+            "state": {"type": "sqlite", "path": str(tmp_path / "state.db")},
+            "supervision": {"children": [{"agent": child}]},
+        }
+    )
+    for expected in (1, 2):
+        async with runtime:
+            assert (await runtime.ask("a", None)).payload == expected
 
 
 @pytest.mark.promise(id="SEM-604")

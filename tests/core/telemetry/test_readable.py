@@ -50,10 +50,11 @@ def test_in_the_tree_and_in_top_a_conversation_writes_over_nothing_and_hides_no_
         "mailbox_depth": 0,
         "children": [],
     }
-    console = Console(file=io.StringIO(), width=120)
+    screen = io.StringIO()
+    console = Console(file=screen, width=120)
     for view in (_view, running_tree):
         console.print(view(agent))
-    text = console.file.getvalue()
+    text = screen.getvalue()
     top, tree = text.split("pid")[1], text.splitlines()[-1]
     assert "\x1b" not in text
     assert "\u202e" not in text
@@ -65,7 +66,8 @@ def test_in_the_tree_and_in_top_a_conversation_writes_over_nothing_and_hides_no_
 
 @pytest.mark.promise(id="SEM-1167")
 def test_what_civitas_run_prints_of_an_event_is_one_line() -> None:
-    console = Console(file=io.StringIO(), width=200)
+    screen = io.StringIO()
+    console = Console(file=screen, width=200)
     print_line(console, "crashed", "pool/a\nb", "ValueError: \x1b]0;title\x07 and\nmore", 0.0)
-    assert console.file.getvalue().count("\n") == 1
-    assert "pool/a\\nb  ValueError: \\x1b]0;title\\x07 and\\nmore" in console.file.getvalue()
+    assert screen.getvalue().count("\n") == 1
+    assert "pool/a\\nb  ValueError: \\x1b]0;title\\x07 and\\nmore" in screen.getvalue()

@@ -243,7 +243,12 @@ async def test_large_frames_leave_the_loop_to_others_in_between(end):
         turning.append(asyncio.get_running_loop().call_soon(turn))
 
     receive = b.receive
-    b.transport._inbox._receive = lambda frame: (arrived_in.append(turns), receive(frame))
+
+    def arrive(frame: bytes) -> None:
+        arrived_in.append(turns)
+        receive(frame)
+
+    b.transport._inbox._receive = arrive
     turning: list[asyncio.Handle] = []
     turn()
     link = a.connect(b.address)

@@ -36,9 +36,8 @@ def leave_a_thread() -> None:
 
 def leave_a_blocked_call() -> None:
     """In a thread of asyncio's own executor."""
-    contextvars.Context().run(
-        asyncio.get_running_loop().run_in_executor, None, threading.Event().wait
-    )
+    loop = asyncio.get_running_loop()
+    contextvars.Context().run(lambda: loop.run_in_executor(None, threading.Event().wait))
 
 
 def leave_a_forked_child() -> None:

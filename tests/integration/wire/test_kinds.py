@@ -13,7 +13,7 @@ from tests.integration.wire.conftest import PLACES, System, agent, topology
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TALK = {"conversation": "c"}
+TALK: dict[str, Any] = {"conversation": "c"}
 
 
 def pool(name: str, process: str | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ async def test_a_child_of_each_kind_is_started_later_in_a_system_of_several_proc
     above: str, system: System
 ) -> None:
     runtime = system.runtime
-    added = [
+    added: list[Any] = [
         Hand(f"late_agent_{above}"),
         ConversationPool(f"late_pool_{above}", Hand("talk")),
         DynamicSupervisor(f"late_sessions_{above}"),

@@ -99,9 +99,8 @@ class SQLiteStateStore:
         self._closed = False
 
     async def open(self) -> None:
-        """Open the file now, and not at the first call."""
-        if self._closed:
-            raise self._is_closed()
+        """Open the file now, and not at the first call; again after `close`."""
+        self._closed = False
         try:
             if self._connection is None:
                 await self._open()
