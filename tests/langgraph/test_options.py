@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime as GraphRuntime
@@ -13,7 +14,7 @@ from langgraph.types import interrupt
 from pydantic import BaseModel
 
 from civitas import Message, wrap
-from civitas.errors import ConfigurationError, StartFailed
+from civitas.errors import ConfigurationError, HandlerFailed, StartFailed
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
@@ -160,6 +161,58 @@ async def test_a_run_that_is_tried_again_has_the_context_it_began_with(given):
         reply = await runtime.ask("g", {"n": 1})
         assert await buy(runtime, 2) == [f"user {len(made) - 1}", 2]
     assert reply.payload["seen"] == ["user 0", 1]
+
+
+@pytest.mark.promise(id="SEM-1211")
+@pytest.mark.parametrize("own_saver", [False, True], ids=["state store", "own checkpointer"])
+@pytest.mark.parametrize("conversation", [None, "c"])
+@pytest.mark.parametrize("given", [Shop, shop], ids=["of the conversation", "of the message"])
+async def test_a_durable_run_that_goes_on_has_the_context_as_its_finished_nodes_left_it(
+    given, conversation, own_saver
+):
+    errors = [ConnectionError("down")]
+
+    async def choose(state: Box, runtime: GraphRuntime[Any]) -> Any:
+        runtime.context.bought.append(state["n"])
+
+    async def pay(state: Box, runtime: GraphRuntime[Any]) -> Any:
+        runtime.context.bought.append(-state["n"])
+        if errors:
+            raise errors.pop()
+        return {"seen": runtime.context.bought}
+
+    builder: Any = StateGraph(Box, context_schema=Shop)
+    builder.add_node("choose", choose).add_node("pay", pay)
+    builder.add_edge(START, "choose").add_edge("choose", "pay")
+    graph = builder.compile(checkpointer=InMemorySaver() if own_saver else None)
+    async with running(LangGraphAgent("g", graph=graph, durable=True, context=given)) as runtime:
+        reply = await runtime.ask("g", {"n": 1}, conversation=conversation, headers={"user": "ada"})
+    assert reply.payload["seen"] == [1, -1]
+
+
+@pytest.mark.promise(id="SEM-1212")
+@pytest.mark.parametrize("given", [new_shop, shop], ids=["of the conversation", "of the message"])
+async def test_a_durable_run_that_is_given_up_leaves_the_context_as_it_was(given):
+    async def first(state: Box, runtime: GraphRuntime[Any]) -> Any:
+        runtime.context.bought.append(state["n"])
+
+    async def then(state: Box, runtime: GraphRuntime[Any]) -> Any:
+        if state["n"] == 2:
+            raise KeyError("n")
+        interrupt("sure?")
+        return {"seen": [runtime.context.user, *runtime.context.bought]}
+
+    builder: Any = StateGraph(Box, context_schema=Shop)
+    builder.add_node("first", first).add_node("then", then)
+    builder.add_edge(START, "first").add_edge("first", "then")
+    agent = LangGraphAgent("g", graph=builder.compile(), durable=True, context=given)
+    async with running(agent) as runtime:
+        await runtime.ask("g", {"n": 1}, conversation="c", headers={"user": "ada"})
+        with pytest.raises(HandlerFailed):
+            await buy(runtime, 2, user="eve")
+        answer, headers = {"value": True}, {"user": "bob"}
+        reply = await runtime.ask("g", answer, "resume", conversation="c", headers=headers)
+    assert reply.payload["seen"] == ["nobody" if given is new_shop else "ada", 1]
 
 
 async def test_a_resumed_run_has_the_context_it_was_interrupted_with():

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from langgraph.checkpoint.serde.types import ERROR
 from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from civitas.errors import ConfigurationError, PayloadError
-from civitas.frameworks import plain
+from civitas.frameworks import current_run, plain
 from civitas_langgraph._options import needs, taking_message
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
     from civitas.frameworks import Run
     from civitas.state import StateStore
 
@@ -26,7 +32,9 @@ class Contexts:
 
     A function or a class without arguments makes one for each conversation; one that takes the message makes one for
     each message that begins a run. What was made is kept, with what its nodes changed, until the run is over or for as
-    long as the conversation: who resumes a run, or has a message delivered again, finds it.
+    long as the conversation: who resumes a run finds it. Until then, a durable run keeps it at each step in a place of
+    its own, so that one that is delivered again finds what its finished nodes left, and one that is given up changes
+    nothing.
 
     Args:
         given: What the agent was given: None, a context, or what makes one.
@@ -53,27 +61,59 @@ class Contexts:
             self._given = {} if is_class else None
         self.makes = callable(given) and not (is_class and isinstance(given, schema))
         self._of_messages = self.makes and len(needs(given)) > 0
+        self._now: tuple[Run, Any, StateStore, str] | None = None
         if self.makes:
             self._make = taking_message(given, "context", where)
 
-    async def begin(self, run: Run, store: StateStore, key: str | None) -> Any:
+    async def begin(self, run: Run, store: StateStore, key: str | None, passing: str | None) -> Any:
         """The context of a run.
 
         Args:
             run: The run.
             store: Where contexts are kept.
-            key: Under what the one of this run is kept; None: nowhere yet.
+            key: Under what the one of its conversation is kept; None where it has none.
+            passing: Under what a durable run keeps it meanwhile; None for any other.
         """
         if not self.makes:
             return self._given
         context = self._make(run.message)
-        goes_on = run.answers is not None or run.again or not self._of_messages
-        kept = await store.get(key) if key is not None and goes_on else None
+        kept = await store.get(passing) if passing is not None and run.again else None
+        if kept is None and key is not None and (run.answers is not None or not self._of_messages):
+            kept = await store.get(key)
         if kept is not None:
-            return _restored(context, kept)
-        if run.durable and key is not None:
-            await store.set(key, _parts(context))
+            context = _restored(context, kept)
+        if passing is not None:
+            self._now = (run, context, store, passing)
+            await self._note()
         return context
+
+    def leave(self) -> None:
+        """The run goes on no longer."""
+        self._now = None
+
+    def keep_with_steps(self, saver: BaseCheckpointSaver[Any]) -> None:
+        """From now on, `saver` keeps the context of a durable run with what its nodes wrote, except one that failed."""
+        if self.makes:
+            setattr(saver, "aput_writes", self._noting(saver.aput_writes))  # noqa: B010
+
+    def _noting(self, put: Any) -> Any:
+        @functools.wraps(put)
+        async def note_and_put(
+            config: Any, writes: Sequence[tuple[str, Any]], *args: Any, **more: Any
+        ) -> Any:
+            # First: killed in between, the node is run again, as any that is in flight.
+            if all(channel != ERROR for channel, _ in writes):
+                await self._note()
+            return await put(config, writes, *args, **more)
+
+        return note_and_put
+
+    async def _note(self) -> None:
+        if self._now is None:
+            return
+        run, context, store, passing = self._now
+        if current_run.get() is run:  # what goes on after its run was cancelled comes too late
+            await store.set(passing, _parts(context))
 
     async def keep(self, context: Any, store: StateStore, key: str | None, *, over: bool) -> None:
         """A run ended well, or waits for a human: keep its context as it is now, where anybody comes back to it."""

@@ -162,7 +162,8 @@ class LangGraphAgent(FrameworkAgent):
         more: dict[str, Any] = {}
         # Only where they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
-        context = await self._contexts.begin(run, self.patient_store, key)
+        passing = self.passing_key("context") if run.durable else None
+        context = await self._contexts.begin(run, self.patient_store, key, passing)
         if context is not None:
             more["context"] = context
         if isinstance(graph, Pregel):
@@ -174,6 +175,7 @@ class LangGraphAgent(FrameworkAgent):
             end = End(stopped=True) if stands else await run_graph(graph, input, at, run, **more)
         finally:
             self._control = None
+            self._contexts.leave()
         if end.drained is not None and self._winds_down:
             raise Unfinished
         accounts.tell(run)
@@ -255,6 +257,9 @@ class LangGraphAgent(FrameworkAgent):
         else:
             return graph
         keep_questions_open(saver)
+        if self.durable:
+            assert self._contexts is not None
+            self._contexts.keep_with_steps(saver)
         return _copy(graph, checkpointer=saver)
 
     def _with_store(self, graph: Graph) -> Graph:
@@ -284,9 +289,9 @@ class LangGraphAgent(FrameworkAgent):
         return "exit" if isinstance(thread, RunThread) else self._durability
 
     def _context_key(self, run: Run, thread_id: str) -> str | None:
-        """Under what the context of a run is kept."""
+        """Under what the context of the run's conversation is kept."""
         if run.conversation is None:
-            return self.passing_key("context") if run.durable else None
+            return None
         return f"civitas:context:{self.memory_key(thread_id)}"
 
     def _note_key(self, thread_id: str) -> str:
