@@ -7,11 +7,13 @@ import signal
 import socket
 import stat
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from civitas.control import state_folder
+from civitas.transport.keys import Keys
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]
@@ -119,6 +121,20 @@ async def test_with_other_keys_a_process_is_refused_and_both_sides_say_so(
     assert "it is none of this system, or does not have its keys" in done.err
     worker.signal(signal.SIGTERM)
     assert "does not let this one in; do both have the same keys?" in (await worker.end()).err
+
+
+@pytest.mark.promise(id="SEM-1173")
+@pytest.mark.parametrize("command", [("run",), ("topology", "validate")])
+def test_keys_that_do_not_belong_together_are_told_in_one_line(
+    project: Project, civitas: Civitas, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    replace(Keys.new(), public=Keys.new().public).save(tmp_path / "civitas.keys")
+    transport = "transport: {type: zmq, address: 'tcp://127.0.0.1:5555', keys: civitas.keys}\n"
+    topology = project(ECHO, *TEAM, top=transport)
+    done = civitas(*command, topology)
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert f"{topology}:1: the public and the secret key in {tmp_path / 'civitas.keys'}" in line
 
 
 @pytest.mark.promise(id="SEM-825")

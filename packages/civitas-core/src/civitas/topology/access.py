@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from civitas.errors import ConfigurationError
 from civitas.topology.model import Topology
 from civitas.topology.place import open_state_folder
 from civitas.topology.places import given_address, is_awaited, system_folder
+from civitas.topology.problems import Problem
 
 if TYPE_CHECKING:
     from civitas.transport.keys import Keys
 
-__all__ = ["NO_KEYS", "Access", "access_of"]
+__all__ = ["NO_KEYS", "Access", "access_of", "wrong_keys"]
 
 logger = logging.getLogger("civitas")
 
@@ -54,6 +56,27 @@ class Access:
         return cls(plain["token"], None if plain["keys"] is None else Keys(*plain["keys"]))
 
 
+def wrong_keys(topology: Topology) -> list[Problem]:
+    """What is wrong with the keys that a topology names; none that are not there, as other machines may have them."""
+    from civitas.transport.keys import Keys
+
+    file = _keys_file(topology)
+    if file is not None and file.exists():
+        try:
+            Keys.load(file)
+        except ConfigurationError as error:
+            return [topology.source.problem(("transport", "keys"), str(error))]
+    return []
+
+
+def _keys_file(topology: Topology) -> Path | None:
+    given = topology.transport.further.get("keys")
+    if not isinstance(given, str) or given == NO_KEYS:
+        return None
+    file, folder = Path(given).expanduser(), topology.source.folder
+    return file if folder is None else folder / file
+
+
 def access_of(topology: Topology) -> Access:
     """The access to a system, for its root and for processes that are started elsewhere.
 
@@ -66,11 +89,11 @@ def access_of(topology: Topology) -> Access:
     # Imported here: a system of one OS process does without.
     from civitas.transport.keys import Keys
 
-    given = topology.transport.further.get("keys")
-    if given not in (None, NO_KEYS):
-        file, folder = Path(given).expanduser(), topology.source.folder
-        keys = Keys.load(file if folder is None else folder / file)
+    file = _keys_file(topology)
+    if file is not None:
+        keys = Keys.load(file)
         return Access(keys.token, keys)
+    given = topology.transport.further.get("keys")
     over_tcp = (given_address(topology) or "").startswith("tcp:")
     if over_tcp and given == NO_KEYS:
         logger.warning(

@@ -19,6 +19,7 @@ from civitas.supervision import (
     Placed,
     Supervisor,
 )
+from civitas.topology.access import wrong_keys
 from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond, missing_places
 from civitas.topology.model import (
@@ -113,6 +114,7 @@ class Builder:
         forgets = "state_store" not in leave_out and (state is None or state.type == "memory")
         self._problems = beyond(self._topology, TRANSPORTS, forgets=forgets)
         self._problems += missing_places(self._topology)
+        self._problems += wrong_keys(self._topology)
         self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
         self._plugins.load()
