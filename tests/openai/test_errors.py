@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import restarts, running
-from tests.openai.support import Says
+from tests.openai.support import Says, function
 
 
 @function_tool
@@ -139,3 +140,24 @@ async def test_a_model_that_refuses_is_an_answer_and_the_agent_lives(durable):
         reply = await runtime.ask("o", {"input": "hi"})
         assert restarts(runtime) == 0
     assert reply.payload == {"output": {"degrees": 3}}
+
+
+@pytest.mark.promise(id="SEM-1087")
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_a_tool_that_exits_ends_its_agent_and_nobody_else(in_thread):
+    def leave() -> str:
+        """Leave."""
+        sys.exit(3)
+
+    async def leave_async() -> str:
+        """Leave."""
+        sys.exit(3)
+
+    tool = function_tool(leave if in_thread else leave_async, name_override="leave")
+    agent = Agent[Any](name="a", model=Says([[function("leave", "1")], "hi"]), tools=[tool])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        with pytest.raises(HandlerFailed) as failed:
+            await runtime.ask("o", {"input": "hi"})
+        assert failed.value.error_type == "SystemExit"
+        assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "hi"}
+        assert restarts(runtime) == 1

@@ -23,6 +23,11 @@ class InTasks(MachineAgent):
         match order:
             case "exit":
                 sys.exit(3)
+            case "exit, wrapped":
+                try:
+                    await asyncio.create_task(self._work("exit"))
+                except Exception as error:
+                    raise ValueError("the framework's own") from error
             case "never":
                 asyncio.create_task(self.subject.do("x")).cancel()
                 await asyncio.sleep(0)
@@ -32,10 +37,11 @@ class InTasks(MachineAgent):
 
 
 @pytest.mark.promise(id="SEM-1087")
-async def test_a_task_that_exits_ends_its_agent_and_nobody_else() -> None:
+@pytest.mark.parametrize("order", ["exit", "exit, wrapped"])
+async def test_a_task_that_exits_ends_its_agent_and_nobody_else(order: str) -> None:
     async with running(InTasks("m", machine=Machine())) as runtime:
         with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", ["exit"])
+            await runtime.ask("m", [order])
         assert failed.value.error_type == "SystemExit"
         assert (await runtime.ask("m", ["go"])).payload["done"] == ["GO"]
         assert restarts(runtime) == 1

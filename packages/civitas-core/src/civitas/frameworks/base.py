@@ -13,7 +13,7 @@ from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
-from civitas.frameworks.outcomes import Outcome, outcome_of
+from civitas.frameworks.outcomes import Outcome, chain, outcome_of
 from civitas.frameworks.plain import plain
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run, current_run
@@ -321,7 +321,11 @@ class FrameworkAgent(AgentProcess):
                 return await self.run_framework(run)
             finally:
                 spans.close()
-        except Exited as exited:
+        except Exception as error:
+            # The framework may have raised an exception of its own from it.
+            exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
+            if exited is None:
+                raise
             raise (exited.__cause__ or exited) from None
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
