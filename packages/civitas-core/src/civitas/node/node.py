@@ -31,6 +31,7 @@ from civitas.process import (
     ExitReason,
     Incarnation,
     Timer,
+    Turns,
     current_message,
     forget_records,
 )
@@ -94,6 +95,7 @@ class Node(Router):
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
+        self.turns = Turns(self.loop)
         self.variables = copy_context()
         guard(self.loop)
         self._thread = threading.get_ident()

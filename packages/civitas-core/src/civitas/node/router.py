@@ -24,7 +24,7 @@ from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Incarnation, Status, current_agent, current_message
+from civitas.process import Incarnation, Status, Turns, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
@@ -44,6 +44,7 @@ class Router:
     _asks: PendingAsks
     _handover: Handover
     _thread: int
+    turns: Turns
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -113,13 +114,12 @@ class Router:
             )
         itself = (sender.name, sender.agent._civitas_family) if sender is not None else ()
         to = [each for each in await self.matching(pattern) if each not in itself]
-        results = await asyncio.gather(
-            *(
-                self.send(sender, each, payload, message_type, timeout, conversation, headers)
-                for each in to
-            ),
-            return_exceptions=True,
-        )
+
+        async def tell(name: str) -> None:
+            await self.turns.give_way()
+            await self.send(sender, name, payload, message_type, timeout, conversation, headers)
+
+        results = await asyncio.gather(*map(tell, to), return_exceptions=True)
         for result in results:
             if result is not None and not isinstance(result, DeliveryError):
                 raise result

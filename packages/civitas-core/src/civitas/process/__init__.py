@@ -18,6 +18,7 @@ from civitas.process.mailbox import Holder, Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
 from civitas.process.timer import Timer
+from civitas.process.turns import Turns
 
 __all__ = [
     "KILLED",
@@ -37,6 +38,7 @@ __all__ = [
     "RestartType",
     "Status",
     "Timer",
+    "Turns",
     "Unfinished",
     "current_agent",
     "current_message",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from civitas.process.exit_reason import ExitReason
     from civitas.process.incarnation import Incarnation
     from civitas.process.timer import Timer
+    from civitas.process.turns import Turns
 
 __all__ = ["Context", "current_agent", "current_message"]
 
@@ -35,6 +36,7 @@ class Context(Protocol):
     name: str
     """``root`` for the one that runs the supervision tree."""
     loop: asyncio.AbstractEventLoop
+    turns: Turns
     variables: ContextVariables
     """The context variables that each incarnation begins with: not those of who happens to start or wake it."""
     executor: ThreadPoolExecutor

@@ -287,13 +287,14 @@ class Incarnation:
 
     async def _serve(self) -> ExitReason:
         agent, mailbox, tracing, loop = self.agent, self.mailbox, self.node.tracing, self.node.loop
-        turn = 0
+        turns, turn = self.node.turns, 0
         while self._end is None:
             message = mailbox.take()
             turn += 1
             if message is None:
                 turn = 0
                 await mailbox.readable(loop)
+                await turns.give_way()  # thousands may have been woken together
             elif message.deadline is not None and message.deadline < time.time():
                 self.node.dead_letter(message, "expired")
                 if message.attempt:
@@ -496,6 +497,7 @@ class Incarnation:
         if not isinstance(error, Exception):
             return ErrorAction.ESCALATE, error
         try:
+            await self.node.turns.give_way()
             action = await self._call(self.agent.on_error, error, message)
             return choose(ErrorAction, action, f"what on_error of {self.name!r} returns"), error
         except BaseException as raised:

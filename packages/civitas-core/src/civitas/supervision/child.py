@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from civitas.events import EventType
-from civitas.process import AgentProcess, ExitReason, RestartType, Status
+from civitas.process import AgentProcess, ExitReason, RestartType, Status, Turns
 from civitas.supervision.clock import Clock
 from civitas.supervision.placed import Placed
 
@@ -98,6 +98,7 @@ class Host(Protocol):
     """The node, as its supervisors see it."""
 
     clock: Clock
+    turns: Turns
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait.

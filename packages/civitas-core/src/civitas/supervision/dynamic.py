@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -68,6 +69,8 @@ class DynamicSupervisorProcess:
         self._slots: dict[str, Slot] = {}
         self._budget = RestartBudget(limits)
         self._work: set[asyncio.Task[Any]] = set()
+        self._ends: deque[tuple[Slot, int, ExitReason]] = deque()
+        """Of children that ended by themselves, to be answered."""
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
 
@@ -236,10 +239,18 @@ class DynamicSupervisorProcess:
 
         def on_exit(reason: ExitReason) -> None:
             slot.has_ended(reason)
-            # Not before its start has been told.
-            loop.call_soon(self._ended, slot, generation, reason)
+            self._ends.append((slot, generation, reason))
+            if len(self._ends) == 1:  # not before its start has been told
+                loop.call_soon(self._take_ends)
 
         await slot.child.start(on_exit)
+
+    def _take_ends(self) -> None:
+        while self._ends:
+            if self._host.turns.long:
+                asyncio.get_running_loop().call_soon(self._take_ends)
+                return
+            self._ended(*self._ends.popleft())
 
     def _ended(self, slot: Slot, generation: int, reason: ExitReason) -> None:
         if slot.generation != generation:
@@ -277,6 +288,7 @@ class DynamicSupervisorProcess:
         self, slot: Slot, cause: ExitReason | None, *, first: bool = False
     ) -> StartFailed | None:
         """Start `slot` again; where it does not start, it is tried again after a wait."""
+        await self._host.turns.give_way()
         if not self._lives(slot) or slot.state is SlotState.UP:
             return None
         generation = slot.generation + 1
@@ -315,6 +327,7 @@ class DynamicSupervisorProcess:
         await asyncio.gather(*(self._stop_child(slot.child, why) for slot in slots))
 
     async def _stop_child(self, child: Child, why: str) -> None:
+        await self._host.turns.give_way()
         await child.stop(why)
         if why:  # who stops beside it may ask it a last thing, and is told
             child.close(Status.TERMINATED, why)

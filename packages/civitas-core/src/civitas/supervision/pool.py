@@ -216,6 +216,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         await asyncio.gather(*(self._stop_child(cell, why) for cell in self._cells.values()))
 
     async def _stop_child(self, child: Child, why: str) -> None:
+        await self._host.turns.give_way()
         await self._cells[child.name].sleep()
         if why:
             child.close(Status.TERMINATED, why)

@@ -64,7 +64,10 @@ class StartUps:
         self._owner = owner
         self._start = start
         self._over = over
-        self._all: list[StartUp] = []
+        self._all: dict[StartUp, None] = {}
+        """In the order they began."""
+        self._of: dict[Slot, StartUp] = {}
+        """By the children that they start: a look through thousands of them would cost more than a start."""
 
     def begin(
         self,
@@ -79,8 +82,16 @@ class StartUps:
         )
         startup = StartUp(group, task, finish, may_end)
         task.add_done_callback(lambda _: self._over(startup))
-        self._all.append(startup)
+        self._all[startup] = None
+        for each in group:
+            self._of[each] = startup
         return startup
+
+    def _forget(self, startup: StartUp) -> None:
+        del self._all[startup]
+        for each in startup.group:
+            if self._of.get(each) is startup:
+                del self._of[each]
 
     async def _start_in_order(self, group: list[Slot]) -> Result:
         for each in group:
@@ -93,7 +104,7 @@ class StartUps:
 
     def of(self, slot: Slot | None) -> StartUp | None:
         """The one that a child is part of."""
-        return next((each for each in self._all if slot in each.group), None)
+        return self._of.get(slot) if slot is not None else None
 
     @property
     def by_hand(self) -> StartUp | None:
@@ -108,7 +119,7 @@ class StartUps:
         """
         if startup not in self._all:
             return []
-        self._all.remove(startup)
+        self._forget(startup)
         result: Result
         if startup.task.cancelled():  # by whoever wanted it by hand, and gave up
             error = SupervisionError("restarting", "the start was given up")
@@ -125,7 +136,7 @@ class StartUps:
             The calls that waited for them.
         """
         freed: list[Call] = []
-        for startup in [each for each in self._all if not set(group).isdisjoint(each.group)]:
+        for startup in dict.fromkeys(self._of[each] for each in group if each in self._of):
             ends = startup.may_end and not startup.task.done()
             if ends:
                 startup.task.cancel()
@@ -133,7 +144,7 @@ class StartUps:
             if not ends:
                 freed += await self.settle(startup)
                 continue
-            self._all.remove(startup)
+            self._forget(startup)
             if not startup.task.cancelled():
                 startup.task.exception()  # it failed in that very moment, and is started again anyway
             startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
@@ -146,7 +157,7 @@ class StartUps:
             startup.task.cancel()
         if self._all:
             await asyncio.wait({each.task for each in self._all})
-        ended, self._all = self._all, []
+        ended, self._all, self._of = self._all, {}, {}
         for startup in ended:
             startup.tell(error())
             for call in startup.later:

@@ -58,7 +58,7 @@ class SupervisorProcess:
         self._slots: dict[str, Slot] = {}
         self._budget = RestartBudget(spec.limits)
         self._inbox: asyncio.Queue[Ended | Due | Call | StartUp] = asyncio.Queue()
-        self._starts = StartUps(spec.name, self._start, self._take)
+        self._starts = StartUps(spec.name, self._start_in_turn, self._take)
         self._task: asyncio.Task[None] | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
@@ -309,6 +309,9 @@ class SupervisorProcess:
         try:
             while self.gave_up is None:
                 await self._next()
+                # A queue that holds something does not suspend its reader.
+                if self._host.turns.long:
+                    await asyncio.sleep(0)
         except Exception as error:
             # A fault of a clock or of ours. Its own supervisor answers that as any crash; nothing waits for ever.
             logger.exception("supervisor %r crashed", self.name)
@@ -486,6 +489,10 @@ class SupervisorProcess:
             return [slot]  # a restart must not take longer with a thousand siblings
         names = affected(self.spec.strategy, list(self._slots), slot.child.name)
         return [self._slots[name] for name in names]
+
+    async def _start_in_turn(self, slot: Slot) -> None:
+        await self._host.turns.give_way()
+        await self._start(slot)
 
     async def _start(self, slot: Slot) -> None:
         slot.generation += 1
