@@ -29,6 +29,6 @@ def refuse_foreign(given: Any, place: str) -> None:
         return
     if names & {"BaseAgent", "LiteAgent", "Task"}:
         raise ConfigurationError(
-            f"{place}: a {name} of CrewAI runs in a crew; wrap Crew(agents=[...], tasks=[...]), "
+            f"{place}: CrewAI's {name} runs in a crew; wrap Crew(agents=[...], tasks=[...]), "
             "or a function that builds one"
         )

@@ -19,6 +19,7 @@ __all__ = [
     "named",
     "read_error_handlers",
     "read_hooks",
+    "read_max_turns",
     "read_next_turn",
     "read_run_config",
     "read_session",
@@ -114,6 +115,15 @@ def read_error_handlers(given: Any, where: str) -> Any:
                 + f"It has: {', '.join(words)}"
             )
     return {key: named(value, where, f"error_handlers[{key!r}]") for key, value in found.items()}
+
+
+def read_max_turns(given: Any, where: str) -> int | None:
+    """How many model calls one run may make."""
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
+        return given
+    raise ConfigurationError(
+        f"{where}: max_turns is a whole number from 1 on, or None for no limit; got {given!r}"
+    )
 
 
 def read_next_turn(given: Any, where: str) -> NextTurn:

@@ -23,6 +23,7 @@ from civitas_openai._options import (
     named,
     read_error_handlers,
     read_hooks,
+    read_max_turns,
     read_next_turn,
     read_run_config,
     read_session,
@@ -104,7 +105,7 @@ class OpenAIAgent(FrameworkAgent):
         self._session = read_session(session, where)
         context = named(context, where, "context")
         self._make_context = None if context is None else factory_of(context, where)
-        self._max_turns = max_turns
+        self._max_turns = read_max_turns(max_turns, where)
         self._hooks = read_hooks(hooks, where)
         self._error_handlers = read_error_handlers(error_handlers, where)
         self._next_turn = read_next_turn(next_turn, where)
