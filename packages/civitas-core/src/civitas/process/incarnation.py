@@ -44,6 +44,8 @@ _LAST_WORDS = 30.0
 # reductions. An agent that sends to itself would else have the loop for itself.
 _TURN = 32
 
+_NO_VARIABLES = ContextVariables()
+
 # All else that user code raises ends its agent alone, and is told. SystemExit, for one: a library that calls sys.exit()
 # in a tool must end its agent, not everybody's.
 _EVERYBODYS = KeyboardInterrupt
@@ -108,7 +110,7 @@ class Incarnation:
         self._killed = False
         self._abandoned = False
         self._serving = False
-        self._clean = ContextVariables()
+        self._clean = _NO_VARIABLES
         """The context variables as `on_start` left them: what each handler begins with."""
         self._resources: Resources | None = None
         self._stained = False
@@ -198,6 +200,8 @@ class Incarnation:
             self.asking = {}
             for timer in tuple(self.timers):
                 timer.cancel()
+            # The template that ran first keeps this one, which keeps no task and no message of its own alive.
+            self.task, self._clean = None, _NO_VARIABLES
 
     async def _live(self, started: asyncio.Future[None]) -> ExitReason:
         try:
