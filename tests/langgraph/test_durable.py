@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import aiosqlite
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
 from civitas.frameworks import idempotency_key
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore
+from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_langgraph import LangGraphAgent
 from tests.core.frameworks.support import restarts, running
@@ -155,3 +159,58 @@ async def test_a_node_that_is_run_again_has_the_same_idempotency_key(in_thread):
     async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
         await runtime.ask("g", {"got": []})
     assert keys[1] == keys[2] != keys[0]
+
+
+class Writing:
+    """When the tasks of a run began and ended, and when something of it was kept."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def workflow(self, saver: Any) -> Any:
+        @task
+        async def first() -> int:
+            self.log.append("first ends")
+            return 1
+
+        @task
+        async def second() -> int:
+            self.log.append("second begins")
+            return 2
+
+        @entrypoint(checkpointer=saver)
+        async def both(given: int) -> int:
+            return await first() + await second()
+
+        return both
+
+    def store(self, path: Path) -> SQLiteStateStore:
+        class Store(SQLiteStateStore):
+            async def set(store, *args: Any, **more: Any) -> None:  # noqa: N805
+                await super().set(*args, **more)
+                self.log.append("kept")
+
+        return Store(path)
+
+    def saver(self, connection: aiosqlite.Connection) -> AsyncSqliteSaver:
+        class Saver(AsyncSqliteSaver):
+            async def aput_writes(saver, *args: Any, **more: Any) -> None:  # noqa: N805
+                await super().aput_writes(*args, **more)
+                self.log.append("kept")
+
+        return Saver(connection)
+
+
+@pytest.mark.promise(id="SEM-1213")
+@pytest.mark.parametrize("own_saver", [False, True], ids=["state store", "own checkpointer"])
+async def test_what_a_task_did_is_kept_before_the_next_one_begins(own_saver, tmp_path):
+    writing = Writing()
+    async with aiosqlite.connect(tmp_path / "threads.db") as connection:
+        graph = writing.workflow(writing.saver(connection) if own_saver else None)
+        agent = LangGraphAgent("g", graph=graph, durable=True)
+        store = writing.store(tmp_path / "state.db")
+        async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+            assert (await runtime.ask("g", 0, conversation="c")).payload == 3
+        await store.close()
+    between = writing.log[writing.log.index("first ends") : writing.log.index("second begins")]
+    assert "kept" in between

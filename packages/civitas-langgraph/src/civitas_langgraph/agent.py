@@ -28,6 +28,7 @@ from civitas_langgraph._checkpointer import check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
 from civitas_langgraph._humans import keep_questions_open, questions
+from civitas_langgraph._in_turn import InTurn
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
 from civitas_langgraph._options import checked_durability, config_of, named
 from civitas_langgraph._outcomes import OUTCOMES
@@ -114,6 +115,7 @@ class LangGraphAgent(FrameworkAgent):
         self._inputs: Inputs | None = None
         self._graph: Graph | None = None
         self._saver: StateStoreSaver | None = None
+        self._in_turn = InTurn()
         self._untracked = Untracked()
         self._control: RunControl | None = None
         self._winds_down = False
@@ -260,6 +262,7 @@ class LangGraphAgent(FrameworkAgent):
         if self.durable:
             assert self._contexts is not None
             self._contexts.keep_with_steps(saver)
+            self._in_turn.watch(saver)
         return _copy(graph, checkpointer=saver)
 
     def _with_store(self, graph: Graph) -> Graph:
@@ -340,6 +343,8 @@ class LangGraphAgent(FrameworkAgent):
         if configurable:
             config["configurable"] = configurable
         listening: list[Any] = [accounts]
+        if run.durable:
+            listening.append(self._in_turn)
         if run.spans is not None:
             from civitas_langgraph._spans import GraphSpans
 

@@ -1,0 +1,58 @@
+"""Of a durable run, what is finished is kept before more of it begins."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import AsyncCallbackHandler
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+__all__ = ["InTurn"]
+
+
+class InTurn(AsyncCallbackHandler):
+    """Lets no node and no task begin while a checkpointer still writes what others did.
+
+    LangGraph waits for a checkpoint, at the end of a step; but what one task of the step wrote it keeps in the
+    background. In a functional workflow, which is one step, a process killed in its second task may so lose the first.
+    """
+
+    ignore_llm = True  # type: ignore[assignment]
+    ignore_chat_model = True  # type: ignore[assignment]
+    ignore_retriever = True  # type: ignore[assignment]
+    ignore_agent = True  # type: ignore[assignment]
+    ignore_custom_event = True  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self._writing: set[asyncio.Future[None]] = set()
+
+    def watch(self, saver: BaseCheckpointSaver[Any]) -> None:
+        """From now on, what `saver` writes is waited for."""
+        setattr(saver, "aput_writes", self._watched(saver.aput_writes))  # noqa: B010
+
+    def _watched(self, put: Any) -> Any:
+        @functools.wraps(put)
+        async def put_watched(
+            config: Any, writes: Sequence[tuple[str, Any]], *args: Any, **more: Any
+        ) -> Any:
+            kept = asyncio.get_running_loop().create_future()
+            self._writing.add(kept)
+            try:
+                return await put(config, writes, *args, **more)
+            finally:
+                self._writing.discard(kept)
+                kept.set_result(None)
+
+        return put_watched
+
+    async def on_chain_start(self, *args: Any, **keywords: Any) -> None:
+        """Something of the graph begins."""
+        # A node may have an event loop of its own, in its thread, for what it calls.
+        here = asyncio.get_running_loop()
+        if writing := [each for each in self._writing if each.get_loop() is here]:
+            await asyncio.wait(writing)
