@@ -22,11 +22,11 @@ class InTurn(AsyncCallbackHandler):
     background. In a functional workflow, which is one step, a process killed in its second task may so lose the first.
     """
 
-    ignore_llm = True  # type: ignore[assignment]
-    ignore_chat_model = True  # type: ignore[assignment]
-    ignore_retriever = True  # type: ignore[assignment]
-    ignore_agent = True  # type: ignore[assignment]
-    ignore_custom_event = True  # type: ignore[assignment]
+    ignore_llm = True
+    ignore_chat_model = True
+    ignore_retriever = True
+    ignore_agent = True
+    ignore_custom_event = True
 
     def __init__(self) -> None:
         self._writing: set[asyncio.Future[None]] = set()
