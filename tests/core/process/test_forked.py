@@ -19,11 +19,18 @@ def child(how):
 def status(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+class Neighbour(AgentProcess):
+    async def handle(self, m):
+        print("the neighbour, in", m.payload, flush=True)
+        return self.reply(None)
+
 class Forks(AgentProcess):
     async def handle(self, m):
+        await asyncio.sleep(0)  # a turn of the event loop in which nobody ran yet
         if (pid := os.fork()) == 0:
             child(m.payload)
             if m.payload == "await": await asyncio.sleep(0)
+            if m.payload == "ask": await self.ask("neighbour", "the child")
             return self.reply("from the child")
         return self.reply(await asyncio.to_thread(status, pid))
 
@@ -52,7 +59,8 @@ class ForksAtStart(Forks):
 
 async def main():
     kinds = {"async": Forks("async"), "timed": Forks("timed", handle_timeout=20), "thread": ForksInThread("thread"),
-             "task": ForksInTask("task"), "start": ForksAtStart("start")}
+             "task": ForksInTask("task"), "start": ForksAtStart("start"),
+             "neighbour": Neighbour("neighbour")}
     async with Runtime(Supervisor("root", list(kinds.values()))) as runtime:
         for order in sys.argv[1:]:
             name, how = order.split()
@@ -69,6 +77,7 @@ RIGHT = {
     "async raise": 1,
     "async return": 0,
     "async await": 1,
+    "async ask": 1,
     "timed exit": 7,
     "timed return": 0,
     "thread exit": 7,

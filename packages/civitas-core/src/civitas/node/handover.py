@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from civitas.tools.forked import Fork
+
 __all__ = ["Handover"]
 
 # Seconds of one turn of the loop that recipients may run at once. It bounds how much longer a timer or a socket waits
@@ -36,7 +38,9 @@ class Handover:
 
     def wake(self, reader: asyncio.Future[None]) -> None:
         """Let the task that waits for `reader` run: now where that is fair, otherwise in a later turn."""
-        asker = asyncio.current_task(self._loop) if self._open and self._is_time_left() else None
+        # A forked child runs nobody: it ends where it comes back to the event loop.
+        may = self._open and not Fork.happened and self._is_time_left()
+        asker = asyncio.current_task(self._loop) if may else None
         if asker is None or len(waiting := reader._callbacks) != 1:
             reader.set_result(None)
             return
