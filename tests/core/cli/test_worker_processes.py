@@ -139,7 +139,7 @@ async def test_an_interpreter_that_is_not_there_is_one_clear_line(
     done = await (await start("run", topology)).end()
     assert done.code == 1
     (line,) = done.err.splitlines()
-    assert "'worker' did not start" in line
+    assert line.startswith(f"{topology}:1: process 'worker': python: ")
     assert "nowhere/bin/python' is no interpreter and no virtual environment" in line
 
 
