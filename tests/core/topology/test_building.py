@@ -20,6 +20,7 @@ from civitas.runtime import Runtime
 from civitas.supervision import ConversationPool, DynamicSupervisor, RestartStrategy, Supervisor
 from civitas.topology import build, load
 from civitas.topology.building import Builder
+from civitas.topology.model import Topology
 
 Write = Callable[[str], Path]
 WriteModule = Callable[[str, str], Path]
@@ -264,6 +265,27 @@ def test_a_constructor_that_wants_the_event_loop_is_called_where_one_runs(make: 
             return [first, (await runtime.ask("a", 1)).payload]
 
     assert asyncio.run(ask()) == [7, 7]
+
+
+def test_a_process_that_makes_each_of_many_agents_goes_through_the_topology_once(
+    module: WriteModule, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module("team.__init__", "")
+    module("team.crew", TEAM)
+    names = [f"a{n}" for n in range(5)]
+    agents = [{"agent": {"name": n, "type": "team.crew.Takes", "process": "w"}} for n in names]
+    topology = load({"supervision": {"children": agents}, "processes": {"w": {}}})
+    walks = 0
+    walk = Topology.walk
+
+    def counted(self: Topology) -> Any:
+        nonlocal walks
+        walks += 1
+        return walk(self)
+
+    monkeypatch.setattr(Topology, "walk", counted)
+    assert [Builder(topology, {}, plugins).one(name).name for name in names] == names
+    assert walks == 1
 
 
 @pytest.mark.promise(id="SEM-757")

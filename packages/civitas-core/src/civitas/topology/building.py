@@ -156,15 +156,15 @@ class Builder:
 
     def one(self, name: str) -> AgentProcess | ConversationPool:
         """Make the agent or the pool `name`, for the process that hosts it."""
-        for path, _, entry in self._topology.walk():
-            if isinstance(entry, AgentEntry) and entry.name == name:
-                try:
-                    return _pooled(entry, self._agent(path, entry))
-                except _Wrong as wrong:
-                    raise topology_error(wrong.problems, self._source.file) from wrong.__cause__
-        raise ConfigurationError(
-            f"the topology of this process names no agent {name!r}; was the file changed since the root started?"
-        )
+        path, entry = self._topology.agents.get(name, ((), None))
+        if entry is None:
+            raise ConfigurationError(
+                f"the topology of this process names no agent {name!r}; was the file changed since the root started?"
+            )
+        try:
+            return _pooled(entry, self._agent(path, entry))
+        except _Wrong as wrong:
+            raise topology_error(wrong.problems, self._source.file) from wrong.__cause__
 
     def _raise_problems(self) -> None:
         if self._problems:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -315,6 +316,15 @@ class Topology(Entry):
         """Everything in the tree, depth first: its path, its kind, its entry."""
         yield ("supervision",), "supervisor", self.supervision
         yield from _below(("supervision",), self.supervision)
+
+    @cached_property
+    def agents(self) -> dict[str, tuple[Path, AgentEntry]]:
+        """The agents and pools by name, with their paths: thousands may be looked up at once."""
+        return {
+            entry.name: (path, entry)
+            for path, _, entry in self.walk()
+            if isinstance(entry, AgentEntry)
+        }
 
     def agents_of(self, process: str) -> list[tuple[Path, AgentEntry]]:
         """The agents and pools of an OS process, with their paths."""
