@@ -60,7 +60,7 @@ async def test_the_usage_of_a_durable_run_counts_what_an_agent_used_that_was_del
 
     async with running(CrewAIAgent("c", crew=make, durable=True)) as runtime:
         reply = await runtime.ask("c", {})
-    assert reply.payload["usage"]["successful_requests"] == 3
+    assert json.loads(reply.headers["civitas-usage"])["requests"] == 3
 
 
 async def test_the_usage_of_a_run_that_asked_a_human_counts_what_was_called_before(scripted):
