@@ -268,13 +268,14 @@ def test_a_constructor_that_wants_the_event_loop_is_called_where_one_runs(make: 
 
 
 def test_a_process_that_makes_each_of_many_agents_goes_through_the_topology_once(
-    module: WriteModule, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
+    write: Write, module: WriteModule, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module("team.__init__", "")
     module("team.crew", TEAM)
     names = [f"a{n}" for n in range(5)]
-    agents = [{"agent": {"name": n, "type": "team.crew.Takes", "process": "w"}} for n in names]
-    topology = load({"supervision": {"children": agents}, "processes": {"w": {}}})
+    agents = (f"{{agent: {{name: {n}, type: team.crew.Planner, process: w}}}}" for n in names)
+    topology = load(write(f"supervision: {{children: [{', '.join(agents)}]}}"))
+    build(topology, plugins=plugins)  # which puts the folder on the path
     walks = 0
     walk = Topology.walk
 
