@@ -61,7 +61,7 @@ def test_one_crashes_and_the_answer_still_comes(tmp_path):
     shown = done.stdout
     assert "a scripted one on 127.0.0.1" in shown
     assert "one environment for all three frameworks" in shown
-    assert re.search(r"✖ researcher +UserError: .*the archive closed the connection", shown)
+    assert re.search(r"✖ researcher +UserError: .*the archive's client ran out", shown)
     assert re.search(r"↻ researcher +started again after \d+ ms", shown)
     assert "An error cost one call, never the" in shown
     assert re.search(r"researcher +OpenAI agent with a tool +running, 1 restart", shown)

@@ -316,6 +316,15 @@ async def test_what_nobody_knows_is_told_after_max_retries_and_costs_no_restart(
         assert (restarts(runtime), machine.did) == (0, ["a"] * 3)
 
 
+@pytest.mark.promise(id="SEM-1083")
+async def test_a_run_that_is_not_durable_begins_anew_where_its_message_is_to_be_handled_at_least_once():
+    machine = Machine(b=[RuntimeError("once")])
+    agent = MachineAgent("m", machine=machine, delivery="at_least_once")
+    async with running(agent) as runtime:
+        await runtime.ask("m", ["a", "b"])
+        assert (restarts(runtime), machine.did) == (0, ["a", "b", "a", "b"])
+
+
 @pytest.mark.promise(id="SEM-967")
 async def test_a_call_that_is_made_again_has_the_same_idempotency_key():
     machine = Machine(b=[RuntimeError("once")])

@@ -46,8 +46,8 @@ class FrameworkAgent(AgentProcess):
         durable: After an exception that may not come again, a crash or a kill the run goes on from what is finished,
             and no finished step is done twice. Implies `delivery="at_least_once"`.
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
-            or a growing one. None: those that `outcome` calls transient or unknown, in a durable run; any other run
-            would begin anew and do again what it did. In a topology, ``module:function``.
+            or a growing one. None: those that `outcome` calls transient or unknown, where the delivery is
+            `at_least_once`; a run that is not durable begins anew then. In a topology, ``module:function``.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -266,7 +266,9 @@ class FrameworkAgent(AgentProcess):
                 type(error).__name__,
             )
             return Outcome.ANSWER, False
-        return meaning, self.durable and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
+        # Who wants each message handled at least once takes what a try did already as well.
+        wanted = self._civitas_options.delivery is Delivery.AT_LEAST_ONCE
+        return meaning, wanted and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
     def _tell_nobody(self, error: Exception, message: Message) -> None:
         """A run failed that nobody waits for."""

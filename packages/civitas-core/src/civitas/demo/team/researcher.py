@@ -1,9 +1,10 @@
 """An OpenAI Agents SDK agent with a tool. It knows nothing of Civitas.
 
-The archive behind the tool is flaky: the first request of the day finds the connection closed. The tool does not hide
-that, and so the run fails, as it would with any service that goes away.
+The archive's client leaks what it opens, and one request finds nothing left: a process in that state is of no use any
+more. The tool does not hide that, and so the agent crashes; its next incarnation has a client of its own.
 """
 
+import errno
 import os
 
 from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, function_tool
@@ -23,12 +24,12 @@ NOTES = {
 
 class Archive:
     def __init__(self):
-        self.connected = False
+        self.leaked = True
 
     def search(self, words: str) -> str:
-        if not self.connected:
-            self.connected = True  # whoever comes next finds a new connection
-            raise ConnectionResetError("the archive closed the connection")
+        if self.leaked:
+            self.leaked = False  # whoever comes next has them all
+            raise OSError(errno.EMFILE, "the archive's client ran out of files")
         found = [note for word, note in NOTES.items() if word in words.lower()]
         return " ".join(found or NOTES.values())
 
