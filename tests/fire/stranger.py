@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from civitas.cluster.frames import pack, unpack
 from civitas.transport.keys import Keys
 from civitas.transport.zmq import ZmqTransport
 
-__all__ = ["LOOPBACK", "addresses", "mutated", "recorded", "stranger"]
+__all__ = ["LOOPBACK", "addresses", "mutated", "recorded", "stranger", "unsigned"]
 
 LOOPBACK = "tcp://127.0.0.1:*"
 _ODD: list[Any] = [None, -1, 2**63, 1.5, "", "x" * 5000, b"\xff" * 40, [], {}, [[]], {"v": 1}, True]
@@ -38,7 +38,7 @@ def addresses(root: Any) -> list[str]:
 
 @asynccontextmanager
 async def recorded() -> AsyncIterator[list[bytes]]:
-    """The frames that come to the nodes of this process meanwhile, the last of them, as a stranger's."""
+    """The frames that come to the nodes of this process meanwhile, the last of them."""
     frames: list[bytes] = []
     true_open = ZmqTransport.open
 
@@ -46,8 +46,8 @@ async def recorded() -> AsyncIterator[list[bytes]]:
         def record(frame: bytes) -> None:
             if len(frames) >= _KEPT:
                 del frames[0]
-            if unsigned := _unsigned(bytes(frame)):
-                frames.append(unsigned)
+            if frame:
+                frames.append(bytes(frame))
             receive(frame)
 
         await true_open(self, record)
@@ -81,13 +81,11 @@ def mutated(frame: bytes, frames: list[bytes], chance: random.Random) -> bytes:
     return bytes(raw)
 
 
-def _unsigned(frame: bytes) -> bytes:
-    """With a boot id that no node has: who knows that of a member can do what that member does."""
-    try:
-        boot = unpack(frame)[1].encode()
-    except Exception:  # it is empty, or carries others
-        return b""
-    return frame.replace(boot, b"s" * len(boot))
+def unsigned(frame: bytes, boots: Iterable[str]) -> bytes:
+    """With boot ids that no node has: who knows that of a member can do what that member does."""
+    for boot in boots:
+        frame = frame.replace(boot.encode(), b"s" * len(boot))
+    return frame
 
 
 def _with_an_odd_field(frame: bytes, chance: random.Random) -> bytes:
