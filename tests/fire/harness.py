@@ -34,7 +34,7 @@ __all__ = [
     "until",
 ]
 
-SCENARIOS = ("kills", "stop_cont", "full_disk", "floods")
+SCENARIOS = ("kills", "stop_cont", "full_disk", "frames", "floods")
 SURE = {"delivery": "at_least_once", "max_deliveries": 10_000}
 CAST = "tests.fire.cast"
 log = logging.getLogger(__name__)
