@@ -11,7 +11,7 @@ import random
 import resource
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +34,7 @@ __all__ = [
     "until",
 ]
 
-SCENARIOS = ("kills", "stop_cont", "full_disk", "frames", "floods")
+SCENARIOS = ("kills", "stop_cont", "full_disk", "frames", "floods", "soak")
 SURE = {"delivery": "at_least_once", "max_deliveries": 10_000}
 CAST = "tests.fire.cast"
 log = logging.getLogger(__name__)
@@ -169,14 +169,16 @@ def system(*children: dict[str, Any], **top: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(fire: Fire, config: dict[str, Any]) -> AsyncIterator[Runtime]:
-    """The system; what it loses by its own account, and what is raised in its root, is a fault."""
+async def running(
+    fire: Fire, config: dict[str, Any], expected: Collection[str] = ()
+) -> AsyncIterator[Runtime]:
+    """The system; dead letters of no expected reason, and what is raised in its root, are faults."""
     with FailOnRaise(fire):
         async with Runtime.from_config(config) as runtime:
 
             def dead(event: Event) -> None:
                 # Who asked and died waits for no answer: what it asked may be withdrawn.
-                if event.reason not in {"no_reader", "late_reply"}:
+                if event.reason not in {"no_reader", "late_reply", *expected}:
                     fire.fault(f"a dead letter: {event.message}"[:300])
 
             unsubscribe = runtime.on("dead_letter", dead)
