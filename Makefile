@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-pythons test-oldest test-wild test-fire lint format types check bench build lock clean
+.PHONY: help install demo test test-pythons test-oldest test-wild test-fire coverage lint format types check bench build lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -38,6 +38,10 @@ test-wild: $(W) $(B) ## public agents, unchanged; writes docs/wild.md (minutes);
 
 test-fire: $(A) ## real systems while everything around them fails; writes docs/fire.md (minutes); ARGS="-k word --seconds 300 --seed 7"
 	@.venv/bin/python -m tests.fire $(ARGS)
+
+coverage: $(A) $(B) ## the tests again, with what of the code they run (a quarter of an hour and more)
+	@COVERAGE=1 scripts/test.sh $(ARGS)
+	@scripts/coverage.sh
 
 lint: $(A) ## ruff, and the import rules between rooms
 	@scripts/lint.sh
