@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="[root] %(levelname)s %(name)s: %(message)s")
     run: Callable[[Fire], Coroutine[Any, Any, None]]
     run = importlib.import_module(f"tests.fire.{given.name}").run
     with tempfile.TemporaryDirectory(prefix="civitas-fire-") as folder:
