@@ -126,7 +126,11 @@ class StartUps:
             result = startup.group[-1], error
         else:
             result = startup.task.result()
-        startup.tell(await startup.finish(result))
+        try:
+            startup.tell(await startup.finish(result))
+        except BaseException:  # the supervisor ends: `end_all` answers whoever waits
+            self._all[startup] = None
+            raise
         return startup.later
 
     async def make_way(self, group: Iterable[Slot]) -> list[Call]:
@@ -135,21 +139,28 @@ class StartUps:
         Returns:
             The calls that waited for them.
         """
-        freed: list[Call] = []
-        for startup in dict.fromkeys(self._of[each] for each in group if each in self._of):
-            ends = startup.may_end and not startup.task.done()
-            if ends:
-                startup.task.cancel()
-            await asyncio.wait({startup.task})
-            if not ends:
-                freed += await self.settle(startup)
-                continue
-            self._forget(startup)
-            if not startup.task.cancelled():
-                startup.task.exception()  # it failed in that very moment, and is started again anyway
-            startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
-            freed += startup.later
-        return freed
+        over: list[StartUp] = []
+        try:
+            for startup in dict.fromkeys(self._of[each] for each in group if each in self._of):
+                await self._make_way(startup)
+                over.append(startup)
+        except BaseException:  # the supervisor ends: `end_all` answers whoever waits
+            self._all.update(dict.fromkeys(over))
+            raise
+        return [call for startup in over for call in startup.later]
+
+    async def _make_way(self, startup: StartUp) -> None:
+        ends = startup.may_end and not startup.task.done()
+        if ends:
+            startup.task.cancel()
+        await asyncio.wait({startup.task})
+        if not ends:
+            await self.settle(startup)
+            return
+        self._forget(startup)
+        if not startup.task.cancelled():
+            startup.task.exception()  # it failed in that very moment, and is started again anyway
+        startup.tell(SupervisionError("restarting", "it is started again with its siblings"))
 
     async def end_all(self, error: Callable[[], Exception]) -> None:
         """End them all: the supervisor ends. Whoever waits gets what `error` makes."""

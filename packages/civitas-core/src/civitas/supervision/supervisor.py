@@ -229,6 +229,7 @@ class SupervisorProcess:
         if result is None:
             return None
         slot, error = result
+        await slot.child.stop()  # a start that was given up may have been cut short in its own cleaning up
         slot.child.close(Status.TERMINATED, "it did not start")
         self._remove(slot)
         return None if adding.given_up else error
@@ -559,4 +560,7 @@ class SupervisorProcess:
     def _resume(self, calls: list[Call]) -> None:
         """Take the calls that waited for a start."""
         for call in calls:
-            self._inbox.put_nowait(call)
+            if self.gave_up is None:
+                self._inbox.put_nowait(call)
+            elif not call.done.done():  # what followed the start ended this supervisor, and nobody takes it any more
+                call.done.set_exception(self._not_running())
