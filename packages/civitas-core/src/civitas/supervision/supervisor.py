@@ -229,7 +229,8 @@ class SupervisorProcess:
         if result is None:
             return None
         slot, error = result
-        await slot.child.stop()  # a start that was given up may have been cut short in its own cleaning up
+        # A start that was given up may have been cut short in its own cleaning up.
+        await slot.child.stop()
         slot.child.close(Status.TERMINATED, "it did not start")
         self._remove(slot)
         return None if adding.given_up else error
@@ -562,5 +563,6 @@ class SupervisorProcess:
         for call in calls:
             if self.gave_up is None:
                 self._inbox.put_nowait(call)
-            elif not call.done.done():  # what followed the start ended this supervisor, and nobody takes it any more
+            elif not call.done.done():
+                # What followed the start ended this supervisor, and nobody takes it any more.
                 call.done.set_exception(self._not_running())
