@@ -401,6 +401,8 @@ class SupervisorProcess:
 
     async def _restart(self, slot: Slot) -> StartUp:
         """Begin to start `slot` and who was stopped with it, left to right."""
+        # One of them may be about to start meanwhile, by hand or for a sibling of its own.
+        self._resume(await self._starts.make_way(self._group(slot)))
         group = self._group(slot)
         for each in reversed(group):
             if (
