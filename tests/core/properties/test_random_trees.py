@@ -45,7 +45,7 @@ from tests.core.properties.trees import agents, build, dynamics, pools, trees
 from tests.core.properties.world import Given, Worker, World
 
 DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
-# The same trees for each change; a deep run looks at others. Known to fail still: 311, 312, 408 (120 examples).
+# The same trees for each change; a deep run looks at others.
 SEED = int(os.environ.get("CIVITAS_SEED") or (random.randrange(2**32) if DEEP else 1))
 PLUGINS: Any = PluginManager()  # looked for once
 

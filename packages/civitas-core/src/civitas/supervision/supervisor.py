@@ -120,8 +120,9 @@ class SupervisorProcess:
                 task.cancel()
             await asyncio.wait({task})
             self._task = None
-            await self._starts.end_all(self._not_running)
-            self._empty_inbox()
+        # Also where an earlier stop was cut short behind the task.
+        await self._starts.end_all(self._not_running)
+        self._empty_inbox()
         await self._stop_children(why)
 
     def _empty_inbox(self) -> None:
