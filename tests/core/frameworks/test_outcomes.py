@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,11 +38,7 @@ class Failed(Exception):
         )
 
 
-class APIConnectionError(Exception):
-    pass
-
-
-class Unreachable(APIConnectionError):
+class Unresolved(socket.gaierror):
     pass
 
 
@@ -51,7 +48,7 @@ class Unreachable(APIConnectionError):
         Failed(429),
         Failed(500),
         Failed(503),
-        Unreachable(),
+        Unresolved(),
         ConnectionError(),
         TimeoutError(),
         NodeDown("a", "worker"),
@@ -86,10 +83,6 @@ def test_what_would_fail_again_is_an_answer(error: Exception) -> None:
 @pytest.mark.parametrize("error", [RuntimeError(), OSError(), StateStoreError("away")])
 def test_what_nobody_knows_is_unknown(error: Exception) -> None:
     assert outcome_of(error) is Outcome.UNKNOWN
-
-
-class InterfaceError(Exception):
-    """As a driver of PEP 249 has it."""
 
 
 async def _of_a_closed_loop() -> BaseException:
@@ -144,7 +137,7 @@ async def test_what_was_opened_and_is_closed_is_a_crash(provoke: Any) -> None:
         SystemError(),
         OSError(errno.EMFILE, "Too many open files"),
         RuntimeError("can't start new thread"),
-        InterfaceError("connection already closed"),
+        sqlite3.InterfaceError("connection already closed"),
     ],
 )
 def test_a_process_that_has_run_out_of_what_it_needs_is_a_crash(error: Exception) -> None:
@@ -158,12 +151,36 @@ def test_a_process_that_has_run_out_of_what_it_needs_is_a_crash(error: Exception
     "error",
     [
         sqlite3.OperationalError("no such table: x"),
-        InterfaceError("Error binding parameter 1"),
+        sqlite3.InterfaceError("Error binding parameter 1"),
         OSError(errno.ENOSPC, "No space left on device"),
     ],
 )
 def test_a_mistake_in_a_statement_and_a_full_disk_crash_nobody(error: Exception) -> None:
     assert outcome_of(error) is Outcome.UNKNOWN
+
+
+@pytest.mark.promise(id="SEM-1361")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *((name, "") for name in OUTCOMES if "." not in name),
+        ("OperationalError", "the press is locked"),
+        ("InterfaceError", "the connection to the belt is closed"),
+        ("PoolClosed", "the swimming pool is closed"),
+    ],
+)
+def test_a_class_of_the_user_is_not_taken_for_one_of_a_library_that_has_its_name(
+    name: str, text: str
+) -> None:
+    own: type[Exception] = type(name, (Exception,), {"__module__": __name__})
+    assert outcome_of(own(text)) is Outcome.UNKNOWN
+    assert not is_placed(own, {})
+
+
+def test_what_an_http_client_raises_is_known_by_its_name_there() -> None:
+    httpx = pytest.importorskip("httpx")
+    assert outcome_of(httpx.ConnectError("")) is Outcome.TRANSIENT
+    assert outcome_of(type("Own", (httpx.ReadTimeout,), {})("")) is Outcome.TRANSIENT
 
 
 def test_a_group_is_what_its_parts_are() -> None:

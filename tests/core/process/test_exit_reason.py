@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import weakref
 
+import pytest
+
+from civitas import errors
 from civitas.process import Failure
 
 
@@ -42,3 +45,13 @@ def test_an_error_whose_text_cannot_be_had_is_described_all_the_same() -> None:
     failure = Failure.of(Broken())
     assert failure.error_message == "(its text raised KeyError)"
     assert "Broken" in failure.traceback
+
+
+@pytest.mark.promise(id="SEM-1361")
+def test_a_class_of_the_user_that_is_called_unknown_interrupt_stays_the_users() -> None:
+    class UnknownInterrupt(Exception):
+        pass
+
+    assert type(Failure.of(UnknownInterrupt()).as_error("a")) is errors.HandlerFailed
+    ours = Failure.of(errors.UnknownInterrupt("a", "none is open")).as_error("a")
+    assert type(ours) is errors.UnknownInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
 
 from civitas.telemetry import Metrics, names
 from tests.core.telemetry.support import Metered
@@ -20,6 +21,15 @@ def test_a_no_op_meter_provider_is_not_active(monkeypatch):
     meters = Metrics()
     meters.refresh()
     assert not meters.active
+
+
+def test_a_provider_of_the_application_is_used_whatever_its_class_is_called(monkeypatch):
+    own = type("_ProxyMeterProvider", (MeterProvider,), {})()
+    monkeypatch.setattr(metrics._internal, "_METER_PROVIDER", own)
+    meters = Metrics()
+    meters.refresh()
+    assert meters.active
+    own.shutdown()
 
 
 def test_what_happens_is_counted_by_agent_and_reason(monkeypatch):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from crewai.llms.base_llm import BaseLLM
 from crewai.types.usage_metrics import UsageMetrics
 
-from civitas.frameworks import idempotency_key
+from civitas.frameworks import comes_from, idempotency_key
 
 if TYPE_CHECKING:
     from civitas_crewai._calls import Calls
@@ -187,4 +187,4 @@ def _without_ids(message: dict[str, Any]) -> dict[str, Any]:
 def _takes_headers(model: BaseLLM) -> bool:
     if model.is_litellm:
         return True
-    return any(kind.__name__ == "OpenAICompletion" for kind in type(model).__mro__)
+    return comes_from(model, "crewai", "OpenAICompletion")

@@ -13,7 +13,7 @@ from uuid import UUID
 from crewai import CrewOutput, TaskOutput
 
 from civitas.errors import PayloadError
-from civitas.frameworks import plain
+from civitas.frameworks import comes_from, plain
 from civitas.message import to_plain
 from civitas_crewai._history import HISTORY
 
@@ -104,7 +104,7 @@ def told(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input(value: Any, path: str) -> Any:
-    if any(kind.__module__.startswith("crewai_files") for kind in type(value).__mro__):
+    if comes_from(value, "crewai_files"):
         return value  # a callback of the crew made it, and CrewAI takes it out
     try:
         return _text(to_plain(value, path), path)

@@ -9,6 +9,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.pregel import Pregel
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks import comes_from
 from civitas.state import InMemoryStateStore
 from civitas_langgraph._breakpoints import has_breakpoints
 from civitas_langgraph._saver import StateStoreSaver
@@ -72,7 +73,7 @@ async def _forgets(saver: BaseCheckpointSaver[Any]) -> bool:
         return True
     if isinstance(saver, StateStoreSaver):
         return isinstance(saver.store, InMemoryStateStore)
-    if type(saver).__module__.startswith("langgraph.checkpoint.sqlite"):
+    if comes_from(saver, "langgraph.checkpoint.sqlite"):
         own: Any = saver
         await own.setup()
         async with own.conn.execute("PRAGMA database_list") as files:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from civitas.errors import CivitasError, StartFailed, TopologyError
+from civitas.frameworks import comes_from
 from civitas.telemetry.readable import escaped
 
 __all__ = ["Refused", "guarded", "say"]
@@ -44,8 +45,7 @@ def say(line: str) -> None:
 
 
 def _report(error: Exception, *, verbose: bool) -> int:
-    # Typer's errors are known by what they can do: its versions define them in different modules.
-    if callable(getattr(error, "format_message", None)):
+    if _is_usage(error):
         return _misused(error)
     if verbose:
         traceback.print_exception(error)
@@ -62,6 +62,11 @@ def _report(error: Exception, *, verbose: bool) -> int:
     return FAILED
 
 
+def _is_usage(error: Exception, *names: str) -> bool:
+    """Whether `error` is one of Typer's, whose versions have Click's classes inside them or beside them."""
+    return comes_from(error, "typer", *names) or comes_from(error, "click", *names)
+
+
 def _one_line(text: str) -> str:
     # What a user's own code raised may be text of many lines.
     return " ".join(text.split())
@@ -76,7 +81,7 @@ def _misused(error: Any) -> int:
     command = context.command_path if context is not None else "civitas"
     text = " ".join(str(error.format_message()).split())
     text += "" if text.endswith((".", "?")) else "."
-    if type(error).__name__ == "NoArgsIsHelpError":
+    if _is_usage(error, "NoArgsIsHelpError"):
         print(error.format_message(), file=sys.stderr)
     else:
         say(f"{command}: {text} Try '{command} --help'")

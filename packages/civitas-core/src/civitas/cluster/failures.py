@@ -31,8 +31,11 @@ def dump_error(error: BaseException) -> dict[str, Any]:
         "text": _cut(failure.error_message),
         "trace": _cut(failure.traceback),
     }
-    if isinstance(error, CivitasError):
+    kind = type(error)
+    if getattr(errors, kind.__name__, None) is kind:
         plain["facts"] = {key: _plain(value) for key, value in vars(error).items()}
+    elif getattr(builtins, kind.__name__, None) is kind:
+        plain["builtin"] = True
     return plain
 
 
@@ -47,14 +50,14 @@ def load_error(plain: dict[str, Any]) -> Exception:
         error.args = (text,)
         vars(error).update({key: _fact(value) for key, value in facts.items()})
     else:
-        error = _foreign(name, text)
+        error = _foreign(name, text, builtin=plain.get("builtin", False))
     if plain.get("trace"):
         error.__cause__ = RemoteTraceback(plain["trace"])
     return error
 
 
-def _foreign(name: str, text: str) -> Exception:
-    kind = getattr(builtins, name, None)
+def _foreign(name: str, text: str, *, builtin: bool) -> Exception:
+    kind = getattr(builtins, name, None) if builtin else None
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
             return kind(text)

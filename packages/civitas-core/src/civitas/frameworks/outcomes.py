@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from civitas.frameworks.soundness import is_unsound
+from civitas.frameworks.soundness import is_of_database, is_unsound
 
-__all__ = ["OUTCOMES", "Outcome", "chain", "is_placed", "outcome_of"]
+__all__ = ["LIBRARIES", "OUTCOMES", "Outcome", "chain", "is_placed", "outcome_of"]
 
 
 class Outcome(StrEnum):
@@ -60,11 +60,43 @@ OUTCOMES: Mapping[str, Outcome] = {
     "civitas.errors.NodeDown": Outcome.TRANSIENT,
     "civitas.errors.StateStoreError": Outcome.UNKNOWN,
 }
-"""What exceptions mean that no framework owns, by the full name of their class, or the bare one in any library.
+"""What exceptions mean that no framework owns, by the full name of their class, or by the bare one in `LIBRARIES`.
 
 An entry holds for subclasses as well, unless they have their own. `UNKNOWN` holds without an entry, too: one says that
 somebody looked, at all classes of a module where the name ends in ``*``.
 """
+
+LIBRARIES = frozenset(
+    {
+        # Python itself, what speaks HTTP, and what keeps a connection.
+        *("asyncio", "builtins", "concurrent", "socket"),
+        *("aiohttp", "botocore", "h2", "httpcore", "httpx", "requests", "urllib3", "websockets"),
+        *("elastic_transport", "elasticsearch", "opensearchpy", "redis", "valkey"),
+        # The clients of models.
+        *(
+            "anthropic",
+            "cerebras",
+            "cohere",
+            "fireworks",
+            "google",
+            "groq",
+            "huggingface_hub",
+            "ibm_watsonx_ai",
+        ),
+        *(
+            "litellm",
+            "mistralai",
+            "ollama",
+            "openai",
+            "replicate",
+            "together",
+            "voyageai",
+            "xai_sdk",
+            "zhipuai",
+        ),
+    }
+)
+"""The top modules whose classes the bare names in `OUTCOMES` are of; a class of the user may have such a name, too."""
 
 # What a database says that cannot do it now; the drivers have one class for that and for mistakes.
 _BUSY = re.compile(
@@ -111,7 +143,7 @@ def _told(error: BaseException, own: Mapping[str, Outcome]) -> Outcome:
     """What `error` itself says."""
     status = _status(error)
     if status is None:
-        busy = type(error).__name__ == "OperationalError" and _BUSY.search(str(error))
+        busy = is_of_database(type(error), "OperationalError") and _BUSY.search(str(error))
         return Outcome.TRANSIENT if busy else _placed(type(error), own)
     return Outcome.TRANSIENT if status in _TRY_AGAIN or status >= 500 else Outcome.ANSWER
 
@@ -120,7 +152,9 @@ def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
     """What the entry for `kind` says, else that of its nearest ancestor that says something."""
     for each in kind.__mro__:
         full = f"{each.__module__}.{each.__qualname__}"
-        told = own.get(full) or OUTCOMES.get(full) or OUTCOMES.get(each.__name__)
+        told = own.get(full) or OUTCOMES.get(full)
+        if told is None and each.__module__.partition(".")[0] in LIBRARIES:
+            told = OUTCOMES.get(each.__name__)
         if told is not None and (told is not Outcome.UNKNOWN or each is kind):
             return told
     return Outcome.UNKNOWN

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 
-__all__ = ["is_unsound"]
+__all__ = ["is_of_database", "is_unsound"]
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
-# Neither Python nor the libraries have classes for these: by the bare name of the class, what the text says.
-_SAID: dict[str, re.Pattern[str]] = {
-    "RuntimeError": re.compile(
+# Python has no classes of their own for these: what the text of these very classes says.
+_SAID: dict[type[Exception], re.Pattern[str]] = {
+    RuntimeError: re.compile(
         r"event loop is closed|cannot schedule new futures after|can't (start|create) new thread"
         r"|executor shutdown has been called|session is closed|client has been closed",
         re.IGNORECASE,
     ),
     # What SQLite's asyncio client says.
-    "ValueError": re.compile(r"no active connection|connection closed$", re.IGNORECASE),
-    "InvalidOperation": re.compile(r"after close", re.IGNORECASE),
+    ValueError: re.compile(r"no active connection|connection closed$", re.IGNORECASE),
 }
-_SAID |= dict.fromkeys(
-    # The classes of PEP 249, of its pools, and of who wraps them.
-    (
-        "DatabaseError",
-        "InterfaceError",
-        "OperationalError",
-        "PoolClosed",
-        "PoolError",
-        "ProgrammingError",
-        "ResourceClosedError",
-    ),
-    re.compile(
-        r"\b(connection|cursor|database|pool)\b.*\bclosed\b|\bclosed (the )?(connection|cursor|database|pool)\b"
-        r"|lost connection|gone away",
-        re.IGNORECASE | re.DOTALL,
-    ),
+
+# The classes of PEP 249, of its pools, and of those who wrap them.
+_OF_DATABASES = (
+    *("DatabaseError", "InterfaceError", "OperationalError", "ProgrammingError"),
+    *("InvalidOperation", "PoolClosed", "PoolError", "ResourceClosedError"),
 )
+_CLOSED = re.compile(
+    r"\b(connection|cursor|database|pool)\b.*\bclosed\b|\bclosed (the )?(connection|cursor|database|pool)\b"
+    r"|after close|lost connection|gone away",
+    re.IGNORECASE | re.DOTALL,
+)
+# Databases, pools and wrappers that do not declare PEP 249 themselves.
+_DATABASES = frozenset(
+    {"asyncpg", "django", "peewee", "psycopg_pool", "pymongo", "sqlalchemy", "tortoise"}
+)
+
+
+def is_of_database(kind: type[BaseException], *names: str) -> bool:
+    """Whether `kind` is a class of one of these names that a database's client defines, and no class of the user.
+
+    Clients are known by the `apilevel` that PEP 249 asks of a driver's module.
+    """
+    if kind.__name__ not in names:
+        return False
+    module, found = kind.__module__, False
+    while module and not found:
+        found = module in _DATABASES or hasattr(sys.modules.get(module), "apilevel")
+        module = module.rpartition(".")[0]
+    return found
 
 
 def is_unsound(error: BaseException) -> bool:
@@ -49,5 +61,5 @@ def is_unsound(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _EXHAUSTED:
         return True
     # A subclass has a meaning of its own, and says so.
-    said = _SAID.get(type(error).__name__)
+    said = _CLOSED if is_of_database(type(error), *_OF_DATABASES) else _SAID.get(type(error))
     return said is not None and said.search(str(error)) is not None

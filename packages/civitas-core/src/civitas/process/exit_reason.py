@@ -89,11 +89,13 @@ class Failure:
         error_type: Bare class name.
         error_message: The error's text.
         trace: What becomes the traceback as text.
+        unknown_interrupt: Whether it was an `UnknownInterrupt`; a class of the user may have that name, too.
     """
 
     error_type: str
     error_message: str
     trace: Trace | str
+    unknown_interrupt: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -103,7 +105,8 @@ class Failure:
         except Exception as broken:
             text = f"(its text raised {type(broken).__name__})"
         kind = type(error).__name__
-        return cls(kind, text, Trace(error, f"{kind}: {text}"))
+        trace = Trace(error, f"{kind}: {text}")
+        return cls(kind, text, trace, isinstance(error, UnknownInterrupt))
 
     @property
     def traceback(self) -> str:
@@ -112,7 +115,7 @@ class Failure:
 
     def as_error(self, agent: str) -> HandlerFailed:
         """The error that whoever asked `agent` gets."""
-        if self.error_type == UnknownInterrupt.__name__:
+        if self.unknown_interrupt:
             return UnknownInterrupt(agent, self.error_message, self.trace)
         return HandlerFailed(agent, self.error_type, self.error_message, self.trace)
 

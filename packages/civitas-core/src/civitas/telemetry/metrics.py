@@ -102,7 +102,13 @@ def _installed_provider() -> MeterProvider | None:
     from opentelemetry.metrics import NoOpMeterProvider, get_meter_provider
 
     provider = get_meter_provider()
-    # The API's stand-in for a provider that is not set has no public name.
-    if isinstance(provider, NoOpMeterProvider) or type(provider).__name__ == "_ProxyMeterProvider":
-        return None
-    return provider
+    return None if isinstance(provider, NoOpMeterProvider) or is_stand_in(provider) else provider
+
+
+def is_stand_in(provider: MeterProvider) -> bool:
+    """Whether `provider` is what OpenTelemetry's API has where no meter provider is set; its class is private."""
+    kind = type(provider)
+    return (
+        kind.__module__.startswith("opentelemetry.metrics.")
+        and kind.__name__ == "_ProxyMeterProvider"
+    )

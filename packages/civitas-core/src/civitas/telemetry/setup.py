@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import ConfigurationError
 from civitas.telemetry.flushing import Flushable, flush
+from civitas.telemetry.metrics import is_stand_in
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -104,7 +105,7 @@ def _install_tracing(names: list[str], service_name: str) -> None:
 def _install_metrics(names: list[str], service_name: str) -> None:
     from opentelemetry import metrics
 
-    if type(metrics.get_meter_provider()).__name__ != "_ProxyMeterProvider":
+    if not is_stand_in(metrics.get_meter_provider()):
         return  # the application's own
     readers = [_metric_reader(name) for name in names]
     from opentelemetry.sdk.metrics import MeterProvider

@@ -1,0 +1,24 @@
+"""From an exception to a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from civitas.cli.failures import guarded
+
+
+class NoArgsIsHelpError(Exception):
+    """As the code of a user may have it."""
+
+    def format_message(self) -> str:
+        return "never shown"
+
+
+def test_an_exception_of_the_user_is_no_misuse_of_the_command_whatever_it_is_called(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def command() -> None:
+        raise NoArgsIsHelpError("the lamp is broken")
+
+    assert guarded(command, verbose=False) == 1
+    assert "NoArgsIsHelpError: the lamp is broken" in capsys.readouterr().err
