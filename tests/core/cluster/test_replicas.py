@@ -46,7 +46,7 @@ class Crew:
         for child in self.children.values():
             facts = Facts(child.name, f"w-{child.name}", "boot", behind="crew")
             each = Elsewhere(facts, Nowhere())
-            each.mailbox.open_way()
+            each.outbox.open_way()
             self.registry[child.name] = each
             self.group.add(child)  # type: ignore[arg-type]
 
@@ -58,7 +58,7 @@ class Crew:
     def give(self, n: int, times: int = 1) -> None:
         """Let one have so many messages that it is not finished with."""
         for _ in range(times):
-            self[n].mailbox.offer(new_message("m", None, "crew", b""))
+            self[n].outbox.offer(new_message("m", None, "crew", b""))
 
     def close(self, n: int) -> None:
         self[n].learn(replace(self[n].facts, closed="it was stopped"))
@@ -86,7 +86,7 @@ def test_the_one_with_the_fewest_unfinished_messages_is_chosen(crew: Crew) -> No
 
 def test_one_that_is_restarted_is_chosen_only_where_no_other_is_up(crew: Crew) -> None:
     crew.children["crew-1"].status = Status.RESTARTING
-    crew[2].mailbox.close_way()
+    crew[2].outbox.close_way()
     crew.give(3, 9)
     assert {crew.choose() for _ in range(3)} == {"crew-3"}
     crew.children["crew-3"].status = Status.RESTARTING
@@ -97,15 +97,15 @@ def test_the_sender_itself_comes_last_of_those_that_are_up(crew: Crew) -> None:
     crew.give(2)
     crew.give(3)
     assert crew.choose(sender="crew-1") == "crew-2"
-    crew[2].mailbox.close_way()
-    crew[3].mailbox.close_way()
+    crew[2].outbox.close_way()
+    crew[3].outbox.close_way()
     assert crew.choose(sender="crew-1") == "crew-1"
 
 
 def test_a_conversation_stays_also_with_one_that_is_busy_or_down(crew: Crew) -> None:
     assert crew.choose("c") == "crew-1"
     crew.give(1, 9)
-    crew[1].mailbox.close_way()
+    crew[1].outbox.close_way()
     assert crew.choose("c") == "crew-1"
     assert crew.choose("d") == "crew-2"
 

@@ -124,6 +124,8 @@ async def test_where_the_line_of_conversations_is_full_senders_elsewhere_wait(
         taken.append(found.get("error", "sent"))
     assert taken[0] == "sent"
     assert taken[-1] == "MailboxFull"
+    assert "pool" in found["text"]
+    assert "a larger max_live" in found["text"]
     await system.open("w", gate)
     assert (await holding)["payload"] == "let go"
     found = await system.ask("v_one", "tight", "room", conversation="t4")

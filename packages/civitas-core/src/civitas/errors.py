@@ -238,18 +238,18 @@ class MailboxFull(DeliveryError):
 
     Attributes:
         agent: Name of the agent.
-        size: How many messages its mailbox holds; 0 for a conversation that its pool had no place for.
+        size: How many messages its mailbox holds; None for a conversation that its pool had no place for.
         timeout: Seconds that were waited.
     """
 
-    def __init__(self, agent: str, size: int, timeout: float) -> None:
+    def __init__(self, agent: str, size: int | None, timeout: float) -> None:
         self.agent = agent
         self.size = size
         self.timeout = timeout
         super().__init__(
             f"the pool of {agent!r} had no place for it for {timeout:g} s: its conversations are busy, and the line "
             "behind them is full. Send slower, wait longer (timeout=), or give the pool a larger max_live"
-            if size == 0
+            if size is None
             else f"the mailbox of {agent!r} ({size} messages) stayed full for {timeout:g} s. "
             "Send slower, wait longer (timeout=), or give it a larger mailbox_size"
         )

@@ -84,7 +84,7 @@ class RemoteChild:
     def mailbox_depth(self) -> int:
         """How many messages wait for it, as its process said a moment ago; while that is down, those sent from here."""
         if self._peer is None:
-            return len(self._root.registry[self.name].mailbox) if not self._closed else 0
+            return len(self._root.registry[self.name].entry) if not self._closed else 0
         return int(self._reported)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from civitas.cluster.holding import HeldEntry, Holder
 from civitas.cluster.outbox import Outbox
 from civitas.errors import AgentTerminated
 from civitas.message import Message
@@ -14,7 +15,7 @@ from civitas.process import Delivery, Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from civitas.process import Holder
+    from civitas.process import Entry
 
 __all__ = ["Elsewhere", "ElsewherePool", "Facts", "Way"]
 
@@ -69,9 +70,9 @@ class Way(Protocol):
 
 
 class Elsewhere:
-    """An agent that another node hosts. To a router it is what a `Cell` is: a mailbox with a name."""
+    """An agent that another node hosts. To a router it is what a `Cell` is: a name with an entry."""
 
-    __slots__ = ("_node", "_way", "boot", "facts", "mailbox", "name", "pool")
+    __slots__ = ("_node", "_way", "boot", "entry", "facts", "name", "outbox", "pool")
 
     def __init__(self, facts: Facts, way: Way, pool: ElsewherePool | None = None) -> None:
         self.name = facts.name
@@ -80,7 +81,9 @@ class Elsewhere:
         self.boot = facts.boot
         """The run of the node that messages for it go to; None while that is down."""
         self._node = facts.node
-        self.mailbox = Outbox(facts.name, facts.size, partial(way.post, self), way.check)
+        self.outbox = Outbox(facts.name, facts.size, partial(way.post, self), way.check)
+        self.entry: Entry = self.outbox
+        """Where its senders put messages for it."""
         self._way = way
 
     @property
@@ -88,7 +91,7 @@ class Elsewhere:
         """What is known here of it; its supervisor knows more."""
         if self.facts.closed:
             return Status.STOPPED
-        return Status.RUNNING if self.mailbox.way_is_open else Status.RESTARTING
+        return Status.RUNNING if self.outbox.way_is_open else Status.RESTARTING
 
     @property
     def asking(self) -> Mapping[str, str]:
@@ -108,7 +111,7 @@ class Elsewhere:
     @property
     def alive(self) -> bool:
         """Whether its process is there."""
-        return self.mailbox.way_is_open
+        return self.outbox.way_is_open
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone."""
@@ -121,18 +124,18 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
-        self.mailbox.holder = self._way.holder_for(facts)
+        holder = self._way.holder_for(facts)
+        self.entry = self.outbox if holder is None else HeldEntry(self.outbox, holder)
         self.turn()
-        if not self.mailbox.held:
-            self.mailbox.size = facts.size
+        self.outbox.size = facts.size
         left: list[Message] = []
         if facts.closed:
-            was_open = self.mailbox.way_is_open
-            refused = self.mailbox.close(lambda: AgentTerminated(self.name, self.facts.closed))
+            was_open = self.outbox.way_is_open
+            refused = self.outbox.close(lambda: AgentTerminated(self.name, self.facts.closed))
             # What was sent is refused by the process itself, or went down with it.
             left = [] if was_open else refused
         else:
-            self.mailbox.reopen()
+            self.outbox.reopen()
         return left
 
     def turn(self) -> bool:
@@ -144,11 +147,11 @@ class Elsewhere:
             Whether it goes to another node from now on.
         """
         turned = self._node != self.facts.node
-        if turned and not self.mailbox.idle:
+        if turned and not self.outbox.idle:
             return False
         self._node, self.boot = self.facts.node, self.facts.boot
         if turned:
-            self.mailbox.close_way()
+            self.outbox.close_way()
         return turned
 
 
@@ -178,10 +181,10 @@ class ElsewherePool:
             found.learn(facts)
             if not self._has_room():
                 self._held[name] = None
-                found.mailbox.hold()
+                found.outbox.hold()
             self._conversations[name] = found
             if facts.boot is not None and not facts.closed:
-                found.mailbox.open_way()
+                found.outbox.open_way()
         return found
 
     def find(self, name: str) -> Elsewhere | None:
@@ -191,7 +194,7 @@ class ElsewherePool:
     def all(self) -> Iterator[Elsewhere]:
         """Its conversations that this node sent to; those with nothing on the way are forgotten."""
         for name, each in list(self._conversations.items()):
-            if each.mailbox.idle:
+            if each.outbox.idle:
                 del self._conversations[name]
                 self._held.pop(name, None)
             else:
@@ -212,10 +215,10 @@ class ElsewherePool:
             name = next(iter(self._held))
             del self._held[name]
             each = self._conversations[name]
-            if each.mailbox.idle:  # who waited has given up
+            if each.outbox.idle:  # who waited has given up
                 del self._conversations[name]
             else:
-                each.mailbox.let_in(self.facts.size)
+                each.outbox.let_in()
 
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known of it now."""

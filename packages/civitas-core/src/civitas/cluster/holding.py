@@ -8,10 +8,65 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from civitas.message import Message
+from civitas.process import Entry, Wake, soon
 
-__all__ = ["HeldBeside", "HeldByRoot"]
+__all__ = ["HeldBeside", "HeldByRoot", "HeldEntry", "Holder"]
+
+
+class Holder(Protocol):
+    """Another process that holds messages of this one until they are finished, should this one die before that."""
+
+    def hold(self, message: Message) -> asyncio.Future[None]:
+        """Hand `message` over; what is returned is done when the other process has it."""
+
+    def release(self, message: Message) -> None:
+        """The message was not taken after all."""
+
+
+class HeldEntry:
+    """An entry that takes what nobody waits for only when another process has it as well.
+
+    Args:
+        entry: Where the messages go.
+        holder: Who must have them.
+    """
+
+    __slots__ = ("_entry", "_holder")
+
+    def __init__(self, entry: Entry, holder: Holder) -> None:
+        self._entry = entry
+        self._holder = holder
+
+    def __len__(self) -> int:
+        return len(self._entry)
+
+    def offer(self, message: Message, wake: Wake = soon) -> bool:
+        """Put without waiting; see `Entry.offer`."""
+        return message.reply_to is not None and self._entry.offer(message, wake)
+
+    async def put(self, message: Message, timeout: float | None) -> None:
+        """Put, and wait until the holder has it; see `Entry.put`."""
+        if message.reply_to is not None:
+            await self._entry.put(message, timeout)
+            return
+        has_it = self._holder.hold(message)
+        try:
+            await self._entry.put(message, timeout)
+        except BaseException:
+            self._holder.release(message)
+            raise
+        await has_it
+
+    def push(self, message: Message) -> None:
+        """Put whatever the size; see `Entry.push`."""
+        self._entry.push(message)
+
+    async def drained(self) -> None:
+        """Wait until nothing is in it; see `Entry.drained`."""
+        await self._entry.drained()
 
 
 class HeldByRoot:

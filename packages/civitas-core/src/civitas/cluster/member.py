@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from civitas.cluster.elsewhere import Facts
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
-from civitas.cluster.holding import HeldBeside, HeldByRoot
+from civitas.cluster.holding import HeldBeside, HeldByRoot, HeldEntry, Holder
 from civitas.cluster.in_hand import InHand
 from civitas.cluster.node import ClusterNode, Foreign, new_boot
 from civitas.cluster.peers import Peer
@@ -33,7 +33,6 @@ from civitas.process import (
     Cell,
     Delivery,
     ExitReason,
-    Holder,
     Incarnation,
     Status,
 )
@@ -343,7 +342,7 @@ class MemberNode(ClusterNode):
         peer = super().meet(name, boot, address)
         for each in self.elsewhere():
             if each.boot == boot and not each.facts.closed:
-                each.mailbox.open_way()
+                each.outbox.open_way()
         return peer
 
     def detour_to(self, boot: str) -> Detour:
@@ -461,7 +460,7 @@ class MemberNode(ClusterNode):
                 cell = self.registry.route(message.recipient, message.conversation, message.id)
                 if message.id in self.foreign:
                     self._came_from_root(message, cell)
-                cell.mailbox.push(message)
+                cell.entry.push(message)
         return child
 
     # What the root holds.
@@ -482,7 +481,7 @@ class MemberNode(ClusterNode):
 
     def _with_holder(self, cell: Any) -> Any:
         if cell.delivery == Delivery.AT_LEAST_ONCE:
-            cell.mailbox.holder = self._held_beside
+            cell.entry = HeldEntry(cell.mailbox, self._held_beside)
         return cell
 
     def _copy_to_root(self, message: Message) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
 from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.holding import Holder
 from civitas.cluster.outbox import Outbox
 from civitas.cluster.peers import Calls, Peer
 from civitas.cluster.seal import Seal
@@ -32,7 +33,7 @@ from civitas.errors import (
 )
 from civitas.message import Message, Serializer, dumps, loads
 from civitas.node import AHEAD, Asking, Node, Recipient
-from civitas.process import Cell, Delivery, Holder
+from civitas.process import Cell, Delivery
 from civitas.transport.contract import Detour, Transport
 from civitas.transport.seldom import Seldom
 
@@ -136,7 +137,7 @@ class ClusterNode(Node):
         """A node is about to leave: keep what comes for its agents until it has."""
         for each in self.elsewhere():
             if each.boot == boot:
-                each.mailbox.close_way()
+                each.outbox.close_way()
 
     def part(self, boot: str, why: str, in_hand: Mapping[str, int] = _NOTHING) -> None:
         """A node is gone for good: nothing that was sent to it will be answered.
@@ -159,7 +160,7 @@ class ClusterNode(Node):
             if each.boot == boot:
                 self._lost_with(each, peer.name, why, in_hand)
             elif each.boot is None and each.facts.node == peer.name:
-                each.mailbox.lost()  # it died before it had started that agent
+                each.outbox.lost()  # it died before it had started that agent
         for id, foreign in list(self.foreign.items()):
             if foreign.boot == boot:
                 self._asker_is_gone(foreign)
@@ -172,7 +173,7 @@ class ClusterNode(Node):
             foreign.cell.withdraw(foreign.message, reader_left=reads)
 
     def _lost_with(self, each: Elsewhere, node: str, why: str, in_hand: Mapping[str, int]) -> None:
-        box, facts = each.mailbox, each.facts
+        box, facts = each.outbox, each.facts
         box.lost()
         if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
             for id, times in in_hand.items():
@@ -198,13 +199,13 @@ class ClusterNode(Node):
 
     def is_sending(self) -> bool:
         """Whether another node is not finished with something that this one sent."""
-        return any(len(each.mailbox) for each in self.elsewhere())
+        return any(len(each.outbox) for each in self.elsewhere())
 
     async def drained(self) -> None:
         """Wait until no agent here works, and none elsewhere on what was sent from here."""
         await super().drained()
         for each in list(self.elsewhere()):
-            await each.mailbox.drained()
+            await each.outbox.drained()
 
     # Who is elsewhere.
 
@@ -220,8 +221,8 @@ class ClusterNode(Node):
     def waiting_for(self, name: str) -> list[Outbox]:
         """What stands here for an agent or a pool of another node, or for one that this node will host."""
         pool, agent = self.registry.pools.get(name), self.registry.get(name)
-        boxes = [each.mailbox for each in pool.all()] if isinstance(pool, ElsewherePool) else []
-        return [*boxes, agent.mailbox] if isinstance(agent, Elsewhere) else boxes
+        boxes = [each.outbox for each in pool.all()] if isinstance(pool, ElsewherePool) else []
+        return [*boxes, agent.outbox] if isinstance(agent, Elsewhere) else boxes
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent that another node hosts, or this one will."""
@@ -249,8 +250,8 @@ class ClusterNode(Node):
                 self._open_way_of(each)
 
     def _open_way_of(self, each: Elsewhere) -> None:
-        if each.boot in self.peers and not each.mailbox.way_is_open:
-            each.mailbox.open_way()
+        if each.boot in self.peers and not each.outbox.way_is_open:
+            each.outbox.open_way()
 
     def _hosts(self, name: str) -> bool:
         """Whether an agent or a pool runs here."""
@@ -289,7 +290,7 @@ class ClusterNode(Node):
         if peer is None:
             return
         self._sent[message.id] = each
-        raw, given = dumps(message, self._serializer), each.mailbox.times_given(message.id)
+        raw, given = dumps(message, self._serializer), each.outbox.times_given(message.id)
         asker, node = self.asker_of(message)
         sender = self.registry.get(asker) if asker is not None else None
         shuts_down = isinstance(sender, Cell) and sender.shuts_down
@@ -300,7 +301,7 @@ class ClusterNode(Node):
         except (
             PayloadError
         ) as error:  # who calls this may be a supervisor, and must not fail for a message
-            each.mailbox.settled(message.id)
+            each.outbox.settled(message.id)
             self._give_up(message, HandlerFailed(each.name, "PayloadError", str(error)), "crashed")
 
     def is_to_be_held(self, message: Message) -> bool:
@@ -323,7 +324,7 @@ class ClusterNode(Node):
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
         elif isinstance(here := self.registry.get(each.name), Cell):
             here.withdraw(message, reader_left=reader_left)  # it arrived meanwhile
-        elif reader_left and each.mailbox.withdraw(message):
+        elif reader_left and each.outbox.withdraw(message):
             self.dead_letter(message, "no_reader")
 
     def answer(self, request: Message, reply: Message) -> None:
@@ -493,8 +494,8 @@ class ClusterNode(Node):
                 for id in fields[0]:
                     each = self._sent.pop(id, None)
                     if each is not None:
-                        each.mailbox.settled(id)
-                        if each.mailbox.idle:
+                        each.outbox.settled(id)
+                        if each.outbox.idle:
                             self._nothing_on_the_way(each)
             case Kind.ANSWER:
                 reply = loads(fields[1])

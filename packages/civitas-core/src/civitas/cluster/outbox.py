@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
-from civitas.process import Mailbox
-
-if TYPE_CHECKING:
-    from civitas.process.mailbox import Wake
+from civitas.process import Line, Wake, soon
 
 __all__ = ["Outbox"]
 
 
-class Outbox(Mailbox):
-    """The far end of a mailbox, for the senders of one node.
+class Outbox:
+    """The entry of an agent that another node hosts, for the senders of one node.
 
     A message stands in it from `send` until the agent has finished with it. That is the flow control: who finds as many
     messages unfinished as the mailbox holds, and one in hand, waits here, and delays nobody else on the connection. And
@@ -31,7 +28,19 @@ class Outbox(Mailbox):
         check: Raises `PayloadError` for a message that cannot travel.
     """
 
-    __slots__ = ("_check", "_given", "_post", "_pushed", "_there", "_way_is_open")
+    __slots__ = (
+        "_check",
+        "_closed",
+        "_drained",
+        "_given",
+        "_line",
+        "_messages",
+        "_post",
+        "_pushed",
+        "_there",
+        "_way_is_open",
+        "size",
+    )
 
     def __init__(
         self,
@@ -40,9 +49,14 @@ class Outbox(Mailbox):
         post: Callable[[Message], None],
         check: Callable[[Message], None],
     ) -> None:
-        super().__init__(owner, size)
+        self.size = size
         self._post = post
         self._check = check
+        self._messages: dict[str, Message] = {}
+        """By id, in the order they came."""
+        self._line = Line(owner)
+        self._closed: Callable[[], DeliveryError] | None = None
+        self._drained: asyncio.Event | None = None
         self._way_is_open = False
         self._given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
@@ -51,17 +65,34 @@ class Outbox(Mailbox):
         self._there: set[str] = set()
         """Those that the other process has already, as they were sent there; they are held here for its death."""
 
-    def offer(self, message: Message, wake: Wake | None = None, *, held: bool = False) -> bool:
-        """Put without waiting; see `Mailbox.offer`."""
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def waiting(self) -> int:
+        """How many senders wait for room."""
+        return len(self._line)
+
+    # For senders.
+
+    def offer(self, message: Message, wake: Wake = soon) -> bool:
+        """Put without waiting; see `Entry.offer`."""
         if self._closed is not None:
             raise self._closed()
-        if self.holder is not None and not held and message.reply_to is None:
-            return False
         self._check(message)
-        if self._senders or not self._has_room():
+        if self._line.forms or not self._has_room():
             return False
         self._accept(message)
         return True
+
+    async def put(self, message: Message, timeout: float | None) -> None:
+        """Put, and wait while there is no room; see `Entry.put`."""
+        if self.offer(message):
+            return
+        try:
+            await self._line.wait(message, timeout, self.size)
+        finally:
+            self._tell_drained()
 
     def push(self, message: Message) -> None:
         """Put whatever the size: a signal of the system, or a message of another node, which keeps to its own bound."""
@@ -74,108 +105,33 @@ class Outbox(Mailbox):
         """Hold what an agent of the other process was sent by one beside it, should that process die."""
         self._pushed.add(message.id)
         self._there.add(message.id)
-        self._append(message)
+        self._messages[message.id] = message
 
-    def _accept(self, message: Message) -> None:
-        self._append(message)
-        if self._way_is_open:
-            self._post(message)
+    def withdraw(self, message: Message) -> bool:
+        """Take a message out again; False where it is not here."""
+        return self.settled(message.id)
 
-    def _has_room(self) -> bool:
-        # One more than the mailbox holds: that in hand.
-        return len(self) - len(self._pushed) <= self.size
-
-    def _admit(self) -> None:
-        senders = self._senders
-        while senders and self._has_room():
-            room, message = senders.popitem(last=False)
-            if not room.done():
-                self._accept(message)
-                room.set_result(None)
-        if not self._queue:
-            self._tell_drained()
-
-    def hold(self) -> None:
-        """Let every sender wait, until `let_in`."""
-        self.size = -1
-
-    @property
-    def held(self) -> bool:
-        """Whether every sender waits."""
-        return self.size < 0
+    async def drained(self) -> None:
+        """Wait until the agent is finished with everything that was sent to it, or takes no messages any more."""
+        if self.idle or self._closed is not None:
+            return
+        if self._drained is None:
+            self._drained = asyncio.Event()
+        await self._drained.wait()
 
     @property
     def idle(self) -> bool:
         """Whether the agent is finished with everything that was sent to it."""
-        return not self._queue and not self.waiting
+        return not self._messages and not self._line
 
-    def settled(self, message_id: str) -> None:
-        """The agent has finished with a message."""
-        queue = self._queue
-        if queue and queue[0].id == message_id and self._live is None:
-            queue.popleft()  # as they are handled in order, it nearly always is the first
-        elif not self._take_out(message_id):
-            return
-        if self._given:
-            self._given.pop(message_id, None)
-        self._pushed.discard(message_id)
-        self._there.discard(message_id)
-        self._admit()
+    # What becomes of the messages.
 
-    def withdraw(self, message: Message) -> bool:
-        """Take a message out again; see `Mailbox.withdraw`."""
-        if not self._take_out(message.id):
+    def settled(self, message_id: str) -> bool:
+        """The agent has finished with a message; False where it is not here."""
+        if not self._take_out(message_id):
             return False
-        self._pushed.discard(message.id)
         self._admit()
-        self._left()
         return True
-
-    def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
-        """Take no more messages. What was sent stays: its process refuses it, or it is lost with that."""
-        self._leave_out()
-        sent = self._queue.copy() if self._way_is_open else None
-        refused = super().close(error)
-        if sent is None:
-            self._pushed.clear()
-            return refused
-        self._queue = sent
-        return []
-
-    def clear(self) -> list[Message]:
-        """Take everything that stands in it; the senders that wait for room come in now."""
-        self._pushed.clear()
-        return super().clear()
-
-    def emptied(self) -> list[Message]:
-        """Take everything out, the messages of the senders that wait included."""
-        self.size = max(self.size, 0)
-        taken: list[Message] = []
-        while self._queue or self._senders:
-            taken += self.clear()
-        return taken
-
-    def open_way(self) -> None:
-        """Its process is there: send what waited for that, in order."""
-        self._way_is_open = True
-        self._leave_out()
-        for message in tuple(self._queue):
-            if message.id not in self._there:
-                self._post(message)
-
-    def close_way(self) -> None:
-        """Its process is going: keep what comes from now on."""
-        self._way_is_open = False
-
-    def lost(self) -> None:
-        """Its process is gone, with all that it had."""
-        self._way_is_open = False
-        self._there.clear()
-
-    @property
-    def way_is_open(self) -> bool:
-        """Whether what is put in is sent at once."""
-        return self._way_is_open
 
     def times_given(self, message_id: str) -> int:
         """How many incarnations were given a message and lost their process with it."""
@@ -192,17 +148,109 @@ class Outbox(Mailbox):
         Returns:
             The message, where it is given up for that; else None, and it stays.
         """
-        self._leave_out()
-        for place, message in enumerate(self._queue):
-            if message.id != message_id:
-                continue
-            all_times = self._given.get(message_id, 0) + times
-            if all_times >= at_most:
-                self._given.pop(message_id, None)
-                self._pushed.discard(message_id)
-                self._take_out(message_id)
-                return message
-            self._given[message_id] = all_times
-            self._queue[place] = message.again(message.attempt + times)
+        message = self._messages.get(message_id)
+        if message is None:
             return None
+        all_times = self.times_given(message_id) + times
+        if all_times >= at_most:
+            self.settled(message_id)
+            return message
+        self._given[message_id] = all_times
+        self._messages[message_id] = message.again(message.attempt + times)
         return None
+
+    def clear(self) -> list[Message]:
+        """Take everything that stands in it; the senders that wait for room come in now."""
+        taken = self._take_all()
+        self._admit()
+        return taken
+
+    def emptied(self) -> list[Message]:
+        """Take everything out, the messages of the senders that wait included."""
+        self._line.held = False
+        taken: list[Message] = []
+        while not self.idle:
+            taken += self.clear()
+        return taken
+
+    # The way to the agent.
+
+    @property
+    def way_is_open(self) -> bool:
+        """Whether what is put in is sent at once."""
+        return self._way_is_open
+
+    def open_way(self) -> None:
+        """Its process is there: send what waited for that, in order."""
+        self._way_is_open = True
+        for message in tuple(self._messages.values()):
+            if message.id not in self._there:
+                self._post(message)
+
+    def close_way(self) -> None:
+        """Its process is going: keep what comes from now on."""
+        self._way_is_open = False
+
+    def lost(self) -> None:
+        """Its process is gone, with all that it had."""
+        self._way_is_open = False
+        self._there.clear()
+
+    # For whoever looks after the name.
+
+    def close(self, error: Callable[[], DeliveryError]) -> list[Message]:
+        """Refuse what comes from now on with what `error` makes, and the senders that wait.
+
+        Returns:
+            What stood in it and was not sent. What was sent stays: its process refuses it, or it is lost with that.
+        """
+        self._closed = error
+        self._tell_drained()
+        self._line.refuse(error)
+        return [] if self._way_is_open else self._take_all()
+
+    def reopen(self) -> None:
+        """Take messages again."""
+        self._closed = None
+
+    def hold(self) -> None:
+        """Let every sender wait, until `let_in`."""
+        self._line.held = True
+
+    def let_in(self) -> None:
+        """End what `hold` began: those that wait come in first, as many as there is room for."""
+        self._line.held = False
+        self._admit()
+
+    def _accept(self, message: Message) -> None:
+        self._messages[message.id] = message
+        if self._way_is_open:
+            self._post(message)
+
+    def _has_room(self) -> bool:
+        # One more than the mailbox holds: that in hand.
+        return len(self._messages) - len(self._pushed) <= self.size
+
+    def _admit(self) -> None:
+        self._line.let_in(self._has_room, self._accept)
+        self._tell_drained()
+
+    def _take_out(self, message_id: str) -> bool:
+        if self._messages.pop(message_id, None) is None:
+            return False
+        self._given.pop(message_id, None)
+        self._pushed.discard(message_id)
+        self._there.discard(message_id)
+        return True
+
+    def _take_all(self) -> list[Message]:
+        taken = list(self._messages.values())
+        for message in taken:
+            self._take_out(message.id)
+        return taken
+
+    def _tell_drained(self) -> None:
+        """Tell who waits for it where it is drained."""
+        if self._drained is not None and (self.idle or self._closed is not None):
+            self._drained.set()
+            self._drained = None

@@ -49,7 +49,7 @@ class Relay(ClusterNode):
         if asker == each.name:
             raise AskCycle([asker, to])
         self.foreign[message.id] = Foreign(peer.boot, each, message, asker)
-        each.mailbox.push(message.answered_by_way_of(self.name))  # its sender holds to the bound
+        each.outbox.push(message.answered_by_way_of(self.name))  # its sender holds to the bound
 
     def _hold(self, peer: Peer, message: Message) -> None:
         """Hold what one agent of `peer` sent to another there, until that is finished with it."""
@@ -58,13 +58,13 @@ class Relay(ClusterNode):
             each = self.registry.route(message.recipient, message.conversation, message.id)
             if isinstance(each, Elsewhere):
                 self._sent[message.id] = each
-                each.mailbox.hold_for(message)
+                each.outbox.hold_for(message)
 
     def _asker_is_gone(self, foreign: Foreign) -> None:
         """Nobody waits any more for the answer to a message; one that has not left this node need not go."""
         each, request = foreign.cell, foreign.message
         if isinstance(each, Elsewhere) and request.reply_to is not None and not each.alive:
-            if each.mailbox.withdraw(request):
+            if each.outbox.withdraw(request):
                 self._sent.pop(request.id, None)
                 self.dead_letter(request, "no_reader")
         else:

@@ -94,9 +94,9 @@ class Replicas:
 
     def _least_busy(self, there: dict[str, Elsewhere], sender: str | None) -> str:
         def how_busy(name: str) -> tuple[bool, bool, int]:
-            mailbox = there[name].mailbox
-            up = self._children[name].status is Status.RUNNING and mailbox.way_is_open
-            return not up, name == sender, len(mailbox) + mailbox.waiting
+            outbox = there[name].outbox
+            up = self._children[name].status is Status.RUNNING and outbox.way_is_open
+            return not up, name == sender, len(outbox) + outbox.waiting
 
         name = min(there, key=how_busy)
         self._children[name] = self._children.pop(name)  # among equals they take turns

@@ -150,7 +150,7 @@ class Node(Router):
         """Wait until no agent handles a message and no mailbox holds one."""
         while busy := [cell for cell in self.registry.values() if cell.busy]:
             for cell in busy:
-                await cell.mailbox.drained()
+                await cell.entry.drained()
 
     # For supervisors.
 
@@ -332,7 +332,7 @@ class Node(Router):
         cell = self.registry.get(monitor.watcher)
         if cell is not None:
             down = {"ref": monitor.ref, "name": monitor.target, "reason": reason, "error": error}
-            cell.mailbox.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
+            cell.entry.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
 
     async def _deliver_late(self, message: Message) -> None:
         try:
@@ -342,7 +342,7 @@ class Node(Router):
                 if self.tracing.active
                 else nullcontext(message) as sent
             ):
-                await cell.mailbox.put(sent, 30.0)
+                await cell.entry.put(sent, 30.0)
         except UnknownAgent:
             self.dead_letter(message, "unknown")
         except AgentTerminated:

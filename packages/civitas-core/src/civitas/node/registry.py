@@ -9,7 +9,7 @@ from typing import Protocol
 
 from civitas.errors import UnknownAgent
 from civitas.message import Message
-from civitas.process import Mailbox, Status
+from civitas.process import Entry, Status
 
 __all__ = ["Recipient", "Recipients", "Registry"]
 
@@ -20,7 +20,7 @@ class Recipient(Protocol):
     name: str
 
     @property
-    def mailbox(self) -> Mailbox:
+    def entry(self) -> Entry:
         """Where to put messages for it."""
 
     @property

@@ -91,9 +91,9 @@ class Router:
         cell = self.registry.route(to, message.conversation, message.id)
         if self.tracing.active:
             with self.tracing.sending(message) as message:
-                await cell.mailbox.put(message, timeout)
-        elif not cell.mailbox.offer(message):
-            await cell.mailbox.put(message, timeout)
+                await cell.entry.put(message, timeout)
+        elif not cell.entry.offer(message):
+            await cell.entry.put(message, timeout)
 
     async def broadcast(
         self,
@@ -319,8 +319,8 @@ class Router:
     ) -> Message:
         future = self._asks.add(message.id, seconds, asking)
         try:
-            if not cell.mailbox.offer(message, self._handover.wake):
-                await cell.mailbox.put(message, seconds)
+            if not cell.entry.offer(message, self._handover.wake):
+                await cell.entry.put(message, seconds)
             answer = await future
         except BaseException as error:
             self._asks.remove(message.id)
@@ -336,7 +336,7 @@ class Router:
             message.recipient,
             message.type,
             seconds or 0.0,
-            f"it is {cell.status}, {len(cell.mailbox)} messages wait in its mailbox",
+            f"it is {cell.status}, {len(cell.entry)} messages wait in its mailbox",
         )
 
     def _is_here(self) -> bool:

@@ -3,6 +3,7 @@
 from civitas.process.agent import AgentProcess, ErrorAction
 from civitas.process.cell import Cell
 from civitas.process.context import Context, current_agent, current_message
+from civitas.process.entry import Entry, Wake, soon
 from civitas.process.exit_reason import (
     KILLED,
     NORMAL,
@@ -14,7 +15,8 @@ from civitas.process.exit_reason import (
 )
 from civitas.process.incarnation import Incarnation
 from civitas.process.leftovers import forget_records, forget_those_of_the_dead
-from civitas.process.mailbox import Holder, Mailbox
+from civitas.process.line import Line
+from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
 from civitas.process.timer import Timer
@@ -28,20 +30,23 @@ __all__ = [
     "Cell",
     "Context",
     "Delivery",
+    "Entry",
     "ErrorAction",
     "ExitKind",
     "ExitReason",
     "Failure",
-    "Holder",
     "Incarnation",
+    "Line",
     "Mailbox",
     "RestartType",
     "Status",
     "Timer",
     "Turns",
     "Unfinished",
+    "Wake",
     "current_agent",
     "current_message",
     "forget_records",
     "forget_those_of_the_dead",
+    "soon",
 ]

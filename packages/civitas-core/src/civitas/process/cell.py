@@ -11,6 +11,7 @@ from civitas.errors import AgentTerminated, StartFailed
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
 from civitas.process.context import Context
+from civitas.process.entry import Entry
 from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
@@ -50,6 +51,7 @@ class Cell:
         "_on_exit",
         "_task",
         "_template",
+        "entry",
         "family",
         "generation",
         "mailbox",
@@ -66,6 +68,8 @@ class Cell:
         self.family = family or name
         self.node = node
         self.mailbox = Mailbox(self.name, template._civitas_options.mailbox_size)
+        self.entry: Entry = self.mailbox
+        """Where its senders put messages for it."""
         self.status = Status.STARTING
         self.restarts = 0
         self.generation = 0

@@ -123,7 +123,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         while self._held and len(self._waiting) < self._line:
             name, _ = self._held.popitem(last=False)
             self._waiting[name] = None
-            self._cells[name].mailbox.let_in(self._line)
+            self._cells[name].mailbox.let_in()
 
     async def _wake(self, slot: Slot) -> None:
         await self._restart(slot, None, first=True)
@@ -133,7 +133,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._waiting.pop(name, None)
         if name in self._held:  # it was started by hand
             del self._held[name]
-            self._cells[name].mailbox.let_in(self._line)
+            self._cells[name].mailbox.let_in()
         await super()._start(slot)
 
     # Sleeping.

@@ -1,0 +1,63 @@
+"""What senders put the messages for an agent into, wherever it is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from civitas.message import Message
+
+__all__ = ["Entry", "Wake", "soon"]
+
+Wake = Callable[[asyncio.Future[None]], None]
+"""How to let the task run that waits for a future."""
+
+
+def soon(reader: asyncio.Future[None]) -> None:
+    """In a later turn of the event loop."""
+    reader.set_result(None)
+
+
+class Entry(Protocol):
+    """The sender's end of the way to one agent.
+
+    For an agent of this OS process it is the mailbox itself; for another one it is what carries its messages there.
+    """
+
+    def __len__(self) -> int:
+        """How many messages are in it: those that wait and, of an agent elsewhere, those it has not finished."""
+
+    def offer(self, message: Message, wake: Wake = soon) -> bool:
+        """Put without waiting.
+
+        Args:
+            message: What to put.
+            wake: How to wake the reader, should it wait and run here.
+
+        Returns:
+            Whether it was taken. Not where its sender must wait: for room, or for others to have it.
+
+        Raises:
+            DeliveryError: The agent takes no messages.
+            PayloadError: The message cannot travel.
+        """
+
+    async def put(self, message: Message, timeout: float | None) -> None:
+        """Put, and wait while there is no room.
+
+        Args:
+            message: What to put.
+            timeout: Seconds to wait for room; None waits for ever.
+
+        Raises:
+            MailboxFull: There was no room in time; the message was not taken.
+            DeliveryError: The agent takes no messages, or stopped taking them meanwhile.
+            PayloadError: The message cannot travel.
+        """
+
+    def push(self, message: Message) -> None:
+        """Put whatever the size: a signal of the system, which must not wait. Dropped where nothing is taken."""
+
+    async def drained(self) -> None:
+        """Wait until nothing is in it that is still to be handled, or nothing is taken any more."""

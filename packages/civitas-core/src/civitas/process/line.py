@@ -1,0 +1,85 @@
+"""The senders that wait for room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from civitas.errors import DeliveryError, MailboxFull
+from civitas.message import Message
+
+__all__ = ["Line"]
+
+
+class Line:
+    """The senders that wait at one entry, in the order they came.
+
+    They do not try again when there is room: whoever makes room lets the first one in, so that nobody is overtaken.
+
+    Args:
+        owner: Name of the agent, for errors.
+    """
+
+    __slots__ = ("_owner", "_senders", "held")
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._senders: OrderedDict[asyncio.Future[None], Message] = OrderedDict()
+        self.held = False
+        """Whether everybody waits, however much room there is: a conversation that its pool has no place for yet."""
+
+    def __len__(self) -> int:
+        return len(self._senders)
+
+    @property
+    def forms(self) -> bool:
+        """Whether a sender that comes now must wait behind others, or because it is held."""
+        return self.held or bool(self._senders)
+
+    async def wait(self, message: Message, timeout: float | None, size: int) -> None:
+        """Wait to be let in.
+
+        Args:
+            message: What the sender wants to put.
+            timeout: Seconds to wait; None waits for ever.
+            size: How many messages there is room for.
+
+        Raises:
+            MailboxFull: It was not let in in time.
+            DeliveryError: It was refused.
+        """
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._senders[room] = message
+        try:
+            async with asyncio.timeout(timeout):
+                await room
+        except TimeoutError:
+            if room.done() and not room.cancelled():
+                room.result()  # it was let in, or refused, in the very moment the time was up
+                return
+            full = None if self.held else size
+            raise MailboxFull(self._owner, full, timeout or 0.0) from None
+        finally:
+            # Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill.
+            self._senders.pop(room, None)
+
+    def let_in(self, has_room: Callable[[], bool], take: Callable[[Message], None]) -> None:
+        """Let in those that came first, as many as there is room for.
+
+        Args:
+            has_room: Whether there is room for one more.
+            take: Takes the message of one.
+        """
+        while self._senders and not self.held and has_room():
+            room, message = self._senders.popitem(last=False)
+            if not room.done():
+                take(message)
+                room.set_result(None)
+
+    def refuse(self, error: Callable[[], DeliveryError]) -> None:
+        """Send everybody away with what `error` makes."""
+        while self._senders:
+            room, _ = self._senders.popitem(last=False)
+            if not room.done():
+                room.set_exception(error())
