@@ -9,7 +9,7 @@ import pytest
 from civitas.errors import HandlerFailed
 from civitas.testing import SuiteModel
 from civitas_crewai import CrewAIAgent
-from civitas_crewai._history import as_text, with_run
+from civitas_crewai._memory import as_text, with_run
 from tests.core.frameworks.support import running
 from tests.crewai.crews import clerk, crew_of, task
 

@@ -28,7 +28,7 @@ from civitas_openai import OpenAIAgent, handoff_to
 from tests.core.frameworks.support import restarts, running
 
 
-class Calls:
+class ToolCalls:
     """A model's script, one answer for each number of tool results so far; notes how often it was asked."""
 
     def __init__(self, *answers: Answer) -> None:
@@ -69,7 +69,7 @@ class Tools:
 
 @pytest.mark.promise(id="SEM-967")
 async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):
-    calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
     tools = Tools()
     agent = Agent(name="a", model=scripted(calls), tools=tools.all)
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
@@ -85,7 +85,7 @@ async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):
 
 async def test_the_idempotency_key_is_the_same_each_time(scripted):
     tools = Tools()
-    agent = Agent(name="a", model=scripted(Calls(ToolCall("flaky"), "done")), tools=tools.all)
+    agent = Agent(name="a", model=scripted(ToolCalls(ToolCall("flaky"), "done")), tools=tools.all)
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"})
     first, second = tools.keys
@@ -94,7 +94,7 @@ async def test_the_idempotency_key_is_the_same_each_time(scripted):
 
 async def test_the_models_call_carries_the_key_beside_the_users_headers(scripted):
     heard: list[Any] = []
-    inner = scripted(Calls(ToolCall("note", {"text": "x"}), "done"))
+    inner = scripted(ToolCalls(ToolCall("note", {"text": "x"}), "done"))
 
     class Listening(Model):
         async def get_response(
@@ -121,8 +121,8 @@ async def test_the_models_call_carries_the_key_beside_the_users_headers(scripted
 
 
 async def test_what_an_agent_that_is_a_tool_finished_is_not_done_again(scripted):
-    inner = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "inner done")
-    outer = Calls(ToolCall("ask_expert", {"input": "x"}), "done")
+    inner = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "inner done")
+    outer = ToolCalls(ToolCall("ask_expert", {"input": "x"}), "done")
     tools = Tools()
     expert = Agent(name="expert", model=scripted(inner), tools=tools.all)
     tool = expert.as_tool("ask_expert", "Ask.", failure_error_function=None)
@@ -136,8 +136,8 @@ async def test_what_an_agent_that_is_a_tool_finished_is_not_done_again(scripted)
 
 
 async def test_an_agent_that_is_a_tool_and_tells_of_itself_is_recorded_too(scripted):
-    inner = Calls(ToolCall("note", {"text": "x"}), "inner done")
-    outer = Calls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
+    inner = ToolCalls(ToolCall("note", {"text": "x"}), "inner done")
+    outer = ToolCalls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
     tools, told = Tools(), []
 
     async def hear(event: Any) -> None:
@@ -189,7 +189,7 @@ async def test_models_that_a_provider_finds_by_name_are_watched_too(scripted, st
             return model
 
     tools = Tools()
-    calls = Calls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("ask_expert", {"input": "x"}), ToolCall("flaky"), "done")
     inner: list[Any] = []
 
     def script(body: dict[str, Any]) -> Any:
@@ -252,7 +252,7 @@ async def test_a_recorded_result_reads_as_the_first_one_did(scripted):
         return ToolOutputText(text="as text")
 
     tools = Tools()
-    calls = Calls(ToolCall("weather"), ToolCall("text"), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("weather"), ToolCall("text"), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=[weather, text, tools.flaky])
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"})
@@ -302,7 +302,7 @@ async def test_what_a_failing_tool_told_the_model_is_recorded_too(scripted):
         raise ValueError("no")
 
     tools = Tools()
-    calls = Calls(ToolCall("fail"), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("fail"), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=[fail, tools.flaky])
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"})
@@ -312,7 +312,7 @@ async def test_what_a_failing_tool_told_the_model_is_recorded_too(scripted):
 async def test_the_users_own_session_holds_each_item_once(scripted):
     session = SQLiteSession("s")
     tools = Tools()
-    calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=tools.all)
     async with running(OpenAIAgent("o", agent=agent, session=session, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"})
@@ -325,7 +325,7 @@ async def test_the_users_own_session_holds_each_item_once(scripted):
 
 async def test_a_conversation_holds_each_item_once(scripted):
     tools = Tools()
-    calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=tools.all)
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"}, conversation="c")
@@ -337,7 +337,7 @@ async def test_a_conversation_holds_each_item_once(scripted):
 @pytest.mark.promise(id="SEM-968")
 async def test_a_stream_goes_on_without_repeating_a_chunk(scripted):
     tools = Tools()
-    calls = Calls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "all is done")
+    calls = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("flaky"), "all is done")
     agent = Agent(name="a", model=scripted(calls), tools=tools.all)
     async with (
         running(OpenAIAgent("o", agent=agent, durable=True)) as runtime,
@@ -371,7 +371,7 @@ async def test_an_approved_tool_runs_once_in_a_durable_run(scripted, needs_appro
         return f"deleted {path}"
 
     tools = Tools()
-    calls = Calls(ToolCall("delete", {"path": "x"}), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("delete", {"path": "x"}), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=[delete, tools.flaky])
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         asked = await runtime.ask("o", {"input": "hi"})
@@ -392,7 +392,9 @@ async def test_a_tool_that_needs_approval_by_its_arguments_runs_where_it_needs_n
         return f"deleted {path}"
 
     agent = Agent(
-        name="a", model=scripted(Calls(ToolCall("delete", {"path": "x"}), "done")), tools=[delete]
+        name="a",
+        model=scripted(ToolCalls(ToolCall("delete", {"path": "x"}), "done")),
+        tools=[delete],
     )
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         assert (await runtime.ask("o", {"input": "hi"})).type == "reply"
@@ -408,8 +410,8 @@ async def test_an_approval_inside_an_agent_that_is_a_tool_goes_on_in_a_durable_r
         return f"deleted {path}"
 
     tools = Tools()
-    inner = Calls(ToolCall("delete", {"path": "x"}), ToolCall("flaky"), "inner done")
-    outer = Calls(ToolCall("ask_expert", {"input": "x"}), "done")
+    inner = ToolCalls(ToolCall("delete", {"path": "x"}), ToolCall("flaky"), "inner done")
+    outer = ToolCalls(ToolCall("ask_expert", {"input": "x"}), "done")
     expert = Agent(name="expert", model=scripted(inner), tools=[delete, tools.flaky])
     tool = expert.as_tool("ask_expert", "Ask.", failure_error_function=None)
     agent = Agent(name="a", model=scripted(outer), tools=[tool])
@@ -422,7 +424,7 @@ async def test_an_approval_inside_an_agent_that_is_a_tool_goes_on_in_a_durable_r
 
 
 async def test_runs_that_a_tool_begins_itself_are_its_own_affair(scripted):
-    inner = Calls("inner done")
+    inner = ToolCalls("inner done")
     own = Agent(name="own", model=scripted(inner))
 
     @function_tool
@@ -432,7 +434,7 @@ async def test_runs_that_a_tool_begins_itself_are_its_own_affair(scripted):
         return " ".join(each.final_output for each in both)
 
     tools = Tools()
-    calls = Calls(ToolCall("think"), ToolCall("flaky"), "done")
+    calls = ToolCalls(ToolCall("think"), ToolCall("flaky"), "done")
     agent = Agent(name="a", model=scripted(calls), tools=[think, tools.flaky])
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         await runtime.ask("o", {"input": "hi"})
@@ -456,7 +458,7 @@ async def test_an_answer_of_another_agent_is_recorded_too(scripted):
     Echo.heard.clear()
     agent = Agent(
         name="a",
-        model=scripted(Calls(ToolCall("transfer_to_echo"))),
+        model=scripted(ToolCalls(ToolCall("transfer_to_echo"))),
         handoffs=[handoff_to("echo")],
     )
     async with running(Failing("o", agent=agent, durable=True), Echo("echo")) as runtime:
@@ -502,7 +504,7 @@ async def test_a_restart_ends_the_run_before_its_next_model_call_and_the_next_on
 
 
 async def test_a_bad_end_is_told_once_and_not_tried_again(scripted):
-    calls = Calls(ToolCall("note", {"text": "x"}))
+    calls = ToolCalls(ToolCall("note", {"text": "x"}))
     agent = Agent(name="a", model=scripted(calls), tools=Tools().all)
     async with running(OpenAIAgent("o", agent=agent, durable=True, max_turns=2)) as runtime:
         with pytest.raises(HandlerFailed) as failed:

@@ -1,18 +1,18 @@
 """CrewAI crews as supervised Civitas agents.
 
 CrewAI is imported when one of its names is first used, not when this package is imported. Importing this package does
-switch off CrewAI's own telemetry in this process and those it starts; see `civitas_crewai._quiet`.
+switch off CrewAI's own telemetry in this process and those it starts; see `civitas_crewai._side_effects`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from civitas_crewai._quiet import before_import
+from civitas_crewai._side_effects import before_import
 
 if TYPE_CHECKING:
+    from civitas_crewai._tools import agent_tool
     from civitas_crewai.agent import CrewAIAgent
-    from civitas_crewai.tools import agent_tool
 
 __all__ = ["CrewAIAgent", "agent_tool"]
 
@@ -26,7 +26,7 @@ def __getattr__(name: str) -> Any:
 
         return CrewAIAgent
     if name == "agent_tool":
-        from civitas_crewai.tools import agent_tool
+        from civitas_crewai._tools import agent_tool
 
         return agent_tool
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

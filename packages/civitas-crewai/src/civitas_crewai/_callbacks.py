@@ -15,14 +15,14 @@ from civitas_crewai._payload import as_inputs, check_inputs
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from civitas_crewai._taps import Taps
+    from civitas_crewai._watched import WatchedCrew
 
 __all__ = ["with_callbacks"]
 
 Callback = Callable[[Any], Any]
 
 
-def with_callbacks(taps: Taps, crew: Crew, done: list[Any]) -> None:
+def with_callbacks(taps: WatchedCrew, crew: Crew, done: list[Any]) -> None:
     """Have a crew's callbacks return nothing where they have nothing to say, as many do; and check what they say.
 
     Of those before the kickoff, nothing leaves the inputs as they are, perhaps changed in place; of those after it,

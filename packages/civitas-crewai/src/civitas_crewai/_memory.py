@@ -1,51 +1,50 @@
-"""What CrewAI remembers by itself (`memory=`), in a run that may be gone through again: read once, and written once."""
+"""What is kept of a conversation: the inputs and the outputs of its earlier runs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from civitas_crewai._calls import Calls
+    from crewai import Crew
 
-__all__ = ["read_once", "write_once"]
+__all__ = ["HISTORY", "as_text", "remembering", "with_run"]
 
+HISTORY = "history"
+"""The template input that holds it."""
 
-def read_once(agent: Any, calls: Calls) -> Callable[[Any, str], str]:
-    """An agent's `_retrieve_memory_context`: what its memory said before the crash, where it said something.
-
-    Asked again, it would know what the run itself has put there since; the model would be asked something else, and
-    with it everything that follows.
-    """
-    retrieve = agent._retrieve_memory_context
-
-    def once(task: Any, task_prompt: str) -> str:
-        if not agent._is_any_available_memory():
-            return task_prompt
-        key = calls.key("memory", ["read", agent.role, task_prompt])
-        text: str = calls.make(key, lambda: retrieve(task, task_prompt))
-        return text
-
-    return once
+# What is kept: the newest runs, as many as fit. A model's window has an end, and a conversation need not have one.
+_RUNS = 20
+_CHARACTERS = 32_000
 
 
-def write_once(executor: Any, calls: Calls) -> Callable[[Any], None]:
-    """An executor's `_save_to_memory`, done when what it writes is written."""
-    save = executor._save_to_memory
+def with_run(history: Any, inputs: dict[str, Any], output: str) -> list[dict[str, Any]]:
+    """`history` and one run more; the oldest are dropped, where they are too many or too long."""
+    runs = [*(history or []), {"inputs": inputs, "output": output}][-_RUNS:]
+    while len(runs) > 1 and len(as_text(runs)) > _CHARACTERS:
+        del runs[0]
+    return runs
 
-    def once(output: Any) -> None:
-        agent = executor.agent
-        if agent is None or not agent._is_any_available_memory():
-            save(output)
-            return
 
-        def write() -> None:
-            save(output)
-            # The writing itself goes on beside the run.
-            if executor.crew is not None:
-                executor.crew._drain_memory_writes()
+def as_text(history: Any) -> str:
+    """What a model is told of it; empty where there is none."""
+    return "\n\n".join(
+        f"Earlier inputs: {json.dumps(run['inputs'], ensure_ascii=False, default=str)}\n"
+        f"Earlier output: {run['output']}"
+        for run in history or []
+    )
 
-        task = getattr(executor.task, "description", "")
-        calls.make(calls.key("memory", ["write", agent.role, task, output.text]), write)
 
-    return once
+def remembering(crew: Crew, text: str) -> Callable[[Any], str | None]:
+    """A hook of CrewAI's, before each task: `text` is context of the first, unless that has a place for it itself."""
+    first = crew.tasks[0] if crew.tasks else None
+    place = f"{{{HISTORY}}}"
+    placed = first is None or place in first.description + first.expected_output
+
+    def add(step: Any) -> str | None:
+        if not text or placed or step.task is not first:
+            return None
+        return f"{text}\n\n{step.payload}" if step.payload else text
+
+    return add

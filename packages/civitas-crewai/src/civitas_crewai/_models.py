@@ -16,7 +16,7 @@ from crewai.types.usage_metrics import UsageMetrics
 from civitas.frameworks import comes_from, idempotency_key
 
 if TYPE_CHECKING:
-    from civitas_crewai._calls import Calls
+    from civitas_crewai._once import MadeCalls
     from civitas_crewai._stream import Voice
 
 __all__ = ["Models", "in_call", "silently"]
@@ -42,7 +42,7 @@ class Models:
         keyed: Whether the models' providers are sent the idempotency key of each call.
     """
 
-    def __init__(self, calls: Calls, voice: Voice | None, *, keyed: bool) -> None:
+    def __init__(self, calls: MadeCalls, voice: Voice | None, *, keyed: bool) -> None:
         self._calls = calls
         self._voice = voice
         self._keyed = keyed

@@ -15,7 +15,7 @@ from crewai import CrewOutput, TaskOutput
 from civitas.errors import PayloadError
 from civitas.frameworks import comes_from, plain
 from civitas.message import to_plain
-from civitas_crewai._history import HISTORY
+from civitas_crewai._memory import HISTORY
 
 if TYPE_CHECKING:
     from crewai import Crew

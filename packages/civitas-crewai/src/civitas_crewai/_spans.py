@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextvars import Token
 
     from civitas.frameworks.spans import SpanTree
-    from civitas_crewai._thread import Bridge
+    from civitas_crewai._own_loop import Bridge
 
 __all__ = ["CrewSpans"]
 

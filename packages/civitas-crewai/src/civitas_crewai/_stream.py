@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from crewai import Crew
 
     from civitas.frameworks import Run
-    from civitas_crewai._thread import Bridge
+    from civitas_crewai._own_loop import Bridge
 
 __all__ = ["Voice"]
 

@@ -18,17 +18,17 @@ from civitas.errors import ConfigurationError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
 from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
-from civitas_crewai._calls import Calls
-from civitas_crewai._foreign import refuse_foreign
-from civitas_crewai._history import HISTORY, as_text, remembering, with_run
 from civitas_crewai._humans import Answers, Asked, NobodyToAsk
+from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
+from civitas_crewai._once import MadeCalls
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
+from civitas_crewai._own_loop import Bridge, run_apart
 from civitas_crewai._payload import Unfit, check_inputs, reply_of, tell_usage, text_of, told
-from civitas_crewai._quiet import after_import
+from civitas_crewai._side_effects import after_import
 from civitas_crewai._stream import Voice
-from civitas_crewai._taps import Taps
-from civitas_crewai._thread import Bridge, run_apart
-from civitas_crewai.tools import current_bridge
+from civitas_crewai._tools import current_bridge
+from civitas_crewai._unsupported import refuse_foreign
+from civitas_crewai._watched import WatchedCrew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,13 +86,12 @@ class CrewAIAgent(FrameworkAgent):
         """A crew that nobody ran yet, and what is to be closed after it."""
         subject = opened.value
         if isinstance(subject, Crew):
-            return opened, self._copy(subject) if subject is self._given else subject
+            return opened, subject if self.is_built else self._copy(subject)
         return opened, subject.crew()
 
     async def on_start(self) -> None:
         """Build the first crew now: one that cannot be built is a failed start, not a failed message."""
-        assert self._built is not None  # before `on_start`
-        self._next = self._fresh(self._built)
+        self._next = self._fresh(self.opened_subject)
 
     async def run_framework(self, run: Run) -> Any:
         """Run a crew of its own for this message."""
@@ -114,7 +113,7 @@ class CrewAIAgent(FrameworkAgent):
         asks = any(task.human_input for task in crew.tasks)
         bridge = Bridge(asyncio.get_running_loop())
         # A run that goes on is run again from its start, with what it called kept, and the answers there.
-        calls = Calls(run, bridge, dict(saved.get("calls", {})) if asks else None)
+        calls = MadeCalls(run, bridge, dict(saved.get("calls", {})) if asks else None)
         heard = set(saved.get("told", ()))
         name = saved.get("run", run.message.id)
         answers = {**saved.get("answers", {}), **(run.answers or {})}
@@ -126,7 +125,7 @@ class CrewAIAgent(FrameworkAgent):
             current_bridge.set(bridge)
             set_provider(Answers(crew, name, answers))
             with ExitStack() as stack:
-                taps = stack.enter_context(Taps(crew, calls, voice, keyed=run.durable))
+                taps = stack.enter_context(WatchedCrew(crew, calls, voice, keyed=run.durable))
                 with_callbacks(taps, crew, done)
                 hooks = [taps.begins, remembering(crew, text)]
                 stack.enter_context(scoped_hooks({InterceptionPoint.PRE_STEP: hooks}))
@@ -138,7 +137,7 @@ class CrewAIAgent(FrameworkAgent):
                     stack.enter_context(voice.listening(crew))
                 return await crew.akickoff(_inputs(crew, payload, text))
 
-        threads = self._civitas_running().node.lend_threads()
+        threads = self.lend_threads()
         try:
             result = await run_apart(kickoff, bridge, threads, f"civitas-crew-{self.name}")
         except Unfit as unfit:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks import comes_from
 from civitas.plugins import hookimpl
-from civitas_crewai._foreign import refuse_foreign
+from civitas_crewai._unsupported import refuse_foreign
 
 if TYPE_CHECKING:
     from civitas.process import AgentProcess

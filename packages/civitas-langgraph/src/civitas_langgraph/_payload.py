@@ -12,9 +12,10 @@ from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from pydantic import BaseModel, ValidationError
 
 from civitas.errors import PayloadError
+from civitas.frameworks import plain
 from civitas.message import to_plain
 
-__all__ = ["GraphInput", "flat_message"]
+__all__ = ["GraphInput", "flat_message", "plain_or_text"]
 
 Refuse = Callable[[str, str], NoReturn]
 
@@ -172,3 +173,13 @@ def _told(about: dict[str, Any] | None) -> dict[str, Any]:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, (str, list, dict)) and not value)
+
+
+def plain_or_text(value: Any) -> Any:
+    """A copy of `value` as plain data, else its text: what a tool takes and returns may be any object."""
+    try:
+        return plain(
+            value, lambda each: flat_message(each) if isinstance(each, BaseMessage) else each
+        )
+    except PayloadError:
+        return str(value)

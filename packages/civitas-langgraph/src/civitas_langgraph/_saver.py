@@ -16,8 +16,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from civitas.errors import ConfigurationError
-from civitas_langgraph._ancestors import Kept, in_order, lineage, rebuilt, with_ancestors
-from civitas_langgraph._blocking_saver import BlockingSaver
+from civitas_langgraph._blocking import BlockingSaver
+from civitas_langgraph._deltas import KeptCheckpoint, in_order, lineage, rebuilt, with_ancestors
 from civitas_langgraph._untracked import Untracked
 from civitas_langgraph._unwritable import place_of, unwritable, values_of
 
@@ -39,7 +39,7 @@ __all__ = ["StateStoreSaver"]
 _LIVE = "live"
 
 
-_Thread = dict[str, dict[str, Kept]]
+_Thread = dict[str, dict[str, KeptCheckpoint]]
 """All that is kept of a thread: for each namespace its checkpoints by id, oldest first. Ids grow with time."""
 
 
@@ -154,7 +154,7 @@ class StateStoreSaver(BlockingSaver):
                     limit = limit and limit - 1
                     yield found
 
-    def _tuple(self, thread_id: str, ns: str, id: str, kept: Kept) -> CheckpointTuple:
+    def _tuple(self, thread_id: str, ns: str, id: str, kept: KeptCheckpoint) -> CheckpointTuple:
         def config(id: str) -> RunnableConfig:
             return {
                 "configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": id}
@@ -191,7 +191,7 @@ class StateStoreSaver(BlockingSaver):
                 history["seed"] = values[each]
         return found
 
-    def _rebuilt(self, kept: Kept) -> Collection[str]:
+    def _rebuilt(self, kept: KeptCheckpoint) -> Collection[str]:
         known = kept.get("rebuilt")
         if known is None:  # stored before it was noted
             known = rebuilt(self._read(kept["checkpoint"]), self._read(kept["metadata"]))
@@ -225,7 +225,7 @@ class StateStoreSaver(BlockingSaver):
         def checkpoint(typed: Sequence[Any]) -> Sequence[Any]:
             return dumped(typed, *values_of(typed[1])) if typed[0] == _LIVE else typed
 
-        def settled(kept: Kept) -> Kept:
+        def settled(kept: KeptCheckpoint) -> KeptCheckpoint:
             return {
                 **kept,
                 "checkpoint": checkpoint(kept["checkpoint"]),
@@ -253,7 +253,7 @@ class StateStoreSaver(BlockingSaver):
         values = self.untracked.kept(ns, checkpoint["channel_values"])
         if values is not checkpoint["channel_values"]:
             checkpoint = {**checkpoint, "channel_values": {**values}}
-        new: Kept = {
+        new: KeptCheckpoint = {
             "checkpoint": self._written(checkpoint, *values_of(checkpoint)),
             "metadata": self._written(told),
             "run_id": told.get("run_id"),
@@ -347,7 +347,7 @@ class StateStoreSaver(BlockingSaver):
                 thread_id, {ns: self._newest(kept) for ns, kept in thread.items() if kept}
             )
 
-    def _newest(self, kept: Mapping[str, Kept]) -> dict[str, Kept]:
+    def _newest(self, kept: Mapping[str, KeptCheckpoint]) -> dict[str, KeptCheckpoint]:
         return with_ancestors(kept, [max(kept)], self._rebuilt)
 
 

@@ -28,22 +28,20 @@ from civitas_langgraph._checkpointer import check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
 from civitas_langgraph._humans import keep_questions_open, questions
-from civitas_langgraph._in_turn import InTurn
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
+from civitas_langgraph._memory import OwnThread, RunThread
+from civitas_langgraph._once import InTurn, let_graphs_without_checkpoints_be_sync
 from civitas_langgraph._options import checked_durability, config_of, named
 from civitas_langgraph._outcomes import OUTCOMES
-from civitas_langgraph._own_thread import OwnThread
 from civitas_langgraph._payload import GraphInput, flat_message
-from civitas_langgraph._running import End, run_graph
+from civitas_langgraph._run import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._store import GraphStore
-from civitas_langgraph._sync import let_graphs_without_checkpoints_be_sync
-from civitas_langgraph._thread import RunThread
 from civitas_langgraph._untracked import Untracked
 from civitas_langgraph._unwritable import name_unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
     from langgraph.store.base import IndexConfig
@@ -144,7 +142,7 @@ class LangGraphAgent(FrameworkAgent):
             graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
         )
         self._graph = self._with_store(self._keeping_checkpoints(graph))
-        self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self._answers_of)
+        self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self.answers_of)
 
     async def run_framework(self, run: Run) -> Any:
         """Run the graph, or go on with it."""
@@ -231,9 +229,9 @@ class LangGraphAgent(FrameworkAgent):
 
     def _memory_is_lost(self) -> str | None:
         """When what this process alone holds is lost to the graph, in words."""
-        if (node := self._civitas_running().node.name) != "root":
+        if (node := self.node_name) != "root":
             return f"when the process {node!r} dies"
-        if not self.accepts(self._given):
+        if self.is_built:
             return "when the agent is started again, as the function that builds the graph makes a new one"
         return None
 
@@ -282,9 +280,6 @@ class LangGraphAgent(FrameworkAgent):
         if isinstance(graph, Pregel) and graph.checkpointer:
             return questions(await graph.aget_state(config, subgraphs=True))
         return [{"id": each.id, "value": each.value} for each in end.interrupts]
-
-    def _answers_of(self, run: Run) -> Awaitable[dict[str, Any]]:
-        return run.once("civitas:resume", self._answers, run, None)
 
     def _durability_of(self, run: Run, thread: RunThread | OwnThread | None) -> Durability | None:
         if run.durable:

@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from civitas_openai._hub import agent_tool, handoff_to
+    from civitas_openai._tools import agent_tool, handoff_to
     from civitas_openai.agent import OpenAIAgent
 
 __all__ = ["OpenAIAgent", "agent_tool", "handoff_to"]
 
-_MODULES = {"OpenAIAgent": "agent", "agent_tool": "_hub", "handoff_to": "_hub"}
+_MODULES = {"OpenAIAgent": "agent", "agent_tool": "_tools", "handoff_to": "_tools"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from agents import ItemHelpers
 
-from civitas_openai._hooks import Told
 from civitas_openai._memory import Memory, untold
-from civitas_openai._scope import Scope
+from civitas_openai._once import Scope
 from civitas_openai._session import Buffered, Conversation
+from civitas_openai._stream import Told
 
 if TYPE_CHECKING:
     from agents import RunResult
     from agents.memory import Session
 
     from civitas.frameworks import Run
-    from civitas_openai._context import Kept
+    from civitas_openai._context import KeptContext
 
 __all__ = ["Attempt"]
 
@@ -30,7 +30,9 @@ class Attempt:
         own: The user's own session; None where the conversation is kept here.
     """
 
-    def __init__(self, run: Run, memory: Memory, context: Kept | None, own: Session | None) -> None:
+    def __init__(
+        self, run: Run, memory: Memory, context: KeptContext | None, own: Session | None
+    ) -> None:
         self.run = run
         self.memory = memory
         self.context = context

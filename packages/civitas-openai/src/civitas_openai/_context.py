@@ -18,7 +18,7 @@ from civitas.frameworks import plain
 if TYPE_CHECKING:
     from civitas.message import Message
 
-__all__ = ["Kept", "factory_of"]
+__all__ = ["KeptContext", "factory_of"]
 
 _LIST = "items"
 
@@ -65,7 +65,7 @@ def _caller(make: Callable[..., Any], where: str) -> Callable[[Message], Any]:
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-class Kept:
+class KeptContext:
     """A context whose plain parts are kept.
 
     Those are the fields of a dataclass, of a pydantic model or of any other object, and the items of a dict or of a

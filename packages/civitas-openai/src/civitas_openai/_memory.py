@@ -9,7 +9,7 @@ from typing import Any
 from agents import ItemHelpers, ShellResult
 from agents.editor import ApplyPatchResult
 
-from civitas_openai._calls import LOCAL, UNFINISHED, WITHHELD, Calls, Failed
+from civitas_openai._tool_calls import LOCAL, UNFINISHED, WITHHELD, Failed, ToolCalls
 
 __all__ = ["Memory", "untold"]
 
@@ -53,7 +53,7 @@ class Memory:
         return {name: value for name, value in vars(self).items() if value}
 
 
-def untold(calls: Calls, items: list[Any]) -> list[Any]:
+def untold(calls: ToolCalls, items: list[Any]) -> list[Any]:
     """The calls that were made and of which `items` do not tell, each with what came of it.
 
     Args:

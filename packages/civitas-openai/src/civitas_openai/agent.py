@@ -12,13 +12,11 @@ from agents.run import DEFAULT_MAX_TURNS
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
 from civitas.frameworks.conversations import Record
 from civitas.process import ErrorAction
-from civitas_openai._approvals import answered, interrupted, read_answer, refuse_too_deep
 from civitas_openai._attempt import Attempt
-from civitas_openai._context import Kept, factory_of
-from civitas_openai._graph import Graph
-from civitas_openai._hooks import Both
-from civitas_openai._hub import final_output
+from civitas_openai._context import KeptContext, factory_of
+from civitas_openai._humans import answered, interrupted, read_answer, refuse_too_deep
 from civitas_openai._memory import Memory
+from civitas_openai._once import scope
 from civitas_openai._options import (
     named,
     read_error_handlers,
@@ -31,9 +29,11 @@ from civitas_openai._options import (
 )
 from civitas_openai._outcomes import OUTCOMES
 from civitas_openai._payload import read_input
-from civitas_openai._scope import scope
 from civitas_openai._servers import Servers, agents_of
+from civitas_openai._stream import Both
+from civitas_openai._tools import final_output
 from civitas_openai._tracing import bridged, keep_traces_private
+from civitas_openai._watched import WatchedAgents
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -126,8 +126,7 @@ class OpenAIAgent(FrameworkAgent):
         """Connect the MCP servers of the agent, until the incarnation ends, however it does."""
         await super().on_start()
         refuse_too_deep(self.name, self.subject)
-        resources = self._civitas_running().resources
-        await resources.open(self._connect, f"MCP servers of {self.name!r}")
+        await self.open_resource(self._connect, f"MCP servers of {self.name!r}")
 
     async def _connect(self) -> tuple[Servers, Callable[[], Awaitable[None]]]:
         await self._servers.connect(self.subject)
@@ -152,8 +151,8 @@ class OpenAIAgent(FrameworkAgent):
         """Run the agent, or go on with the run whose approvals are answered."""
         keep_traces_private()
         self._attempt = None
-        graph = Graph(run, self._servers)
-        agent = graph.agent(self.subject)
+        watched = WatchedAgents(run, self._servers)
+        agent = watched.agent(self.subject)
         memory = await self._memory_of(run)
         context = await self._context_of(run, memory)
         attempt = Attempt(run, memory, context, self._session)
@@ -161,13 +160,13 @@ class OpenAIAgent(FrameworkAgent):
         if run.answers is None:
             begin = read_input(run.payload, self.refuse)
             await attempt.begin(begin)
-            agent = self._begins(graph, agent, memory)
+            agent = self._begins(watched, agent, memory)
         else:
             begin = await self._answered(run, agent, context)
             attempt.scope.calls.answers += begin._model_responses[-1:]
         self._attempt = attempt
         with bridged(run.spans):
-            result = await self._runs(attempt, graph, agent, begin)
+            result = await self._runs(attempt, watched, agent, begin)
         await attempt.end(result)
         if result.interruptions:
             return interrupted(result, attempt.session is not None)
@@ -199,7 +198,7 @@ class OpenAIAgent(FrameworkAgent):
             )
 
     async def _runs(
-        self, attempt: Attempt, graph: Graph, agent: Agent[Any], begin: Any
+        self, attempt: Attempt, watched: WatchedAgents, agent: Agent[Any], begin: Any
     ) -> RunResult:
         if self._run_config is None and self._own_config is None:
             # The SDK would make one for each run, and a client of the model's with it.
@@ -216,7 +215,7 @@ class OpenAIAgent(FrameworkAgent):
                 context=attempt.context and attempt.context.value,
                 max_turns=self._max_turns,
                 hooks=told if self._hooks is None else Both(told, self._hooks),
-                run_config=graph.config(self._run_config or self._own_config),
+                run_config=watched.config(self._run_config or self._own_config),
                 error_handlers=self._error_handlers,
                 session=attempt.session,
             )
@@ -232,18 +231,18 @@ class OpenAIAgent(FrameworkAgent):
         memory.items, memory.left = [], []
         return memory
 
-    async def _context_of(self, run: Run, memory: Memory) -> Kept | None:
+    async def _context_of(self, run: Run, memory: Memory) -> KeptContext | None:
         """The context of the conversation."""
         if self._make_context is None:
             return None
         made = self._make_context(run.message)
-        context = Kept(await made if hasattr(made, "__await__") else made)
+        context = KeptContext(await made if hasattr(made, "__await__") else made)
         if memory.context is not None:
             context.restore(memory.context)
         context.begin()
         return context
 
-    def _begins(self, graph: Graph, first: Agent[Any], memory: Memory) -> Agent[Any]:
+    def _begins(self, watched: WatchedAgents, first: Agent[Any], memory: Memory) -> Agent[Any]:
         """The agent that the next message of the conversation begins at."""
         if self._next_turn == "first_agent" or memory.agent in (None, first.name):
             return first
@@ -256,13 +255,15 @@ class OpenAIAgent(FrameworkAgent):
                 "it goes on with %r",
                 self.name,
                 memory.agent,
-                graph.run.conversation,
+                watched.run.conversation,
                 first.name,
             )
             return first
         return last
 
-    async def _answered(self, run: Run, agent: Agent[Any], context: Kept | None) -> RunState[Any]:
+    async def _answered(
+        self, run: Run, agent: Agent[Any], context: KeptContext | None
+    ) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
         answers = {}
         for id, given in (run.answers or {}).items():

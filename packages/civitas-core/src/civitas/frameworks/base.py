@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
 from civitas.frameworks.conversations import Record, key_of
-from civitas.frameworks.exits import Exited, contain_exits
+from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
-from civitas.frameworks.keywords import AgentKeywords, check_keywords, read_transient
-from civitas.frameworks.outcomes import Outcome, chain, outcome_of
+from civitas.frameworks.keywords import AgentKeywords, check_keywords, describe, read_transient
+from civitas.frameworks.outcomes import Outcome, outcome_of
 from civitas.frameworks.plain import plain
 from civitas.frameworks.retries import Retries
-from civitas.frameworks.run import Interrupted, Run, current_run
+from civitas.frameworks.run import Interrupted, Run
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.process.resources import Opened, Owner, Resources
@@ -24,7 +23,7 @@ from civitas.state.patience import PatientStore
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span
+    from concurrent.futures import ThreadPoolExecutor
 
     from civitas.state import StateStore
 
@@ -149,6 +148,26 @@ class FrameworkAgent(AgentProcess):
         """The framework's object of this incarnation, from `on_start` on."""
         return self._built.value if self._built is not None else None
 
+    @property
+    def is_built(self) -> bool:
+        """Whether a function builds the framework's object, so that each incarnation has a fresh one."""
+        return not self.accepts(self._given)
+
+    @property
+    def opened_subject(self) -> Opened:
+        """The framework's object of this incarnation, and how it is closed; from `on_start` on."""
+        assert self._built is not None
+        return self._built
+
+    async def open_resource(self, function: Callable[[], Any], what: str) -> Opened:
+        """Call `function`, and close what it returns when the incarnation ends: a context manager, or with a closer.
+
+        Args:
+            function: Without arguments, sync or async.
+            what: What it opens, for an error.
+        """
+        return await self._civitas_running().resources.open(function, what)
+
     async def open_subject(self) -> Opened:
         """The framework's object: as it was given, or fresh from the function that builds it.
 
@@ -204,6 +223,23 @@ class FrameworkAgent(AgentProcess):
         """
         return key_of(self._civitas_family, conversation)
 
+    async def answers_of(self, run: Run) -> dict[str, Any]:
+        """The answers that the payload of `run` gives to the open questions, by their ids.
+
+        Raises:
+            UnknownInterrupt: None is open, or not the one that is answered.
+        """
+        return await self._read_answers(run, None)
+
+    @property
+    def node_name(self) -> str:
+        """Name of the OS process that it runs in; ``root`` for the one that runs the supervision tree."""
+        return self._civitas_running().node.name
+
+    def lend_threads(self) -> ThreadPoolExecutor:
+        """A pool of this OS process for code that blocks; it is shut down when the process ends."""
+        return self._civitas_running().node.lend_threads()
+
     # The agent.
 
     async def _civitas_open(self, owner: Owner) -> AgentProcess:
@@ -221,11 +257,9 @@ class FrameworkAgent(AgentProcess):
             kind, payload, run.headers = record.outcome
             return self._reply(run, kind, payload)
         if message.type == "resume":
-            # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
-            # gone on already, and its questions be closed.
-            run.answers = await run.once("civitas:resume", self._answers, run, record)
-        with self._run_span(message) as span:
-            result = await self._run(run, span)
+            run.answers = await self._read_answers(run, record)
+        with span_of(run) as span:
+            result = await execute(run, span)
             interrupted = isinstance(result, Interrupted)
             if interrupted:
                 span.set_attribute(names.INTERRUPTED, True)
@@ -294,6 +328,12 @@ class FrameworkAgent(AgentProcess):
             run.history = record.history
         return record
 
+    async def _read_answers(self, run: Run, record: Record | None) -> dict[str, Any]:
+        # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
+        # gone on already, and its questions be closed.
+        answers: dict[str, Any] = await run.once("civitas:resume", self._answers, run, record)
+        return answers
+
     async def _answers(self, run: Run, record: Record | None) -> dict[str, Any]:
         open_: Sequence[Mapping[str, Any]] = ()
         if record is not None:
@@ -309,46 +349,6 @@ class FrameworkAgent(AgentProcess):
             if each["id"] in answers:
                 self.check_answer(each, answers[each["id"]])
         return answers
-
-    async def _run(self, run: Run, span: Span) -> Any:
-        contain_exits()
-        token = current_run.set(run)
-        try:
-            if not span.is_recording():
-                return await self.run_framework(run)
-            from civitas.frameworks.spans import SpanTree
-
-            run.spans = spans = SpanTree(span)
-            try:
-                return await self.run_framework(run)
-            finally:
-                spans.close()
-        except Exception as error:
-            # The framework may have raised an exception of its own from it.
-            exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
-            if exited is None:
-                raise
-            raise (exited.__cause__ or exited) from None
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and not task.cancelling():
-                raise RuntimeError("code of the run raised CancelledError by itself") from error
-            self._tell_of_threads(run.message)
-            raise
-        finally:
-            current_run.reset(token)
-
-    def _tell_of_threads(self, message: Message) -> None:
-        """A call that blocks a thread cannot be ended from outside."""
-        count = self._civitas_running().node.blocking_calls(message.id)
-        if count:
-            logger.warning(
-                "agent %r: its run was cancelled, but blocking calls of it go on in threads (%d); nothing comes of "
-                "what they return. Where they must end, too, give the agent an OS process of its own (process:), "
-                "which can be killed",
-                self.name,
-                count,
-            )
 
     async def _keep(self, run: Run, outcome: tuple[str, Any], saved: Any) -> None:
         """Keep what the next run of the conversation needs, all of it in one write."""
@@ -377,11 +377,6 @@ class FrameworkAgent(AgentProcess):
             headers=run.headers,
         )
 
-    def _run_span(self, message: Message) -> AbstractContextManager[Span]:
-        tracing = self._civitas_running().node.tracing
-        make = tracing.agent_span if self.operation == "invoke_agent" else tracing.workflow_span
-        return make(self.name, **{names.CONVERSATION: message.conversation})
-
     def _civitas_wind_down(self) -> None:
         self.wind_down()
 
@@ -391,12 +386,3 @@ class FrameworkAgent(AgentProcess):
                 f"{type(self).__name__}({self.name!r}): {self.subject_keyword} is {self.expected()}, "
                 f"or a function without arguments that builds one; got {describe(subject)}"
             )
-
-
-def describe(value: object) -> str:
-    """`value` in an error: a type by its name, text as it is."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return repr(value)
-    kind = value if isinstance(value, type) else type(value)
-    what = "the class " if isinstance(value, type) else "an object of type "
-    return f"{what}{kind.__module__}.{kind.__qualname__}"

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from civitas.errors import ConfigurationError
 from civitas.process import Delivery, RestartType
 
-__all__ = ["AgentKeywords", "FrameworkKeywords", "check_keywords", "read_transient"]
+__all__ = ["AgentKeywords", "FrameworkKeywords", "check_keywords", "describe", "read_transient"]
 
 
 class AgentKeywords(TypedDict, total=False):
@@ -73,3 +73,12 @@ def read_transient(
             f"{kind.__name__}({name!r}): transient is a function from an exception to True or False; got {given!r}"
         )
     return given
+
+
+def describe(value: object) -> str:
+    """`value` in an error: a type by its name, text as it is."""
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return repr(value)
+    kind = value if isinstance(value, type) else type(value)
+    what = "the class " if isinstance(value, type) else "an object of type "
+    return f"{what}{kind.__module__}.{kind.__qualname__}"

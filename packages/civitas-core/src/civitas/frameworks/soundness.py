@@ -11,7 +11,7 @@ __all__ = ["is_of_database", "is_unsound"]
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 # Python has no classes of their own for these: what the text of these very classes says.
-_SAID: dict[type[Exception], re.Pattern[str]] = {
+_SAID: dict[type[BaseException], re.Pattern[str]] = {
     RuntimeError: re.compile(
         r"event loop is closed|cannot schedule new futures after|can't (start|create) new thread"
         r"|executor shutdown has been called|session is closed|client has been closed",

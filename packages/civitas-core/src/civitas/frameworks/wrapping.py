@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks.base import describe
+from civitas.frameworks.keywords import describe
 from civitas.frameworks.wrapped import Wrapped
 from civitas.process import AgentProcess
 from civitas.supervision import ConversationPool

@@ -1,4 +1,4 @@
-"""Tool approvals: from a run that stopped for them to an interrupt, and from the answers to a run that goes on."""
+"""Questions to a human, from a run that stops for approvals, and the answers, for a run that goes on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from agents.version import __version__ as sdk
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
-from civitas_openai._calls import arguments_of, name_of, raw
 from civitas_openai._servers import agents_of
+from civitas_openai._tool_calls import arguments_of, name_of, raw
 
 __all__ = ["answered", "interrupted", "read_answer", "refuse_too_deep"]
 

@@ -1,4 +1,4 @@
-"""What stands between a crew and its models and tools, for one run."""
+"""`WatchedCrew`: what stands between a crew and its models and tools, for one run."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from crewai.utilities.string_utils import sanitize_tool_name
 
 import civitas_crewai._litellm  # noqa: F401
 from civitas_crewai._converters import converting
-from civitas_crewai._memory import read_once, write_once
+from civitas_crewai._crew_memory import read_once, write_once
 from civitas_crewai._models import Models, silently
 
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from civitas_crewai._calls import Calls
+    from civitas_crewai._once import MadeCalls
     from civitas_crewai._stream import Voice
 
-__all__ = ["Taps"]
+__all__ = ["WatchedCrew"]
 
 _GONE: Any = object()
 
 
-class Taps:
+class WatchedCrew:
     """Puts copies in place of a crew's models and tools inside its `with` block; the objects themselves never change.
 
     Args:
@@ -43,7 +43,7 @@ class Taps:
         keyed: Whether the models' providers are sent the idempotency key of each call.
     """
 
-    def __init__(self, crew: Crew, calls: Calls, voice: Voice | None, *, keyed: bool) -> None:
+    def __init__(self, crew: Crew, calls: MadeCalls, voice: Voice | None, *, keyed: bool) -> None:
         self._crew = crew
         self._calls = calls
         self._voice = voice

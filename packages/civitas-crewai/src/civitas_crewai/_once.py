@@ -1,4 +1,4 @@
-"""The calls that one run makes, of models and of tools: which begin, and which were made already."""
+"""The calls that a run makes once, of models and of tools: which begin, and which were made already."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from civitas.frameworks import plain
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
-    from civitas_crewai._thread import Bridge
+    from civitas_crewai._own_loop import Bridge
 
-__all__ = ["Calls"]
+__all__ = ["MadeCalls"]
 
 
 @dataclass(eq=False)
@@ -59,7 +59,7 @@ _try: ContextVar[_Try | None] = ContextVar("civitas_crewai_try", default=None)
 _used: ContextVar[Counter[str] | None] = ContextVar("civitas_crewai_used", default=None)
 
 
-class Calls:
+class MadeCalls:
     """Makes the calls of one run, in the threads they come from.
 
     A call is recognized by what is asked, and by how often that was asked before: a crew that is run again asks the

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from agents.models.interface import Model, ModelProvider
 
 from civitas.frameworks import Unfinished, idempotency_key
+from civitas_openai._once import scope
 from civitas_openai._responses import as_event, collect, dump, load, text_of
-from civitas_openai._scope import scope
 
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings

@@ -24,9 +24,9 @@ from agents import (
 from agents.editor import ApplyPatchResult
 from agents.tracing import function_span
 
-from civitas_openai._calls import arguments_of, name_of, raw
+from civitas_openai._once import Scope, scope
 from civitas_openai._results import dump_result, load_result
-from civitas_openai._scope import Scope, scope
+from civitas_openai._tool_calls import arguments_of, name_of, raw
 
 __all__ = ["watch_native"]
 

@@ -15,7 +15,7 @@ from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
 from civitas.errors import HandlerFailed
 from civitas.frameworks import AgentCall
-from civitas_openai._history import as_messages, read_output
+from civitas_openai._handoffs import as_messages, read_output
 from civitas_openai._responses import as_delta, as_event
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: agents that begin, tools that are called; and the user's own hooks beside that."""
+"""What the reader of a stream is told: agents that begin, tools that are called; and the user's own hooks beside it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from agents import ComputerTool, CustomTool, RunHooks
 
-from civitas_openai._calls import LOCAL, arguments_of, name_of, parsed, raw
 from civitas_openai._results import show
+from civitas_openai._tool_calls import LOCAL, arguments_of, name_of, parsed, raw
 
 if TYPE_CHECKING:
     from agents import ModelResponse
 
     from civitas.frameworks import Run
-    from civitas_openai._calls import Calls
+    from civitas_openai._tool_calls import ToolCalls
 
 __all__ = ["Both", "Told"]
 
@@ -29,7 +29,7 @@ class Told(RunHooks[Any]):
         calls: The calls of tools in it.
     """
 
-    def __init__(self, run: Run, calls: Calls) -> None:
+    def __init__(self, run: Run, calls: ToolCalls) -> None:
         self._run = run
         self._calls = calls
         self._agents = 0

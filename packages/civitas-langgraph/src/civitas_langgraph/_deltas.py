@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import Checkpoint
 
-__all__ = ["Kept", "in_order", "lineage", "rebuilt", "with_ancestors"]
+__all__ = ["KeptCheckpoint", "in_order", "lineage", "rebuilt", "with_ancestors"]
 
 
-class Kept(TypedDict):
+class KeptCheckpoint(TypedDict):
     """One checkpoint, as it is stored; type and bytes are the serializer's."""
 
     checkpoint: Sequence[Any]
@@ -24,7 +24,7 @@ class Kept(TypedDict):
     """The channels whose value is none of its own, see `rebuilt`."""
 
 
-Rebuilt = Callable[[Kept], Collection[str]]
+Rebuilt = Callable[[KeptCheckpoint], Collection[str]]
 
 
 def rebuilt(checkpoint: Checkpoint, metadata: Mapping[str, Any]) -> list[str]:
@@ -35,7 +35,7 @@ def rebuilt(checkpoint: Checkpoint, metadata: Mapping[str, Any]) -> list[str]:
 
 
 def lineage(
-    kept: Mapping[str, Kept], id: str, channels: Collection[str], rebuilt: Rebuilt
+    kept: Mapping[str, KeptCheckpoint], id: str, channels: Collection[str], rebuilt: Rebuilt
 ) -> Iterator[tuple[str, set[str]]]:
     """The ancestors from which `channels` are rebuilt at the checkpoint `id`, the nearest first.
 
@@ -51,14 +51,14 @@ def lineage(
 
 
 def with_ancestors(
-    kept: Mapping[str, Kept], ids: Collection[str], rebuilt: Rebuilt
-) -> dict[str, Kept]:
+    kept: Mapping[str, KeptCheckpoint], ids: Collection[str], rebuilt: Rebuilt
+) -> dict[str, KeptCheckpoint]:
     """Of `kept`, the checkpoints `ids`, and of their ancestors what they are rebuilt from."""
     needed: dict[str, set[str]] = {}
     for id in ids:
         for ancestor, channels in lineage(kept, id, rebuilt(kept[id]), rebuilt):
             needed.setdefault(ancestor, set()).update(channels)
-    left: dict[str, Kept] = {}
+    left: dict[str, KeptCheckpoint] = {}
     for id, each in kept.items():
         if id in ids:
             left[id] = each

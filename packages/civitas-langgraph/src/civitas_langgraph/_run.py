@@ -54,8 +54,7 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
     """
     if not run.streams:
         return await _run(graph, input, config, more)
-    from civitas_langgraph._events import GraphEvents
-    from civitas_langgraph._writer import Written
+    from civitas_langgraph._stream import GraphEvents, Written
 
     written = Written(run)
     events = GraphEvents(run, written)

@@ -1,18 +1,19 @@
-"""Of a durable run, what is finished is kept before more of it begins."""
+"""Of a durable run, what is finished is kept before more of it begins, so that it is done once."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
+from langgraph.pregel import _loop
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
-__all__ = ["InTurn"]
+__all__ = ["InTurn", "let_graphs_without_checkpoints_be_sync"]
 
 
 class InTurn(AsyncCallbackHandler):
@@ -56,3 +57,29 @@ class InTurn(AsyncCallbackHandler):
         here = asyncio.get_running_loop()
         if writing := [each for each in self._writing if each.get_loop() is here]:
             await asyncio.wait(writing)
+
+
+_LAST_PUT = "_put_checkpoint_fut"
+
+
+class _Made:
+    """A checkpoint that is there."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+    def result(self) -> None:
+        pass
+
+
+def let_graphs_without_checkpoints_be_sync() -> None:
+    """Let a graph that was compiled with `checkpointer=False` run inside one that is durable.
+
+    It takes the durability of the graph above over, and with ``"sync"`` LangGraph waits, after each step, for a
+    checkpoint of it that nobody makes: an AttributeError. From now on it finds one that is made.
+    """
+    for name in ("SyncPregelLoop", "AsyncPregelLoop"):
+        loop = getattr(_loop, name, None)
+        if loop is not None and not hasattr(loop, _LAST_PUT):
+            setattr(loop, _LAST_PUT, _Made())

@@ -1,4 +1,4 @@
-"""`Scope`: what the calls of models and tools in a run belong to."""
+"""The calls of models and tools that a run makes once, and `Scope`, what they belong to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from civitas_openai._calls import WITHHELD, Calls
 from civitas_openai._results import dump_result, load_result
+from civitas_openai._tool_calls import WITHHELD, ToolCalls
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
-    from civitas_openai._context import Kept
-    from civitas_openai._hooks import Told
+    from civitas_openai._context import KeptContext
+    from civitas_openai._stream import Told
 
 __all__ = ["Scope", "handled", "scope"]
 
@@ -37,8 +37,8 @@ class Scope:
     run: Run
     path: str = ""
     told: Told | None = None
-    context: Kept | None = None
-    calls: Calls = field(default_factory=Calls)
+    context: KeptContext | None = None
+    calls: ToolCalls = field(default_factory=ToolCalls)
     failures: list[tuple[str, str]] = field(default_factory=list)
     times: Counter[str] = field(default_factory=Counter)
 

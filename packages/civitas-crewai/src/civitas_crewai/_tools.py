@@ -11,10 +11,10 @@ from crewai.tools import BaseTool
 from pydantic import PrivateAttr
 
 from civitas.frameworks import AgentCall
-from civitas_crewai._quiet import after_import
+from civitas_crewai._side_effects import after_import
 
 if TYPE_CHECKING:
-    from civitas_crewai._thread import Bridge
+    from civitas_crewai._own_loop import Bridge
 
 __all__ = ["agent_tool"]
 

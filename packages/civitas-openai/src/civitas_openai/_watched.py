@@ -13,22 +13,24 @@ from agents import FunctionTool, Handoff, RunConfig, RunState
 from agents.models.interface import Model
 from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
-from civitas_openai._calls import WITHHELD
-from civitas_openai._model import WatchedModel, WatchedProvider
-from civitas_openai._native import watch_native
-from civitas_openai._scope import Scope, handled, scope
+from civitas_openai._models import WatchedModel, WatchedProvider
+from civitas_openai._native_tools import watch_native
+from civitas_openai._once import Scope, handled, scope
+from civitas_openai._tool_calls import WITHHELD
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
     from civitas_openai._servers import Servers
 
-__all__ = ["Graph"]
+__all__ = ["WatchedAgents"]
 
-_entering: ContextVar[tuple[Graph, Scope] | None] = ContextVar("civitas_entering", default=None)
+_entering: ContextVar[tuple[WatchedAgents, Scope] | None] = ContextVar(
+    "civitas_entering", default=None
+)
 """In the call of a tool that is an agent: what the run that this begins belongs to."""
 
 
-class Graph:
+class WatchedAgents:
     """The copies for one run: of each agent one, so that agents that hand over to each other in circles still do.
 
     Args:
@@ -112,12 +114,12 @@ class Graph:
 class _Invoker:
     """Invokes a tool once; or, where the tool is an agent, what that does."""
 
-    def __init__(self, graph: Graph, invoker: Any, is_agent: bool, guarded: bool) -> None:
+    def __init__(self, watched: WatchedAgents, invoker: Any, is_agent: bool, guarded: bool) -> None:
         self.__dict__.update(getattr(invoker, "__dict__", {}))
-        self._civitas = graph, invoker, is_agent, guarded
+        self._civitas = watched, invoker, is_agent, guarded
 
     async def __call__(self, context: Any, arguments: str) -> Any:
-        graph, invoker, is_agent, guarded = self._civitas
+        watched, invoker, is_agent, guarded = self._civitas
         inside = scope.get()
         if inside is None:
             return await invoker(context, arguments)
@@ -128,7 +130,7 @@ class _Invoker:
                 id, key, lambda: invoker(context, arguments), guarded=guarded
             )
         told: list[str] = []
-        entering = _entering.set((graph, inside.inside(key)))
+        entering = _entering.set((watched, inside.inside(key)))
         token, telling = scope.set(None), handled.set(told)
         try:
             with inside.calls.making(id):
@@ -212,11 +214,13 @@ class _Runner(AgentRunner):
             scope.reset(inside[1])
 
 
-def _within(graph: Graph, agent: Any, input: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    options["run_config"] = graph.config(options.get("run_config"))
+def _within(
+    watched: WatchedAgents, agent: Any, input: Any, options: dict[str, Any]
+) -> tuple[Any, Any]:
+    options["run_config"] = watched.config(options.get("run_config"))
     if isinstance(input, RunState) and input._current_agent is not None:
-        input._current_agent = graph.agent(input._current_agent)
-    return graph.agent(agent), input
+        input._current_agent = watched.agent(input._current_agent)
+    return watched.agent(agent), input
 
 
 def _watched(model: Model) -> Model:

@@ -17,8 +17,8 @@ __all__ = [
     "LOCAL",
     "UNFINISHED",
     "WITHHELD",
-    "Calls",
     "Failed",
+    "ToolCalls",
     "arguments_of",
     "name_of",
     "parsed",
@@ -100,7 +100,7 @@ WITHHELD: Final = object()
 """What stands for a result that the model may not see before its guardrails have judged it."""
 
 
-class Calls:
+class ToolCalls:
     """What the models of a run answered, and which of the calls in that were made here."""
 
     def __init__(self) -> None:

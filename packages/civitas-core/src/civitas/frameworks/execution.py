@@ -1,0 +1,70 @@
+"""One execution of `run_framework`: in its span, with what ends it told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from civitas.frameworks.exits import Exited, contain_exits
+from civitas.frameworks.outcomes import chain
+from civitas.frameworks.run import Run, current_run
+from civitas.telemetry import names
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+__all__ = ["execute", "span_of"]
+
+logger = logging.getLogger("civitas")
+
+
+def span_of(run: Run) -> AbstractContextManager[Span]:
+    """The span of `run`, which is that of its agent."""
+    agent = run.agent
+    tracing = agent._civitas_running().node.tracing
+    make = tracing.agent_span if agent.operation == "invoke_agent" else tracing.workflow_span
+    return make(agent.name, **{names.CONVERSATION: run.message.conversation})
+
+
+async def execute(run: Run, span: Span) -> Any:
+    """What the agent's `run_framework` returns for `run`, whose spans are children of `span`."""
+    contain_exits()
+    token = current_run.set(run)
+    try:
+        if not span.is_recording():
+            return await run.agent.run_framework(run)
+        from civitas.frameworks.spans import SpanTree
+
+        run.spans = spans = SpanTree(span)
+        try:
+            return await run.agent.run_framework(run)
+        finally:
+            spans.close()
+    except Exception as error:
+        # The framework may have raised an exception of its own from it.
+        exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
+        if exited is None:
+            raise
+        raise (exited.__cause__ or exited) from None
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            raise RuntimeError("code of the run raised CancelledError by itself") from error
+        _warn_of_threads(run)
+        raise
+    finally:
+        current_run.reset(token)
+
+
+def _warn_of_threads(run: Run) -> None:
+    """A call that blocks a thread cannot be ended from outside."""
+    count = run.agent._civitas_running().node.blocking_calls(run.message.id)
+    if count:
+        logger.warning(
+            "agent %r: its run was cancelled, but blocking calls of it go on in threads (%d); what they return is "
+            "dropped. If they must end too, give the agent an OS process of its own (process:), which can be killed",
+            run.agent.name,
+            count,
+        )
