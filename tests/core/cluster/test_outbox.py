@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from civitas.cluster.elsewhere import Elsewhere, ElsewherePool, Facts
-from civitas.cluster.holding import HeldEntry
-from civitas.cluster.outbox import Outbox
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
+from civitas.cluster.letters.holding import HeldEntry
+from civitas.cluster.letters.outbox import Outbox
 from civitas.errors import AgentTerminated, MailboxFull
 from civitas.message import Message
 from civitas.process import Mailbox

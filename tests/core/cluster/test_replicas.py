@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from civitas.cluster import replicas
-from civitas.cluster.elsewhere import Elsewhere, Facts
-from civitas.cluster.replicas import Replicas
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters import replicas
+from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.replicas import Replicas
 from civitas.errors import AgentTerminated
 from civitas.message import Message, new_message
 from civitas.node import Registry
@@ -48,7 +49,7 @@ class Crew:
             each = Elsewhere(facts, Nowhere())
             each.outbox.open_way()
             self.registry[child.name] = each
-            self.group.add(child)  # type: ignore[arg-type]
+            self.group.add(child)
 
     def __getitem__(self, n: int) -> Elsewhere:
         each = self.registry[f"crew-{n}"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from civitas.cluster.outbox import Outbox
+from civitas.cluster.letters.outbox import Outbox
 from civitas.message import Message
 from civitas.process import Mailbox
 

@@ -118,7 +118,7 @@ async def formats(
         config["serializer"] = "json"
     elif request.param == "json in the environment":
         monkeypatch.setenv("CIVITAS_SERIALIZER", "json")
-    from civitas.cluster import node
+    from civitas.cluster.letters import incoming, outgoing
 
     seen: set[bytes] = set()
 
@@ -126,7 +126,8 @@ async def formats(
         seen.add(frame[:1])
         return wire.loads(frame)
 
-    monkeypatch.setattr(node, "loads", loads)
+    for module in (incoming, outgoing):
+        monkeypatch.setattr(module, "loads", loads)
     async with Runtime.from_config(config) as runtime:
         yield System(runtime), seen
     assert (seen == {b"{"}) == (request.param != "msgpack")

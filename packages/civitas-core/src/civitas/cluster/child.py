@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from civitas.cluster.elsewhere import Facts
+from civitas.cluster.facts import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.process import Delivery, ExitReason, RestartType, Status
 from civitas.supervision import Parent, Placed

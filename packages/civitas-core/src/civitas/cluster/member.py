@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from civitas.cluster.elsewhere import Facts
+from civitas.cluster.facts import Facts
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
-from civitas.cluster.holding import HeldBeside, HeldByRoot, HeldEntry, Holder
-from civitas.cluster.in_hand import InHand
-from civitas.cluster.node import ClusterNode, Foreign, new_boot
+from civitas.cluster.lent.store import RemoteStore
+from civitas.cluster.letters.holding import HeldBeside, HeldByRoot, HeldEntry, Holder
+from civitas.cluster.members.in_hand import InHand, ToldRoot
+from civitas.cluster.node import ClusterNode, new_boot
 from civitas.cluster.peers import Peer
 from civitas.cluster.recipe import follow, recipe_of
 from civitas.cluster.remote_parts import RemoteModel, RemoteTool
-from civitas.cluster.remote_store import RemoteStore
-from civitas.errors import ConfigurationError, NodeDown, SupervisionError
+from civitas.errors import ConfigurationError, SupervisionError
 from civitas.events import Event
 from civitas.launch import PidWatch, pid_space
 from civitas.message import Message, dumps
@@ -91,13 +91,14 @@ class MemberNode(ClusterNode):
         remind: float | None = None,
         **parts: Any,
     ) -> None:
-        super().__init__(name, **parts)
+        self._held_by_root = HeldByRoot()
+        letters = {"holder_for": self.holder_for, "to_be_held": self._held_by_root}
+        super().__init__(name, letters=letters, **parts)
         self._root_address = root
         self._own_token = own_token
         self._make = make
-        self._in_hand = InHand(in_hand) if in_hand is not None else None
-        self._noted: set[str] = set()
-        """What is in hand and noted by the root."""
+        self._in_hand: InHand | None = None
+        self._note_in_hand(in_hand)
         self._remind_after = remind
         self._reminder: asyncio.TimerHandle | None = None
         self._root_watch: PidWatch | None = None
@@ -111,7 +112,6 @@ class MemberNode(ClusterNode):
         """Whether the store of the root outlives it."""
         self.on_system_stop: Callable[[], None] = _nothing
         """Called when the root says that the whole system stops."""
-        self._held_by_root = HeldByRoot()
         self._held_beside = HeldBeside(self._held_by_root, self._copy_to_root, self.settle)
         self._reported: dict[str, Any] = {}
         self._next_report: asyncio.TimerHandle | None = None
@@ -282,12 +282,12 @@ class MemberNode(ClusterNode):
             root = self._root
             root.boot = boot
             self._meet_root(fields[0])
-            self.peers[boot] = self._by_name["root"] = root
+            self.peers.met(root)
             for name, other, address in fields[0]["peers"]:
                 self._introduce(name, other, address)
             self._take_over(fields[0])
             for facts in fields[0]["facts"]:
-                self.learn(Facts(*facts))
+                self.letters.learn(Facts(*facts))
             if self._welcome is not None and not self._welcome.done():
                 self._welcome.set_result(None)
         else:
@@ -314,7 +314,7 @@ class MemberNode(ClusterNode):
         if self._remind_after is None:
             return
         with suppress(OSError):  # the root is on another machine
-            self._in_hand = InHand(Path(welcome["in_hand"]))
+            self._note_in_hand(Path(welcome["in_hand"]))
         if welcome["pid_space"] == pid_space() != "":
             self._root_watch = PidWatch(welcome["pid"], lambda: self.end("the root is gone"))
 
@@ -331,6 +331,25 @@ class MemberNode(ClusterNode):
                 self._held_by_root.told(fields[0])
             super().receive_from(peer, kind, fields)
 
+    def _note_in_hand(self, file: Path | None) -> None:
+        """Count deliveries where the root can read them, should this process die; on another machine, at the root."""
+        if file is None:
+            self.letters.back.deliveries = ToldRoot(
+                self._is_sure, self._tell_begun, self._tell_done
+            )
+        else:
+            self._in_hand = self.letters.back.deliveries = InHand(file)
+
+    def _is_sure(self, agent: str) -> bool:
+        cell = self.registry.get(agent)
+        return isinstance(cell, Cell) and cell.delivery == Delivery.AT_LEAST_ONCE
+
+    async def _tell_begun(self, id: str) -> None:
+        await self.call_root("take_in_hand", id)
+
+    def _tell_done(self, id: str) -> None:
+        self._to_root().cast("drop", id)
+
     def _introduce(self, name: str, boot: str, address: str) -> None:
         if boot in self.peers or boot == self.boot:
             return
@@ -340,9 +359,7 @@ class MemberNode(ClusterNode):
     def meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node; what waited for it goes on its way."""
         peer = super().meet(name, boot, address)
-        for each in self.elsewhere():
-            if each.boot == boot and not each.facts.closed:
-                each.outbox.open_way()
+        self.letters.names.open_ways_to(boot)
         return peer
 
     def detour_to(self, boot: str) -> Detour:
@@ -353,16 +370,16 @@ class MemberNode(ClusterNode):
         """Do what the root says."""
         match what:
             case "facts":
-                self.learn(Facts(*arguments[0]))
+                self.letters.learn(Facts(*arguments[0]))
             case "forget":
-                self.unlearn(arguments[0])
+                self.letters.names.unlearn(arguments[0])
             case "met":
                 self._introduce(*arguments)
             case "leaving":
-                self.hold_back(arguments[0])
+                self.letters.names.hold_back(arguments[0])
             case "gone":
                 boot, why, in_hand = arguments
-                self.part(boot, why, in_hand)
+                self.letters.part(boot, why, in_hand)
             case "hold" if arguments[0] in self._hosted:
                 self._hosted[arguments[0]].wait_for_restart()
             case "close" if arguments[0] in self._hosted:
@@ -399,7 +416,9 @@ class MemberNode(ClusterNode):
             case "alive":
                 return await self.is_alive(arguments[0])
             case "drain":
-                worked = self.is_sending() or any(cell.busy for cell in self.registry.values())
+                worked = self.letters.is_sending() or any(
+                    cell.busy for cell in self.registry.values()
+                )
                 await self.drained()
                 return worked
         return await super().serve(peer, what, arguments)
@@ -448,8 +467,8 @@ class MemberNode(ClusterNode):
             made = follow(recipe)
         else:
             made = self._make(family or name)
-        waiting = self.waiting_for(name)
-        self.unlearn(name)
+        waiting = self.letters.names.waiting_for(name)
+        self.letters.names.unlearn(name)
         child: Cell | ConversationPoolProcess
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None)
@@ -471,10 +490,6 @@ class MemberNode(ClusterNode):
             return None
         return self._held_beside if facts.node == self.name else self._held_by_root
 
-    def is_to_be_held(self, message: Message) -> bool:
-        """Whether the sender of a message waits for the root to have it."""
-        return message.id in self._held_by_root
-
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
         """Make room for a conversation."""
         return self._with_holder(super().place(agent, owner, name))
@@ -485,13 +500,13 @@ class MemberNode(ClusterNode):
         return cell
 
     def _copy_to_root(self, message: Message) -> None:
-        self.check(message)
+        self.letters.out.check(message)
         # Before it is put anywhere: what is said of it must not overtake it on its way to the root.
-        self._to_root().send(Kind.HOLD, dumps(message, self._serializer))
+        self._to_root().send(Kind.HOLD, dumps(message, self.letters.back.serializer))
         self._came_from_root(message, None)
 
     def _came_from_root(self, message: Message, cell: Recipient | None) -> None:
-        self.foreign[message.id] = Foreign(self._to_root().boot, cell, message)
+        self.letters.into.came_from(self._to_root(), message, cell)
 
     def _exited(self, name: str, run: int, reason: ExitReason) -> None:
         self._to_root().cast("exited", name, run, dump_reason(reason))
@@ -551,32 +566,6 @@ class MemberNode(ClusterNode):
         super().exited(name, reason)
         self._to_root().cast("down", name, dump_reason(reason))
 
-    def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
-        """Note it where the root can read it, should this process die; on another machine, let the root note it."""
-        if message.id not in self.foreign:
-            return None
-        if self._in_hand is not None:
-            self._in_hand.take(message.id)
-            return None
-        cell = self.registry.get(agent)
-        if not isinstance(cell, Cell) or cell.delivery != Delivery.AT_LEAST_ONCE:
-            return None  # it will not be delivered again
-        return self._let_note(message.id)
-
-    async def _let_note(self, id: str) -> None:
-        self._noted.add(id)
-        with suppress(NodeDown):  # this process is about to end
-            await self.call_root("take_in_hand", id)
-
-    def settle(self, message: Message) -> None:
-        """An agent here has finished with a message."""
-        if self._in_hand is not None:
-            self._in_hand.drop(message.id)
-        elif message.id in self._noted:
-            self._noted.remove(message.id)
-            self._to_root().cast("drop", message.id)
-        super().settle(message)
-
     # Names that are so new that nobody told of them: the root knows.
 
     async def send(self, sender: Incarnation | None, to: str, *rest: Any) -> None:
@@ -610,7 +599,7 @@ class MemberNode(ClusterNode):
             return
         facts = await self.calls.call(self._to_root(), "whereis", str(name))
         if facts is not None:
-            self.learn(Facts(*facts))
+            self.letters.learn(Facts(*facts))
 
 
 def _state_of(child: Cell | ConversationPoolProcess) -> Any:

@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from civitas.cluster.elsewhere import Facts
+from civitas.cluster.facts import Facts
 from civitas.cluster.failures import RemoteTraceback, node_down
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
-from civitas.cluster.in_hand import read_in_hand
-from civitas.cluster.incidents import Incidents
+from civitas.cluster.members.in_hand import read_in_hand
+from civitas.cluster.members.incidents import Incidents
 from civitas.cluster.node import ClusterNode
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_parts import describe_tools
@@ -371,7 +371,7 @@ class Membership(ClusterNode):
             self._tell_of("node_down", member, "node_down", f"{member.name} is down: {why}")
         for other in self._peers_of_members():
             other.cast("gone", peer.boot, why, in_hand)
-        self.part(peer.boot, why, in_hand)
+        self.letters.part(peer.boot, why, in_hand)
         self.crashed_with(peer, reason)
 
     def _tell_of(self, type: EventType, member: _Member, reason: str, message: str) -> None:

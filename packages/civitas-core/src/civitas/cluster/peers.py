@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections import deque
 from typing import Any
 
-from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind, pack
 from civitas.cluster.seal import Seal
-from civitas.errors import NodeDown
 from civitas.transport.contract import Link
 
-__all__ = ["Calls", "Peer"]
+__all__ = ["Peer", "Peers"]
+
+_REMEMBERED = 256
+"""So many nodes that are gone are remembered."""
 
 
 class Peer:
@@ -54,79 +53,37 @@ class Peer:
         self.signal(Kind.CAST, what, list(arguments))
 
 
-class Calls:
-    """Calls from one node to another that wait for a result, and those that came from others."""
+class Peers(dict[str, Peer]):
+    """The other nodes that this one has met and that are there, by boot id."""
 
     def __init__(self) -> None:
-        self._ids: Iterator[int] = itertools.count(1)
-        self._waiting: dict[int, tuple[Peer, asyncio.Future[Any]]] = {}
-        self._serving: dict[tuple[str, int], asyncio.Task[None]] = {}
-        """What is being done for others, by their boot id and the id of the call."""
+        super().__init__()
+        self.by_name: dict[str, Peer] = {}
+        self._left: deque[str] = deque(maxlen=_REMEMBERED)
 
-    async def call(self, peer: Peer, what: str, *arguments: Any) -> Any:
-        """Let `peer` do something; who is cancelled here cancels it there.
+    def met(self, peer: Peer) -> None:
+        """There is a way to another node now."""
+        self[peer.boot] = self.by_name[peer.name] = peer
 
-        Returns:
-            Its result.
-
-        Raises:
-            NodeDown: It went away before it had answered.
-            Exception: What it raised.
-        """
-        if peer.gone:  # it may have left in the moment between its arrival and this
-            raise NodeDown(peer.name, peer.name, peer.gone)
-        id = next(self._ids)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = (peer, future)
-        try:
-            peer.signal(Kind.CALL, id, what, list(arguments))
-            return await future
-        except asyncio.CancelledError:
-            peer.signal(Kind.CANCEL, id)
-            raise
-        finally:
-            self._waiting.pop(id, None)
-
-    def returned(self, id: int, succeeded: bool, result: Any) -> None:
-        """What became of a call."""
-        _, future = self._waiting.get(id, (None, None))
-        if future is None or future.done():
-            return
-        if succeeded:
-            future.set_result(result)
-        else:
-            future.set_exception(load_error(result))
-
-    def lost(self, peer: Peer, why: str) -> None:
-        """A peer went away: nobody answers what was called there."""
+    def gone(self, boot: str, why: str) -> Peer | None:
+        """A node is gone for good; returns what it was, where it had been met."""
+        self._left.append(boot)
+        peer = self.pop(boot, None)
+        if peer is None:
+            return None
         peer.gone = why
-        for other, future in list(self._waiting.values()):
-            if other is peer and not future.done():
-                future.set_exception(NodeDown(peer.name, peer.name, why))
+        if self.by_name.get(peer.name) is peer:
+            del self.by_name[peer.name]
+        peer.link.close()
+        return peer
 
-    def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
-        """Do what `peer` called for, and tell it what became of that."""
-        task = asyncio.get_running_loop().create_task(self._serve(peer, id, work))
-        self._serving[peer.boot, id] = task
-        task.add_done_callback(lambda _: self._serving.pop((peer.boot, id), None))
+    def has_left(self, boot: str) -> bool:
+        """Whether a node went away a while ago: what it sent before that may come later."""
+        return boot in self._left
 
-    def cancelled(self, peer: Peer, id: int) -> None:
-        """`peer` does not wait for its call any more."""
-        task = self._serving.get((peer.boot, id))
-        if task is not None:
-            task.cancel()
-
-    async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            result = await work()
-            peer.signal(Kind.RETURN, id, True, result)
-        except Exception as error:  # a result that cannot be sent, too: whoever called must hear
-            peer.signal(Kind.RETURN, id, False, dump_error(error))
-
-    async def close(self) -> None:
-        """End what is still being done for others."""
-        serving = list(self._serving.values())
-        for task in serving:
-            task.cancel()
-        if serving:
-            await asyncio.wait(serving)
+    def leave(self) -> None:
+        """End the ways to all of them."""
+        for peer in self.values():
+            peer.link.close()
+        self.clear()
+        self.by_name.clear()

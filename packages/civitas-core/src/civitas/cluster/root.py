@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 from civitas.cluster.child import RemoteChild, RemotePool
-from civitas.cluster.elsewhere import Facts
+from civitas.cluster.facts import Facts
 from civitas.cluster.failures import load_reason
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
+from civitas.cluster.letters.relay import Relay
+from civitas.cluster.letters.replicas import Replicas
 from civitas.cluster.membership import Membership
 from civitas.cluster.peers import Peer
 from civitas.cluster.recipe import check_recipe
-from civitas.cluster.relay import Relay
 from civitas.cluster.remote_parts import call_tool, chat
-from civitas.cluster.replicas import Replicas
 from civitas.errors import NodeDown
 from civitas.events import Event
-from civitas.message import decode, encode
+from civitas.message import Message, decode, encode
+from civitas.node import Recipient
 from civitas.process import AgentProcess, Delivery, ExitReason
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import relay
@@ -25,7 +28,7 @@ from civitas.telemetry import relay
 __all__ = ["RootNode"]
 
 
-class RootNode(Relay, Membership):
+class RootNode(Membership):
     """The root node of a system of several OS processes.
 
     Args:
@@ -33,8 +36,23 @@ class RootNode(Relay, Membership):
     """
 
     def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
+        self.relay: Relay
+        super().__init__(
+            letters={
+                "route": self._route,
+                "hands_on": True,
+                "answered": self._answered,
+            },
+            **parts,
+        )
+        self.relay = Relay(self.registry)
         self._children: dict[str, RemoteChild] = {}
+
+    def _route(self, to: str, message: Message) -> Recipient:
+        return self.relay.route(to, message)
+
+    def _answered(self, each: Elsewhere, reply: bytes) -> None:
+        self.relay.answered(each, reply)
 
     # The tree.
 
@@ -65,7 +83,7 @@ class RootNode(Relay, Membership):
             self._children[name] = child
             self.owners[name] = owner
             if agent.family:
-                self._group_of(agent.family).add(child)
+                self.relay.join(agent.family, child)
             careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
             self.announce(
                 Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
@@ -86,12 +104,6 @@ class RootNode(Relay, Membership):
                 )
             )
         return cell
-
-    def _group_of(self, family: str) -> Replicas:
-        group = self.group(family)
-        if group is None:
-            group = self.registry.groups[family] = Replicas(family, self.registry)
-        return group
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
@@ -127,10 +139,10 @@ class RootNode(Relay, Membership):
         child = self._children.pop(name, None)
         if isinstance(child, RemotePool):
             self.supervisors.pop(name, None)
-        if child is not None and (group := self.group(child.spec.family)) is not None:
+        if child is not None and (group := self.relay.group(child.spec.family)) is not None:
             group.remove(name)
             self._announce_group(group)
-        self.unlearn(name)
+        self.letters.names.unlearn(name)
         super().forget(name)
         self._unannounce(name)
 
@@ -147,10 +159,10 @@ class RootNode(Relay, Membership):
         if self._facts.get(facts.name) == facts:
             return
         self._facts[facts.name] = facts
-        self.learn(facts)
+        self.letters.learn(facts)
         for peer in self._peers_of_members():
             peer.cast("facts", self.as_told(facts, peer.name).plain())
-        if (group := self.group(facts.behind)) is not None:
+        if (group := self.relay.group(facts.behind)) is not None:
             self._announce_group(group)
 
     def as_told(self, facts: Facts, node: str) -> Facts:
@@ -175,7 +187,7 @@ class RootNode(Relay, Membership):
         child = self._children.get(name)
         if child is not None:
             return child.alive
-        if (group := self.group(name)) is not None:
+        if (group := self.relay.group(name)) is not None:
             return group.alive
         pool = self._pool_of(name)
         if pool is None or pool.peer is None:
@@ -214,13 +226,18 @@ class RootNode(Relay, Membership):
         for peer in self._peers_of_members():
             peer.cast("stopping")
 
+    async def matching(self, pattern: str) -> list[str]:
+        """The names of the agents that match the glob `pattern`, wherever they run."""
+        names = await super().matching(pattern)
+        return names + [name for name in self.registry.groups if fnmatchcase(name, pattern)]
+
     async def drained(self) -> None:
         """Wait until no agent of any process handles a message or has one waiting."""
         while True:
             await super().drained()
             calls = (self.calls.call(peer, "drain") for peer in self._peers_of_members())
             worked = await asyncio.gather(*calls, return_exceptions=True)
-            if not any(each is not False for each in worked) and not self.is_sending():
+            if not any(each is not False for each in worked) and not self.letters.is_sending():
                 return
 
     # What members say.
@@ -229,7 +246,7 @@ class RootNode(Relay, Membership):
         """Do what a member calls for."""
         match what:
             case "leave":
-                self.hold_back(peer.boot)
+                self.letters.names.hold_back(peer.boot)
                 for other in self._peers_of_members():
                     other.cast("leaving", peer.boot)
                 return None
@@ -237,6 +254,11 @@ class RootNode(Relay, Membership):
                 if not peer.gone:
                     self.note_begun(peer, arguments[0])
                 return None
+            case "awake" if isinstance(
+                pool := self.registry.pools.get(arguments[0]), ElsewherePool
+            ):
+                host = self.peers.get(pool.facts.boot or "")
+                return await self.calls.call(host, what, pool.name) if host is not None else []
             case "whereis":
                 name = arguments[0]
                 facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import get_running_loop
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from threading import get_ident
 from typing import Any
@@ -22,9 +22,10 @@ from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
+from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Incarnation, Status, Turns, current_agent, current_message
+from civitas.process import Cell, Incarnation, Status, Turns, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
@@ -42,6 +43,8 @@ class Router:
     """
 
     _asks: PendingAsks
+    hand_answer: Callable[[str, Message | DeliveryError], bool]
+    """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
     _handover: Handover
     _thread: int
     turns: Turns
@@ -57,7 +60,10 @@ class Router:
         self._streams: dict[str, Chunks] = {}
         self._by_way_of_runtime: dict[str, str] = {}
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
-        self.foreign: dict[str, Any] = {}
+        self.asked: Callable[[Message, str, str], None] | None = None
+        """Called when an agent of this node is about to wait for another, with the names of both."""
+        self.foreign: dict[str, Origin] = {}
+        """Where the messages of other nodes that agents of this one have came from, by their ids."""
 
     def close_door(self) -> None:
         """Take no more work from outside: the system is about to stop."""
@@ -194,8 +200,13 @@ class Router:
     loop: asyncio.AbstractEventLoop
 
     async def emit(self, request: Message, chunk: Message) -> None:
-        """Hand a chunk to whoever reads the stream that `request` began."""
+        """Hand a chunk to whoever reads the stream that `request` began, wherever that is."""
         if not request.wants_chunks:
+            return
+        if request.reply_to != self.name:
+            origin = self.foreign.get(request.id)
+            if origin is None or not await origin.chunk(chunk):
+                self.dead_letter(chunk, "no_reader")
             return
         chunks = self._streams.get(request.id)
         if chunks is None:
@@ -204,14 +215,25 @@ class Router:
             await chunks.put(chunk)
 
     def answer(self, request: Message, reply: Message) -> None:
-        """Hand `reply` to whoever waits for an answer to `request`."""
-        if request.reply_to is not None and not self._asks.answer(request.id, reply):
+        """Hand `reply` to whoever waits for an answer to `request`, wherever that is."""
+        if request.reply_to is None:
+            return
+        if request.reply_to == self.name:
+            taken = self._asks.answer(request.id, reply)
+        else:
+            origin = self.foreign.get(request.id)
+            taken = origin is not None and origin.answered(reply)
+        if not taken:
             self.dead_letter(reply, "late_reply")
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
-        if request.reply_to is not None:
+        if request.reply_to is None:
+            return
+        if request.reply_to == self.name:
             self._asks.answer(request.id, error)
+        elif (origin := self.foreign.get(request.id)) is not None:
+            origin.refused(error)
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Count and report a message that nobody will handle."""
@@ -221,13 +243,29 @@ class Router:
         )
         self.events.emit("dead_letter", message.recipient, reason, text)
         self._observe.dead_letter(message, reason)
+        if self.foreign:
+            self.settle(message)
 
     def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
-        """An agent begins to handle a message of another node; there is none."""
-        return None
+        """An agent begins to handle a message; it must wait for what this returns."""
+        origin = self.foreign.get(message.id)
+        return origin.began(agent) if origin is not None else None
+
+    def asker_of(self, message: Message) -> str | None:
+        """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
+        name = message.sender or self._by_way_of_runtime.get(message.id)
+        sender = self.registry.get(name) if name is not None else None
+        return name if sender is not None and message.id in sender.asking else None
+
+    def reader_of(self, message_id: str) -> Chunks | None:
+        """Who reads the stream that a message began; None for nobody."""
+        return self._streams.get(message_id)
 
     def settle(self, message: Message) -> None:
-        """An agent has finished with a message of another node; there is none."""
+        """An agent here has finished with a message: whoever sent it may forget it."""
+        origin = self.foreign.pop(message.id, None)
+        if origin is not None:
+            origin.settled()
 
     def _request(
         self,
@@ -317,6 +355,9 @@ class Router:
     async def _ask(
         self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None
     ) -> Message:
+        if asking is not None and self.asked is not None and isinstance(cell, Cell):
+            asker = message.sender or self._by_way_of_runtime.get(message.id, "")
+            self.asked(message, asker, cell.name)
         future = self._asks.add(message.id, seconds, asking)
         try:
             if not cell.entry.offer(message, self._handover.wake):
@@ -330,6 +371,8 @@ class Router:
         if isinstance(answer, Message):
             return answer
         if answer is not None:
+            if isinstance(answer, AskCycle) and isinstance(cell, Cell):
+                cell.mailbox.withdraw(message)
             raise answer
         cell.withdraw(message)
         raise AskTimeout(

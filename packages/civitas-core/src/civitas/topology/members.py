@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
-from civitas.cluster.remote_store import RemoteStore
+from civitas.cluster.lent.store import RemoteStore
 from civitas.errors import ConfigurationError
 from civitas.models import TracedModel
 from civitas.plugins import PluginManager

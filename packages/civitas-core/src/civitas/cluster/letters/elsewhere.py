@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from civitas.cluster.holding import HeldEntry, Holder
-from civitas.cluster.outbox import Outbox
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters.holding import HeldEntry, Holder
+from civitas.cluster.letters.outbox import Outbox
 from civitas.errors import AgentTerminated
 from civitas.message import Message
-from civitas.process import Delivery, Status
+from civitas.process import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from civitas.process import Entry
 
-__all__ = ["Elsewhere", "ElsewherePool", "Facts", "Way"]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What every node knows of an agent, wherever it runs.
-
-    Attributes:
-        name: Its name.
-        node: The node that hosts it.
-        boot: The run of that node in which the agent was started; None while its process is down.
-        kind: `agent` or `conversation_pool`.
-        size: Its `mailbox_size`.
-        delivery: Its `delivery`; as long as that is not known, the more careful one.
-        max_deliveries: Its `max_deliveries`.
-        closed: Why it takes no messages; empty where it does.
-        max_live: Of a pool, its `max_live`.
-        behind: Of a replica, the name that it stands behind; else empty.
-    """
-
-    name: str
-    node: str
-    boot: str | None = None
-    kind: str = "agent"
-    size: int = 1000
-    delivery: str = Delivery.AT_MOST_ONCE
-    max_deliveries: int = 3
-    closed: str = ""
-    max_live: int = 0
-    behind: str = ""
-
-    def plain(self) -> list[Any]:
-        """As it travels."""
-        return [getattr(self, field) for field in self.__slots__]
+__all__ = ["Elsewhere", "ElsewherePool", "Way"]
 
 
 class Way(Protocol):
@@ -72,7 +39,7 @@ class Way(Protocol):
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a name with an entry."""
 
-    __slots__ = ("_node", "_way", "boot", "entry", "facts", "name", "outbox", "pool")
+    __slots__ = ("_node", "_way", "boot", "entry", "facts", "name", "outbox", "pool", "turning")
 
     def __init__(self, facts: Facts, way: Way, pool: ElsewherePool | None = None) -> None:
         self.name = facts.name
@@ -81,6 +48,8 @@ class Elsewhere:
         self.boot = facts.boot
         """The run of the node that messages for it go to; None while that is down."""
         self._node = facts.node
+        self.turning = False
+        """Whether it is to go to another node, as soon as nothing is on the way to this one."""
         self.outbox = Outbox(facts.name, facts.size, partial(way.post, self), way.check)
         self.entry: Entry = self.outbox
         """Where its senders put messages for it."""
@@ -147,7 +116,8 @@ class Elsewhere:
             Whether it goes to another node from now on.
         """
         turned = self._node != self.facts.node
-        if turned and not self.outbox.idle:
+        self.turning = turned and not self.outbox.idle
+        if self.turning:
             return False
         self._node, self.boot = self.facts.node, self.facts.boot
         if turned:

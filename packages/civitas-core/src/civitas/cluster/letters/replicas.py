@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from civitas.cluster.elsewhere import Elsewhere, Facts
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.errors import AgentTerminated
 from civitas.process import Delivery, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from civitas.cluster.child import RemoteChild
     from civitas.node import Registry
 
-__all__ = ["Replicas"]
+__all__ = ["Crew", "Replicas"]
 
 _CONVERSATIONS = 100_000
 """Of so many it is remembered who has them; beyond, the one that was silent longest is given anew."""
+
+
+class Crew(Protocol):
+    """One of the agents behind a name, as its supervisor sees it."""
+
+    name: str
+    status: Status
+
+    @property
+    def alive(self) -> bool:
+        """Whether an incarnation of it runs."""
 
 
 class Replicas:
@@ -35,7 +46,7 @@ class Replicas:
     def __init__(self, name: str, registry: Registry) -> None:
         self.name = name
         self._registry = registry
-        self._children: dict[str, RemoteChild] = {}
+        self._children: dict[str, Crew] = {}
         """By name, the one that was chosen longest ago first."""
         self._given: OrderedDict[str, str] = OrderedDict()
         """Who has a conversation, the one that was silent longest first."""
@@ -43,7 +54,7 @@ class Replicas:
     def __len__(self) -> int:
         return len(self._children)
 
-    def add(self, child: RemoteChild) -> None:
+    def add(self, child: Crew) -> None:
         """One more stands behind the name."""
         self._children[child.name] = child
 
@@ -120,5 +131,5 @@ class Replicas:
             each = self._registry[name]
             assert isinstance(
                 each, Elsewhere
-            )  # `RootNode.announce` made it when the child was placed
+            )  # `Directory.announce` made it when the child was placed
             yield each

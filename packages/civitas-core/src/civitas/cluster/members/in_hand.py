@@ -9,9 +9,13 @@ another machine tells the root before it begins, and waits until that has noted 
 from __future__ import annotations
 
 import mmap
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["InHand", "read_in_hand"]
+from civitas.errors import NodeDown
+
+__all__ = ["InHand", "ToldRoot", "read_in_hand"]
 
 _ID = 36
 """Bytes of an id: a UUID as text."""
@@ -36,7 +40,7 @@ class InHand:
         self._free = list(range(_PLACES - 1, -1, -1))
         self._places: dict[str, int] = {}
 
-    def take(self, id: str) -> None:
+    def begun(self, agent: str, id: str) -> None:
         """A message is being handled from now on, by an incarnation that was not given it before."""
         place = self._places.get(id)
         if place is not None:
@@ -47,7 +51,7 @@ class InHand:
             noted = id.encode().ljust(_ID, b"\0")[:_ID] + b"\1"
             self._map[place * _PLACE : (place + 1) * _PLACE] = noted
 
-    def drop(self, id: str) -> None:
+    def finished(self, id: str) -> None:
         """A message is finished."""
         place = self._places.pop(id, None)
         if place is not None:
@@ -57,6 +61,42 @@ class InHand:
     def close(self) -> None:
         """Give the memory back."""
         self._map.close()
+
+
+class ToldRoot:
+    """Has the root note what is in hand, on another machine.
+
+    Args:
+        is_sure: Whether an agent has `at_least_once`; of another nothing is delivered again.
+        begun: Tells the root that a message is about to be handled, and waits until it has noted that.
+        done: Tells it that it is finished.
+    """
+
+    def __init__(
+        self,
+        is_sure: Callable[[str], bool],
+        begun: Callable[[str], Awaitable[None]],
+        done: Callable[[str], None],
+    ) -> None:
+        self._is_sure = is_sure
+        self._begun = begun
+        self._done = done
+        self._noted: set[str] = set()
+
+    def begun(self, agent: str, id: str) -> Awaitable[None] | None:
+        """A message is about to be handled: wait until the root has noted that."""
+        return self._note(id) if self._is_sure(agent) else None
+
+    async def _note(self, id: str) -> None:
+        self._noted.add(id)
+        with suppress(NodeDown):  # this process is about to end
+            await self._begun(id)
+
+    def finished(self, id: str) -> None:
+        """A message is finished."""
+        if id in self._noted:
+            self._noted.remove(id)
+            self._done(id)
 
 
 def read_in_hand(file: Path) -> dict[str, int]:

@@ -1,0 +1,43 @@
+"""`Facts`: what every node of a system knows of an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from civitas.process import Delivery
+
+__all__ = ["Facts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every node knows of an agent, wherever it runs.
+
+    Attributes:
+        name: Its name.
+        node: The node that hosts it.
+        boot: The run of that node in which the agent was started; None while its process is down.
+        kind: `agent` or `conversation_pool`.
+        size: Its `mailbox_size`.
+        delivery: Its `delivery`; as long as that is not known, the more careful one.
+        max_deliveries: Its `max_deliveries`.
+        closed: Why it takes no messages; empty where it does.
+        max_live: Of a pool, its `max_live`.
+        behind: Of a replica, the name that it stands behind; else empty.
+    """
+
+    name: str
+    node: str
+    boot: str | None = None
+    kind: str = "agent"
+    size: int = 1000
+    delivery: str = Delivery.AT_MOST_ONCE
+    max_deliveries: int = 3
+    closed: str = ""
+    max_live: int = 0
+    behind: str = ""
+
+    def plain(self) -> list[Any]:
+        """As it travels."""
+        return [getattr(self, field) for field in self.__slots__]

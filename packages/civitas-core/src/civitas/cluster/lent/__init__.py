@@ -1,0 +1,1 @@
+"""What the root was given in Python, lent to its processes: the state store, the model, the tools."""

@@ -1,0 +1,1 @@
+"""Messages between nodes: what was sent from here, what came, and what becomes of each."""

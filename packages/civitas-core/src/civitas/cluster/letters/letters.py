@@ -1,0 +1,141 @@
+"""`Letters`: the messages of one node to and from all others, put together of their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Protocol
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters.cycles import Cycles
+from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.holding import Holder
+from civitas.cluster.letters.incoming import Incoming, Receivers, Route
+from civitas.cluster.letters.origin import Back
+from civitas.cluster.letters.outgoing import Outgoing, Senders
+from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.names import Names
+from civitas.cluster.peers import Peers
+from civitas.errors import AgentTerminated, NodeDown
+from civitas.message import Message, Serializer
+
+__all__ = ["Letters", "Local"]
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Local(Senders, Receivers, Protocol):
+    """The node, as its letters see it."""
+
+
+def _nobody(facts: Facts) -> None: ...
+
+
+def _unheard(each: Elsewhere, reply: bytes) -> None: ...
+
+
+class Letters:
+    """The messages of one node to and from all others.
+
+    Args:
+        local: The node.
+        peers: The other nodes.
+        calls: To them.
+        serializer: The format of messages.
+        soon: Calls a function in the next turn of the loop.
+        route: Finds the agent for a message that came; the registry does where nothing is given.
+        hands_on: Whether messages for agents of a third node are handed on.
+        holder_for: Who must have what is sent to an agent before it is accepted; by default nobody.
+        to_be_held: The ids of messages whose sender waits for the other node to have them.
+        answered: Called with each answer of an agent that stands behind a name.
+    """
+
+    def __init__(
+        self,
+        local: Local,
+        peers: Peers,
+        calls: Calls,
+        serializer: Serializer,
+        soon: Callable[[Callable[[], None]], object],
+        *,
+        route: Route | None = None,
+        hands_on: bool = False,
+        holder_for: Callable[[Facts], Holder | None] = _nobody,
+        to_be_held: Container[str] = (),
+        answered: Callable[[Elsewhere, bytes], None] = _unheard,
+    ) -> None:
+        registry = local.registry
+        self._peers = peers
+        self._calls = calls
+        self.out = Outgoing(
+            local,
+            peers,
+            serializer,
+            holder_for=holder_for,
+            to_be_held=to_be_held,
+            answered=answered,
+        )
+        self.names = Names(local.name, registry, peers, self.out)
+        self.cycles = Cycles(local.name, registry, peers, local.foreign, self.out.close_circle)
+        self.back = Back(serializer, Tidings(soon))
+        self.into = Incoming(
+            local,
+            peers,
+            self.back,
+            self.cycles,
+            route or (lambda to, message: registry.route(to, message.conversation, message.id)),
+            self.out if hands_on else None,
+        )
+
+    def learn(self, facts: Facts) -> None:
+        """Take over what is known now of an agent that another node hosts, or this one will."""
+        for message in self.names.learn(facts):
+            self.out.give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
+
+    def part(self, boot: str, why: str, in_hand: Mapping[str, int] = _NOTHING) -> None:
+        """A node is gone for good: nothing that was sent to it will be answered.
+
+        Args:
+            boot: Which run of it.
+            why: What happened to it.
+            in_hand: The messages that its agents were handling, by id, and to how many incarnations there each was
+                given.
+        """
+        peer = self._peers.gone(boot, why)
+        if peer is None:
+            return
+        self._calls.lost(peer, why)
+        for each in self.names.elsewhere():
+            if each.boot == boot:
+                self.out.lost(each, peer.name, why, in_hand)
+            elif each.boot is None and each.facts.node == peer.name:
+                each.outbox.lost()  # it died before it had started that agent
+        self.into.left(peer)
+
+    def is_sending(self) -> bool:
+        """Whether another node is not finished with something that this one sent."""
+        return any(len(each.outbox) for each in self.names.elsewhere())
+
+    async def drained(self) -> None:
+        """Wait until no other node works on what was sent from here."""
+        for each in list(self.names.elsewhere()):
+            await each.outbox.drained()
+
+    async def awake(self, pattern: str) -> list[str]:
+        """The conversations of pools elsewhere that are awake and match the glob `pattern`; known where they run."""
+        names: list[str] = []
+        for pool in self.names.pools():
+            peer = self._peers.get(pool.facts.boot or "")
+            if peer is not None:
+                try:
+                    awake = await self._calls.call(peer, "awake", pool.name)
+                except NodeDown:
+                    continue
+                names += [each for each in awake if fnmatchcase(each, pattern)]
+        return names
+
+    def asked(self, message: Message, asker: str, asked: str) -> None:
+        """An agent here is about to wait for another here: that may close a circle which leads through other nodes."""
+        self.cycles.waits(message.id, asker, asked)

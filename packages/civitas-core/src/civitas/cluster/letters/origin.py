@@ -1,0 +1,162 @@
+"""Where a message came from: another node, which hears what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from civitas.cluster.failures import dump_error
+from civitas.cluster.frames import Kind
+from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.peers import Peer
+from civitas.errors import DeliveryError, PayloadError
+from civitas.message import Message, Serializer, dumps
+from civitas.node import AHEAD, Recipient
+
+__all__ = ["Back", "Deliveries", "FromPeer", "Uncounted"]
+
+
+class Deliveries(Protocol):
+    """Counts to how many incarnations a message was given, where that outlives the process that handles it."""
+
+    def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
+        """An incarnation of `agent` begins to handle a message; it must wait for what this returns."""
+
+    def finished(self, message_id: str) -> None:
+        """The message is finished."""
+
+
+class Uncounted:
+    """For a node that nobody outlives."""
+
+    def begun(self, agent: str, message_id: str) -> None:
+        """Nothing to count."""
+
+    def finished(self, message_id: str) -> None:
+        """Nothing was counted."""
+
+
+@dataclass(slots=True)
+class Back:
+    """What every way back from this node needs.
+
+    Attributes:
+        serializer: The format of messages.
+        tidings: Tells what is finished.
+        deliveries: Counts them.
+    """
+
+    serializer: Serializer
+    tidings: Tidings
+    deliveries: Deliveries = field(default_factory=Uncounted)
+
+
+class FromPeer:
+    """The origin of a message that came from another node; that hears of an answer and of the end of it.
+
+    An answer, or a refusal, says that the message is finished, too.
+
+    Args:
+        peer: That node.
+        message: The message.
+        back: The way back.
+        cell: The agent that has it; None for nobody.
+        asker: The agent that waits for its answer, and so for `cell`; None for nobody.
+    """
+
+    __slots__ = ("_back", "_said", "_window", "asker", "cell", "handed_on", "message", "peer")
+
+    def __init__(
+        self,
+        peer: Peer,
+        message: Message,
+        back: Back,
+        cell: Recipient | None = None,
+        asker: str | None = None,
+    ) -> None:
+        self.peer = peer
+        self.message = message
+        self.cell = cell
+        self.asker = asker
+        self.handed_on = False
+        """Whether `cell` is an agent of a third node, which the message was handed on to."""
+        self._back = back
+        self._said = False
+        """Whether the answer, or that there is none, is on its way."""
+        self._window: asyncio.Semaphore | None = None
+        """How many chunks may still be sent to the reader."""
+
+    def began(self, agent: str) -> Awaitable[None] | None:
+        """Count this delivery; see `Origin.began`."""
+        return self._back.deliveries.begun(agent, self.message.id)
+
+    def settled(self) -> None:
+        """Whoever had the message is finished with it; see `Origin.settled`."""
+        self._back.deliveries.finished(self.message.id)
+        self._end_window()
+        if not self._said:
+            self._back.tidings.finished(self.peer, self.message.id)
+
+    def answered(self, reply: Message) -> bool:
+        """Send the reply; see `Origin.answered`."""
+        return self.hand(Kind.ANSWER, dumps(reply, self._back.serializer))
+
+    def refused(self, error: DeliveryError) -> None:
+        """Send why there is none; see `Origin.refused`."""
+        self.hand(Kind.REFUSAL, dump_error(error))
+
+    def hand(self, kind: Kind, result: Any) -> bool:
+        """Send what became of the message, as it travels; False if the node is gone."""
+        self._end_window()
+        if self.peer.gone:
+            return False
+        self.peer.send(kind, self.message.id, result)
+        self._said = True
+        return True
+
+    async def chunk(self, chunk: Message) -> bool:
+        """Send a chunk; see `Origin.chunk`."""
+        if self._window is None:
+            self._window = asyncio.Semaphore(AHEAD)
+        window = self._window
+        await window.acquire()
+        if self.peer.gone:
+            return False
+        try:
+            self.peer.send(Kind.CHUNK, self.message.id, dumps(chunk, self._back.serializer))
+        except PayloadError:
+            window.release()  # nothing was sent
+            raise
+        return True
+
+    def pass_chunk(self, chunk: bytes) -> bool:
+        """Send a chunk of a third node, whose producer is told what the reader took; False if the node is gone."""
+        if self.peer.gone:
+            return False
+        self.peer.send(Kind.CHUNK, self.message.id, chunk)
+        return True
+
+    def room(self, taken: int) -> None:
+        """The reader took so many chunks."""
+        if self._window is not None:
+            for _ in range(taken):
+                self._window.release()
+
+    def left(self) -> None:
+        """The node is gone. What nobody waited for is handled all the same; see `Origin.left`."""
+        if self.cell is not None and self.message.reply_to is not None:
+            self.cell.withdraw(self.message, reader_left=self.message.wants_chunks)
+        self._end_window()
+
+    def withdraw(self, reader_left: bool) -> None:
+        """Whoever asked there waits no more."""
+        if self.cell is not None:
+            self.cell.withdraw(self.message, reader_left=reader_left)
+
+    def _end_window(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            for _ in range(AHEAD):  # who waits for a reader that is gone
+                window.release()

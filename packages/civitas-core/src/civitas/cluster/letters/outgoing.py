@@ -1,0 +1,295 @@
+"""What agents of this node sent to those of others, until they are finished with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Any, Protocol
+
+from civitas.cluster.facts import Facts
+from civitas.cluster.failures import load_error
+from civitas.cluster.frames import Kind
+from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.holding import Holder
+from civitas.cluster.letters.origin import FromPeer
+from civitas.cluster.letters.sizes import check_size
+from civitas.cluster.peers import Peer, Peers
+from civitas.errors import (
+    AgentTerminated,
+    AskCycle,
+    DeliveryError,
+    HandlerFailed,
+    NodeDown,
+    PayloadError,
+)
+from civitas.message import Message, Serializer, dumps, loads
+from civitas.node import Chunks, Origin, Registry
+from civitas.process import Cell, Delivery
+
+__all__ = ["Outgoing", "Senders"]
+
+_CHUNKS_AT_ONCE = 10
+"""A reader tells of so many chunks it took at once."""
+
+
+class Senders(Protocol):
+    """Those of this node who send: who waits for what."""
+
+    name: str
+    registry: Registry
+    foreign: dict[str, Origin]
+    hand_answer: Callable[[str, Message | DeliveryError], bool]
+    """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
+
+    def asker_of(self, message: Message) -> str | None:
+        """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
+
+    def reader_of(self, message_id: str) -> Chunks | None:
+        """Who reads the stream that a message began; None for nobody."""
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Count and report a message that nobody will handle."""
+
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that was given up."""
+
+    def settle(self, message: Message) -> None:
+        """A message of another node is finished here."""
+
+
+def _nobody(facts: Facts) -> None: ...
+
+
+def _nothing(each: Elsewhere, reply: bytes) -> None: ...
+
+
+class Outgoing:
+    """What was sent from this node to agents of others, or handed on to them, and is not finished there.
+
+    Args:
+        senders: Those of this node.
+        peers: The other nodes.
+        serializer: The format of messages.
+        holder_for: Who must have what is sent to an agent before it is accepted.
+        to_be_held: The ids of messages whose sender waits for the other node to have them.
+        answered: Called with each answer of an agent that stands behind a name.
+    """
+
+    def __init__(
+        self,
+        senders: Senders,
+        peers: Peers,
+        serializer: Serializer,
+        *,
+        holder_for: Callable[[Facts], Holder | None] = _nobody,
+        to_be_held: Container[str] = (),
+        answered: Callable[[Elsewhere, bytes], None] = _nothing,
+    ) -> None:
+        self.holder_for = holder_for
+        self._senders = senders
+        self._peers = peers
+        self._serializer = serializer
+        self._to_be_held = to_be_held
+        self._answered = answered
+        self._sent: dict[str, Elsewhere] = {}
+        """Where a message stands that another node is not finished with, by its id."""
+
+    # On the way out; see `Way`.
+
+    def check(self, message: Message) -> None:
+        """Raise `PayloadError` for a message that no frame can carry."""
+        check_size(message, self._serializer)
+
+    def post(self, each: Elsewhere, message: Message) -> None:
+        """Send a message on its way; where its process is gone it stays in its outbox."""
+        peer = self._peers.get(each.boot or "")
+        if peer is None:
+            return
+        self._sent[message.id] = each
+        asker, node, shuts_down = None, self._senders.name, False
+        if message.reply_to is not None:
+            origin = self._handed_on(message.id)
+            if origin is None:
+                asker = self._senders.asker_of(message)
+                shuts_down = asker is not None and self._shuts_down(asker)
+            elif not origin.peer.gone:
+                asker, node = origin.asker, origin.peer.name
+        try:
+            peer.send(
+                Kind.MESSAGE,
+                message.recipient if each.pool is not None else each.name,
+                dumps(message, self._serializer),
+                asker,
+                each.outbox.times_given(message.id),
+                node,
+                message.id in self._to_be_held,
+                shuts_down,
+            )
+        except PayloadError as error:
+            # Who calls this may be a supervisor, and must not fail for a message.
+            each.outbox.settled(message.id)
+            self.give_up(message, HandlerFailed(each.name, "PayloadError", str(error)), "crashed")
+
+    def _shuts_down(self, asker: str) -> bool:
+        sender = self._senders.registry.get(asker)
+        return isinstance(sender, Cell) and sender.shuts_down
+
+    def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
+        """Whoever asked is gone: let the agent know, or take the message out where it has not left."""
+        peer = self._peers.get(each.boot or "")
+        if peer is not None and message.id in self._sent:
+            peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
+        elif isinstance(here := self._senders.registry.get(each.name), Cell):
+            here.withdraw(message, reader_left=reader_left)  # it arrived meanwhile
+        elif reader_left and each.outbox.withdraw(message):
+            self._senders.dead_letter(message, "no_reader")
+
+    def hand_on(self, origin: FromPeer, each: Elsewhere) -> None:
+        """Send on what came from another node; what becomes of it is handed back there."""
+        origin.cell, origin.handed_on = each, True
+        # Its sender holds to the bound.
+        each.outbox.push(origin.message.answered_by_way_of(self._senders.name))
+
+    def take_back(self, origin: FromPeer) -> bool:
+        """Take out again what was to be handed on, as nobody waits for its answer; False where that is too late."""
+        each, message = origin.cell, origin.message
+        if not isinstance(each, Elsewhere) or message.reply_to is None or each.alive:
+            return False
+        if not each.outbox.withdraw(message):
+            return False
+        self._sent.pop(message.id, None)
+        self._senders.dead_letter(message, "no_reader")
+        return True
+
+    def hold_for(self, message: Message, each: Elsewhere) -> None:
+        """Hold what an agent of another process was sent by one beside it, should that process die."""
+        self._sent[message.id] = each
+        each.outbox.hold_for(message)
+
+    def way_to(self, message_id: str) -> Peer | None:
+        """The node that has a message; None where that is gone, or finished with it."""
+        each = self._sent.get(message_id)
+        return self._peers.get(each.boot or "") if each is not None else None
+
+    def close_circle(self, ask_id: str, circle: list[str]) -> None:
+        """End an ask of this node that would wait for itself."""
+        each = self._sent.get(ask_id)
+        if self._senders.hand_answer(ask_id, AskCycle(circle)) and each is not None:
+            peer = self._peers.get(each.boot or "")
+            if peer is not None:
+                peer.send(Kind.WITHDRAW, each.name, ask_id, True)
+
+    # What becomes of it.
+
+    def answered(self, _: Peer, message_id: str, raw: bytes) -> None:
+        """There is an answer, so the message is finished, too."""
+        each = self._sent.get(message_id)
+        if each is not None and each.facts.behind:
+            self._answered(each, raw)
+        origin = self._handed_on(message_id) if self._senders.foreign else None
+        if origin is None:
+            reply = loads(raw)
+            if not self._senders.hand_answer(message_id, reply):
+                self._senders.dead_letter(reply, "late_reply")
+        elif not origin.hand(Kind.ANSWER, raw):
+            self._senders.dead_letter(loads(raw), "late_reply")
+        self._finish(message_id)
+
+    def refused(self, _: Peer, message_id: str, plain: dict[str, Any]) -> None:
+        """There will be no answer; the message is finished."""
+        error = load_error(plain)
+        if isinstance(error, DeliveryError):
+            origin = self._handed_on(message_id)
+            if origin is None:
+                self._senders.hand_answer(message_id, error)
+            else:
+                origin.hand(Kind.REFUSAL, plain)
+        self._finish(message_id)
+
+    def settled(self, _: Peer, message_ids: list[str]) -> None:
+        """Messages are finished."""
+        for id in message_ids:
+            self._finish(id)
+
+    def chunk(self, peer: Peer, message_id: str, raw: bytes) -> None:
+        """A chunk of a stream came."""
+        origin = self._handed_on(message_id)
+        if origin is not None:
+            if not origin.pass_chunk(raw):
+                self._senders.dead_letter(loads(raw), "no_reader")
+            return
+        chunks = self._senders.reader_of(message_id)
+        if chunks is None:
+            self._senders.dead_letter(loads(raw), "no_reader")
+            return
+
+        def taken() -> None:
+            chunks.untold += 1
+            if chunks.untold >= _CHUNKS_AT_ONCE:
+                peer.signal(Kind.ROOM, message_id, chunks.untold)
+                chunks.untold = 0
+
+        chunks.push(loads(raw), taken)
+
+    def _handed_on(self, message_id: str) -> FromPeer | None:
+        """Where a message came from that was handed on from here."""
+        origin = self._senders.foreign.get(message_id)
+        return origin if isinstance(origin, FromPeer) and origin.handed_on else None
+
+    def _finish(self, message_id: str) -> None:
+        each = self._sent.pop(message_id, None)
+        if each is not None:
+            each.outbox.settled(message_id)
+            if (each.pool is not None or each.turning) and each.outbox.idle:
+                self._idle(each)
+        if self._senders.foreign and (origin := self._handed_on(message_id)) is not None:
+            self._senders.settle(origin.message)
+
+    def _idle(self, each: Elsewhere) -> None:
+        """Nothing is on the way any more to a conversation, or to an agent that moved."""
+        if each.pool is not None:
+            each.pool.forget(each)
+        elif each.turn() and each.boot in self._peers and not each.outbox.way_is_open:
+            each.outbox.open_way()
+
+    def lost(self, each: Elsewhere, node: str, why: str, in_hand: Mapping[str, int]) -> None:
+        """The process of an agent is gone, with all that it had.
+
+        Args:
+            each: The agent.
+            node: Its process.
+            why: What happened to that.
+            in_hand: The messages that agents there were handling, by id, and to how many incarnations there each was
+                given.
+        """
+        box, facts = each.outbox, each.facts
+        box.lost()
+        if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
+            for id, times in in_hand.items():
+                message = box.given(id, times, facts.max_deliveries)
+                if message is not None:
+                    down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
+                    self.give_up(message, down, "max_deliveries")
+                    self._senders.forget_records(message)
+            return
+        for lost in box.clear():
+            if lost.id in in_hand:
+                self._senders.forget_records(lost)
+            if facts.closed:
+                self.give_up(lost, AgentTerminated(each.name, facts.closed), "terminated")
+            else:
+                self.give_up(lost, NodeDown(each.name, node, why), "node_down")
+
+    def give_up(self, message: Message, error: DeliveryError, reason: str) -> None:
+        """Nobody elsewhere will handle a message that was sent or handed on from here."""
+        self._sent.pop(message.id, None)
+        if message.reply_to is not None:
+            origin = self._handed_on(message.id)
+            if origin is None:
+                self._senders.hand_answer(message.id, error)
+            else:
+                origin.refused(error)
+        self._senders.dead_letter(message, reason)
+
+    def forget_all(self) -> None:
+        """This node leaves the system."""
+        self._sent.clear()

@@ -1,0 +1,50 @@
+"""Which agent a message is for that came to the root, where several may stand behind a name or one is elsewhere."""
+
+from __future__ import annotations
+
+from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.replicas import Crew, Replicas
+from civitas.message import Message, loads
+from civitas.node import Recipient, Registry
+
+__all__ = ["Relay"]
+
+
+class Relay:
+    """Finds the agent for a message that came to the root, which hands on those for replicas and `at_least_once`.
+
+    To the node that a message came from, the name lives here; to the one that gets it, it came from here. So flow
+    control, redelivery, and what a dead process means for either side are the same as between any two nodes, and what
+    is said of a message on both ways keeps its order. And what came outlives the process of its sender.
+
+    Args:
+        registry: Of the root.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def group(self, name: str) -> Replicas | None:
+        """What stands behind `name`, where that is several agents."""
+        group = self._registry.groups.get(name)
+        return group if isinstance(group, Replicas) else None
+
+    def join(self, family: str, child: Crew) -> None:
+        """One more stands behind a name."""
+        group = self.group(family)
+        if group is None:
+            group = self._registry.groups[family] = Replicas(family, self._registry)
+        group.add(child)
+
+    def route(self, to: str, message: Message) -> Recipient:
+        """The agent that a message to `to` is for."""
+        group = self.group(to)
+        if group is not None:
+            return group.choose(message.conversation, message.sender)
+        return self._registry.route(to, message.conversation, message.id)
+
+    def answered(self, each: Elsewhere, reply: bytes) -> None:
+        """A conversation may begin with an answer, as with an interrupt: it stays with the one that gave it."""
+        group = self.group(each.facts.behind)
+        if group is not None:
+            group.began(loads(reply).conversation, each.name)

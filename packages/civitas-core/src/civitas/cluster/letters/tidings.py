@@ -1,0 +1,44 @@
+"""What a node tells the senders of its messages, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from civitas.cluster.frames import Kind
+from civitas.cluster.peers import Peer
+
+__all__ = ["Tidings"]
+
+
+class Tidings:
+    """Tells other nodes what this one has and what it is finished with: in the next turn of the loop, all at once.
+
+    Args:
+        soon: Calls a function in the next turn of the loop.
+    """
+
+    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        self._soon = soon
+        self._finished: dict[Peer, list[str]] = {}
+        self._had: dict[Peer, list[str]] = {}
+
+    def finished(self, peer: Peer, message_id: str) -> None:
+        """A message of `peer` is finished: that may forget it."""
+        self._note(self._finished, peer, message_id)
+
+    def has(self, peer: Peer, message_id: str) -> None:
+        """A message came, and its sender waits for this node to have it."""
+        self._note(self._had, peer, message_id)
+
+    def _note(self, where: dict[Peer, list[str]], peer: Peer, message_id: str) -> None:
+        if not self._finished and not self._had:
+            self._soon(self._tell)
+        where.setdefault(peer, []).append(message_id)
+
+    def _tell(self) -> None:
+        had, self._had = self._had, {}
+        finished, self._finished = self._finished, {}
+        for peer, ids in had.items():
+            peer.signal(Kind.HELD, ids)
+        for peer, ids in finished.items():
+            peer.send(Kind.SETTLED, ids)

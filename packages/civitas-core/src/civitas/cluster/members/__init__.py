@@ -1,0 +1,1 @@
+"""The OS processes of a system: who is there, who comes, who is gone."""
