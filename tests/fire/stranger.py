@@ -10,8 +10,8 @@ from typing import Any
 import msgpack
 
 from civitas.cluster.frames import pack, unpack
-from civitas.transport.keys import Keys
 from civitas.transport.zmq import ZmqTransport
+from civitas.transport.zmq.keys import Keys
 
 __all__ = ["LOOPBACK", "addresses", "mutated", "recorded", "stranger", "unsigned"]
 

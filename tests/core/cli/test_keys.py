@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from civitas.transport.keys import Keys
+from civitas.transport.zmq.keys import Keys
 from tests.core.cli.support import Result
 
 Civitas = Callable[..., Result]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from civitas.control import state_folder
-from civitas.transport.keys import Keys
+from civitas.transport.zmq.keys import Keys
 from tests.core.cli.support import Result, Running
 
 Start = Callable[..., Awaitable[Running]]

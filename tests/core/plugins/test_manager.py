@@ -12,6 +12,7 @@ from civitas.events import Event
 from civitas.plugins import PluginManager, hookimpl
 from civitas.plugins.check import HOOKS
 from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.transport.zmq import ZmqCarrier
 
 
 class Agent:
@@ -65,6 +66,10 @@ def test_the_built_in_stores_are_there_without_any_plugin():
     assert manager().state_stores() == {"memory": InMemoryStateStore, "sqlite": SQLiteStateStore}
 
 
+def test_the_built_in_carriers_are_there_without_any_plugin():
+    assert set(manager().transports()) == {"in_process", "zmq"}
+
+
 @pytest.mark.promise(id="SEM-701")
 def test_a_module_can_be_a_plugin():
     plugin = module("shop.plugin", civitas_state_stores=lambda: {"redis": Redis})
@@ -104,7 +109,7 @@ def test_static_and_class_methods_of_an_object_can_be_hooks():
 @pytest.mark.parametrize(
     ("hook", "method", "offered"),
     [
-        ("civitas_transports", "transports", type("Carrier", (), {})),
+        ("civitas_transports", "transports", ZmqCarrier),
         ("civitas_agent_types", "agent_types", Agent),
         ("civitas_model_providers", "model_providers", type("Model", (), {"chat": print})),
         ("civitas_tool_providers", "tool_providers", type("Tool", (), {"call": print})),
@@ -112,7 +117,7 @@ def test_static_and_class_methods_of_an_object_can_be_hooks():
 )
 def test_each_kind_of_contribution_comes_out_by_its_name(hook, method, offered):
     plugin = module("shop", **{hook: lambda: {"mine": offered}})
-    assert getattr(manager(plugin), method)() == {"mine": offered}
+    assert getattr(manager(plugin), method)()["mine"] is offered
 
 
 def test_contributions_of_several_plugins_are_merged():
@@ -257,7 +262,10 @@ def test_found_says_what_each_plugin_offers_and_where_it_comes_from():
     )
     built_in, mine = manager(plugin).found()
     assert (built_in.name, built_in.source) == ("civitas", "built in")
-    assert built_in.provides == {"civitas_state_stores": ("memory", "sqlite")}
+    assert built_in.provides == {
+        "civitas_state_stores": ("memory", "sqlite"),
+        "civitas_transports": ("in_process", "zmq"),
+    }
     assert (mine.name, mine.source) == ("shop.plugin", "passed as plugins=")
     assert mine.hooks == ("civitas_on_event", "civitas_state_stores")
     assert mine.provides == {"civitas_state_stores": ("etcd", "redis")}

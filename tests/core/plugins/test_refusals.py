@@ -80,6 +80,7 @@ def test_what_a_contributing_hook_returns_must_fit(offered, text):
 @pytest.mark.parametrize(
     ("hook", "lacks"),
     [
+        ("civitas_transports", "problems and no access and no for_root"),
         ("civitas_agent_types", "handle"),
         ("civitas_model_providers", "chat"),
         ("civitas_tool_providers", "call"),

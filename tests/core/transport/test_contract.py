@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from civitas.testing import TransportSuite
-from civitas.transport.keys import Keys
 from civitas.transport.zmq import ZmqTransport
+from civitas.transport.zmq.keys import Keys
 
 TIMEOUT = 0.5
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from civitas.errors import ConfigurationError
-from civitas.transport.keys import Keys
+from civitas.transport.zmq.keys import Keys
 
 
 def test_what_was_saved_is_loaded(tmp_path):

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from civitas.errors import ConfigurationError
-from civitas.transport.keys import Keys
 from civitas.transport.zmq import ZmqTransport, inbox
+from civitas.transport.zmq.keys import Keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
 
@@ -427,7 +427,7 @@ def test_a_missing_pyzmq_is_named_with_the_line_that_mends_it():
     code = (
         "import sys; sys.modules['zmq'] = None\n"
         "from civitas.errors import ConfigurationError\n"
-        "try:\n import civitas.transport.zmq\n"
+        "try:\n from civitas.transport.zmq import ZmqTransport\n"
         "except ConfigurationError as error:\n print(error)"
     )
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -60,7 +61,8 @@ class Runtime:
 
     Args:
         supervisor: The root of the tree.
-        transport: What carries messages between OS processes; `in_process` for one OS process.
+        transport: What carries messages between OS processes: the name of a carrier that is built in or that a plugin
+            brings. Without other OS processes there is nothing to carry, and it is `in_process`.
         state_store: Where agents keep their state; in memory by default, so that it ends with the runtime. Or a
             function without arguments that builds it: called when the runtime starts, and what it opened (a context
             manager that it returns, or ``(object, closer)``) closed when that stops. So may be the next one.
@@ -96,12 +98,11 @@ class Runtime:
                 f"Runtime takes a Supervisor, the root of the tree; got {supervisor!r}. "
                 'Write Runtime(Supervisor("root", children=[...]))'
             )
-        check_transport(transport)
         self.name = check_name(name, "a runtime's name")
         self.supervisor = supervisor
         self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
         self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
-        self.plugins.load()
+        check_transport(transport, self.plugins.transports(), carries=processes is not None)
         store: Any = InMemoryStateStore()
         if state_store is not None:
             store = provided(state_store, "state_store", _STORE, "SQLiteStateStore(path)")
@@ -501,6 +502,8 @@ class Runtime:
 
         plugins = PluginManager(keywords.get("plugins", ()))
         loaded = topology.load(config)
+        if "transport" in keywords:
+            loaded = topology.carried_by(loaded, keywords["transport"], plugins)
         tree = topology.build(
             loaded, agent_classes=agent_classes, plugins=plugins, leave_out=keywords
         )
@@ -510,15 +513,18 @@ class Runtime:
         holds = topology.holds_of(loaded, options.get("state_store"))
         if processes:
             told = topology.boot_data(loaded, agent_classes or {}, keywords)
-            access = topology.access_of(loaded)
+            links = topology.Links(loaded, plugins)
+            access = links.access()
             options["processes"] = Processes(
                 processes,
-                topology.transport_of(loaded, access.keys),
+                links.for_root(access),
                 topology.serializer_of(loaded),
-                {**told, "access": access.plain()},
+                {**told, "access": asdict(access)},
                 access.token,
                 holds,
             )
+        else:
+            options.pop("transport", None)  # it may stand there before anything is to be carried
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._owns_store = runtime._owns_store or owns_store
         runtime._holds = holds

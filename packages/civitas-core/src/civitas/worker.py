@@ -23,11 +23,11 @@ from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
-from civitas.topology.access import Access, access_of
-from civitas.topology.links import serializer_of, transport_beside
+from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.model import Topology
 from civitas.topology.processes import processes_of
+from civitas.transport import Access
 
 __all__ = ["main", "work", "work_elsewhere"]
 
@@ -107,7 +107,7 @@ async def work_elsewhere(
         "name": name,
         "root": root,
         "token": "",
-        "access": access_of(topology).plain(),
+        "access": None,
         "in_hand": None,
         "hang_timeout": processes_of(topology)[name].hang_timeout,
         "agent_classes": {},
@@ -149,9 +149,15 @@ class _Worker:
         self.plugins = PluginManager([import_module(each) for each in boot["plugins"]])
         self.plugins.load()
         self.maker = AgentMaker(
-            boot["topology"], boot["agent_classes"], self.plugins, self.watchdog
+            boot["topology"],
+            boot["agent_classes"],
+            self.plugins,
+            self.watchdog,
+            boot.get("transport"),
         )
-        self.access = Access.told(boot.get("access"))
+        self.links = Links(self.maker.topology, self.plugins)
+        told = boot["access"]
+        self.access = self.links.access() if told is None else Access(told["token"], told["keys"])
         self.telemetry = setup_from_environment()
 
     def life(self) -> _Life:
@@ -180,8 +186,8 @@ class _Life:
             make=worker.maker,
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
-            transport=transport_beside(
-                topology, boot["root"], worker.access.keys, in_hand and in_hand.parent
+            transport=worker.links.for_member(
+                worker.access, boot["root"], in_hand and in_hand.parent
             ),
             serializer=serializer_of(topology),
             tracing=tracing,

@@ -34,7 +34,7 @@ def new(
 
     Each machine of the system needs a copy.
     """
-    from civitas.transport.keys import Keys
+    from civitas.transport.zmq.keys import Keys
 
     Keys.new().save(file)
     print(f"{file}: new keys. Copy it to each machine of the system, and write in the topology:")

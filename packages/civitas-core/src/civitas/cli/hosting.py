@@ -16,7 +16,8 @@ from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.launch import queued_output
-from civitas.topology import Topology, load, processes_of, root_address
+from civitas.plugins import PluginManager
+from civitas.topology import Links, Topology, load, processes_of
 from civitas.topology.problems import did_you_mean
 
 __all__ = ["host_process"]
@@ -41,7 +42,9 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
     show_logs(verbose=verbose)
     loaded = load(topology)
     _check(loaded, name)
-    root = root_address(loaded)
+    links = Links(loaded, PluginManager())
+    links.check()
+    root = links.root_address()
     options = processes_of(loaded)[name]
     os.environ.update(options.env)
     if options.cwd is not None:

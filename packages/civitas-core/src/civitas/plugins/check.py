@@ -23,7 +23,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
 # What a class behind each of these names must be able to do.
 _METHODS = {
     "civitas_state_stores": ("get", "set", "delete"),
-    "civitas_transports": (),
+    "civitas_transports": ("problems", "access", "for_root", "meeting_place", "for_member"),
     "civitas_agent_types": ("handle",),
     "civitas_model_providers": ("chat",),
     "civitas_tool_providers": ("call",),

@@ -43,7 +43,11 @@ def civitas_state_stores() -> dict[str, Any]:  # type: ignore[empty-body]
 
 @hookspec
 def civitas_transports() -> dict[str, Any]:  # type: ignore[empty-body]
-    """Transports by name, for ``transport: {type: NAME, ...}``; the other keys are the class's keywords."""
+    """Carriers by name: ``{"pigeon": PigeonCarrier}`` makes ``transport: {type: pigeon, ...}`` work.
+
+    The value is a class with the members of `civitas.transport.Carrier`, or a function: it is called without arguments.
+    The other keys of the topology's ``transport`` are those that its `keys` names.
+    """
 
 
 @hookspec

@@ -33,6 +33,11 @@ class _BuiltIn:
         state = importlib.import_module("civitas.state")
         return {"memory": state.InMemoryStateStore, "sqlite": state.SQLiteStateStore}
 
+    @hookspecs.hookimpl
+    def civitas_transports(self) -> dict[str, Any]:
+        zmq = importlib.import_module("civitas.transport.zmq")
+        return {"in_process": zmq.private_sockets, "zmq": zmq.ZmqCarrier}
+
 
 class _Hooks(pluggy.PluginManager):
     def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
@@ -104,7 +109,7 @@ class PluginManager:
         return self._all("civitas_state_stores")
 
     def transports(self) -> dict[str, Any]:
-        """Transports by name."""
+        """Carriers by name, the built-in ones among them."""
         return self._all("civitas_transports")
 
     def agent_types(self) -> dict[str, Any]:

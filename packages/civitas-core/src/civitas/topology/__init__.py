@@ -6,26 +6,24 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 
 from __future__ import annotations
 
-from civitas.topology.access import access_of
 from civitas.topology.building import build, runtime_options
 from civitas.topology.holds import holds_of
-from civitas.topology.links import root_address, serializer_of, transport_of
+from civitas.topology.links import Links, carried_by, serializer_of
 from civitas.topology.loading import load, load_part
 from civitas.topology.members import boot_data
 from civitas.topology.model import Topology
 from civitas.topology.processes import processes_of
 
 __all__ = [
+    "Links",
     "Topology",
-    "access_of",
     "boot_data",
     "build",
+    "carried_by",
     "holds_of",
     "load",
     "load_part",
     "processes_of",
-    "root_address",
     "runtime_options",
     "serializer_of",
-    "transport_of",
 ]

@@ -19,9 +19,9 @@ from civitas.supervision import (
     Placed,
     Supervisor,
 )
-from civitas.topology.access import wrong_keys
 from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond, missing_places
+from civitas.topology.links import Links
 from civitas.topology.model import (
     AGENT_KEYWORDS,
     AgentEntry,
@@ -34,7 +34,6 @@ from civitas.topology.names import Unresolved, add_to_path, resolve
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.yaml_reader import Path
-from civitas.transport import TRANSPORTS
 
 __all__ = ["Builder", "build", "runtime_options"]
 
@@ -112,12 +111,12 @@ class Builder:
         """Make the tree; see `build`."""
         state = self._topology.state
         forgets = "state_store" not in leave_out and (state is None or state.type == "memory")
-        self._problems = beyond(self._topology, TRANSPORTS, forgets=forgets)
-        self._problems += missing_places(self._topology)
-        self._problems += wrong_keys(self._topology)
-        self._raise_problems()
         # Before any module of the user's: an adapter keeps its framework from phoning home, if it comes first.
         self._plugins.load()
+        self._problems = Links(self._topology, self._plugins).problems()
+        self._problems += beyond(self._topology, forgets=forgets)
+        self._problems += missing_places(self._topology)
+        self._raise_problems()
         if self._source.folder is not None:
             add_to_path(self._source.folder)
         root = self._supervisor(("supervision",), self._topology.supervision)

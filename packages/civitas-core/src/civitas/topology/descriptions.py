@@ -16,6 +16,7 @@ from civitas.topology.model import (
     Topology,
     TransportEntry,
 )
+from civitas.transport.zmq import ZmqCarrier
 
 __all__ = ["describe"]
 
@@ -42,8 +43,8 @@ _DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
         "supervision": "The root supervisor.",
     },
     TransportEntry: {
-        "type": "in_process, zmq or nats. Of zmq: address, where the root is reached (tcp://HOST:PORT or ipc:///PATH), "
-        "and keys, the file that civitas keys new made, or none; without an address, sockets of this user.",
+        "type": "in_process, zmq, or what a plugin brings. Of zmq, "
+        + " ".join(f"{key}: {text}" for key, text in ZmqCarrier().keys.items()),
     },
     ProvidedEntry: {
         "type": "What is built in (state: memory, sqlite) or what a plugin brings; the other keys are keywords of its "

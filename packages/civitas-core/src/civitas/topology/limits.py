@@ -5,49 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
-from civitas.topology.links import TRANSPORT_KEYS
 from civitas.topology.model import AgentEntry, SupervisorEntry, Topology
-from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.topology.problems import Problem, topology_error
 from civitas.topology.processes import options_of
 
 __all__ = ["beyond", "missing_places", "refuse_nothing"]
 
-_PLANNED = ("nats",)
 
-
-def beyond(topology: Topology, transports: tuple[str, ...], *, forgets: bool) -> list[Problem]:
+def beyond(topology: Topology, *, forgets: bool) -> list[Problem]:
     """What of `topology` this version cannot run.
 
     Args:
         topology: A valid topology.
-        transports: The transports there are.
         forgets: Whether the state store is one that no OS process but the root's can open.
     """
     problem = topology.source.problem
     found = []
-    kind = topology.transport.type
-    if kind in _PLANNED and kind not in transports:
-        found.append(
-            problem(
-                ("transport", "type"),
-                f"the transport {kind!r} is not in this version yet; take the line out, or write "
-                "in_process, to run everything in one OS process",
-            )
-        )
-    elif kind not in transports:
-        words = (*transports, *_PLANNED)
-        found.append(problem(("transport", "type"), unknown_word("transport", kind, words)))
-    else:
-        takes = TRANSPORT_KEYS if kind == "zmq" else ()
-        for key, value in topology.transport.further.items():
-            if key not in takes:
-                text = unknown_word("key", key, ("type", *takes), f"transport {kind!r}")
-                found.append(problem(("transport", key), text))
-            elif not isinstance(value, str):
-                found.append(problem(("transport", key), f"{key!r} is text; got {value!r}"))
-            elif key == "address" and value.endswith(":*") and _awaits(topology):
-                text = "a process with 'start: false' finds the root by a port that is known; give one in place of *"
-                found.append(problem(("transport", key), text))
     for path, _, entry in topology.walk():
         if forgets and isinstance(entry, AgentEntry) and entry.process and _is_durable(entry):
             text = (
@@ -60,10 +33,6 @@ def beyond(topology: Topology, transports: tuple[str, ...], *, forgets: bool) ->
 
 def _is_durable(entry: AgentEntry) -> bool:
     return bool(entry.wrap) and entry.keywords().get("durable") is True
-
-
-def _awaits(topology: Topology) -> bool:
-    return any(not process.start for process in topology.processes.values())
 
 
 def missing_places(topology: Topology) -> list[Problem]:

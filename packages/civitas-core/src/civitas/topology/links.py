@@ -1,39 +1,36 @@
-"""From what a topology says of its transport to the transport itself."""
+"""From what a topology says of its transport to the carrier that makes it."""
 
 from __future__ import annotations
 
 import os
-import socket
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from civitas.errors import ConfigurationError
+from civitas.errors import CivitasError, ConfigurationError
 from civitas.message import Serializer
-from civitas.topology.model import Topology
-from civitas.topology.place import open_state_folder
-from civitas.topology.places import given_address, is_awaited, system_folder
-from civitas.transport.contract import Transport
+from civitas.plugins import PluginManager
+from civitas.plugins.check import described
+from civitas.topology.model import Topology, TransportEntry
+from civitas.topology.places import kept_token, place_of
+from civitas.topology.problems import Problem, topology_error, unknown_word
+from civitas.transport import (
+    Access,
+    Carrier,
+    CarrierEntry,
+    Transport,
+    check_transport,
+    unknown_transport,
+)
 
-if TYPE_CHECKING:
-    from civitas.transport.keys import Keys
-
-__all__ = [
-    "SERIALIZER",
-    "TRANSPORT_KEYS",
-    "root_address",
-    "serializer_of",
-    "transport_beside",
-    "transport_of",
-]
+__all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
 
 SERIALIZER = "CIVITAS_SERIALIZER"
 """The environment variable that chooses the format of messages between OS processes, whatever a topology says."""
 
-TRANSPORT_KEYS = ("address", "keys")
-"""What stands beside `type: zmq`."""
-
-_SOCKET = "root.sock"
-"""In the state folder, for processes that are started elsewhere."""
+_WHERE = ("transport", "type")
 
 
 def serializer_of(topology: Topology) -> Serializer:
@@ -50,77 +47,135 @@ def serializer_of(topology: Topology) -> Serializer:
     return Serializer(named)
 
 
-def transport_of(topology: Topology, keys: Keys | None) -> Transport:
-    """The transport of the root node.
-
-    Args:
-        topology: Of the system.
-        keys: Of its `Access`.
+def carried_by(topology: Topology, name: str, plugins: PluginManager) -> Topology:
+    """The same topology over the carrier `name`, which was given in Python; what the file says of another is dropped.
 
     Raises:
-        ConfigurationError: The extra that brings it is not installed.
+        ConfigurationError: There is no such carrier, or a process that is started elsewhere would use another.
     """
-    if not is_awaited(topology):
-        return _zmq(topology, given_address(topology), keys)
-    if given_address(topology) is None:
-        open_state_folder(system_folder(topology))
-    return _zmq(topology, root_address(topology), keys)
-
-
-def root_address(topology: Topology) -> str:
-    """Where a process that is started elsewhere finds the root.
-
-    Raises:
-        ConfigurationError: The topology is no file and gives no address, so that there is no place to meet.
-    """
-    return given_address(topology) or f"ipc://{system_folder(topology) / _SOCKET}"
-
-
-def transport_beside(
-    topology: Topology, root: str, keys: Keys | None, folder: Path | None = None
-) -> Transport:
-    """The transport of a member, reached the same way as the root.
-
-    Args:
-        topology: Of the system.
-        root: The address of the root.
-        keys: Of the system's `Access`.
-        folder: Where to make a socket: a folder that the root removes, as a member may be killed and cannot.
-
-    Raises:
-        ConfigurationError: There is no way from here to the root's machine.
-    """
-    endpoint = root.partition("#")[0]
-    if endpoint.startswith("ipc:"):
-        return _zmq(topology, None, keys, folder)
-    host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-    return _zmq(topology, f"tcp://{_own_host(host.strip('[]'), port)}:*", keys)
-
-
-def _own_host(host: str, port: str) -> str:
-    """The address of this machine on the way to `host`, where it reaches back."""
-    try:
-        kind, _, _, _, there = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0][:5]
-        with socket.socket(kind, socket.SOCK_DGRAM) as way:
-            way.connect(there)  # of UDP: nothing is sent, a route is looked up
-            own = str(way.getsockname()[0])
-    except OSError as error:
+    check_transport(name, plugins.transports(), carries=True)
+    if name == topology.transport.type:
+        return topology
+    if _is_awaited(topology):
         raise ConfigurationError(
-            f"there is no way to the root at tcp://{host}:{port}: {error.strerror}"
-        ) from error
-    return f"[{own}]" if ":" in own else own
+            f"transport={name!r}: a process with 'start: false' reads the topology alone, which says "
+            f"{topology.transport.type!r}; write transport: {{type: {name}}} there"
+        )
+    return topology.model_copy(update={"transport": TransportEntry(type=name)})
 
 
-def _zmq(
-    topology: Topology, address: str | None, keys: Keys | None, above: Path | None = None
-) -> Transport:
-    # Imported here: a system of one OS process does without.
-    from civitas.transport.zmq import ZmqTransport
+class Links:
+    """The carrier that a topology names, and what it makes of its entry there.
 
-    return ZmqTransport(
-        address=address,
-        keys=keys,
-        shared=topology.transport.further.get("keys") is not None,
-        node_timeout=topology.runtime.node_timeout,
-        folder=above,
-    )
+    A carrier is anybody's code: whatever it raises that is no error of Civitas, and whatever it returns that is not
+    what it should, is a `TopologyError` that says so.
+
+    Args:
+        topology: Of the system.
+        plugins: Know the carriers.
+
+    Raises:
+        TopologyError: There is none of that name.
+    """
+
+    def __init__(self, topology: Topology, plugins: PluginManager) -> None:
+        self._source = topology.source
+        self._type = topology.transport.type
+        known = plugins.transports()
+        if unknown := unknown_transport(self._type, known):
+            raise self._error(unknown)
+        with self._asking("its constructor"):
+            self._carrier: Carrier = known[self._type]()
+        self._expect(self._carrier, Carrier, "its constructor")
+        self._entry = CarrierEntry(
+            options=topology.transport.further,
+            system=topology.name,
+            node_timeout=topology.runtime.node_timeout,
+            folder=topology.source.folder,
+            place=place_of(topology),
+            awaited=_is_awaited(topology),
+        )
+
+    def problems(self) -> list[Problem]:
+        """What is wrong with the entry."""
+        with self._asking("keys"):
+            takes = ("type", *self._carrier.keys)
+        where = f"transport {self._type!r}"
+        unknown = [key for key in self._entry.options if key not in takes]
+        found = [(key, unknown_word("key", key, takes, where)) for key in unknown]
+        with self._asking("problems()"):
+            found += [(str(key), str(text)) for key, text in self._carrier.problems(self._entry)]
+        return [self._source.problem(("transport", key), text) for key, text in found]
+
+    def check(self) -> None:
+        """Raise `TopologyError` if anything is wrong with the entry."""
+        if found := self.problems():
+            raise topology_error(found, self._source.file)
+
+    def access(self) -> Access:
+        """The access to the system, for its root and for processes that are started elsewhere."""
+        with self._asking("access()"):
+            access = self._carrier.access(self._entry)
+        if access is None:
+            return Access(self._token())
+        self._expect(access, Access, "access()")
+        return access
+
+    def for_root(self, access: Access) -> Transport:
+        """The transport of the root node."""
+        with self._asking("for_root()"):
+            transport = self._carrier.for_root(self._entry, access)
+        self._expect(transport, Transport, "for_root()")
+        return transport
+
+    def root_address(self) -> str:
+        """Where a process that is started elsewhere finds the root."""
+        with self._asking("meeting_place()"):
+            address = self._carrier.meeting_place(self._entry)
+        self._expect(address, str, "meeting_place()")
+        return address
+
+    def for_member(self, access: Access, root: str, folder: Path | None) -> Transport:
+        """The transport of another node; see `Carrier.for_member`."""
+        with self._asking("for_member()"):
+            transport = self._carrier.for_member(self._entry, access, root, folder)
+        self._expect(transport, Transport, "for_member()")
+        return transport
+
+    def _token(self) -> str:
+        if not self._entry.awaited:
+            return secrets.token_hex(32)
+        if self._entry.place is None:
+            raise ConfigurationError(
+                "a process with 'start: false' finds the token of its system in the state folder, and this topology "
+                "is no file; write it into one"
+            )
+        return kept_token(self._entry.place)
+
+    def _error(self, text: str) -> Exception:
+        return topology_error([self._source.problem(_WHERE, text)], self._source.file)
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except CivitasError:
+            raise
+        except Exception as error:
+            raise self._error(
+                f"transport {self._type!r}: {what} raised {described(error)}"
+            ) from error
+
+    def _expect(self, found: Any, kind: type, what: str) -> None:
+        if isinstance(found, kind):
+            return
+        members = {*getattr(kind, "__annotations__", ()), *vars(kind)}
+        lacks = [each for each in sorted(members) if not (each[0] == "_" or hasattr(found, each))]
+        hint = f", which has no {' and no '.join(lacks)}" if lacks else ""
+        raise self._error(
+            f"transport {self._type!r}: {what} gave {type(found).__name__!r} for a {kind.__name__}{hint}"
+        )
+
+
+def _is_awaited(topology: Topology) -> bool:
+    return any(not each.start for each in topology.processes.values())

@@ -18,6 +18,7 @@ from civitas.supervision import ConversationPool
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.topology.building import Builder, runtime_options
+from civitas.topology.links import carried_by
 from civitas.topology.loading import load
 from civitas.topology.model import AgentEntry, ProcessEntry, Topology
 from civitas.topology.names import add_to_path
@@ -61,6 +62,7 @@ def boot_data(
         },
         "plugins": [each.__name__ for each in plugins if isinstance(each, ModuleType)],
         "root_has": sorted(lent),
+        "transport": keywords.get("transport"),
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),
     }
@@ -113,6 +115,7 @@ class AgentMaker:
         agent_classes: Paths of the classes with short names.
         plugins: The plugins of this process.
         watchdog: Paused while modules are imported.
+        transport: What the root was given instead of the transport that stands there; None for nothing.
     """
 
     def __init__(
@@ -121,8 +124,11 @@ class AgentMaker:
         agent_classes: Mapping[str, str],
         plugins: PluginManager,
         watchdog: Pausing,
+        transport: str | None = None,
     ) -> None:
         self.topology = load(config)
+        if transport is not None:
+            self.topology = carried_by(self.topology, transport, plugins)
         if self.topology.source.folder is not None:
             add_to_path(self.topology.source.folder)
         self._agent_classes = agent_classes

@@ -1,41 +1,59 @@
-"""Where the processes of a topology meet."""
+"""The place where the processes of a system on this machine meet: its state folder."""
 
 from __future__ import annotations
 
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from civitas.errors import ConfigurationError
 from civitas.topology.model import Topology
-from civitas.topology.place import state_folder
+from civitas.topology.place import open_state_folder, state_folder
+from civitas.transport import Place
 
-__all__ = ["given_address", "is_awaited", "system_folder"]
+__all__ = ["kept_token", "place_of"]
 
-
-def is_awaited(topology: Topology) -> bool:
-    """Whether the root waits for a process that is started elsewhere."""
-    return any(not each.start for each in topology.processes.values())
+_FILE = "token"
 
 
-def given_address(topology: Topology) -> str | None:
-    """The address of the root that a topology gives; a relative path is one from its folder."""
-    address: str | None = topology.transport.further.get("address")
-    folder = topology.source.folder
-    if address is None or not address.startswith("ipc://") or folder is None:
-        return address
-    return f"ipc://{folder / Path(address.removeprefix('ipc://')).expanduser()}"
+@dataclass(frozen=True, slots=True)
+class _StateFolder:
+    """The state folder of the system `name` that the topology `file` describes."""
+
+    name: str
+    file: Path
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return state_folder(self.name, self.file)
+
+    def open(self) -> Path:
+        """Make it, or check that it is this user's alone."""
+        open_state_folder(self.path)
+        return self.path
 
 
-def system_folder(topology: Topology) -> Path:
-    """The state folder, where processes that are started elsewhere on this machine find the root and its token.
+def place_of(topology: Topology) -> Place | None:
+    """The place of a system; None for a topology that is no file."""
+    file = topology.source.file
+    return None if file is None else _StateFolder(topology.name, Path(file))
+
+
+def kept_token(place: Place) -> str:
+    """The token of a system that is kept in its place, made by whichever process comes first.
 
     Raises:
-        ConfigurationError: The topology is no file, so that there is none.
+        ConfigurationError: The place is not this user's alone.
     """
-    file = topology.source.file
-    if file is None:
-        raise ConfigurationError(
-            "a process with 'start: false' needs a place to meet the root and a token, and this topology is no file; "
-            "write transport: {type: zmq, address: 'tcp://127.0.0.1:PORT', keys: FILE}, with a file that "
-            "`civitas keys new` made"
-        )
-    return state_folder(topology.name, Path(file))
+    file = place.open() / _FILE
+    if not file.exists():
+        fresh = file.with_name(f"{_FILE}.{secrets.token_hex(4)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            os.link(fresh, file)  # unlike a rename it replaces nothing
+        fresh.unlink()
+    return file.read_text()

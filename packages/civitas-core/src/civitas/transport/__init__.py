@@ -1,29 +1,64 @@
 """What carries messages between the OS processes of a system.
 
-Within one OS process nothing is carried: a message goes from hand to hand in `civitas.node`. This room holds
-the names that `transport=` takes, and from the next rung of the ladder on the contract that ZMQ and NATS fulfil.
+Within one OS process nothing is carried: a message goes from hand to hand in `civitas.node`. A `Carrier` is what the
+hook `civitas_transports` offers, ZMQ among them, and a `Transport` what it makes for one node.
 """
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
 from civitas.errors import ConfigurationError
+from civitas.transport.carrier import Access, Carrier, CarrierEntry, Place
+from civitas.transport.contract import MAX_FRAME, Link, Transport, check_frame
 
-__all__ = ["TRANSPORTS", "check_transport"]
+__all__ = [
+    "MAX_FRAME",
+    "Access",
+    "Carrier",
+    "CarrierEntry",
+    "Link",
+    "Place",
+    "Transport",
+    "check_frame",
+    "check_transport",
+    "unknown_transport",
+]
 
-TRANSPORTS = ("in_process", "zmq")
 _PLANNED = ("nats",)
 
 
-def check_transport(name: str) -> str:
-    """Return `name` if this version can carry messages that way, else raise `ConfigurationError`."""
-    if name in TRANSPORTS:
-        return name
+def unknown_transport(name: object, known: Iterable[str]) -> str:
+    """What to say of a name that no carrier has; empty where one has it."""
+    known = sorted(known)
+    if name in known:
+        return ""
     if name in _PLANNED:
-        raise ConfigurationError(f"transport {name!r} is not in this version yet; use 'zmq'")
-    near = difflib.get_close_matches(str(name), (*TRANSPORTS, *_PLANNED), 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigurationError(
-        f"there is no transport {name!r}; known: {', '.join(TRANSPORTS)}{hint}"
-    )
+        return (
+            f"the transport {name!r} is not in this version yet, and no plugin brings it; "
+            f"there are: {', '.join(known)}"
+        )
+    near = difflib.get_close_matches(str(name), (*known, *_PLANNED), 1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"there is no transport {name!r}{hint} There are: {', '.join(known)}"
+
+
+def check_transport(name: str, known: Iterable[str], *, carries: bool) -> None:
+    """Check what was given as `transport=`.
+
+    Args:
+        name: That.
+        known: The names of the carriers that there are.
+        carries: Whether there is another OS process to carry anything to.
+
+    Raises:
+        ConfigurationError: No carrier has that name, or there is nothing to carry.
+    """
+    if unknown := unknown_transport(name, known):
+        raise ConfigurationError(unknown)
+    if name != "in_process" and not carries:
+        raise ConfigurationError(
+            f"transport={name!r} carries messages between OS processes, and this runtime has only its own; leave it "
+            "out, or name processes (process: NAME) in a topology and use Runtime.from_config"
+        )

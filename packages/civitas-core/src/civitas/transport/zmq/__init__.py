@@ -1,19 +1,23 @@
-"""The transport over ZMQ; the only modules that import pyzmq."""
+"""The transport over ZMQ. Pyzmq is imported when a transport or keys are made, and not before."""
 
 from __future__ import annotations
 
-from civitas.errors import ConfigurationError
+from typing import TYPE_CHECKING, Any
 
-try:
-    import zmq as _zmq
-except ImportError as error:
-    raise ConfigurationError(
-        "the transport 'zmq' needs pyzmq: pip install 'civitas-core[zmq]'"
-    ) from error
+from civitas.transport.zmq.carrier import ZmqCarrier, private_sockets
+from civitas.transport.zmq.extra import need_pyzmq
+from civitas.transport.zmq.keys import Keys
 
-from civitas.transport.zmq.security import key_pair, public_of
-from civitas.transport.zmq.transport import ZmqTransport
+if TYPE_CHECKING:
+    from civitas.transport.zmq.transport import ZmqTransport
 
-__all__ = ["ZmqTransport", "key_pair", "public_of"]
+__all__ = ["Keys", "ZmqCarrier", "ZmqTransport", "private_sockets"]
 
-del _zmq
+
+def __getattr__(name: str) -> Any:
+    if name != "ZmqTransport":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    need_pyzmq()
+    from civitas.transport.zmq.transport import ZmqTransport
+
+    return ZmqTransport

@@ -8,7 +8,7 @@ import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
 from civitas.errors import ConfigurationError
-from civitas.transport.keys import Keys
+from civitas.transport.zmq.keys import Keys
 
 __all__ = ["Doorkeeper", "key_pair", "lock_client", "lock_server", "public_of"]
 

@@ -13,7 +13,6 @@ import zmq
 
 from civitas.errors import ConfigurationError
 from civitas.transport.contract import MAX_FRAME, Detour, Link
-from civitas.transport.keys import Keys
 from civitas.transport.zmq.address import (
     SOCKET,
     bindable,
@@ -23,6 +22,7 @@ from civitas.transport.zmq.address import (
     with_run,
 )
 from civitas.transport.zmq.inbox import Inbox
+from civitas.transport.zmq.keys import Keys
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
 from civitas.transport.zmq.wire import link_ids, new_id, sender_of

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from civitas.errors import ConfigurationError
+from civitas.transport.zmq.extra import need_pyzmq
 
 __all__ = ["Keys"]
 
@@ -52,7 +53,8 @@ class Keys:
         Raises:
             ConfigurationError: The extra ``civitas-core[zmq]`` is not installed.
         """
-        from civitas.transport.zmq import key_pair
+        need_pyzmq()
+        from civitas.transport.zmq.security import key_pair
 
         return cls(*key_pair())
 
@@ -104,7 +106,8 @@ class Keys:
             raise ConfigurationError(f"{file} holds no {error.args[0]} key") from error
         except ConfigurationError as error:
             raise ConfigurationError(f"{file}: {error}") from error
-        from civitas.transport.zmq import public_of
+        need_pyzmq()
+        from civitas.transport.zmq.security import public_of
 
         if public_of(keys.secret) != keys.public:
             raise ConfigurationError(
