@@ -27,6 +27,10 @@ class Books(AgentProcess):
             self.state = LARGE
             await self.checkpoint()
             return self.reply(len(self.state["text"]))
+        if message.type == "own":
+            self.done.append("own")
+            await self.store.set("prices", LARGE)
+            return self.reply(await self.store.get("prices"))
         return self.reply(await self.step("book", self.book))
 
     def book(self) -> dict[str, str]:
@@ -56,7 +60,7 @@ async def store(tmp_path: Path):
 
 
 @pytest.mark.promise(id="SEM-664")
-@pytest.mark.parametrize("what", ["step", "checkpoint"])
+@pytest.mark.parametrize("what", ["step", "checkpoint", "own"])
 async def test_a_full_disk_is_waited_for_and_nothing_is_done_again(what, store, caplog) -> None:
     done: list[str] = []
     agent = Books("books", done, delivery="at_least_once")

@@ -163,7 +163,7 @@ class LangGraphAgent(FrameworkAgent):
         # Only where they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
         passing = self.passing_key("context") if run.durable else None
-        context = await self._contexts.begin(run, self.patient_store, key, passing)
+        context = await self._contexts.begin(run, self.store, key, passing)
         if context is not None:
             more["context"] = context
         if isinstance(graph, Pregel):
@@ -186,13 +186,13 @@ class LangGraphAgent(FrameworkAgent):
         if asked:
             run.conversation = run.conversation or thread_id
             key = self._context_key(run, thread_id)
-            await self._contexts.keep(context, self.patient_store, key, over=False)
+            await self._contexts.keep(context, self.store, key, over=False)
             return Interrupted(asked)
         if end.drained is not None:  # by a node, and nothing is kept from which it could go on
             raise end.drained
         if thread is not None:
             await thread.finish()
-        await self._contexts.keep(context, self.patient_store, key, over=True)
+        await self._contexts.keep(context, self.store, key, over=True)
         return self._untracked.told(end.output)
 
     async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
@@ -204,7 +204,7 @@ class LangGraphAgent(FrameworkAgent):
             self._open(self._saver, self.memory_key(conversation))
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
         if self._saver is None and self.durable:
-            own = OwnThread(self.patient_store, self._note_key(conversation))
+            own = OwnThread(self.store, self._note_key(conversation))
             config = await own.stands(graph.checkpointer, config)
         return questions(await graph.aget_state(config, subgraphs=True))
 
@@ -243,9 +243,7 @@ class LangGraphAgent(FrameworkAgent):
         classes = classes_of(graph) | self._state_classes
         if saver is None:
             serde = JsonPlusSerializer(allowed_msgpack_modules=classes)
-            saver = self._saver = StateStoreSaver(
-                self.patient_store, "", history=False, serde=serde
-            )
+            saver = self._saver = StateStoreSaver(self.store, "", history=False, serde=serde)
             saver.untracked = self._untracked
         elif isinstance(saver, BaseCheckpointSaver):
             saver = copy.copy(saver)  # the graph that was given is never changed
@@ -272,7 +270,7 @@ class LangGraphAgent(FrameworkAgent):
                     "own; give the index to that"
                 )
             return graph
-        return _copy(graph, store=GraphStore(self.patient_store, index=self._store_index))
+        return _copy(graph, store=GraphStore(self.store, index=self._store_index))
 
     async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
         """What a run that stopped waits for."""
@@ -303,7 +301,7 @@ class LangGraphAgent(FrameworkAgent):
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:
             if known is not None and run.durable:
-                return known, OwnThread(self.patient_store, self._note_key(known), message.id)
+                return known, OwnThread(self.store, self._note_key(known), message.id)
             if known is None and run.durable:
                 known = message.id
             # No conversation, no memory: a thread nobody else has, and no attempt before this one.
@@ -315,7 +313,7 @@ class LangGraphAgent(FrameworkAgent):
     def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
         durable = run is not None and run.durable
         thread = RunThread(
-            self.patient_store,
+            self.store,
             key,
             saver.dump,
             passing=self.passing_key("thread") if durable else None,

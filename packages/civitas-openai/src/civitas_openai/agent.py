@@ -187,9 +187,7 @@ class OpenAIAgent(FrameworkAgent):
         run = attempt.run
         try:
             if await attempt.failed() and run.conversation is not None:
-                await Record(run.history).keep(
-                    self.patient_store, self.memory_key(run.conversation)
-                )
+                await Record(run.history).keep(self.store, self.memory_key(run.conversation))
         except Exception:
             logger.exception(
                 "agent %r: what its failed run did could not be kept in conversation %r",
@@ -226,7 +224,7 @@ class OpenAIAgent(FrameworkAgent):
         """What is kept of the conversation; without its items where the payload holds those."""
         if not run.whole_history or run.conversation is None:
             return Memory.load(run.history, run.message.id)
-        record = await Record.load(self.patient_store, self.memory_key(run.conversation))
+        record = await Record.load(self.store, self.memory_key(run.conversation))
         memory = Memory.load(record.history, run.message.id)
         memory.items, memory.left = [], []
         return memory

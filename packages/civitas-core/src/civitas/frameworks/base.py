@@ -19,13 +19,11 @@ from civitas.frameworks.run import Interrupted, Run
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.process.resources import Opened, Owner, Resources
-from civitas.state.patience import PatientStore
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from civitas.state import StateStore
 
 __all__ = ["FrameworkAgent"]
 
@@ -211,11 +209,6 @@ class FrameworkAgent(AgentProcess):
         """
         return self._civitas_running().passing_key(name)
 
-    @property
-    def patient_store(self) -> StateStore:
-        """The StateStore for what an adapter keeps: where it is away, it is waited for, and no run is done again."""
-        return PatientStore(self.store, self.name)
-
     def memory_key(self, conversation: str) -> str:
         """The key in the StateStore for what is kept of `conversation`.
 
@@ -322,7 +315,7 @@ class FrameworkAgent(AgentProcess):
         """What is kept of the conversation, into `run`."""
         if not self.keeps_record or run.conversation is None:
             return None
-        record = await Record.load(self.patient_store, self.memory_key(run.conversation))
+        record = await Record.load(self.store, self.memory_key(run.conversation))
         run.saved = record.saved
         if not run.whole_history:
             run.history = record.history
@@ -363,7 +356,7 @@ class FrameworkAgent(AgentProcess):
             record.interrupts, record.saved = payload["interrupts"], saved
         if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
-        await record.keep(self.patient_store, self.memory_key(conversation))
+        await record.keep(self.store, self.memory_key(conversation))
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:
         message = run.message

@@ -23,7 +23,7 @@ from civitas.process.options import (
     choose,
     positive,
 )
-from civitas.state.patience import patiently
+from civitas.state.patience import PatientStore
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -161,8 +161,8 @@ class AgentProcess:
 
     @property
     def store(self) -> StateStore:
-        """The runtime's StateStore."""
-        return self._civitas_running().node.store
+        """The runtime's StateStore. One that is away is waited for, up to ten seconds in each call."""
+        return PatientStore(self._civitas_running().node.store, self.name)
 
     @property
     def llm(self) -> ModelProvider | None:
@@ -453,12 +453,10 @@ class AgentProcess:
     async def checkpoint(self) -> None:
         """Save `state` under the agent's name; it is durable when this returns.
 
-        A store that is away is waited for, up to ten seconds.
-
         Raises:
-            StateStoreError: It was not saved.
+            StateStoreError: It was not saved, for ten seconds where the store was away.
         """
-        await patiently(lambda: self.store.set(self.name, self.state), self.name)
+        await self.store.set(self.name, self.state)
 
     async def stop(self) -> None:
         """End with reason `normal` after this message."""
