@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -12,7 +12,22 @@ if TYPE_CHECKING:
     from civitas.telemetry import Tracing
     from civitas.tools import ToolProvider
 
-__all__ = ["ModelProvider", "ModelResponse", "TracedModel"]
+__all__ = ["ModelProvider", "ModelResponse", "ToolCall", "TracedModel"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool that a scripted model asks for.
+
+    Attributes:
+        name: Name of the tool.
+        arguments: What to call it with.
+        id: The model's id of the call, where the script plays in the process; a server makes its own.
+    """
+
+    name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    id: str = "call-1"
 
 
 @dataclass(frozen=True, slots=True)

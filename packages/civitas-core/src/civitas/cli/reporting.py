@@ -11,7 +11,7 @@ from civitas.events import EVENT_TYPES, Event
 from civitas.runtime import Runtime
 from civitas.telemetry.readable import cut, escaped
 
-__all__ = ["Reporter", "print_line"]
+__all__ = ["EventPrinter", "print_line"]
 
 _STYLES = {
     "crashed": "bold red",
@@ -36,7 +36,7 @@ def print_line(
     console.print(line)
 
 
-class Reporter:
+class EventPrinter:
     """Prints crashes, restarts and give-ups as they come; everything else too when `verbose`."""
 
     def __init__(self, console: Console, runtime: Runtime, *, verbose: bool) -> None:

@@ -11,7 +11,7 @@ from signal import Signals
 
 from civitas.cli.console import stdout
 from civitas.cli.logs import show_logs
-from civitas.cli.reporting import Reporter
+from civitas.cli.reporting import EventPrinter
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
@@ -43,7 +43,7 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     # First of all: a second system must end before it imports and starts what may do harm beside the first.
     with SystemLock(loaded.name, folder):
         runtime = Runtime.from_config(loaded)
-        reporter = Reporter(stdout(), runtime, verbose=verbose)
+        reporter = EventPrinter(stdout(), runtime, verbose=verbose)
         code = 1
         with (
             _traces() if trace else nullcontext(),
@@ -73,7 +73,11 @@ def _traces() -> Iterator[None]:
 
 
 async def _run(
-    runtime: Runtime, door: ControlServer, signals: StopSignals, reporter: Reporter, topology: Path
+    runtime: Runtime,
+    door: ControlServer,
+    signals: StopSignals,
+    reporter: EventPrinter,
+    topology: Path,
 ) -> int:
     stop = asyncio.create_task(signals.first())
     start = asyncio.create_task(runtime.start())
@@ -93,7 +97,9 @@ async def _run(
         await runtime.stop()
 
 
-async def _until_stopped(runtime: Runtime, reporter: Reporter, stop: asyncio.Task[Signals]) -> int:
+async def _until_stopped(
+    runtime: Runtime, reporter: EventPrinter, stop: asyncio.Task[Signals]
+) -> int:
     ended = asyncio.create_task(runtime.wait())
     await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
@@ -104,7 +110,10 @@ async def _until_stopped(runtime: Runtime, reporter: Reporter, stop: asyncio.Tas
 
 
 def _stopping(
-    reporter: Reporter, runtime: Runtime, received: Signals, loop: asyncio.AbstractEventLoop | None
+    reporter: EventPrinter,
+    runtime: Runtime,
+    received: Signals,
+    loop: asyncio.AbstractEventLoop | None,
 ) -> None:
     if loop is not None:
         watch_stop(runtime, loop)

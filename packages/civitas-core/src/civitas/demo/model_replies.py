@@ -6,23 +6,12 @@ import itertools
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from civitas.models import ToolCall
+
 __all__ = ["Answer", "Failure", "ToolCall", "chunks", "completion", "error", "events", "response"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model asks for a tool.
-
-    Attributes:
-        name: Name of the tool.
-        arguments: Its arguments.
-    """
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from civitas.plugins.check import described
 
-__all__ = ["GROUP", "Installed", "installed"]
+__all__ = ["GROUP", "InstalledPlugin", "installed"]
 
 logger = logging.getLogger("civitas")
 
@@ -19,7 +19,7 @@ GROUP = "civitas"
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledPlugin:
     """One entry point, loaded.
 
     Attributes:
@@ -35,14 +35,14 @@ class Installed:
     error: str | None = None
 
 
-def installed() -> tuple[Installed, ...]:
+def installed() -> tuple[InstalledPlugin, ...]:
     """Load every installed plugin; one that cannot be loaded is logged, once, and returned with its error."""
     return _installed(tuple(sys.path))
 
 
 # Reading what is installed takes tens of milliseconds in a large environment: once for each path is enough.
 @lru_cache(maxsize=4)
-def _installed(path: tuple[str, ...]) -> tuple[Installed, ...]:
+def _installed(path: tuple[str, ...]) -> tuple[InstalledPlugin, ...]:
     from importlib.metadata import entry_points
 
     found = []
@@ -50,7 +50,7 @@ def _installed(path: tuple[str, ...]) -> tuple[Installed, ...]:
         distribution = entry.dist
         source = f"{distribution.name} {distribution.version}" if distribution else entry.value
         try:
-            found.append(Installed(entry.name, source, entry.load()))
+            found.append(InstalledPlugin(entry.name, source, entry.load()))
         except KeyboardInterrupt:
             raise
         # A plugin is anybody's code: whatever its import does, the runtime of somebody else must start. Libraries that
@@ -58,5 +58,5 @@ def _installed(path: tuple[str, ...]) -> tuple[Installed, ...]:
         except BaseException as error:
             reason = f"{entry.value} cannot be loaded: {described(error)}"
             logger.warning("plugin %r (from %s): %s; it is left out", entry.name, source, reason)
-            found.append(Installed(entry.name, source, None, reason))
+            found.append(InstalledPlugin(entry.name, source, None, reason))
     return tuple(found)

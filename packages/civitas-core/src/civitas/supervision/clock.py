@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "LoopClock", "Timer"]
+__all__ = ["Clock", "ClockTimer", "LoopClock"]
 
 
-class Timer(Protocol):
+class ClockTimer(Protocol):
     """A call that is due later."""
 
     def cancel(self) -> None:
@@ -22,7 +22,7 @@ class Clock(Protocol):
     def now(self) -> float:
         """Seconds since any fixed moment."""
 
-    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+    def call_later(self, delay: float, function: Callable[[], None]) -> ClockTimer:
         """Call `function` in `delay` seconds."""
 
 
@@ -33,6 +33,6 @@ class LoopClock:
         """Seconds since any fixed moment."""
         return asyncio.get_running_loop().time()
 
-    def call_later(self, delay: float, function: Callable[[], None]) -> Timer:
+    def call_later(self, delay: float, function: Callable[[], None]) -> ClockTimer:
         """Call `function` in `delay` seconds."""
         return asyncio.get_running_loop().call_later(delay, function)

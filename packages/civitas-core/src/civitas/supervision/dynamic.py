@@ -19,7 +19,7 @@ from civitas.process import (
 )
 from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.child import Child, Host, Parent
-from civitas.supervision.clock import Timer
+from civitas.supervision.clock import ClockTimer
 from civitas.supervision.placed import Placed
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
@@ -350,7 +350,9 @@ class DynamicSupervisorProcess:
         task.add_done_callback(self._work.discard)
         return task
 
-    def _begin_after(self, wait: float, work: Callable[[], Coroutine[Any, Any, object]]) -> Timer:
+    def _begin_after(
+        self, wait: float, work: Callable[[], Coroutine[Any, Any, object]]
+    ) -> ClockTimer:
         def begin() -> None:
             self._begin(work())
 

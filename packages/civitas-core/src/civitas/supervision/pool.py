@@ -11,7 +11,7 @@ from civitas.errors import AgentTerminated, SupervisionError
 from civitas.process import Cell, ExitReason, Status
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Child, Host, Parent
-from civitas.supervision.clock import Timer
+from civitas.supervision.clock import ClockTimer
 from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.slot import Slot, SlotState
 from civitas.supervision.spec import ConversationPool
@@ -40,7 +40,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._budgets: dict[str, RestartBudget] = {}
         self._alone: set[str] = set()
         """The processes of messages without a conversation: each ends after its message."""
-        self._idle: OrderedDict[str, Timer] = OrderedDict()
+        self._idle: OrderedDict[str, ClockTimer] = OrderedDict()
         """Those that wait for a message, longest first, with the timer that sends them to sleep."""
         self._waiting: OrderedDict[str, None] = OrderedDict()
         """Those that have a message and wait for room among the live ones, as many as a mailbox has places."""

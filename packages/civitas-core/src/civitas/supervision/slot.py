@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.process import ExitReason
 from civitas.supervision.child import Child
-from civitas.supervision.clock import Timer
+from civitas.supervision.clock import ClockTimer
 from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Slot:
     state: SlotState = SlotState.DOWN
     generation: int = 0
     due: Due | None = None
-    timer: Timer | None = None
+    timer: ClockTimer | None = None
     cause: ExitReason | None = None
 
     def has_ended(self, reason: ExitReason) -> None:

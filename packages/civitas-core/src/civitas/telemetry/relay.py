@@ -46,7 +46,7 @@ def begin(hand_over: Callable[[list[dict[str, Any]]], None], loop: Any) -> None:
             loop.call_soon(out)
         waiting.append(span)
 
-    class Relay(SpanProcessor):
+    class SpanRelay(SpanProcessor):
         def on_end(self, span: ReadableSpan) -> None:
             context = span.get_span_context()
             if context is not None and context.trace_flags.sampled and not loop.is_closed():
@@ -56,7 +56,7 @@ def begin(hand_over: Callable[[list[dict[str, Any]]], None], loop: Any) -> None:
     if not isinstance(provider, TracerProvider):
         provider = TracerProvider(resource=resource("civitas"))
         trace.set_tracer_provider(provider)
-    provider.add_span_processor(Relay())
+    provider.add_span_processor(SpanRelay())
 
 
 def take(spans: list[dict[str, Any]], exported: bool) -> None:

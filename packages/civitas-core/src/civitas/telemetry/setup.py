@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
 
-__all__ = ["Installed", "is_own", "resource", "setup_from_environment"]
+__all__ = ["InstalledProviders", "is_own", "resource", "setup_from_environment"]
 
 _Kind = TypeVar("_Kind")
 
@@ -24,7 +24,7 @@ _AT_EXIT = 1.0
 """Seconds for what is recorded after the last runtime has stopped."""
 
 
-class Installed:
+class InstalledProviders:
     """What `setup_from_environment` installed, if anything.
 
     Attributes:
@@ -53,7 +53,7 @@ _installed: dict[str, Flushable] = {}
 """What was installed in this OS process; the next runtime flushes it as well."""
 
 
-def setup_from_environment(service_name: str = "civitas") -> Installed:
+def setup_from_environment(service_name: str = "civitas") -> InstalledProviders:
     """Install a tracer and a meter provider where the environment asks for one; else do nothing, and import nothing.
 
     ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` choose ``otlp``, ``console``, ``none``, or several with
@@ -71,7 +71,7 @@ def setup_from_environment(service_name: str = "civitas") -> Installed:
             _install_tracing(names, service_name)
         if "metrics" not in _installed and (names := _asked_for("METRICS")):
             _install_metrics(names, service_name)
-    return Installed(_installed.get("traces"), _installed.get("metrics"))
+    return InstalledProviders(_installed.get("traces"), _installed.get("metrics"))
 
 
 def _asked_for(signal: str) -> list[str]:

@@ -79,9 +79,9 @@ _BAD = ("exception", names.EVENT_CRASH, names.EVENT_GAVE_UP)
 
 
 @dataclass(slots=True)
-class _Node:
+class _SpanNode:
     span: ReadableSpan
-    children: list[_Node] = field(default_factory=list)
+    children: list[_SpanNode] = field(default_factory=list)
 
     @property
     def start(self) -> int:
@@ -141,10 +141,10 @@ def draw(
         yield Text(f"{signs.more} {len(rows) - _ROWS} more spans", style="dim")
 
 
-def _nest(spans: Sequence[ReadableSpan]) -> list[_Node]:
+def _nest(spans: Sequence[ReadableSpan]) -> list[_SpanNode]:
     """Put each span below its parent; those whose parent is not there stand at the top."""
-    nodes = {_id(span): _Node(span) for span in spans}
-    roots: list[_Node] = []
+    nodes = {_id(span): _SpanNode(span) for span in spans}
+    roots: list[_SpanNode] = []
     for node in sorted(nodes.values(), key=lambda node: (node.start, -node.end)):
         parent = node.span.parent
         above = nodes.get(parent.span_id) if parent is not None else None
@@ -152,7 +152,7 @@ def _nest(spans: Sequence[ReadableSpan]) -> list[_Node]:
     return roots
 
 
-def _rows(roots: Sequence[_Node], signs: _Signs) -> Iterator[tuple[_Node, str, str]]:
+def _rows(roots: Sequence[_SpanNode], signs: _Signs) -> Iterator[tuple[_SpanNode, str, str]]:
     """Each node with the guide before its name, and the one for a line below it."""
     waiting = [(node, "", "") for node in reversed(roots)]
     while waiting:
@@ -170,7 +170,7 @@ def _rows(roots: Sequence[_Node], signs: _Signs) -> Iterator[tuple[_Node, str, s
             )
 
 
-def _label(node: _Node, guide: str, signs: _Signs) -> Text:
+def _label(node: _SpanNode, guide: str, signs: _Signs) -> Text:
     attributes = node.span.attributes or {}
     operation, _, rest = _clean(node.span.name, signs).partition(" ")
     label = Text.assemble((guide, "dim"), (operation, node.style))
@@ -186,7 +186,7 @@ def _label(node: _Node, guide: str, signs: _Signs) -> Text:
     return label
 
 
-def _message(node: _Node, signs: _Signs) -> str:
+def _message(node: _SpanNode, signs: _Signs) -> str:
     if not node.failed:
         return ""
     attributes = node.span.attributes or {}
@@ -211,7 +211,7 @@ def _fit(text: Text, width: int, signs: _Signs) -> Text:
 
 def _head(
     spans: Sequence[ReadableSpan],
-    roots: Sequence[_Node],
+    roots: Sequence[_SpanNode],
     scale: _Scale,
     continued: bool,
     width: int,
@@ -256,7 +256,7 @@ class _Scale:
     def half(self, moment: int) -> int:
         return (moment - self.begin) * (self.width * 2) // self.length
 
-    def bar(self, node: _Node) -> Text:
+    def bar(self, node: _SpanNode) -> Text:
         first = min(max(self.half(node.start), 0), self.width * 2 - 1)
         last = min(max(self.half(node.end), first + 1), self.width * 2)
         cells = [" "] * self.width

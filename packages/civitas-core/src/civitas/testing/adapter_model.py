@@ -6,26 +6,12 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
+from civitas.models import ToolCall
+
 __all__ = ["HANG", "Overloaded", "Rejected", "SuiteModel", "ToolCall"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model wants a tool called.
-
-    Attributes:
-        name: Name of the tool.
-        arguments: What to call it with.
-        id: The model's id of the call.
-    """
-
-    name: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    id: str = "call-1"
 
 
 class Overloaded(Exception):

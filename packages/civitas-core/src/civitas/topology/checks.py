@@ -5,7 +5,7 @@ from __future__ import annotations
 from civitas.topology.model import (
     AGENT_KEYWORDS,
     AgentEntry,
-    Child,
+    ChildEntry,
     SupervisorEntry,
     Topology,
 )
@@ -14,7 +14,7 @@ from civitas.topology.yaml_reader import Path
 
 __all__ = ["check"]
 
-_KINDS = tuple(Child.model_fields)
+_KINDS = tuple(ChildEntry.model_fields)
 _PROVIDED = {"state": "{type: sqlite, path: civitas.db}", "model": "{type: NAME}"}
 
 

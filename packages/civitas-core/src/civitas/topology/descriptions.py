@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from civitas.topology.model import (
     AgentEntry,
-    Child,
+    ChildEntry,
     ConversationPoolEntry,
     DynamicSupervisorEntry,
-    Entry,
     ProcessEntry,
     ProvidedEntry,
     RootEntry,
     RuntimeEntry,
     SupervisorEntry,
     Topology,
+    TopologyEntry,
     TransportEntry,
 )
 from civitas.transport.zmq import ZmqCarrier
@@ -30,7 +30,7 @@ _LIMITS = {
     "should), temporary (never).",
 }
 
-_DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
+_DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     Topology: {
         "name": "Name of the system: prefix of subjects, sockets and its state folder.",
         "transport": "What carries messages between OS processes.",
@@ -99,7 +99,7 @@ _DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
         **_LIMITS,
     },
     RootEntry: {},
-    Child: {
+    ChildEntry: {
         "agent": "An agent: a class of agents (type), or the object of a framework (wrap).",
         "supervisor": "A supervisor and its children.",
         "dynamic_supervisor": "A supervisor whose children come at run time.",
@@ -108,7 +108,7 @@ _DESCRIPTIONS: dict[type[Entry], dict[str, str]] = {
 }
 
 
-def describe(model: type[Entry], key: str) -> str:
+def describe(model: type[TopologyEntry], key: str) -> str:
     """What `key` of the mapping `model` is for."""
     for each in model.__mro__:
         text = _DESCRIPTIONS.get(each, {}).get(key)

@@ -53,7 +53,7 @@ def compare(old: Topology, new: Topology) -> list[Change]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class _Listed:
     kind: str
     entry: Named
     parent: str | None
@@ -80,13 +80,13 @@ def _trees(old: Topology, new: Topology) -> Iterator[Change]:
             yield Change("removed", node.kind, node.entry.name, old=node.under(old))
 
 
-def _nodes(topology: Topology) -> dict[str | None, _Node]:
+def _nodes(topology: Topology) -> dict[str | None, _Listed]:
     """Everything in the tree by its name, the root by None."""
-    nodes: dict[str | None, _Node] = {None: _Node("supervisor", topology.supervision, None)}
+    nodes: dict[str | None, _Listed] = {None: _Listed("supervisor", topology.supervision, None)}
 
     def add(parent: str | None, supervisor: SupervisorEntry) -> None:
         for child in supervisor.children:
-            nodes[child.entry.name] = _Node(child.kind, child.entry, parent)
+            nodes[child.entry.name] = _Listed(child.kind, child.entry, parent)
             if isinstance(child.entry, SupervisorEntry):
                 add(child.entry.name, child.entry)
 

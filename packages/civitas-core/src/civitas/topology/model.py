@@ -34,15 +34,15 @@ from civitas.topology.yaml_reader import Path
 __all__ = [
     "AGENT_KEYWORDS",
     "AgentEntry",
-    "Child",
+    "ChildEntry",
     "ConversationPoolEntry",
     "DynamicSupervisorEntry",
-    "Entry",
     "ProcessEntry",
     "ProvidedEntry",
     "RuntimeEntry",
     "SupervisorEntry",
     "Topology",
+    "TopologyEntry",
     "TransportEntry",
 ]
 
@@ -104,7 +104,7 @@ SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Entry(BaseModel):
+class TopologyEntry(BaseModel):
     """A mapping of the file. Only keys that stand in it are in `model_fields_set`."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -118,7 +118,7 @@ class Entry(BaseModel):
         }
 
 
-class OpenEntry(Entry):
+class OpenEntry(TopologyEntry):
     """A mapping that takes further keys: keywords of a class that only its own constructor knows."""
 
     model_config = ConfigDict(extra="allow")
@@ -141,14 +141,14 @@ class ProvidedEntry(OpenEntry):
     type: Text
 
 
-class RuntimeEntry(Entry):
+class RuntimeEntry(TopologyEntry):
     """Options of the runtime."""
 
     drain_timeout: SecondsOrZero = 30.0
     node_timeout: Seconds = 10.0
 
 
-class ProcessEntry(Entry):
+class ProcessEntry(TopologyEntry):
     """An OS process; what is not given has a default."""
 
     python: Text | None = None
@@ -230,7 +230,7 @@ class ConversationPoolEntry(AgentEntry):
         return self.given(*AgentEntry.model_fields)
 
 
-class DynamicSupervisorEntry(Entry):
+class DynamicSupervisorEntry(TopologyEntry):
     """A supervisor whose children come at run time."""
 
     name: Name
@@ -243,7 +243,7 @@ class DynamicSupervisorEntry(Entry):
     restart: Restart = RestartType.PERMANENT
 
 
-class SupervisorEntry(Entry):
+class SupervisorEntry(TopologyEntry):
     """A supervisor and its children, in start order."""
 
     name: Name
@@ -254,10 +254,10 @@ class SupervisorEntry(Entry):
     backoff_base: SecondsOrZero = 0.01
     backoff_max: SecondsOrZero = 60.0
     restart: Restart = RestartType.PERMANENT
-    children: list[Child] = Field(default_factory=list)
+    children: list[ChildEntry] = Field(default_factory=list)
 
 
-class Child(Entry):
+class ChildEntry(TopologyEntry):
     """One child: a mapping with a single key, its kind."""
 
     agent: AgentEntry | None = None
@@ -289,7 +289,7 @@ class RootEntry(SupervisorEntry):
 Named = AgentEntry | SupervisorEntry | DynamicSupervisorEntry | ConversationPoolEntry
 
 
-class Topology(Entry):
+class Topology(TopologyEntry):
     """A topology that is valid in itself: nothing is imported, nothing started.
 
     `civitas.topology.load` makes one. Its attributes are the keys of the file.

@@ -12,10 +12,10 @@ from civitas.topology.descriptions import describe
 from civitas.topology.model import (
     AGENT_KEYWORDS,
     AgentEntry,
-    Child,
+    ChildEntry,
     ConversationPoolEntry,
-    Entry,
     Topology,
+    TopologyEntry,
 )
 
 __all__ = ["json_schema"]
@@ -28,7 +28,7 @@ _TYPED = ("integer", "number", "boolean")
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of topology files, as plain data."""
     schema = Topology.model_json_schema(ref_template="#/definitions/{model}")
-    models = {model.__name__: model for model in _models(Entry)}
+    models = {model.__name__: model for model in _models(TopologyEntry)}
     definitions = {
         name: _mapping(each, models[name]) if name in models else _word(each)
         for name, each in schema.pop("$defs").items()
@@ -42,13 +42,13 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _models(base: type[Entry]) -> list[type[Entry]]:
+def _models(base: type[TopologyEntry]) -> list[type[TopologyEntry]]:
     return [base, *(model for each in base.__subclasses__() for model in _models(each))]
 
 
-def _mapping(schema: dict[str, Any], model: type[Entry]) -> dict[str, Any]:
+def _mapping(schema: dict[str, Any], model: type[TopologyEntry]) -> dict[str, Any]:
     """The schema of one mapping of the file."""
-    schema["title"] = model.__name__.removesuffix("Entry")
+    schema["title"] = model.__name__.removesuffix("TopologyEntry")
     schema["properties"] = {
         key: _property(each, describe(model, key)) for key, each in schema["properties"].items()
     }
@@ -63,7 +63,7 @@ def _mapping(schema: dict[str, Any], model: type[Entry]) -> dict[str, Any]:
         schema["dependencies"] = {"replicas": ["process"]}
         beside = {"enum": ["name", *AGENT_KEYWORDS]}
         schema["properties"]["args"]["propertyNames"] = {"not": beside}
-    if model is Child:
+    if model is ChildEntry:
         schema |= {"minProperties": 1, "maxProperties": 1}
     return schema
 
