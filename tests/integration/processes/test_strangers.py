@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from civitas import Runtime
+from civitas import NodeDown, Runtime
 from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack, unpack
 from civitas.transport.zmq import ZmqTransport
 from tests.integration.processes.system import agent, killed, pid_of, running, topology, until
@@ -110,6 +111,63 @@ async def test_who_gives_himself_out_for_the_root_or_for_a_member_has_nothing_do
         assert root.peers == {worker.boot: worker}
     assert not made.exists()
     assert stranger.answers == []
+
+
+@pytest.mark.promise(id="SEM-1231")
+async def test_a_recorded_introduction_that_was_changed_has_nothing_done(
+    stranger: Stranger, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Runtime.from_config(over_tcp(keys="none")) as runtime:
+        root: Any = runtime._node
+        (worker,) = root.peers.values()
+        member = root._members["w"]
+        own = {"token": member.token, "pid": member.pid, "pid_space": member.pid_space}
+        known = stranger.hello("w", address=worker.address, **own)
+        await stranger.send(
+            root.transport.address,
+            pack(Kind.HELLO, "me", known),
+            pack(Kind.HELLO, "me", known, bytes(32)),
+            pack(Kind.HELLO, "me", known | {"version": "3"}),
+            pack(Kind.HELLO, "me", known | {"version": 2, "civitas": None}),
+            pack(Kind.HELLO, "me", known | {"version": 2, "address": "nowhere"}),
+            # This one is told that it is of another version; the process itself was not meant.
+            pack(Kind.HELLO, "me", known | {"version": 2}),
+        )
+        await until(lambda: root._refused)
+        await asyncio.gather(*(link.flushed() for link in root._refused))
+        assert (await runtime.ask("a", None, "pid")).payload == member.pid
+        assert root.peers == {worker.boot: worker}
+    assert not [each for each in caplog.records if each.exc_info]
+
+
+@pytest.mark.promise(id="SEM-1232")
+async def test_a_process_whose_frames_cannot_be_read_is_down_at_once(
+    stranger: Stranger, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    config = over_tcp(keys="none")
+    config["supervision"]["children"].append(agent("b", "v"))
+    bad_fields, no_message = ("x", 5), ("x", b"{}")
+    wrong = "ANSWER has the fields str, int"
+    async with Runtime.from_config(config) as runtime:
+        root: Any = runtime._node
+        # Nobody else knows the boot ids: with them this one speaks for the process "w", and for the root to that.
+        for reader, sender, fields, said in (
+            ("root", "w", bad_fields, f"what it sent cannot be read: {wrong}"),
+            ("v", "w", bad_fields, f"'v' cannot read what it sent: {wrong}"),
+            ("w", "root", no_message, "it cannot read what the root sent: what came is no message"),
+        ):
+            nodes = {each.name: (each.boot, each.address) for each in root.peers.values()}
+            nodes["root"] = root.boot, root.transport.address
+            held = str(tmp_path / "held")
+            waiting = asyncio.create_task(runtime.ask("a", held, "hold", timeout=None))
+            await until(lambda: len(root.registry["a"].mailbox))
+            bad = pack(Kind.ANSWER, nodes[sender][0], *fields)
+            await stranger.send(nodes[reader][1], bad, bad)
+            with pytest.raises(NodeDown, match=said):
+                await waiting
+            await running(runtime)
+        assert (await runtime.ask("a", None, "pid")).payload == pid_of(runtime, "a")
+    assert not [each for each in caplog.records if each.exc_info]
 
 
 @pytest.mark.promise(id="SEM-1177")

@@ -6,14 +6,16 @@ of a node says is known by its boot id, and passed over too.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any
+from types import NoneType
+from typing import Any, TypeAlias
 
 import msgpack
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
+__all__ = ["CLUSTER_VERSION", "Kind", "check", "pack", "unpack"]
 
 CLUSTER_VERSION = 3
 """Of these frames; nodes of one system must agree on it."""
@@ -63,6 +65,28 @@ class Kind(IntEnum):
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
 
 
+_Type: TypeAlias = type | tuple[type, ...]
+
+_FIELDS: Mapping[int, tuple[_Type, ...]] = {
+    Kind.MESSAGE: (str, bytes, (str, NoneType)),
+    Kind.ANSWER: (str, bytes),
+    Kind.REFUSAL: (str, dict),
+    Kind.SETTLED: (list,),
+    Kind.WITHDRAW: (str, str, bool),
+    Kind.CHUNK: (str, bytes),
+    Kind.ROOM: (str, int),
+    Kind.PROBE: (str, str, list, str),
+    Kind.PARCEL: (str, list),
+    Kind.HOLD: (bytes,),
+    Kind.CALL: (int, str, list),
+    Kind.RETURN: (int, bool, object),
+    Kind.CAST: (str, list),
+    Kind.CANCEL: (int,),
+    Kind.HELD: (list,),
+}
+"""The types of the fields that the frames of nodes that know each other have at least."""
+
+
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
     # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
@@ -83,3 +107,15 @@ def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
     except Exception as error:
         raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
     return kind, boot, fields
+
+
+def check(kind: int, fields: list[Any]) -> None:
+    """Check the fields of a frame; those of a kind that is not known are a newer node's business.
+
+    Raises:
+        ConfigurationError: One is missing, or of another type.
+    """
+    expected = _FIELDS.get(kind, ())
+    if len(fields) < len(expected) or not all(map(isinstance, fields, expected)):
+        found = ", ".join(type(each).__name__ for each in fields) or "nothing"
+        raise ConfigurationError(f"{Kind(kind).name} has the fields {found}")

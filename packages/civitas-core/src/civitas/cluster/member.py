@@ -321,7 +321,8 @@ class MemberNode(ClusterNode):
     def receive_from(self, peer: Peer, kind: int, fields: list[Any]) -> None:
         """Take a frame of another node."""
         if kind == Kind.REFUSED:
-            self.end(fields[0])
+            if self.belongs(Kind.REFUSED, peer.boot, fields):  # else another was refused
+                self.end(fields[0])
         elif kind == Kind.HELD:
             self._held_by_root.told(fields[0])
         elif kind == Kind.PARCEL:
@@ -349,6 +350,10 @@ class MemberNode(ClusterNode):
 
     def _tell_done(self, id: str) -> None:
         self._to_root().cast("drop", id)
+
+    def unreadable(self, peer: Peer, why: str) -> None:
+        """Let the root end whoever sent it."""
+        self._to_root().cast("unreadable", peer.boot, why)
 
     def _introduce(self, name: str, boot: str, address: str) -> None:
         if boot in self.peers or boot == self.boot:

@@ -38,6 +38,8 @@ _LAST_WORDS = 5.0
 """Seconds for a process to end by itself when the runtime stops, after its agents did."""
 _REFUSALS = 32
 """So many at once are told that they were refused."""
+_TOLD_BY_ALL = {"version": int, "civitas": str, "name": str, "address": str, "token": str}
+"""What stands in the `HELLO` of every version."""
 _A_MOMENT = 1.0
 """Seconds after which it is said that one is waited for."""
 
@@ -73,6 +75,7 @@ class _Member:
         known = not self.options.start or hello["token"] == self.token
         return (
             known
+            and hello["version"] == CLUSTER_VERSION
             and not hello["joined"]
             and (self.pid, self.pid_space) == (hello["pid"], hello["pid_space"])
         )
@@ -356,6 +359,17 @@ class Membership(ClusterNode):
             member.process.kill()
         self._gone(member, peer, why)
 
+    def unreadable(self, peer: Peer, why: str) -> None:
+        """What a process sent cannot be read: it is broken."""
+        self.end_member(peer, f"what it sent cannot be read: {why}")
+
+    def could_not_read(self, peer: Peer, boot: str, why: str) -> None:
+        """A process could not read what another one sent to it."""
+        if boot == self.boot:
+            self.end_member(peer, f"it cannot read what the root sent: {why}")
+        elif (sender := self.peers.get(boot)) is not None:
+            self.end_member(sender, f"{peer.name!r} cannot read what it sent: {why}")
+
     def _gone(self, member: _Member, peer: Peer, why: str) -> None:
         """A process is gone."""
         in_hand = read_in_hand(self._in_hand(member)) if self._folder is not None else {}
@@ -409,16 +423,23 @@ class Membership(ClusterNode):
         return [member.peer for member in self._members.values() if member.peer is not None]
 
     def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
-        """Whether the sender of a frame has the token of this system, or is a process that this one started.
+        """Whether the sender of a frame has the token of this system, or is of another version and told that.
 
-        One of an earlier version shows nothing else, and is told that.
+        Such a one may know of no seals, and shows what it was started with.
         """
         if super().belongs(kind, boot, fields):
             return True
-        member = self._members.get(fields[0]["name"]) if kind == Kind.HELLO else None
-        if member is None or not member.options.start:
+        if kind != Kind.HELLO:
             return False
-        return secrets.compare_digest(fields[0]["token"], member.token)
+        hello = fields[0]
+        member = self._members.get(hello["name"])
+        return (
+            all(isinstance(hello[key], kind) for key, kind in _TOLD_BY_ALL.items())
+            and hello["version"] != CLUSTER_VERSION
+            and member is not None
+            and member.options.start
+            and secrets.compare_digest(hello["token"], member.token)
+        )
 
     def receive_from_stranger(self, kind: int, boot: str, fields: list[Any]) -> None:
         """Take the first frame of a process that wants to join."""

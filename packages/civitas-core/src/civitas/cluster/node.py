@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from civitas.cluster.calls import Calls
-from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.frames import Kind, check, unpack
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
@@ -118,7 +118,7 @@ class ClusterNode(Node):
     # What comes from other nodes.
 
     def receive(self, frame: bytes) -> None:
-        """Take a frame; one that makes no sense is logged and passed over."""
+        """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
         try:
             kind, boot, fields = unpack(frame)
             peer = self.peers.get(boot)
@@ -133,11 +133,23 @@ class ClusterNode(Node):
             return
         try:
             if peer is not None:
+                check(kind, fields)
                 self.receive_from(peer, kind, fields)
             else:
                 self.receive_from_stranger(kind, boot, fields)
+        except ConfigurationError as error:
+            if peer is not None:
+                self.unreadable(peer, str(error))
+            else:
+                self._turned_away.warn("node %r: turned a stranger away: %s", self.name, error)
         except Exception:
             logger.exception("node %r: a frame of another node could not be handled", self.name)
+
+    def unreadable(self, peer: Peer, why: str) -> None:
+        """What a node sent cannot be read, and what waits for that would wait for ever.
+
+        Connections are checked and lose nothing, so one of the two is broken: the root ends it.
+        """
 
     def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
         """Whether the sender of a frame by which nodes meet has the token of this system."""

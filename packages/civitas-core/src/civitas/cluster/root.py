@@ -298,6 +298,8 @@ class RootNode(Membership):
                 member = self._members[peer.name]
                 if member.peer is peer and not member.options.start:
                     self._gone(member, peer, "it was stopped")
+            case "unreadable":
+                self.could_not_read(peer, *arguments)
             case "drop":
                 self.note_done(peer, arguments[0])
             case "event":
