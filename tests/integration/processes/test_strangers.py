@@ -158,9 +158,9 @@ async def test_a_process_whose_frames_cannot_be_read_is_down_at_once(
         ):
             nodes = {each.name: (each.boot, each.address) for each in root.peers.values()}
             nodes["root"] = root.boot, root.transport.address
-            held = str(tmp_path / "held")
-            waiting = asyncio.create_task(runtime.ask("a", held, "hold", timeout=None))
-            await until(lambda: len(root.registry["a"].mailbox))
+            held = tmp_path / f"{reader} reads"
+            waiting = asyncio.create_task(runtime.ask("a", str(held), "hold", timeout=None))
+            await until(held.exists)
             bad = pack(Kind.ANSWER, nodes[sender][0], *fields)
             await stranger.send(nodes[reader][1], bad, bad)
             with pytest.raises(NodeDown, match=said):
