@@ -20,7 +20,7 @@ from civitas.runtime import Runtime
 from civitas.supervision import ConversationPool, DynamicSupervisor, RestartStrategy, Supervisor
 from civitas.topology import build, load
 from civitas.topology.building import Builder
-from civitas.topology.model import Topology
+from civitas.topology.grammar import Topology
 
 Write = Callable[[str], Path]
 WriteModule = Callable[[str, str], Path]

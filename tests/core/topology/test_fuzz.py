@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from civitas.errors import TopologyError
 from civitas.topology import load
-from civitas.topology.model import (
+from civitas.topology.grammar import (
     AgentEntry,
-    Child,
+    ChildEntry,
     ConversationPoolEntry,
     ProcessEntry,
     SupervisorEntry,
@@ -28,7 +28,7 @@ WORDS = sorted(
             Topology,
             SupervisorEntry,
             AgentEntry,
-            Child,
+            ChildEntry,
             ProcessEntry,
             ConversationPoolEntry,
         )
@@ -51,7 +51,7 @@ values = st.recursive(
 )
 agent_bodies = st.dictionaries(keys, values, max_size=4).map(lambda more: {"name": "a", **more})
 children = st.lists(
-    st.dictionaries(st.sampled_from(list(Child.model_fields)), agent_bodies, max_size=2)
+    st.dictionaries(st.sampled_from(list(ChildEntry.model_fields)), agent_bodies, max_size=2)
     | st.dictionaries(keys, values, max_size=2),
     max_size=3,
 )

@@ -13,7 +13,7 @@ from civitas.errors import TopologyError
 from civitas.process import Delivery, RestartType
 from civitas.supervision import BackoffPolicy, RestartStrategy
 from civitas.topology import load, load_part
-from civitas.topology.model import AgentEntry, ConversationPoolEntry, SupervisorEntry
+from civitas.topology.grammar import AgentEntry, ConversationPoolEntry, SupervisorEntry
 
 Write = Callable[[str], Path]
 

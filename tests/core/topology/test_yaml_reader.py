@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from civitas.topology.variables import Variables
-from civitas.topology.yaml_reader import Place, YamlProblem, read_yaml
+from civitas.topology.yaml_reader import Position, YamlProblem, read_yaml
 
 
 def data(text: str, **environment: str) -> Any:
@@ -64,11 +64,11 @@ def test_not_a_number_is_read_as_such() -> None:
 def test_every_key_and_value_has_its_line() -> None:
     text = "a:\n  b:\n\n    - 1\n    - c: 2\n  d: {e: 3,\n   f: 4}\n"
     _, places = read_yaml(text, Variables({}))
-    assert places["a", "b"] == Place(2, 4)
-    assert places["a", "b", 0] == Place(4, 4)
-    assert places["a", "b", 1, "c"] == Place(5, 5)
-    assert places["a", "d", "e"] == Place(6, 6)
-    assert places["a", "d", "f"] == Place(7, 7)
+    assert places["a", "b"] == Position(2, 4)
+    assert places["a", "b", 0] == Position(4, 4)
+    assert places["a", "b", 1, "c"] == Position(5, 5)
+    assert places["a", "d", "e"] == Position(6, 6)
+    assert places["a", "d", "f"] == Position(7, 7)
 
 
 def test_an_alias_stands_for_the_whole_value() -> None:

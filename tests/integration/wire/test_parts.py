@@ -20,7 +20,7 @@ from civitas import (
     TopologyError,
     hookimpl,
 )
-from civitas.message import MAX_PAYLOAD, Serializer, new_id, wire
+from civitas.message import MAX_PAYLOAD, Serializer, new_id, serialization
 from civitas.testing import ScriptedModel
 from tests.integration.wire import plugin
 from tests.integration.wire.agents import Hand, add
@@ -124,7 +124,7 @@ async def formats(
 
     def loads(frame: bytes) -> Any:
         seen.add(frame[:1])
-        return wire.loads(frame)
+        return serialization.loads(frame)
 
     for module in (incoming, outgoing):
         monkeypatch.setattr(module, "loads", loads)

@@ -23,9 +23,9 @@ from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
+from civitas.topology.grammar import Topology
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
-from civitas.topology.model import Topology
 from civitas.topology.processes import processes_of
 from civitas.transport import Access
 

@@ -8,7 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
-from civitas_langgraph._steps import name_of_tool
+from civitas_langgraph._tasks import name_of_tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.errors import GraphBubbleUp
 
 from civitas.telemetry import names
-from civitas_langgraph._steps import name_of_tool, task_of
+from civitas_langgraph._tasks import name_of_tool, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

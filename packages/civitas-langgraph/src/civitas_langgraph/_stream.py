@@ -21,7 +21,7 @@ from langgraph.types import Command
 
 from civitas_langgraph._payload import plain_or_text
 from civitas_langgraph._raw_answers import RawAnswers, messages_in, text_of
-from civitas_langgraph._steps import name_of_tool, task_of
+from civitas_langgraph._tasks import name_of_tool, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from civitas.process import RestartType
 from civitas.telemetry.readable import cut
-from civitas.topology.model import (
+from civitas.topology.grammar import (
     AgentEntry,
     ConversationPoolEntry,
     DynamicSupervisorEntry,

@@ -37,7 +37,7 @@ from civitas.process import (
     Status,
 )
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
-from civitas.telemetry import relay
+from civitas.telemetry import forwarding
 from civitas.tools import ToolRegistry
 from civitas.transport.contract import Detour
 
@@ -107,7 +107,7 @@ class MemberNode(ClusterNode):
         self._hosted: dict[str, Cell | ConversationPoolProcess] = {}
         self._spawned: dict[str, AgentProcess] = {}
         self.spans_wanted = ""
-        """Which spans of this process the root wants; see `civitas.telemetry.relay`."""
+        """Which spans of this process the root wants; see `civitas.telemetry.forwarding`."""
         self.root_keeps = False
         """Whether the store of the root outlives it."""
         self.on_system_stop: Callable[[], None] = _nothing
@@ -537,7 +537,7 @@ class MemberNode(ClusterNode):
             exported: Whether this process exports them itself.
         """
         if self.spans_wanted == "shown" or (self.spans_wanted and not exported):
-            relay.begin(lambda spans: self._hand_over(spans, exported), self.loop)
+            forwarding.begin(lambda spans: self._hand_over(spans, exported), self.loop)
             self.tracing.refresh()
 
     def _hand_over(self, spans: list[dict[str, Any]], exported: bool) -> None:

@@ -27,7 +27,7 @@ from civitas.events import EventType
 from civitas.launch import Exit, Hold, OsProcess, PidWatch, ProcessOptions, RunFolder, pid_space
 from civitas.process import ExitReason
 from civitas.state import InMemoryStateStore
-from civitas.telemetry import relay
+from civitas.telemetry import forwarding
 from civitas.transport.contract import Link
 
 __all__ = ["Membership"]
@@ -463,7 +463,7 @@ class Membership(ClusterNode):
                 "in_hand": str(self._in_hand(member)),
                 "pid": os.getpid(),
                 "pid_space": pid_space(),
-                "spans": relay.wanted(),
+                "spans": forwarding.wanted(),
                 "given": list(given),
                 "has_llm": self.llm is not None,
                 "tools": describe_tools(self.tools.values())

@@ -23,7 +23,7 @@ from civitas.message import Message, decode, encode
 from civitas.node import Recipient
 from civitas.process import AgentProcess, Delivery, ExitReason
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
-from civitas.telemetry import relay
+from civitas.telemetry import forwarding
 
 __all__ = ["RootNode"]
 
@@ -308,7 +308,7 @@ class RootNode(Membership):
                     pool.happened(event)
                 self.events.pass_on(event)
             case "spans":
-                relay.take(*arguments)
+                forwarding.take(*arguments)
             case "down":
                 self.exited(arguments[0], load_reason(arguments[1]))
             case "report":

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from civitas import errors
-from civitas.control import frames
+from civitas.control import protocol
 from civitas.control.lock import holder
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.topology.place import check_state_folder, socket_of
@@ -108,8 +108,8 @@ class ControlClient:
         """
         try:
             async with asyncio.timeout(within):
-                await frames.write(self._writer, {"op": operation, **arguments})
-                answer = await frames.read(self._reader)
+                await protocol.write(self._writer, {"op": operation, **arguments})
+                answer = await protocol.read(self._reader)
         except TimeoutError:
             raise NotAnswering(self._name, within or 0.0) from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:

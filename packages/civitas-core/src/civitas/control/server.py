@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from civitas.control import frames
+from civitas.control import protocol
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed, PayloadError
 from civitas.launch import keep_from_children, let_go
 from civitas.runtime import Runtime
@@ -92,9 +92,9 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request after another, until the client is gone: what it waited for is withdrawn then."""
-        request = await frames.read(reader)
+        request = await protocol.read(reader)
         while True:
-            following = asyncio.create_task(frames.read(reader))
+            following = asyncio.create_task(protocol.read(reader))
             answering = asyncio.create_task(self._answer(request))
             try:
                 await asyncio.wait({following, answering}, return_when=asyncio.FIRST_COMPLETED)
@@ -167,9 +167,9 @@ def _options(request: dict[str, Any]) -> dict[str, Any]:
 
 async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
     try:
-        await frames.write(writer, answer)
+        await protocol.write(writer, answer)
     except PayloadError as error:  # a reply just below the limit, and the frame around it
-        await frames.write(writer, _refusal(error))
+        await protocol.write(writer, _refusal(error))
 
 
 def _refusal(error: CivitasError) -> dict[str, Any]:

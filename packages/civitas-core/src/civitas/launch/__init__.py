@@ -1,10 +1,10 @@
 """Starting and watching OS processes, from both sides: the one that starts, and the one that is started."""
 
+from civitas.launch.adopted import PidWatch, pid_space
 from civitas.launch.descriptors import keep_from_children, let_go
-from civitas.launch.elsewhere import PidWatch, pid_space
+from civitas.launch.ending import end_soon
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
-from civitas.launch.leftovers import end_soon
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.process import Exit, OsProcess, ProcessOptions

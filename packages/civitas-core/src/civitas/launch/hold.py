@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
+from civitas.launch.adopted import pid_space
 from civitas.launch.descriptors import keep_from_children, let_go
-from civitas.launch.elsewhere import pid_space
 
 __all__ = ["Hold", "inherit", "is_held"]
 

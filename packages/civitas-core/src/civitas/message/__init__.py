@@ -5,7 +5,7 @@ from civitas.message.envelope import check_headers, check_word
 from civitas.message.ids import new_id
 from civitas.message.message import Message, new_message
 from civitas.message.payload import to_plain
-from civitas.message.wire import WIRE_VERSION, Serializer, dumps, loads
+from civitas.message.serialization import WIRE_VERSION, Serializer, dumps, loads
 
 __all__ = [
     "MAX_PAYLOAD",

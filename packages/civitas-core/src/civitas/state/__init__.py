@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from civitas.state.memory import InMemoryStateStore
+from civitas.state.in_memory import InMemoryStateStore
 from civitas.state.sqlite import SQLiteStateStore
 from civitas.state.store import StateStore
 

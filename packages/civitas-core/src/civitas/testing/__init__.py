@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from civitas.testing.clock import ManualClock
-from civitas.testing.model import ModelCall, ScriptedModel
 from civitas.testing.probe import Probe
+from civitas.testing.scripted_model import ModelCall, ScriptedModel
 
 if TYPE_CHECKING:
     from civitas.testing.adapter import AdapterSuite

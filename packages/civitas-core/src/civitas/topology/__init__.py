@@ -7,11 +7,11 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
+from civitas.topology.grammar import Topology
 from civitas.topology.holds import holds_of
 from civitas.topology.links import Links, carried_by, serializer_of
 from civitas.topology.loading import load, load_part
 from civitas.topology.members import boot_data
-from civitas.topology.model import Topology
 from civitas.topology.processes import processes_of
 
 __all__ = [

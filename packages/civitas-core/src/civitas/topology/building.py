@@ -19,10 +19,7 @@ from civitas.supervision import (
     Placed,
     Supervisor,
 )
-from civitas.topology.late import MadeLate
-from civitas.topology.limits import beyond, missing_places
-from civitas.topology.links import Links
-from civitas.topology.model import (
+from civitas.topology.grammar import (
     AGENT_KEYWORDS,
     AgentEntry,
     ConversationPoolEntry,
@@ -30,9 +27,12 @@ from civitas.topology.model import (
     SupervisorEntry,
     Topology,
 )
-from civitas.topology.names import Unresolved, add_to_path, resolve
+from civitas.topology.late import MadeLate
+from civitas.topology.limits import beyond, missing_places
+from civitas.topology.links import Links
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
+from civitas.topology.resolving import Unresolved, add_to_path, resolve
 from civitas.topology.yaml_reader import Path
 
 __all__ = ["Builder", "build", "runtime_options"]

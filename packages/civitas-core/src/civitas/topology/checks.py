@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from civitas.topology.model import (
+from civitas.topology.grammar import (
     AGENT_KEYWORDS,
     AgentEntry,
     ChildEntry,

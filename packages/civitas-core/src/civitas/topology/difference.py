@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
-from civitas.topology.model import AgentEntry, Named, ProcessEntry, SupervisorEntry, Topology
+from civitas.topology.grammar import AgentEntry, Named, ProcessEntry, SupervisorEntry, Topology
 
 __all__ = ["HIDDEN", "NOTHING", "Change", "compare"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from civitas.errors import ConfigurationError
 from civitas.launch import Hold
 from civitas.state import SQLiteStateStore, StateStore
-from civitas.topology.model import Topology
+from civitas.topology.grammar import Topology
 from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.processes import processes_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
-from civitas.topology.model import AgentEntry, SupervisorEntry, Topology
+from civitas.topology.grammar import AgentEntry, SupervisorEntry, Topology
 from civitas.topology.problems import Problem, topology_error
 from civitas.topology.processes import options_of
 

@@ -13,7 +13,7 @@ from civitas.errors import CivitasError, ConfigurationError
 from civitas.message import Serializer
 from civitas.plugins import PluginManager
 from civitas.plugins.check import described
-from civitas.topology.model import Topology, TransportEntry
+from civitas.topology.grammar import Topology, TransportEntry
 from civitas.topology.places import kept_token, place_of
 from civitas.topology.problems import Problem, topology_error, unknown_word
 from civitas.transport import (

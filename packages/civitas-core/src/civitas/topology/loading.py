@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from civitas.topology.checks import check
-from civitas.topology.model import Topology
+from civitas.topology.grammar import Topology
 from civitas.topology.problems import Problem, nearest, topology_error, unknown_word
 from civitas.topology.source import Source, read, show
 from civitas.topology.yaml_reader import Path

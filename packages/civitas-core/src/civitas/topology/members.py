@@ -18,11 +18,11 @@ from civitas.supervision import ConversationPool
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.topology.building import Builder, runtime_options
+from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
 from civitas.topology.links import carried_by
 from civitas.topology.loading import load
-from civitas.topology.model import AgentEntry, ProcessEntry, Topology
-from civitas.topology.names import add_to_path
 from civitas.topology.problems import topology_error
+from civitas.topology.resolving import add_to_path
 
 __all__ = ["AgentMaker", "boot_data", "make_parts"]
 

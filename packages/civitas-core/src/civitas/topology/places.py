@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from civitas.topology.model import Topology
+from civitas.topology.grammar import Topology
 from civitas.topology.place import open_state_folder, state_folder
 from civitas.transport import Place
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from civitas.launch import ProcessOptions
-from civitas.topology.model import AgentEntry, ProcessEntry, Topology
+from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
 
 __all__ = ["options_of", "processes_of"]
 

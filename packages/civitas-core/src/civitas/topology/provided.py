@@ -13,7 +13,7 @@ from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import needs_a_loop
-from civitas.topology.model import ProvidedEntry, Topology
+from civitas.topology.grammar import ProvidedEntry, Topology
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.source import Source
 from civitas.topology.yaml_reader import Path

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from civitas.topology.descriptions import describe
-from civitas.topology.model import (
+from civitas.topology.grammar import (
     AGENT_KEYWORDS,
     AgentEntry,
     ChildEntry,

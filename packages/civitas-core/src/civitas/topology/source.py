@@ -10,7 +10,7 @@ from typing import Any
 from civitas.errors import TopologyError
 from civitas.topology.problems import Problem, did_you_mean
 from civitas.topology.variables import BadVariable, Variables
-from civitas.topology.yaml_reader import Path, Place, YamlProblem, plain_scalar, read_yaml
+from civitas.topology.yaml_reader import Path, Position, YamlProblem, plain_scalar, read_yaml
 
 __all__ = ["Source", "read", "show", "spell"]
 
@@ -31,7 +31,7 @@ class Source:
     file: str | None
     folder: FilePath | None
     data: Any = field(repr=False)
-    places: Mapping[Path, Place] = field(repr=False)
+    places: Mapping[Path, Position] = field(repr=False)
 
     def problem(self, path: Path, text: str, *, at_key: bool = True) -> Problem:
         """A problem with what stands at `path`, with its line, or its path where there are no lines.
@@ -46,7 +46,7 @@ class Source:
             return Problem(f"{where}: {text}" if where else text)
         while path not in self.places and path:
             path = path[:-1]
-        place = self.places.get(path, Place(1, 1))
+        place = self.places.get(path, Position(1, 1))
         return Problem(text, place.key if at_key else place.value)
 
 

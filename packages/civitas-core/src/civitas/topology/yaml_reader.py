@@ -20,7 +20,7 @@ from yaml.scanner import Scanner
 
 from civitas.topology.variables import BadVariable, Variables
 
-__all__ = ["Path", "Place", "YamlProblem", "plain_scalar", "read_yaml"]
+__all__ = ["Path", "Position", "YamlProblem", "plain_scalar", "read_yaml"]
 
 Path = tuple[Any, ...]
 """The keys and list positions that lead from the top to a value."""
@@ -31,7 +31,7 @@ _MAX_DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Position:
     """Where something stands, in lines counted from 1.
 
     Attributes:
@@ -54,7 +54,7 @@ class YamlProblem(Exception):
 
 def read_yaml(
     text: str, variables: Variables, only: Collection[str] | None = None
-) -> tuple[Any, dict[Path, Place]]:
+) -> tuple[Any, dict[Path, Position]]:
     """Read one YAML document.
 
     Args:
@@ -72,7 +72,7 @@ def read_yaml(
         if node is None:
             return None, {}
         reader = _Reader(variables, only)
-        return reader.read(node, (), Place(_line(node), _line(node)), 0), reader.places
+        return reader.read(node, (), Position(_line(node), _line(node)), 0), reader.places
     except yaml.MarkedYAMLError as error:
         raise YamlProblem(_said(error, variables), _where(error)) from None
     except yaml.reader.ReaderError as error:
@@ -129,12 +129,12 @@ class _Reader:
     """Turns nodes into data, and notes where they stand."""
 
     def __init__(self, variables: Variables, only: Collection[str] | None) -> None:
-        self.places: dict[Path, Place] = {}
+        self.places: dict[Path, Position] = {}
         self._variables = variables
         self._wanted = only
         self._nodes = 0
 
-    def read(self, node: yaml.Node, path: Path, place: Place, depth: int) -> Any:
+    def read(self, node: yaml.Node, path: Path, place: Position, depth: int) -> Any:
         self._nodes += 1
         if self._nodes > _MAX_NODES or depth > _MAX_DEPTH:
             raise YamlProblem(
@@ -149,7 +149,7 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             self._only(node, "seq")
             return [
-                self.read(item, (*path, i), Place(_line(item), _line(item)), depth + 1)
+                self.read(item, (*path, i), Position(_line(item), _line(item)), depth + 1)
                 for i, item in enumerate(node.value)
             ]
         return self._scalar(node, path)
@@ -175,7 +175,7 @@ class _Reader:
                     line,
                 )
             data[key] = self.read(
-                value_node, (*path, key), Place(line, _line(value_node)), depth + 1
+                value_node, (*path, key), Position(line, _line(value_node)), depth + 1
             )
         return data
 
