@@ -10,7 +10,10 @@ import pytest
 
 from civitas.errors import AskTimeout, HandlerFailed, StartFailed, SupervisorGaveUp
 from civitas.message import Message
-from civitas.process import AgentProcess, ErrorAction, Incarnation, Mailbox
+from civitas.process import AgentProcess, Cell, ErrorAction, Mailbox
+from civitas.process.deliveries import Deliveries
+from civitas.process.handling import Handling
+from civitas.process.run_state import RunState
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
@@ -117,8 +120,9 @@ async def test_a_handler_that_is_thrown_away_with_its_loop_is_no_crash() -> None
 
     async with together(Waits("a")) as runtime:
         crashes = told(runtime, "dead_letter", "crashed")
-        incarnation = Incarnation(Waits("a"), Mailbox("a", 1), runtime._node, {})
-        handling = incarnation._alone(Message())
+        node = runtime._node
+        deliveries = Deliveries("a", Mailbox("a", 1), node)
+        handling = Handling(Waits("a"), node, RunState(), deliveries, Message()).run_alone()
         handling.send(None)
         handling.close()
         assert not crashes
@@ -453,3 +457,25 @@ async def test_a_store_that_cannot_drop_steps_does_not_end_the_agent(
         assert (await runtime.ask("a", 1)).payload == 1
     assert journal.count("start a") == 1
     assert "were not dropped" in caplog.text
+
+
+async def test_a_message_that_others_were_given_is_counted_on_behind_one_that_is_finished() -> None:
+    """It killed its process twice; that another one was handled meanwhile does not make it new."""
+
+    class Fragile(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            if message.type == "crash":
+                raise ValueError("again")
+
+    agent = Fragile("a", delivery="at_least_once", max_deliveries=3)
+    async with Runtime(Supervisor("root", [agent], backoff="none")) as runtime:
+        letters = told(runtime, "dead_letter")
+        cell = runtime._node.registry["a"]
+        assert isinstance(cell, Cell)
+        bad = Message(type="crash", recipient="a")
+        cell.was_given(bad.id, 2)
+        cell.mailbox.push(Message(type="fine", recipient="a"))
+        cell.mailbox.push(bad)
+        await eventually(lambda: letters)
+        await eventually(lambda: cell.restarts)
+        assert cell.restarts == 1

@@ -131,7 +131,7 @@ class World:
         """An incarnation begins."""
         before = self.last.get(worker.name)
         if before is not None and before is not worker:
-            ended = before._civitas_incarnation is None or before._civitas_incarnation.over
+            ended = before._civitas_incarnation is None or before._civitas_incarnation.now.over
             if not ended:
                 self.fault(f"two incarnations of {worker.name} at once")
         self.last[worker.name] = worker

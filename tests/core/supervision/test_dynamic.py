@@ -300,7 +300,7 @@ async def test_each_child_gets_its_shutdown_timeout(
     )
     if told_to_stop:
         await eventually(
-            lambda: busy._civitas_incarnation is not None and busy._civitas_incarnation._end
+            lambda: busy._civitas_incarnation is not None and busy._civitas_incarnation.now.end
         )
         busy.release.set()
         assert (await asking).payload == 1

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -17,12 +17,19 @@ from typing import TYPE_CHECKING, Any, Self
 from civitas.cluster import Processes, RemoteChild, RemoteConversation, make_root
 from civitas.errors import CivitasError, ConfigurationError, StartFailed, SupervisionError
 from civitas.events import EVENT_TYPES
-from civitas.message import Message
 from civitas.models import TracedModel
 from civitas.node import Callback
 from civitas.node.administration import administering, agents_below, refuse_to_wait
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, Cell, ExitReason, Status, forget_those_of_the_dead
+from civitas.process import (
+    AgentProcess,
+    Cell,
+    Context,
+    ExitReason,
+    Messenger,
+    Status,
+    forget_those_of_the_dead,
+)
 from civitas.process.built_late import BuiltLate, provided
 from civitas.process.options import check_name, positive
 from civitas.state import InMemoryStateStore, StateStore
@@ -56,7 +63,7 @@ _MODEL = ("chat",)
 _ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
 
 
-class Runtime:
+class Runtime(Messenger):
     """Runs a supervision tree and lets the outside talk to it.
 
     Args:
@@ -127,6 +134,9 @@ class Runtime:
         self._starting: _Start | None = None
         self._finished: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+
+    def _civitas_line(self) -> tuple[Context, None]:
+        return self._node, None
 
     # Life.
 
@@ -300,62 +310,6 @@ class Runtime:
         else:
             finished.set_exception(error)
             finished.exception()  # whoever does not wait() reads it in the log
-
-    # Messages from outside.
-
-    async def send(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Send to an agent; as `AgentProcess.send`."""
-        await self._node.send(None, to, payload, message_type, timeout, conversation, headers)
-
-    async def ask(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Message:
-        """Ask an agent; as `AgentProcess.ask`."""
-        return await self._node.ask(None, to, payload, message_type, timeout, conversation, headers)
-
-    def stream(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncGenerator[Message, None]:
-        """Stream from an agent; as `AgentProcess.stream`."""
-        return self._node.stream(None, to, payload, message_type, timeout, conversation, headers)
-
-    async def broadcast(
-        self,
-        pattern: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> int:
-        """Send to every agent whose name matches; as `AgentProcess.broadcast`."""
-        return await self._node.broadcast(
-            None, pattern, payload, message_type, timeout, conversation, headers
-        )
 
     # Child administration.
 

@@ -30,10 +30,10 @@ from civitas.node import Recipient
 from civitas.node.administration import holding_if_waiting
 from civitas.process import (
     AgentProcess,
+    Caller,
     Cell,
     Delivery,
     ExitReason,
-    Incarnation,
     Status,
 )
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
@@ -518,7 +518,7 @@ class MemberNode(ClusterNode):
 
     # For processes.
 
-    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
+    async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
         recipe = recipe_of(agent)
         self._spawned[agent.name] = agent
@@ -548,13 +548,13 @@ class MemberNode(ClusterNode):
         """Let the root do something."""
         return await self.calls.call(self._to_root(), what, *arguments)
 
-    async def terminate(self, sender: Incarnation, name: str) -> bool:
+    async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
         with holding_if_waiting(sender, [name]):
             ended: bool = await self.calls.call(self._to_root(), "terminate", sender.name, name)
         return ended
 
-    async def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
             return await super().monitor(watcher, target)
@@ -573,18 +573,18 @@ class MemberNode(ClusterNode):
 
     # Names that are so new that nobody told of them: the root knows.
 
-    async def send(self, sender: Incarnation | None, to: str, *rest: Any) -> None:
+    async def send(self, sender: Caller | None, to: str, *rest: Any) -> None:
         """Hand a message to the agent `to`."""
         await self._look_up(to)
         await super().send(sender, to, *rest)
 
-    async def ask(self, sender: Incarnation | None, to: str, *rest: Any) -> Message:
+    async def ask(self, sender: Caller | None, to: str, *rest: Any) -> Message:
         """Hand a message to the agent `to` and wait for its answer."""
         await self._look_up(to)
         return await super().ask(sender, to, *rest)
 
     async def stream(
-        self, sender: Incarnation | None, to: str, *rest: Any
+        self, sender: Caller | None, to: str, *rest: Any
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         await self._look_up(to)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from civitas.errors import ConfigurationError, SupervisionError
-from civitas.process import Incarnation
+from civitas.process import Caller
 from civitas.process.awaiting import holding, waiting_agent
 from civitas.supervision import Child, ChildSpec, Parent, Supervisor
 
@@ -21,7 +21,7 @@ class Owners(Protocol):
         """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
 
 
-def holding_if_waiting(agent: Incarnation, names: Iterable[str]) -> AbstractContextManager[None]:
+def holding_if_waiting(agent: Caller, names: Iterable[str]) -> AbstractContextManager[None]:
     """Where an agent's code awaits what runs here: let it be known that it waits for these."""
     return holding(agent, names) if waiting_agent() is agent else nullcontext()
 

@@ -27,9 +27,9 @@ from civitas.node.router import Router
 from civitas.node.threads import AgentThreads
 from civitas.process import (
     AgentProcess,
+    Caller,
     Cell,
     ExitReason,
-    Incarnation,
     Timer,
     Turns,
     current_message,
@@ -223,7 +223,7 @@ class Node(Router):
 
     def send_after(
         self,
-        sender: Incarnation,
+        sender: Caller,
         delay: float,
         to: str,
         payload: Any,
@@ -254,13 +254,13 @@ class Node(Router):
         timer.arm(self.clock.call_later(delay, due))
         return timer
 
-    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
+    async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
         parent = self._dynamic_supervisor(sender.name, supervisor)
         with administering(self, parent, "spawn", waits_for=[agent.name]):
             await parent.start_child(agent)
 
-    async def terminate(self, sender: Incarnation, name: str) -> bool:
+    async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
         with holding_if_waiting(sender, [name]):
             return await self.terminate_for(sender.name, name)
@@ -304,7 +304,7 @@ class Node(Router):
             'add DynamicSupervisor("sessions") to the children of its supervisor'
         )
 
-    async def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
         return await self.monitor_for(watcher.name, target)
 

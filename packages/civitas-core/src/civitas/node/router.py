@@ -25,7 +25,7 @@ from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
 from civitas.node.streams import Chunks
-from civitas.process import Cell, Incarnation, Status, Turns, current_agent, current_message
+from civitas.process import Caller, Cell, Status, Turns, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
@@ -71,7 +71,7 @@ class Router:
 
     async def send(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -103,7 +103,7 @@ class Router:
 
     async def broadcast(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         pattern: str,
         payload: Any,
         message_type: str,
@@ -118,7 +118,7 @@ class Router:
             raise ConfigurationError(
                 f"broadcast takes a pattern of names, such as 'worker-*'; got {pattern!r}"
             )
-        itself = (sender.name, sender.agent._civitas_family) if sender is not None else ()
+        itself = (sender.name, sender.family) if sender is not None else ()
         to = [each for each in await self.matching(pattern) if each not in itself]
 
         async def tell(name: str) -> None:
@@ -137,7 +137,7 @@ class Router:
 
     async def ask(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -161,7 +161,7 @@ class Router:
 
     async def stream(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -269,7 +269,7 @@ class Router:
 
     def _request(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,

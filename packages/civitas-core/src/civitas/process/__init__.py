@@ -1,9 +1,11 @@
 """Processes: what a user subclasses, its mailbox, and the loop that runs it. Knows no transport and no supervisor."""
 
-from civitas.process.agent import AgentProcess, ErrorAction
+from civitas.process.agent import AgentProcess, current_agent
 from civitas.process.cell import Cell
-from civitas.process.context import Context, current_agent, current_message
+from civitas.process.context import Caller, Context
+from civitas.process.current import current_message
 from civitas.process.entry import Entry, Wake, soon
+from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import (
     KILLED,
     NORMAL,
@@ -17,6 +19,7 @@ from civitas.process.incarnation import Incarnation
 from civitas.process.leftovers import forget_records, forget_those_of_the_dead
 from civitas.process.line import Line
 from civitas.process.mailbox import Mailbox
+from civitas.process.messenger import Messenger
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
 from civitas.process.timer import Timer
@@ -27,6 +30,7 @@ __all__ = [
     "NORMAL",
     "SHUTDOWN",
     "AgentProcess",
+    "Caller",
     "Cell",
     "Context",
     "Delivery",
@@ -38,6 +42,7 @@ __all__ = [
     "Incarnation",
     "Line",
     "Mailbox",
+    "Messenger",
     "RestartType",
     "Status",
     "Timer",

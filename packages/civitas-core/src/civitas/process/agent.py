@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
-from enum import StrEnum
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
-from civitas.process.awaiting import blocks_a_thread
-from civitas.process.context import current_message
+from civitas.process.context import Caller, Context, Runner
+from civitas.process.current import blocks_a_thread, current_message
 from civitas.process.declared import refuses_unknown_keywords
+from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import NORMAL
+from civitas.process.messenger import Messenger
 from civitas.process.options import (
     AgentOptions,
     Delivery,
@@ -23,37 +25,23 @@ from civitas.process.options import (
     choose,
     positive,
 )
+from civitas.process.resources import Owner
 from civitas.state.patience import PatientStore
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from civitas.models import ModelProvider
-    from civitas.process.incarnation import Incarnation
-    from civitas.process.resources import Owner
     from civitas.process.timer import Timer
     from civitas.state import StateStore
     from civitas.tools import ToolRegistry
 
-__all__ = ["AgentProcess", "ErrorAction"]
+__all__ = ["AgentProcess", "current_agent"]
 
 _Result = TypeVar("_Result")
 
 
-class ErrorAction(StrEnum):
-    """What `on_error` decides about a message whose handler raised."""
-
-    RETRY = "retry"
-    """Handle the same message again, in place; after `max_retries` times, escalate."""
-    SKIP = "skip"
-    """Give this message up and go on with the next; whoever asked gets `HandlerFailed`."""
-    STOP = "stop"
-    """End with reason `normal`: a permanent child is started again, a transient one is not."""
-    ESCALATE = "escalate"
-    """Let it crash: the supervisor decides. The default."""
-
-
-class AgentProcess:
+class AgentProcess(Messenger):
     """One supervised process: a name, a mailbox, private state, and one message at a time.
 
     Subclass it and write `handle`. A restart builds a fresh instance from the same constructor call, with the same
@@ -135,7 +123,7 @@ class AgentProcess:
             max_deliveries=int(positive(max_deliveries, f"{who}max_deliveries", whole=True)),
         )
         self.state = {}
-        self._civitas_incarnation: Incarnation | None = None
+        self._civitas_incarnation: Runner | None = None
 
     # What a subclass writes.
 
@@ -176,131 +164,9 @@ class AgentProcess:
         tools: ToolRegistry | None = self._civitas_running().node.tools
         return tools
 
-    async def send(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Send and go on; waits while the recipient's mailbox is full.
-
-        In an OS process beside the root, and to an agent with `at_least_once`, it also waits until the root has the
-        message: what was accepted outlives this process.
-
-        Args:
-            to: Name of the recipient.
-            payload: What to send; the recipient gets its own copy.
-            message_type: Becomes `message.type`.
-            timeout: Seconds to wait for room in the mailbox.
-            conversation: Defaults to that of the message being handled.
-            headers: Text to text, handed on as they are.
-
-        Raises:
-            UnknownAgent: Nobody has that name.
-            MailboxFull: There was no room in time.
-            AgentTerminated: It was stopped for good.
-            PayloadError: `payload` cannot be sent.
-        """
-        process = self._civitas_running()
-        await process.node.send(process, to, payload, message_type, timeout, conversation, headers)
-
-    async def ask(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Message:
-        """Send and wait for the answer.
-
-        After a timeout the recipient may still finish; its late reply is dropped and counted as a dead letter.
-
-        Args:
-            to: Name of the recipient.
-            payload: What to send; the recipient gets its own copy.
-            message_type: Becomes `message.type`.
-            timeout: Seconds until the answer must be there; the deadline of the message being handled, where that is
-                sooner. None waits for ever.
-            conversation: Defaults to that of the message being handled.
-            headers: Text to text, handed on as they are.
-
-        Returns:
-            The reply; its `sender` is the agent that answered.
-
-        Raises:
-            UnknownAgent: Nobody has that name. Raised at once.
-            AskTimeout: No answer in time; also a builtin `TimeoutError`.
-            HandlerFailed: The handler raised. Raised at once.
-            NoReply: The handler returned None.
-            AgentTerminated: It was stopped before it answered.
-            NodeDown: Its OS process went away before it answered.
-            MailboxFull: Its mailbox stayed full for the whole timeout.
-            AskCycle: The ask would wait for itself. Raised at once.
-            PayloadError: `payload` cannot be sent.
-        """
-        process = self._civitas_running()
-        return await process.node.ask(
-            process, to, payload, message_type, timeout, conversation, headers
-        )
-
-    async def broadcast(
-        self,
-        pattern: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> int:
-        """Send to every agent whose name matches the glob `pattern`, this one excepted.
-
-        A full mailbox does not stop the others; `timeout` bounds the wait for the full ones.
-
-        Returns:
-            How many accepted it.
-        """
-        process = self._civitas_running()
-        return await process.node.broadcast(
-            process, pattern, payload, message_type, timeout, conversation, headers
-        )
-
-    def stream(
-        self,
-        to: str,
-        payload: Any,
-        message_type: str = "message",
-        *,
-        timeout: float | None = 30.0,
-        conversation: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> AsyncGenerator[Message, None]:
-        """Send, and iterate over what the recipient emits; its reply comes last.
-
-        Closing the generator (`aclose()`, leaving `contextlib.aclosing`, cancellation) cancels the producer. A slow
-        reader slows it: it is at most 100 chunks ahead.
-
-        Args:
-            to: Name of the recipient.
-            payload: What to send; the recipient gets its own copy.
-            message_type: Becomes `message.type`.
-            timeout: Seconds until the final reply must be there; None waits for ever.
-            conversation: Defaults to that of the message being handled.
-            headers: Text to text, handed on as they are.
-        Raises:
-            DeliveryError: As for `ask`, out of the iteration.
-        """
-        process = self._civitas_running()
-        return process.node.stream(
-            process, to, payload, message_type, timeout, conversation, headers
-        )
+    def _civitas_line(self) -> tuple[Context, Caller | None]:
+        run = self._civitas_running()
+        return run.node, run
 
     def reply(self, payload: Any, message_type: str = "reply") -> Message:
         """The answer to the message being handled; return it from `handle`.
@@ -502,19 +368,23 @@ class AgentProcess:
             )
         return message
 
-    def _civitas_running(self) -> Incarnation:
-        incarnation = self._civitas_incarnation
-        if incarnation is None:
+    def _civitas_running(self) -> Runner:
+        run = self._civitas_incarnation
+        if run is None:
             raise ConfigurationError(
                 f"{type(self).__name__} {self.name!r} is not running; "
                 "messages, store and spans are there from on_start on"
             )
-        if incarnation.over:
+        if run.now.over:
             raise AgentTerminated(self.name, "this incarnation of it has ended")
-        return incarnation
+        return run
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'name', '(no name)')!r}>"
+
+
+current_agent: ContextVar[AgentProcess] = ContextVar("civitas_agent")
+"""The agent whose code runs; also in its threads and in the tasks it starts."""
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -6,46 +6,41 @@ import asyncio
 import functools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from civitas.message import new_id
-from civitas.process.context import current_agent, current_message
+from civitas.process.agent import current_agent
+from civitas.process.context import Caller
+from civitas.process.current import blocks_a_thread, current_message
 
-if TYPE_CHECKING:
-    from civitas.process.incarnation import Incarnation
-
-__all__ = ["blocks_a_thread", "holding", "waiting_agent"]
-
-blocks_a_thread: ContextVar[bool] = ContextVar("civitas_blocks_a_thread", default=False)
-"""Whether a plain `def` handler waits in its thread for what runs now."""
+__all__ = ["holding", "waiting_agent"]
 
 
-def waiting_agent() -> Incarnation | None:
+def waiting_agent() -> Caller | None:
     """The agent of this process whose code awaits the call that asks this; None where nobody's does.
 
     A handler may also begin a task and go on: that task holds up nobody.
     """
     agent = current_agent.get(None)
-    incarnation = agent._civitas_incarnation if agent is not None else None
-    if incarnation is None or incarnation.over or incarnation.task is None:
+    run = agent._civitas_incarnation if agent is not None else None
+    if run is None or run.now.over or run.task is None:
         return None
-    if not incarnation.blocked_by(current_message.get(None)):
+    if not run.blocked_by(current_message.get(None)):
         return None
     try:
         task = asyncio.current_task()
     except RuntimeError:
         return None
-    if task is incarnation.task or blocks_a_thread.get():
-        return incarnation
-    return incarnation if task is not None and _awaits(incarnation.task, task) else None
+    if task is run.task or blocks_a_thread.get():
+        return run
+    return run if task is not None and _awaits(run.task, task) else None
 
 
 @contextmanager
-def holding(incarnation: Incarnation, names: Iterable[str]) -> Iterator[None]:
+def holding(caller: Caller, names: Iterable[str]) -> Iterator[None]:
     """Let it be known that an agent waits for these: who of them asks it would wait for itself."""
     held = {f"call:{new_id()}": name for name in names}
-    asking = incarnation.asking
+    asking = caller.asking
     asking.update(held)
     try:
         yield

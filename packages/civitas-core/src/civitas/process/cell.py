@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from civitas.errors import AgentTerminated, StartFailed
+from civitas.errors import StartFailed
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
 from civitas.process.context import Context
+from civitas.process.deliveries import Deliveries
 from civitas.process.entry import Entry
 from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
 from civitas.process.incarnation import Incarnation
@@ -74,7 +75,7 @@ class Cell:
         self.restarts = 0
         self.generation = 0
         self._template = template
-        self._deliveries: dict[str, int] = {}
+        self._deliveries = Deliveries(self.name, self.mailbox, node)
         self._incarnation: Incarnation | None = None
         self._task: asyncio.Task[ExitReason] | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
@@ -179,7 +180,7 @@ class Cell:
     async def interrupt(self) -> None:
         """End the incarnation at once if it handles a message; it is to be stopped all the same."""
         incarnation, task = self._incarnation, self._task
-        if incarnation is None or task is None or task.done() or incarnation.current is None:
+        if incarnation is None or task is None or task.done() or incarnation.now.current is None:
             return
         self._on_exit = None
         await self._kill(incarnation, task)
@@ -207,10 +208,7 @@ class Cell:
     def close(self, status: Status, why: str) -> None:
         """It will not be started again: refuse what waits in the mailbox and what comes from now on."""
         self.status = status
-        self._deliveries.clear()
-        for message in self.mailbox.close(lambda: AgentTerminated(self.name, why)):
-            self.node.refuse(message, AgentTerminated(self.name, why))
-            self.node.dead_letter(message, "terminated")
+        self._deliveries.refuse_all(why)
         self.node.closed(self.name, why)
 
     def _reopen(self) -> None:
@@ -226,7 +224,7 @@ class Cell:
 
     def was_given(self, message_id: str, times: int) -> None:
         """So many incarnations in other processes were given a message that comes now."""
-        self._deliveries[message_id] = times
+        self._deliveries.was_given(message_id, times)
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone: where the agent wants that, take `message` back or cancel the handler of it.
@@ -242,12 +240,12 @@ class Cell:
             return
         incarnation, task = self._incarnation, self._task
         if incarnation is not None and task is not None:
-            incarnation.abandon(message, task)
+            incarnation.now.abandon(message, task)
 
     @property
     def alive(self) -> bool:
         """Whether an incarnation runs."""
-        return self._incarnation is not None and not self._incarnation.over
+        return self._incarnation is not None and not self._incarnation.now.over
 
     @property
     def shuts_down(self) -> bool:
@@ -260,12 +258,12 @@ class Cell:
         if self.status in (Status.STOPPED, Status.TERMINATED):
             return False
         incarnation = self._incarnation
-        handling = incarnation is not None and incarnation.current is not None
+        handling = incarnation is not None and incarnation.now.current is not None
         return handling or len(self.mailbox) > 0 or self.mailbox.waiting > 0
 
     async def _kill(self, incarnation: Incarnation, task: asyncio.Task[ExitReason]) -> None:
         for _ in range(_CANCELLATIONS):
-            incarnation.kill(task)
+            incarnation.now.kill(task)
             _, running = await asyncio.wait({task}, timeout=_BETWEEN_CANCELLATIONS)
             if not running:
                 return

@@ -1,33 +1,46 @@
-"""What a process needs of the node that hosts it."""
+"""What an agent, its run and the node that hosts it know of each other."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context as ContextVariables
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
+from civitas.process.resources import Owner
 from civitas.state import StateStore
 from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
-    from civitas.process.agent import AgentProcess
     from civitas.process.exit_reason import ExitReason
-    from civitas.process.incarnation import Incarnation
+    from civitas.process.run_state import RunState
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
 
-__all__ = ["Context", "current_agent", "current_message"]
+__all__ = ["Caller", "Context", "Runner"]
 
-current_agent: ContextVar[AgentProcess] = ContextVar("civitas_agent")
-"""The agent whose code runs; also in its threads and in the tasks it starts."""
 
-current_message: ContextVar[Message | None] = ContextVar("civitas_message", default=None)
-"""The message that agent handles: what it sends inherits its conversation and its deadline."""
+class Caller(Protocol):
+    """A running agent, as its node sees it: who sends, asks, spawns and monitors."""
+
+    name: str
+    asking: dict[str, str]
+    """The agents that its running handler waits for, by the id of its message to each."""
+    timers: set[Timer]
+
+    @property
+    def family(self) -> str:
+        """The name it stands behind: that of its pool for a conversation; for most its own."""
+
+    @property
+    def shuts_down(self) -> bool:
+        """Whether its supervisor waits for its end."""
+
+    def blocked_by(self, message: Message | None) -> bool:
+        """Whether it takes no message while code waits that runs for `message`; None in `on_start` and `on_stop`."""
 
 
 class Context(Protocol):
@@ -65,7 +78,7 @@ class Context(Protocol):
 
     async def send(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -77,7 +90,7 @@ class Context(Protocol):
 
     async def ask(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -89,7 +102,7 @@ class Context(Protocol):
 
     async def broadcast(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         pattern: str,
         payload: Any,
         message_type: str,
@@ -101,7 +114,7 @@ class Context(Protocol):
 
     def stream(
         self,
-        sender: Incarnation | None,
+        sender: Caller | None,
         to: str,
         payload: Any,
         message_type: str,
@@ -116,7 +129,7 @@ class Context(Protocol):
 
     def send_after(
         self,
-        sender: Incarnation,
+        sender: Caller,
         delay: float,
         to: str,
         payload: Any,
@@ -126,13 +139,13 @@ class Context(Protocol):
     ) -> Timer:
         """Hand a message to the agent `to` in `delay` seconds."""
 
-    async def spawn(self, sender: Incarnation, agent: AgentProcess, supervisor: str | None) -> None:
-        """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
+    async def spawn(self, sender: Caller, agent: Any, supervisor: str | None) -> None:
+        """Start `agent`, an `AgentProcess`, under the named dynamic supervisor, or the one nearest to `sender`."""
 
-    async def terminate(self, sender: Incarnation, name: str) -> bool:
+    async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False where it is not there."""
 
-    async def monitor(self, watcher: Incarnation, target: str) -> str:
+    async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
 
     async def demonitor(self, ref: str) -> None:
@@ -155,3 +168,20 @@ class Context(Protocol):
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Count and report a message that nobody will handle."""
+
+
+class Runner(Caller, Owner, Protocol):
+    """The run of an agent, as the agent sees it."""
+
+    node: Context
+    now: RunState
+    task: asyncio.Task[Any] | None
+
+    def end(self, reason: ExitReason) -> None:
+        """End with `reason` after the message being handled."""
+
+    async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Run `function` once per message."""
+
+    def passing_key(self, name: str) -> str:
+        """A key of the StateStore that is dropped with the steps of the message being handled."""

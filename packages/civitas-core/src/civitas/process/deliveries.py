@@ -1,0 +1,137 @@
+"""How the deliveries of an agent's messages end."""
+
+from __future__ import annotations
+
+from civitas.errors import AgentTerminated, ConfigurationError, DeliveryError, NoReply
+from civitas.message import Message, new_message
+from civitas.process.context import Context
+from civitas.process.exit_reason import Failure
+from civitas.process.mailbox import Mailbox
+from civitas.process.options import AgentOptions, Delivery
+
+__all__ = ["Deliveries"]
+
+
+class Deliveries:
+    """How the deliveries of one agent's messages end: answered, refused, given to the next incarnation, or dropped.
+
+    It belongs to the agent's name, as the mailbox does.
+
+    Args:
+        name: Of the agent.
+        mailbox: Its mailbox.
+        node: The node it runs on.
+    """
+
+    __slots__ = ("_mailbox", "_name", "_node", "given")
+
+    def __init__(self, name: str, mailbox: Mailbox, node: Context) -> None:
+        self._name = name
+        self._mailbox = mailbox
+        self._node = node
+        self.given: dict[str, int] | None = None
+        """How many incarnations were given a message that stands in the mailbox, by its id; None while none was."""
+
+    def was_given(self, message_id: str, times: int) -> None:
+        """So many incarnations were given a message without finishing it."""
+        if self.given is None:
+            self.given = {}
+        self.given[message_id] = times
+
+    def comes_again(self, message: Message) -> bool:
+        """Whether it was left to the next incarnation."""
+        return self.given is not None and message.id in self.given
+
+    def over(self, message: Message) -> None:
+        """Nobody will be given it any more."""
+        if self.given is not None:
+            self.given.pop(message.id, None)
+            self.given = self.given or None
+
+    def finished(self, message: Message, result: object) -> None:
+        """Hand on what the handler returned."""
+        if isinstance(result, Message):
+            if result.correlation_id != message.id:
+                result = self._in_own_name(message, result)
+            self._node.answer(message, result)
+        elif result is not None:
+            raise ConfigurationError(
+                f"handle of {self._name!r} returned {type(result).__name__}; return self.reply(...) or None"
+            )
+        elif message.reply_to is not None:
+            self._node.refuse(message, NoReply(self._name, message.type))
+        self.over(message)
+
+    def _in_own_name(self, message: Message, given: Message) -> Message:
+        """The reply for a handler that returned another message, such as the answer to an ask of its own."""
+        return new_message(
+            given.type,
+            self._name,
+            message.reply_to or "",
+            given.raw,
+            correlation_id=message.id,
+            conversation=given.conversation or message.conversation,
+        )
+
+    def expired(self, message: Message) -> None:
+        """Its deadline passed while it waited."""
+        self.over(message)
+        self._node.dead_letter(message, "expired")
+
+    def failed(self, message: Message, error: BaseException) -> None:
+        """The agent gave it up, and lives on or ends as it likes."""
+        self.over(message)
+        self._node.refuse(message, Failure.of(error).as_error(self._name))
+
+    def crashed(self, message: Message, failure: Failure, options: AgentOptions) -> None:
+        """The agent crashed on it: decide what becomes of that and of the queue behind it."""
+        if options.delivery is Delivery.AT_LEAST_ONCE:
+            self._redeliver(message, failure, options)
+            return
+        self._drop(message, failure, "crashed")
+        for waiting in self._mailbox.clear():
+            self._drop(waiting, failure, "crashed")
+
+    def interrupted(self, message: Message, options: AgentOptions, *, recorded: bool) -> None:
+        """A kill met the handler: redeliver it where that was promised.
+
+        Args:
+            message: The message.
+            options: Of the agent.
+            recorded: Whether steps are recorded for it.
+        """
+        why = "it was stopped while it handled the message"
+        if options.delivery is Delivery.AT_LEAST_ONCE:
+            self._redeliver(message, Failure("CancelledError", why, ""), options)
+            return
+        self._terminated(message, why)
+        if recorded:
+            self._node.forget_records(message)
+
+    def refuse_all(self, why: str) -> None:
+        """Refuse what waits in the mailbox and what comes from now on."""
+        self.given = None
+
+        def error() -> DeliveryError:
+            return AgentTerminated(self._name, why)
+
+        for message in self._mailbox.close(error):
+            self._terminated(message, why)
+
+    def _terminated(self, message: Message, why: str) -> None:
+        self._node.refuse(message, AgentTerminated(self._name, why))
+        self._node.dead_letter(message, "terminated")
+
+    def _redeliver(self, message: Message, failure: Failure, options: AgentOptions) -> None:
+        """Leave `message` to the next incarnation, unless as many were given it as may be."""
+        given = (self.given or {}).get(message.id, 0) + 1
+        if given < options.max_deliveries:
+            self.was_given(message.id, given)
+            self._mailbox.put_back(message.again(message.attempt + 1))
+        else:
+            self.over(message)
+            self._drop(message, failure, "max_deliveries")
+
+    def _drop(self, message: Message, failure: Failure, reason: str) -> None:
+        self._node.refuse(message, failure.as_error(self._name))
+        self._node.dead_letter(message, reason)

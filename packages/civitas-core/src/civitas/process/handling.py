@@ -1,0 +1,207 @@
+"""One message in the hands of an agent, where its handler may need more than to be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from contextvars import Context as ContextVariables
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from civitas.message import Message
+from civitas.process.agent import AgentProcess
+from civitas.process.context import Context
+from civitas.process.current import current_message
+from civitas.process.deliveries import Deliveries
+from civitas.process.error_action import ErrorAction
+from civitas.process.exit_reason import NORMAL, ExitReason, Unfinished
+from civitas.process.options import Delivery, choose
+from civitas.process.run_state import RunState
+from civitas.process.user_code import EVERYBODYS, call, unless_dropped, within
+from civitas.telemetry import names
+from civitas.tools.forked import Fork, unless_copied
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+__all__ = ["Handling"]
+
+logger = logging.getLogger("civitas")
+
+
+class Handling:
+    """The attempts at one message: in its span, within its time, as often as `on_error` says.
+
+    Args:
+        agent: Who handles it.
+        node: The node it runs on.
+        now: What the agent's run is doing.
+        deliveries: Where it is said how this ended.
+        message: The message.
+        noting: Ends when a kill of this process with the message in hand would count as a delivery of it; None where
+            nothing need be waited for.
+    """
+
+    __slots__ = ("_agent", "_deliveries", "_message", "_node", "_noting", "_now", "_span")
+
+    def __init__(
+        self,
+        agent: AgentProcess,
+        node: Context,
+        now: RunState,
+        deliveries: Deliveries,
+        message: Message,
+        noting: Awaitable[None] | None = None,
+    ) -> None:
+        self._agent = agent
+        self._node = node
+        self._now = now
+        self._deliveries = deliveries
+        self._message = message
+        self._noting = noting
+        self._span: Span | None = None
+
+    async def run_alone(self) -> None:
+        """The same as `run`, in a context that no message was handled in."""
+        current_message.set(self._message)
+        await self.run()
+
+    async def run(self) -> None:
+        """Handle the message in its span, and measure that."""
+        tracing = self._node.tracing
+        if tracing.active:
+            with tracing.process(self._message, self._agent.name) as self._span:
+                await self._measured()
+        else:
+            await self._measured()
+
+    async def _measured(self) -> None:
+        began = time.perf_counter()
+        failure = await self.attempts(copy_context())
+        metrics = self._node.tracing.metrics
+        if metrics.active:
+            error = type(failure).__name__ if failure is not None else None
+            metrics.processed(self._agent.name, time.perf_counter() - began, error)
+
+    async def attempts(
+        self, before: ContextVariables, failure: BaseException | None = None
+    ) -> BaseException | None:
+        """Handle the message, as often as `on_error` says.
+
+        Args:
+            before: The context variables before the first attempt; each further one begins with those.
+            failure: What the first attempt raised, where that was made already.
+
+        Returns:
+            The error that remained.
+        """
+        now, loop = self._now, self._node.loop
+        options = self._agent._civitas_options
+        retries = 0
+        context: ContextVariables | None = None
+        while True:
+            if failure is None:
+                try:
+                    if self._noting is not None:
+                        noting, self._noting = self._noting, None
+                        await noting
+                    handling = self._handle(options.handle_timeout)
+                    result = await within(context, handling)
+                    if Fork.happened:
+                        unless_copied(loop)
+                    if not now.over:
+                        self._deliveries.finished(self._message, result)
+                    return None
+                except BaseException as error:
+                    failure = error
+            if Fork.happened:
+                unless_copied(loop, failure)
+            failure = now.explained(failure)
+            if self._was_abandoned(failure) or now.over:
+                return None
+            if isinstance(failure, Unfinished) and now.end is not None:
+                now.current = None
+                recorded = now.steps is not None
+                self._deliveries.interrupted(self._message, options, recorded=recorded)
+                return None
+            action, remains = await within(context, self._decide(failure))
+            if action is not ErrorAction.RETRY or retries >= options.max_retries:
+                self._fail(remains, action)
+                return remains
+            if self._span is not None:
+                self._span.record_exception(remains)
+            failure = None
+            retries += 1
+            self._message = now.current = self._message.again(self._message.attempt + 1)
+            current_message.set(self._message)
+            context = before.copy()
+            context.run(current_message.set, self._message)
+
+    async def _handle(self, timeout: float | None) -> Any:
+        """Call the handler, in a thread and with a time limit where it wants that."""
+        handle = self._agent.handle
+        if timeout is None:
+            return await call(self._node, handle, self._message)
+        try:
+            async with asyncio.timeout(timeout) as bound:
+                return await call(self._node, handle, self._message)
+        except TimeoutError as error:
+            if not bound.expired():
+                raise
+            raise TimeoutError(
+                f"handle took longer than its handle_timeout of {timeout:g} s"
+            ) from error
+
+    async def _decide(self, error: BaseException) -> tuple[ErrorAction, BaseException]:
+        if not isinstance(error, Exception):
+            return ErrorAction.ESCALATE, error
+        agent = self._agent
+        try:
+            await self._node.turns.give_way()
+            action = await call(self._node, agent.on_error, error, self._message)
+            return choose(ErrorAction, action, f"what on_error of {agent.name!r} returns"), error
+        except BaseException as raised:
+            if self._was_abandoned(raised):
+                return ErrorAction.SKIP, error
+            raised.__context__ = raised.__context__ or error  # the traceback shows both
+            return ErrorAction.ESCALATE, raised
+
+    def _was_abandoned(self, error: BaseException) -> bool:
+        """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""
+        if isinstance(error, EVERYBODYS):
+            raise error
+        unless_dropped(error, self._agent)
+        if self._now.killed:
+            raise asyncio.CancelledError from error  # also where it became something else on its way out
+        return self._now.abandoned
+
+    def _fail(self, failure: BaseException, action: ErrorAction) -> None:
+        """Give the message up, as `on_error` decided."""
+        tracing, span = self._node.tracing, self._span
+        if action is ErrorAction.SKIP or action is ErrorAction.STOP:
+            self._deliveries.failed(self._message, failure)
+            if action is ErrorAction.STOP and self._now.end is None:
+                self._now.end = NORMAL
+        else:
+            self._crash(failure)
+            if span is not None:
+                tracing.event(span, names.EVENT_CRASH)
+        if span is not None:
+            tracing.fail(span, failure)
+
+    def _crash(self, error: BaseException) -> None:
+        """Decide at once what becomes of the message and of the queue behind it."""
+        options, message = self._agent._civitas_options, self._message
+        again = options.delivery is Delivery.AT_LEAST_ONCE
+        # What one message does by being delivered again is one incident, which `max_deliveries` bounds: it must not use
+        # up the restarts of the agent's siblings.
+        reason = ExitReason.crashed(error, message.headers, message.id if again else "")
+        if self._now.end is not None:
+            logger.error(
+                "agent %r crashed on its last message before its stop: %s", self._agent.name, reason
+            )
+        self._now.end = reason
+        assert reason.failure is not None
+        self._deliveries.crashed(message, reason.failure, options)

@@ -1,0 +1,163 @@
+"""What an agent and the world outside have in common: both send, ask, stream and broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from civitas.message import Message
+from civitas.process.context import Caller, Context
+
+__all__ = ["Messenger"]
+
+
+class Messenger:
+    """Whoever talks to agents: an agent itself, or, by a `Runtime`, the world outside."""
+
+    def _civitas_line(self) -> tuple[Context, Caller | None]:
+        """The node to talk by, and who talks: None for the world outside.
+
+        Raises:
+            ConfigurationError: It is not running.
+            AgentTerminated: This incarnation of it has ended.
+        """
+        raise NotImplementedError
+
+    async def send(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send and go on; waits while the recipient's mailbox is full.
+
+        In an OS process beside the root, and to an agent with `at_least_once`, it also waits until the root has the
+        message: what was accepted outlives this process.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds to wait for room in the mailbox; None waits for ever.
+            conversation: In a handler, defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+
+        Raises:
+            UnknownAgent: Nobody has that name.
+            MailboxFull: There was no room in time.
+            AgentTerminated: It was stopped for good.
+            PayloadError: `payload` cannot be sent.
+            ConfigurationError: Another argument does not fit, or the sender does not run: a runtime that is not
+                started, or that stops, takes nothing from outside.
+        """
+        node, caller = self._civitas_line()
+        await node.send(caller, to, payload, message_type, timeout, conversation, headers)
+
+    async def ask(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Message:
+        """Send and wait for the answer.
+
+        After a timeout the recipient may still finish; its late reply is dropped and counted as a dead letter.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds until the answer must be there; in a handler, the deadline of the message being handled,
+                where that is sooner. None waits for ever.
+            conversation: In a handler, defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+
+        Returns:
+            The reply; its `sender` is the agent that answered.
+
+        Raises:
+            UnknownAgent: Nobody has that name. Raised at once.
+            AskTimeout: No answer in time; also a builtin `TimeoutError`.
+            HandlerFailed: The handler raised. Raised at once.
+            NoReply: The handler returned None.
+            AgentTerminated: It was stopped before it answered.
+            NodeDown: Its OS process went away before it answered.
+            MailboxFull: Its mailbox stayed full for the whole timeout.
+            AskCycle: The ask would wait for itself. Raised at once.
+            PayloadError: `payload` cannot be sent.
+            ConfigurationError: As for `send`.
+        """
+        node, caller = self._civitas_line()
+        return await node.ask(caller, to, payload, message_type, timeout, conversation, headers)
+
+    def stream(
+        self,
+        to: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Message, None]:
+        """Send, and iterate over what the recipient emits; its reply comes last.
+
+        Closing the generator (`aclose()`, leaving `contextlib.aclosing`, cancellation) cancels the producer. A slow
+        reader slows it: it is at most 100 chunks ahead.
+
+        Args:
+            to: Name of the recipient.
+            payload: What to send; the recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds until the final reply must be there; None waits for ever.
+            conversation: In a handler, defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+
+        Raises:
+            DeliveryError: As for `ask`, out of the iteration.
+            ConfigurationError: As for `send`.
+        """
+        node, caller = self._civitas_line()
+        return node.stream(caller, to, payload, message_type, timeout, conversation, headers)
+
+    async def broadcast(
+        self,
+        pattern: str,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        timeout: float | None = 30.0,
+        conversation: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> int:
+        """Send to every agent whose name matches the glob `pattern`, the sender itself excepted.
+
+        A full mailbox does not stop the others; `timeout` bounds the wait for the full ones.
+
+        Args:
+            pattern: A pattern of names, such as ``worker-*``.
+            payload: What to send; each recipient gets its own copy.
+            message_type: Becomes `message.type`.
+            timeout: Seconds to wait for room in each mailbox; None waits for ever.
+            conversation: In a handler, defaults to that of the message being handled.
+            headers: Text to text, handed on as they are.
+
+        Returns:
+            How many accepted it.
+
+        Raises:
+            PayloadError: `payload` cannot be sent.
+            ConfigurationError: As for `send`.
+        """
+        node, caller = self._civitas_line()
+        return await node.broadcast(
+            caller, pattern, payload, message_type, timeout, conversation, headers
+        )

@@ -1,0 +1,67 @@
+"""What one run of an agent is doing, and what it was told; its parts share it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from civitas.message import Message
+from civitas.process.exit_reason import KILLED, ExitReason
+from civitas.process.steps import Steps
+
+__all__ = ["RunState"]
+
+
+class RunState:
+    """What one run of an agent is doing, and the signals that it got: those overtake the mailbox."""
+
+    __slots__ = ("abandoned", "current", "end", "killed", "over", "serving", "steps")
+
+    def __init__(self) -> None:
+        self.current: Message | None = None
+        """The message in hand."""
+        self.steps: Steps | None = None
+        """The recorded steps of that message, where there are any."""
+        self.serving = False
+        """Whether it is between `on_start` and `on_stop`."""
+        self.end: ExitReason | None = None
+        """How it is to end, once that is decided."""
+        self.killed = False
+        self.abandoned = False
+        """Whether its handler was cancelled because nobody waits for the answer; the process lives on."""
+        self.over = False
+        """Whether nothing that it does counts any more."""
+
+    def kill(self, task: asyncio.Task[ExitReason]) -> None:
+        """Cancel it, whatever it does. `task` is the one that runs it."""
+        self.killed = True
+        self.end = KILLED
+        task.cancel()
+
+    def abandon(self, message: Message, task: asyncio.Task[ExitReason]) -> None:
+        """Cancel the handler of `message`, as nobody waits for it any more."""
+        current = self.current
+        if current is not None and current.id == message.id and not self.abandoned:
+            self.abandoned = True
+            task.cancel()
+
+    def live_on(self) -> None:
+        """The cancellation that `abandon` made was for the handler, and it is over."""
+        self.abandoned = False
+        task = asyncio.current_task()
+        if task is not None and not self.killed:
+            task.uncancel()
+
+    def explained(self, error: BaseException) -> BaseException:
+        """`error`, or what to say instead of a cancellation that neither a kill nor a leaving asker made."""
+        if not isinstance(error, asyncio.CancelledError) or self.killed or self.abandoned:
+            return error
+        task = asyncio.current_task()
+        if task is None or not task.cancelling():
+            return error
+        while task.uncancel():  # it is the failure of this message alone; `on_stop` may wait
+            pass
+        told = asyncio.CancelledError(
+            "the task that runs the agent was cancelled, as by asyncio.current_task().cancel() in its handler; "
+            "raise an error to fail, or call self.stop() to end"
+        )
+        return told.with_traceback(error.__traceback__)
