@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
@@ -15,9 +15,9 @@ from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.node.streams import OFFSET, PART
 
 if TYPE_CHECKING:
-    from civitas.frameworks.base import FrameworkAgent
     from civitas.frameworks.spans import SpanTree
     from civitas.message import Message
+    from civitas.process import Runner
 
 __all__ = ["Interrupted", "Run", "current_run", "idempotency_key"]
 
@@ -34,6 +34,28 @@ class Interrupted:
 
     interrupts: Sequence[Mapping[str, Any]]
     saved: Any = None
+
+
+class RunningAgent(Protocol):
+    """A `FrameworkAgent`, as the run of its framework sees it."""
+
+    name: str
+    operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]]
+
+    async def run_framework(self, run: Run) -> Any:
+        """Run the framework."""
+
+    async def step(self, key: str, fn: Callable[..., Any], *args: Any) -> Any:
+        """Call `fn` once, however often the message is delivered."""
+
+    def key_of_step(self) -> str | None:
+        """`idempotency_key()` in code that no `Run.once` calls."""
+
+    async def _civitas_emit(
+        self, payload: Any, message_type: str, headers: Mapping[str, str] | None
+    ) -> None: ...
+
+    def _civitas_running(self) -> Runner: ...
 
 
 _NOT_DONE: Any = object()
@@ -57,7 +79,7 @@ class Run:
         headers: Of the reply: what there is to say of the run beside what it returned.
     """
 
-    agent: FrameworkAgent
+    agent: RunningAgent
     message: Message
     payload: Any
     conversation: str | None

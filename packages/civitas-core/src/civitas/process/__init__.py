@@ -2,7 +2,7 @@
 
 from civitas.process.agent import AgentProcess, current_agent
 from civitas.process.cell import Cell
-from civitas.process.context import Caller, Context
+from civitas.process.context import Caller, Context, Runner
 from civitas.process.current import current_message
 from civitas.process.entry import Entry, Wake, soon
 from civitas.process.error_action import ErrorAction
@@ -44,6 +44,7 @@ __all__ = [
     "Mailbox",
     "Messenger",
     "RestartType",
+    "Runner",
     "Status",
     "Timer",
     "Turns",

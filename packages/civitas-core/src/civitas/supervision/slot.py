@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from civitas.process import ExitReason
 from civitas.supervision.child import Child
 from civitas.supervision.clock import ClockTimer
 from civitas.supervision.policy import status_after
 
-if TYPE_CHECKING:
-    from civitas.supervision.startup import StartUp
-
-__all__ = ["Adding", "Call", "Due", "Ended", "Slot", "SlotState"]
+__all__ = ["Adding", "Due", "Ended", "Slot", "SlotState"]
 
 
 class SlotState(Enum):
@@ -107,20 +103,3 @@ class Due:
 
     slot: Slot
     tried: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """Somebody asked for a piece of child administration.
-
-    Attributes:
-        work: What to do.
-        done: Whoever waits for it.
-        name: The child that it is about.
-        ends_start: Whether it need not wait for a start of the child that is under way.
-    """
-
-    work: Callable[[], Awaitable[StartUp | None]]
-    done: asyncio.Future[None]
-    name: str
-    ends_start: bool = False

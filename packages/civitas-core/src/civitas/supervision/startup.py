@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from civitas.errors import StartFailed, SupervisionError
-from civitas.supervision.slot import Call, Slot
+from civitas.supervision.slot import Slot
 
-__all__ = ["Result", "StartUp", "StartUps"]
+__all__ = ["Call", "Result", "StartUp", "StartUps"]
 
 Result = tuple[Slot, Exception] | None
 """Who did not start, and why; None where all did."""
@@ -44,6 +44,23 @@ class StartUp:
             self.done.set_result(None)
         else:
             self.done.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """Somebody asked for a piece of child administration.
+
+    Attributes:
+        work: What to do.
+        done: Whoever waits for it.
+        name: The child that it is about.
+        ends_start: Whether it need not wait for a start of the child that is under way.
+    """
+
+    work: Callable[[], Awaitable[StartUp | None]]
+    done: asyncio.Future[None]
+    name: str
+    ends_start: bool = False
 
 
 class StartUps:

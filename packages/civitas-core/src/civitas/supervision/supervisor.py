@@ -15,7 +15,7 @@ from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.policy import RestartStrategy, affected, should_restart
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
-from civitas.supervision.slot import Adding, Call, Due, Ended, Slot, SlotState
+from civitas.supervision.slot import Adding, Due, Ended, Slot, SlotState
 from civitas.supervision.spec import (
     ChildSpec,
     ConversationPool,
@@ -23,7 +23,7 @@ from civitas.supervision.spec import (
     Supervisor,
     check_child,
 )
-from civitas.supervision.startup import Result, StartUp, StartUps
+from civitas.supervision.startup import Call, Result, StartUp, StartUps
 
 __all__ = ["SupervisorProcess"]
 
