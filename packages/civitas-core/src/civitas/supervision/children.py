@@ -1,0 +1,160 @@
+"""The children of a supervisor, in start order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from civitas.errors import ConfigurationError, StartFailed, SupervisionError
+from civitas.process import ExitReason, Status
+from civitas.supervision.child import Child
+from civitas.supervision.policy import RestartStrategy, affected
+from civitas.supervision.report import Reporter
+from civitas.supervision.slot import Ended, Slot, SlotState
+from civitas.supervision.spec import ChildSpec, Supervisor
+
+__all__ = ["Children"]
+
+
+class Children:
+    """The children of one supervisor, in start order: making, starting, stopping and forgetting them.
+
+    Args:
+        spec: What the user wrote down.
+        make: Makes a child.
+        ended: Called when one ended by itself.
+        report: Says what happened to them.
+    """
+
+    def __init__(
+        self,
+        spec: Supervisor,
+        make: Callable[[ChildSpec], Child],
+        ended: Callable[[Ended], None],
+        report: Reporter,
+    ) -> None:
+        self._spec = spec
+        self._make_child = make
+        self._ended = ended
+        self._report = report
+        self._slots: dict[str, Slot] = {}
+
+    def __iter__(self) -> Iterator[Slot]:
+        return iter(self._slots.values())
+
+    def __reversed__(self) -> Iterator[Slot]:
+        return reversed(self._slots.values())
+
+    def get(self, name: str) -> Slot | None:
+        """The one of that name, or None."""
+        return self._slots.get(name)
+
+    def find(self, name: str) -> Slot:
+        """The one of that name; `SupervisionError` where there is none."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise SupervisionError("not_found", f"{self._spec.name!r} has no child {name!r}")
+        return slot
+
+    def has(self, slot: Slot) -> bool:
+        """Whether `slot` is still that of its name."""
+        return self._slots.get(slot.child.name) is slot
+
+    def group(self, slot: Slot) -> list[Slot]:
+        """Who shares the fate of a child, itself among them, in start order."""
+        if self._spec.strategy is RestartStrategy.ONE_FOR_ONE:
+            return [slot]  # a restart must not take longer with a thousand siblings
+        names = affected(self._spec.strategy, list(self._slots), slot.child.name)
+        return [self._slots[name] for name in names]
+
+    def add(self, spec: ChildSpec) -> Slot:
+        """Make room for a child at the end.
+
+        Raises:
+            ConfigurationError: The name is taken.
+        """
+        slot = self._slots[spec.name] = Slot(self._make_child(spec), spec)
+        return slot
+
+    def remove(self, slot: Slot) -> None:
+        """Forget a child and its name."""
+        slot.cancel()
+        del self._slots[slot.child.name]
+        slot.child.discard()
+
+    def reset(self) -> None:
+        """The children of the spec, no more and no fewer: a supervisor that is started again starts from there.
+
+        Raises:
+            StartFailed: A name is taken meanwhile.
+        """
+        wanted = {id(spec) for spec in self._spec.children}
+        for slot in list(self):
+            slot.cancel()
+            slot.cause = None
+            if id(slot.spec) not in wanted:
+                owner = self._spec.name
+                slot.child.close(
+                    Status.TERMINATED, f"its supervisor {owner!r} was started again without it"
+                )
+                self.remove(slot)
+        kept, self._slots = self._slots, {}
+        for spec in self._spec.children:
+            try:
+                if spec.name in kept:
+                    self._slots[spec.name] = kept.pop(spec.name)
+                else:
+                    self.add(spec)
+            except ConfigurationError as error:
+                # What was kept and not looked at yet is still to be forgotten one day.
+                self._slots |= kept
+                raise StartFailed(spec.name, error) from error
+
+    async def start(self, slot: Slot) -> None:
+        """Start one, and say that it started.
+
+        Raises:
+            StartFailed: It did not start.
+        """
+        slot.generation += 1
+        generation = slot.generation
+
+        def on_exit(reason: ExitReason) -> None:
+            slot.has_ended(reason)
+            self._ended(Ended(slot, generation, reason))
+
+        await slot.child.start(on_exit)
+        slot.state = SlotState.UP
+        cause, slot.cause = slot.cause, None
+        if generation == 1:
+            self._report.started(slot.child)
+        else:
+            slot.child.restarts += 1
+            self._report.restarted(slot.child, cause)
+
+    async def stop_all(self, why: str = "") -> None:
+        """Stop them right to left, each within its shutdown timeout.
+
+        Args:
+            why: Where none is started again: what is sent to each is refused with that from its end on.
+        """
+        for slot in reversed(self):
+            slot.cancel()
+            slot.state = SlotState.DOWN
+            await slot.child.stop(why)
+            if why:  # who stops after it may ask it a last thing, and is told
+                slot.child.close(Status.TERMINATED, why)
+
+    def wait_for_restart(self) -> None:
+        """Let messages for everything below wait for the restart."""
+        for slot in self:
+            slot.child.wait_for_restart()
+
+    def close(self, why: str) -> None:
+        """Refuse what is sent to anything below."""
+        for slot in self:
+            slot.child.close(Status.TERMINATED, why)
+
+    def discard(self) -> None:
+        """Forget all names below."""
+        for slot in self:
+            slot.child.discard()

@@ -1,0 +1,157 @@
+"""Restarts of children that ended by themselves: when, together with whom, and when it is too much."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from civitas.errors import StartFailed
+from civitas.process import ExitReason, RestartType, Status
+from civitas.supervision.budget import RestartBudget
+from civitas.supervision.child import Child, Host
+from civitas.supervision.children import Children
+from civitas.supervision.policy import should_restart
+from civitas.supervision.report import Reporter
+from civitas.supervision.slot import Due, Slot, SlotState
+from civitas.supervision.spec import Supervisor
+from civitas.supervision.startup import Call, Result, StartUp, StartUps
+
+__all__ = ["Restarts"]
+
+
+class Restarts:
+    """The restarts of one supervisor's children, which share one budget.
+
+    Args:
+        spec: What the user wrote down.
+        host: The node; its clock measures the waits.
+        children: The children.
+        starts: Their starts that are under way.
+        report: Says what happened.
+        due: Called when the wait before a restart is over; the supervisor then calls `take`.
+        resume: Takes calls that waited for a start.
+        give_up: Ends the supervisor, since there were too many.
+    """
+
+    def __init__(
+        self,
+        spec: Supervisor,
+        host: Host,
+        children: Children,
+        starts: StartUps,
+        report: Reporter,
+        *,
+        due: Callable[[Due], None],
+        resume: Callable[[list[Call]], None],
+        give_up: Callable[[Slot, ExitReason], Awaitable[None]],
+    ) -> None:
+        self._spec = spec
+        self._host = host
+        self._children = children
+        self._starts = starts
+        self._report = report
+        self._due = due
+        self._resume = resume
+        self._give_up = give_up
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with a fresh budget."""
+        self._budget = RestartBudget(self._spec.limits)
+        self._too_many = False
+
+    async def ended(self, slot: Slot, reason: ExitReason) -> None:
+        """A child ended by itself: start it again after a wait, or leave it down."""
+        child = slot.child
+        slot.state = SlotState.DOWN
+        if reason.abnormal:
+            self._report.crashed(child, reason)
+        if should_restart(child.restart, reason):
+            await self._schedule(slot, reason)
+            return
+        child.close(Status.STOPPED, f"it ended with reason {reason.kind}")
+        self._report.terminated(child, reason)
+        if child.restart is RestartType.TEMPORARY:
+            self._children.remove(slot)
+
+    async def take(self, due: Due) -> None:
+        """A wait is over: begin the restart, or wait on for the OS processes that it needs."""
+        slot = due.slot
+        if slot.due is not due:
+            return  # it was called off
+        away = [each.child for each in self._children.group(slot) if not each.child.available]
+        if due.tried or not away:
+            await self.begin(slot)
+        else:  # their OS processes are on their way; the others are served meanwhile
+            slot.due = again = Due(slot, tried=True)
+            self._when_available(away, again)
+
+    async def begin(self, slot: Slot) -> StartUp:
+        """Begin to start `slot` and who was stopped with it, left to right."""
+        # One of them may be about to start meanwhile, by hand or for a sibling of its own.
+        self._resume(await self._starts.make_way(self._children.group(slot)))
+        for each in reversed(self._children.group(slot)):
+            # It was added, or started by hand, while the others waited.
+            if each.state is SlotState.UP:
+                each.cause = slot.cause
+                await self._stop_sibling(each)
+        return self._starts.begin(self._children.group(slot), self.started, may_end=True)
+
+    async def started(self, result: Result) -> Exception | None:
+        """A restart is over; who did not start is tried again after a wait."""
+        if result is None:
+            return None
+        slot, error = result
+        if isinstance(error, StartFailed):
+            reason = ExitReason.crashed(error.cause, incident=error.incident)
+            slot.child.status = Status.RESTARTING
+            self._report.crashed(slot.child, reason)
+            await self._schedule(slot, reason)
+        return error
+
+    async def _schedule(self, slot: Slot, reason: ExitReason) -> None:
+        """Count a restart, stop who shares its fate, and set the timer; or give up."""
+        wait = self._budget.spend(slot.child.name, self._host.clock.now(), reason.incident)
+        if wait is None:
+            self._too_many = True
+            await self._give_up(slot, reason)
+            return
+        slot.state = SlotState.PENDING
+        self._resume(await self._starts.make_way(self._children.group(slot)))
+        if self._too_many:
+            return  # for a start of the group that had failed as well
+        slot.child.wait_for_restart()
+        for sibling in reversed(self._children.group(slot)):
+            sibling.cancel()
+            sibling.cause = reason
+            if sibling is not slot:
+                await self._stop_sibling(sibling)
+        slot.due = due = Due(slot)
+        if wait:
+            slot.timer = self._host.clock.call_later(wait, lambda: self._due(due))
+        else:
+            self._due(due)
+
+    async def _stop_sibling(self, sibling: Slot) -> None:
+        """Stop a child because it shares another one's fate."""
+        was_up, sibling.state = sibling.state is SlotState.UP, SlotState.PENDING
+        if was_up:
+            await sibling.child.stop()
+        if sibling.child.restart is RestartType.TEMPORARY:
+            owner = self._spec.name
+            sibling.child.close(Status.STOPPED, f"{owner!r} restarts a group and it is temporary")
+            self._children.remove(sibling)
+        else:
+            sibling.child.wait_for_restart()
+
+    def _when_available(self, away: list[Child], due: Due) -> None:
+        """Go on when the OS process of each of these is there, or has failed to start."""
+        missing = len(away)
+
+        def one_is() -> None:
+            nonlocal missing
+            missing -= 1
+            if not missing:
+                self._due(due)
+
+        for child in away:
+            child.when_available(one_is)
