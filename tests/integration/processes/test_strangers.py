@@ -120,7 +120,7 @@ async def test_a_recorded_introduction_that_was_changed_has_nothing_done(
     async with Runtime.from_config(over_tcp(keys="none")) as runtime:
         root: Any = runtime._node
         (worker,) = root.peers.values()
-        member = root._members["w"]
+        member = root.roster["w"]
         own = {"token": member.token, "pid": member.pid, "pid_space": member.pid_space}
         known = stranger.hello("w", address=worker.address, **own)
         await stranger.send(
@@ -133,8 +133,8 @@ async def test_a_recorded_introduction_that_was_changed_has_nothing_done(
             # This one is told that it is of another version; the process itself was not meant.
             pack(Kind.HELLO, "me", known | {"version": 2}),
         )
-        await until(lambda: root._refused)
-        await asyncio.gather(*(link.flushed() for link in root._refused))
+        await until(lambda: root.admitting._refused)
+        await asyncio.gather(*(link.flushed() for link in root.admitting._refused))
         assert (await runtime.ask("a", None, "pid")).payload == member.pid
         assert root.peers == {worker.boot: worker}
     assert not [each for each in caplog.records if each.exc_info]
@@ -177,7 +177,7 @@ async def test_a_process_of_an_earlier_version_is_told_so_and_many_at_once_take_
     async with Runtime.from_config(over_tcp(keys="none")) as runtime:
         root: Any = runtime._node
         links = len(root.transport._links)
-        old = stranger.hello("w", version=CLUSTER_VERSION - 1, token=root._members["w"].token)
+        old = stranger.hello("w", version=CLUSTER_VERSION - 1, token=root.roster["w"].token)
         hellos = (pack(Kind.HELLO, f"{n}", old) for n in range(FLOOD))
         await stranger.send(root.transport.address, *hellos)
         assert len(root.transport._links) == links + 32

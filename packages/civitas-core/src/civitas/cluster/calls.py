@@ -10,9 +10,13 @@ from typing import Any
 from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind
 from civitas.cluster.peers import Peer
-from civitas.errors import NodeDown
+from civitas.cluster.shapes import ERROR, Shape
+from civitas.cluster.words import RESULTS
+from civitas.errors import ConfigurationError, NodeDown
 
 __all__ = ["Calls"]
+
+_FAILED = Shape(ERROR)
 
 
 class Calls:
@@ -20,7 +24,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._ids: Iterator[int] = itertools.count(1)
-        self._waiting: dict[int, tuple[Peer, asyncio.Future[Any]]] = {}
+        self._waiting: dict[int, tuple[Peer, Shape, asyncio.Future[Any]]] = {}
         self._serving: dict[tuple[str, int], asyncio.Task[None]] = {}
         """What is being done for others, by their boot id and the id of the call."""
 
@@ -38,7 +42,7 @@ class Calls:
             raise NodeDown(peer.name, peer.name, peer.gone)
         id = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = (peer, future)
+        self._waiting[id] = (peer, RESULTS[what], future)
         try:
             peer.signal(Kind.CALL, id, what, list(arguments))
             return await future
@@ -48,11 +52,17 @@ class Calls:
         finally:
             self._waiting.pop(id, None)
 
-    def returned(self, id: int, succeeded: bool, result: Any) -> None:
-        """What became of a call."""
-        _, future = self._waiting.get(id, (None, None))
-        if future is None or future.done():
+    def returned(self, peer: Peer, id: int, succeeded: bool, result: Any) -> None:
+        """What became of a call.
+
+        Raises:
+            ConfigurationError: The result has another shape.
+        """
+        asked, shape, future = self._waiting.get(id, (None, None, None))
+        if future is None or future.done() or shape is None or asked is not peer:
             return
+        if not (shape if succeeded else _FAILED).fits([result]):
+            raise ConfigurationError("what it returned from a call has another shape")
         if succeeded:
             future.set_result(result)
         else:
@@ -60,7 +70,7 @@ class Calls:
 
     def lost(self, peer: Peer, why: str) -> None:
         """A peer went away: nobody answers what was called there."""
-        for other, future in list(self._waiting.values()):
+        for other, _, future in list(self._waiting.values()):
             if other is peer and not future.done():
                 future.set_exception(NodeDown(peer.name, peer.name, why))
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.facts import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
@@ -15,11 +15,13 @@ from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
+    from civitas.cluster.calls import Calls
+    from civitas.cluster.members.roster import Roster
+    from civitas.cluster.members.starting import Starting
     from civitas.cluster.peers import Peer
-    from civitas.cluster.root import RootNode
     from civitas.events import Event
 
-__all__ = ["RemoteChild", "RemoteConversation", "RemotePool"]
+__all__ = ["Home", "RemoteChild", "RemoteConversation", "RemotePool"]
 
 _STATUS_AT = {
     "crashed": Status.RESTARTING,
@@ -31,6 +33,42 @@ _STUCK_AFTER = 5.0
 """Seconds for a process to answer, beyond those that an agent may take to stop."""
 
 
+class Tree(Protocol):
+    """The tree that such a child is part of, as the root keeps it."""
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of `name` has exited."""
+
+    def forget(self, name: str) -> None:
+        """Remove a name whose child spec is gone."""
+
+    def unsent(self, name: str) -> int:
+        """How many messages for `name` wait at the root for its process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a child in another process needs of the root.
+
+    Attributes:
+        tree: The tree.
+        conversations_are_down: Called with the name of a pool whose process is gone, and why.
+        roster: The processes.
+        starting: Starts them.
+        calls: To them.
+        announce: Lets every node know of an agent.
+        end: Ends a process that does not do what it should, for a reason.
+    """
+
+    tree: Tree
+    conversations_are_down: Callable[[str, ExitReason], None]
+    roster: Roster
+    starting: Starting
+    calls: Calls
+    announce: Callable[[Facts], None]
+    end: Callable[[Peer, str], None]
+
+
 class RemoteChild:
     """An agent of a member, from its supervisor's side.
 
@@ -38,17 +76,17 @@ class RemoteChild:
 
     Args:
         spec: What the topology says.
-        root: The root node.
+        home: The root.
     """
 
-    def __init__(self, spec: Placed, root: RootNode) -> None:
+    def __init__(self, spec: Placed, home: Home) -> None:
         self.name = spec.name
         self.kind = spec.kind
         self.spec = spec
         self.status = Status.STARTING
         self.restarts = 0
         self.restart: RestartType = spec.restart
-        self._root = root
+        self._home = home
         self._peer: Peer | None = None
         self._run = 0
         self._ended: ExitReason | None = None
@@ -67,7 +105,7 @@ class RemoteChild:
     @property
     def pid(self) -> int | None:
         """Of that process; None while it is down."""
-        return self._root.pid_of(self.node)
+        return self._home.roster[self.node].pid
 
     @property
     def peer(self) -> Peer | None:
@@ -84,7 +122,7 @@ class RemoteChild:
     def mailbox_depth(self) -> int:
         """How many messages wait for it, as its process said a moment ago; while that is down, those sent from here."""
         if self._peer is None:
-            return len(self._root.registry[self.name].entry) if not self._closed else 0
+            return self._home.tree.unsent(self.name) if not self._closed else 0
         return int(self._reported)
 
     @property
@@ -99,7 +137,7 @@ class RemoteChild:
     @property
     def available(self) -> bool:
         """Whether its process is there, so that a start need not wait for that."""
-        return self._root.is_up(self.node)
+        return self._home.roster[self.node].peer is not None
 
     def when_available(self, callback: Callable[[], None]) -> None:
         """Call `callback` when its process is there, or has failed to start: then `start` says so."""
@@ -108,7 +146,7 @@ class RemoteChild:
             self._failed = failed
             callback()
 
-        self._root.when_up(self.node, tried)
+        self._home.starting.when_up(self.node, tried)
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
         """Start it and wait until it is ready; its process is started first, where it is down."""
@@ -122,7 +160,7 @@ class RemoteChild:
             raise self._not_started(failed.cause, failed.incident) from failed
         peer: Peer | None = None
         try:
-            self._peer = peer = await self._root.ready(self.node)
+            self._peer = peer = await self._home.starting.ready(self.node)
             self._options = await self._start_there(peer)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
@@ -143,15 +181,15 @@ class RemoteChild:
         Raises:
             StartFailed: Its `on_start` did not return in time.
         """
-        limit = self._root.start_timeout_of(self.node)
+        limit = self._home.roster[self.node].options.start_timeout
         try:
             async with asyncio.timeout(limit):
-                options: dict[str, Any] = await self._root.calls.call(
+                options: dict[str, Any] = await self._home.calls.call(
                     peer, "start", self.name, self._run, self.spec.plain()
                 )
         except TimeoutError:
             with suppress(NodeDown):
-                await self._root.calls.call(peer, "stop", self.name)
+                await self._home.calls.call(peer, "stop", self.name, "")
             late = TimeoutError(
                 f"its on_start did not return within the start_timeout of process {self.node!r}, {limit:g} s. Find out "
                 f"what it waits for, or give processes.{self.node}.start_timeout more seconds"
@@ -191,7 +229,7 @@ class RemoteChild:
         if self._peer is peer:
             self._peer = None
             self._announce()
-            self._root.exited(self.name, reason)
+            self._home.tree.exited(self.name, reason)
             self.ended(self._run, reason)
 
     async def stop(self, why: str = "") -> None:
@@ -204,14 +242,12 @@ class RemoteChild:
         timeout = self._options.get("shutdown_timeout", 0.0)
         try:
             async with asyncio.timeout(None if timeout is None else timeout + _STUCK_AFTER):
-                await self._root.calls.call(peer, "stop", self.name, why)
+                await self._home.calls.call(peer, "stop", self.name, why)
         except NodeDown:
             pass
         except TimeoutError:
             # Its process cancels it in time, if anything runs there at all.
-            self._root.end_member(
-                peer, f"it did not end {self.name!r} in time: its event loop is stuck"
-            )
+            self._home.end(peer, f"it did not end {self.name!r} in time: its event loop is stuck")
 
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
@@ -230,7 +266,7 @@ class RemoteChild:
     def discard(self) -> None:
         """Its spec is gone: forget its name."""
         self._cast("discard")
-        self._root.forget(self.name)
+        self._home.tree.forget(self.name)
 
     def _cast(self, what: str, *arguments: Any) -> None:
         if self._peer is not None:
@@ -238,7 +274,7 @@ class RemoteChild:
 
     def _announce(self) -> None:
         options = self._options
-        self._root.announce(
+        self._home.announce(
             Facts(
                 self.name,
                 self.node,
@@ -273,12 +309,12 @@ class RemotePool(RemoteChild):
 
     Args:
         spec: What the topology says.
-        root: The root node.
+        home: The root.
         parent: Its own supervisor.
     """
 
-    def __init__(self, spec: Placed, root: RootNode, parent: Parent) -> None:
-        super().__init__(spec, root)
+    def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
+        super().__init__(spec, home)
         self.parent: Parent | None = parent
         self._reported = []
 
@@ -305,7 +341,7 @@ class RemotePool(RemoteChild):
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in, with all conversations."""
         if self._peer is peer:
-            self._root.conversations_are_down(self.name, reason)
+            self._home.conversations_are_down(self.name, reason)
         super().node_is_down(peer, reason)
 
     async def start_child(self, spec: Any) -> None:
@@ -328,4 +364,4 @@ class RemotePool(RemoteChild):
             raise SupervisionError(
                 "restarting", f"the process {self.node!r} of {self.name!r} is down; try again"
             )
-        await self._root.calls.call(self._peer, what, self.name, name)
+        await self._home.calls.call(self._peer, what, self.name, name)

@@ -6,18 +6,16 @@ of a node says is known by its boot id, and passed over too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
-from types import NoneType
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgpack
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["CLUSTER_VERSION", "Kind", "check", "pack", "unpack"]
+__all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
 
-CLUSTER_VERSION = 3
+CLUSTER_VERSION = 4
 """Of these frames; nodes of one system must agree on it."""
 
 
@@ -36,9 +34,9 @@ class Kind(IntEnum):
     """A message for an agent: its name, the message, its asker where that waits, and to how many incarnations it was
     given before; where that asker runs, unless the sender of the frame is that; and whether to say when it is held."""
     ANSWER = 11
-    """A reply: the id of the request, the reply."""
+    """A reply, and so the end of the request: its id, the reply."""
     REFUSAL = 12
-    """There is no reply: the id of the request, the error."""
+    """There is no reply, and the request is at its end: its id, the error."""
     SETTLED = 13
     """Messages that are finished, by id; their sender may forget them."""
     WITHDRAW = 14
@@ -65,28 +63,6 @@ class Kind(IntEnum):
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
 
 
-_Type: TypeAlias = type | tuple[type, ...]
-
-_FIELDS: Mapping[int, tuple[_Type, ...]] = {
-    Kind.MESSAGE: (str, bytes, (str, NoneType)),
-    Kind.ANSWER: (str, bytes),
-    Kind.REFUSAL: (str, dict),
-    Kind.SETTLED: (list,),
-    Kind.WITHDRAW: (str, str, bool),
-    Kind.CHUNK: (str, bytes),
-    Kind.ROOM: (str, int),
-    Kind.PROBE: (str, str, list, str),
-    Kind.PARCEL: (str, list),
-    Kind.HOLD: (bytes,),
-    Kind.CALL: (int, str, list),
-    Kind.RETURN: (int, bool, object),
-    Kind.CAST: (str, list),
-    Kind.CANCEL: (int,),
-    Kind.HELD: (list,),
-}
-"""The types of the fields that the frames of nodes that know each other have at least."""
-
-
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
     # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
@@ -106,16 +82,6 @@ def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
         )
     except Exception as error:
         raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
+    if type(kind) is not int or type(boot) is not str:
+        raise ConfigurationError("what came is no frame of Civitas (it does not say who sent it)")
     return kind, boot, fields
-
-
-def check(kind: int, fields: list[Any]) -> None:
-    """Check the fields of a frame; those of a kind that is not known are a newer node's business.
-
-    Raises:
-        ConfigurationError: One is missing, or of another type.
-    """
-    expected = _FIELDS.get(kind, ())
-    if len(fields) < len(expected) or not all(map(isinstance, fields, expected)):
-        found = ", ".join(type(each).__name__ for each in fields) or "nothing"
-        raise ConfigurationError(f"{Kind(kind).name} has the fields {found}")

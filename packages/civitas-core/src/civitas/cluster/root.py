@@ -3,68 +3,282 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
-from civitas.cluster.child import RemoteChild, RemotePool
+from civitas.cluster.calls import Calls
+from civitas.cluster.child import Home, RemoteChild, RemotePool
+from civitas.cluster.children import RemoteChildren
+from civitas.cluster.desk import Desk
+from civitas.cluster.directory import Directory
+from civitas.cluster.door import Door
 from civitas.cluster.facts import Facts
-from civitas.cluster.failures import load_reason
-from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
+from civitas.cluster.frames import Kind
+from civitas.cluster.lent.lender import Lender
+from civitas.cluster.lent.parts import describe_tools
+from civitas.cluster.letters.elsewhere import ElsewherePool
+from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
-from civitas.cluster.letters.replicas import Replicas
-from civitas.cluster.membership import Membership
-from civitas.cluster.peers import Peer
+from civitas.cluster.members.admitting import Admitting
+from civitas.cluster.members.departures import Departures
+from civitas.cluster.members.joining import new_boot
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.starting import Starting
+from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
-from civitas.cluster.remote_parts import call_tool, chat
+from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
-from civitas.events import Event
-from civitas.message import Message, decode, encode
-from civitas.node import Recipient
+from civitas.events import EventType
+from civitas.launch import Hold, ProcessOptions, pid_space
+from civitas.message import Serializer
+from civitas.node import Node
 from civitas.process import AgentProcess, Delivery, ExitReason
+from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
+from civitas.transport.contract import Transport
 
 __all__ = ["RootNode"]
 
+_LAST_WORDS = 5.0
+"""Seconds for a process to end by itself when the runtime stops, after its agents did."""
 
-class RootNode(Membership):
+
+class RootNode(Node):
     """The root node of a system of several OS processes.
 
     Args:
-        **parts: Of `Membership`.
+        processes: The others, by name.
+        boot_data: What each is told when it is started, as plain data.
+        holds: What each that is started holds together with this one.
+        transport: Carries the frames.
+        serializer: The format of messages.
+        token: Of the system: who has it may join.
+        **parts: Of `Node`.
     """
 
-    def __init__(self, **parts: Any) -> None:
-        self.relay: Relay
-        super().__init__(
-            letters={
-                "route": self._route,
-                "hands_on": True,
-                "answered": self._answered,
-            },
-            **parts,
+    def __init__(
+        self,
+        *,
+        processes: Mapping[str, ProcessOptions],
+        boot_data: Mapping[str, Any],
+        transport: Transport,
+        serializer: Serializer,
+        token: str,
+        holds: Sequence[Hold] = (),
+        **parts: Any,
+    ) -> None:
+        super().__init__("root", **parts)
+        self.boot = new_boot()
+        self.transport = transport
+        self.peers = Peers()
+        self.calls = Calls()
+        self.roster = Roster(processes)
+        self._given = list(boot_data["root_has"])
+        """What the root was given in Python."""
+        self._children = RemoteChildren(self.exited, self._monitors.targets, self.events.pass_on)
+        self._relay = Relay(self.registry)
+        self._letters = Letters(
+            self,
+            self.peers,
+            self.calls,
+            serializer,
+            self._soon,
+            route=self._relay.route,
+            hands_on=True,
+            answered=self._relay.answered,
         )
-        self.relay = Relay(self.registry)
-        self._children: dict[str, RemoteChild] = {}
+        self.asked = self._letters.asked
+        self._directory = Directory(
+            self.name, self.boot, self.roster, self._relay, self._letters.learn
+        )
+        self._departures = Departures(self.roster, self)
+        self._starting = Starting(
+            self.roster, boot_data, holds, lambda: transport.address, self._departures.ended
+        )
+        seal = Seal(token)
+        self.admitting = Admitting(
+            self.roster,
+            seal,
+            self.boot,
+            transport,
+            meet=self._meet,
+            welcome=self._welcome,
+            came=self._came,
+            gone=self._departures.gone,
+            ended=self._departures.ended_elsewhere,
+        )
+        self._home = Home(
+            self,
+            self._children.conversations_are_down,
+            self.roster,
+            self._starting,
+            self.calls,
+            self._directory.announce,
+            self._departures.end,
+        )
+        desk = self._make_desk()
+        self._door = Door(
+            self.name,
+            self.peers,
+            {
+                **self._letters.takes,
+                Kind.CALL: desk.called,
+                Kind.CAST: desk.told,
+                Kind.PARCEL: self._pass_parcel,
+            },
+            {Kind.HELLO: self.admitting.hello},
+            self.admitting.belongs,
+            self._departures.unreadable,
+        )
 
-    def _route(self, to: str, message: Message) -> Recipient:
-        return self.relay.route(to, message)
+    def _make_desk(self) -> Desk:
+        lender = Lender(self)
+        return Desk(
+            self.name,
+            self.calls,
+            {
+                "awake": self._awake,
+                "leave": self._is_leaving,
+                "take_in_hand": self._note_begun,
+                "whereis": self._whereis,
+                "spawn": self._spawn_for,
+                "chat": lender.chat,
+                "tool": lender.tool,
+                "store": lender.store,
+                "terminate": lambda _, sender, name: self.terminate_for(sender, name),
+                "monitor": lambda _, watcher, target: self.monitor_for(watcher, target),
+                "demonitor": lambda _, ref: self.demonitor(ref),
+            },
+            {
+                "exited": self._children.has_exited,
+                "left": self._departures.left,
+                "unreadable": self._could_not_read,
+                "drop": self.roster.finished,
+                "event": self._children.happened,
+                "spans": lambda _, some, exported: forwarding.take(some, exported),
+                "report": self._children.reported,
+            },
+        )
 
-    def _answered(self, each: Elsewhere, reply: bytes) -> None:
-        self.relay.answered(each, reply)
+    def _soon(self, work: Any) -> None:
+        self.loop.call_soon(work)
 
-    # The tree.
+    # Life.
+
+    async def assemble(self) -> None:
+        """Start every process and wait until each is ready.
+
+        Raises:
+            StartFailed: One did not start.
+        """
+        self.roster.ending = False
+        await self._starting.open()
+        await self.transport.open(self._door.receive)
+        await self._starting.start_all()
+
+    async def dismiss(self) -> None:
+        """End every process, and leave none behind."""
+        self.roster.ending = True
+        self._starting.give_up()
+        self.roster.tell("end")
+        await self._say_last_words()
+        await self._starting.end_all(_LAST_WORDS)
+        for member in self.roster:
+            member.left()
+            member.was_up = False
+        await self.calls.close()
+        self.peers.leave()
+        await self.transport.close()
+        self._door.close()
+        self._starting.close()
+
+    async def _say_last_words(self) -> None:
+        """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
+        elsewhere = [
+            member.peer.link.flushed()
+            for member in self.roster
+            if member.peer is not None and not member.options.start
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*elsewhere)
+
+    # Those that come and go.
+
+    def _meet(self, name: str, boot: str, address: str) -> Peer:
+        link = self.transport.connect(address, lambda: self._unreachable(boot))
+        peer = Peer(name, boot, address, link, self.boot)
+        self.peers.met(peer)
+        return peer
+
+    def _unreachable(self, boot: str) -> None:
+        """A member could not be reached for `node_timeout`: it is down, whatever it does."""
+        peer = self.peers.get(boot)
+        if peer is not None:
+            self._departures.end(peer, "it could not be reached for node_timeout")
+
+    def _welcome(self, member: Member) -> dict[str, Any]:
+        tools = self.tools.values() if self.tools and "tools" in self._given else None
+        return {
+            "in_hand": str(self.in_hand_of(member)),
+            "pid": os.getpid(),
+            "pid_space": pid_space(),
+            "spans": forwarding.wanted(),
+            "given": self._given,
+            "has_llm": self.llm is not None,
+            "tools": describe_tools(tools) if tools is not None else None,
+            "keeps": not isinstance(self.store, InMemoryStateStore),
+            "facts": self._directory.all_for(member.name),
+        }
+
+    def _came(self, member: Member) -> None:
+        self._tell_of("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
+
+    def _tell_of(self, type: EventType, process: str, reason: str, message: str) -> None:
+        self.events.emit(type, process, reason, message, process)
+
+    def _could_not_read(self, peer: Peer, boot: str, why: str) -> None:
+        sender = peer if boot == self.boot else self.peers.get(boot)
+        self._departures.could_not_read(peer, sender, why)
+
+    async def _is_leaving(self, peer: Peer) -> None:
+        """A process is about to leave: what comes for its agents waits."""
+        self._letters.names.hold_back(peer.boot)
+        for other in self.roster.peers():
+            other.cast("leaving", peer.boot)
+
+    # What `Departures` needs.
+
+    def in_hand_of(self, member: Member) -> Path | None:
+        """Where a process notes what its agents were handling."""
+        return self._starting.in_hand_of(member)
+
+    def pump(self) -> None:
+        """Take what arrived already."""
+        self.transport.pump()
 
     def lost_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: show that of each agent in it."""
-        for child in self._children.values():
-            child.lost(peer, reason)
+        self._children.lost_with(peer, reason)
+
+    def node_is_down(self, name: str, why: str) -> None:
+        """Report that a process is gone."""
+        self._tell_of("node_down", name, "node_down", f"{name} is down: {why}")
+
+    def part(self, boot: str, why: str, in_hand: Mapping[str, int]) -> None:
+        """Nothing that was sent to a process will be answered."""
+        self._letters.part(boot, why, in_hand)
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
-        for child in list(self._children.values()):
-            child.node_is_down(peer, reason)
+        self._children.crashed_with(peer, reason)
+
+    # The tree.
 
     def node_of(self, name: str) -> str:
         """The name of the OS process that an agent runs in."""
@@ -74,122 +288,72 @@ class RootNode(Membership):
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
         """Make room for a child, here or in another process."""
         if isinstance(agent, Placed):
-            self._check_free(name)
-            child: RemoteChild
-            if agent.kind == "conversation_pool":
-                child = self.supervisors[name] = RemotePool(agent, self, owner)
-            else:
-                child = RemoteChild(agent, self)
-            self._children[name] = child
-            self.owners[name] = owner
-            if agent.family:
-                self.relay.join(agent.family, child)
-            careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
-            self.announce(
-                Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
-            )
-            return child
+            return self._place_elsewhere(agent, owner, name)
         cell = super().place(agent, owner, name)
-        options = agent._civitas_options
         if not isinstance(owner, ConversationPoolProcess):
-            self.announce(
-                Facts(
-                    name,
-                    self.name,
-                    self.boot,
-                    "agent",
-                    options.mailbox_size,
-                    options.delivery,
-                    options.max_deliveries,
-                )
-            )
+            self._directory.announce_agent(name, agent)
         return cell
+
+    def _place_elsewhere(self, agent: Placed, owner: Parent, name: str) -> RemoteChild:
+        self._check_free(name)
+        child = self._children.add(agent, self._home, owner)
+        if isinstance(child, RemotePool):
+            self.supervisors[name] = child
+        self.owners[name] = owner
+        if agent.family:
+            self._relay.join(agent.family, child)
+        careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
+        self._directory.announce(
+            Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
+        )
+        return child
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
         super().join(supervisor)
         if isinstance(supervisor, ConversationPoolProcess):
-            options = supervisor.pool.child._civitas_options
-            self.announce(
-                Facts(
-                    supervisor.name,
-                    self.name,
-                    self.boot,
-                    supervisor.kind,
-                    options.mailbox_size,
-                    options.delivery,
-                    options.max_deliveries,
-                    max_live=supervisor.pool.max_live,
-                )
-            )
+            self._directory.announce_pool(supervisor)
 
     def closed(self, name: str, why: str) -> None:
         """The mailbox of `name` is closed for `why`; open again where that is empty."""
-        facts = self._facts.get(name)
-        if facts is not None and facts.node == self.name:
-            self.announce(replace(facts, closed=why))
+        self._directory.closed(name, why)
 
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         super().leave(supervisor)
-        self._unannounce(supervisor.name)
+        self._directory.forget(supervisor.name)
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        child = self._children.pop(name, None)
+        child = self._children.remove(name)
         if isinstance(child, RemotePool):
             self.supervisors.pop(name, None)
-        if child is not None and (group := self.relay.group(child.spec.family)) is not None:
-            group.remove(name)
-            self._announce_group(group)
-        self.letters.names.unlearn(name)
+        if child is not None and child.spec.family:
+            self._relay.leave(child.spec.family, name)
+            self._directory.announce_group(child.spec.family)
+        self._letters.names.unlearn(name)
         super().forget(name)
-        self._unannounce(name)
+        self._directory.forget(name)
 
     def clear(self) -> None:
         """Forget every name."""
         super().clear()
-        self.registry.groups.clear()
-        self.registry.behind.clear()
+        self._relay.clear()
         self._children.clear()
-        self._facts.clear()
+        self._directory.clear()
 
-    def announce(self, facts: Facts) -> None:
-        """Let every node know of an agent."""
-        if self._facts.get(facts.name) == facts:
-            return
-        self._facts[facts.name] = facts
-        self.letters.learn(facts)
-        for peer in self._peers_of_members():
-            peer.cast("facts", self.as_told(facts, peer.name).plain())
-        if (group := self.relay.group(facts.behind)) is not None:
-            self._announce_group(group)
-
-    def as_told(self, facts: Facts, node: str) -> Facts:
-        """What `node` is told of an agent: what must outlive its sender goes there by way of the root."""
-        direct = facts.delivery == Delivery.AT_MOST_ONCE or facts.node in (self.name, node)
-        return facts if direct else replace(facts, node=self.name, boot=self.boot)
-
-    def _announce_group(self, group: Replicas) -> None:
-        if len(group):
-            self.announce(group.facts(self.name, self.boot))
-        else:
-            del self.registry.groups[group.name]
-            self._unannounce(group.name)
-
-    def _unannounce(self, name: str) -> None:
-        if self._facts.pop(name, None) is not None:
-            for peer in self._peers_of_members():
-                peer.cast("forget", name)
+    def unsent(self, name: str) -> int:
+        """How many messages for an agent of another process wait here."""
+        return len(self.registry[name].entry)
 
     async def is_alive(self, name: str) -> bool:
         """Whether an incarnation of the agent `name` runs, wherever that is."""
         child = self._children.get(name)
         if child is not None:
             return child.alive
-        if (group := self.relay.group(name)) is not None:
+        if (group := self._relay.group(name)) is not None:
             return group.alive
-        pool = self._pool_of(name)
+        pool = self._children.pool_of(name)
         if pool is None or pool.peer is None:
             return await super().is_alive(name)
         try:
@@ -198,14 +362,9 @@ class RootNode(Membership):
             return False
         return alive
 
-    def _pool_of(self, name: str) -> RemotePool | None:
-        """The pool of another process whose conversation `name` is."""
-        pool = self._children.get(name.partition("/")[0]) if "/" in name else None
-        return pool if isinstance(pool, RemotePool) else None
-
     def owner_of(self, name: str) -> Parent | None:
         """The supervisor of an agent, wherever that runs; None for who is not there."""
-        return self._pool_of(name) or super().owner_of(name)
+        return self._children.pool_of(name) or super().owner_of(name)
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited; of a replica, whoever watches what it stands behind hears of it."""
@@ -214,106 +373,52 @@ class RootNode(Membership):
         if child is not None and child.spec.family:
             super().exited(child.spec.family, reason)
 
-    def conversations_are_down(self, pool: str, reason: ExitReason) -> None:
-        """The process of a pool is gone, and every conversation with it."""
-        for name in self._monitors.targets():
-            if name.startswith(f"{pool}/"):
-                self.exited(name, reason)
-
     def close_door(self) -> None:
         """Take no more work from outside, and let the members know that the system stops."""
         super().close_door()
-        for peer in self._peers_of_members():
-            peer.cast("stopping")
+        self.roster.tell("stopping")
 
     async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
-        names = await super().matching(pattern)
+        names = await super().matching(pattern) + await self._letters.awake(pattern)
         return names + [name for name in self.registry.groups if fnmatchcase(name, pattern)]
 
     async def drained(self) -> None:
         """Wait until no agent of any process handles a message or has one waiting."""
         while True:
             await super().drained()
-            calls = (self.calls.call(peer, "drain") for peer in self._peers_of_members())
+            await self._letters.drained()
+            calls = (self.calls.call(peer, "drain") for peer in self.roster.peers())
             worked = await asyncio.gather(*calls, return_exceptions=True)
-            if not any(each is not False for each in worked) and not self.letters.is_sending():
+            if not any(each is not False for each in worked) and not self._letters.is_sending():
                 return
 
     # What members say.
 
-    async def serve(self, peer: Peer, what: str, arguments: list[Any]) -> Any:
-        """Do what a member calls for."""
-        match what:
-            case "leave":
-                self.letters.names.hold_back(peer.boot)
-                for other in self._peers_of_members():
-                    other.cast("leaving", peer.boot)
-                return None
-            case "take_in_hand":
-                if not peer.gone:
-                    self.note_begun(peer, arguments[0])
-                return None
-            case "awake" if isinstance(
-                pool := self.registry.pools.get(arguments[0]), ElsewherePool
-            ):
-                host = self.peers.get(pool.facts.boot or "")
-                return await self.calls.call(host, what, pool.name) if host is not None else []
-            case "whereis":
-                name = arguments[0]
-                facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
-                return self.as_told(facts, peer.name).plain() if facts is not None else None
-            case "spawn":
-                sender, supervisor, spec = arguments
-                check_recipe(spec)
-                placed = Placed(spec["name"], peer.name, recipe=spec)
-                await self._dynamic_supervisor(sender, supervisor).start_child(placed)
-                return None
-            case "chat":
-                return await chat(self, arguments[0])
-            case "tool":
-                return await call_tool(self, arguments[0])
-            case "store":
-                method = getattr(self.store, str(arguments[0]))
-                result = await method(*decode(arguments[1]))
-                return encode(list(result) if arguments[0] == "keys" else result)
-            case "terminate":
-                return await self.terminate_for(arguments[0], arguments[1])
-            case "monitor":
-                return await self.monitor_for(arguments[0], arguments[1])
-            case "demonitor":
-                await self.demonitor(arguments[0])
-                return None
-        return await super().serve(peer, what, arguments)
+    async def _awake(self, _: Peer, name: str) -> list[str]:
+        """The conversations of a pool that are awake; of one of a third process, that says so."""
+        pool = self.registry.pools.get(name)
+        if not isinstance(pool, ElsewherePool):
+            return [each.name for each in getattr(pool, "children", ())]
+        host = self.peers.get(pool.facts.boot or "")
+        awake: list[str] = await self.calls.call(host, "awake", name) if host is not None else []
+        return awake
 
-    def told(self, peer: Peer, what: str, arguments: list[Any]) -> None:
-        """Do what a member says."""
-        match what:
-            case "exited":
-                name, run, reason = arguments
-                child = self._children.get(name)
-                if child is not None:
-                    child.ended(run, load_reason(reason))
-            case "left":
-                member = self._members[peer.name]
-                if member.peer is peer and not member.options.start:
-                    self._gone(member, peer, "it was stopped")
-            case "unreadable":
-                self.could_not_read(peer, *arguments)
-            case "drop":
-                self.note_done(peer, arguments[0])
-            case "event":
-                event = Event(*arguments)
-                if (pool := self._pool_of(event.name)) is not None:
-                    pool.happened(event)
-                self.events.pass_on(event)
-            case "spans":
-                forwarding.take(*arguments)
-            case "down":
-                self.exited(arguments[0], load_reason(arguments[1]))
-            case "report":
-                for name, facts in arguments[0].items():
-                    if name in self._children:
-                        self._children[name].reported(facts)
-            case _:
-                super().told(peer, what, arguments)
+    async def _note_begun(self, peer: Peer, message_id: str) -> None:
+        self.roster.begun(peer, message_id)
+
+    async def _whereis(self, peer: Peer, name: str) -> list[object] | None:
+        return self._directory.whereis(name, peer.name)
+
+    async def _spawn_for(
+        self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]
+    ) -> None:
+        check_recipe(recipe)
+        placed = Placed(recipe["name"], peer.name, recipe=recipe)
+        await self._dynamic_supervisor(sender, supervisor).start_child(placed)
+
+    def _pass_parcel(self, _: Peer, boot: str, parcel: list[bytes]) -> None:
+        """A member has no way to another, so it goes there from here."""
+        other = self.peers.get(boot)
+        if other is not None:
+            other.send(Kind.PARCEL, boot, parcel)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.process.steps import STEPS
-
-if TYPE_CHECKING:
-    from civitas.cluster.member import MemberNode
 
 __all__ = ["RemoteStore"]
 
@@ -22,7 +19,18 @@ class RemoteStore:
     """
 
     def __init__(self) -> None:
-        self.node: MemberNode | None = None
+        self._call_root: Callable[..., Awaitable[Any]] | None = None
+        self._outlives = False
+
+    def lend(self, call_root: Callable[..., Awaitable[Any]], *, outlives: bool) -> None:
+        """The root is known.
+
+        Args:
+            call_root: Lets it do something.
+            outlives: Whether its store outlives the processes.
+        """
+        self._call_root = call_root
+        self._outlives = outlives
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """Read."""
@@ -43,10 +51,10 @@ class RemoteStore:
         return found
 
     async def _call(self, what: str, *arguments: Any) -> Any:
-        assert self.node is not None  # set before any agent is made
-        if arguments[0].startswith(STEPS) and not self.node.root_keeps:
+        assert self._call_root is not None  # lent before any agent is made
+        if arguments[0].startswith(STEPS) and not self._outlives:
             raise ConfigurationError(
                 "step() in an agent with a process of its own needs a state store that outlives the processes, and the "
                 "one in memory does not; write state: {type: sqlite, path: civitas.db} into the topology"
             )
-        return decode(await self.node.call_root("store", what, encode(list(arguments))))
+        return decode(await self._call_root("store", what, encode(list(arguments))))

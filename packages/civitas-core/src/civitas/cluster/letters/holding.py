@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
+from civitas.cluster.facts import Facts
 from civitas.message import Message
-from civitas.process import Entry, Wake, soon
+from civitas.process import Delivery, Entry, Wake, soon
 
-__all__ = ["HeldBeside", "HeldByRoot", "HeldEntry", "Holder"]
+__all__ = ["Held", "HeldBeside", "HeldByRoot", "HeldEntry", "Holder"]
 
 
 class Holder(Protocol):
@@ -75,7 +76,7 @@ class HeldByRoot:
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
-    def __contains__(self, message_id: str) -> bool:
+    def __contains__(self, message_id: object) -> bool:
         return message_id in self._waiting
 
     def hold(self, message: Message) -> asyncio.Future[None]:
@@ -123,3 +124,32 @@ class HeldBeside:
         """The root may forget it; see `Holder.release`."""
         self._by_root.release(message)
         self._settle(message)
+
+
+class Held:
+    """What the root holds for a member, and for whose messages.
+
+    Args:
+        node: The name of the member.
+        copy: Sends the root a copy of a message.
+        settle: Tells the root that a message is finished.
+    """
+
+    def __init__(
+        self, node: str, copy: Callable[[Message], None], settle: Callable[[Message], None]
+    ) -> None:
+        self.by_root = HeldByRoot()
+        self._node = node
+        self._beside = HeldBeside(self.by_root, copy, settle)
+
+    def holder_for(self, facts: Facts) -> Holder | None:
+        """The root, for an agent that nothing may be lost for; for one that will be hosted here it gets a copy."""
+        if facts.delivery != Delivery.AT_LEAST_ONCE:
+            return None
+        return self._beside if facts.node == self._node else self.by_root
+
+    def entered(self, cell: Any) -> Any:
+        """An agent that this member hosts from now on, with the entry that its delivery needs."""
+        if cell.delivery == Delivery.AT_LEAST_ONCE:
+            cell.entry = HeldEntry(cell.mailbox, self._beside)
+        return cell

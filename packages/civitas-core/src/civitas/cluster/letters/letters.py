@@ -9,6 +9,7 @@ from typing import Protocol
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.facts import Facts
+from civitas.cluster.frames import Kind
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.holding import Holder
@@ -88,6 +89,23 @@ class Letters:
             route or (lambda to, message: registry.route(to, message.conversation, message.id)),
             self.out if hands_on else None,
         )
+
+    @property
+    def takes(self) -> dict[Kind, Callable[..., None]]:
+        """Who takes the frames that messages are made of."""
+        return {
+            Kind.MESSAGE: self.into.message,
+            Kind.HOLD: self.into.hold,
+            Kind.WITHDRAW: self.into.withdraw,
+            Kind.ROOM: self.into.room,
+            Kind.ANSWER: self.out.answered,
+            Kind.REFUSAL: self.out.refused,
+            Kind.SETTLED: self.out.settled,
+            Kind.CHUNK: self.out.chunk,
+            Kind.PROBE: self.cycles.probed,
+            Kind.RETURN: self._calls.returned,
+            Kind.CANCEL: self._calls.cancelled,
+        }
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent that another node hosts, or this one will."""

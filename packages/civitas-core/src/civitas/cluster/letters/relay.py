@@ -36,6 +36,21 @@ class Relay:
             group = self._registry.groups[family] = Replicas(family, self._registry)
         group.add(child)
 
+    def leave(self, family: str, name: str) -> None:
+        """One of those that stand behind a name is gone."""
+        group = self.group(family)
+        if group is not None:
+            group.remove(name)
+
+    def dissolve(self, name: str) -> None:
+        """Nobody stands behind a name any more."""
+        self._registry.groups.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget every name."""
+        self._registry.groups.clear()
+        self._registry.behind.clear()
+
     def route(self, to: str, message: Message) -> Recipient:
         """The agent that a message to `to` is for."""
         group = self.group(to)

@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from civitas.errors import NodeDown
+from civitas.node import Registry
+from civitas.process import Cell, Delivery
 
-__all__ = ["InHand", "ToldRoot", "read_in_hand"]
+__all__ = ["InHand", "Notes", "ToldRoot", "read_in_hand"]
 
 _ID = 36
 """Bytes of an id: a UUID as text."""
@@ -68,19 +70,19 @@ class ToldRoot:
 
     Args:
         is_sure: Whether an agent has `at_least_once`; of another nothing is delivered again.
-        begun: Tells the root that a message is about to be handled, and waits until it has noted that.
-        done: Tells it that it is finished.
+        call_root: Lets the root do something, and waits for that.
+        tell_root: Says something to the root.
     """
 
     def __init__(
         self,
         is_sure: Callable[[str], bool],
-        begun: Callable[[str], Awaitable[None]],
-        done: Callable[[str], None],
+        call_root: Callable[..., Awaitable[object]],
+        tell_root: Callable[..., None],
     ) -> None:
         self._is_sure = is_sure
-        self._begun = begun
-        self._done = done
+        self._call_root = call_root
+        self._tell_root = tell_root
         self._noted: set[str] = set()
 
     def begun(self, agent: str, id: str) -> Awaitable[None] | None:
@@ -90,13 +92,53 @@ class ToldRoot:
     async def _note(self, id: str) -> None:
         self._noted.add(id)
         with suppress(NodeDown):  # this process is about to end
-            await self._begun(id)
+            await self._call_root("take_in_hand", id)
 
     def finished(self, id: str) -> None:
         """A message is finished."""
         if id in self._noted:
             self._noted.remove(id)
-            self._done(id)
+            self._tell_root("drop", id)
+
+
+class Notes:
+    """Chooses where a member notes what is in hand.
+
+    Args:
+        registry: Its agents.
+        call_root: Lets the root do something, and waits for that.
+        tell_root: Says something to the root.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        call_root: Callable[..., Awaitable[object]],
+        tell_root: Callable[..., None],
+    ) -> None:
+        self._registry = registry
+        self._told_root = ToldRoot(self._is_sure, call_root, tell_root)
+        self._mapped: InHand | None = None
+
+    def at(self, file: Path | None) -> InHand | ToldRoot:
+        """In a file that the root reads; at the root where there is none, as it is on another machine.
+
+        Raises:
+            OSError: The file cannot be made.
+        """
+        if file is None:
+            return self._told_root
+        self._mapped = InHand(file)
+        return self._mapped
+
+    def _is_sure(self, agent: str) -> bool:
+        cell = self._registry.get(agent)
+        return isinstance(cell, Cell) and cell.delivery == Delivery.AT_LEAST_ONCE
+
+    def close(self) -> None:
+        """The member ends."""
+        if self._mapped is not None:
+            self._mapped.close()
 
 
 def read_in_hand(file: Path) -> dict[str, int]:

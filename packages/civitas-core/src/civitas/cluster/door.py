@@ -1,0 +1,109 @@
+"""Where frames come in: who sent one, whether it has its shape, and who takes it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.words import FRAMES
+from civitas.errors import ConfigurationError
+from civitas.transport.seldom import Seldom
+
+__all__ = ["Door", "Take"]
+
+logger = logging.getLogger("civitas")
+
+_MEETING = (Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.INTRODUCE)
+"""The frames of those who do not know each other yet."""
+
+Take: TypeAlias = Callable[..., None]
+"""Takes the fields of a frame, behind the peer that sent it; or the boot id of who is not known yet."""
+
+
+class Door:
+    """Hands each frame to whoever takes those of its kind.
+
+    Args:
+        name: Of this node.
+        peers: Those that are known.
+        takes: By kind, who takes the frames of peers.
+        meets: By kind, who takes the frames by which nodes meet.
+        belongs: Whether the sender of such a frame has the token of this system.
+        unreadable: Called where a frame of a peer cannot be read, with why. Connections are checked and lose nothing,
+            so one of the two is broken, and what waits for that frame would wait for ever.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        peers: Peers,
+        takes: Mapping[Kind, Take],
+        meets: Mapping[Kind, Take],
+        belongs: Callable[[Kind, str, list[Any]], bool],
+        unreadable: Callable[[Peer, str], None],
+    ) -> None:
+        self._name = name
+        self._peers = peers
+        self._takes: dict[int, Take] = {int(kind): take for kind, take in takes.items()}
+        self._meets = meets
+        self._belongs = belongs
+        self._turned_away = Seldom(logger)
+        self._unreadable = unreadable
+
+    def receive(self, frame: bytes) -> None:
+        """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
+        try:
+            kind, boot, fields = unpack(frame)
+        except ConfigurationError as error:
+            self._turn_away(error)
+            return
+        peer = self._peers.get(boot)
+        if peer is None:
+            self._meet(kind, boot, fields)
+            return
+        take = self._takes.get(kind)
+        if take is None:
+            return  # of a newer version
+        shape = FRAMES[kind]
+        if not shape.fits(fields):
+            found = ", ".join(type(each).__name__ for each in fields) or "nothing"
+            self._unreadable(peer, f"{Kind(kind).name} has the fields {found}")
+            return
+        try:
+            take(peer, *fields[: shape.most])
+        except ConfigurationError as error:
+            self._unreadable(peer, str(error))
+        except Exception:
+            logger.exception("node %r: a frame of another node could not be handled", self._name)
+
+    def _meet(self, kind: int, boot: str, fields: list[Any]) -> None:
+        if kind not in _MEETING:
+            return  # of a run that is over
+        what = Kind(kind)
+        shape = FRAMES[kind]
+        try:
+            if not shape.fits(fields) or not self._belongs(what, boot, fields):
+                raise ConfigurationError(f"its {what.name} shows no token of this system")
+        except Exception as error:
+            # Nothing is kept of who is none of this system, and he gets no answer.
+            self._turn_away(error)
+            return
+        take = self._meets.get(what)
+        if take is None:
+            return
+        try:
+            take(boot, *fields[: shape.most])
+        except ConfigurationError as error:
+            self._turn_away(error)
+        except Exception:
+            logger.exception("node %r: a frame of another node could not be handled", self._name)
+
+    def _turn_away(self, why: Exception) -> None:
+        self._turned_away.warn("node %r: turned a stranger away: %s", self._name, why)
+
+    def close(self) -> None:
+        """Tell of those that were not told of yet."""
+        self._turned_away.close()

@@ -1,0 +1,184 @@
+"""The agents that a member hosts for the root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from civitas.cluster.failures import dump_reason
+from civitas.cluster.peers import Peer
+from civitas.cluster.recipe import follow
+from civitas.errors import SupervisionError
+from civitas.process import AgentProcess, Cell, ExitReason, Status
+from civitas.supervision import ConversationPool, ConversationPoolProcess
+
+__all__ = ["Hosted", "Hosting", "Maker"]
+
+Hosted: TypeAlias = Cell | ConversationPoolProcess
+
+_REPORT_EVERY = 0.25
+"""Seconds between two looks at what waits in the mailboxes."""
+
+
+class Maker(Protocol):
+    """Makes the agents of a member."""
+
+    def __call__(self, name: str) -> AgentProcess | ConversationPool:
+        """Make what the topology calls `name`; imports its module.
+
+        Raises:
+            BaseException: Whatever its module or constructor raises.
+        """
+
+
+class Hosting:
+    """Starts, stops and watches agents as the root says, and tells it what becomes of them.
+
+    Args:
+        name: Of the process.
+        make: Makes the agents.
+        settle_in: Makes room for what was made, under its name and the one that it stands behind.
+        tell_root: Says something to the root.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Maker,
+        settle_in: Callable[[AgentProcess | ConversationPool, str, str], Hosted],
+        tell_root: Callable[..., None],
+    ) -> None:
+        self._name = name
+        self._make = make
+        self._settle_in = settle_in
+        self._tell_root = tell_root
+        self._hosted: dict[str, Hosted] = {}
+        self._runs: dict[str, int] = {}
+        """Which start of each the root was told of last."""
+        self._spawned: dict[str, AgentProcess] = {}
+        self._reported: dict[str, Any] = {}
+        self._next_report: asyncio.TimerHandle | None = None
+
+    # What the root calls for.
+
+    async def start(self, _: Peer, name: str, run: int, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """Start an agent, and return its options, as its supervisor needs them."""
+        child = self._hosted.get(name)
+        if child is None:
+            child = self._hosted[name] = self._host(name, spec)
+        self._runs[name] = run
+        if isinstance(child, Cell):
+            await child.start(_nothing)  # its node says how it exits
+            options, max_live = child.template._civitas_options, 0
+        else:
+            await child.start(lambda reason: self.exited(name, reason))
+            options, max_live = child.pool.child._civitas_options, child.pool.max_live
+        return {
+            "restart": child.restart,
+            "shutdown_timeout": options.shutdown_timeout,
+            "size": options.mailbox_size,
+            "delivery": options.delivery,
+            "max_deliveries": options.max_deliveries,
+            "max_live": max_live,
+        }
+
+    def _host(self, name: str, spec: Mapping[str, Any]) -> Hosted:
+        made: AgentProcess | ConversationPool
+        recipe, family = spec.get("recipe"), spec.get("family", "")
+        if name in self._spawned:
+            made = self._spawned[name]
+        elif recipe is not None:
+            made = follow(recipe)
+        else:
+            made = self._make(family or name)
+        return self._settle_in(made, name, family)
+
+    async def stop(self, _: Peer, name: str, why: str) -> None:
+        """Stop one."""
+        child = self._hosted.get(name)
+        if child is not None:
+            await child.stop(why)
+
+    async def terminate_child(self, _: Peer, pool: str, name: str) -> None:
+        """Stop a conversation."""
+        await self._pool(pool).terminate_child(name)
+
+    async def recycle(self, _: Peer, pool: str, name: str) -> None:
+        """Stop a conversation and start it again."""
+        await self._pool(pool).recycle(name)
+
+    def _pool(self, name: str) -> ConversationPoolProcess:
+        pool = self._hosted.get(name)
+        if not isinstance(pool, ConversationPoolProcess):
+            raise SupervisionError("not_found", f"there is no pool {name!r} in {self._name!r}")
+        return pool
+
+    def hold(self, _: Peer, name: str) -> None:
+        """One will be started again: let messages wait for that."""
+        if name in self._hosted:
+            self._hosted[name].wait_for_restart()
+
+    def close(self, _: Peer, name: str, why: str) -> None:
+        """One will not be started again."""
+        if name in self._hosted:
+            self._hosted[name].close(Status.STOPPED, why)
+
+    def discard(self, _: Peer, name: str) -> None:
+        """The spec of one is gone."""
+        child = self._hosted.pop(name, None)
+        self._runs.pop(name, None)
+        self._spawned.pop(name, None)
+        if child is not None:
+            child.discard()
+
+    # What the root is told.
+
+    def exited(self, name: str, reason: ExitReason) -> None:
+        """An incarnation of an agent, or of a conversation, has exited."""
+        self._tell_root("exited", name, self._runs.get(name, 0), dump_reason(reason))
+
+    def report(self) -> None:
+        """Tell what changed in the mailboxes here since the last time, and go on doing so."""
+        now = {name: _state_of(each) for name, each in self._hosted.items()}
+        changed = {name: state for name, state in now.items() if self._reported.get(name) != state}
+        self._reported = now
+        if changed:
+            self._tell_root("report", changed)
+        loop = asyncio.get_running_loop()
+        self._next_report = loop.call_later(_REPORT_EVERY, self.report)
+
+    # For agents that spawn others.
+
+    def will_host(self, agent: AgentProcess) -> None:
+        """The root is about to have this one started here."""
+        self._spawned[agent.name] = agent
+
+    def will_not_host(self, name: str) -> None:
+        """It was not started, unless it was."""
+        if name not in self._hosted:
+            self._spawned.pop(name, None)
+
+    # The end.
+
+    async def stop_all(self) -> None:
+        """Stop all of them: the process ends."""
+        if self._next_report is not None:
+            self._next_report.cancel()
+        await asyncio.gather(*(each.stop() for each in self._hosted.values()))
+        for child in list(self._hosted.values()):
+            child.close(Status.TERMINATED, f"its process {self._name!r} ends")
+
+
+def _nothing(reason: ExitReason) -> None: ...
+
+
+def _state_of(child: Hosted) -> Any:
+    """What the root shows of an agent, or of the conversations of a pool."""
+    if isinstance(child, Cell):
+        return len(child.mailbox)
+    return [
+        [each.name, str(each.status), each.restarts, len(each.mailbox)]
+        for each in child.children
+        if isinstance(each, Cell)
+    ]

@@ -1,0 +1,47 @@
+"""Lets a member use what the root was given in Python, where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from civitas.cluster.lent.parts import RemoteModel, RemoteTool
+from civitas.cluster.lent.store import RemoteStore
+from civitas.models import TracedModel
+from civitas.state import StateStore
+from civitas.telemetry.tracing import Tracing
+from civitas.tools import ToolRegistry
+
+__all__ = ["Borrower", "borrow"]
+
+
+class Borrower(Protocol):
+    """Who uses a store, a model and tools: the member."""
+
+    store: StateStore
+    llm: Any
+    tools: Any
+    tracing: Tracing
+
+
+def borrow(
+    borrower: Borrower, welcome: Mapping[str, Any], call_root: Callable[..., Awaitable[Any]]
+) -> None:
+    """Take over what the root has.
+
+    Args:
+        borrower: The member.
+        welcome: What the root says of it.
+        call_root: Lets the root do something.
+    """
+    given = welcome["given"]
+    if "state_store" in given and not isinstance(borrower.store, RemoteStore):
+        borrower.store = RemoteStore()
+    if isinstance(borrower.store, RemoteStore):
+        borrower.store.lend(call_root, outlives=welcome["keeps"])
+    if "model_provider" in given:
+        here = RemoteModel(call_root) if welcome["has_llm"] else None
+        borrower.llm = here and TracedModel(here, borrower.tracing)
+    if "tools" in given:
+        tools = [RemoteTool(call_root, *each) for each in welcome["tools"] or ()]
+        borrower.tools = ToolRegistry(tools, borrower.tracing) if tools else None

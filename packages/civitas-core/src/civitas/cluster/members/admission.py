@@ -1,0 +1,121 @@
+"""Whether a process that says hello is taken in: a decision, and no effects."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from civitas.cluster.frames import CLUSTER_VERSION
+from civitas.cluster.members.roster import Member
+from civitas.errors import ConfigurationError
+
+__all__ = ["Epoch", "Hello", "comes_back", "is_of_another_version", "refusal"]
+
+_TOLD_BY_ALL = {"version": int, "civitas": str, "name": str, "address": str, "token": str}
+"""What stands in the `HELLO` of every version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a process says of itself that asks to join.
+
+    Attributes:
+        version: Of its frames.
+        civitas: The version of its civitas-core.
+        name: Of the process.
+        address: Where it is reached.
+        pid: Its pid.
+        pid_space: Where that pid means something; empty where nobody knows.
+        token: What the root gave it when it started it; empty for one that somebody else started.
+        joined: Whether it believes that it has joined already.
+    """
+
+    version: int
+    civitas: str
+    name: str
+    address: str
+    pid: int
+    pid_space: str = ""
+    token: str = ""
+    joined: bool = False
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Hello:
+        """What came as plain data; one of another version may say more.
+
+        Raises:
+            ConfigurationError: It lacks something, or something is of another type.
+        """
+        known = {name: plain[name] for name in cls.__slots__ if name in plain}
+        if not all(isinstance(known.get(name), kind) for name, kind in _TOLD_BY_ALL.items()):
+            raise ConfigurationError("a HELLO does not say who sent it")
+        hello = cls(**{"pid": 0, **known})
+        if type(hello.pid) is not int or not isinstance(hello.pid_space, str):
+            raise ConfigurationError("a HELLO does not say which process sent it")
+        return hello
+
+    def plain(self) -> dict[str, Any]:
+        """As it travels."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """The system at this moment.
+
+    Attributes:
+        ending: Whether it stops.
+        civitas: The version of civitas-core at the root.
+        names: Of its processes.
+    """
+
+    ending: bool
+    civitas: str
+    names: tuple[str, ...]
+
+
+def is_of_another_version(hello: Hello, member: Member | None) -> bool:
+    """Whether a process that shows no seal may be told that it is of another version: it was started by the root.
+
+    Such a one may know of no seals, and shows what it was started with.
+    """
+    return (
+        hello.version != CLUSTER_VERSION
+        and member is not None
+        and member.options.start
+        and secrets.compare_digest(hello.token, member.token)
+    )
+
+
+def comes_back(hello: Hello, member: Member | None) -> bool:
+    """Whether who says hello is the process that is there: it has lost the root, and comes back."""
+    if member is None or member.peer is None or hello.joined:
+        return False
+    known = not member.options.start or hello.token == member.token
+    of_now = hello.version == CLUSTER_VERSION
+    return known and of_now and (member.pid, member.pid_space) == (hello.pid, hello.pid_space)
+
+
+def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
+    """Why a process is not taken in; empty where it is."""
+    name = hello.name
+    if hello.version != CLUSTER_VERSION:
+        older = "there" if hello.version < CLUSTER_VERSION else "at the root"
+        return (
+            f"process {name!r} has civitas-core {hello.civitas}, the root {epoch.civitas}; "
+            f"they speak different wire versions. Upgrade civitas-core {older}"
+        )
+    if epoch.ending:
+        return "the runtime stops"
+    if member is None:
+        known = ", ".join(sorted(epoch.names)) or "none"
+        return f"the root's topology names no process {name!r}; it has: {known}"
+    if hello.joined:
+        return f"process {name!r} could not be reached for a while, and the root went on without it"
+    if member.peer is not None:
+        return f"a process {name!r} is there already (pid {member.pid}); end that one first"
+    if member.options.start and hello.token != member.token:
+        return f"process {name!r} is started by the root; 'start: false' is for one that is not"
+    return ""

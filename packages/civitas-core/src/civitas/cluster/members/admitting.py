@@ -1,0 +1,137 @@
+"""Takes processes into the system, or tells them why not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from civitas.cluster.frames import Kind
+from civitas.cluster.members.admission import (
+    Epoch,
+    Hello,
+    comes_back,
+    is_of_another_version,
+    refusal,
+)
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.peers import Peer
+from civitas.cluster.seal import Seal
+from civitas.errors import ConfigurationError, StartFailed
+from civitas.launch import PidWatch, pid_space
+from civitas.transport.contract import Link, Transport
+
+__all__ = ["Admitting"]
+
+logger = logging.getLogger("civitas")
+
+_REFUSALS = 32
+"""So many at once are told that they were refused."""
+_HEARD = 5.0
+"""Seconds for a process to hear that it was refused."""
+
+
+class Admitting:
+    """The root's side of a process's way in.
+
+    Args:
+        roster: The processes.
+        seal: Of the system.
+        boot: Of the root.
+        transport: Of the root.
+        meet: Makes a way to a process: its name, boot id and address.
+        welcome: What a process is told that is taken in, beside who else is there.
+        came: Called when one is there.
+        gone: Called when one that was there is not any more, with why.
+        ended: Called when one on this machine that somebody else started has ended.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        seal: Seal,
+        boot: str,
+        transport: Transport,
+        *,
+        meet: Callable[[str, str, str], Peer],
+        welcome: Callable[[Member], Mapping[str, Any]],
+        came: Callable[[Member], None],
+        gone: Callable[[Member, str], None],
+        ended: Callable[[Member], None],
+    ) -> None:
+        self._roster = roster
+        self._seal = seal
+        self._boot = boot
+        self._transport = transport
+        self._meet = meet
+        self._welcome = welcome
+        self._came = came
+        self._gone = gone
+        self._ended = ended
+        self._refused: set[Link] = set()
+        """The ways to those that were refused a moment ago."""
+
+    def belongs(self, kind: Kind, boot: str, fields: list[Any]) -> bool:
+        """Whether the sender of a frame has the token of this system, or is of another version and told that."""
+        # Who says hello does not know the boot id of the root yet.
+        if self._seal.fits(kind, boot, "" if kind == Kind.HELLO else self._boot, *fields):
+            return True
+        if kind != Kind.HELLO:
+            return False
+        hello = Hello.of(fields[0])
+        return is_of_another_version(hello, self._roster.get(hello.name))
+
+    def hello(self, boot: str, plain: Mapping[str, Any]) -> None:
+        """A process wants to join."""
+        if self._roster.ending:
+            return
+        hello = Hello.of(plain)
+        member = self._roster.get(hello.name)
+        if member is not None and comes_back(hello, member):
+            self._gone(member, "it lost the root, and comes back")
+        epoch = Epoch(
+            self._roster.ending, version("civitas-core"), tuple(each.name for each in self._roster)
+        )
+        why = refusal(hello, member, epoch)
+        if member is None or why:
+            self._refuse(hello, boot, why)
+        else:
+            self._admit(member, hello, boot)
+
+    def _admit(self, member: Member, hello: Hello, boot: str) -> None:
+        peer = self._meet(member.name, boot, hello.address)
+        others = self._roster.peers()
+        peer.introduce(
+            Kind.WELCOME,
+            self._seal,
+            {
+                **self._welcome(member),
+                "peers": [[each.name, each.boot, each.address] for each in others],
+            },
+        )
+        for other in others:
+            other.cast("met", peer.name, peer.boot, peer.address)
+        if not member.options.start and hello.pid_space == pid_space() != "":
+            member.watch = PidWatch(hello.pid, lambda: self._ended(member))
+        member.arrived(peer, hello.pid, hello.pid_space)
+        self._came(member)
+
+    def _refuse(self, hello: Hello, boot: str, why: str) -> None:
+        logger.warning("a process was refused: %s", why)
+        member = self._roster.get(hello.name)
+        if member is not None and member.arriving is not None and hello.token == member.token:
+            member.arriving.set_exception(StartFailed(member.name, ConfigurationError(why)))
+        if len(self._refused) == _REFUSALS:
+            return  # it asks again, or somebody looks into its log
+        link = self._transport.connect(hello.address, lambda: None)
+        self._refused.add(link)
+        Peer(hello.name, boot, hello.address, link, self._boot).introduce(
+            Kind.REFUSED, self._seal, why
+        )
+        asyncio.get_running_loop().call_later(_HEARD, self._heard, link)
+
+    def _heard(self, link: Link) -> None:
+        self._refused.discard(link)
+        link.close()

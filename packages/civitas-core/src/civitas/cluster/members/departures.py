@@ -1,0 +1,115 @@
+"""What the root does when a process is gone, however it went."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from civitas.cluster.failures import node_down
+from civitas.cluster.members.in_hand import read_in_hand
+from civitas.cluster.members.incidents import Incidents
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.peers import Peer
+from civitas.launch import Exit, OsProcess
+from civitas.process import ExitReason
+
+__all__ = ["Bereaved", "Departures"]
+
+logger = logging.getLogger("civitas")
+
+
+class Bereaved(Protocol):
+    """Those at the root who must know that a process is gone."""
+
+    def in_hand_of(self, member: Member) -> Path | None:
+        """Where it noted what its agents were handling."""
+
+    def pump(self) -> None:
+        """Take what it sent before it died: that counts."""
+
+    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
+        """Show that of each agent in it, before anybody is told."""
+
+    def node_is_down(self, name: str, why: str) -> None:
+        """Report it."""
+
+    def part(self, boot: str, why: str, in_hand: Mapping[str, int]) -> None:
+        """Nothing that was sent to it will be answered."""
+
+    def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
+        """Each agent in it has crashed."""
+
+
+class Departures:
+    """Lets everybody know that a process is gone, in an order in which nobody acts on what is no longer so.
+
+    Args:
+        roster: The processes.
+        bereaved: Those at the root.
+    """
+
+    def __init__(self, roster: Roster, bereaved: Bereaved) -> None:
+        self._roster = roster
+        self._bereaved = bereaved
+        self._incidents = Incidents()
+
+    def gone(self, member: Member, why: str) -> None:
+        """A process is gone; does nothing where it was not there."""
+        peer = member.peer
+        if peer is None:
+            return
+        file = self._bereaved.in_hand_of(member)
+        in_hand = (read_in_hand(file) if file is not None else {}) | member.in_hand
+        member.in_hand = {}
+        member.left()
+        peer.incident = self._incidents.of(peer.boot, in_hand)
+        reason = node_down(member.name, peer.incident, why)
+        self._bereaved.lost_with(peer, reason)
+        if not self._roster.ending:
+            logger.error("process %r is down: %s", member.name, why)
+            self._bereaved.node_is_down(member.name, why)
+        self._roster.tell("gone", peer.boot, why, in_hand)
+        self._bereaved.part(peer.boot, why, in_hand)
+        self._bereaved.crashed_with(peer, reason)
+
+    def end(self, peer: Peer, why: str) -> None:
+        """Take a process that does not do what it should for gone, and see to it that it is."""
+        member = self._roster.of(peer)
+        if member is None:
+            return
+        logger.error("process %r: %s", member.name, why)
+        if member.process is not None:
+            member.process.kill()
+        self.gone(member, why)
+
+    def unreadable(self, peer: Peer, why: str) -> None:
+        """What a process sent cannot be read: it is broken."""
+        self.end(peer, f"what it sent cannot be read: {why}")
+
+    def could_not_read(self, reader: Peer, sender: Peer | None, why: str) -> None:
+        """A process could not read what another sent to it, or the root where `sender` is the same."""
+        if sender is reader:
+            self.end(reader, f"it cannot read what the root sent: {why}")
+        elif sender is not None:
+            self.end(sender, f"{reader.name!r} cannot read what it sent: {why}")
+
+    def ended(self, member: Member, process: OsProcess, end: Exit) -> None:
+        """A process that was started here has ended."""
+        self._bereaved.pump()
+        if member.process is process:
+            member.process = None
+        if member.pid == process.pid:
+            self.gone(member, end.text)
+
+    def ended_elsewhere(self, member: Member) -> None:
+        """A process of this machine that somebody else started has ended."""
+        self._bereaved.pump()
+        self.gone(member, "it ended")
+
+    def left(self, peer: Peer) -> None:
+        """A process says that it has stopped what it hosted and leaves."""
+        member = self._roster.of(peer)
+        if member is not None and not member.options.start:
+            self.gone(member, "it was stopped")

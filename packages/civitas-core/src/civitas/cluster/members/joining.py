@@ -1,0 +1,202 @@
+"""How a process finds its root, shows that it belongs to the system, and stays in it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any
+
+from civitas.cluster.frames import CLUSTER_VERSION, Kind
+from civitas.cluster.members.admission import Hello
+from civitas.cluster.peers import Peer
+from civitas.cluster.seal import Seal
+from civitas.errors import ConfigurationError
+from civitas.launch import PidWatch, pid_space
+from civitas.transport.contract import Transport
+
+__all__ = ["Joining", "new_boot"]
+
+logger = logging.getLogger("civitas")
+
+_UNANSWERED = 5.0
+"""Seconds after which it is said that the root does not answer."""
+_LAST_FRAMES = 1.0
+"""Seconds for what was sent last to reach the root."""
+
+
+def new_boot() -> str:
+    """An id for a run of a node: who knows it speaks for that, so nobody can guess it."""
+    return uuid.uuid4().hex[:16]
+
+
+class Joining:
+    """The way of a member to its root.
+
+    Args:
+        name: Of the member.
+        address: Where the root is reached.
+        token: Shows the root that this process is the one it started; empty for one that somebody else started.
+        seal: Of the system.
+        transport: Of the member.
+        remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
+            which it tells the root again that it is there. None for one that the root started.
+        end: Ends the member, for a reason; empty where the root said so.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        token: str,
+        seal: Seal,
+        transport: Transport,
+        *,
+        remind: float | None,
+        end: Callable[[str], None],
+    ) -> None:
+        self.boot = new_boot()
+        """Of this membership; another for each root that is sought."""
+        self._name = name
+        self._address = address
+        self._token = token
+        self._seal = seal
+        self._transport = transport
+        self._remind_after = remind
+        self._end = end
+        self._root: Peer | None = None
+        self._welcome: asyncio.Future[None] | None = None
+        self._reminder: asyncio.TimerHandle | None = None
+        self._watch: PidWatch | None = None
+
+    @property
+    def root(self) -> Peer:
+        """The root, known by its boot id from its welcome on."""
+        assert self._root is not None  # it is sought before anything is sent
+        return self._root
+
+    @property
+    def was_started_elsewhere(self) -> bool:
+        """Whether the root did not start this process."""
+        return self._remind_after is not None
+
+    # On the way in.
+
+    async def enter(self, ended: asyncio.Future[str]) -> None:
+        """Ask the root to be taken in, and wait for its answer.
+
+        Args:
+            ended: Done when the member is to end.
+
+        Raises:
+            ConfigurationError: The root refused this process, or is not there.
+        """
+        self._welcome = asyncio.get_running_loop().create_future()
+        self._seek()
+        either: set[asyncio.Future[Any]] = {self._welcome, ended}
+        unanswered = asyncio.get_running_loop().create_task(self._say_unanswered())
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unanswered.cancel()
+            await asyncio.wait({unanswered})
+        if not self._welcome.done():
+            raise ConfigurationError(f"the root did not answer at {self._address}")
+        self._welcome.result()
+        self._remind_later()
+
+    def _seek(self) -> None:
+        # Whoever stood at its address before may have read the last one.
+        self.boot = new_boot()
+        link = self._transport.connect(self._address, self._lost)
+        # Its boot id is not known before it answers.
+        self._root = Peer("root", "", self._address, link, self.boot)
+        self._say_hello()
+
+    def _lost(self) -> None:
+        arrived = self._welcome is not None and self._welcome.done()
+        if self._remind_after is not None and not arrived:
+            self._seek()
+        else:
+            self._end("the root is gone")
+
+    def _say_hello(self, *, joined: bool = False) -> None:
+        hello = Hello(
+            version=CLUSTER_VERSION,
+            civitas=version("civitas-core"),
+            name=self._name,
+            address=self._transport.address,
+            pid=os.getpid(),
+            pid_space=pid_space(),
+            token=self._token,
+            joined=joined,
+        ).plain()
+        self.root.signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
+
+    async def _say_unanswered(self) -> None:
+        """Whoever has read this process's introduction and does not answer takes it for a stranger."""
+        heard = None
+        while self.root.link is not heard:
+            heard = self.root.link
+            await heard.flushed()
+            await asyncio.sleep(_UNANSWERED)
+        logger.warning(
+            "process %r: who is there at %s does not answer: it stops at this moment, or has another token. Both have "
+            "the same where one user starts them, from one topology file, with one XDG_STATE_HOME; else give both a "
+            "file that `civitas keys new` made, as 'keys' in 'transport'",
+            self._name,
+            self._address,
+        )
+
+    def met(self, boot: str, welcome: Mapping[str, Any]) -> Peer:
+        """The root takes this process in."""
+        root = self.root
+        root.boot = boot
+        if self.was_started_elsewhere and welcome["pid_space"] == pid_space() != "":
+            self._watch = PidWatch(welcome["pid"], lambda: self._end("the root is gone"))
+        return root
+
+    def welcomed(self) -> None:
+        """Everything that the root told is taken over."""
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_result(None)
+
+    def refused(self, why: str) -> None:
+        """The root does not take this process in."""
+        if self._welcome is not None and not self._welcome.done():
+            self._welcome.set_exception(ConfigurationError(why))
+
+    # Inside.
+
+    def _remind_later(self) -> None:
+        if self._remind_after is not None:
+            loop = asyncio.get_running_loop()
+            self._reminder = loop.call_later(self._remind_after, self._remind)
+
+    def _remind(self) -> None:
+        # A root that could not reach this process for a while has gone on without it, and answers a stranger.
+        self._say_hello(joined=True)
+        self._remind_later()
+
+    # On the way out.
+
+    def rest(self) -> None:
+        """Do nothing any more by itself."""
+        if self._reminder is not None:
+            self._reminder.cancel()
+        if self._watch is not None:
+            self._watch.close()
+
+    async def take_leave(self) -> None:
+        """Say the last words, and wait for the root to have them, but not for long."""
+        if self._root is None or not self._root.boot:  # it was never met
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_FRAMES):
+                await self._root.link.flushed()
+                self._root.cast("left")  # what is urgent would overtake the last answers
+                await self._root.link.flushed()

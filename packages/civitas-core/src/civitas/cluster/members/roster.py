@@ -1,0 +1,103 @@
+"""Which OS processes a system has beside the root, and which of them are there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from civitas.cluster.peers import Peer
+from civitas.launch import OsProcess, PidWatch, ProcessOptions
+
+__all__ = ["Member", "Roster"]
+
+
+@dataclass(eq=False)
+class Member:
+    """Another OS process of the topology, whether it runs or not."""
+
+    name: str
+    options: ProcessOptions
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    process: OsProcess | None = None
+    peer: Peer | None = None
+    pid: int | None = None
+    pid_space: str = ""
+    in_hand: dict[str, int] = field(default_factory=dict)
+    """What a process on another machine is handling, and how many of its incarnations were given that."""
+    watch: PidWatch | None = None
+    """Of one that was started elsewhere, on this machine."""
+    was_up: bool = False
+    arriving: asyncio.Future[Peer] | None = None
+    """Set while somebody waits for it to join."""
+    starting: asyncio.Task[Peer] | None = None
+
+    def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
+        """It is there."""
+        self.peer, self.pid, self.pid_space, self.was_up = peer, pid, pid_space, True
+        if self.arriving is not None and not self.arriving.done():
+            self.arriving.set_result(peer)
+
+    def left(self) -> None:
+        """It is not there any more."""
+        self.peer = self.pid = None
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
+
+    def tried(self, starting: asyncio.Task[Peer]) -> None:
+        """A start of it is over."""
+        self.starting = None
+        if not starting.cancelled():
+            starting.exception()  # perhaps nobody waits for it any more
+
+
+class Roster:
+    """The OS processes of a system beside the root, by name.
+
+    Args:
+        processes: How to start each.
+    """
+
+    def __init__(self, processes: Mapping[str, ProcessOptions]) -> None:
+        self._members = {name: Member(name, each) for name, each in processes.items()}
+        self.ending = False
+        """Whether the system stops, so that nobody is started or taken in any more."""
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._members.values())
+
+    def __getitem__(self, name: str) -> Member:
+        return self._members[name]
+
+    def get(self, name: str) -> Member | None:
+        """The process of that name; None where the topology has none."""
+        return self._members.get(name)
+
+    def of(self, peer: Peer) -> Member | None:
+        """The process that is there as `peer`; None for one that is gone."""
+        member = self._members.get(peer.name)
+        return member if member is not None and member.peer is peer else None
+
+    def peers(self) -> list[Peer]:
+        """Those that are there."""
+        return [member.peer for member in self if member.peer is not None]
+
+    def tell(self, what: str, *arguments: Any) -> None:
+        """Tell everybody who is there to do something."""
+        for peer in self.peers():
+            peer.cast(what, *arguments)
+
+    # What their deliveries are noted by, where they cannot do it themselves.
+
+    def begun(self, peer: Peer, message_id: str) -> None:
+        """A process on another machine is about to handle a message."""
+        if not peer.gone:
+            in_hand = self._members[peer.name].in_hand
+            in_hand[message_id] = in_hand.get(message_id, 0) + 1
+
+    def finished(self, peer: Peer, message_id: str) -> None:
+        """It is finished with that."""
+        self._members[peer.name].in_hand.pop(message_id, None)

@@ -1,0 +1,259 @@
+"""How the OS processes of a system come to be: started here or elsewhere, and waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from civitas.cluster.failures import RemoteTraceback
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.peers import Peer
+from civitas.errors import ConfigurationError, NodeDown, StartFailed
+from civitas.launch import Exit, Hold, OsProcess, RunFolder
+
+__all__ = ["Starting"]
+
+logger = logging.getLogger("civitas")
+
+_A_MOMENT = 1.0
+"""Seconds after which it is said that one is waited for."""
+
+
+class Starting:
+    """Starts the OS processes of a system, and waits for those that others start.
+
+    Args:
+        roster: They.
+        boot_data: What each is told when it is started, as plain data.
+        holds: What each that is started holds together with the root.
+        address: Where the root is reached.
+        ended: Called when one that was started here has ended, with how; it may never have joined.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        boot_data: Mapping[str, Any],
+        holds: Sequence[Hold],
+        address: Callable[[], str],
+        ended: Callable[[Member, OsProcess, Exit], None],
+    ) -> None:
+        self._roster = roster
+        self._boot_data = boot_data
+        self._holds = holds
+        self._address = address
+        self._ended = ended
+        self._watching: set[asyncio.Task[Any]] = set()
+        self._folder: RunFolder | None = None
+
+    # Life.
+
+    async def open(self) -> None:
+        """Make the folder that the root and its processes share."""
+        self._folder = RunFolder()
+        await self._folder.lock()
+
+    def close(self) -> None:
+        """Remove that folder."""
+        if self._folder is not None:
+            self._folder.remove()
+            self._folder = None
+
+    async def start_all(self) -> None:
+        """Start every process, and wait until each is there.
+
+        Raises:
+            StartFailed: One did not come.
+        """
+        try:
+            async with asyncio.TaskGroup() as starts:
+                for member in self._roster:
+                    starts.create_task(self.ready(member.name))
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from error.__cause__
+
+    def give_up(self) -> None:
+        """Wait for nobody any more."""
+        for member in self._roster:
+            if member.arriving is not None and not member.arriving.done():
+                member.arriving.set_exception(_too_late(member.name))
+
+    async def end_all(self, patience: float) -> None:
+        """Wait until every process that was started here has ended; kill those that have not within `patience` seconds.
+
+        They were told before.
+        """
+        # One that was starting has been killed when this is over.
+        starting = [member.starting for member in self._roster if member.starting]
+        if starting:
+            await asyncio.wait(starting)
+        # Each ends when it has read that; who does not is let go of, which ends it, too, and is then killed.
+        if self._watching:
+            await asyncio.wait(self._watching, timeout=patience)
+        running = [
+            member.process.end(patience) for member in self._roster if member.process is not None
+        ]
+        await asyncio.gather(*running)
+        if self._watching:
+            await asyncio.wait(self._watching)
+
+    def in_hand_of(self, member: Member) -> Path | None:
+        """Where a process notes what its agents are handling; None where there is no such folder any more."""
+        return self._folder.path / f"{member.name}.in-hand" if self._folder is not None else None
+
+    # One of them.
+
+    def when_up(self, name: str, callback: Callable[[StartFailed | None], None]) -> None:
+        """Call `callback` when a process is there, or with the error when it has failed to start."""
+
+        async def wait() -> None:
+            try:
+                await self.ready(name)
+            except StartFailed as error:
+                callback(error)
+            except Exception as error:  # such as an interpreter that is no longer there
+                callback(StartFailed(name, error))
+            else:
+                callback(None)
+
+        self._watch(wait())
+
+    async def ready(self, name: str) -> Peer:
+        """Wait until a process is there; it is started where it is down.
+
+        Raises:
+            StartFailed: It did not come.
+        """
+        member = self._roster[name]
+        if member.peer is not None:
+            return member.peer
+        if self._roster.ending:
+            raise _too_late(name)
+        if member.starting is None:
+            member.starting = asyncio.get_running_loop().create_task(self._start(member))
+            member.starting.add_done_callback(member.tried)
+        # Nobody cancels it: who waits for it may leave, and `give_up` ends what it waits for.
+        return await asyncio.shield(member.starting)
+
+    async def _start(self, member: Member) -> Peer:
+        member.arriving = asyncio.get_running_loop().create_future()
+        exited: asyncio.Task[Exit] | None = None
+        try:
+            if member.options.start:
+                exited = await self._launch(member)
+            return await self._arrival(member, member.arriving, exited)
+        except BaseException as error:
+            if member.process is not None and member.peer is None:
+                member.process.kill()
+            if isinstance(error, StartFailed):
+                error.incident = uuid.uuid4().hex  # of all the agents that waited for it
+            raise
+        finally:
+            if not member.arriving.done():
+                member.arriving.cancel()
+            member.arriving = None
+
+    async def _launch(self, member: Member) -> asyncio.Task[Exit]:
+        assert self._folder is not None  # `open` made it
+        process = OsProcess(member.name, member.options)
+        holds = (*self._holds, self._folder.hold)
+        held = [each.descriptor for each in holds if each.descriptor is not None]
+        try:
+            await process.start({**self._boot_data, **self._told(member), "held": held}, held)
+        except ConfigurationError as error:  # there is no such interpreter
+            raise StartFailed(member.name, error) from error
+        member.process = process
+        return self._watch(self._exit_of(member, process))
+
+    def _told(self, member: Member) -> dict[str, Any]:
+        # Another interpreter has an environment of its own; that of this one would come first there.
+        own: dict[str, Any] = {} if member.options.python is None else {"path": []}
+        return {
+            **own,
+            "name": member.name,
+            "root": self._address(),
+            "token": member.token,
+            "in_hand": str(self.in_hand_of(member)),
+            "hang_timeout": member.options.hang_timeout,
+        }
+
+    async def _arrival(
+        self,
+        member: Member,
+        arriving: asyncio.Future[Peer],
+        exited: asyncio.Task[Exit] | None,
+    ) -> Peer:
+        # Started elsewhere: the first time somebody may have forgotten it; later its operator knows.
+        patient = member.was_up and not member.options.start
+        limit = None if patient else member.options.start_timeout
+        waiting: set[asyncio.Future[Any]] = {arriving}
+        if exited is not None:
+            waiting.add(exited)
+        say = None if member.options.start else _say_waiting(member, limit)
+        try:
+            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if say is not None:
+                say.cancel()
+        if arriving.done():
+            return arriving.result()
+        if exited is not None and exited.done():
+            raise _failed(member, exited.result())
+        raise StartFailed(member.name, ConfigurationError(_not_there(member)))
+
+    async def _exit_of(self, member: Member, process: OsProcess) -> Exit:
+        end = await process.wait()
+        self._ended(member, process, end)
+        return end
+
+    def _watch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        return task
+
+
+def _too_late(name: str) -> StartFailed:
+    return StartFailed(name, NodeDown(name, name, "the runtime stops"))
+
+
+def _failed(member: Member, end: Exit) -> StartFailed:
+    """What to say of a process that ended before it was ready; the console has its lines already."""
+    last = end.last_lines[-1].removeprefix("error: ") if end.last_lines else "it wrote nothing"
+    if "No module named 'civitas" in last:
+        last = f"civitas-core is not installed there: {last}"
+    failed = StartFailed(
+        member.name,
+        ConfigurationError(f"its process {end.text} before it was ready: {last}"),
+    )
+    failed.__cause__ = RemoteTraceback("\n".join(end.last_lines))
+    return failed
+
+
+def _say_waiting(member: Member, limit: float | None) -> asyncio.TimerHandle:
+    how_long = "" if limit is None else f" for {limit:g} s"
+    return asyncio.get_running_loop().call_later(
+        _A_MOMENT,
+        logger.warning,
+        "waiting%s for process %r, which is started elsewhere: civitas run TOPOLOGY --process %s",
+        how_long,
+        member.name,
+        member.name,
+    )
+
+
+def _not_there(member: Member) -> str:
+    limit = f"within its start_timeout of {member.options.start_timeout:g} s"
+    if member.options.start:
+        return f"process {member.name!r} was not ready {limit}"
+    return (
+        f"process {member.name!r} has 'start: false' and did not come {limit}; "
+        f"start it with `civitas run TOPOLOGY --process {member.name}`"
+    )

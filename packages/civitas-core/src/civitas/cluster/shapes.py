@@ -1,0 +1,177 @@
+"""What the body of a frame or a call must look like, checked once, where it comes in.
+
+A frame comes from another version, or from somebody who knows what a node of the system knows and sends rubbish. What
+does not have its shape is passed over, so that everything behind the door can rely on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from civitas.events import EVENT_TYPES
+from civitas.process import ExitKind, Status
+
+__all__ = [
+    "ANY",
+    "BYTES",
+    "COUNT",
+    "COUNTS",
+    "ERROR",
+    "EVENT",
+    "FACTS",
+    "FLAG",
+    "MAP",
+    "MAYBE_FACTS",
+    "MAYBE_TEXT",
+    "MOMENT",
+    "NOTHING",
+    "PARCEL",
+    "PATH",
+    "REASON",
+    "REPORT",
+    "SPANS",
+    "TEXT",
+    "TEXTS",
+    "VALUES",
+    "Field",
+    "Shape",
+]
+
+Check: TypeAlias = Callable[[Any], object]
+Field: TypeAlias = tuple[tuple[type, ...], Check | None]
+"""The types that a field may have, and what else must hold."""
+
+_REMEMBERED = 64
+"""Of so many combinations of types a shape knows that they fit, so that it need not look again."""
+
+
+class Shape:
+    """The shape of a body: its fields, in order; what comes behind them is of a newer version.
+
+    Args:
+        *fields: What each must be.
+        optional: How many of the last may be missing.
+    """
+
+    __slots__ = ("_deep", "_fields", "_known", "least", "most")
+
+    def __init__(self, *fields: Field, optional: int = 0) -> None:
+        self.most = len(fields)
+        self.least = len(fields) - optional
+        self._fields = fields
+        self._deep = [
+            (place, check) for place, (_, check) in enumerate(fields) if check is not None
+        ]
+        self._known: set[tuple[type, ...]] = set()
+
+    def fits(self, body: Sequence[Any]) -> bool:
+        """Whether a body has this shape."""
+        types = tuple(map(type, body))
+        if types not in self._known and not self._learn(types):
+            return False
+        # A generator would be one more call for each frame.
+        for place, check in self._deep:  # noqa: SIM110
+            if place < len(body) and not check(body[place]):
+                return False
+        return True
+
+    def _learn(self, types: tuple[type, ...]) -> bool:
+        if len(types) < self.least:
+            return False
+        if not all(type in fine for type, (fine, _) in zip(types, self._fields, strict=False)):
+            return False
+        if len(self._known) < _REMEMBERED:
+            self._known.add(types)
+        return True
+
+
+def _all_of(kind: type) -> Check:
+    return lambda values: all(type(each) is kind for each in values)
+
+
+def _is_path(path: list[Any]) -> bool:
+    return len(path) > 1 and all(type(each) is str for each in path)
+
+
+def _is_error(plain: dict[str, Any]) -> bool:
+    if not (type(plain.get("type")) is str and type(plain.get("text")) is str):
+        return False
+    if type(plain.get("trace", "")) is not str:
+        return False
+    facts = plain.get("facts") or {}
+    if type(facts) is not dict:
+        return False
+    inner = (each.get("error") for each in facts.values() if type(each) is dict)
+    return all(type(each) is dict and _is_error(each) for each in inner)
+
+
+def _is_failure(failure: Any) -> bool:
+    if failure is None:
+        return True
+    return type(failure) is list and len(failure) >= 3 and all(type(e) is str for e in failure[:3])
+
+
+def _is_reason(plain: dict[str, Any]) -> bool:
+    headers = plain.get("headers")
+    return (
+        plain.get("kind") in list(ExitKind)
+        and _is_failure(plain.get("failure"))
+        and (headers is None or (type(headers) is dict and _are_texts(headers)))
+        and type(plain.get("at")) in (int, type(None))
+        and type(plain.get("incident", "")) is str
+    )
+
+
+def _are_texts(headers: dict[Any, Any]) -> bool:
+    return all(type(each) is str for each in (*headers, *headers.values()))
+
+
+def _are_counts(counts: dict[Any, Any]) -> bool:
+    return all(type(name) is str for name in counts) and all(
+        type(count) is int and count in _COUNTS for count in counts.values()
+    )
+
+
+_CONVERSATION = (str, str, int, int)
+"""Name, status, restarts, and what waits in its mailbox."""
+
+
+def _is_state(state: Any) -> bool:
+    if type(state) is int:
+        return True
+    return type(state) is list and all(
+        type(each) is list and tuple(map(type, each)) == _CONVERSATION and each[1] in list(Status)
+        for each in state
+    )
+
+
+def _is_report(report: dict[Any, Any]) -> bool:
+    return all(type(name) is str and _is_state(state) for name, state in report.items())
+
+
+_NONE = type(None)
+_COUNTS = range(2**31)
+
+ANY: Field = ((str, bytes, int, float, bool, _NONE, list, dict), None)
+NOTHING: Field = ((_NONE,), None)
+TEXT: Field = ((str,), None)
+MAYBE_TEXT: Field = ((str, _NONE), None)
+BYTES: Field = ((bytes,), None)
+FLAG: Field = ((bool,), None)
+COUNT: Field = ((int,), _COUNTS.__contains__)
+MOMENT: Field = ((float, int), None)
+TEXTS: Field = ((list,), _all_of(str))
+PATH: Field = ((list,), _is_path)
+VALUES: Field = ((list,), None)
+SPANS: Field = ((list,), _all_of(dict))
+PARCEL: Field = ((list,), _all_of(bytes))
+MAP: Field = ((dict,), _all_of(str))
+COUNTS: Field = ((dict,), _are_counts)
+ERROR: Field = ((dict,), _is_error)
+REASON: Field = ((dict,), _is_reason)
+REPORT: Field = ((dict,), _is_report)
+EVENT: Field = ((str,), EVENT_TYPES.__contains__)
+_FACTS = Shape(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT)
+FACTS: Field = ((list,), _FACTS.fits)
+MAYBE_FACTS: Field = ((list, _NONE), lambda facts: facts is None or _FACTS.fits(facts))

@@ -1,0 +1,133 @@
+"""The one table of what nodes say to each other: the shape of each frame, of each call and its result, of each cast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from civitas.cluster.frames import Kind
+from civitas.cluster.shapes import (
+    ANY,
+    BYTES,
+    COUNT,
+    COUNTS,
+    ERROR,
+    EVENT,
+    FACTS,
+    FLAG,
+    MAP,
+    MAYBE_FACTS,
+    MAYBE_TEXT,
+    MOMENT,
+    NOTHING,
+    PARCEL,
+    PATH,
+    REASON,
+    REPORT,
+    SPANS,
+    TEXT,
+    TEXTS,
+    VALUES,
+    Shape,
+)
+
+__all__ = ["CALLS", "CASTS", "FRAMES", "RESULTS"]
+
+FRAMES: Mapping[int, Shape] = MappingProxyType(
+    {
+        # By which nodes meet; a seal stands behind these.
+        Kind.HELLO: Shape(MAP),
+        Kind.WELCOME: Shape(MAP),
+        Kind.REFUSED: Shape(TEXT, ANY, optional=1),  # why, the seal
+        Kind.INTRODUCE: Shape(TEXT, TEXT),  # name, address
+        # The name, the message, its asker, to how many incarnations it was given, the node of that asker, whether to
+        # say when it is held, whether the asker is being stopped.
+        Kind.MESSAGE: Shape(TEXT, BYTES, MAYBE_TEXT, COUNT, TEXT, FLAG, FLAG),
+        Kind.ANSWER: Shape(TEXT, BYTES),  # the id of the request, the reply
+        Kind.REFUSAL: Shape(TEXT, ERROR),  # the id of the request, the error
+        Kind.SETTLED: Shape(TEXTS),  # ids
+        Kind.WITHDRAW: Shape(TEXT, TEXT, FLAG),  # the agent, the id, whether it read a stream
+        Kind.CHUNK: Shape(TEXT, BYTES),  # the id of the request, the chunk
+        Kind.ROOM: Shape(TEXT, COUNT),  # the id of the request, how many were taken
+        Kind.PROBE: Shape(
+            TEXT, TEXT, PATH, TEXT
+        ),  # the ask, the node of its asker, the way, the edge
+        Kind.PARCEL: Shape(TEXT, PARCEL),  # whom it is for, by boot id
+        Kind.HOLD: Shape(BYTES),  # the message
+        Kind.CALL: Shape(COUNT, TEXT, VALUES),  # its id, what to do, the arguments
+        Kind.RETURN: Shape(
+            COUNT, FLAG, ANY
+        ),  # the id of the call, whether it succeeded, the result or the error
+        Kind.CAST: Shape(TEXT, VALUES),  # what to do, the arguments
+        Kind.CANCEL: Shape(COUNT),  # the id of the call
+        Kind.HELD: Shape(TEXTS),  # ids
+    }
+)
+
+CALLS: Mapping[str, Shape] = MappingProxyType(
+    {
+        # Of anybody.
+        "awake": Shape(TEXT),  # the pool
+        # Of the root.
+        "leave": Shape(),
+        "take_in_hand": Shape(TEXT),  # the id of a message
+        "whereis": Shape(TEXT),
+        "spawn": Shape(TEXT, MAYBE_TEXT, MAP),  # the sender, the supervisor, the recipe
+        "chat": Shape(BYTES),
+        "tool": Shape(BYTES),
+        "store": Shape(TEXT, BYTES),  # which method, its arguments
+        "terminate": Shape(TEXT, TEXT),  # the sender, the agent
+        "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
+        "demonitor": Shape(TEXT),
+        # Of a member.
+        "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
+        "stop": Shape(TEXT, TEXT),  # the agent, why
+        "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
+        "recycle": Shape(TEXT, TEXT),
+        "alive": Shape(TEXT),
+        "drain": Shape(),
+    }
+)
+
+RESULTS: Mapping[str, Shape] = MappingProxyType(
+    {
+        "awake": Shape(TEXTS),
+        "whereis": Shape(MAYBE_FACTS),
+        "chat": Shape(BYTES),
+        "tool": Shape(BYTES),
+        "store": Shape(BYTES),
+        "terminate": Shape(FLAG),
+        "monitor": Shape(TEXT),
+        "start": Shape(MAP),
+        "alive": Shape(FLAG),
+        "drain": Shape(FLAG),
+        **{
+            each: Shape(NOTHING) for each in ("leave", "take_in_hand", "spawn", "demonitor", "stop")
+        },
+        **{each: Shape(NOTHING) for each in ("terminate_child", "recycle")},
+    }
+)
+
+CASTS: Mapping[str, Shape] = MappingProxyType(
+    {
+        # To the root.
+        "exited": Shape(TEXT, COUNT, REASON),  # the agent, the number of its run, why
+        "left": Shape(),
+        "unreadable": Shape(TEXT, TEXT),  # the boot id of the node that sent it, why
+        "drop": Shape(TEXT),  # the id of a message
+        "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
+        "spans": Shape(SPANS, FLAG),
+        "report": Shape(REPORT),
+        # To a member.
+        "facts": Shape(FACTS),
+        "forget": Shape(TEXT),
+        "met": Shape(TEXT, TEXT, TEXT),  # name, boot id, address
+        "leaving": Shape(TEXT),
+        "gone": Shape(TEXT, TEXT, COUNTS),  # boot id, why, what was in hand
+        "hold": Shape(TEXT),
+        "close": Shape(TEXT, TEXT),
+        "discard": Shape(TEXT),
+        "stopping": Shape(),
+        "end": Shape(),
+    }
+)
