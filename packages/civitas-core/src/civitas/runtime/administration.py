@@ -1,0 +1,109 @@
+"""Child administration by name, for the outside and for agents."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import AbstractContextManager
+
+from civitas.errors import SupervisionError
+from civitas.node import Node
+from civitas.node.administration import administering, agents_below
+from civitas.process import Status
+from civitas.supervision import ChildSpec, Parent, SupervisorProcess
+
+__all__ = ["Administration"]
+
+_ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
+
+
+class Administration:
+    """Finds the supervisor that is meant, and sees to it that no agent waits for its own end.
+
+    `Runtime` describes the calls.
+
+    Args:
+        node: Knows the supervisors.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def start_child(self, supervisor: str, child: ChildSpec) -> None:
+        """Add a child and start it."""
+        parent = self._parent(supervisor)
+        starts = agents_below(child)
+        with administering(self._node, parent, "start_child", waits_for=starts):
+            await parent.start_child(child)
+
+    async def terminate_child(self, supervisor: str, name: str) -> None:
+        """Stop a child."""
+        parent = self._parent(supervisor)
+        with self._ending(parent, "terminate_child", name):
+            await parent.terminate_child(name)
+
+    async def restart_child(self, supervisor: str, name: str) -> None:
+        """Start a child that was terminated or has ended."""
+        parent = self._static(supervisor)
+        starts = _below(parent, name)
+        with administering(self._node, parent, f"restart_child({name!r})", waits_for=starts):
+            await parent.restart_child(name)
+
+    async def delete_child(self, supervisor: str, name: str) -> None:
+        """Forget a child that does not run."""
+        parent = self._static(supervisor)
+        with administering(self._node, parent, f"delete_child({name!r})"):
+            await parent.delete_child(name)
+
+    async def restart(self, name: str) -> None:
+        """Stop an agent or a supervisor and start it again."""
+        owner = self._node.owner(name)
+        if owner is None:
+            raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
+        with self._ending(owner, "restart", name):
+            await owner.recycle(name)
+
+    def which_children(self, supervisor: str) -> list[dict[str, str]]:
+        """The children of a supervisor, in start order."""
+        return [
+            {"name": child.name, "kind": str(child.kind), "status": str(child.status)}
+            for child in self._parent(supervisor).children
+        ]
+
+    def count_children(self, supervisor: str) -> dict[str, int]:
+        """How many children a supervisor has, by what they are."""
+        children = self._parent(supervisor).children
+        workers = sum(child.kind == "agent" for child in children)
+        return {
+            "specs": len(children),
+            "active": sum(child.status in _ACTIVE for child in children),
+            "supervisors": len(children) - workers,
+            "workers": workers,
+        }
+
+    def _ending(self, parent: Parent, what: str, name: str) -> AbstractContextManager[None]:
+        call = f"{what}({name!r})"
+        below = _below(parent, name)
+        return administering(self._node, parent, call, ends=name, waits_for=below)
+
+    def _parent(self, name: str) -> Parent:
+        parent = self._node.supervisors.get(name)
+        if parent is None:
+            near = difflib.get_close_matches(name, self._node.supervisors, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SupervisionError("not_found", f"there is no supervisor {name!r}{hint}")
+        return parent
+
+    def _static(self, name: str) -> SupervisorProcess:
+        parent = self._parent(name)
+        if not isinstance(parent, SupervisorProcess):
+            raise SupervisionError(
+                "not_found", f"{name!r} is dynamic: it keeps no spec of a child that ended"
+            )
+        return parent
+
+
+def _below(parent: Parent, name: str) -> list[str]:
+    """The agents that the child `name` stands for."""
+    return [
+        agent for child in parent.children if child.name == name for agent in agents_below(child)
+    ]

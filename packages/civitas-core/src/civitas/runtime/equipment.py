@@ -1,0 +1,69 @@
+"""What a system has beside its agents: locks, a store, a model, telemetry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from civitas.process.built_late import BuiltLate
+from civitas.telemetry.setup import setup_from_environment
+
+if TYPE_CHECKING:
+    from civitas.launch import Hold
+
+__all__ = ["Equipment"]
+
+
+class Equipment:
+    """What a runtime opens before its agents start, and closes after they have ended.
+
+    Args:
+        store: The StateStore.
+        model: The ModelProvider, or None.
+        owns_store: Whether the store is this runtime's, to be closed with it.
+    """
+
+    def __init__(self, store: Any, model: Any, *, owns_store: bool) -> None:
+        self.holds: Sequence[Hold] = ()
+        """The locks that one system has at a time."""
+        self.owns_store = owns_store
+        self._store = store
+        self._late_model = model if isinstance(model, BuiltLate) else None
+
+    def observe(self) -> None:
+        """Set up telemetry, as the environment says."""
+        self._telemetry = setup_from_environment()
+
+    async def open(self) -> None:
+        """Take the locks and open the rest: what is wrong with it is said now, and not where an agent needs it first.
+
+        Raises:
+            StartFailed: A function that builds the store or the model raised.
+        """
+        for hold in self.holds:
+            await hold.take()
+        opening = getattr(self._store, "open", None)
+        if opening is not None:
+            await opening()
+        if self._late_model is not None:
+            await self._late_model.open()
+
+    async def close(self) -> None:
+        """Close what is this runtime's, and hand on the last spans and metrics."""
+        if self.owns_store:
+            close = getattr(self._store, "close", None)
+            if close is not None:
+                await close()
+        if self._late_model is not None:
+            await self._late_model.close()
+        if self._telemetry.tracing or self._telemetry.metrics:
+            # In a thread: with a collector that does not answer, an export waits for seconds.
+            with ThreadPoolExecutor(1, "civitas-telemetry") as thread:
+                await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.flush)
+
+    def release(self) -> None:
+        """Give the locks back; the last thing that is done."""
+        for hold in self.holds:
+            hold.release()

@@ -1,0 +1,187 @@
+"""The life of a runtime: from its start to its end, however that comes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+from civitas.errors import CivitasError, ConfigurationError, StartFailed
+from civitas.node import Node
+from civitas.node.administration import refuse_to_wait
+from civitas.process import ExitReason, Status, forget_those_of_the_dead
+from civitas.runtime.equipment import Equipment
+from civitas.state import InMemoryStateStore
+from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
+
+__all__ = ["Life"]
+
+logger = logging.getLogger("civitas")
+
+
+class Life:
+    """Starts and stops the supervision tree of one system, and what must be there for it.
+
+    Args:
+        name: Of the system.
+        supervisor: The root of the tree.
+        node: The root's node.
+        equipment: What is opened before the tree starts, and closed after it.
+    """
+
+    def __init__(self, name: str, supervisor: Supervisor, node: Node, equipment: Equipment) -> None:
+        self._name = name
+        self._supervisor = supervisor
+        self._node = node
+        self._equipment = equipment
+        self.root: SupervisorProcess | None = None
+        """The running root supervisor; None while the system does not run."""
+        self._starting: Start | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._finished: asyncio.Future[None] | None = None
+
+    async def start(self) -> None:
+        """Start the tree; see `Runtime.start`."""
+        if self.root is not None and not self._node.loop.is_closed():
+            raise ConfigurationError(f"runtime {self._name!r} runs already; stop() it first")
+        self._starting = starting = Start()
+        try:
+            await self._start(starting)
+        finally:
+            self._starting = None
+            starting.over.set()
+
+    async def _start(self, starting: Start) -> None:
+        node = self._node
+        node.attach()
+        self._equipment.observe()
+        node.tracing.refresh()
+        self._finished = node.loop.create_future()
+        self._stopping = None
+        node.clear()
+        try:
+            await self._equipment.open()
+            if not isinstance(node.store, InMemoryStateStore):
+                await forget_those_of_the_dead(node.store, set(_names(self._supervisor)))
+            await node.assemble()
+        except BaseException:
+            await self._close()
+            self._unless_stopped(starting)
+            raise
+        self.root = root = SupervisorProcess(self._supervisor, node)
+        try:
+            await root.start(self._root_ended)
+            if starting.stopped:
+                raise asyncio.CancelledError  # its cancellation got lost in a child
+        except BaseException:
+            self.root = None
+            await root.stop("the runtime did not start")  # what a second cancellation left undone
+            root.close(Status.TERMINATED, "the runtime did not start")
+            await self._close()
+            self._unless_stopped(starting)
+            raise
+        node.open = True
+
+    def _unless_stopped(self, starting: Start) -> None:
+        """Say of a start that was given up that it was; its cancellation goes no further."""
+        if starting.stopped:
+            starting.task.uncancel()
+            why = CivitasError(f"runtime {self._name!r} was stopped while it started")
+            raise StartFailed(self._supervisor.name, why) from None
+
+    async def stop(self, drain_timeout: float) -> None:
+        """Drain and stop; see `Runtime.stop`.
+
+        Args:
+            drain_timeout: Seconds for the mailboxes to run empty.
+        """
+        if self.root is None and self._starting is None:
+            return
+        if asyncio.get_running_loop() is not self._node.loop:
+            raise ConfigurationError(
+                f"runtime {self._name!r} runs on another event loop; stop it there, as with "
+                "asyncio.run_coroutine_threadsafe(runtime.stop(), loop)"
+            )
+        if self._starting is not None:
+            await self._starting.stop()
+            return
+        refuse_to_wait("stop()", "no agent works any more")
+        if self.root is not None and self._stopping is None:
+            stopping = self._stop(self.root, drain_timeout)
+            self._stopping = asyncio.get_running_loop().create_task(stopping)
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def wait(self) -> None:
+        """Wait until the system has ended; see `Runtime.wait`."""
+        if self._finished is None:
+            raise ConfigurationError("the runtime was never started; there is nothing to wait for")
+        refuse_to_wait("wait()", "the runtime has ended")
+        await asyncio.shield(self._finished)
+
+    async def _stop(self, root: SupervisorProcess, drain_timeout: float) -> None:
+        self._node.close_door()
+        try:
+            async with asyncio.timeout(drain_timeout):
+                await self._node.drained()
+        except TimeoutError:
+            logger.warning(
+                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left is dropped",
+                self._name,
+                drain_timeout,
+            )
+        await root.stop("the runtime was stopped")
+        root.close(Status.TERMINATED, "the runtime was stopped")
+        self.root = None
+        await self._close()
+        self._finish(root.gave_up)
+
+    async def _close(self) -> None:
+        try:
+            await self._node.dismiss()
+            await self._node.detach()
+            await self._equipment.close()
+        finally:
+            self._equipment.release()
+
+    def _root_ended(self, reason: ExitReason) -> None:
+        """The root ended by itself; nobody is left to answer that but whoever waits for the runtime."""
+        if self.root is not None:
+            self._finish(
+                self.root.gave_up or CivitasError(f"supervisor {self.root.name!r} ended: {reason}")
+            )
+
+    def _finish(self, error: CivitasError | None) -> None:
+        finished = self._finished
+        if finished is None or finished.done():
+            return
+        if error is None:
+            finished.set_result(None)
+        else:
+            finished.set_exception(error)
+            finished.exception()  # whoever does not wait() reads it in the log
+
+
+class Start:
+    """A start that is under way, and how to give it up."""
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # `Life.start` is a coroutine
+        self.task = task
+        self.stopped = False
+        self.over = asyncio.Event()
+
+    async def stop(self) -> None:
+        """Give it up, and wait until nothing of it is left."""
+        if not self.stopped:
+            self.stopped = True
+            self.task.cancel()
+        await self.over.wait()
+
+
+def _names(child: ChildSpec) -> Iterator[str]:
+    """The names in a tree that is not started yet."""
+    yield child.name
+    for each in getattr(child, "children", ()):
+        yield from _names(each)

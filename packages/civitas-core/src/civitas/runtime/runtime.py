@@ -1,0 +1,291 @@
+"""`Runtime`: the root of a system, which runs the supervision tree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from civitas.cluster import Processes, make_root
+from civitas.errors import ConfigurationError
+from civitas.events import EVENT_TYPES
+from civitas.models import TracedModel
+from civitas.node import Callback
+from civitas.plugins import PluginManager
+from civitas.process import (
+    AgentProcess,
+    Context,
+    Messenger,
+    Status,
+)
+from civitas.process.built_late import BuiltLate, provided
+from civitas.process.options import check_name, positive
+from civitas.runtime.administration import Administration
+from civitas.runtime.equipment import Equipment
+from civitas.runtime.life import Life
+from civitas.runtime.tree import tree_of
+from civitas.state import InMemoryStateStore, StateStore
+from civitas.supervision import (
+    ChildSpec,
+    Clock,
+    Supervisor,
+)
+from civitas.telemetry.tracing import Tracing
+from civitas.tools import ToolRegistry
+from civitas.transport import check_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from civitas.models import ModelProvider
+    from civitas.tools import ToolProvider
+    from civitas.topology import Topology
+
+__all__ = ["Runtime"]
+
+logger = logging.getLogger("civitas")
+
+_STORE = ("get", "set", "delete")
+_MODEL = ("chat",)
+_ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
+
+
+class Runtime(Messenger):
+    """Runs a supervision tree and lets the outside talk to it.
+
+    Args:
+        supervisor: The root of the tree.
+        transport: What carries messages between OS processes: the name of a carrier that is built in or that a plugin
+            brings. Without other OS processes there is nothing to carry, and it is `in_process`.
+        state_store: Where agents keep their state; in memory by default, so that it ends with the runtime. Or a
+            function without arguments that builds it: called when the runtime starts, and what it opened (a context
+            manager that it returns, or ``(object, closer)``) closed when that stops. So may be the next one.
+        model_provider: Becomes `self.llm` of every agent, with a span around each call.
+        tools: Tools, or typed functions to make tools of; become `self.tools` of every agent, with a span around each
+            call.
+        plugins: Pluggy plugins (modules or objects) beside those found by entry point.
+        name: Name of the system.
+        drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
+        clock: Of the supervisors and timers.
+        processes: The other OS processes; `from_config` makes this of a topology that names some.
+
+    Raises:
+        ConfigurationError: An argument does not fit.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        *,
+        transport: str = "in_process",
+        state_store: StateStore | Callable[[], Any] | None = None,
+        model_provider: ModelProvider | Callable[[], Any] | None = None,
+        tools: Iterable[ToolProvider | Callable[..., Any]] | None = None,
+        plugins: Iterable[object] = (),
+        name: str = "civitas",
+        drain_timeout: float = 30.0,
+        clock: Clock | None = None,
+        processes: Processes | None = None,
+    ) -> None:
+        if not isinstance(supervisor, Supervisor):
+            raise ConfigurationError(
+                f"Runtime takes a Supervisor, the root of the tree; got {supervisor!r}. "
+                'Write Runtime(Supervisor("root", children=[...]))'
+            )
+        self.name = check_name(name, "a runtime's name")
+        self.supervisor = supervisor
+        self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
+        self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
+        check_transport(transport, self.plugins.transports(), carries=processes is not None)
+        store: Any = InMemoryStateStore()
+        if state_store is not None:
+            store = provided(state_store, "state_store", _STORE, "SQLiteStateStore(path)")
+        model = model_provider
+        if model is not None:
+            model = provided(model, "model_provider", _MODEL, "an object with `chat`")
+        owns_store = state_store is None or isinstance(store, BuiltLate)
+        self._equipment = Equipment(store, model, owns_store=owns_store)
+        tracing = Tracing()
+        self._node = make_root(
+            processes,
+            store=store,
+            tracing=tracing,
+            llm=None if model is None else TracedModel(model, tracing),
+            tools=None if tools is None else ToolRegistry(tools, tracing),
+            clock=clock,
+        )
+        for type in EVENT_TYPES if self.plugins.listens else ():
+            self._node.events.on(type, self.plugins.emit)
+        self._life = Life(self.name, supervisor, self._node, self._equipment)
+        self._administration = Administration(self._node)
+
+    def _civitas_line(self) -> tuple[Context, None]:
+        return self._node, None
+
+    # Life.
+
+    async def start(self) -> None:
+        """Start the tree: each child ready before the next.
+
+        Raises:
+            StartFailed: A child did not start, or the runtime was stopped meanwhile; what had started was stopped
+                again.
+            ConfigurationError: It runs already.
+        """
+        await self._life.start()
+
+    async def stop(self) -> None:
+        """Take no more work from outside, let the mailboxes run empty, and stop the children right to left.
+
+        Bounded by `drain_timeout` and the children's shutdown timeouts; what is left in a mailbox is a dead letter. A
+        second call waits for the first. A `start` that is still under way is given up, and raises `StartFailed`.
+        """
+        await self._life.stop(self.drain_timeout)
+
+    async def wait(self) -> None:
+        """Wait until the runtime has ended.
+
+        Raises:
+            SupervisorGaveUp: The root supervisor gave up.
+        """
+        await self._life.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def longest_shutdown(self) -> float | None:
+        """The longest `shutdown_timeout` of the agents there are now; None where one may take for ever."""
+        timeouts = [cell.shutdown_timeout for cell in list(self._node.registry.values())]
+        return None if None in timeouts else max(filter(None, timeouts), default=0.0)
+
+    # Child administration.
+
+    async def start_child(self, supervisor: str, child: ChildSpec) -> None:
+        """Add a child to a running supervisor, at the end, and start it; cancelled, it is stopped and forgotten.
+
+        Raises:
+            SupervisionError: `already_started`, `already_present`, `max_children`, or `not_found` (the supervisor).
+            StartFailed: It did not start; it was not added.
+        """
+        await self._administration.start_child(supervisor, child)
+
+    async def terminate_child(self, supervisor: str, name: str) -> None:
+        """Stop a child; its spec is kept, unless it is temporary or the supervisor is dynamic.
+
+        Raises:
+            SupervisionError: `not_found`.
+        """
+        await self._administration.terminate_child(supervisor, name)
+
+    async def restart_child(self, supervisor: str, name: str) -> None:
+        """Start a child that was terminated or has ended.
+
+        Raises:
+            SupervisionError: `not_found`, `running` or `restarting`.
+            StartFailed: It did not start.
+        """
+        await self._administration.restart_child(supervisor, name)
+
+    async def delete_child(self, supervisor: str, name: str) -> None:
+        """Forget a child that does not run.
+
+        Raises:
+            SupervisionError: `not_found`, `running` or `restarting`.
+        """
+        await self._administration.delete_child(supervisor, name)
+
+    async def restart(self, name: str) -> None:
+        """Stop an agent or a supervisor and start it again; it counts as no crash, and messages wait meanwhile.
+
+        Raises:
+            SupervisionError: `not_found`.
+            StartFailed: It did not start; its supervisor goes on trying.
+        """
+        await self._administration.restart(name)
+
+    def which_children(self, supervisor: str) -> list[dict[str, str]]:
+        """The children of a supervisor, in start order: `name`, `kind` and `status` of each."""
+        return self._administration.which_children(supervisor)
+
+    def count_children(self, supervisor: str) -> dict[str, int]:
+        """How many `specs` a supervisor has, how many of them are `active`, `supervisors`, and `workers`."""
+        return self._administration.count_children(supervisor)
+
+    # What there is.
+
+    def tree(self) -> dict[str, Any]:
+        """The supervision tree as nested plain data; see `docs/reference/runtime.md` for its keys."""
+        root = self._life.root
+        if root is None:
+            raise ConfigurationError("the runtime is not running; there is no tree to show")
+        return tree_of(root)
+
+    def on(self, event_type: str, callback: Callback) -> Callable[[], None]:
+        """Call `callback`, sync or async, with each `Event` of a type; one that raises is logged and skipped.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._node.events.on(event_type, callback)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: str | Path | Mapping[str, Any] | Topology,
+        agent_classes: Mapping[str, type[AgentProcess]] | None = None,
+        **keywords: Any,
+    ) -> Self:
+        """Build a runtime from a topology: a YAML file, or the same as a dict.
+
+        Args:
+            config: Path of the file, or a mapping of the same form; also what `civitas.topology.load` returned.
+            agent_classes: Short names for `type:`.
+            **keywords: Of `Runtime`; they win over the file.
+
+        Raises:
+            TopologyError: The topology cannot be run; names file, line and the nearest valid word.
+        """
+        # Imported here: it brings pydantic, which a runtime built in Python does without.
+        from civitas import topology
+
+        plugins = PluginManager(keywords.get("plugins", ()))
+        loaded = topology.load(config)
+        if "transport" in keywords:
+            loaded = topology.carried_by(loaded, keywords["transport"], plugins)
+        tree = topology.build(
+            loaded, agent_classes=agent_classes, plugins=plugins, leave_out=keywords
+        )
+        options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
+        owns_store = "state_store" in options
+        processes = topology.processes_of(loaded)
+        holds = topology.holds_of(loaded, options.get("state_store"))
+        if processes:
+            told = topology.boot_data(loaded, agent_classes or {}, keywords)
+            links = topology.Links(loaded, plugins)
+            access = links.access()
+            options["processes"] = Processes(
+                processes,
+                links.for_root(access),
+                topology.serializer_of(loaded),
+                {**told, "access": asdict(access)},
+                access.token,
+                holds,
+            )
+        else:
+            options.pop("transport", None)  # it may stand there before anything is to be carried
+        runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
+        runtime._equipment.owns_store |= owns_store
+        runtime._equipment.holds = holds
+        return runtime

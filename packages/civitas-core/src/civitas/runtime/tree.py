@@ -1,0 +1,28 @@
+"""The supervision tree as plain data."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from civitas.cluster import RemoteChild, RemoteConversation
+from civitas.process import Cell
+from civitas.supervision import Child
+
+__all__ = ["tree_of"]
+
+
+def tree_of(child: Child) -> dict[str, Any]:
+    """A child and all that is below it; see `Runtime.tree`."""
+    depth = getattr(child, "mailbox_depth", 0)
+    elsewhere = child if isinstance(child, (RemoteChild, RemoteConversation)) else None
+    return {
+        "name": child.name,
+        "kind": str(child.kind),
+        "status": str(child.status),
+        "node": "root" if elsewhere is None else elsewhere.node,
+        "pid": os.getpid() if elsewhere is None else elsewhere.pid,
+        "restarts": child.restarts,
+        "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else depth,
+        "children": [tree_of(each) for each in getattr(child, "children", ())],
+    }
