@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from civitas import AgentProcess, Message
 from tests.core.cli.support import Result, Running
 
 
@@ -26,6 +28,21 @@ def child(kind: str = "agent", **keys: object) -> str:
     return f"supervision:\n  children:\n    - {kind}: {{{text}}}\n"
 
 
+def _transport(address: str) -> str:
+    return f"transport: {{type: zmq, address: '{address}'}}\n" + child(process="w")
+
+
+class Styled(AgentProcess):
+    def __init__(self, name: str, style: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+
+    async def handle(self, message: Message) -> None: ...
+
+
+class Deaf(AgentProcess):
+    async def handle(self) -> None: ...  # type: ignore[override]
+
+
 @pytest.mark.promise(id="SEM-1168")
 @pytest.mark.parametrize(
     ("text", "line", "says"),
@@ -39,6 +56,23 @@ def child(kind: str = "agent", **keys: object) -> str:
             "supervision:\n  children:\n    - supervisor: {name: s, children: []}",
             1,
             "no agent stands in it",
+        ),
+        ("state: {type: sqlite, path: .}\n" + child(), 1, "it is a folder"),
+        ("state: {type: sqlite, path: no/x.db}\n" + child(), 1, "there is no folder"),
+        (_transport("tcp://127.0.0.1:70000"), 1, "'tcp://127.0.0.1:70000' is no address"),
+        (_transport("127.0.0.1:7000"), 1, "is no address; write tcp://HOST:PORT"),
+        ("processes:\n  w: {env: {A=B: c}}\n" + child(process="w"), 2, "is no name of an env"),
+        ('processes:\n  w: {env: {A: "\\0"}}\n' + child(process="w"), 2, "'A' holds U+0000"),
+        (child(process="w", replicas=100_000), 3, "'replicas' is a whole number <= 1000"),
+        (
+            child(type="tests.core.cli.test_mistakes:Styled", args="{stile: x}"),
+            3,
+            "Styled needs 'style'; is 'stile' meant for it?",
+        ),
+        (
+            child(type="tests.core.cli.test_mistakes:Deaf"),
+            3,
+            "Deaf.handle cannot be called as it is; write `async def handle(self, message)`",
         ),
     ],
 )
@@ -83,7 +117,7 @@ async def test_a_state_file_that_cannot_be_is_no_fault_of_the_first_agent(
     found = await (await start("run", file)).end()
     assert found.code == 1
     assert found.err.startswith(
-        f"civitas: cannot use the state store {tmp_path}/none/state.db: there is no folder"
+        f"{file}:1: cannot use the state store {tmp_path}/none/state.db: there is no folder"
     )
 
 

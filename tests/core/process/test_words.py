@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -170,6 +171,118 @@ def test_an_unknown_keyword_is_named_with_the_agent_and_the_nearest(make: Any, w
         make()
 
 
+@pytest.mark.promise(id="SEM-1262")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: Supervisor("s", child=[]),  # type: ignore[call-arg]
+            r"Supervisor\('s'\) takes no 'child'; did you mean 'children'",
+        ),
+        (
+            lambda: DynamicSupervisor("d", max_childs=1),  # type: ignore[call-arg]
+            r"DynamicSupervisor\('d'\) takes no 'max_childs'; did you mean 'max_children'",
+        ),
+        (
+            lambda: ConversationPool("p", Echo("e"), idle_timout=1),  # type: ignore[call-arg]
+            r"ConversationPool\('p'\) takes no 'idle_timout'; did you mean 'idle_timeout'",
+        ),
+        (
+            lambda: Runtime(tree(), drain=1),  # type: ignore[call-arg]
+            r"Runtime takes no 'drain'; did you mean 'drain_timeout'\? It takes: .* name,",
+        ),
+        (lambda: Echo("a", process="w"), r"takes no 'process', which is a key of topologies"),  # type: ignore[call-arg]
+    ],
+)
+def test_an_unknown_keyword_of_anything_that_is_built_is_answered_with_the_nearest(
+    make: Any, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        make()
+
+
+@pytest.mark.promise(id="SEM-1262")
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"tools": "search"}, "tools is a list of tools; got 'search'"),
+        ({"tools": print}, "tools is a list of tools; got <built-in function print>"),
+        ({"plugins": "mine"}, "plugins is a list of modules and objects"),
+        ({"plugins": None}, "plugins is a list of modules and objects"),
+    ],
+)
+def test_what_is_to_be_a_list_and_is_none_is_named(keywords: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Runtime(tree(), **keywords)
+
+
+def test_short_names_of_classes_are_a_dict() -> None:
+    with pytest.raises(ConfigurationError, match="agent_classes is a dict"):
+        Runtime.from_config({"supervision": {}}, agent_classes=[Echo])  # type: ignore[arg-type]
+
+
+class Asks(AgentProcess):
+    async def handle(self, message: Message) -> Message:
+        coroutine = self.send("asks", 1)
+        calls: dict[str, Any] = {
+            "send": lambda: self.send(["asks"], 1),  # type: ignore[arg-type]
+            "ask": lambda: self.ask(self, 1),  # type: ignore[arg-type]
+            "later": lambda: self.send_after(1, 5, 1),  # type: ignore[arg-type]
+            "monitor": lambda: self.monitor(5),  # type: ignore[arg-type]
+            "terminate": lambda: self.terminate(None),  # type: ignore[arg-type]
+            "key": lambda: self.step(5, print),  # type: ignore[arg-type]
+            "step": lambda: self.step("k", coroutine),  # type: ignore[arg-type]
+            "run": lambda: self.run(5),  # type: ignore[arg-type]
+        }
+        try:
+            found = calls[message.type]()
+            if found is not None:
+                await found
+        finally:
+            coroutine.close()
+        return self.reply(None)
+
+
+@pytest.mark.promise(id="SEM-1263")
+async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() -> None:
+    expected = {
+        "send": "the recipient is a name, which is text; got ['asks']",
+        "ask": "got <Asks 'asks'>. Write its name, 'asks'",
+        "later": "the recipient is a name, which is text; got 5",
+        "monitor": "what is monitored is a name",
+        "terminate": "what is terminated is a name",
+        "key": "a step's key is non-empty text; got 5",
+        "step": "called already. Write self.step(key, function, *arguments)",
+        "run": "run() takes a coroutine, as in self.run(self.ask(...)); got 5",
+    }
+    agent = Asks("asks", restart="permanent")
+    async with Runtime(Supervisor("root", [agent], max_restarts=20, backoff="none")) as runtime:
+        for call, words in expected.items():
+            error = await error_of(runtime.ask("asks", 1, call))
+            assert isinstance(error, HandlerFailed)
+            assert error.error_type == "ConfigurationError"
+            assert words in error.error_message, error.error_message
+        for supervisor in (5, Supervisor("root")):
+            with pytest.raises(ConfigurationError, match="the supervisor is a name"):
+                runtime.which_children(supervisor)  # type: ignore[arg-type]
+
+
+@pytest.mark.promise(id="SEM-1263")
+@pytest.mark.parametrize(
+    ("type", "callback", "words"),
+    [
+        (["crashed"], print, "event types are"),
+        ("crashed", lambda: None, "takes a function of one argument"),
+        ("crashed", lambda a, b: None, "takes a function of one argument"),
+    ],
+)
+def test_a_callback_that_could_never_be_called_is_refused(
+    type: Any, callback: Any, words: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Runtime(tree()).on(type, callback)
+
+
 class Handless(AgentProcess):
     async def handel(self, message: Message) -> None:
         """A slip of the pen."""
@@ -178,6 +291,18 @@ class Handless(AgentProcess):
 class Yields(AgentProcess):
     async def handle(self, message: Message) -> AsyncIterator[int]:  # type: ignore[override]
         yield 1
+
+
+class TakesTooLittle(AgentProcess):
+    async def handle(self) -> None: ...  # type: ignore[override]
+
+
+class StartsWithMore(Echo):
+    async def on_start(self, path: str) -> None: ...  # type: ignore[override]
+
+
+class ErrsAlone(Echo):
+    async def on_error(self, error: Exception) -> Any: ...  # type: ignore[override]
 
 
 class YieldsAtStop(Echo):
@@ -192,6 +317,9 @@ class YieldsAtStop(Echo):
         (Handless, "Handless has no handle"),
         (Yields, "Yields.handle is a generator"),
         (YieldsAtStop, "YieldsAtStop.on_stop is a generator"),
+        (TakesTooLittle, r"TakesTooLittle.handle cannot .* `async def handle\(self, message\)`"),
+        (StartsWithMore, r"StartsWithMore.on_start cannot .* `async def on_start\(self\)`"),
+        (ErrsAlone, r"ErrsAlone.on_error cannot .* on_error\(self, error, message\)`"),
     ],
 )
 async def test_a_class_that_could_handle_nothing_is_no_child(kind: Any, words: str) -> None:
@@ -203,6 +331,30 @@ async def test_a_class_that_could_handle_nothing_is_no_child(kind: Any, words: s
         for supervisor in ("root", "sessions"):
             with pytest.raises(ConfigurationError, match=words):
                 await runtime.start_child(supervisor, kind("a"))
+
+
+def with_a_user(function: Any) -> Any:
+    @functools.wraps(function)
+    async def inner(self: Any, message: Message) -> Any:
+        return await function(self, message, "ann")
+
+    return inner
+
+
+@pytest.mark.promise(id="SEM-1103")
+async def test_a_callback_may_be_decorated_static_or_have_arguments_of_its_own() -> None:
+    class Decorated(AgentProcess):
+        @with_a_user
+        async def handle(self, message: Message, user: str) -> Message:
+            return self.reply(user)
+
+        @staticmethod
+        async def on_start() -> None: ...  # type: ignore[override]
+
+        async def on_stop(self, why: str = "", *more: Any) -> None: ...
+
+    async with Runtime(Supervisor("root", [Decorated("a")])) as runtime:
+        assert (await runtime.ask("a", 1)).payload == "ann"
 
 
 @pytest.mark.promise(id="SEM-1103")

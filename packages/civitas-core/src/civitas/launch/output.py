@@ -46,8 +46,8 @@ class OutputQueue:
         """Let `write(text)` be called, soon and in a thread; never waits.
 
         Args:
-            write: The same for all texts of one destination. When it has raised OSError or ValueError, whoever read
-                there is gone, and it is called no more.
+            write: The same for all texts of one destination. When it has raised, whoever read there is gone, and it is
+                called no more.
             text: Whole lines.
         """
         with self._lock:
@@ -89,7 +89,7 @@ class OutputQueue:
             if not gone:
                 try:
                     write(text)
-                except (OSError, ValueError):
+                except Exception:  # whatever it is, the other destinations have a reader
                     self._gone.add(write)
             with self._lock:
                 # Only now: what is being written waits as well.
@@ -104,6 +104,9 @@ OUTPUT = OutputQueue()
 class QueuedStream(io.TextIOBase):
     """In the place of `sys.stdout` or `sys.stderr`: what is written to it goes through `OUTPUT`.
 
+    It is told and asked what the stream itself is, `reconfigure` and `buffer` too, as agents' code may do that. Where
+    this process forks, as `multiprocessing` does, the other process has no thread that writes, and writes at once.
+
     Args:
         stream: The stream itself.
     """
@@ -111,15 +114,25 @@ class QueuedStream(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         stream.flush()
         self._stream = stream
+        self._process = os.getpid()
         try:
             self._descriptor = stream.fileno()
         except OSError:  # it is none of the operating system's
             self._descriptor = -1
+        self.buffer = _QueuedBytes(self)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """That of the stream itself."""
         return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:
+        """That of the stream itself; what cannot be encoded is written out with backslashes all the same."""
+        return self._stream.errors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def fileno(self) -> int:
         """The descriptor of the stream itself."""
@@ -134,25 +147,71 @@ class QueuedStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Let `text` be written; never waits."""
-        OUTPUT.put(self._deliver, text)
+        """Let `text` be written; never waits.
+
+        Raises:
+            TypeError: It is no text.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._put(self._deliver, text)
         return len(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Let `data` be written as it is; never waits."""
+        self._put(self._deliver_bytes, data.decode("latin-1"))
 
     def drain(self, timeout: float = _AT_THE_END) -> None:
         """Wait for what was written to arrive."""
         OUTPUT.drain(timeout)
 
+    def _put(self, deliver: Callable[[str], object], text: str) -> None:
+        if os.getpid() == self._process:
+            OUTPUT.put(deliver, text)
+        else:
+            deliver(text)
+
     def _deliver(self, text: str) -> None:
         if self._descriptor < 0:
             self._stream.write(text)
-            return
+        else:
+            self._send(text.encode(self.encoding, "backslashreplace"))
+
+    def _deliver_bytes(self, text: str) -> None:
+        if self._descriptor < 0:
+            self._stream.buffer.write(text.encode("latin-1"))
+        else:
+            self._send(text.encode("latin-1"))
+
+    def _send(self, data: bytes) -> None:
         # Not through the stream's buffer: Python locks and flushes that at its end, whoever hangs in it.
-        rest = memoryview(text.encode(self.encoding, "backslashreplace"))
+        rest = memoryview(data)
         while rest:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
                 select.select([], [self._descriptor], [])
+
+
+class _QueuedBytes(io.BufferedIOBase):
+    """The `buffer` of a `QueuedStream`."""
+
+    def __init__(self, stream: QueuedStream) -> None:
+        self._stream = stream
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raw = bytes(memoryview(data))
+        self._stream.write_bytes(raw)
+        return len(raw)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from civitas.errors import ConfigurationError
 from civitas.message.payload import check_text
 
-__all__ = ["LONGEST_WORD", "MOST_HEADERS", "check_headers", "check_word"]
+__all__ = ["LONGEST_WORD", "MOST_HEADERS", "check_headers", "check_word", "shown"]
 
 LONGEST_WORD = 1024
 """Bytes (UTF-8) that a message type or a conversation may have."""
@@ -29,7 +29,7 @@ def check_word(value: object, what: str) -> str:
     """
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"{what} is text; got {_shown(value)}, a {type(value).__name__}. Write str(...) of it"
+            f"{what} is text; got {shown(value)}, a {type(value).__name__}. Write str(...) of it"
         )
     text = check_text(value, what)
     size = len(text) if text.isascii() else len(text.encode())
@@ -48,17 +48,17 @@ def check_headers(headers: object) -> Mapping[str, str]:
     """
     if not isinstance(headers, Mapping):
         raise ConfigurationError(
-            f"headers is a dict of text to text; got {_shown(headers)}, a {type(headers).__name__}"
+            f"headers is a dict of text to text; got {shown(headers)}, a {type(headers).__name__}"
         )
     checked, size = {}, 0
     for name, value in headers.items():
         if not isinstance(name, str):
             raise ConfigurationError(
-                f"headers: a name is text; got {_shown(name)}, a {type(name).__name__}"
+                f"headers: a name is text; got {shown(name)}, a {type(name).__name__}"
             )
         if not isinstance(value, str):
             raise ConfigurationError(
-                f"headers[{_shown(name)}] is text; got {_shown(value)}, a {type(value).__name__}"
+                f"headers[{shown(name)}] is text; got {shown(value)}, a {type(value).__name__}"
             )
         key = check_text(name, "headers")
         checked[key] = check_text(value, f"headers[{key!r}]")
@@ -71,6 +71,7 @@ def check_headers(headers: object) -> Mapping[str, str]:
     return checked
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """`value` for an error, shortened where it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -37,16 +37,16 @@ class Events:
         Raises:
             ConfigurationError: There is no such type of event, or `callback` cannot be called.
         """
-        callbacks = self._callbacks.get(type)
+        callbacks = self._callbacks.get(type) if isinstance(type, str) else None
         if callbacks is None:
             near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(
                 f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
             )
-        if not callable(callback):
+        if not callable(callback) or not _takes_one(callback):
             raise ConfigurationError(
-                f"runtime.on({type!r}, ...) takes a function of the event; got {callback!r}"
+                f"runtime.on({type!r}, ...) takes a function of one argument, the event; got {callback!r}"
             )
         callbacks.append(callback)
 
@@ -95,3 +95,13 @@ class Events:
             logger.error(
                 "a callback of runtime.on() raised; it was passed over", exc_info=task.exception()
             )
+
+
+def _takes_one(callback: Callback) -> bool:
+    try:
+        inspect.signature(callback).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # it is written in C, and does not say
+        return True
+    return True

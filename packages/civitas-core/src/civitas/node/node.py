@@ -35,7 +35,7 @@ from civitas.process import (
     current_message,
     forget_records,
 )
-from civitas.process.options import positive
+from civitas.process.options import check_is_name, positive
 from civitas.state import StateStore
 from civitas.supervision import (
     Child,
@@ -233,6 +233,7 @@ class Node(Router):
     ) -> Timer:
         """Hand a message to the agent `to` in `delay` seconds."""
         positive(delay, "delay", zero=True)
+        check_is_name(to, "the recipient")
         check_word(message_type, "message_type")
         if headers is not None:
             headers = check_headers(headers)

@@ -10,6 +10,7 @@ from typing import Protocol
 from civitas.errors import UnknownAgent
 from civitas.message import Message
 from civitas.process import Entry, Status
+from civitas.process.options import check_is_name
 
 __all__ = ["Recipient", "Recipients", "Registry"]
 
@@ -71,7 +72,10 @@ class Registry(dict[str, Recipient]):
 
         Raises:
             UnknownAgent: Nobody has that name.
+            ConfigurationError: It is no name.
         """
+        if type(to) is not str:
+            check_is_name(to, "the recipient")
         cell = self.get(to)
         if cell is not None:
             return cell

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from civitas.errors import CivitasError, PluginError
+from civitas.errors import CivitasError, ConfigurationError, PluginError
 from civitas.plugins import hookspecs
 from civitas.plugins.check import check_contribution, check_hooks, described, is_function
 from civitas.plugins.discovery import installed
@@ -79,6 +79,10 @@ class PluginManager:
     """
 
     def __init__(self, plugins: Iterable[Any] = (), *, discover: bool = True) -> None:
+        if isinstance(plugins, str) or not isinstance(plugins, Iterable):
+            raise ConfigurationError(
+                f"plugins is a list of modules and objects with hooks; got {plugins!r}"
+            )
         self._passed = tuple(plugins)
         self._discover = discover
         self._loaded = False

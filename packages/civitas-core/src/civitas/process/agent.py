@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
+from civitas.message.envelope import shown
 from civitas.process.context import Caller, Context, Runner
 from civitas.process.current import blocks_a_thread, current_message
 from civitas.process.declared import refuses_unknown_keywords
@@ -20,12 +21,14 @@ from civitas.process.options import (
     AgentOptions,
     Delivery,
     RestartType,
+    check_is_name,
     check_name,
     check_timeout,
     choose,
     positive,
 )
 from civitas.process.resources import Owner
+from civitas.process.steps import check_step
 from civitas.state.patience import PatientStore
 
 if TYPE_CHECKING:
@@ -226,8 +229,11 @@ class AgentProcess(Messenger):
             *args: For `fn`.
         Returns:
             The recorded result, as plain data.
+        Raises:
+            ConfigurationError: `key` is no text, or `fn` no function.
         """
         self._civitas_handled("step()")
+        check_step(key, fn)
         return await self._civitas_running().step(key, fn, args)
 
     def idempotency_key(self, key: str) -> str:
@@ -275,6 +281,7 @@ class AgentProcess(Messenger):
         Raises:
             SupervisionError: It was not spawned; it stands in a supervisor's `children`.
         """
+        check_is_name(name, "what is terminated")
         process = self._civitas_running()
         return await process.node.terminate(process, name)
 
@@ -287,6 +294,7 @@ class AgentProcess(Messenger):
         Returns:
             The reference, for `demonitor`.
         """
+        check_is_name(name, "what is monitored")
         process = self._civitas_running()
         return await process.node.monitor(process, name)
 
@@ -330,6 +338,10 @@ class AgentProcess(Messenger):
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """Wait for a coroutine from a plain `def` handler, as in `self.run(self.ask(...))`."""
+        if not asyncio.iscoroutine(coroutine):
+            raise ConfigurationError(
+                f"{self.name!r}: run() takes a coroutine, as in self.run(self.ask(...)); got {shown(coroutine)}"
+            )
         try:
             loop = self._civitas_running().node.loop
             if _running_loop() is loop:

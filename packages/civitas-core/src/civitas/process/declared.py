@@ -19,7 +19,14 @@ _Given = ParamSpec("_Given")
 
 _good: WeakSet[type] = WeakSet()
 """The classes that were looked at: children may come by the thousand."""
-_CALLBACKS = ("handle", "on_start", "on_error", "on_stop")
+_CALLBACKS = {
+    "handle": ("self", "message"),
+    "on_start": ("self",),
+    "on_error": ("self", "error", "message"),
+    "on_stop": ("self",),
+}
+"""What a subclass may write, and what each is called with."""
+_IN_TOPOLOGIES = ("args", "process", "replicas", "type", "wrap")
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -36,7 +43,7 @@ def check_callbacks(kind: type, base: type) -> None:
         raise ConfigurationError(
             f"{kind.__name__} has no handle; write `async def handle(self, message)` in it"
         )
-    for name in _CALLBACKS:
+    for name, arguments in _CALLBACKS.items():
         function = getattr(kind, name, None)
         if not callable(function):
             raise ConfigurationError(f"{kind.__name__}.{name} is no method; got {function!r}")
@@ -46,13 +53,32 @@ def check_callbacks(kind: type, base: type) -> None:
                 f"{kind.__name__}.{name} is a generator, since it has a `yield`; nothing of it would run. "
                 "Hand out parts with `await self.emit(...)`, and return the reply"
             )
+        if not _takes(kind, name, len(arguments)):
+            raise ConfigurationError(
+                f"{kind.__name__}.{name} cannot be called as it is; write `async def {name}({', '.join(arguments)})`"
+            )
     _good.add(kind)
+
+
+def _takes(kind: type, name: str, arguments: int) -> bool:
+    """Whether a callback can be called with so many arguments, `self` among them."""
+    function = inspect.getattr_static(kind, name)
+    if isinstance(function, staticmethod):
+        function, arguments = function.__func__, arguments - 1
+    if not inspect.isfunction(function):
+        return True  # it says what it takes when it is called
+    try:
+        # Not what a decorator wraps: it may hand on arguments of its own.
+        inspect.signature(function, follow_wrapped=False).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def refuses_unknown_keywords(
     constructor: Callable[Concatenate[_Agent, _Given], None],
 ) -> Callable[Concatenate[_Agent, _Given], None]:
-    """Let a constructor say which agent was given a keyword that none of its class takes, and the nearest one."""
+    """Let a constructor say who was given a keyword that none of its class takes, and the nearest one."""
     known = frozenset(inspect.signature(constructor).parameters)
 
     @functools.wraps(constructor)
@@ -69,9 +95,12 @@ def _unknown(
 ) -> ConfigurationError:
     word = next(each for each in keywords if each not in known)
     name = args[0] if args else keywords.get("name")
-    words = [each for each in keywords_of(kind).names if each != "name"]
+    who = f"{kind.__name__}({name!r})" if isinstance(name, str) else kind.__name__
+    first, *others = keywords_of(kind).names
+    words = others if first == "name" else [first, *others]
     near = difflib.get_close_matches(word, words, 1)
+    near = near or [each for each in words if each.startswith(word)]
     hint = f"; did you mean {near[0]!r}?" if near else "."
-    return ConfigurationError(
-        f"{kind.__name__}({name!r}) takes no {word!r}{hint} It takes: {', '.join(words)}"
-    )
+    if word in _IN_TOPOLOGIES:
+        hint = ", which is a key of topologies."
+    return ConfigurationError(f"{who} takes no {word!r}{hint} It takes: {', '.join(words)}")

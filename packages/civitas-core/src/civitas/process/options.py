@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import TypeVar
 
 from civitas.errors import ConfigurationError
+from civitas.message.envelope import shown
 
 __all__ = [
     "AgentOptions",
     "Delivery",
     "RestartType",
+    "check_is_name",
     "check_name",
     "check_timeout",
     "choose",
@@ -64,7 +66,7 @@ def check_name(name: object, what: str = "an agent's name") -> str:
     """Return `name` if it can be an address, else raise `ConfigurationError` that says what is wrong with it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {name!r}"
+            f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {shown(name)}"
         )
     if not name.isprintable():  # control characters, and marks that turn the direction of writing
         problem = "holds a character that cannot be seen"
@@ -77,6 +79,14 @@ def check_name(name: object, what: str = "an agent's name") -> str:
     else:
         return name
     raise ConfigurationError(f"{what} {problem}; got {name!r}")
+
+
+def check_is_name(name: object, what: str) -> None:
+    """Raise `ConfigurationError` where `name` is no text: an agent or a supervisor itself, or several names."""
+    if not isinstance(name, str):
+        own = getattr(name, "name", None)
+        hint = f". Write its name, {own!r}" if isinstance(own, str) else ""
+        raise ConfigurationError(f"{what} is a name, which is text; got {shown(name)}{hint}")
 
 
 def choose(kind: type[_Word], value: object, what: str) -> _Word:
@@ -92,7 +102,7 @@ def choose(kind: type[_Word], value: object, what: str) -> _Word:
         hint = f"; did you mean {near[0]!r}?" if near else ""
     else:
         hint = ""
-    raise ConfigurationError(f"{what} is one of {', '.join(words)}; got {value!r}{hint}")
+    raise ConfigurationError(f"{what} is one of {', '.join(words)}; got {shown(value)}{hint}")
 
 
 def positive(value: object, what: str, *, whole: bool = False, zero: bool = False) -> float:
@@ -100,7 +110,9 @@ def positive(value: object, what: str, *, whole: bool = False, zero: bool = Fals
     good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):  # type: ignore[operator]
         kind = "a whole number" if whole else "a number"
-        raise ConfigurationError(f"{what} is {kind} {'>= 0' if zero else '> 0'}; got {value!r}")
+        raise ConfigurationError(
+            f"{what} is {kind} {'>= 0' if zero else '> 0'}; got {shown(value)}"
+        )
     return value  # type: ignore[return-value]
 
 
@@ -111,5 +123,5 @@ def check_timeout(timeout: object, what: str = "timeout") -> None:
     if timeout is None or ((kind is float or kind is int) and 0 < timeout < 1e9):  # type: ignore[operator]
         return
     raise ConfigurationError(
-        f"{what} is a number of seconds > 0, or None to wait for ever; got {timeout!r}"
+        f"{what} is a number of seconds > 0, or None to wait for ever; got {shown(timeout)}"
     )

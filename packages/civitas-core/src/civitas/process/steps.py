@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
+from civitas.message.envelope import shown
 from civitas.state.patience import patiently
 
 if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.state import StateStore
 
-__all__ = ["STEPS", "Steps"]
+__all__ = ["STEPS", "Steps", "check_step"]
 
 STEPS = "civitas:step:"
 """What the keys of steps begin with; the agent's name, the message's id and the step's own key follow."""
+
+
+def check_step(key: object, fn: object) -> None:
+    """Raise `ConfigurationError` where a step has no key, or nothing to run."""
+    if not isinstance(key, str) or not key:
+        raise ConfigurationError(f"a step's key is non-empty text; got {shown(key)}")
+    if not callable(fn):
+        called = asyncio.iscoroutine(fn)
+        if called:
+            fn.close()  # nobody will await it
+        hint = ", called already" if called else ""
+        raise ConfigurationError(
+            f"step({key!r}, ...) takes a function and its arguments; got {shown(fn)}{hint}. "
+            "Write self.step(key, function, *arguments)"
+        )
 
 
 class Steps:
@@ -40,8 +56,6 @@ class Steps:
 
     async def run(self, key: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The recorded result under `key`, or that of `work`, recorded before this returns."""
-        if not key:
-            raise ConfigurationError(f"a step's key is non-empty text; got {key!r}")
         where = self._prefix + key
         recorded: Mapping[str, Any] | None = None
         if await self._may_be_recorded(where):

@@ -9,6 +9,7 @@ from civitas.errors import SupervisionError
 from civitas.node import Node
 from civitas.node.administration import administering, agents_below
 from civitas.process import Status
+from civitas.process.options import check_is_name
 from civitas.supervision import ChildSpec, Parent, SupervisorProcess
 
 __all__ = ["Administration"]
@@ -86,6 +87,7 @@ class Administration:
         return administering(self._node, parent, call, ends=name, waits_for=below)
 
     def _parent(self, name: str) -> Parent:
+        check_is_name(name, "the supervisor")
         parent = self._node.supervisors.get(name)
         if parent is None:
             near = difflib.get_close_matches(name, self._node.supervisors, 1)

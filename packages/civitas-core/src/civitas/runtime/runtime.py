@@ -22,6 +22,7 @@ from civitas.process import (
     Status,
 )
 from civitas.process.built_late import BuiltLate, provided
+from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.options import check_name, positive
 from civitas.runtime.administration import Administration
 from civitas.runtime.equipment import Equipment
@@ -76,6 +77,7 @@ class Runtime(Messenger):
         ConfigurationError: An argument does not fit.
     """
 
+    @refuses_unknown_keywords
     def __init__(
         self,
         supervisor: Supervisor,
@@ -256,10 +258,15 @@ class Runtime(Messenger):
 
         Raises:
             TopologyError: The topology cannot be run; names file, line and the nearest valid word.
+            ConfigurationError: Another argument does not fit.
         """
         # Imported here: it brings pydantic, which a runtime built in Python does without.
         from civitas import topology
 
+        if agent_classes is not None and not isinstance(agent_classes, Mapping):
+            raise ConfigurationError(
+                f'agent_classes is a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
+            )
         plugins = PluginManager(keywords.get("plugins", ()))
         loaded = topology.load(config)
         if "transport" in keywords:

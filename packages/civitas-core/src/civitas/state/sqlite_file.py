@@ -9,7 +9,7 @@ from pathlib import Path
 
 from civitas.errors import StateStoreError
 
-__all__ = ["make_ready"]
+__all__ = ["check_place", "make_ready"]
 
 logger = logging.getLogger("civitas")
 
@@ -24,7 +24,7 @@ def make_ready(path: Path) -> None:
     Raises:
         StateStoreError: There cannot be one.
     """
-    _check_place(path)
+    check_place(path)
     # Only one that is missing is opened here: to close a file drops the locks that this process has on it elsewhere.
     with suppress(OSError):  # SQLite tells what is wrong with it, in words that we know
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
@@ -41,7 +41,12 @@ def make_ready(path: Path) -> None:
         )
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
+    """Check that there can be a database at `path`, without opening anything.
+
+    Raises:
+        StateStoreError: There cannot be one.
+    """
     # SQLite says "unable to open database file" to all of these.
     if path.is_dir():
         raise StateStoreError(

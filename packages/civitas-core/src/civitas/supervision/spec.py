@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from civitas.errors import ConfigurationError
 from civitas.process import AgentProcess, RestartType
-from civitas.process.declared import check_callbacks
+from civitas.process.declared import check_callbacks, refuses_unknown_keywords
 from civitas.process.options import check_name, choose, positive
 from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.budget import RestartLimits
@@ -51,6 +51,7 @@ class Supervisor:
     limits: RestartLimits
     restart: RestartType
 
+    @refuses_unknown_keywords
     def __init__(
         self,
         name: str,
@@ -143,6 +144,7 @@ class DynamicSupervisor:
     limits: RestartLimits
     restart: RestartType
 
+    @refuses_unknown_keywords
     def __init__(
         self,
         name: str,
@@ -206,6 +208,7 @@ class ConversationPool:
     limits: RestartLimits
     restart: RestartType
 
+    @refuses_unknown_keywords
     def __init__(
         self,
         name: str,

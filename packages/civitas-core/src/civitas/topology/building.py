@@ -30,7 +30,7 @@ from civitas.topology.grammar import (
 from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond, missing_places
 from civitas.topology.links import Links
-from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
+from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
 from civitas.topology.yaml_reader import Path
@@ -115,7 +115,7 @@ class Builder:
         self._plugins.load()
         self._problems = Links(self._topology, self._plugins).problems()
         self._problems += beyond(self._topology, forgets=forgets)
-        self._problems += missing_places(self._topology)
+        self._problems += missing_places(self._topology, opens_state="state_store" not in leave_out)
         self._raise_problems()
         if self._source.folder is not None:
             add_to_path(self._source.folder)
@@ -243,7 +243,10 @@ class Builder:
             ]
         given = entry.keywords()
         problems += [
-            self._source.problem(path, f"{kind.__name__} needs {name!r}")
+            self._source.problem(
+                path,
+                f"{kind.__name__} needs {name!r}{_meant(name, set(entry.args) - set(accepted))}",
+            )
             for name in keywords.required
             if name != "name" and name not in given
         ]
@@ -307,6 +310,11 @@ class Builder:
 
     def _wrong(self, path: Path, text: str) -> _Wrong:
         return _Wrong([self._source.problem(path, text)])
+
+
+def _meant(name: str, others: Collection[str]) -> str:
+    near = nearest(name, others)
+    return f"; is {near!r} meant for it?" if near else ""
 
 
 def _pooled(

@@ -48,6 +48,9 @@ __all__ = [
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
+_MOST_REPLICAS = 1000
+"""Each is an OS process; more is a slip of the pen."""
+
 
 def _word(kind: type[_Word]) -> BeforeValidator:
     """Accept the words of an enum in any case."""
@@ -79,7 +82,18 @@ def _text_of_scalar(value: Any) -> Any:
     """`PORT: 8080` and `DEBUG: true` in an environment are text."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError(
+            "word", "{text}", {"text": "holds U+0000, which no environment can"}
+        )
     return str(value) if isinstance(value, (int, float)) else value
+
+
+def _environment_name(value: Any) -> Any:
+    if isinstance(value, str) and (not value or set(value) & {"=", "\0"}):
+        text = "is no name of an environment variable; write NAME: value"
+        raise PydanticCustomError("word", "{text}", {"text": text})
+    return value
 
 
 # Those with a validator of their own tell the JSON Schema, too, what they take.
@@ -87,6 +101,9 @@ Name = Annotated[
     str,
     BeforeValidator(_name),
     WithJsonSchema({"type": "string", "pattern": r"^(?!-|civitas:|.*\.\.)[^\s/*?\[\]]{1,200}$"}),
+]
+EnvironmentName = Annotated[
+    str, BeforeValidator(_environment_name), WithJsonSchema({"type": "string"})
 ]
 EnvironmentText = Annotated[
     str,
@@ -152,7 +169,7 @@ class ProcessEntry(TopologyEntry):
     """An OS process; what is not given has a default."""
 
     python: Text | None = None
-    env: dict[str, EnvironmentText] = Field(default_factory=dict)
+    env: dict[EnvironmentName, EnvironmentText] = Field(default_factory=dict)
     cwd: Text | None = None
     start: StrictBool = True
     start_timeout: Seconds | None = 30.0
@@ -167,7 +184,7 @@ class AgentEntry(OpenEntry):
     wrap: Text = Field(default="")
     args: dict[str, Any] = Field(default_factory=dict)
     process: Name = Field(default="")
-    replicas: Count = 1
+    replicas: Annotated[Count, Field(le=_MOST_REPLICAS)] = 1
 
     # Those of every agent, known here so that a wrong one is found without importing anything.
     mailbox_size: Count = 1000

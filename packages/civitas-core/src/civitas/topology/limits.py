@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from civitas.errors import ConfigurationError
-from civitas.topology.grammar import AgentEntry, SupervisorEntry, Topology
+from civitas.errors import ConfigurationError, StateStoreError
+from civitas.state.sqlite_file import check_place
+from civitas.topology.grammar import AgentEntry, ProvidedEntry, SupervisorEntry, Topology
 from civitas.topology.problems import Problem, topology_error
 from civitas.topology.processes import options_of
+from civitas.topology.provided import beside
 
 __all__ = ["beyond", "missing_places", "refuse_nothing"]
 
@@ -35,8 +37,13 @@ def _is_durable(entry: AgentEntry) -> bool:
     return bool(entry.wrap) and entry.keywords().get("durable") is True
 
 
-def missing_places(topology: Topology) -> list[Problem]:
-    """The interpreters and working folders of the processes that the root starts, where they are not there."""
+def missing_places(topology: Topology, *, opens_state: bool) -> list[Problem]:
+    """What the root needs and is not there: interpreters and working folders of its processes, a place for the state.
+
+    Args:
+        topology: A valid topology.
+        opens_state: Whether the state store is the one that it names.
+    """
     found = []
     for name, entry in topology.processes.items():
         options = options_of(topology, entry)
@@ -50,7 +57,20 @@ def missing_places(topology: Topology) -> list[Problem]:
             options.interpreter(name)
         except ConfigurationError as error:
             found.append(topology.source.problem((*path, "python"), str(error)))
+    if opens_state and topology.state is not None and topology.state.type == "sqlite":
+        found += _no_place_for_state(topology, topology.state)
     return found
+
+
+def _no_place_for_state(topology: Topology, state: ProvidedEntry) -> list[Problem]:
+    path = beside(topology.source.folder, "path", state.further.get("path"))
+    if not isinstance(path, str) or path.startswith(":"):
+        return []  # the store says what is wrong with that
+    try:
+        check_place(Path(path))
+    except StateStoreError as error:
+        return [topology.source.problem(("state", "path"), str(error))]
+    return []
 
 
 def refuse_nothing(topology: Topology) -> None:

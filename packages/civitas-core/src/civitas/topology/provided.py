@@ -18,7 +18,7 @@ from civitas.topology.problems import Problem, named_in, topology_error, unknown
 from civitas.topology.source import Source
 from civitas.topology.yaml_reader import Path
 
-__all__ = ["make_provided", "provided_problems"]
+__all__ = ["beside", "make_provided", "provided_problems"]
 
 
 _STORE = ("get", "set", "delete")
@@ -84,7 +84,7 @@ class _Named:
         if not isinstance(kind, type) and not self.is_function:
             return kind
         given = {
-            key: _beside(source.folder, key, value) for key, value in self.entry.further.items()
+            key: beside(source.folder, key, value) for key, value in self.entry.further.items()
         }
         if self.is_function:
             return BuiltLate(partial(kind, **given), self._where(), self.methods)
@@ -153,7 +153,7 @@ def _named(topology: Topology, plugins: PluginManager) -> Iterator[tuple[str, _N
         yield "tools", _Named("tool", ("tools", i), entry, plugins.tool_providers())
 
 
-def _beside(folder: FilePath | None, key: str, value: Any) -> Any:
+def beside(folder: FilePath | None, key: str, value: Any) -> Any:
     """A path, relative to the topology's folder; other values as they are."""
     if key != "path" or not isinstance(value, str) or value.startswith(":"):
         return value

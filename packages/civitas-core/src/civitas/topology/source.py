@@ -89,7 +89,7 @@ def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | Non
         raise TopologyError(
             f"a topology is the path of a YAML file, or a dict; got {type(config).__name__}"
         )
-    file = str(config)
+    file = str(config) or "."
     text = _text(FilePath(config), file)
     try:
         data, places = read_yaml(text, variables, only)

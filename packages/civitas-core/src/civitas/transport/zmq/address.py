@@ -17,7 +17,16 @@ from pathlib import Path
 from civitas.errors import ConfigurationError
 from civitas.transport.zmq.wire import ANY_RUN, ID_SIZE
 
-__all__ = ["SOCKET", "bindable", "free_socket", "private_folder", "split_run", "with_run"]
+__all__ = [
+    "NO_ADDRESS",
+    "SOCKET",
+    "bindable",
+    "free_socket",
+    "is_address",
+    "private_folder",
+    "split_run",
+    "with_run",
+]
 
 _LONGEST_PATH = 103
 """Bytes in the path of a socket, on the stricter of the systems we run on."""
@@ -29,6 +38,22 @@ _A_WHILE = 10.0
 """Seconds."""
 
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\[\]#]+):(?P<port>\d+|\*)")
+
+
+NO_ADDRESS = (
+    "is no address; write tcp://HOST:PORT (a port of * is any that is free) or ipc:///PATH, "
+    "or leave it out for sockets of this machine"
+)
+_HIGHEST_PORT = 65535
+
+
+def is_address(address: str) -> bool:
+    """Whether that can be where a root is reached, as far as its text tells."""
+    found = _TCP.fullmatch(address)
+    if found is not None:
+        return found["port"] == "*" or 0 < int(found["port"]) <= _HIGHEST_PORT
+    path = address.removeprefix("ipc://")
+    return path != address and path.startswith("/") and len(os.fsencode(path)) <= _LONGEST_PATH
 
 
 def with_run(endpoint: str, run: bytes) -> str:
@@ -155,7 +180,4 @@ async def _resolve(host: str, address: str) -> str:
 
 
 def _no_address(address: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{address!r} is no address; write tcp://HOST:PORT (a port of * is any that is free) or ipc:///PATH, "
-        "or leave it out for sockets of this machine"
-    )
+    return ConfigurationError(f"{address!r} {NO_ADDRESS}")

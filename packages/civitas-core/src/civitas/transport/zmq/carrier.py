@@ -9,6 +9,7 @@ from pathlib import Path
 from civitas.errors import ConfigurationError
 from civitas.transport.carrier import Access, CarrierEntry, Place
 from civitas.transport.contract import Transport
+from civitas.transport.zmq.address import NO_ADDRESS, is_address
 from civitas.transport.zmq.extra import need_pyzmq
 from civitas.transport.zmq.keys import Keys
 from civitas.transport.zmq.route import own_endpoint
@@ -52,6 +53,9 @@ class ZmqCarrier:
                     key,
                     "a process with 'start: false' finds the root by a port that is known; give one in place of *",
                 )
+        address = _address(entry)
+        if address is not None and not is_address(address):
+            yield "address", f"{entry.options['address']!r} {NO_ADDRESS}"
         file = _keys_file(entry)
         if file is not None and file.exists():
             try:
@@ -119,8 +123,10 @@ def _access_by(keys: Keys, entry: CarrierEntry) -> Access:
 
 def _address(entry: CarrierEntry) -> str | None:
     """The address of the root that is given; a relative path is one from the topology's folder."""
-    address: str | None = entry.options.get("address")
-    if address is None or not address.startswith("ipc://") or entry.folder is None:
+    address = entry.options.get("address")
+    if not isinstance(address, str):
+        return None
+    if not address.startswith("ipc://") or entry.folder is None:
         return address
     return f"ipc://{entry.folder / Path(address.removeprefix('ipc://')).expanduser()}"
 
