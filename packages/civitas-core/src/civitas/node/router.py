@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import nullcontext
@@ -11,24 +10,22 @@ from threading import get_ident
 from typing import Any
 
 from civitas.errors import (
-    AgentTerminated,
     AskCycle,
     AskTimeout,
     ConfigurationError,
     DeliveryError,
 )
-from civitas.message import Message, check_headers, encode, new_id, new_message
+from civitas.message import Message, check_headers, encode, new_message
 from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
+from civitas.node.requests import Requests
 from civitas.node.streams import Chunks
-from civitas.process import Caller, Cell, Status, Turns, current_agent, current_message
-from civitas.process.awaiting import waiting_agent
+from civitas.process import Caller, Cell, Turns, current_message
 from civitas.process.options import check_timeout
-from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Router"]
@@ -42,12 +39,14 @@ class Router:
         tracing: Makes the spans.
     """
 
-    _asks: PendingAsks
+    # Of the event loop it runs on; `Node.attach` sets them.
+    loop: asyncio.AbstractEventLoop
+    turns: Turns
     hand_answer: Callable[[str, Message | DeliveryError], bool]
     """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
+    _asks: PendingAsks
     _handover: Handover
     _thread: int
-    turns: Turns
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -58,8 +57,7 @@ class Router:
         """Whether work from outside is taken."""
         self._observe = Observer(tracing)
         self._streams: dict[str, Chunks] = {}
-        self._by_way_of_runtime: dict[str, str] = {}
-        """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
+        self._requests = Requests(name, self.registry)
         self.asked: Callable[[Message, str, str], None] | None = None
         """Called when an agent of this node is about to wait for another, with the names of both."""
         self.foreign: dict[str, Origin] = {}
@@ -146,7 +144,9 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> Message:
         """Hand a message to the agent `to` and wait for its answer."""
-        cell, message, seconds, asking = self._request(
+        if sender is None and not (self.open and self._is_here()):
+            raise self._refusal()
+        cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, False
         )
         try:
@@ -156,8 +156,7 @@ class Router:
             return await self._ask(cell, message, seconds, asking)
         finally:
             if asking is not None:
-                asking.pop(message.id, None)
-                self._by_way_of_runtime.pop(message.id, None)
+                self._requests.end(message.id, asking)
 
     async def stream(
         self,
@@ -170,7 +169,9 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
-        cell, message, seconds, asking = self._request(
+        if sender is None and not (self.open and self._is_here()):
+            raise self._refusal()
+        cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, True
         )
         chunks = self._streams[message.id] = Chunks()
@@ -188,16 +189,13 @@ class Router:
             finally:
                 del self._streams[message.id]
                 if asking is not None:
-                    asking.pop(message.id, None)
-                    self._by_way_of_runtime.pop(message.id, None)
+                    self._requests.end(message.id, asking)
                 if not answer.done():
                     answer.cancel()
                     cell.withdraw(message, reader_left=True)
                     await asyncio.wait({answer})
                 if not answer.cancelled():
                     answer.exception()  # a reader that left does not want to know
-
-    loop: asyncio.AbstractEventLoop
 
     async def emit(self, request: Message, chunk: Message) -> None:
         """Hand a chunk to whoever reads the stream that `request` began, wherever that is."""
@@ -253,9 +251,11 @@ class Router:
 
     def asker_of(self, message: Message) -> str | None:
         """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
-        name = message.sender or self._by_way_of_runtime.get(message.id)
-        sender = self.registry.get(name) if name is not None else None
-        return name if sender is not None and message.id in sender.asking else None
+        return self._requests.asker_of(message)
+
+    def refuse_while_down(self, cell: Recipient, asker: str) -> None:
+        """Let an agent that is being stopped not wait for one that is down; see `Requests.refuse_while_down`."""
+        self._requests.refuse_while_down(cell, asker)
 
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
@@ -267,97 +267,11 @@ class Router:
         if origin is not None:
             origin.settled()
 
-    def _request(
-        self,
-        sender: Caller | None,
-        to: str,
-        payload: Any,
-        message_type: str,
-        timeout: float | None,
-        conversation: str | None,
-        headers: Mapping[str, str] | None,
-        wants_chunks: bool,
-    ) -> tuple[Recipient, Message, float | None, Asking | None]:
-        """A message that wants an answer.
-
-        Returns:
-            Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
-            whom that agent now stands.
-        """
-        if sender is None and not (self.open and self._is_here()):
-            raise self._refusal()
-        check_timeout(timeout)
-        if headers is not None:
-            headers = check_headers(headers)
-        raw = encode(payload)
-        now = time.time()
-        id = new_id(now)
-        deadline = now + timeout if timeout is not None else None
-        asking = name = handled = asker = None
-        if sender is None:
-            if current_agent.get(None) is not None:
-                asker = waiting_agent()
-        else:
-            name = sender.name
-            handled = current_message.get(None)
-            if handled is not None:
-                if conversation is None:
-                    conversation = handled.conversation
-                # Who asked the asker waits no longer than this, so neither does the asker.
-                if handled.deadline is not None and (
-                    deadline is None or handled.deadline < deadline
-                ):
-                    deadline = handled.deadline
-                    timeout = max(deadline - now, 0.0)
-        message = new_message(
-            message_type,
-            name,
-            to,
-            raw,
-            id,
-            None,
-            self.name,
-            conversation,
-            headers,
-            now,
-            deadline,
-            0,
-            wants_chunks,
-        )
-        cell = self.registry.route(to, message.conversation, id)
-        if sender is not None and sender.blocked_by(handled):
-            asker = sender
-        if asker is not None:
-            if cycle := self.registry.cycle(asker.name, cell.name):
-                raise AskCycle(cycle)
-            if asker.shuts_down:
-                self.refuse_while_down(cell, asker.name)
-            asking = asker.asking
-            if sender is None:
-                self._by_way_of_runtime[id] = asker.name
-            asking[id] = cell.name
-        return cell, message, timeout, asking
-
-    def refuse_while_down(self, cell: Recipient, asker: str) -> None:
-        """Let an agent that is being stopped not wait for one that is down: its start may wait for the end of that.
-
-        Raises:
-            AgentTerminated: It is down.
-        """
-        if cell.alive:
-            return
-        pool = self.registry.pools.get(cell.name.partition("/")[0])
-        if isinstance(pool, ConversationPoolProcess) and pool.status is Status.RUNNING:
-            return  # it wakes the conversation
-        why = f"it is down, and {asker!r}, which asks it, is being stopped"
-        raise AgentTerminated(cell.name, why)
-
     async def _ask(
         self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None
     ) -> Message:
         if asking is not None and self.asked is not None and isinstance(cell, Cell):
-            asker = message.sender or self._by_way_of_runtime.get(message.id, "")
-            self.asked(message, asker, cell.name)
+            self.asked(message, self._requests.asker_of(message) or "", cell.name)
         future = self._asks.add(message.id, seconds, asking)
         try:
             if not cell.entry.offer(message, self._handover.wake):

@@ -1,0 +1,127 @@
+"""Messages that want an answer, and the agents whose handlers wait for one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from civitas.errors import AgentTerminated, AskCycle
+from civitas.message import Message, check_headers, encode, new_id, new_message
+from civitas.node.asks import Asking
+from civitas.node.registry import Recipient, Registry
+from civitas.process import Caller, Status, current_agent, current_message
+from civitas.process.awaiting import waiting_agent
+from civitas.process.options import check_timeout
+from civitas.supervision import ConversationPoolProcess
+
+__all__ = ["Requests"]
+
+
+class Requests:
+    """Makes the messages that want an answer, and knows who waits for it, so that nobody waits for itself.
+
+    Args:
+        node: Name of the node, where the answers go.
+        registry: Knows the agents.
+    """
+
+    def __init__(self, node: str, registry: Registry) -> None:
+        self._node = node
+        self._registry = registry
+        self._by_way_of_runtime: dict[str, str] = {}
+        """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
+
+    def begin(
+        self,
+        sender: Caller | None,
+        to: str,
+        payload: Any,
+        message_type: str,
+        timeout: float | None,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+        wants_chunks: bool,
+    ) -> tuple[Recipient, Message, float | None, Asking | None]:
+        """Make a message that wants an answer.
+
+        Returns:
+            Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
+            whom that agent now stands.
+        """
+        check_timeout(timeout)
+        if headers is not None:
+            headers = check_headers(headers)
+        raw = encode(payload)
+        now = time.time()
+        id = new_id(now)
+        deadline = now + timeout if timeout is not None else None
+        asking = name = handled = asker = None
+        if sender is None:
+            if current_agent.get(None) is not None:
+                asker = waiting_agent()
+        else:
+            name = sender.name
+            handled = current_message.get(None)
+            if handled is not None:
+                if conversation is None:
+                    conversation = handled.conversation
+                # Who asked the asker waits no longer than this, so neither does the asker.
+                if handled.deadline is not None and (
+                    deadline is None or handled.deadline < deadline
+                ):
+                    deadline = handled.deadline
+                    timeout = max(deadline - now, 0.0)
+        message = new_message(
+            message_type,
+            name,
+            to,
+            raw,
+            id,
+            None,
+            self._node,
+            conversation,
+            headers,
+            now,
+            deadline,
+            0,
+            wants_chunks,
+        )
+        cell = self._registry.route(to, message.conversation, id)
+        if sender is not None and sender.blocked_by(handled):
+            asker = sender
+        if asker is not None:
+            if cycle := self._registry.cycle(asker.name, cell.name):
+                raise AskCycle(cycle)
+            if asker.shuts_down:
+                self.refuse_while_down(cell, asker.name)
+            asking = asker.asking
+            if sender is None:
+                self._by_way_of_runtime[id] = asker.name
+            asking[id] = cell.name
+        return cell, message, timeout, asking
+
+    def end(self, message_id: str, asking: Asking) -> None:
+        """Nobody waits any more for the answer to a message."""
+        asking.pop(message_id, None)
+        self._by_way_of_runtime.pop(message_id, None)
+
+    def asker_of(self, message: Message) -> str | None:
+        """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
+        name = message.sender or self._by_way_of_runtime.get(message.id)
+        sender = self._registry.get(name) if name is not None else None
+        return name if sender is not None and message.id in sender.asking else None
+
+    def refuse_while_down(self, cell: Recipient, asker: str) -> None:
+        """Let an agent that is being stopped not wait for one that is down: its start may wait for the end of that.
+
+        Raises:
+            AgentTerminated: It is down.
+        """
+        if cell.alive:
+            return
+        pool = self._registry.pools.get(cell.name.partition("/")[0])
+        if isinstance(pool, ConversationPoolProcess) and pool.status is Status.RUNNING:
+            return  # it wakes the conversation
+        why = f"it is down, and {asker!r}, which asks it, is being stopped"
+        raise AgentTerminated(cell.name, why)
