@@ -66,3 +66,28 @@ async def test_what_a_root_left_that_was_killed_goes_when_the_next_one_starts(tm
     async with Runtime(Supervisor("root", [Stepper("a", asyncio.Event())]), state_store=store):
         assert await store.keys() == ["a", others]
     await store.close()
+
+
+@pytest.mark.promise(id="SEM-1241")
+async def test_another_system_on_the_same_store_leaves_what_this_one_has_in_hand(tmp_path):
+    """Though it has agents of the same names, and is started while the message is handled."""
+    keys: list[str] = []
+    stepped = asyncio.Event()
+
+    def system(name: str) -> Runtime:
+        agent = Stepper("a", stepped, shutdown_timeout=0)
+        return Runtime(
+            Supervisor("root", [agent]),
+            name=name,
+            state_store=lambda: SQLiteStateStore(tmp_path / "s.db"),
+            drain_timeout=0,
+        )
+
+    async with system("one") as one:
+        await one.send("a", "hang")
+        await stepped.wait()
+        async with system("other") as other:
+            store: Any = other._node.store
+            keys = await store.keys(STEPS)
+    assert len(keys) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["s.db"]

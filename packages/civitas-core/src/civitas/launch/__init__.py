@@ -5,6 +5,7 @@ from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.ending import end_soon
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
+from civitas.launch.in_use import InUse
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
@@ -14,6 +15,7 @@ __all__ = [
     "Exit",
     "HangWatchdog",
     "Hold",
+    "InUse",
     "Lifeline",
     "OsProcess",
     "PidWatch",

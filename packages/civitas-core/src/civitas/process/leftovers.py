@@ -36,8 +36,8 @@ async def forget_those_of_the_dead(store: StateStore, agents: Collection[str]) -
 
     Args:
         store: Where they are kept.
-        agents: Names of the agents, pools and replicas of this system, none of which has started. Others may belong to
-            a system that shares the store, so what is kept for them goes when it is old.
+        agents: Names of the agents, pools and replicas of this system, none of which has started, where no other system
+            uses the store. What is kept for others may belong to a system that does, and goes when it is old.
     """
     now = time.time()
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from civitas.launch import InUse
+from civitas.process import forget_those_of_the_dead
 from civitas.process.built_late import BuiltLate
+from civitas.state import InMemoryStateStore
 from civitas.telemetry.setup import setup_from_environment
 
 if TYPE_CHECKING:
@@ -31,13 +35,17 @@ class Equipment:
         self.owns_store = owns_store
         self._store = store
         self._late_model = model if isinstance(model, BuiltLate) else None
+        self._in_use: InUse | None = None
 
     def observe(self) -> None:
         """Set up telemetry, as the environment says."""
         self._telemetry = setup_from_environment()
 
-    async def open(self) -> None:
+    async def open(self, agents: Collection[str]) -> None:
         """Take the locks and open the rest: what is wrong with it is said now, and not where an agent needs it first.
+
+        Args:
+            agents: The names in the tree.
 
         Raises:
             StartFailed: A function that builds the store or the model raised.
@@ -49,6 +57,19 @@ class Equipment:
             await opening()
         if self._late_model is not None:
             await self._late_model.open()
+        if not isinstance(self._store, InMemoryStateStore):
+            await self._forget_the_dead(agents)
+
+    async def _forget_the_dead(self, agents: Collection[str]) -> None:
+        """Drop what earlier runs recorded for messages that ended with them."""
+        alone = False
+        if isinstance(file := getattr(self._store, "path", None), Path):
+            self._in_use = InUse(file)
+            alone = await self._in_use.join()
+        # Another system may have agents of the same names, and messages in hand.
+        await forget_those_of_the_dead(self._store, agents if alone else ())
+        if self._in_use is not None:
+            self._in_use.share()
 
     async def close(self) -> None:
         """Close what is this runtime's, and hand on the last spans and metrics."""
@@ -65,5 +86,8 @@ class Equipment:
 
     def release(self) -> None:
         """Give the locks back; the last thing that is done."""
+        in_use, self._in_use = self._in_use, None
+        if in_use is not None:
+            in_use.leave()
         for hold in self.holds:
             hold.release()

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from civitas.errors import CivitasError, ConfigurationError, StartFailed
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
-from civitas.process import ExitReason, Status, forget_those_of_the_dead
+from civitas.process import ExitReason, Status
 from civitas.runtime.equipment import Equipment
-from civitas.state import InMemoryStateStore
 from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
 
 __all__ = ["Life"]
@@ -60,9 +59,7 @@ class Life:
         self._stopping = None
         node.clear()
         try:
-            await self._equipment.open()
-            if not isinstance(node.store, InMemoryStateStore):
-                await forget_those_of_the_dead(node.store, set(_names(self._supervisor)))
+            await self._equipment.open(set(_names(self._supervisor)))
             await node.assemble()
         except BaseException:
             await self._close()
