@@ -2,82 +2,98 @@
 
     .venv/bin/python -m benchmarks.calls [--names]
 
-Calls of the event loop itself (asyncio, selectors) are left out, as is what an agent of the user would do. A call that
-is resumed counts again. `--names` lists what was called, so that a figure that grew can be looked into.
+Counted is what Civitas calls of its own, in a real system of two OS processes, from the ask to its answer and from the
+message that causes a crash to the restart. A coroutine counts once, however often the event loop resumes it. Apart from
+that stands what the carrier does, most of which the event loop calls. `--names` lists the calls.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from civitas import AgentProcess, ErrorAction, Message, Runtime
+import civitas
+from civitas import AgentProcess, Message, Runtime
 
-_LOOP = tuple(str(Path(module.__file__ or "").parent) for module in (asyncio,))
-_LOOP_FILES = ("selectors.py", "benchmarks/calls.py", "<frozen")
+__all__ = ["Calls", "Fragile", "count"]
+
+_OURS = f"{Path(civitas.__file__).parent}/"
+_CARRIER = "transport/"
 _TIMES = 20
 
-Names = Counter[str]
 
+class Fragile(AgentProcess):
+    """Answers, or crashes when told to."""
 
-class Worker(AgentProcess):
-    """Answers, or crashes."""
-
-    async def handle(self, message: Message) -> Message | None:
-        """Answer `message`, or fail."""
+    async def handle(self, message: Message) -> Message:
+        """Answer or crash."""
         if message.type == "crash":
             raise ValueError("as it was told")
         return self.reply(message.payload)
 
-    async def on_error(self, error: Exception, message: Message) -> ErrorAction:
-        """Always crash."""
-        return ErrorAction.ESCALATE
+
+@dataclass
+class Calls:
+    """What was called.
+
+    Attributes:
+        names: File and name of each function, and how often it was called.
+    """
+
+    names: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def node(self) -> int:
+        """How many calls were made outside the carrier."""
+        return sum(n for name, n in self.names.items() if not name.startswith(_CARRIER))
+
+    @property
+    def carrier(self) -> int:
+        """How many the carrier made, or had made."""
+        return self.names.total() - self.node
 
 
-def topology() -> dict[str, Any]:
-    """One agent in a process of its own."""
-    agent = {"name": "far", "type": "benchmarks.calls.Worker", "process": "worker"}
-    supervision = {
-        "name": "top",
-        "max_restarts": 10_000,
-        "backoff": "none",
-        "children": [{"agent": agent}],
-    }
-    return {"name": "count-calls", "supervision": supervision}
-
-
-async def counted(what: Callable[[], Awaitable[object]]) -> Names:
-    """The calls of the fewest among some runs: what else is due in a run is no part of it."""
-    fewest: Names | None = None
+async def _counted(what: Callable[[], Awaitable[object]]) -> Calls:
+    """The calls of the run with the fewest: whatever else was due meanwhile is no part of it."""
+    runs = []
     for _ in range(_TIMES):
-        names = Names()
+        calls, seen = Calls(), set[FrameType]()
 
-        def note(frame: FrameType, event: str, _: object, names: Names = names) -> None:
-            code = frame.f_code
-            file = code.co_filename
-            if event == "call" and not file.startswith(_LOOP) and not file.endswith(_LOOP_FILES):
-                names[f"{Path(file).parent.name}/{Path(file).name}:{code.co_qualname}"] += 1
+        def note(
+            frame: FrameType,
+            event: str,
+            _: object,
+            calls: Calls = calls,
+            seen: set[FrameType] = seen,
+        ) -> None:
+            file = frame.f_code.co_filename
+            if event == "call" and file.startswith(_OURS) and frame not in seen:
+                seen.add(frame)  # which keeps it, so that no other has its place in memory
+                calls.names[f"{file.removeprefix(_OURS)}:{frame.f_code.co_qualname}"] += 1
 
         sys.setprofile(note)
         try:
             await what()
         finally:
             sys.setprofile(None)
-        if fewest is None or names.total() < fewest.total():
-            fewest = names
+        runs.append(calls)
         await asyncio.sleep(0.01)
-    assert fewest is not None
-    return fewest
+    return min(runs, key=lambda calls: calls.node)
 
 
-async def count() -> tuple[Names, Names]:
-    """What is called for an ask, and for a crash from the message that causes it to the restart."""
-    async with Runtime.from_config(topology()) as runtime:
+async def count() -> dict[str, Calls]:
+    """The calls at the root for `ask` and for `crash`."""
+    agent = {"name": "far", "type": "benchmarks.calls.Fragile", "process": "worker"}
+    top: dict[str, Any] = {"name": "top", "backoff": "none", "max_restarts": 1000}
+    topology = {"name": "calls", "supervision": {**top, "children": [{"agent": agent}]}}
+    async with Runtime.from_config(topology) as runtime:
         back: asyncio.Queue[object] = asyncio.Queue()
         runtime.on("restarted", back.put_nowait)
 
@@ -90,18 +106,16 @@ async def count() -> tuple[Names, Names]:
 
         for each in (ask, crash, ask):
             await each()
-        return await counted(ask), await counted(crash)
+        return {"ask": await _counted(ask), "crash": await _counted(crash)}
 
 
 def main() -> None:
     """Print both figures."""
-    ask, crash = asyncio.run(count())
-    for what, names in (("an ask to a worker", ask), ("a crash in a worker", crash)):
-        print(
-            f"{what}: {names.total()} calls through {len({n.partition(':')[0] for n in names})} modules"
-        )
+    logging.getLogger("civitas").setLevel(logging.CRITICAL)
+    for what, calls in asyncio.run(count()).items():
+        print(f"{what}: {calls.node} calls at the root, and {calls.carrier} of the carrier")
         if "--names" in sys.argv:
-            for name, times in names.items():
+            for name, times in calls.names.items():
                 print(f"  {times:3} {name}")
 
 

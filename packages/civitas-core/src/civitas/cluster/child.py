@@ -83,10 +83,13 @@ class RemoteChild:
         self.name = spec.name
         self.kind = spec.kind
         self.spec = spec
+        self.node = spec.process
+        """The OS process that it runs in."""
         self.status = Status.STARTING
         self.restarts = 0
         self.restart: RestartType = spec.restart
         self._home = home
+        self._member = home.roster[spec.process]
         self._peer: Peer | None = None
         self._run = 0
         self._ended: ExitReason | None = None
@@ -98,14 +101,9 @@ class RemoteChild:
         """What its process said last of its mailbox."""
 
     @property
-    def node(self) -> str:
-        """The OS process that it runs in."""
-        return self.spec.process
-
-    @property
     def pid(self) -> int | None:
         """Of that process; None while it is down."""
-        return self._home.roster[self.node].pid
+        return self._member.pid
 
     @property
     def peer(self) -> Peer | None:
@@ -137,7 +135,7 @@ class RemoteChild:
     @property
     def available(self) -> bool:
         """Whether its process is there, so that a start need not wait for that."""
-        return self._home.roster[self.node].peer is not None
+        return self._member.peer is not None
 
     def when_available(self, callback: Callable[[], None]) -> None:
         """Call `callback` when its process is there, or has failed to start: then `start` says so."""
@@ -181,7 +179,7 @@ class RemoteChild:
         Raises:
             StartFailed: Its `on_start` did not return in time.
         """
-        limit = self._home.roster[self.node].options.start_timeout
+        limit = self._member.options.start_timeout
         try:
             async with asyncio.timeout(limit):
                 options: dict[str, Any] = await self._home.calls.call(

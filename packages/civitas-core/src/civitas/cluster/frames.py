@@ -6,14 +6,16 @@ of a node says is known by its boot id, and passed over too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 import msgpack
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["CLUSTER_VERSION", "Kind", "pack", "unpack"]
+__all__ = ["CLUSTER_VERSION", "Kind", "pack", "packed", "unpack"]
 
 CLUSTER_VERSION = 4
 """Of these frames; nodes of one system must agree on it."""
@@ -63,11 +65,14 @@ class Kind(IntEnum):
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
 
 
+# The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
+packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
+"""Makes a frame of its kind, the boot id of its sender, and its fields."""
+
+
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
-    # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
-    frame: bytes = msgpack.packb((int(kind), boot, *fields), unicode_errors="surrogatepass")
-    return frame
+    return packed((int(kind), boot, *fields))
 
 
 def unpack(frame: bytes) -> tuple[int, str, list[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from civitas.cluster.frames import Kind, pack
+from civitas.cluster.frames import Kind, packed
 from civitas.cluster.seal import Seal
 from civitas.transport.contract import Link
 
@@ -38,11 +38,11 @@ class Peer:
 
     def send(self, kind: Kind, *fields: Any) -> None:
         """Send what belongs to messages: frames of this sort keep their order."""
-        self.link.send(pack(kind, self._own_boot, *fields))
+        self.link.send(packed((kind, self._own_boot, *fields)))
 
     def signal(self, kind: Kind, *fields: Any) -> None:
         """Send what must not wait behind messages; frames of this sort keep their order, too."""
-        self.link.send(pack(kind, self._own_boot, *fields), urgent=True)
+        self.link.send(packed((kind, self._own_boot, *fields)), urgent=True)
 
     def introduce(self, kind: Kind, seal: Seal, *fields: Any) -> None:
         """Send one of the frames by which nodes meet."""

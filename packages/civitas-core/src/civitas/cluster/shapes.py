@@ -42,6 +42,15 @@ Check: TypeAlias = Callable[[Any], object]
 Field: TypeAlias = tuple[tuple[type, ...], Check | None]
 """The types that a field may have, and what else must hold."""
 
+_NONE = type(None)
+_TEXTS = frozenset({str})
+_COUNTS = range(2**31)
+_EXITS = frozenset(str(each) for each in ExitKind)
+_STATUSES = frozenset(str(each) for each in Status)
+_FAILURE = (str, str, str)
+"""Its type, its text, its traceback."""
+_CONVERSATION = (str, str, int, int)
+"""Name, status, restarts, and what waits in its mailbox."""
 _REMEMBERED = 64
 """Of so many combinations of types a shape knows that they fit, so that it need not look again."""
 
@@ -87,11 +96,12 @@ class Shape:
 
 
 def _all_of(kind: type) -> Check:
-    return lambda values: all(type(each) is kind for each in values)
+    fine = frozenset({kind})
+    return lambda values: fine.issuperset(map(type, values))
 
 
 def _is_path(path: list[Any]) -> bool:
-    return len(path) > 1 and all(type(each) is str for each in path)
+    return len(path) > 1 and _TEXTS.issuperset(map(type, path))
 
 
 def _is_error(plain: dict[str, Any]) -> bool:
@@ -106,25 +116,19 @@ def _is_error(plain: dict[str, Any]) -> bool:
     return all(type(each) is dict and _is_error(each) for each in inner)
 
 
-def _is_failure(failure: Any) -> bool:
-    if failure is None:
-        return True
-    return type(failure) is list and len(failure) >= 3 and all(type(e) is str for e in failure[:3])
-
-
 def _is_reason(plain: dict[str, Any]) -> bool:
-    headers = plain.get("headers")
+    headers, failure = plain.get("headers"), plain.get("failure")
     return (
-        plain.get("kind") in list(ExitKind)
-        and _is_failure(plain.get("failure"))
+        plain.get("kind") in _EXITS
+        and (failure is None or (type(failure) is list and tuple(map(type, failure)) == _FAILURE))
         and (headers is None or (type(headers) is dict and _are_texts(headers)))
-        and type(plain.get("at")) in (int, type(None))
+        and type(plain.get("at")) in (int, _NONE)
         and type(plain.get("incident", "")) is str
     )
 
 
 def _are_texts(headers: dict[Any, Any]) -> bool:
-    return all(type(each) is str for each in (*headers, *headers.values()))
+    return _TEXTS.issuperset(map(type, (*headers, *headers.values())))
 
 
 def _are_counts(counts: dict[Any, Any]) -> bool:
@@ -133,15 +137,11 @@ def _are_counts(counts: dict[Any, Any]) -> bool:
     )
 
 
-_CONVERSATION = (str, str, int, int)
-"""Name, status, restarts, and what waits in its mailbox."""
-
-
 def _is_state(state: Any) -> bool:
     if type(state) is int:
         return True
     return type(state) is list and all(
-        type(each) is list and tuple(map(type, each)) == _CONVERSATION and each[1] in list(Status)
+        type(each) is list and tuple(map(type, each)) == _CONVERSATION and each[1] in _STATUSES
         for each in state
     )
 
@@ -149,9 +149,6 @@ def _is_state(state: Any) -> bool:
 def _is_report(report: dict[Any, Any]) -> bool:
     return all(type(name) is str and _is_state(state) for name, state in report.items())
 
-
-_NONE = type(None)
-_COUNTS = range(2**31)
 
 ANY: Field = ((str, bytes, int, float, bool, _NONE, list, dict), None)
 NOTHING: Field = ((_NONE,), None)

@@ -15,8 +15,7 @@ __all__ = ["Message", "new_message"]
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECODED: Final = object()
-_MESSAGE: Final = "message"
-_REPLY: Final = "reply"
+_USUAL: Final = ("message", "reply")
 
 
 class _Fields:
@@ -199,7 +198,7 @@ def new_message(
     Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.
     """
     # Nearly all have one of these, and to see that costs next to nothing.
-    if type is not _MESSAGE and type is not _REPLY:
+    if type not in _USUAL:
         type = check_word(type, "message_type")
     if conversation is not None:
         conversation = check_word(conversation, "conversation")

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgpack
 
-from civitas.errors import ConfigurationError
+from civitas.errors import ConfigurationError, PayloadError
 from civitas.message.codec import decode, encode
 from civitas.message.json_codec import tag, untag
 from civitas.message.message import Message, new_message
@@ -39,6 +39,24 @@ _FIELDS = (
     "attempt",
     "wants_chunks",
 )
+_NONE = type(None)
+_TYPES: tuple[tuple[type, ...], ...] = (
+    (str,),
+    (str,),
+    (str, _NONE),
+    (str,),
+    (str, _NONE),
+    (str, _NONE),
+    (str, _NONE),
+    (float, int, _NONE),
+    (float, int, _NONE),
+    (int, _NONE),
+    (bool, _NONE),
+    (dict, _NONE),
+)
+"""Of the fields, and of the headers."""
+_fitting: set[tuple[type, ...]] = set()
+"""The combinations that were seen of these, and of payloads; there are few."""
 _DEFAULTS = {"attempt": 0, "wants_chunks": False}
 _OPEN_BRACE = 0x7B
 
@@ -64,7 +82,7 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
     if serializer is Serializer.JSON:
         envelope["payload"] = tag(decode(message.raw))
         return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
-    envelope["payload"] = message.raw  # encoded already, and never decoded on the way
+    envelope["payload"] = message._raw  # encoded already, and never decoded on the way
     raw: bytes = msgpack.packb(envelope)
     return raw
 
@@ -88,6 +106,10 @@ def loads(frame: bytes) -> Message:
             f"upgrade civitas-core {'here' if newer else 'there'}"
         )
     payload = envelope.get("payload")
+    headers = envelope.get("headers")
+    types = (*map(type, map(envelope.get, _FIELDS)), type(headers), type(payload))
+    if headers or types not in _fitting:
+        _check(types, headers, as_json)
     try:
         return new_message(
             envelope["type"],
@@ -98,11 +120,27 @@ def loads(frame: bytes) -> Message:
             correlation_id=envelope.get("correlation_id"),
             reply_to=envelope.get("reply_to"),
             conversation=envelope.get("conversation"),
-            headers=envelope.get("headers"),
+            headers=headers,
             timestamp=envelope.get("timestamp"),
             deadline=envelope.get("deadline"),
-            attempt=envelope.get("attempt", 0),
-            wants_chunks=envelope.get("wants_chunks", False),
+            attempt=envelope.get("attempt") or 0,
+            wants_chunks=envelope.get("wants_chunks") or False,
         )
-    except KeyError as error:
-        raise ConfigurationError(f"a message without {error} came; it cannot be read") from error
+    except PayloadError as error:  # its conversation holds half a character
+        raise ConfigurationError(f"a message came that cannot be read ({error})") from error
+
+
+def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: bool) -> None:
+    """Check the types of what a message says of itself, so that whoever reads it can rely on them."""
+    for field, found, fine in zip((*_FIELDS, "headers"), types, _TYPES, strict=False):
+        if found not in fine:
+            lacks = found is _NONE
+            raise ConfigurationError(
+                f"a message {'without' if lacks else 'with another'} {field!r} came; it cannot be read"
+            )
+    if not as_json and types[-1] is not bytes:
+        raise ConfigurationError("a message without 'payload' came; it cannot be read")
+    if headers and not {str}.issuperset(map(type, (*headers, *headers.values()))):
+        raise ConfigurationError("a message with headers that are no text came; it cannot be read")
+    if not as_json:
+        _fitting.add(types)

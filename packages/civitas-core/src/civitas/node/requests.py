@@ -29,7 +29,7 @@ class Requests:
     def __init__(self, node: str, registry: Registry) -> None:
         self._node = node
         self._registry = registry
-        self._by_way_of_runtime: dict[str, str] = {}
+        self.by_way_of_runtime: dict[str, str] = {}
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
 
     def begin(
@@ -97,18 +97,18 @@ class Requests:
                 self.refuse_while_down(cell, asker.name)
             asking = asker.asking
             if sender is None:
-                self._by_way_of_runtime[id] = asker.name
+                self.by_way_of_runtime[id] = asker.name
             asking[id] = cell.name
         return cell, message, timeout, asking
 
     def end(self, message_id: str, asking: Asking) -> None:
         """Nobody waits any more for the answer to a message."""
         asking.pop(message_id, None)
-        self._by_way_of_runtime.pop(message_id, None)
+        self.by_way_of_runtime.pop(message_id, None)
 
     def asker_of(self, message: Message) -> str | None:
         """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
-        name = message.sender or self._by_way_of_runtime.get(message.id)
+        name = message.sender or self.by_way_of_runtime.get(message.id)
         sender = self._registry.get(name) if name is not None else None
         return name if sender is not None and message.id in sender.asking else None
 

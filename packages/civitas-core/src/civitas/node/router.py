@@ -58,6 +58,8 @@ class Router:
         self._observe = Observer(tracing)
         self._streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry)
+        self.by_way_of_runtime = self._requests.by_way_of_runtime
+        """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
         """Called when an agent of this node is about to wait for another, with the names of both."""
         self.foreign: dict[str, Origin] = {}
@@ -248,10 +250,6 @@ class Router:
         """An agent begins to handle a message; it must wait for what this returns."""
         origin = self.foreign.get(message.id)
         return origin.began(agent) if origin is not None else None
-
-    def asker_of(self, message: Message) -> str | None:
-        """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
-        return self._requests.asker_of(message)
 
     def refuse_while_down(self, cell: Recipient, asker: str) -> None:
         """Let an agent that is being stopped not wait for one that is down; see `Requests.refuse_while_down`."""

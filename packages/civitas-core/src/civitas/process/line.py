@@ -21,21 +21,22 @@ class Line:
         owner: Name of the agent, for errors.
     """
 
-    __slots__ = ("_owner", "_senders", "held")
+    __slots__ = ("_owner", "held", "senders")
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._senders: OrderedDict[asyncio.Future[None], Message] = OrderedDict()
+        self.senders: OrderedDict[asyncio.Future[None], Message] = OrderedDict()
+        """Those that wait, and what each wants to put."""
         self.held = False
         """Whether everybody waits, however much room there is: a conversation that its pool has no place for yet."""
 
     def __len__(self) -> int:
-        return len(self._senders)
+        return len(self.senders)
 
     @property
     def forms(self) -> bool:
         """Whether a sender that comes now must wait behind others, or because it is held."""
-        return self.held or bool(self._senders)
+        return self.held or bool(self.senders)
 
     async def wait(self, message: Message, timeout: float | None, size: int) -> None:
         """Wait to be let in.
@@ -50,7 +51,7 @@ class Line:
             DeliveryError: It was refused.
         """
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._senders[room] = message
+        self.senders[room] = message
         try:
             async with asyncio.timeout(timeout):
                 await room
@@ -62,7 +63,7 @@ class Line:
             raise MailboxFull(self._owner, full, timeout or 0.0) from None
         finally:
             # Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill.
-            self._senders.pop(room, None)
+            self.senders.pop(room, None)
 
     def let_in(self, has_room: Callable[[], bool], take: Callable[[Message], None]) -> None:
         """Let in those that came first, as many as there is room for.
@@ -71,15 +72,15 @@ class Line:
             has_room: Whether there is room for one more.
             take: Takes the message of one.
         """
-        while self._senders and not self.held and has_room():
-            room, message = self._senders.popitem(last=False)
+        while self.senders and not self.held and has_room():
+            room, message = self.senders.popitem(last=False)
             if not room.done():
                 take(message)
                 room.set_result(None)
 
     def refuse(self, error: Callable[[], DeliveryError]) -> None:
         """Send everybody away with what `error` makes."""
-        while self._senders:
-            room, _ = self._senders.popitem(last=False)
+        while self.senders:
+            room, _ = self.senders.popitem(last=False)
             if not room.done():
                 room.set_exception(error())

@@ -13,7 +13,7 @@ from civitas.message import Message
 from civitas.process import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from civitas.process import Entry
 
@@ -23,14 +23,15 @@ __all__ = ["Elsewhere", "ElsewherePool", "Way"]
 class Way(Protocol):
     """How messages go to the agents of other nodes."""
 
+    @property
+    def check(self) -> Callable[[Message], None]:
+        """Raises `PayloadError` for a message that cannot travel."""
+
     def post(self, each: Elsewhere, message: Message) -> None:
         """Send a message on its way."""
 
     def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
         """Whoever asked is gone."""
-
-    def check(self, message: Message) -> None:
-        """Raise `PayloadError` for a message that cannot travel."""
 
     def holder_for(self, facts: Facts) -> Holder | None:
         """Who must have what is sent to an agent before it is accepted; None for nobody."""

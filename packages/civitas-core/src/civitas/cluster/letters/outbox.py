@@ -32,7 +32,6 @@ class Outbox:
         "_check",
         "_closed",
         "_drained",
-        "_given",
         "_line",
         "_messages",
         "_post",
@@ -40,6 +39,7 @@ class Outbox:
         "_there",
         "_way_is_open",
         "size",
+        "times_given",
     )
 
     def __init__(
@@ -58,7 +58,7 @@ class Outbox:
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Event | None = None
         self._way_is_open = False
-        self._given: dict[str, int] = {}
+        self.times_given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
         self._pushed: set[str] = set()
         """Those that were pushed: whatever bounds them, they take no place of a sender of this node."""
@@ -80,9 +80,13 @@ class Outbox:
         if self._closed is not None:
             raise self._closed()
         self._check(message)
-        if self._line.forms or not self._has_room():
+        # As `_has_room` and `_accept` say, written out: each message comes by here.
+        line = self._line
+        if line.senders or line.held or len(self._messages) - len(self._pushed) > self.size:
             return False
-        self._accept(message)
+        self._messages[message.id] = message
+        if self._way_is_open:
+            self._post(message)
         return True
 
     async def put(self, message: Message, timeout: float | None) -> None:
@@ -128,14 +132,13 @@ class Outbox:
 
     def settled(self, message_id: str) -> bool:
         """The agent has finished with a message; False where it is not here."""
-        if not self._take_out(message_id):
+        if self._messages.pop(message_id, None) is None:
             return False
-        self._admit()
+        if self.times_given or self._pushed:  # there is seldom something to forget of one
+            self._forget(message_id)
+        if self._line.senders or self._drained is not None:
+            self._admit()
         return True
-
-    def times_given(self, message_id: str) -> int:
-        """How many incarnations were given a message and lost their process with it."""
-        return self._given.get(message_id, 0)
 
     def given(self, message_id: str, times: int, at_most: int) -> Message | None:
         """The process died with this message in hand.
@@ -151,11 +154,11 @@ class Outbox:
         message = self._messages.get(message_id)
         if message is None:
             return None
-        all_times = self.times_given(message_id) + times
+        all_times = self.times_given.get(message_id, 0) + times
         if all_times >= at_most:
             self.settled(message_id)
             return message
-        self._given[message_id] = all_times
+        self.times_given[message_id] = all_times
         self._messages[message_id] = message.again(message.attempt + times)
         return None
 
@@ -235,18 +238,16 @@ class Outbox:
         self._line.let_in(self._has_room, self._accept)
         self._tell_drained()
 
-    def _take_out(self, message_id: str) -> bool:
-        if self._messages.pop(message_id, None) is None:
-            return False
-        self._given.pop(message_id, None)
+    def _forget(self, message_id: str) -> None:
+        self.times_given.pop(message_id, None)
         self._pushed.discard(message_id)
         self._there.discard(message_id)
-        return True
 
     def _take_all(self) -> list[Message]:
         taken = list(self._messages.values())
+        self._messages.clear()
         for message in taken:
-            self._take_out(message.id)
+            self._forget(message.id)
         return taken
 
     def _tell_drained(self) -> None:

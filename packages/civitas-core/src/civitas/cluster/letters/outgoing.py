@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from civitas.cluster.facts import Facts
@@ -37,11 +38,10 @@ class Senders(Protocol):
     name: str
     registry: Registry
     foreign: dict[str, Origin]
+    by_way_of_runtime: dict[str, str]
+    """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
     hand_answer: Callable[[str, Message | DeliveryError], bool]
     """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
-
-    def asker_of(self, message: Message) -> str | None:
-        """The agent here that waits for the answer to a message; None for nobody, or nobody's handler."""
 
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
@@ -88,16 +88,14 @@ class Outgoing:
         self._senders = senders
         self._peers = peers
         self._serializer = serializer
+        self.check: Callable[[Message], None] = partial(check_size, serializer=serializer)
+        """Raises `PayloadError` for a message that no frame can carry."""
         self._to_be_held = to_be_held
         self._answered = answered
         self._sent: dict[str, Elsewhere] = {}
         """Where a message stands that another node is not finished with, by its id."""
 
     # On the way out; see `Way`.
-
-    def check(self, message: Message) -> None:
-        """Raise `PayloadError` for a message that no frame can carry."""
-        check_size(message, self._serializer)
 
     def post(self, each: Elsewhere, message: Message) -> None:
         """Send a message on its way; where its process is gone it stays in its outbox."""
@@ -107,19 +105,20 @@ class Outgoing:
         self._sent[message.id] = each
         asker, node, shuts_down = None, self._senders.name, False
         if message.reply_to is not None:
-            origin = self._handed_on(message.id)
-            if origin is None:
-                asker = self._senders.asker_of(message)
-                shuts_down = asker is not None and self._shuts_down(asker)
-            elif not origin.peer.gone:
-                asker, node = origin.asker, origin.peer.name
+            origin = self._handed_on(message.id) if self._senders.foreign else None
+            name = message.sender or self._senders.by_way_of_runtime.get(message.id)
+            if origin is not None:
+                if not origin.peer.gone:
+                    asker, node = origin.asker, origin.peer.name
+            elif name is not None:
+                asker, shuts_down = self._waiting(name, message.id)
         try:
             peer.send(
                 Kind.MESSAGE,
                 message.recipient if each.pool is not None else each.name,
                 dumps(message, self._serializer),
                 asker,
-                each.outbox.times_given(message.id),
+                each.outbox.times_given.get(message.id, 0),
                 node,
                 message.id in self._to_be_held,
                 shuts_down,
@@ -129,9 +128,12 @@ class Outgoing:
             each.outbox.settled(message.id)
             self.give_up(message, HandlerFailed(each.name, "PayloadError", str(error)), "crashed")
 
-    def _shuts_down(self, asker: str) -> bool:
-        sender = self._senders.registry.get(asker)
-        return isinstance(sender, Cell) and sender.shuts_down
+    def _waiting(self, name: str, message_id: str) -> tuple[str | None, bool]:
+        """The agent of that name where it waits for the answer to a message, and whether it is being stopped."""
+        sender = self._senders.registry.get(name)
+        if sender is None or message_id not in sender.asking:
+            return None, False
+        return name, isinstance(sender, Cell) and sender.shuts_down
 
     def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
         """Whoever asked is gone: let the agent know, or take the message out where it has not left."""
