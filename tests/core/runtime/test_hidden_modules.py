@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from civitas import StartFailed
+from civitas.cluster.failures import dump_error, load_error
 
 TEAM = """
 from civitas import AgentProcess
@@ -68,6 +69,38 @@ def test_a_file_that_hides_an_installed_module_is_named_where_the_import_fails(
             exec(f"import {name}; {name}.nothing_of_this_name")
         assert f"hides {whose} {name!r}" in str(StartFailed("a", lacks_too.value))
         monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.promise(id="SEM-1165")
+def test_a_hidden_package_is_named_also_where_another_process_misses_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sqlite3.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "sqlite3"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ImportError) as lacks:
+        exec("from sqlite3.dbapi2 import connect")
+    told = dump_error(lacks.value)
+    monkeypatch.undo()
+    text = str(StartFailed("a", load_error(told)))
+    assert text.endswith(f"{tmp_path}/sqlite3.py hides Python's own module 'sqlite3'; rename it")
+
+
+@pytest.mark.promise(id="SEM-1165")
+def test_a_hidden_package_without_a_file_of_its_own_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "spaced_team.py").write_text("")
+    (tmp_path / "installed" / "spaced_team").mkdir(parents=True)
+    (tmp_path / "installed" / "spaced_team" / "graph.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    monkeypatch.syspath_prepend(tmp_path / "beside")
+    with pytest.raises(ImportError) as lacks:
+        exec("import spaced_team.graph")
+    assert "hides the installed module 'spaced_team'" in str(StartFailed("a", lacks.value))
+    monkeypatch.delitem(sys.modules, "spaced_team")
 
 
 def test_a_module_that_hides_nothing_is_not_blamed(

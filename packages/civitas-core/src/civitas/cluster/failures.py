@@ -7,6 +7,7 @@ from typing import Any
 
 from civitas import errors
 from civitas.errors import CivitasError
+from civitas.hidden import hides
 from civitas.process import ExitKind, ExitReason, Failure
 
 __all__ = ["RemoteTraceback", "dump_error", "dump_reason", "load_error", "load_reason", "node_down"]
@@ -31,6 +32,8 @@ def dump_error(error: BaseException) -> dict[str, Any]:
         "text": _cut(failure.error_message),
         "trace": _cut(failure.traceback),
     }
+    if hint := hides(error):
+        plain["hint"] = hint
     kind = type(error)
     if getattr(errors, kind.__name__, None) is kind:
         plain["facts"] = {key: _plain(value) for key, value in vars(error).items()}
@@ -51,6 +54,8 @@ def load_error(plain: dict[str, Any]) -> Exception:
         vars(error).update({key: _fact(value) for key, value in facts.items()})
     else:
         error = _foreign(name, text, builtin=plain.get("builtin", False))
+    if plain.get("hint"):
+        vars(error)["civitas_hint"] = plain["hint"]
     if plain.get("trace"):
         error.__cause__ = RemoteTraceback(plain["trace"])
     return error

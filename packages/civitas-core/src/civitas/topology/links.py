@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from civitas.errors import CivitasError, ConfigurationError
+from civitas.hidden import hides
 from civitas.message import Serializer
 from civitas.plugins import PluginManager
 from civitas.plugins.check import described
@@ -162,8 +163,9 @@ class Links:
         except CivitasError:
             raise
         except Exception as error:
+            hint = f". {cure}" if (cure := hides(error)) else ""
             raise self._error(
-                f"transport {self._type!r}: {what} raised {described(error)}"
+                f"transport {self._type!r}: {what} raised {described(error)}{hint}"
             ) from error
 
     def _expect(self, found: Any, kind: type, what: str) -> None:
