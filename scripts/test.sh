@@ -8,6 +8,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Hundreds of interpreters start here, and compiling is half of what each of them would do.
+unset PYTHONDONTWRITEBYTECODE
+
 if [ -n "${COVERAGE:-}" ]; then
     rm -f .coverage .coverage.*
     # Not pytest-cov: civitas is imported early, as a pytest plugin, and that is to be counted.
