@@ -30,7 +30,9 @@ class End:
         return self.transport.address
 
     def connect(self, address: str):
-        return self.transport.connect(address, self._lost)
+        link = self.transport.connect(address)
+        self.transport.watch(address, lambda: None, self._lost)
+        return link
 
     def receive(self, frame: bytes) -> None:
         self.arrived.append(frame)

@@ -16,7 +16,7 @@ async def main(node_timeout: float) -> None:
     def receive(frame: bytes) -> None:
         word, _, rest = frame.partition(b" ")
         if word == b"answer":
-            links[:] = [transport.connect(rest.decode(), lambda: None)]
+            links[:] = [transport.connect(rest.decode())]
         elif word == b"hold":
             links[0].send(b"holding")
             # In the next turn but one, when that has left; one call of C that keeps the interpreter's lock.

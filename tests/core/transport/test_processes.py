@@ -66,10 +66,10 @@ async def test_what_a_busy_process_does_not_take_waits_at_the_sender(end, peer):
     for number in range(10_000):
         link.send(b"%d " % number + bytes(5000))
     link.send(b"urgent", urgent=True)
-    await here.until(lambda: here.lost == 1 or len(link._others) == 0 or link._pending)
+    await here.until(lambda: here.lost == 1 or not link._window._others or link._pending)
     for _ in range(20):
         await asyncio.sleep(0)
-    left = sum(len(frame) for batch in link._unanswered for frame in batch.frames)
+    left = sum(len(frame) for batch in link._window._unanswered for frame in batch.frames)
     assert left < 4_000_000
     there.process.send_signal(signal.SIGCONT)
     assert len(await here.has(10_002)) == 10_002

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from civitas.errors import ConfigurationError
-from civitas.transport.zmq import ZmqTransport, inbox
+from civitas.transport import window
+from civitas.transport.zmq import ZmqTransport
 from civitas.transport.zmq.keys import Keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -122,7 +123,8 @@ async def test_a_link_with_a_detour_that_is_cut_for_good_loses_and_repeats_nothi
             by_detour.append(parcel)
             there.transport.take_parcel(parcel)
 
-        link = here.transport.connect(address, lambda: pytest.fail("it was lost"), detour)
+        link = here.connect(address)
+        here.transport.detour(address, detour)
         frames = [b"%d " % number + bytes(number % 3000) for number in range(10_000)]
         for frame in frames[:5000]:
             link.send(frame)
@@ -139,13 +141,14 @@ async def test_a_link_with_a_detour_that_is_cut_for_good_loses_and_repeats_nothi
         assert await there.has(len(frames)) == frames
         link.close()
         link.send(b"too late")
+    assert here.lost == 0
     assert there.arrived == frames
 
 
 @pytest.mark.promise(id="SEM-1136")
 async def test_a_quiet_link_is_not_forgotten_for_those_of_others(end, monkeypatch):
     """Those of nodes that are gone are; who is taken for gone wrongly learns it."""
-    monkeypatch.setattr(inbox, "_LINKS", 6)
+    monkeypatch.setattr(window, "_LINKS", 6)
     here, quiet, left = await end(), await end(), await end()
     back = here.connect(quiet.address)
     links = [each.connect(here.address) for each in (quiet, left)]
@@ -226,7 +229,7 @@ async def test_frames_of_one_turn_travel_together(end):
     for _ in range(100):
         link.send(b"frame")
     await there.has(100)
-    assert link._next_number == 1
+    assert link._window._next_number == 1
 
 
 # Addresses.
@@ -365,7 +368,7 @@ async def test_what_is_no_address_is_refused(address):
 
 async def test_a_transport_that_is_not_open_cannot_connect(end):
     with pytest.raises(ConfigurationError, match="not open"):
-        ZmqTransport().connect((await end()).address, print)
+        ZmqTransport().connect((await end()).address)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])

@@ -53,6 +53,15 @@ class Door:
         self._turned_away = Seldom(logger)
         self._unreadable = unreadable
 
+    def cut_off(self, cut_off: bool) -> None:
+        """This node lost its own way to all others, or has it back; what is sent meanwhile waits."""
+        if cut_off:
+            logger.warning(
+                "node %r can reach nobody: what carries its messages is away", self._name
+            )
+        else:
+            logger.warning("node %r can reach the others again", self._name)
+
     def receive(self, frame: bytes) -> None:
         """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
         try:

@@ -20,7 +20,7 @@ from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
-from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
 from civitas.events import Event
@@ -30,7 +30,7 @@ from civitas.node.administration import holding_if_waiting
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
-from civitas.transport.contract import Detour, Transport
+from civitas.transport.contract import Detour, Detouring, Transport
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -109,7 +109,7 @@ class MemberNode(Node):
             **self._letters.takes,
             Kind.SETTLED: self._settled,
             Kind.HELD: lambda _, ids: self._held.by_root.told(ids),
-            Kind.PARCEL: lambda _, boot, parcel: self.transport.take_parcel(parcel),
+            Kind.PARCEL: self._take_parcel,
             Kind.REFUSED: self._refused,
             Kind.CALL: desk.called,
             Kind.CAST: desk.told,
@@ -167,7 +167,7 @@ class MemberNode(Node):
             ConfigurationError: The root refused it.
         """
         assert self.ended is not None  # `attach` made it
-        await self.transport.open(self._door.receive)
+        await self.transport.open(self._door.receive, self._door.cut_off)
         await self._joining.enter(self.ended)
         self._hosting.report()
         for event_type in _PASSED_ON:
@@ -262,8 +262,9 @@ class MemberNode(Node):
 
     def _meet(self, name: str, boot: str, address: str) -> Peer:
         """Make a way to another node; what waited for it goes on its way."""
-        link = self.transport.connect(address, _nothing, self._detour_to(boot))
-        peer = Peer(name, boot, address, link, self._joining.boot)
+        peer = reach(self.transport, name, boot, address, self._joining.boot, _nothing)
+        if isinstance(self.transport, Detouring):
+            self.transport.detour(address, self._detour_to(boot))
         self.peers.met(peer)
         self._letters.names.open_ways_to(boot)
         return peer
@@ -271,6 +272,10 @@ class MemberNode(Node):
     def _detour_to(self, boot: str) -> Detour:
         """By way of the root: it reaches every member, or takes it for gone and says so."""
         return lambda parcel: self._joining.root.send(Kind.PARCEL, boot, parcel)
+
+    def _take_parcel(self, peer: Peer, boot: str, parcel: list[bytes]) -> None:
+        if isinstance(self.transport, Detouring):
+            self.transport.take_parcel(parcel)
 
     def _tell_root(self, what: str, *arguments: Any) -> None:
         self._joining.root.cast(what, *arguments)

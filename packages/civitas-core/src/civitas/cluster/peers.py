@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from civitas.cluster.frames import Kind, packed
 from civitas.cluster.seal import Seal
-from civitas.transport.contract import Link
+from civitas.transport.contract import Link, Transport, Watch
 
-__all__ = ["Peer", "Peers"]
+__all__ = ["Peer", "Peers", "reach"]
 
 _REMEMBERED = 256
 """So many nodes that are gone are remembered."""
@@ -23,9 +24,18 @@ class Peer:
         boot: Names the run: a restarted process is another peer.
         link: The way to it.
         own_boot: Stands in each frame, so that the peer knows who speaks.
+        watch: Tells what becomes of it; None where nobody wants to know.
     """
 
-    def __init__(self, name: str, boot: str, address: str, link: Link, own_boot: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        boot: str,
+        address: str,
+        link: Link,
+        own_boot: str,
+        watch: Watch | None = None,
+    ) -> None:
         self.name = name
         self.boot = boot
         self.address = address
@@ -35,6 +45,13 @@ class Peer:
         self.incident = boot
         """What its end is counted as, once it is."""
         self._own_boot = own_boot
+        self._watch = watch
+
+    def leave(self) -> None:
+        """End the way to it."""
+        self.link.close()
+        if self._watch is not None:
+            self._watch.close()
 
     def send(self, kind: Kind, *fields: Any) -> None:
         """Send what belongs to messages: frames of this sort keep their order."""
@@ -51,6 +68,28 @@ class Peer:
     def cast(self, what: str, *arguments: Any) -> None:
         """Tell it to do something, and do not wait for that."""
         self.signal(Kind.CAST, what, list(arguments))
+
+
+def reach(
+    transport: Transport,
+    name: str,
+    boot: str,
+    address: str,
+    own_boot: str,
+    lost: Callable[[], None],
+) -> Peer:
+    """Make a way to another node, and watch it.
+
+    Args:
+        transport: Of this node.
+        name: Of the other one.
+        boot: Its run.
+        address: Where it is reached.
+        own_boot: The run of this node.
+        lost: Called once when it is lost.
+    """
+    link = transport.connect(address)
+    return Peer(name, boot, address, link, own_boot, transport.watch(address, _nothing, lost))
 
 
 class Peers(dict[str, Peer]):
@@ -74,7 +113,7 @@ class Peers(dict[str, Peer]):
         peer.gone = why
         if self.by_name.get(peer.name) is peer:
             del self.by_name[peer.name]
-        peer.link.close()
+        peer.leave()
         return peer
 
     def has_left(self, boot: str) -> bool:
@@ -84,6 +123,9 @@ class Peers(dict[str, Peer]):
     def leave(self) -> None:
         """End the ways to all of them."""
         for peer in self.values():
-            peer.link.close()
+            peer.leave()
         self.clear()
         self.by_name.clear()
+
+
+def _nothing() -> None: ...

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.joining import new_boot
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
-from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
@@ -110,7 +111,7 @@ class RootNode(Node):
             welcome=self._welcome,
             came=self._came,
             gone=self._departures.gone,
-            ended=self._departures.ended_elsewhere,
+            ended=self._ended_elsewhere,
         )
         self._home = Home(
             self,
@@ -178,7 +179,7 @@ class RootNode(Node):
         """
         self.roster.ending = False
         await self._starting.open()
-        await self.transport.open(self._door.receive)
+        await self.transport.open(self._door.receive, self._door.cut_off)
         await self._starting.start_all()
 
     async def dismiss(self) -> None:
@@ -211,8 +212,8 @@ class RootNode(Node):
     # Those that come and go.
 
     def _meet(self, name: str, boot: str, address: str) -> Peer:
-        link = self.transport.connect(address, lambda: self._unreachable(boot))
-        peer = Peer(name, boot, address, link, self.boot)
+        lost = partial(self._unreachable, boot)
+        peer = reach(self.transport, name, boot, address, self.boot, lost)
         self.peers.met(peer)
         return peer
 
@@ -221,6 +222,9 @@ class RootNode(Node):
         peer = self.peers.get(boot)
         if peer is not None:
             self._departures.end(peer, "it could not be reached for node_timeout")
+
+    def _ended_elsewhere(self, member: Member) -> None:
+        self._starting.look_after(self._departures.ended_elsewhere(member))
 
     def _welcome(self, member: Member) -> dict[str, Any]:
         tools = self.tools.values() if self.tools and "tools" in self._given else None
@@ -258,9 +262,9 @@ class RootNode(Node):
         """Where a process notes what its agents were handling."""
         return self._starting.in_hand_of(member)
 
-    def pump(self) -> None:
+    async def pump(self) -> None:
         """Take what arrived already."""
-        self.transport.pump()
+        await self.transport.pump()
 
     def lost_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: show that of each agent in it."""

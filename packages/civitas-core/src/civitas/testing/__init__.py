@@ -16,12 +16,14 @@ from civitas.testing.scripted_model import ModelCall, ScriptedModel
 if TYPE_CHECKING:
     from civitas.testing.adapter import AdapterSuite
     from civitas.testing.adapter_model import SuiteModel, ToolCall
+    from civitas.testing.memory_network import MemoryNetwork
     from civitas.testing.state_store import StateStoreSuite
     from civitas.testing.transport import TransportSuite
 
 __all__ = [
     "AdapterSuite",
     "ManualClock",
+    "MemoryNetwork",
     "ModelCall",
     "Probe",
     "ScriptedModel",
@@ -34,6 +36,7 @@ __all__ = [
 
 _LATE = {
     "AdapterSuite": "adapter",
+    "MemoryNetwork": "memory_network",
     "StateStoreSuite": "state_store",
     "SuiteModel": "adapter_model",
     "ToolCall": "adapter_model",

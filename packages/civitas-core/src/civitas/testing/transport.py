@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from civitas.errors import ConfigurationError, PayloadError
-from civitas.transport.contract import MAX_FRAME, Transport
+from civitas.transport.contract import MAX_FRAME, Link, Transport, Watch
 
 __all__ = ["TransportSuite"]
 
@@ -25,6 +25,7 @@ class _End:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.arrived: list[bytes] = []
+        self.watches: list[Watch] = []
         self._changed = asyncio.Event()
 
     @property
@@ -34,6 +35,12 @@ class _End:
     async def open(self) -> _End:
         await self.transport.open(self._receive)
         return self
+
+    def connect(self, address: str, lost: Callable[[], None] | None = None) -> Link:
+        """A link to a node that is watched as well; to lose it is a failure where `lost` is not given."""
+        link = self.transport.connect(address)
+        self.watches.append(self.transport.watch(address, lambda: None, lost or _unexpected))
+        return link
 
     def _receive(self, frame: bytes) -> None:
         self.arrived.append(frame)
@@ -90,17 +97,17 @@ class TransportSuite:
 
     async def test_a_frame_arrives_as_it_was_sent(self, end: Any) -> None:
         here, there = await end(), await end()
-        here.transport.connect(there.address, _unexpected).send(b"\x00hello\xff")
+        here.connect(there.address).send(b"\x00hello\xff")
         assert await there.has(1) == [b"\x00hello\xff"]
 
     async def test_an_empty_frame_arrives(self, end: Any) -> None:
         here, there = await end(), await end()
-        here.transport.connect(there.address, _unexpected).send(b"")
+        here.connect(there.address).send(b"")
         assert await there.has(1) == [b""]
 
     async def test_many_frames_arrive_once_and_in_order(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         frames = [b"%d" % number for number in range(20_000)]
         for frame in frames:
             link.send(frame)
@@ -108,7 +115,7 @@ class TransportSuite:
 
     async def test_frames_of_all_sizes_keep_their_order(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         sizes = [0, 1, 65_535, 65_536, 65_537, 3, 1_000_000, 2, 262_144, 0, 70_000]
         frames = [bytes([number]) * size for number, size in enumerate(sizes)] * 3
         for frame in frames:
@@ -118,12 +125,12 @@ class TransportSuite:
     async def test_the_largest_frame_arrives(self, end: Any) -> None:
         here, there = await end(), await end()
         frame = bytes(MAX_FRAME)
-        here.transport.connect(there.address, _unexpected).send(frame)
+        here.connect(there.address).send(frame)
         assert await there.has(1) == [frame]
 
     async def test_a_frame_that_is_too_large_is_refused_at_the_sender(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         with pytest.raises(PayloadError, match="most that travels"):
             link.send(bytes(MAX_FRAME + 1))
         link.send(b"next")
@@ -133,7 +140,7 @@ class TransportSuite:
         self, end: Any, make_transport: Callable[[], Transport]
     ) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for number in range(100):
             link.send(b"%d" % number)
         assert there.arrived == []
@@ -142,8 +149,8 @@ class TransportSuite:
     async def test_two_nodes_send_to_each_other_at_once(self, end: Any) -> None:
         here, there = await end(), await end()
         to, back = (
-            here.transport.connect(there.address, _unexpected),
-            there.transport.connect(here.address, _unexpected),
+            here.connect(there.address),
+            there.connect(here.address),
         )
         frames = [b"%d" % number for number in range(2000)]
         for frame in frames:
@@ -154,12 +161,12 @@ class TransportSuite:
 
     async def test_a_node_can_have_a_link_to_itself(self, end: Any) -> None:
         here = await end()
-        here.transport.connect(here.address, _unexpected).send(b"me")
+        here.connect(here.address).send(b"me")
         assert await here.has(1) == [b"me"]
 
     async def test_many_senders_each_keep_their_order(self, end: Any) -> None:
         there, *senders = [await end() for _ in range(5)]
-        links = [each.transport.connect(there.address, _unexpected) for each in senders]
+        links = [each.connect(there.address) for each in senders]
         for number in range(500):
             for sender, link in enumerate(links):
                 link.send(b"%d %d" % (sender, number))
@@ -171,7 +178,7 @@ class TransportSuite:
 
     async def test_an_urgent_frame_overtakes_what_waits(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for number in range(1000):
             link.send(b"%d" % number + bytes(20_000))
         link.send(b"urgent", urgent=True)
@@ -181,7 +188,7 @@ class TransportSuite:
 
     async def test_urgent_frames_keep_their_order_among_themselves(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for number in range(100):
             link.send(b"other")
             link.send(b"%d" % number, urgent=True)
@@ -192,7 +199,7 @@ class TransportSuite:
 
     async def test_a_flood_leaves_turns_to_everybody_else(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for _ in range(20_000):
             link.send(b"flood")
         most, before = 0, 0
@@ -205,11 +212,11 @@ class TransportSuite:
 
     async def test_pump_hands_over_at_once_what_has_arrived(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for _ in range(5000):
             link.send(b"frame")
         await there.has(1)
-        there.transport.pump()
+        await there.transport.pump()
         assert len(there.arrived) > 1
 
     async def test_a_receiver_that_raises_gets_the_next_frame(
@@ -224,7 +231,7 @@ class TransportSuite:
             arrived.set_result(frame)
 
         await there.open(receive)
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         link.send(b"bad")
         link.send(b"good")
         async with asyncio.timeout(_PATIENCE):
@@ -236,29 +243,29 @@ class TransportSuite:
 
     async def test_flushed_returns_when_everything_has_arrived(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.connect(there.address)
         for _ in range(1000):
             link.send(bytes(1000))
         async with asyncio.timeout(_PATIENCE):
             await link.flushed()
-        there.transport.pump()
+        await there.transport.pump()
         assert len(there.arrived) == 1000
 
     async def test_a_link_that_is_closed_carries_nothing_more(self, end: Any) -> None:
         here, there = await end(), await end()
-        first = here.transport.connect(there.address, _unexpected)
+        first = here.connect(there.address)
         first.send(b"before")
         await there.has(1)
         first.close()
         first.close()
         first.send(b"after")
         await first.flushed()
-        here.transport.connect(there.address, _unexpected).send(b"second")
+        here.connect(there.address).send(b"second")
         assert await there.has(2) == [b"before", b"second"]
 
     async def test_closing_a_link_ends_a_wait_for_its_flush(self, end: Any) -> None:
         here, there = await end(), await end()
-        link = here.transport.connect(there.address, _unexpected)
+        link = here.transport.connect(there.address)
         await there.transport.close()
         link.send(b"nobody reads this")
         waiting = asyncio.ensure_future(link.flushed())
@@ -271,7 +278,7 @@ class TransportSuite:
         here, there = await end(), await end()
         address = there.address
         await there.transport.close()
-        link = here.transport.connect(address, _unexpected)
+        link = here.transport.connect(address)
         for _ in range(100):
             link.send(bytes(100_000))
         await asyncio.sleep(0)
@@ -296,13 +303,13 @@ class TransportSuite:
         here, gone = await end(), await end()
         await gone.transport.close()
         lost = _Lost()
-        here.transport.connect(gone.address, lost).send(b"anybody?")
+        here.connect(gone.address, lost).send(b"anybody?")
         await lost.heard()
 
     async def test_a_node_that_goes_away_is_lost_once(self, end: Any) -> None:
         here, there = await end(), await end()
         lost = _Lost()
-        link = here.transport.connect(there.address, lost)
+        link = here.connect(there.address, lost)
         link.send(b"hello")
         await there.has(1)
         await there.transport.close()
@@ -311,21 +318,44 @@ class TransportSuite:
         link.close()
         assert lost.times == 1
 
-    async def test_a_link_that_its_owner_closed_is_not_lost(self, end: Any) -> None:
+    async def test_a_watch_that_is_closed_tells_nothing(self, end: Any) -> None:
         here, there, other = await end(), await end(), await end()
         lost, later = _Lost(), _Lost()
-        link = here.transport.connect(there.address, lost)
+        link = here.connect(there.address, lost)
         await there.transport.close()
         await other.transport.close()
         link.close()
-        here.transport.connect(other.address, later)
+        here.watches[-1].close()
+        here.watches[-1].close()
+        here.connect(other.address, later)
         await later.heard()
         assert lost.times == 0
+
+    async def test_a_node_is_watched_without_a_link_to_it(self, end: Any) -> None:
+        here, there = await end(), await end()
+        lost = _Lost()
+        here.transport.watch(there.address, _unexpected, lost)
+        await there.transport.close()
+        await lost.heard()
+
+    async def test_each_watch_over_a_node_is_told(self, end: Any) -> None:
+        here, there = await end(), await end()
+        first, second = _Lost(), _Lost()
+        for lost in (first, second):
+            here.transport.watch(there.address, _unexpected, lost)
+        await there.transport.close()
+        await first.heard()
+        await second.heard()
+
+    async def test_what_is_no_address_cannot_be_watched(self, end: Any) -> None:
+        here = await end()
+        with pytest.raises(ConfigurationError, match="no address"):
+            here.transport.watch("nowhere", _unexpected, _unexpected)
 
     async def test_what_is_no_address_is_refused(self, end: Any) -> None:
         here = await end()
         with pytest.raises(ConfigurationError, match="no address"):
-            here.transport.connect("nowhere", _unexpected)
+            here.connect("nowhere")
 
 
 class _Lost:

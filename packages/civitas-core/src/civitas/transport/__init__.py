@@ -11,16 +11,18 @@ from collections.abc import Iterable
 
 from civitas.errors import ConfigurationError
 from civitas.transport.carrier import Access, Carrier, CarrierEntry, Place
-from civitas.transport.contract import MAX_FRAME, Link, Transport, check_frame
+from civitas.transport.contract import MAX_FRAME, CutOff, Link, Transport, Watch, check_frame
 
 __all__ = [
     "MAX_FRAME",
     "Access",
     "Carrier",
     "CarrierEntry",
+    "CutOff",
     "Link",
     "Place",
     "Transport",
+    "Watch",
     "check_frame",
     "check_transport",
     "unknown_transport",

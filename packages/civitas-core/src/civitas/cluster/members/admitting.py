@@ -125,7 +125,7 @@ class Admitting:
             member.arriving.set_exception(StartFailed(member.name, ConfigurationError(why)))
         if len(self._refused) == _REFUSALS:
             return  # it asks again, or somebody looks into its log
-        link = self._transport.connect(hello.address, lambda: None)
+        link = self._transport.connect(hello.address)
         self._refused.add(link)
         Peer(hello.name, boot, hello.address, link, self._boot).introduce(
             Kind.REFUSED, self._seal, why

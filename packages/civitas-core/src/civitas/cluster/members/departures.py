@@ -26,7 +26,7 @@ class Bereaved(Protocol):
     def in_hand_of(self, member: Member) -> Path | None:
         """Where it noted what its agents were handling."""
 
-    def pump(self) -> None:
+    async def pump(self) -> None:
         """Take what it sent before it died: that counts."""
 
     def lost_with(self, peer: Peer, reason: ExitReason) -> None:
@@ -95,18 +95,20 @@ class Departures:
         elif sender is not None:
             self.end(sender, f"{reader.name!r} cannot read what it sent: {why}")
 
-    def ended(self, member: Member, process: OsProcess, end: Exit) -> None:
+    async def ended(self, member: Member, process: OsProcess, end: Exit) -> None:
         """A process that was started here has ended."""
-        self._bereaved.pump()
+        await self._bereaved.pump()
         if member.process is process:
             member.process = None
         if member.pid == process.pid:
             self.gone(member, end.text)
 
-    def ended_elsewhere(self, member: Member) -> None:
+    async def ended_elsewhere(self, member: Member) -> None:
         """A process of this machine that somebody else started has ended."""
-        self._bereaved.pump()
-        self.gone(member, "it ended")
+        peer = member.peer
+        await self._bereaved.pump()
+        if member.peer is peer:  # and not the next one already
+            self.gone(member, "it ended")
 
     def left(self, peer: Peer) -> None:
         """A process says that it has stopped what it hosted and leaves."""

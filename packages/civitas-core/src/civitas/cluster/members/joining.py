@@ -13,7 +13,7 @@ from typing import Any
 
 from civitas.cluster.frames import CLUSTER_VERSION, Kind
 from civitas.cluster.members.admission import Hello
-from civitas.cluster.peers import Peer
+from civitas.cluster.peers import Peer, reach
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError
 from civitas.launch import PidWatch, pid_space
@@ -112,9 +112,8 @@ class Joining:
     def _seek(self) -> None:
         # Whoever stood at its address before may have read the last one.
         self.boot = new_boot()
-        link = self._transport.connect(self._address, self._lost)
         # Its boot id is not known before it answers.
-        self._root = Peer("root", "", self._address, link, self.boot)
+        self._root = reach(self._transport, "root", "", self._address, self.boot, self._lost)
         self._say_hello()
 
     def _lost(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class Starting:
         boot_data: Mapping[str, Any],
         holds: Sequence[Hold],
         address: Callable[[], str],
-        ended: Callable[[Member, OsProcess, Exit], None],
+        ended: Callable[[Member, OsProcess, Exit], Awaitable[None]],
     ) -> None:
         self._roster = roster
         self._boot_data = boot_data
@@ -123,7 +123,7 @@ class Starting:
             else:
                 callback(None)
 
-        self._watch(wait())
+        self.look_after(wait())
 
     async def ready(self, name: str) -> Peer:
         """Wait until a process is there; it is started where it is down.
@@ -170,7 +170,7 @@ class Starting:
         except ConfigurationError as error:  # there is no such interpreter
             raise StartFailed(member.name, error) from error
         member.process = process
-        return self._watch(self._exit_of(member, process))
+        return self.look_after(self._exit_of(member, process))
 
     def _told(self, member: Member) -> dict[str, Any]:
         # Another interpreter has an environment of its own; that of this one would come first there.
@@ -210,10 +210,10 @@ class Starting:
 
     async def _exit_of(self, member: Member, process: OsProcess) -> Exit:
         end = await process.wait()
-        self._ended(member, process, end)
+        await self._ended(member, process, end)
         return end
 
-    def _watch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def look_after(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from civitas.transport.zmq.carrier import ZmqCarrier, private_sockets
+from civitas.transport.zmq.door import ZmqCarrier, private_sockets
 from civitas.transport.zmq.extra import need_pyzmq
 from civitas.transport.zmq.keys import Keys
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from civitas.errors import ConfigurationError
-from civitas.transport.zmq.wire import ANY_RUN, ID_SIZE
+from civitas.transport.batches import ANY_RUN, ID_SIZE
 
 __all__ = [
     "NO_ADDRESS",

@@ -10,17 +10,20 @@ from contextlib import suppress
 
 import zmq
 
+from civitas.transport.batches import Batch
 from civitas.transport.seldom import Seldom
+from civitas.transport.window import Incoming
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
-from civitas.transport.zmq.wire import ANY_RUN, BYTES_IN_A_TURN, Ack, Batch, sender_of
 
-__all__ = ["Inbox"]
+__all__ = ["BYTES_IN_A_TURN", "Inbox"]
 
 log = logging.getLogger("civitas.transport")
 
 _FRAMES_IN_A_TURN = 200
-_LINKS = 4096
-"""When there are so many links, those that are nobody's any more are forgotten."""
+
+BYTES_IN_A_TURN = 1024 * 1024
+"""A turn of the event loop takes or sends so many, and one frame more: large frames one after the other would keep it
+for seconds."""
 
 
 class Inbox:
@@ -41,13 +44,10 @@ class Inbox:
         known: Callable[[], Collection[bytes]],
     ) -> None:
         self._socket = socket
-        self._run = run
+        self._window = Incoming(run, known)
         self._receive = receive
-        self._known = known
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[bytes] = deque()
-        self._expected: dict[bytes, int] = {}
-        self._room = _LINKS
         self._more: asyncio.Handle | None = None
         self._over = False
         self._no_batches = Seldom(log)
@@ -64,11 +64,9 @@ class Inbox:
 
     def take_parcel(self, parcel: Sequence[bytes]) -> None:
         """Take a batch that came by a detour; nobody waits for its acknowledgement."""
-        batch = Batch.unpack(parcel)
-        if batch.run == self._run:
-            self._accept(batch)
-            if self._more is None:
-                self._more = self._loop.call_soon(self._turn)
+        self._arrived.extend(self._window.take(Batch.unpack(parcel)))
+        if self._more is None:
+            self._more = self._loop.call_soon(self._turn)
 
     def close(self) -> None:
         """Receive no more."""
@@ -116,35 +114,17 @@ class Inbox:
             return False
         try:
             batch = Batch.unpack(parts)
+            self._arrived.extend(self._window.take(batch))
         except ValueError as error:
             self._no_batches.warn("something arrived that is no batch of Civitas: %s", error)
             return True
-        # What was meant for an earlier run of this node is dropped; the answer tells its sender whom it reached.
-        if batch.run in (self._run, ANY_RUN):
-            self._accept(batch)
         if batch.answer:
             self._answer(sender, batch.link)
         return True
 
-    def _accept(self, batch: Batch) -> None:
-        expected = self._expected.get(batch.link, 0)
-        # Another number is one that arrived before, or one behind a gap: both are sent again, in order.
-        if batch.number == expected:
-            self._expected[batch.link] = expected + 1
-            self._arrived.extend(batch.frames)
-            if len(self._expected) > self._room:
-                self._forget()
-
-    def _forget(self) -> None:
-        """Forget the links of senders that this node does not know, or not any more; but not the newest ones."""
-        known = self._known()
-        strangers = [link for link in self._expected if sender_of(link) not in known]
-        for link in strangers[: len(strangers) // 2]:
-            del self._expected[link]
-        self._room = max(_LINKS, 2 * len(self._expected))
-
     def _answer(self, sender: bytes, link: bytes) -> None:
-        ack = Ack(self._run, self._expected.get(link, 0)).pack()
+        # Where a batch was meant for an earlier run of this node, it tells its sender whom it reached.
+        ack = self._window.ack(link).pack()
         # One that ZMQ drops does no harm: the next says the same and more.
         with suppress(zmq.ZMQError):
             self._socket.send_multipart((sender, ack), zmq.NOBLOCK)

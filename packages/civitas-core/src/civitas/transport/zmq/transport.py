@@ -12,7 +12,8 @@ from typing import Any
 import zmq
 
 from civitas.errors import ConfigurationError
-from civitas.transport.contract import MAX_FRAME, Detour, Link
+from civitas.transport.batches import link_ids, new_id, sender_of
+from civitas.transport.contract import MAX_FRAME, CutOff, Detour, Link, Watch
 from civitas.transport.zmq.address import (
     SOCKET,
     bindable,
@@ -23,9 +24,8 @@ from civitas.transport.zmq.address import (
 )
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.keys import Keys
-from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
-from civitas.transport.zmq.wire import link_ids, new_id, sender_of
+from civitas.transport.zmq.there import There
 
 __all__ = ["ZmqTransport"]
 
@@ -90,10 +90,10 @@ class ZmqTransport:
         self._context: zmq.Context[Any] | None = None
         self._doorkeeper: Doorkeeper | None = None
         self._inbox: Inbox | None = None
-        self._links: set[ZmqLink] = set()
+        self._others: dict[str, There] = {}
 
-    async def open(self, receive: Callable[[bytes], None]) -> None:
-        """Begin to receive; see `Transport.open`."""
+    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+        """Begin to receive; see `Transport.open`. There is no broker that could be away, so nobody is `cut_off`."""
         if self._wanted is None:
             self._folder = private_folder(self._above)
             endpoint, host = f"ipc://{self._folder / SOCKET}", None
@@ -130,37 +130,32 @@ class ZmqTransport:
             await self.close()
             raise
 
-    def connect(self, address: str, lost: Callable[[], None], detour: Detour | None = None) -> Link:
+    def connect(self, address: str) -> Link:
         """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
-        endpoint, run = split_run(address)
-        link = ZmqLink(
-            self._dealer(),
-            self._dealer(),
-            endpoint,
-            next(self._link_ids),
-            run,
-            timeout=self._timeout,
-            lost=lost,
-            detour=detour,
-            closed=self._links.discard,
-        )
-        self._links.add(link)
-        return link
+        return self._there(address).connect()
+
+    def watch(self, address: str, back: Callable[[], None], lost: Callable[[], None]) -> Watch:
+        """Watch a node; see `Transport.watch`."""
+        return self._there(address).watch(back, lost)
+
+    def detour(self, address: str, way: Detour) -> None:
+        """Give another way to a node; see `Detouring`."""
+        self._there(address).detour = way
 
     def take_parcel(self, parcel: Sequence[bytes]) -> None:
-        """Take what came by a detour; see `Transport.take_parcel`."""
+        """Take what came by a detour; see `Detouring`."""
         if self._inbox is not None:
             self._inbox.take_parcel(parcel)
 
-    def pump(self) -> None:
+    async def pump(self) -> None:
         """Hand over everything that has arrived already."""
         if self._inbox is not None:
             self._inbox.pump()
 
     async def close(self) -> None:
         """End all links and stop receiving."""
-        for link in list(self._links):
-            link.close()
+        for there in list(self._others.values()):
+            there.close()
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
             inbox.close()
@@ -176,7 +171,27 @@ class ZmqTransport:
 
     def _known(self) -> set[bytes]:
         """The senders that this node has links to, and so knows."""
-        return {sender_of(link.run) for link in self._links}
+        links = (link for there in self._others.values() for link in there.links)
+        return {sender_of(link.run) for link in links}
+
+    def _there(self, address: str) -> There:
+        """The node at an address."""
+        there = self._others.get(address)
+        if there is None:
+            endpoint, run = split_run(address)
+            there = self._others[address] = There(
+                endpoint,
+                run,
+                dealer=self._dealer,
+                ids=self._link_ids,
+                timeout=self._timeout,
+                over=lambda there: self._over(address, there),
+            )
+        return there
+
+    def _over(self, address: str, there: There) -> None:
+        if self._others.get(address) is there:
+            del self._others[address]
 
     def _dealer(self) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.DEALER)

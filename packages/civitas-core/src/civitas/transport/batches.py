@@ -1,8 +1,7 @@
-"""What travels in one ZMQ message: a batch of frames one way, an acknowledgement the other way.
+"""What travels on a link: a batch of frames one way, an acknowledgement the other way.
 
 A batch is a head, a table with the sizes of its frames, and the frames; a single large frame is a part of its own, so
-that it is not copied into place. Link, number and run make it go-back-N: a receiver takes exactly the next number of a
-link, and a sender sends again, from the first that was not acknowledged, when a connection had to be made anew.
+that it is not copied into place.
 """
 
 from __future__ import annotations
@@ -11,26 +10,13 @@ import secrets
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntFlag
 from itertools import cycle
 
-__all__ = [
-    "ANY_RUN",
-    "BATCH",
-    "BYTES_IN_A_TURN",
-    "ID_SIZE",
-    "Ack",
-    "Batch",
-    "link_ids",
-    "new_id",
-    "sender_of",
-]
+__all__ = ["ANY_RUN", "BATCH", "ID_SIZE", "Ack", "Batch", "Mark", "link_ids", "new_id", "sender_of"]
 
 BATCH = 64 * 1024
 """Bytes of frames that are put together at most; a larger frame is a batch of its own."""
-
-BYTES_IN_A_TURN = 1024 * 1024
-"""A turn of the event loop takes or sends so many, and one frame more: large frames one after the other would keep it
-for seconds."""
 
 ID_SIZE = 8
 ANY_RUN = bytes(ID_SIZE)
@@ -60,6 +46,22 @@ def sender_of(id: bytes) -> bytes:
     return id[:_SENDER_SIZE]
 
 
+class Mark(IntFlag):
+    """What a batch says of itself."""
+
+    ANSWER = 1
+    """The receiver shall acknowledge it."""
+    PIECE = 2
+    """It holds a piece of a frame that is larger than a batch may be."""
+    MORE = 4
+    """Another piece of that frame comes in a later batch."""
+    URGENT = 8
+    """The frame is an urgent one: its pieces may come between those of one that is not."""
+
+
+_NOTHING = Mark(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
     """What a receiver answers.
@@ -87,27 +89,32 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames that travel together.
+    """Frames that travel together, or a piece of one.
 
     Attributes:
         run: The run of the receiver that they are meant for, or `ANY_RUN`.
         link: The sender's link.
         number: Counted from 0 for each link.
-        answer: Whether the receiver shall acknowledge it.
         frames: The frames.
+        marks: What it says of itself.
     """
 
     run: bytes
     link: bytes
     number: int
-    answer: bool
     frames: Sequence[bytes]
+    marks: int = _NOTHING
+
+    @property
+    def answer(self) -> bool:
+        """Whether the receiver shall acknowledge it."""
+        return bool(self.marks & Mark.ANSWER)
 
     def pack(self) -> list[bytes]:
-        """As it travels: the parts of a ZMQ message."""
+        """As it travels, in one part or two."""
         frames = self.frames
         count = len(frames)
-        head = _HEAD.pack(_VERSION, self.answer, self.run, self.link, self.number, count)
+        head = _HEAD.pack(_VERSION, self.marks, self.run, self.link, self.number, count)
         if count == 1 and len(frames[0]) > BATCH:
             return [head, frames[0]]
         return [b"".join((head, struct.pack(f"<{count}I", *map(len, frames)), *frames))]
@@ -116,11 +123,11 @@ class Batch:
     def unpack(cls, parts: Sequence[bytes]) -> Batch:
         """Raises `ValueError` for what is none."""
         try:
-            version, answer, run, link, number, count = _HEAD.unpack_from(parts[0])
+            version, marks, run, link, number, count = _HEAD.unpack_from(parts[0])
             if version != _VERSION:
                 raise ValueError(f"it is of version {version}")
             if len(parts) == 2 and count == 1:
-                return cls(run, link, number, bool(answer), [parts[1]])
+                return cls(run, link, number, [parts[1]], marks)
             body = parts[0]
             sizes = struct.unpack_from(f"<{count}I", body, _HEAD.size)
         except (struct.error, IndexError) as error:
@@ -133,4 +140,4 @@ class Batch:
             at = end
         if at != len(body):
             raise ValueError(f"it has {len(body)} bytes and should have {at}")
-        return cls(run, link, number, bool(answer), frames)
+        return cls(run, link, number, frames, marks)

@@ -1,0 +1,156 @@
+"""`There`: the node at an address, as this one sees it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+
+import zmq
+
+from civitas.transport.contract import Detour
+from civitas.transport.zmq.link import ZmqLink
+from civitas.transport.zmq.pulse import Pulse
+
+__all__ = ["There"]
+
+log = logging.getLogger("civitas.transport")
+
+
+class There:
+    """The node at an address: its pulse, the links to it, and who watches it.
+
+    Args:
+        endpoint: Where it is reached.
+        run: Which run of it, or `ANY_RUN`.
+        dealer: Makes a socket, configured and not connected.
+        ids: Of links.
+        timeout: Seconds without a connection after which it is lost.
+        over: Called once when nobody is interested in it any more, or it is lost.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        run: bytes,
+        *,
+        dealer: Callable[[], zmq.Socket[bytes]],
+        ids: Iterator[bytes],
+        timeout: float,
+        over: Callable[[There], None],
+    ) -> None:
+        self.links: set[ZmqLink] = set()
+        self.detour: Detour | None = None
+        """Another way to it; where there is one, it is never lost."""
+        self._endpoint = endpoint
+        self._run = run
+        self._dealer = dealer
+        self._ids = ids
+        self._timeout = timeout
+        self._over = over
+        self._watches: list[_Watch] = []
+        self._silent = False
+        self._pulse = Pulse(
+            dealer(), endpoint, timeout=timeout, back=self._back, lost=self._unreachable
+        )
+
+    def connect(self) -> ZmqLink:
+        """Make a link."""
+        link = ZmqLink(
+            self._dealer(),
+            self._endpoint,
+            next(self._ids),
+            self._run,
+            lost=self._lost,
+            closed=self._left,
+        )
+        self.links.add(link)
+        if self._silent and self.detour is not None:
+            link.go_round(self.detour)
+        return link
+
+    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _Watch:
+        """Watch it."""
+        watch = _Watch(back, lost, self._watched)
+        self._watches.append(watch)
+        return watch
+
+    def close(self) -> None:
+        """End the links, and watch no more."""
+        self._watches.clear()
+        for link in list(self.links):
+            link.close()
+        self._end()
+
+    def _back(self) -> None:
+        for link in list(self.links):
+            link.reconnect()
+        for watch in list(self._watches):
+            watch.tell_back()
+
+    def _unreachable(self) -> None:
+        why = f"it could not be reached for {self._timeout:g} s"
+        if self.detour is None:
+            self._lost(why)
+            return
+        log.warning("%s: %s; what is sent there goes another way from now on", self._endpoint, why)
+        self._silent = True
+        self._pulse.close()
+        for link in list(self.links):
+            link.go_round(self.detour)
+
+    def _lost(self, why: str) -> None:
+        log.info("the node at %s is lost: %s", self._endpoint, why)
+        watches = list(self._watches)
+        self.close()
+        for watch in watches:
+            watch.tell_lost()
+
+    def _left(self, link: ZmqLink) -> None:
+        self.links.discard(link)
+        self._end_if_idle()
+
+    def _watched(self, watch: _Watch) -> None:
+        if watch in self._watches:
+            self._watches.remove(watch)
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if not self.links and not self._watches:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._silent:
+            self._silent = True
+            self._pulse.close()
+        self._over(self)
+
+
+class _Watch:
+    """A `Watch` over a node."""
+
+    def __init__(
+        self,
+        back: Callable[[], None],
+        lost: Callable[[], None],
+        closed: Callable[[_Watch], None],
+    ) -> None:
+        self._back = back
+        self._lost = lost
+        self._closed = closed
+        self._over = False
+
+    def tell_back(self) -> None:
+        """It can be reached again."""
+        if not self._over:
+            self._back()
+
+    def tell_lost(self) -> None:
+        """It is lost."""
+        if not self._over:
+            self._over = True
+            self._lost()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._over = True
+        self._closed(self)
