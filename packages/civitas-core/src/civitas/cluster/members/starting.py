@@ -214,6 +214,7 @@ class Starting:
         return end
 
     def look_after(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Do something beside what is going on; the end of the system waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
