@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 from tests.house.project import ROOT
 
 __all__ = ["SAMPLES", "environment", "run", "run_own_tests"]
 
-SAMPLES = ROOT / "examples"
+SAMPLES = sorted((ROOT / "examples").glob("plugin-*"))
 UV = ROOT / "scripts" / "uv.sh"
+
+RUN_TESTS = """
+import sys, pytest
+options = ["-q", "-p", "no:cacheprovider"]
+codes = [
+    pytest.main([*options, "-c", f"{sample}/pyproject.toml", f"{sample}/tests"])
+    for sample in sys.argv[1:]
+]
+sys.exit(max(codes))
+"""
 
 
 def run(
@@ -35,32 +47,28 @@ def run(
 
 def environment(place: Path, *samples: Path) -> Path:
     """The interpreter of an environment below `place` that has `samples`, beside everything that this one has."""
-    venv, dist = place / "venv", place / "dist"
-    run(UV, "venv", "--quiet", "--python", sys.executable, venv)
-    python = venv / "bin" / "python"
-    for sample in samples:
-        run(
-            UV, "build", "--quiet", "--wheel", "--offline", "--no-build-isolation",
-            "--python", sys.executable, "--out-dir", dist, sample,
-        )  # fmt: skip
-    run(
-        UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python,
-        *dist.glob("*.whl"),
-    )  # fmt: skip
-    (own,) = venv.glob("lib/python*/site-packages")
+    venv.create(place / "venv", symlinks=True, with_pip=False)
+    (own,) = place.glob("venv/lib/python*/site-packages")
     here = [path for path in sys.path if path.endswith("site-packages")]
     (own / "beside.pth").write_text(
         "".join(f"import site; site.addsitedir({path!r})\n" for path in here)
     )
+    python = place / "venv" / "bin" / "python"
+    # Built anew: uv takes what it built before where `pyproject.toml` is the same.
+    run(
+        UV, "pip", "install", "--quiet", "--offline", "--no-cache", "--no-deps",
+        "--no-build-isolation", "--python", python, *samples,
+    )  # fmt: skip
     return python
 
 
-def run_own_tests(python: Path, sample: Path, cwd: Path) -> int:
-    """Run the tests that a sample ships; returns how many passed, none failed and none skipped."""
-    output = run(
-        python, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        "-c", sample / "pyproject.toml", sample / "tests", cwd=cwd,
-    ).stdout  # fmt: skip
+def run_own_tests(python: Path, cwd: Path, *samples: Path) -> dict[str, int]:
+    """Run the tests that samples ship, one after another in one interpreter; returns how many of each passed.
+
+    None may fail, and none be skipped.
+    """
+    output = run(python, "-c", RUN_TESTS, *samples, cwd=cwd).stdout
     assert " failed" not in output
     assert " skipped" not in output
-    return int(output.splitlines()[-1].split()[0])
+    passed = map(int, re.findall(r"^(\d+) passed", output, re.MULTILINE))
+    return dict(zip((sample.name for sample in samples), passed, strict=True))

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from civitas.demo.model_server import Answer, ModelServer, ToolCall
-from tests.core.plugins.samples import SAMPLES, environment, run, run_own_tests
+from tests.core.plugins.samples import SAMPLES, run, run_own_tests
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-NAMES = ["plugin-state-store", "plugin-agent-type", "plugin-model-provider", "plugin-tool-provider"]
 
 TOPOLOGY = """
 name: shop
@@ -40,34 +38,27 @@ async def ask(question):
 asyncio.run(ask(sys.argv[1]))
 """
 
-BROKEN = {
-    "pyproject.toml": """
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
+COUNT = """
+import asyncio
+from civitas import AgentProcess, Runtime
 
-[project]
-name = "civitas-broken"
-version = "0.9.0"
+class Counter(AgentProcess):
+    async def handle(self, message):
+        self.state["n"] = self.state.get("n", 0) + 1
+        await self.checkpoint()
+        return self.reply(self.state)
 
-[project.entry-points.civitas]
-broken = "civitas_broken.plugin"
-""",
-    "civitas_broken/__init__.py": "",
-    "civitas_broken/plugin.py": "raise RuntimeError('no luck')\n",
+TOPOLOGY = {
+    "state": {"type": "folder", "path": "state"},
+    "supervision": {"name": "root", "children": [{"agent": {"name": "counter", "type": "Counter"}}]},
 }
 
+async def ask():
+    async with Runtime.from_config(TOPOLOGY, {"Counter": Counter}) as runtime:
+        return (await runtime.ask("counter", {})).payload["n"]
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that has the four samples and a plugin that cannot be loaded."""
-    place = tmp_path_factory.mktemp("samples")
-    broken = place / "broken"
-    for name, text in BROKEN.items():
-        file = broken / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-    return environment(place, *(SAMPLES / name for name in NAMES), broken)
+print([asyncio.run(ask()) for _ in range(3)])
+"""
 
 
 def shopkeeper(body: dict[str, Any]) -> Answer:
@@ -121,6 +112,12 @@ def test_a_broken_one_beside_them_is_reported_once_and_takes_nothing_down(python
     assert line.endswith("RuntimeError: no luck; it is left out")
 
 
+@pytest.mark.promise(id="SEM-708")
+def test_a_topology_uses_one_by_its_name(python, tmp_path):
+    assert run(python, "-c", COUNT, cwd=tmp_path).stdout == "[1, 2, 3]\n"
+    assert len(list((tmp_path / "state").glob("*.state"))) == 1
+
+
 def test_each_is_listed_with_its_distribution_and_the_broken_one_with_its_error(python):
     listed = run(python, "-m", "civitas.cli", "plugins", COLUMNS="200").stdout.splitlines()
     lines = {line.split()[0]: line for line in listed}
@@ -138,6 +135,7 @@ def test_each_is_listed_with_its_distribution_and_the_broken_one_with_its_error(
 
 
 @pytest.mark.promise(id="SEM-709")
-@pytest.mark.parametrize("name", NAMES[1:])
-def test_a_sample_passes_its_own_tests(python, tmp_path, name):
-    assert run_own_tests(python, SAMPLES / name, tmp_path) > 0
+def test_each_passes_its_own_tests(python, tmp_path):
+    passed = run_own_tests(python, tmp_path, *SAMPLES)
+    assert all(passed.values())
+    assert passed["plugin-state-store"] > 30, "the whole suite of state stores"
