@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from civitas import AgentProcess, InMemoryStateStore, Message, Runtime, Supervisor
 
@@ -37,4 +40,39 @@ async def test_a_new_message_with_many_steps_asks_once_what_is_recorded() -> Non
         reply = await runtime.ask("a", 7)
         assert reply.payload == [7] * 6
         assert store.asked == ["keys", "get"]  # the one look is for the step made a second time
+    assert await store.keys("civitas:step:") == []
+
+
+class Sender:
+    """The node that a message came from, and which is told in its own time that it is finished."""
+
+    def __init__(self) -> None:
+        self.told, self.asked = asyncio.Event(), asyncio.Event()
+
+    def began(self, agent: str) -> None: ...
+    def settled(self) -> None: ...
+    def left(self) -> None: ...
+
+    async def heard(self) -> None:
+        self.asked.set()
+        await self.told.wait()
+
+
+@pytest.mark.promise(id="SEM-1242")
+async def test_steps_are_kept_until_their_message_can_come_again_no_more() -> None:
+    """A process that is killed before it could say that it is finished gets the message again."""
+    store, sender = InMemoryStateStore(), Sender()
+
+    class Once(AgentProcess):
+        async def handle(self, message: Message) -> None:
+            self._civitas_running().node.foreign[message.id] = sender
+            await self.step("book", lambda: 1)
+
+    agent = Once("a", delivery="at_least_once")
+    async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+        await runtime.send("a", None)
+        async with asyncio.timeout(5):
+            await sender.asked.wait()
+        assert await store.keys("civitas:step:")
+        sender.told.set()
     assert await store.keys("civitas:step:") == []

@@ -332,6 +332,16 @@ class Gated(Writer):
         return await super().handle(message)
 
 
+class Last(Writer):
+    """A writer whose process is killed when it is finished, before that can be said."""
+
+    async def handle(self, message: Message) -> Message:
+        reply = await super().handle(message)
+        if message.payload.get("last"):
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGKILL)
+        return reply
+
+
 class Ticks(AgentProcess):
     """Works without end, and notes in which process; it lets no cancellation through."""
 

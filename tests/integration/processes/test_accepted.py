@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from civitas import Runtime
+from civitas import HandlerFailed, Runtime
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -90,3 +90,19 @@ async def test_many_sends_at_once_wait_for_the_root_together(tmp_path):
         asked = await asyncio.wait_for(sending, 10)
         assert asked.payload == 500
         assert lines(heard) == [f"relay {n}" for n in range(500)] + ["relay last"]
+
+
+@pytest.mark.promise(id="SEM-1242")
+async def test_what_was_finished_when_its_process_was_killed_is_not_handled_again(tmp_path):
+    """Though the process had no time to say so; an ask is, as its answer did not come, and each time is counted."""
+    heard = tmp_path / "heard"
+    sure = {**SURE, "max_deliveries": 2}
+    tree = topology(agent("last", "w1", "Last", file=str(heard), **sure), max_restarts=10)
+    async with Runtime.from_config(tree) as runtime:
+        events = Events(runtime)
+        await runtime.send("last", {"from": "root", "n": 0, "last": True})
+        await until(lambda: events.of("node_down"))
+        assert (await runtime.ask("last", {"from": "root", "n": 1})).payload == 1
+        with pytest.raises(HandlerFailed, match="NodeDown"):
+            await runtime.ask("last", {"from": "root", "n": 2, "last": True})
+    assert lines(heard) == ["root 0", "root 1", "root 2", "root 2"]

@@ -274,9 +274,11 @@ class RootNode(Node):
         """Report that a process is gone."""
         self._tell_of("node_down", name, "node_down", f"{name} is down: {why}")
 
-    def part(self, boot: str, why: str, in_hand: Mapping[str, int]) -> None:
+    def part(
+        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
+    ) -> None:
         """Nothing that was sent to a process will be answered."""
-        self._letters.part(boot, why, in_hand)
+        self._letters.part(boot, why, in_hand, finished)
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""

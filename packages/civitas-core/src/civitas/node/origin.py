@@ -20,6 +20,9 @@ class Origin(Protocol):
     def settled(self) -> None:
         """Whoever had the message is finished with it: nobody need send it again."""
 
+    async def heard(self) -> None:
+        """Wait until whoever sent it knows that: it does not come again."""
+
     def answered(self, reply: Message) -> bool:
         """Hand over the reply; False if nobody is there to take it."""
 

@@ -259,11 +259,16 @@ class Router:
         """Who reads the stream that a message began; None for nobody."""
         return self._streams.get(message_id)
 
-    def settle(self, message: Message) -> None:
-        """An agent here has finished with a message: whoever sent it may forget it."""
+    def settle(self, message: Message) -> Origin | None:
+        """An agent here has finished with a message: whoever sent it may forget it.
+
+        Returns:
+            Where it came from, if that was another node.
+        """
         origin = self.foreign.pop(message.id, None)
         if origin is not None:
             origin.settled()
+        return origin
 
     async def _ask(
         self, cell: Recipient, message: Message, seconds: float | None, asking: Asking | None

@@ -73,8 +73,8 @@ class Context(Protocol):
     def forget_records(self, message: Message) -> None:
         """Drop what is recorded for a message that was given up."""
 
-    def settle(self, message: Message) -> None:
-        """An agent has finished with a message: its sender may forget it."""
+    def settle(self, message: Message) -> Any:
+        """An agent has finished with a message: its sender may forget it; returns where it came from, or None."""
 
     async def send(
         self,

@@ -20,6 +20,7 @@ from civitas.process.deliveries import Deliveries
 from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
 from civitas.process.handling import Handling
 from civitas.process.mailbox import Mailbox
+from civitas.process.options import Delivery
 from civitas.process.own_context import InContext, differs
 from civitas.process.resources import Resources
 from civitas.process.run_state import RunState
@@ -306,10 +307,11 @@ class Incarnation:
                 now.current = None
                 if now.abandoned:
                     now.live_on()
+                origin = None
                 if node.foreign and not deliveries.comes_again(message):
-                    node.settle(message)
+                    origin = node.settle(message)
                 if now.steps is not None:
-                    await self._forget_steps(message)
+                    await self._forget_steps(message, origin)
                 if turn >= _TURN:
                     turn = 0
                     await asyncio.sleep(0)
@@ -324,10 +326,14 @@ class Incarnation:
             await handling.run()
             self._stained = differs(before, copy_context())
 
-    async def _forget_steps(self, message: Message) -> None:
+    async def _forget_steps(self, message: Message, origin: Any) -> None:
         steps, self.now.steps = self.now.steps, None
+        options = self.agent._civitas_options
         if steps is None or self._deliveries.comes_again(message):
             return
+        if origin is not None and options.delivery is Delivery.AT_LEAST_ONCE:
+            # Were this process killed before that, the message would come again, and its steps be done again.
+            await origin.heard()
         try:
             await steps.forget()
         except Exception:

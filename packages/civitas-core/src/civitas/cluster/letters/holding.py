@@ -109,7 +109,7 @@ class HeldBeside:
         self,
         by_root: HeldByRoot,
         copy: Callable[[Message], None],
-        settle: Callable[[Message], None],
+        settle: Callable[[Message], object],
     ) -> None:
         self._by_root = by_root
         self._copy = copy
@@ -136,7 +136,7 @@ class Held:
     """
 
     def __init__(
-        self, node: str, copy: Callable[[Message], None], settle: Callable[[Message], None]
+        self, node: str, copy: Callable[[Message], None], settle: Callable[[Message], object]
     ) -> None:
         self.by_root = HeldByRoot()
         self._node = node

@@ -40,7 +40,7 @@ class Receivers(Protocol):
     def dead_letter(self, message: Message, reason: str) -> None:
         """Count and report a message that nobody will handle."""
 
-    def settle(self, message: Message) -> None:
+    def settle(self, message: Message) -> object:
         """Nobody here has anything to do with a message any more."""
 
     def refuse_while_down(self, cell: Recipient, asker: str) -> None:

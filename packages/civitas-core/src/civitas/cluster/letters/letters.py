@@ -112,7 +112,13 @@ class Letters:
         for message in self.names.learn(facts):
             self.out.give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
 
-    def part(self, boot: str, why: str, in_hand: Mapping[str, int] = _NOTHING) -> None:
+    def part(
+        self,
+        boot: str,
+        why: str,
+        in_hand: Mapping[str, int] = _NOTHING,
+        finished: Mapping[str, int] = _NOTHING,
+    ) -> None:
         """A node is gone for good: nothing that was sent to it will be answered.
 
         Args:
@@ -120,11 +126,13 @@ class Letters:
             why: What happened to it.
             in_hand: The messages that its agents were handling, by id, and to how many incarnations there each was
                 given.
+            finished: The same of those that they had finished, which it may have had no time to say.
         """
         peer = self._peers.gone(boot, why)
         if peer is None:
             return
         self._calls.lost(peer, why)
+        in_hand = {**in_hand, **self.out.unheard(finished)}
         for each in self.names.elsewhere():
             if each.boot == boot:
                 self.out.lost(each, peer.name, why, in_hand)

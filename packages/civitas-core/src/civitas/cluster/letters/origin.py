@@ -21,6 +21,9 @@ __all__ = ["Back", "Deliveries", "FromPeer", "Uncounted"]
 class Deliveries(Protocol):
     """Counts to how many incarnations a message was given, where that outlives the process that handles it."""
 
+    outlived: bool
+    """Whether somebody outlives the process, and delivers again what is not known to be finished."""
+
     def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
         """An incarnation of `agent` begins to handle a message; it must wait for what this returns."""
 
@@ -30,6 +33,8 @@ class Deliveries(Protocol):
 
 class Uncounted:
     """For a node that nobody outlives."""
+
+    outlived = False
 
     def begun(self, agent: str, message_id: str) -> None:
         """Nothing to count."""
@@ -94,10 +99,16 @@ class FromPeer:
 
     def settled(self) -> None:
         """Whoever had the message is finished with it; see `Origin.settled`."""
-        self._back.deliveries.finished(self.message.id)
         self._end_window()
         if not self._said:
             self._back.tidings.finished(self.peer, self.message.id)
+        self._back.deliveries.finished(self.message.id)
+
+    async def heard(self) -> None:
+        """Wait until the node knows what became of the message; see `Origin.heard`."""
+        if self._back.deliveries.outlived:
+            self._back.tidings.tell()
+            await self.peer.link.flushed()
 
     def answered(self, reply: Message) -> bool:
         """Send the reply; see `Origin.answered`."""

@@ -128,6 +128,10 @@ class Outbox:
         """Whether the agent is finished with everything that was sent to it."""
         return not self._messages and not self._line
 
+    def find(self, message_id: str) -> Message | None:
+        """A message that stands in it."""
+        return self._messages.get(message_id)
+
     # What becomes of the messages.
 
     def settled(self, message_id: str) -> bool:

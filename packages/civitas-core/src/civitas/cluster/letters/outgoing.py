@@ -52,7 +52,7 @@ class Senders(Protocol):
     def forget_records(self, message: Message) -> None:
         """Drop what is recorded for a message that was given up."""
 
-    def settle(self, message: Message) -> None:
+    def settle(self, message: Message) -> object:
         """A message of another node is finished here."""
 
 
@@ -252,6 +252,25 @@ class Outgoing:
             each.pool.forget(each)
         elif each.turn() and each.boot in self._peers and not each.outbox.way_is_open:
             each.outbox.open_way()
+
+    def unheard(self, finished: Mapping[str, int]) -> dict[str, int]:
+        """Finish what a process had finished that is gone, where it had no time to say so.
+
+        Args:
+            finished: To how many incarnations there each was given, by id.
+
+        Returns:
+            The same of those that somebody still waits for, as the answer did not come: they are to be handled again.
+        """
+        waited_for: dict[str, int] = {}
+        for id, times in finished.items():
+            each = self._sent.get(id)
+            message = each.outbox.find(id) if each is not None else None
+            if message is not None and message.reply_to is not None:
+                waited_for[id] = times
+            else:
+                self._finish(id)
+        return waited_for
 
     def lost(self, each: Elsewhere, node: str, why: str, in_hand: Mapping[str, int]) -> None:
         """The process of an agent is gone, with all that it had.

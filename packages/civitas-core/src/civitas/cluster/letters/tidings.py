@@ -32,10 +32,11 @@ class Tidings:
 
     def _note(self, where: dict[Peer, list[str]], peer: Peer, message_id: str) -> None:
         if not self._finished and not self._had:
-            self._soon(self._tell)
+            self._soon(self.tell)
         where.setdefault(peer, []).append(message_id)
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Tell all now."""
         had, self._had = self._had, {}
         finished, self._finished = self._finished, {}
         for peer, ids in had.items():

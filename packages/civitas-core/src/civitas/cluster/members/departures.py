@@ -35,7 +35,9 @@ class Bereaved(Protocol):
     def node_is_down(self, name: str, why: str) -> None:
         """Report it."""
 
-    def part(self, boot: str, why: str, in_hand: Mapping[str, int]) -> None:
+    def part(
+        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
+    ) -> None:
         """Nothing that was sent to it will be answered."""
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
@@ -60,8 +62,8 @@ class Departures:
         peer = member.peer
         if peer is None:
             return
-        file = self._bereaved.in_hand_of(member)
-        in_hand = (read_in_hand(file) if file is not None else {}) | member.in_hand
+        noted = read_in_hand(self._bereaved.in_hand_of(member))
+        in_hand = noted.in_hand | member.in_hand
         member.in_hand = {}
         member.left()
         peer.incident = self._incidents.of(peer.boot, in_hand)
@@ -71,7 +73,7 @@ class Departures:
             logger.error("process %r is down: %s", member.name, why)
             self._bereaved.node_is_down(member.name, why)
         self._roster.tell("gone", peer.boot, why, in_hand)
-        self._bereaved.part(peer.boot, why, in_hand)
+        self._bereaved.part(peer.boot, why, in_hand, noted.finished)
         self._bereaved.crashed_with(peer, reason)
 
     def end(self, peer: Peer, why: str) -> None:

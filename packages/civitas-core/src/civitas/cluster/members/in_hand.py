@@ -2,30 +2,34 @@
 
 A process that is killed can tell nobody what it was doing. So it notes the ids of the messages in hand in a mapped
 file: a few bytes are copied, nothing is flushed, and the kernel keeps them when the process is gone. Its starter reads
-there which messages were given to an incarnation that did not survive them, and to how many before that. A process on
-another machine tells the root before it begins, and waits until that has noted it: one round trip for each message.
+there which messages were given to an incarnation that did not survive them, and to how many before that; and which were
+finished last, as the process may have had no time to say so. A process on another machine tells the root before it
+begins, and waits until that has noted it: one round trip for each message.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from civitas.errors import NodeDown
 from civitas.node import Registry
 from civitas.process import Cell, Delivery
 
-__all__ = ["InHand", "Notes", "ToldRoot", "read_in_hand"]
+__all__ = ["InHand", "Noted", "Notes", "ToldRoot", "read_in_hand"]
 
 _ID = 36
 """Bytes of an id: a UUID as text."""
 _PLACE = _ID + 1
-"""Bytes of a place: an id, and how many incarnations were given the message; no more than 255 are counted."""
+"""Bytes of a place: an id, and how many incarnations were given the message."""
+_FINISHED = 0x80
+"""Set in the count of one that is finished; no more than 127 incarnations are counted."""
 _PLACES = 4096
 """How many messages can be noted; beyond, the last ones are not, and do not count as a delivery."""
-_EMPTY = bytes(_PLACE)
 
 
 class InHand:
@@ -35,11 +39,14 @@ class InHand:
         file: Where; made if it is not there.
     """
 
+    outlived = True
+
     def __init__(self, file: Path) -> None:
         with file.open("w+b") as opened:
             opened.truncate(_PLACES * _PLACE)
             self._map = mmap.mmap(opened.fileno(), _PLACES * _PLACE)
-        self._free = list(range(_PLACES - 1, -1, -1))
+        self._free = deque(range(_PLACES))
+        """Those freed last are used last: what was finished there can be read for a while."""
         self._places: dict[str, int] = {}
 
     def begun(self, agent: str, id: str) -> None:
@@ -47,9 +54,9 @@ class InHand:
         place = self._places.get(id)
         if place is not None:
             at = (place + 1) * _PLACE - 1
-            self._map[at] = min(self._map[at] + 1, 255)
+            self._map[at] = min(self._map[at] + 1, _FINISHED - 1)
         elif self._free:
-            place = self._places[id] = self._free.pop()
+            place = self._places[id] = self._free.popleft()
             noted = id.encode().ljust(_ID, b"\0")[:_ID] + b"\1"
             self._map[place * _PLACE : (place + 1) * _PLACE] = noted
 
@@ -57,7 +64,7 @@ class InHand:
         """A message is finished."""
         place = self._places.pop(id, None)
         if place is not None:
-            self._map[place * _PLACE : (place + 1) * _PLACE] = _EMPTY
+            self._map[(place + 1) * _PLACE - 1] |= _FINISHED
             self._free.append(place)
 
     def close(self) -> None:
@@ -73,6 +80,8 @@ class ToldRoot:
         call_root: Lets the root do something, and waits for that.
         tell_root: Says something to the root.
     """
+
+    outlived = True
 
     def __init__(
         self,
@@ -141,11 +150,27 @@ class Notes:
             self._mapped.close()
 
 
-def read_in_hand(file: Path) -> dict[str, int]:
-    """What a process noted there which is gone: how many of its incarnations were given a message, by its id."""
-    try:
-        raw = file.read_bytes()
-    except FileNotFoundError:
-        return {}
-    places = (raw[at : at + _PLACE] for at in range(0, len(raw), _PLACE))
-    return {place[:_ID].rstrip(b"\0").decode(): place[_ID] for place in places if place[_ID]}
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a process noted which is gone: how many of its incarnations were given a message, by its id.
+
+    Attributes:
+        in_hand: Those that were being handled.
+        finished: Those that were finished last; most of them were heard of.
+    """
+
+    in_hand: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, int] = field(default_factory=dict)
+
+
+def read_in_hand(file: Path | None) -> Noted:
+    """What a process noted in a file; nothing where there is none."""
+    noted = Noted()
+    if file is None or not file.exists():
+        return noted
+    raw = file.read_bytes()
+    for at in range(0, len(raw), _PLACE):
+        if count := raw[at + _ID]:
+            where = noted.finished if count & _FINISHED else noted.in_hand
+            where[raw[at : at + _ID].rstrip(b"\0").decode()] = count & ~_FINISHED
+    return noted

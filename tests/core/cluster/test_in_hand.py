@@ -1,0 +1,43 @@
+"""What a process was handling, as its starter reads it when the process is gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from civitas.cluster.members.in_hand import InHand, Noted, read_in_hand
+from civitas.message import new_id
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "in-hand"
+
+
+def test_what_was_begun_and_what_was_finished_is_told_apart(file):
+    noted = InHand(file)
+    begun, finished, twice = (new_id() for _ in range(3))
+    for id in (begun, finished, twice, twice):
+        noted.begun("a", id)
+    noted.finished(finished)
+    assert read_in_hand(file) == Noted({begun: 1, twice: 2}, {finished: 1})
+    noted.close()
+
+
+def test_a_place_is_used_again_when_all_others_were(file):
+    noted = InHand(file)
+    first, *others = (new_id() for _ in range(4096))
+    for id in (first, *others[:-1]):
+        noted.begun("a", id)
+        noted.finished(id)
+    assert first in read_in_hand(file).finished
+    for id in others[-1], new_id():
+        noted.begun("a", id)
+    assert first not in read_in_hand(file).finished
+    assert len(read_in_hand(file).in_hand) == 2
+    noted.close()
+
+
+def test_where_nothing_was_noted_there_is_nothing(file):
+    assert read_in_hand(file) == read_in_hand(None) == Noted()
