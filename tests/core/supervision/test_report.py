@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from civitas.errors import HandlerFailed, StartFailed
+from civitas.message import Message
+from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.supervision import Supervisor
+from civitas.supervision import ConversationPool, Supervisor
+from civitas.telemetry.readable import ReadableFormatter
 from tests.core.support import Actor, Journal
 
 
@@ -23,6 +26,28 @@ async def test_a_crash_is_a_record_of_the_supervisors_own_logger_with_four_field
         "supervisor=root errorContext=child_terminated offender=a reason=crashed"
     )
     assert "a crashes" in first
+
+
+class Breaks(AgentProcess):
+    async def handle(self, message: Message) -> None:
+        raise ValueError("a\nb\x1b[31m\u202e")
+
+
+@pytest.mark.promise(id="SEM-1167")
+async def test_neither_a_conversation_nor_an_error_begins_a_line_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool = ConversationPool("pool", Breaks("each"))
+    async with Runtime(Supervisor("root", [pool])) as runtime:
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("pool", {}, conversation="x\nERROR root: forged\x1b[2J\u202e")
+    (record,) = [each for each in caplog.records if each.name == "civitas.supervision"]
+    first = record.getMessage().partition("\n")[0]
+    assert r"offender=pool/x\nERROR root: forged\x1b[2J\u202e reason=crashed" in first
+    assert first.endswith(r"ValueError: a\nb\x1b[31m\u202e")
+    text = ReadableFormatter().format(record)
+    assert "\n" in text  # of the traceback
+    assert all(line.isprintable() for line in text.split("\n"))
 
 
 @pytest.mark.promise(id="SEM-402")

@@ -21,6 +21,7 @@ from civitas.errors import CivitasError
 from civitas.launch import HangWatchdog, Lifeline, SharedSignals, end_soon, inherit, read_boot
 from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
+from civitas.telemetry.readable import ReadableFormatter
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.grammar import Topology
@@ -45,9 +46,9 @@ def main() -> None:
     inherit(boot["held"])
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
     sys.path[:0] = [each for each in boot["path"] if each not in sys.path]
-    logging.basicConfig(
-        level=boot["log_level"], format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(ReadableFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=boot["log_level"], handlers=[handler])
     try:
         asyncio.run(work(boot, pipe))
     except CivitasError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from civitas.telemetry.readable import escaped
+from civitas.telemetry.readable import ReadableFormatter, escaped
 
 __all__ = ["show_logs"]
 
@@ -13,7 +13,7 @@ def show_logs(*, verbose: bool) -> None:
     """Print warnings and errors on stderr: with tracebacks when `verbose`, else the first line of each."""
     handler = logging.StreamHandler()
     if verbose:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(ReadableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     else:
         handler.setFormatter(_FirstLine())
         handler.addFilter(_no_report)

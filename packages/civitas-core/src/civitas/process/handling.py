@@ -21,6 +21,7 @@ from civitas.process.options import Delivery, choose
 from civitas.process.run_state import RunState
 from civitas.process.user_code import EVERYBODYS, call, unless_dropped, within
 from civitas.telemetry import names
+from civitas.telemetry.readable import escaped
 from civitas.tools.forked import Fork, unless_copied
 
 if TYPE_CHECKING:
@@ -200,7 +201,9 @@ class Handling:
         reason = ExitReason.crashed(error, message.headers, message.id if again else "")
         if self._now.end is not None:
             logger.error(
-                "agent %r crashed on its last message before its stop: %s", self._agent.name, reason
+                "agent %r crashed on its last message before its stop: %s",
+                self._agent.name,
+                escaped(str(reason)),
             )
         self._now.end = reason
         assert reason.failure is not None

@@ -7,6 +7,7 @@ import logging
 from civitas.errors import StartFailed, SupervisorGaveUp
 from civitas.process import ExitKind, ExitReason
 from civitas.supervision.child import Child, Host
+from civitas.telemetry.readable import escaped
 
 __all__ = ["Reporter"]
 
@@ -40,7 +41,7 @@ class Reporter:
         self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
         if logger.isEnabledFor(logging.ERROR):  # the text of a traceback is dear
             trace = f"\n{reason.failure.traceback}" if reason.failure is not None else ""
-            self._log("child_terminated", f"{reason}{trace}", child.name)
+            self._log("child_terminated", str(reason), child.name, trace)
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""
@@ -55,11 +56,13 @@ class Reporter:
         self._host.event("gave_up", self._supervisor, ExitKind.SHUTDOWN, str(error), cause)
         self._log("shutdown", str(error), error.child)
 
-    def _log(self, context: str, reason: str, offender: str) -> None:
+    def _log(self, context: str, reason: str, offender: str, trace: str = "") -> None:
+        # A conversation is anybody's text, and so may be what an error says: neither begins a line of its own.
         logger.error(
-            "supervisor=%s errorContext=%s offender=%s reason=%s",
+            "supervisor=%s errorContext=%s offender=%s reason=%s%s",
             self._supervisor,
             context,
-            offender,
-            reason,
+            escaped(offender),
+            escaped(reason),
+            trace,
         )

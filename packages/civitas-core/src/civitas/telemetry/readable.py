@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["cut", "escaped"]
+import logging
+
+__all__ = ["ReadableFormatter", "cut", "escaped"]
 
 _MORE = "…"
 
@@ -18,6 +20,14 @@ def escaped(text: str) -> str:
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
+
+
+class ReadableFormatter(logging.Formatter):
+    """Writes log records with each of their lines escaped; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        return "\n".join(map(escaped, super().format(record).split("\n")))
 
 
 def cut(text: str, most: int = 64) -> str:
