@@ -65,7 +65,7 @@ async def test_every_payload_that_can_be_sent_stands_in_the_prompt():
 @pytest.mark.parametrize(
     ("payload", "error"),
     [
-        ({"topic": b"otters"}, r"payload\.topic: bytes cannot stand in a prompt"),
+        ({"topic": b"otters"}, r"payload\.topic: bytes cannot be put in a prompt"),
         ({"topic": "x", "more": [1, b"x"]}, r"payload\.more\[1\]: bytes"),
         ({"topic": "x", "of": {"y": b"x"}}, r"payload\.of\['y'\]: bytes"),
         ({"topic": "x", 7: "x"}, r"payload\[7\]: the name of an input is text; this one is int"),

@@ -112,7 +112,7 @@ def test_a_model_that_refuses_ends_it_with_one_clear_line(tmp_path):
         done = run_demo(tmp_path, OPENAI_BASE_URL=server.url, OPENAI_API_KEY="sk-wrong")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("the answer did not come: planner failed: ")
+    assert line.startswith("there was no answer: planner failed: ")
     assert "no such key" in line
 
 

@@ -194,7 +194,7 @@ async def test_a_user_allows_further_classes(allowed):
 def test_what_is_no_class_is_refused():
     graph = StateGraph(Own).add_node("n", lambda state: None).add_edge(START, "n").compile()
     for wrong, why in (
-        (f"{ME}:Nobody", "leads nowhere"),
+        (f"{ME}:Nobody", "cannot be resolved"),
         (f"{ME}:call", "are classes, or texts"),
         (3, "are classes, or texts"),
     ):

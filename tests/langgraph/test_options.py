@@ -80,10 +80,10 @@ async def buy(runtime: Any, n: int, conversation: str = "c", user: str = "ada") 
     ("given", "problem"),
     [
         ({"recursion_limt": 3}, "did you mean 'recursion_limit'"),
-        ({"thread_id": "x"}, "What is your own goes under 'configurable'"),
+        ({"thread_id": "x"}, "Your own keys go under 'configurable'"),
         ({"configurable": 3}, "is a dict; got int"),
         (3, "config is a dict"),
-        ("nowhere:at_all", "leads nowhere"),
+        ("nowhere:at_all", "cannot be resolved"),
         (lambda message, other: {}, "needs message, other"),
     ],
     ids=str,

@@ -111,7 +111,7 @@ async def test_the_users_own_store_wins():
         await runtime.ask("g", {"user": "ann", "text": "one"})
     assert [each.key for each in own.search(("notes",))] == ["one"]
     assert await state.keys("") == []
-    with pytest.raises(StartFailed, match="has its own; give the index to that"):
+    with pytest.raises(StartFailed, match="has its own; give the index to that one"):
         async with running(
             LangGraphAgent("g", graph=graph(store=own), store_index=f"{__name__}:INDEX")
         ):

@@ -62,7 +62,7 @@ async def test_a_graph_waits_for_a_full_disk_and_runs_no_node_twice(
     agent = LangGraphAgent("books", graph=graph, durable=durable)
     async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
         asking = asyncio.create_task(runtime.ask("books", {"first": ""}, conversation=conversation))
-        await said(caplog, "agent 'books': the state store is away and is waited for")
+        await said(caplog, "agent 'books': the state store is unavailable; waiting for it")
         await limit(store, 1_000_000)
         reply = await asking
         assert reply.payload["last"] == "done"

@@ -176,7 +176,7 @@ def test_what_would_keep_the_memory_elsewhere_is_refused_with_the_reason(word):
     [
         ({"hook": audit}, "takes no 'hook'; did you mean 'hooks'"),
         ({"hooks": Own()}, r"hooks is a RunHooks object.*Agent\(hooks="),
-        ({"hooks": "tests.openai.test_options:nobody"}, "leads nowhere.*module:name"),
+        ({"hooks": "tests.openai.test_options:nobody"}, "cannot be resolved.*module:name"),
         ({"run_config": {"workflow": "x"}}, "run_config does not fit.*'workflow'"),
         ({"run_config": "tests.openai.test_options:audit"}, "run_config is a RunConfig"),
         ({"max_turns": 0}, "max_turns is a whole number from 1 on, or None for no limit; got 0"),

@@ -42,7 +42,7 @@ async def test_a_second_system_of_a_topology_ends_before_it_imports_anything(
     assert (second.code, second.out.strip()) == (1, "")
     (line,) = second.err.splitlines()
     assert line == (
-        f"civitas: system 'civitas' runs already (process {first.process.pid}); stop that first"
+        f"civitas: system 'civitas' is already running (process {first.process.pid}); stop it first"
     )
     asked = await beside("ask", topology, "c", "null")
     assert asked.out.strip() == "1"

@@ -267,7 +267,7 @@ async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
     late = await start("ask", topology, "w", "1")
     refused = await late.end()
     go.touch()
-    assert refused == Result(1, "", "civitas: the system takes no more work: it is stopping\n")
+    assert refused == Result(1, "", "civitas: the system accepts no more work: it is stopping\n")
     assert (await asking).out == '"done"\n'
     assert (await run.end()).code == 0
 
@@ -286,7 +286,7 @@ async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
         ("", "nothing. Put it in single quotes"),
         ('{"a": 1, "a": 2}', "the key 'a' stands twice in one object"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"n": NaN}', "not JSON: NaN, which Python alone reads"),
+        ('{"n": NaN}', "not JSON: NaN, which only Python reads"),
     ],
     ids=lambda value: value[:12],
 )

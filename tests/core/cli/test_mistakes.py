@@ -48,14 +48,14 @@ class Deaf(AgentProcess):
     ("text", "line", "says"),
     [
         ("processes:\n  w: {cwd: nowhere}\n" + child(process="w"), 2, "there is no folder"),
-        ("processes:\n  w: {python: nowhere}\n" + child(process="w"), 2, "is no interpreter"),
+        ("processes:\n  w: {python: nowhere}\n" + child(process="w"), 2, "is not an interpreter"),
         (child("conversation_pool", idle_timout=5), 3, "did you mean 'idle_timeout'?"),
         (child(process="w", replica=2), 3, "did you mean 'replicas'?"),
-        ("supervision: {children: []}", 1, "no agent stands in it"),
+        ("supervision: {children: []}", 1, "there is no agent in it"),
         (
             "supervision:\n  children:\n    - supervisor: {name: s, children: []}",
             1,
-            "no agent stands in it",
+            "there is no agent in it",
         ),
         ("state: {type: sqlite, path: .}\n" + child(), 1, "it is a folder"),
         ("state: {type: sqlite, path: no/x.db}\n" + child(), 1, "there is no folder"),
@@ -97,7 +97,7 @@ def test_a_mistake_is_one_line_with_its_place(
     ("text", "says"),
     [
         ("processes:\n  w: {cwd: nowhere}\n" + child(process="w"), "2: process 'w': there is no"),
-        ("supervision: {children: []}", "1: no agent stands in it"),
+        ("supervision: {children: []}", "1: there is no agent in it"),
     ],
 )
 def test_what_the_root_itself_can_see_is_told_before_anything_starts(

@@ -161,7 +161,7 @@ async def test_a_blocked_event_loop_is_told_of_the_stop_at_once_and_ended_in_tim
     await run.until("stopping   SIGTERM")
     done = await run.end()
     assert done.code == 1
-    assert "the event loop is blocked by 's' for 3 s" in done.err
+    assert "the event loop has been blocked by 's' for 3 s" in done.err
     assert "time.sleep(3600)" in done.err
 
 

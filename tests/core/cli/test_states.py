@@ -135,7 +135,7 @@ def test_clear_removes_steps_also_where_no_state_is_saved(civitas: Civitas, save
 def test_clear_removes_what_is_damaged(civitas: Civitas, saved: Path) -> None:
     with closing(sqlite3.connect(saved.parent / "state.db")) as database, database:
         database.execute("UPDATE civitas_state SET value = x'c1' WHERE key = 'counter'")
-    assert "delete the key to begin anew" in civitas("state", "show", saved, "counter").err
+    assert "delete the key to start afresh" in civitas("state", "show", saved, "counter").err
     assert civitas("state", "clear", saved, "counter", "--yes").code == 0
     assert "counter" not in left(saved)
 
@@ -162,7 +162,7 @@ def test_clear_removes_nothing_where_nobody_can_be_asked(civitas: Civitas, saved
     assert result.err == (
         f"civitas: this removes 4 keys of {saved}: counter, support/ann, support/bob, "
         "civitas:step:counter/1/paid. "
-        "Nobody is here to be asked; say so with --yes\n"
+        "There is nobody here to ask; confirm with --yes\n"
     )
     assert len(left(saved)) == 4
 

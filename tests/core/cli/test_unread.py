@@ -106,7 +106,7 @@ async def test_a_console_that_is_not_read_stops_no_agent_and_what_was_dropped_is
     reading = asyncio.create_task(asyncio.to_thread(running.rest))
     assert await running.end() == 0
     said = await reading
-    assert "lines were dropped here: nobody read them" in said
+    assert "lines were dropped here because nobody read them" in said
     assert "stopped" in said
 
 

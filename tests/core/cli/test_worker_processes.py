@@ -140,7 +140,7 @@ async def test_an_interpreter_that_is_not_there_is_one_clear_line(
     assert done.code == 1
     (line,) = done.err.splitlines()
     assert line.startswith(f"{topology}:1: process 'worker': python: ")
-    assert "nowhere/bin/python' is no interpreter and no virtual environment" in line
+    assert "nowhere/bin/python' is not an interpreter or a virtual environment" in line
 
 
 @pytest.mark.promise(id="SEM-824")

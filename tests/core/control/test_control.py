@@ -70,7 +70,7 @@ async def test_an_error_comes_with_its_name_and_its_sentence(folder: Path) -> No
         with pytest.raises(RemoteError, match="did you mean 'planner'") as caught:
             await client.request("ask", to="planer", payload=1)
         assert caught.value.error_type == "UnknownAgent"
-        with pytest.raises(RemoteError, match="knows no 'dance'"):
+        with pytest.raises(RemoteError, match="does not know 'dance'"):
             await client.request("dance")
         with pytest.raises(RemoteError, match="lacks 'to'"):
             await client.request("ask", payload=1)
@@ -134,7 +134,9 @@ def test_a_second_system_of_one_topology_is_refused_with_the_process_that_runs(
 ) -> None:
     with SystemLock("team", folder):
         assert holder(folder) == os.getpid()
-        with pytest.raises(ConfigurationError, match=rf"runs already \(process {os.getpid()}\)"):
+        with pytest.raises(
+            ConfigurationError, match=rf"is already running \(process {os.getpid()}\)"
+        ):
             SystemLock("team", folder).__enter__()
     assert holder(folder) is None
 
@@ -286,7 +288,7 @@ async def test_rubbish_on_the_socket_ends_that_connection_alone(
         writer.write(rubbish)
         writer.write_eof()
         answer = await reader.read()
-        assert (b"no frame of Civitas" in answer or b"a client of Civitas?" in answer) == (
+        assert (b"not a Civitas frame" in answer or b"a Civitas client?" in answer) == (
             len(rubbish) > 4
         )
         writer.close()
@@ -297,14 +299,14 @@ async def test_rubbish_on_the_socket_ends_that_connection_alone(
 
 def test_a_folder_of_somebody_else_is_refused_by_both_sides(folder: Path) -> None:
     folder.chmod(0o755)
-    with pytest.raises(ConfigurationError, match="not this user's alone"):
+    with pytest.raises(ConfigurationError, match="not private to this user"):
         open_state_folder(folder)
-    with pytest.raises(ConfigurationError, match="not this user's alone"):
+    with pytest.raises(ConfigurationError, match="not private to this user"):
         asyncio.run(ControlClient("team", folder).__aenter__())
 
 
 def test_a_folder_with_too_long_a_path_for_a_socket_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="XDG_STATE_HOME a folder with a shorter one"):
+    with pytest.raises(ConfigurationError, match="XDG_STATE_HOME to a folder with a shorter path"):
         open_state_folder(tmp_path / ("x" * 100))
 
 

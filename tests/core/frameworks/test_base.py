@@ -230,7 +230,7 @@ async def test_a_run_may_ask_again():
         ({"value": 1, "id": "7"}, "c", "no open interrupt '7'.* Open: 0"),
         ({"values": {"7": 1}}, "c", "no open interrupt '7'"),
         ({"value": 1}, "other", "no open interrupt in conversation 'other'"),
-        ({"value": 1}, None, "hand the conversation of the interrupt on"),
+        ({"value": 1}, None, "pass on the conversation of the interrupt"),
     ],
 )
 async def test_an_answer_to_a_question_nobody_asked_is_an_error_and_the_agent_lives(
@@ -478,7 +478,7 @@ async def test_a_run_that_fails_and_was_not_asked_for_is_a_dead_letter_and_in_th
 
 
 async def test_a_transient_that_leads_nowhere_is_a_configuration_error():
-    with pytest.raises(ConfigurationError, match="transient='nobody:home' leads nowhere"):
+    with pytest.raises(ConfigurationError, match="transient='nobody:home' cannot be resolved"):
         MachineAgent("m", machine=Machine(), transient="nobody:home")
 
 

@@ -64,7 +64,7 @@ async def test_outside_of_an_agent_a_call_is_a_configuration_error() -> None:
     call = AgentCall("helper", description="helps")
     with pytest.raises(ConfigurationError, match="'helper' asks an agent of a running system"):
         await call.call({"input": "x"})
-    with pytest.raises(ConfigurationError, match="outside of one"):
+    with pytest.raises(ConfigurationError, match="outside one"):
         call.call_from_thread({"input": "x"})
 
 

@@ -49,7 +49,7 @@ async def test_a_task_that_exits_ends_its_agent_and_nobody_else(order: str) -> N
 
 async def test_a_run_that_cancels_itself_is_told_and_the_agent_lives() -> None:
     async with running(InTasks("m", machine=Machine())) as runtime:
-        with pytest.raises(HandlerFailed, match="raised CancelledError by itself"):
+        with pytest.raises(HandlerFailed, match="raised CancelledError itself"):
             await runtime.ask("m", ["cancel"])
         assert (await runtime.ask("m", ["go"])).payload["done"] == ["GO"]
         assert restarts(runtime) == 0

@@ -23,7 +23,7 @@ async def test_the_record_of_a_conversation_waits_for_a_full_disk(
     order = "x" * 9000
     async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
         asking = asyncio.create_task(runtime.ask("books", [order], conversation="trip"))
-        await said(caplog, "agent 'books': the state store is away and is waited for")
+        await said(caplog, "agent 'books': the state store is unavailable; waiting for it")
         await limit(store, 1_000_000)
         await asking
         reply = await runtime.ask("books", ["next"], conversation="trip")

@@ -13,7 +13,7 @@ import pytest
 from civitas.errors import ConfigurationError
 from civitas.launch import Hold, hold
 
-WHAT = "system 'x' runs already"
+WHAT = "system 'x' is already running"
 
 # A root that ends as one does that is killed, and leaves a process behind; that ends with its standard input.
 ROOT = """\
@@ -48,7 +48,7 @@ def one(file: Path, *, alone: bool = True) -> Hold:
 async def test_a_system_that_runs_is_not_joined_by_another(file):
     first, second, third = one(file), one(file), one(file, alone=False)
     await first.take()
-    with pytest.raises(ConfigurationError, match=rf"runs already \(process {os.getpid()}\)"):
+    with pytest.raises(ConfigurationError, match=rf"is already running \(process {os.getpid()}\)"):
         await second.take()
     await third.take()
     assert third.descriptor is None

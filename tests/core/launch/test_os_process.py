@@ -183,8 +183,8 @@ async def test_env_cwd_and_a_relative_interpreter_are_used(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"python": "no/such/python"}, "no interpreter"),
-        ({"python": __file__}, "no interpreter"),
+        ({"python": "no/such/python"}, "not an interpreter"),
+        ({"python": __file__}, "not an interpreter"),
         ({"cwd": "no/such/folder"}, "there is no folder"),
     ],
 )

@@ -47,7 +47,7 @@ def test_an_argument_that_nobody_gives_is_named():
 
 def test_a_hook_without_arguments_says_so():
     error = refused(module(civitas_state_stores=lambda config: {}))
-    assert "takes 'config', which nobody gives it; it is given no arguments" in str(error)
+    assert "takes 'config', which it is not given; it is given no arguments" in str(error)
 
 
 def test_an_argument_that_must_be_given_by_keyword_is_one_too():
@@ -63,8 +63,8 @@ def test_an_argument_that_must_be_given_by_keyword_is_one_too():
     [
         (["redis"], "returned ['redis']; return a dict"),
         (None, "returned None; return a dict"),
-        ({1: InMemoryStateStore}, "1 is no name"),
-        ({"": InMemoryStateStore}, "'' is no name"),
+        ({1: InMemoryStateStore}, "1 is not a name"),
+        ({"": InMemoryStateStore}, "'' is not a name"),
         ({"redis": InMemoryStateStore()}, "it must be a class"),
         ({"redis": "shop:Redis"}, "'redis' is 'shop:Redis'; it must be a class"),
         ({"redis": type("Redis", (), {"get": print})}, "Redis has no set and no delete"),
@@ -153,7 +153,7 @@ def test_a_class_is_refused_where_an_instance_is_meant():
 
 @pytest.mark.parametrize("plugin", ["shop.plugin", None, b"shop"])
 def test_what_is_no_plugin_is_refused(plugin):
-    assert "is no plugin; pass a module or an object" in str(refused(plugin))
+    assert "is not a plugin; pass a module or an object" in str(refused(plugin))
 
 
 def test_two_plugins_of_one_name_are_refused():

@@ -116,4 +116,4 @@ def test_no_second_copy_goes_on_and_the_errors_of_the_children_are_seen(
     assert len(done.stdout.splitlines()) == len(RIGHT) + 1
     assert "ValueError: of the child" in done.stderr
     assert "bye" in done.stderr
-    assert "a forked child came back to the event loop" in done.stderr
+    assert "a forked child returned to its parent's event loop" in done.stderr

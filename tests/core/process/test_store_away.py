@@ -66,7 +66,9 @@ async def test_a_full_disk_is_waited_for_and_nothing_is_done_again(what, store, 
     agent = Books("books", done, delivery="at_least_once")
     async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
         asking = asyncio.create_task(runtime.ask("books", None, what))
-        await said(caplog, "agent 'books': the state store is away and is waited for, up to 10 s")
+        await said(
+            caplog, "agent 'books': the state store is unavailable; waiting for it, up to 10 s"
+        )
         await limit(store, 1_000_000)
         await asking
         assert len(done) == 1

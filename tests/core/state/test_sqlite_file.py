@@ -65,7 +65,7 @@ async def test_a_path_that_can_hold_no_file_says_so(tmp_path, path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").touch()
     text = await refused(tmp_path / path)
-    assert "Give the path of a file" in text or "is a file and no folder" in text
+    assert "Give the path of a file" in text or "is a file, not a folder" in text
 
 
 async def test_a_relative_path_is_not_moved_by_a_later_chdir(tmp_path, monkeypatch):
@@ -403,7 +403,7 @@ def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     error, kept = done.stdout.splitlines()
-    assert "the disk did not read or write" in error
+    assert "the disk failed to read or write" in error
     assert kept == "kept"
 
 

@@ -88,7 +88,7 @@ def test_two_tools_of_one_name_are_refused():
 
 @pytest.mark.parametrize("given", ["search", 7, None, Clock, object()])
 def test_what_is_no_tool_is_refused(given):
-    with pytest.raises(ConfigurationError, match="is no tool"):
+    with pytest.raises(ConfigurationError, match="is not a tool"):
         ToolRegistry([given])
 
 

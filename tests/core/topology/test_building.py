@@ -334,7 +334,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
             "type: Thingi",
             "did you mean 'Thingy'? Known: Thingy; or write 'Thingi' as package.module",
         ),
-        ("type: team.crew", "names no subclass of AgentProcess but a module"),
+        ("type: team.crew", "is not a subclass of AgentProcess but a module"),
         (
             "type: team.crew.number",
             "but a int; a framework's graph, agent or crew is named by 'wrap'",
@@ -357,7 +357,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
         ("type: team.crew.Closed, restart: transient", "unknown key 'restart' in Closed"),
         ("type: team.crew.Closed, args: {x: 1}", "unknown key 'x' in the arguments of Closed"),
         ("type: team.crew.Sized", "Sized needs 'size'"),
-        ("type: team.crew.Renamed", "Renamed must hand its name on"),
+        ("type: team.crew.Renamed", "Renamed must pass its name on"),
         ("type: team.crew.Nameless", "its first argument is the name"),
         ("wrap: 'team.crew:thing', temprature: 1", "did you mean 'temperature'?"),
         ("wrap: 'team.crew:thing', process: w, durable: true", "a state store that outlives the"),

@@ -217,8 +217,8 @@ def agents(*lines: str) -> str:
         (agents("name: a, type: m.A, cancel_on_timeout: on"), 3, "true or false; got 'on'"),
         (agents("name: a, type: m.A, args: [1]"), 3, "'args' is a mapping"),
         (agents("name: a, type: m.A, args: {1: 2}"), 3, "text"),
-        (agents("name: a, type: m.A, args: {restart: x}"), 3, "stands beside 'args'"),
-        (agents("name: a, type: m.A, args: {name: x}"), 3, "stands beside 'args'"),
+        (agents("name: a, type: m.A, args: {restart: x}"), 3, "goes beside 'args'"),
+        (agents("name: a, type: m.A, args: {name: x}"), 3, "goes beside 'args'"),
         (agents("name: a, type: m.A, b: 1, args: {b: 2}"), 3, "'b' is given twice"),
         (agents("name: a, type: m.A, replicas: 2"), 3, "needs 'process'"),
         (agents("name: a, type: m.A, process: w, replicas: 0"), 3, "a whole number >= 1"),
@@ -242,12 +242,12 @@ def agents(*lines: str) -> str:
                 "name: a, type: m.A, process: w, replicas: 2", "name: b, type: m.B, process: w-1"
             ),
             3,
-            "'w-1' is another one of this file",
+            "'w-1' is also a process of this file",
         ),
         (
             "processes: {w-2: {}}\n" + agents("name: a, type: m.A, process: w, replicas: 2"),
             4,
-            "'w-2' is another one of this file",
+            "'w-2' is also a process of this file",
         ),
         (agents("name: a*, type: m.A"), 3, "got 'a*'"),
         (agents("name: a, type: m.A", "name: a, type: m.B"), 4, "taken by the agent in line 3"),
@@ -302,7 +302,7 @@ def test_a_variable_in_a_dict_without_a_value_is_named_by_its_path() -> None:
 def test_a_dict_that_holds_itself_is_refused() -> None:
     config: dict[str, Any] = {}
     config["supervision"] = config
-    with pytest.raises(TopologyError, match="holds itself"):
+    with pytest.raises(TopologyError, match="contains itself"):
         load(config)
 
 

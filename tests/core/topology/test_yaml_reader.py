@@ -78,9 +78,9 @@ def test_an_alias_stands_for_the_whole_value() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("a: 1\nb: 2\na: 3", 3, "'a' stands twice in one mapping, first in line 1"),
-        ("a: {b: 1, b: 2}", 1, "'b' stands twice"),
-        ("a: 1\n${A}: 3", 2, "'a' stands twice"),
+        ("a: 1\nb: 2\na: 3", 3, "'a' appears twice in one mapping, first on line 1"),
+        ("a: {b: 1, b: 2}", 1, "'b' appears twice"),
+        ("a: 1\n${A}: 3", 2, "'a' appears twice"),
         ("a:\n\t- 1", 2, "tab"),
         ("a: b: c", 1, "not YAML"),
         ("a: [1,\n", 2, "not YAML"),

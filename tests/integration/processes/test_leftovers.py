@@ -26,7 +26,7 @@ async def test_a_worker_ends_within_a_second_whatever_was_left_in_it_and_says_wh
     assert took < 4  # all four at once, on a machine that is busy; each was killed after 5 s
     told = capfd.readouterr()
     text = told.out + told.err
-    assert "process 'p-t' ends, and something that its agents started is left" in text
+    assert "process 'p-t' is ending, and something that its agents started is still there" in text
     assert "the thread 'metrics-uploader' at " in text
     assert "process 'p-c' ends" in text
     assert "process 'p-j' ends" in text

@@ -94,7 +94,7 @@ def test_the_next_root_waits_for_the_processes_of_one_that_was_killed(tmp_path, 
 async def test_two_systems_of_one_name_do_not_share_a_state_store(tmp_path, process):
     config = topology(agent("a", process), state={"type": "sqlite", "path": str(tmp_path / "s.db")})
     async with Runtime.from_config(config) as first:
-        with pytest.raises(ConfigurationError, match="runs already with the state store"):
+        with pytest.raises(ConfigurationError, match="is already running with the state store"):
             await Runtime.from_config(config).start()
         assert (await first.ask("a", 1, "echo")).payload == 1
     async with Runtime.from_config(config) as next_one:

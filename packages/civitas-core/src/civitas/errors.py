@@ -139,7 +139,7 @@ class AskTimeout(DeliveryError, TimeoutError):
         self.timeout = timeout
         super().__init__(
             f"{agent!r} did not answer {message_type!r} within {timeout:g} s"
-            f"{'; ' + detail if detail else ''}. Give it a longer timeout=, or see what holds it up"
+            f"{'; ' + detail if detail else ''}. Give it a longer timeout=, or find out what holds it up"
         )
 
 
@@ -162,7 +162,7 @@ class HandlerFailed(DeliveryError):
         self._remote_traceback = remote_traceback
         super().__init__(
             f"{agent!r} failed: {error_type}: {error_message}. "
-            ".remote_traceback says where it was raised; mend that, and ask again"
+            ".remote_traceback says where it was raised; fix that, then ask again"
         )
 
     @property
@@ -247,7 +247,7 @@ class MailboxFull(DeliveryError):
         self.size = size
         self.timeout = timeout
         super().__init__(
-            f"the pool of {agent!r} had no place for it for {timeout:g} s: its conversations are busy, and the line "
+            f"the pool of {agent!r} had no room for it for {timeout:g} s: its conversations are busy, and the queue "
             "behind them is full. Send slower, wait longer (timeout=), or give the pool a larger max_live"
             if size is None
             else f"the mailbox of {agent!r} ({size} messages) stayed full for {timeout:g} s. "
@@ -285,7 +285,7 @@ class SupervisorGaveUp(CivitasError):
         self.error = error
         super().__init__(
             f"supervisor {supervisor!r} gave up: {child!r} crashed once more than {limit} allow. "
-            f"Last error: {error}. Mend the cause, or raise max_restarts or restart_window"
+            f"Last error: {error}. Fix the cause, or raise max_restarts or restart_window"
         )
 
 

@@ -242,8 +242,8 @@ class _Life:
         To go in order would tell the root that all is well, and lose what waits here.
         """
         logger.error(
-            "process %r ends though nobody asked it to: its event loop was interrupted or stopped, or all of its tasks "
-            "were cancelled; its agents crash with it",
+            "process %r is ending although nobody asked it to: its event loop was interrupted or stopped, "
+            "or all of its tasks were cancelled; its agents crash with it",
             self.node.name,
         )
         _leave(1)

@@ -39,8 +39,8 @@ class NobodyToAsk(BaseException):
 
     def __init__(self, task: str) -> None:
         super().__init__(
-            f"the task {task!r} of a crew inside a tool has human_input=True, and its question has no way out of the "
-            "tool; ask in a task of the agent's own crew, or make the inner crew an agent and ask that by its name"
+            f"the task {task!r} of a crew inside a tool has human_input=True, and its question cannot leave the "
+            "tool; ask in a task of the agent's own crew, or make the inner crew an agent and ask that one by name"
         )
 
 

@@ -123,7 +123,7 @@ async def run_apart(
         if not apart.ended.done():
             logger.warning(
                 "%s: the run was cancelled, but code that blocks its event loop, such as a guardrail or a callback, "
-                "goes on in this thread; nothing comes of it. Where it must end, too, give the agent "
+                "goes on in this thread; what it returns is dropped. If it must end too, give the agent "
                 "an OS process of its own (process:), which can be killed",
                 name,
             )
@@ -197,6 +197,6 @@ class _Apart:
         if error is None:
             self.result.set_result(value)
         elif isinstance(error, StopIteration | asyncio.CancelledError):
-            self.result.set_exception(RuntimeError(f"the crew's run was broken off: {error!r}"))
+            self.result.set_exception(RuntimeError(f"the crew's run was cut short: {error!r}"))
         else:
             self.result.set_exception(error)

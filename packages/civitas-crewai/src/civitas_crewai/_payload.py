@@ -115,7 +115,8 @@ def _input(value: Any, path: str) -> Any:
 def _text(value: Any, path: str) -> Any:
     if isinstance(value, bytes):
         raise Unfit(
-            path, "bytes cannot stand in a prompt; send text, or where the crew's tools find it"
+            path,
+            "bytes cannot be put in a prompt; send text, or a reference that the crew's tools can follow",
         )
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()

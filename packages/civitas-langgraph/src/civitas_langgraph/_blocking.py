@@ -42,7 +42,7 @@ def wait_for(coroutine: Coroutine[Any, Any, _Result], instead: str) -> _Result:
     except RuntimeError:
         if agent is not None:
             return agent.run(coroutine)
-        problem = "outside of an agent there is nothing to wait with"
+        problem = "outside an agent there is nothing to wait with"
     else:
         problem = "in a coroutine this would block the event loop that it waits for"
     coroutine.close()

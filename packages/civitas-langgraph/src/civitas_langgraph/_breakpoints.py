@@ -102,7 +102,7 @@ class GoAhead:
         if value is False:
             refuse(
                 where,
-                "nobody asked whether, so the graph can only go on. To end its run here, answer "
+                "no question was asked, so the graph can only go on. To end its run here, answer "
                 f"{{'as_node': {END!r}}}; to leave it, send a new message",
             )
         if not isinstance(value, dict):

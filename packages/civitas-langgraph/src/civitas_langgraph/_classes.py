@@ -48,7 +48,7 @@ def read_classes(who: str, given: Iterable[type | str]) -> set[Name]:
                 kind = pkgutil.resolve_name(each)
             except (ImportError, AttributeError, ValueError) as error:
                 raise ConfigurationError(
-                    f"{who}: state_classes has {each!r}, which leads nowhere: {error}. Write module:Class"
+                    f"{who}: state_classes has {each!r}, which cannot be resolved: {error}. Write module:Class"
                 ) from error
         if not isinstance(kind, type):
             raise ConfigurationError(

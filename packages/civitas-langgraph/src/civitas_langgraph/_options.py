@@ -52,9 +52,7 @@ def _checked(config: Any, where: str) -> RunnableConfig:
         if key in CONFIG_KEYS:
             continue
         near = difflib.get_close_matches(str(key), CONFIG_KEYS, 1)
-        hint = (
-            f"did you mean {near[0]!r}?" if near else "What is your own goes under 'configurable'."
-        )
+        hint = f"did you mean {near[0]!r}?" if near else "Your own keys go under 'configurable'."
         raise ConfigurationError(f"{where}: config takes no {key!r}; {hint} It takes: {_known()}")
     configurable = config.get("configurable")
     if configurable is not None and not isinstance(configurable, Mapping):
@@ -93,7 +91,7 @@ def named(given: Any, keyword: str, where: str) -> Any:
         return pkgutil.resolve_name(given)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"{where}: {keyword}={given!r} leads nowhere: {error}. Write module:name"
+            f"{where}: {keyword}={given!r} cannot be resolved: {error}. Write module:name"
         ) from error
 
 

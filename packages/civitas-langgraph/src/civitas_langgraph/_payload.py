@@ -100,9 +100,7 @@ class GraphInput:
 
     def _add_user_message(self, state: dict[str, Any], refuse: Refuse) -> None:
         if "messages" in state:
-            refuse(
-                "payload", "`input` and `messages` are two ways to say the same; send one of them"
-            )
+            refuse("payload", "`input` and `messages` mean the same; send one of them")
         given = state.pop("input")
         if not isinstance(given, (str, list)):
             refuse(

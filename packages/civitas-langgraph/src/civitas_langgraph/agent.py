@@ -225,7 +225,7 @@ class LangGraphAgent(FrameworkAgent):
         """The graph stops when the step it is in is over."""
         self._winds_down = True
         if self._control is not None:
-            self._control.request_drain(f"the agent {self.name!r} is to end")
+            self._control.request_drain(f"the agent {self.name!r} is ending")
 
     def _memory_is_lost(self) -> str | None:
         """When what this process alone holds is lost to the graph, in words."""
@@ -267,7 +267,7 @@ class LangGraphAgent(FrameworkAgent):
             if self._store_index is not None:
                 raise ConfigurationError(
                     f"{self._where}: store_index is for the store that Civitas lends to a graph, and this one has its "
-                    "own; give the index to that"
+                    "own; give the index to that one"
                 )
             return graph
         return _copy(graph, store=GraphStore(self.store, index=self._store_index))

@@ -88,7 +88,7 @@ async def answered(
     except UserError as error:
         raise ConfigurationError(
             f"{name!r} cannot go on with this run: it was interrupted under openai-agents {saved['sdk']}, and "
-            f"{sdk} runs here, with perhaps other agents: {error}. The interrupt stays open: answer it where it can be "
+            f"{sdk} runs here, perhaps with other agents: {error}. The interrupt stays open: answer it where it can be "
             "read, or send a new message"
         ) from error
     for item in state.get_interruptions():
@@ -128,9 +128,9 @@ def refuse_too_deep(name: str, first: Agent[Any]) -> None:
             below = () if outer is None else _tools_that_are_agents(outer)
             for asking in (each for inner in below for each in _asking(inner)):
                 raise ConfigurationError(
-                    f"{name!r}: {asking} needs approval inside of an agent that is a tool of an agent that is a tool. "
+                    f"{name!r}: {asking} needs approval inside an agent that is a tool of an agent that is a tool. "
                     f"openai-agents {sdk}, which runs here, asks for that again and again, whatever the answer; "
-                    "0.21 and newer have it right"
+                    "this is fixed in 0.21 and newer"
                 )
 
 

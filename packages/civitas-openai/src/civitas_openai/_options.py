@@ -51,12 +51,14 @@ def named(given: Any, where: str, word: str) -> Any:
     if not isinstance(given, str):
         return given
     if ":" not in given:
-        raise ConfigurationError(f"{where}: {word}={given!r} names nothing; write module:name")
+        raise ConfigurationError(
+            f"{where}: {word}={given!r} does not name an object; write module:name"
+        )
     try:
         return pkgutil.resolve_name(given)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(
-            f"{where}: {word}={given!r} leads nowhere: {error}. Write module:name"
+            f"{where}: {word}={given!r} cannot be resolved: {error}. Write module:name"
         ) from error
 
 

@@ -28,8 +28,8 @@ def read_input(payload: Any, refuse: Callable[[str, str], NoReturn]) -> Any:
     if isinstance(items, str):
         return items
     if not isinstance(items, list) or not items:
-        refuse("payload.input", f"text or a list with items is needed, got {items!r}; {_ACCEPTED}")
+        refuse("payload.input", f"text or a list of items is needed, got {items!r}; {_ACCEPTED}")
     for index, item in enumerate(items):
         if not isinstance(item, dict) or not ("role" in item or "type" in item):
-            refuse(f"payload.input[{index}]", f"that is no input item; {_ACCEPTED}")
+            refuse(f"payload.input[{index}]", f"that is not an input item; {_ACCEPTED}")
     return items

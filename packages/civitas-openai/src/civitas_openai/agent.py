@@ -190,7 +190,7 @@ class OpenAIAgent(FrameworkAgent):
                 await Record(run.history).keep(self.store, self.memory_key(run.conversation))
         except Exception:
             logger.exception(
-                "agent %r: what its failed run did could not be kept in conversation %r",
+                "agent %r: what its failed run did could not be saved in conversation %r",
                 self.name,
                 run.conversation,
             )
@@ -249,8 +249,8 @@ class OpenAIAgent(FrameworkAgent):
         )
         if last is None:
             logger.info(
-                "agent %r: no SDK agent is called %r any more, which answered last in conversation %r; "
-                "it goes on with %r",
+                "agent %r: there is no SDK agent %r any more, which was the last to answer in conversation %r; "
+                "the conversation goes on with %r",
                 self.name,
                 memory.agent,
                 watched.run.conversation,

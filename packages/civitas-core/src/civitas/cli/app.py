@@ -16,7 +16,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="civitas",
-    help="Your agents stay up: run, check and begin systems of supervised agents.",
+    help="Your agents stay up: create, check and run systems of supervised agents.",
     epilog=examples("civitas demo", "civitas init hello", "civitas run hello/topology.yaml"),
     no_args_is_help=True,
     add_completion=False,
@@ -42,7 +42,7 @@ def _main(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and end.", callback=_version, is_eager=True
+            "--version", help="Print the version and exit.", callback=_version, is_eager=True
         ),
     ] = False,
 ) -> None:
@@ -63,7 +63,7 @@ def run(
         typer.Option(
             "--process",
             metavar="NAME",
-            help="Be this process of the topology, one with 'start: false'.",
+            help="Run as this process of the topology, one with 'start: false'.",
         ),
     ] = None,
     trace: Annotated[
@@ -125,7 +125,7 @@ Payload = Annotated[
 MessageType = Annotated[str, typer.Option("--type", metavar="T", help="Type of the message.")]
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", metavar="S", help="Seconds to wait at most.", callback=_seconds),
+    typer.Option("--timeout", metavar="S", help="Seconds to wait for.", callback=_seconds),
 ]
 Conversation = Annotated[
     str | None,
@@ -149,7 +149,7 @@ def ask(
     timeout: Timeout = 30.0,
     conversation: Conversation = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Print a reply that is text as it is, without quotes.")
+        bool, typer.Option("--raw", help="Print a text reply as it is, without quotes.")
     ] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -192,7 +192,7 @@ def send(
 @app.command(epilog=examples("civitas top topology.yaml", "civitas top topology.yaml --once"))
 def top(
     topology: TopologyFile,
-    once: Annotated[bool, typer.Option("--once", help="Print the tree once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the tree once and exit.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Watch the tree of the running system: status, restarts, mailboxes, processes.

@@ -12,7 +12,7 @@ from civitas.cli.options import Verbose, examples
 __all__ = ["keys_app"]
 
 keys_app = typer.Typer(
-    help="Make the keys by which the machines of a system know each other.",
+    help="Create the keys by which the machines of a system recognize each other.",
     epilog=examples("civitas keys new"),
     no_args_is_help=True,
 )

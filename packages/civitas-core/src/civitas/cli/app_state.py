@@ -11,7 +11,7 @@ from civitas.cli.options import TopologyFile, Verbose, examples
 __all__ = ["state_app"]
 
 state_app = typer.Typer(
-    help="Look at what agents have saved, or remove it; the system may run or not.",
+    help="Look at what agents have saved, or remove it, whether the system is running or not.",
     epilog=examples(
         "civitas state list topology.yaml",
         "civitas state show topology.yaml counter",
@@ -22,7 +22,9 @@ state_app = typer.Typer(
 
 Key = Annotated[
     str | None,
-    typer.Argument(metavar="KEY", help="One key; an agent's is its name.", show_default=False),
+    typer.Argument(
+        metavar="KEY", help="One key; that of an agent is its name.", show_default=False
+    ),
 ]
 Prefix = Annotated[str, typer.Option("--prefix", metavar="P", help="Only keys that begin with it.")]
 All = Annotated[
@@ -75,7 +77,7 @@ def clear(
     key: Key = None,
     prefix: Prefix = "",
     all_: All = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Remove what is saved under a key; without a key, everything.

@@ -36,13 +36,15 @@ def validate(
         bool,
         typer.Option(
             "--import/--no-import",
-            help="Whether to import what the file names and construct the agents too.",
+            help="Also import what the file names, and construct the agents.",
         ),
     ] = True,
     process: Annotated[
         str | None,
         typer.Option(
-            "--process", metavar="NAME", help="Check the agents of this process alone, and here."
+            "--process",
+            metavar="NAME",
+            help="Check only the agents of this process, in this environment.",
         ),
     ] = None,
     verbose: Verbose = False,

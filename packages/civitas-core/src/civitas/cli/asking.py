@@ -20,7 +20,7 @@ __all__ = ["Question", "ask_agent", "send_to_agent"]
 _PATIENCE = 5.0
 
 _CLOSED = (
-    "the runtime takes no work: it is not started, or it is stopping. "
+    "the runtime accepts no work: it has not been started, or it is stopping. "
     "Use it inside `async with Runtime(...)`"
 )
 
@@ -34,7 +34,7 @@ _OUR_WORDS = {
     "MailboxFull": ("timeout=", "--timeout"),
     "HandlerFailed": (".remote_traceback says where", "--verbose shows where"),
     "AgentTerminated": ("Start it again with restart_child, or look", "Look"),
-    "ConfigurationError": (_CLOSED, "the system takes no more work: it is stopping"),
+    "ConfigurationError": (_CLOSED, "the system accepts no more work: it is stopping"),
 }
 
 

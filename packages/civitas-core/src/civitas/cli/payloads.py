@@ -24,7 +24,7 @@ def parse_json(text: str) -> Any:
         try:
             text = sys.stdin.buffer.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise ValueError(f"what stands on stdin is not UTF-8 (byte {error.start})") from None
+            raise ValueError(f"stdin is not UTF-8 (byte {error.start})") from None
     if not text.strip():
         raise ValueError(f"nothing{source}. {_HINT}; null is a payload too")
     try:
@@ -41,7 +41,7 @@ def parse_json(text: str) -> Any:
 
 
 def _no_json(word: str) -> None:
-    raise ValueError(f"not JSON: {word}, which Python alone reads; send null or text. {_HINT}")
+    raise ValueError(f"not JSON: {word}, which only Python reads; send null or text. {_HINT}")
 
 
 def _finite(word: str) -> float:
@@ -56,7 +56,7 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(mapping) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice in one object; take one out")
+        raise ValueError(f"the key {twice!r} appears twice in one object; remove one")
     return mapping
 
 

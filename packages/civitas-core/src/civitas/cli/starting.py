@@ -52,9 +52,7 @@ def _checked(name: str | None, folder: Path) -> str:
     try:
         return check_name(folder.resolve().name if name is None else name, "the name of a system")
     except ConfigurationError as error:
-        hint = (
-            "" if name is not None else "; give another with --name, or name the folder otherwise"
-        )
+        hint = "" if name is not None else "; choose another with --name, or rename the folder"
         raise Refused(f"{error}{hint}") from None
 
 

@@ -115,7 +115,7 @@ def clear_values(
 def _agreed(topology: Path, keys: list[str]) -> bool:
     what = f"{count(len(keys), 'key')} of {topology}: {_few(keys)}"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refused(f"this removes {what}. Nobody is here to be asked; say so with --yes")
+        raise Refused(f"this removes {what}. There is nobody here to ask; confirm with --yes")
     return input(f"Remove {what}? [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -58,8 +58,8 @@ def _give_up(loop: asyncio.AbstractEventLoop, bound: float) -> None:
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     stack = "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame is not None else ""
     logger.critical(
-        "the event loop is blocked by %r for %g s, as long as the stop may take; ended. "
-        "Code that blocks belongs into a plain `def` handler, which runs in a thread",
+        "the event loop has been blocked by %r for %g s, as long as a stop may take; the process ends now. "
+        "Code that blocks belongs in a plain `def` handler, which runs in a thread",
         name,
         bound,
     )

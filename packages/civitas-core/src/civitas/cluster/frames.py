@@ -86,7 +86,11 @@ def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
             frame, strict_map_key=False, unicode_errors="surrogatepass"
         )
     except Exception as error:
-        raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
+        raise ConfigurationError(
+            f"received something that is not a Civitas frame ({error})"
+        ) from error
     if type(kind) is not int or type(boot) is not str:
-        raise ConfigurationError("what came is no frame of Civitas (it does not say who sent it)")
+        raise ConfigurationError(
+            "received something that is not a Civitas frame (it does not say who sent it)"
+        )
     return kind, boot, fields

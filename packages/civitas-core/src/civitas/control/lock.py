@@ -43,7 +43,7 @@ class SystemLock:
             pid = lock.read().strip() or "unknown"
             lock.close()
             raise ConfigurationError(
-                f"system {self._name!r} runs already (process {pid}); stop that first"
+                f"system {self._name!r} is already running (process {pid}); stop it first"
             ) from error
         keep_from_children(lock.fileno())
         lock.truncate(0)

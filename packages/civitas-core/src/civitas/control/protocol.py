@@ -22,14 +22,16 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
     """
     size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
     if size > MAX_PAYLOAD:
-        raise ConfigurationError(f"a frame of {size:,} bytes came; is that a client of Civitas?")
+        raise ConfigurationError(f"received a frame of {size:,} bytes; is that a Civitas client?")
     raw = await reader.readexactly(size)
     try:
         frame = decode(raw)
     except Exception as error:  # a Decimal that is none is no ValueError
-        raise ConfigurationError(f"what came is no frame of Civitas ({error})") from error
+        raise ConfigurationError(
+            f"received something that is not a Civitas frame ({error})"
+        ) from error
     if not isinstance(frame, dict):
-        raise ConfigurationError("what came is no frame of Civitas")
+        raise ConfigurationError("received something that is not a Civitas frame")
     return frame
 
 

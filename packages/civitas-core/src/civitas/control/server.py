@@ -113,8 +113,8 @@ class ControlServer:
             if operation is None:
                 known = ", ".join(self._operations)
                 raise ConfigurationError(
-                    f"this system knows no {request.get('op')!r}, only {known}; "
-                    "is the command line of another version?"
+                    f"this system does not know {request.get('op')!r}, only {known}; "
+                    "is the command line a different version?"
                 )
             return {"ok": await operation(request)}
         except CivitasError as error:

@@ -50,7 +50,7 @@ def play(screen: Screen, *, verbose: bool) -> int:
         try:
             return asyncio.run(_run(screen))
         except CivitasError as error:
-            screen.fail(f"the answer did not come: {error}")
+            screen.fail(f"there was no answer: {error}")
             return 1
 
 
@@ -105,7 +105,7 @@ async def _run(screen: Screen) -> int:
     finally:
         await runtime.stop()
     if not answered:
-        screen.fail(f"the answer did not come: {reply.payload['failed']}")
+        screen.fail(f"there was no answer: {reply.payload['failed']}")
         return 1
     screen.heading("One request, one trace")
     screen.trace(_trace_of("coordinator", spans))
@@ -138,7 +138,7 @@ class _Events:
     def summary(self) -> str:
         """One sentence on what happened."""
         if not self._back:
-            return "the answer came, and nobody crashed: the model did not use the tool that breaks"
+            return "the answer came without a crash: the model did not use the tool that breaks"
         told = ", ".join(f"{name} was back after {ms:.0f} ms" for name, ms in self._back)
         return f"One crash, no lost work: {told}, and whoever asked got the answer."
 

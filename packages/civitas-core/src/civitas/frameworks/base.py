@@ -288,7 +288,7 @@ class FrameworkAgent(AgentProcess):
                 return meaning, bool(self._transient(error))
         except Exception:
             logger.exception(
-                "agent %r: its outcome or transient raised when it was asked about a %s; whoever asked is told that",
+                "agent %r: its outcome or transient raised an error when asked about a %s; whoever asked is told so",
                 self.name,
                 type(error).__name__,
             )
@@ -300,7 +300,7 @@ class FrameworkAgent(AgentProcess):
     def _tell_nobody(self, error: Exception, message: Message) -> None:
         """A run failed that nobody waits for."""
         logger.error(
-            "agent %r: the run of a message of type %r failed, and nobody waits for its answer",
+            "agent %r: the run of a message of type %r failed, and nobody is waiting for its answer",
             self.name,
             message.type,
             exc_info=error,

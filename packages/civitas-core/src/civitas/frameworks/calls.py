@@ -107,7 +107,7 @@ class AgentCall:
         agent = current_agent.get(None)
         if agent is None:
             raise ConfigurationError(
-                f"the tool {self.name!r} asks an agent of a running system, and was called outside of one; "
+                f"the tool {self.name!r} asks an agent of a running system, and was called outside one; "
                 "wrap the graph, agent or crew that has it, and send to that"
             )
         return agent

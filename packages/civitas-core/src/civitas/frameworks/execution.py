@@ -51,7 +51,7 @@ async def execute(run: Run, span: Span) -> Any:
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and not task.cancelling():
-            raise RuntimeError("code of the run raised CancelledError by itself") from error
+            raise RuntimeError("code in the run raised CancelledError itself") from error
         _warn_of_threads(run)
         raise
     finally:

@@ -41,7 +41,7 @@ def read_answers(
     if conversation is None:
         raise UnknownInterrupt(
             agent,
-            f"{agent!r} cannot tell which run to resume: hand the conversation of the interrupt on, "
+            f"{agent!r} cannot tell which run to resume: pass on the conversation of the interrupt: "
             "ask(..., conversation=reply.conversation)",
         )
     open_ = [str(each["id"]) for each in interrupts]

@@ -65,7 +65,7 @@ def read_transient(
             given = pkgutil.resolve_name(given)
         except (ImportError, AttributeError, ValueError) as error:
             raise ConfigurationError(
-                f"{kind.__name__}({name!r}): transient={given!r} leads nowhere: {error}. "
+                f"{kind.__name__}({name!r}): transient={given!r} cannot be resolved: {error}. "
                 "Write module:function"
             ) from error
     if given is not None and not callable(given):

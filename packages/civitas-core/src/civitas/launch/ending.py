@@ -35,8 +35,8 @@ def _end(name: str, status: Callable[[], int]) -> None:
     threading.Event().wait(_SECONDS)
     left = [*_threads(), *_children()]
     logger.warning(
-        "process %r ends, and something that its agents started is left: %s. "
-        "End it in on_stop, or make a thread of it that is a daemon",
+        "process %r is ending, and something that its agents started is still there: %s. "
+        "End it in on_stop, or use a daemon thread",
         name,
         ", ".join(left) or "an exit handler that does not return",
     )

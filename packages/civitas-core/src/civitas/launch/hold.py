@@ -93,7 +93,7 @@ class Hold:
             waited = time.monotonic() - began
             if waited > _GIVE_UP_AFTER:
                 raise ConfigurationError(
-                    self._whom_for(f"do not end after {waited:.0f} s; end them")
+                    self._whom_for(f"have not ended after {waited:.0f} s; end them")
                 )
             if waited > _SAY_AFTER and not said:
                 said = True
@@ -127,7 +127,7 @@ class Hold:
     def _refuse(self, root: str) -> None:
         if self._alone:
             pid = root.partition("\n")[0]
-            raise ConfigurationError(f"{self._what} (process {pid}); stop that first")
+            raise ConfigurationError(f"{self._what} (process {pid}); stop it first")
 
     def _whom_for(self, what: str) -> str:
         pids = ", ".join(map(str, _holders(self._file)))

@@ -84,7 +84,7 @@ class OutputQueue:
                 write, text = self._waiting[0]
                 gone = write in self._gone
                 if self._dropped and self._size < self._most // 2:
-                    text = f"civitas: {self._dropped} lines were dropped here: nobody read them\n{text}"
+                    text = f"civitas: {self._dropped} lines were dropped here because nobody read them\n{text}"
                     self._dropped = 0
             if not gone:
                 try:

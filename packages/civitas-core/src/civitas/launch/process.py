@@ -68,7 +68,7 @@ class ProcessOptions:
         found = given / "bin" / "python" if given.is_dir() else given
         if not os.access(found, os.X_OK) or not found.is_file():
             raise ConfigurationError(
-                f"process {name!r}: python: {self.python!r} is no interpreter and no virtual environment "
+                f"process {name!r}: python: {self.python!r} is not an interpreter or a virtual environment "
                 f"({found} cannot be run)"
             )
         return str(found)

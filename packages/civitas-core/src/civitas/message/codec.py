@@ -52,7 +52,7 @@ def encode(value: Any, path: str = "payload") -> bytes:
         raise PayloadError(
             path,
             f"{len(raw):,} bytes encoded, more than the {MAX_PAYLOAD:,} a message may carry; "
-            "store it elsewhere and send where it is",
+            "store it elsewhere and send a reference to it",
         )
     return raw
 

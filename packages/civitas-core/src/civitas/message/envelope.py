@@ -66,7 +66,7 @@ def check_headers(headers: object) -> Mapping[str, str]:
     if size > MOST_HEADERS:
         raise ConfigurationError(
             f"headers may have {MOST_HEADERS} bytes together; these have {size}. "
-            "Put what is long into the payload"
+            "Put long values in the payload"
         )
     return checked
 

@@ -98,11 +98,13 @@ def loads(frame: bytes) -> Message:
         envelope = json.loads(frame) if as_json else msgpack.unpackb(frame)
         version = envelope["v"]
     except Exception as error:
-        raise ConfigurationError(f"what came is no message of Civitas ({error})") from error
+        raise ConfigurationError(
+            f"received something that is not a Civitas message ({error})"
+        ) from error
     if version != WIRE_VERSION:
         newer = isinstance(version, int) and version > WIRE_VERSION
         raise ConfigurationError(
-            f"the peer speaks wire version {version}, this one {WIRE_VERSION}; "
+            f"the peer speaks wire version {version}, this process {WIRE_VERSION}; "
             f"upgrade civitas-core {'here' if newer else 'there'}"
         )
     payload = envelope.get("payload")
@@ -127,7 +129,7 @@ def loads(frame: bytes) -> Message:
             wants_chunks=envelope.get("wants_chunks") or False,
         )
     except PayloadError as error:  # its conversation holds half a character
-        raise ConfigurationError(f"a message came that cannot be read ({error})") from error
+        raise ConfigurationError(f"a message arrived that cannot be read ({error})") from error
 
 
 def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: bool) -> None:
@@ -136,11 +138,13 @@ def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: boo
         if found not in fine:
             lacks = found is _NONE
             raise ConfigurationError(
-                f"a message {'without' if lacks else 'with another'} {field!r} came; it cannot be read"
+                f"a message {'without' if lacks else 'with another'} {field!r} arrived; it cannot be read"
             )
     if not as_json and types[-1] is not bytes:
-        raise ConfigurationError("a message without 'payload' came; it cannot be read")
+        raise ConfigurationError("a message without 'payload' arrived; it cannot be read")
     if headers and not {str}.issuperset(map(type, (*headers, *headers.values()))):
-        raise ConfigurationError("a message with headers that are no text came; it cannot be read")
+        raise ConfigurationError(
+            "a message with headers that are not text arrived; it cannot be read"
+        )
     if not as_json:
         _fitting.add(types)

@@ -314,6 +314,6 @@ class Router:
                 "asyncio.run_coroutine_threadsafe(runtime.ask(...), loop)"
             )
         return ConfigurationError(
-            "the runtime takes no work: it is not started, or it is stopping. "
+            "the runtime accepts no work: it has not been started, or it is stopping. "
             "Use it inside `async with Runtime(...)`"
         )

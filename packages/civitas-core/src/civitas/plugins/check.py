@@ -40,7 +40,7 @@ def check_hooks(plugin: Any, name: str) -> dict[str, Callable[..., Any]]:
     """
     if isinstance(plugin, (str, bytes)) or plugin is None:
         raise PluginError(
-            name, None, f"{plugin!r} is no plugin; pass a module or an object that has hooks"
+            name, None, f"{plugin!r} is not a plugin; pass a module or an object that has hooks"
         )
     if isinstance(plugin, type):
         raise PluginError(name, None, "is a class; pass an instance of it, or a module")
@@ -75,7 +75,7 @@ def check_contribution(offered: Any, plugin: str, hook: str) -> None:
         )
     for key, value in offered.items():
         if not isinstance(key, str) or not key:
-            raise PluginError(plugin, hook, f"{key!r} is no name; the keys are non-empty text")
+            raise PluginError(plugin, hook, f"{key!r} is not a name; the keys are non-empty text")
         missing = [
             method for method in _METHODS[hook] if not callable(getattr(value, method, None))
         ]
@@ -133,7 +133,7 @@ def _check_hook(
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         gives = f"it is given: {', '.join(given)}" if given else "it is given no arguments"
-        raise PluginError(plugin, hook, f"takes {name!r}, which nobody gives it; {gives}")
+        raise PluginError(plugin, hook, f"takes {name!r}, which it is not given; {gives}")
 
 
 def _show(value: Any) -> str:

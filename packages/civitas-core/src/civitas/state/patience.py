@@ -45,7 +45,7 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
         if not _is_away(error):
             raise
         logger.warning(
-            "agent %r: the state store is away and is waited for, up to %g s: %s",
+            "agent %r: the state store is unavailable; waiting for it, up to %g s: %s",
             agent,
             PATIENCE,
             error,

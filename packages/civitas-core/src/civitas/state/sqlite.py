@@ -249,7 +249,7 @@ class SQLiteStateStore:
                 if now >= until:
                     raise StateStoreError(
                         f"another process kept the state store {self.path} locked for "
-                        f"{self._busy_timeout:g} s. Let it finish, or give busy_timeout more seconds"
+                        f"{self._busy_timeout:g} s. Let it finish, or raise busy_timeout"
                     ) from error
             # At random: processes that wait for the same lock must not do so in step.
             await asyncio.sleep(random.uniform(0.0005, 0.004))

@@ -15,12 +15,12 @@ _CURES = {
     "SQLITE_PERM": "this user may not open it. Give it read and write access to the file and to its folder",
     "SQLITE_CANTOPEN": "it cannot be opened. Give this user read and write access to the file and to its folder",
     "SQLITE_NOTADB": "it is not an SQLite database, or is damaged; nothing in it was changed. "
-    "Restore it from a backup, or move it away to begin anew",
+    "Restore it from a backup, or move it away to start afresh",
     "SQLITE_CORRUPT": "the database is damaged; nothing more was written to it. "
     "Restore it from a backup, or save what `sqlite3 FILE .recover` still reads, and move it away",
-    "SQLITE_IOERR": "the disk did not read or write. Check the disk and the file system",
-    "SQLITE_ERROR": "what is in it is not what Civitas wrote. Restore it from a backup, or move it away to begin anew",
-    "SQLITE_TOOBIG": "the value is larger than SQLite can hold. Store it elsewhere, and where it is here",
+    "SQLITE_IOERR": "the disk failed to read or write. Check the disk and the file system",
+    "SQLITE_ERROR": "its content is not what Civitas wrote. Restore it from a backup, or move it away to start afresh",
+    "SQLITE_TOOBIG": "the value is larger than SQLite can hold. Store it elsewhere, and keep a reference to it here",
 }
 
 # A disk that is full or away may be back in a moment.

@@ -34,7 +34,7 @@ def make_ready(path: Path) -> None:
         return
     if mode & 0o077:
         logger.warning(
-            "the state store %s can be read by other users of this machine (mode %o), and conversations stand in it; "
+            "the state store %s can be read by other users of this machine (mode %o), and it holds conversations; "
             "chmod 600 it and the -wal and -shm files beside it",
             path,
             mode,
@@ -58,7 +58,7 @@ def check_place(path: Path) -> None:
         )
     if path.parent.is_file():
         raise StateStoreError(
-            f"cannot use the state store {path}: {path.parent} is a file and no folder. Give another path"
+            f"cannot use the state store {path}: {path.parent} is a file, not a folder. Give another path"
         )
     if not path.parent.is_dir():
         raise StateStoreError(

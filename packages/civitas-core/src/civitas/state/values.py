@@ -35,12 +35,12 @@ def decode_value(raw: bytes, key: str) -> dict[str, Any]:
     except Exception as error:
         raise StateStoreError(
             f"what is stored under {key!r} cannot be decoded ({type(error).__name__}: {error}); "
-            "restore it from a backup, or delete the key to begin anew",
+            "restore it from a backup, or delete the key to start afresh",
             key=key,
         ) from error
     if not isinstance(value, dict):
         raise StateStoreError(
-            f"what is stored under {key!r} is a {type(value).__name__} and no state; delete the key",
+            f"what is stored under {key!r} is a {type(value).__name__}, not a state; delete the key",
             key=key,
         )
     return value

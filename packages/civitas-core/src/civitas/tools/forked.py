@@ -75,8 +75,8 @@ class _NothingMore(deque[Any]):
         error = sys.exception()
         if error is None:
             _say(
-                "a forked child came back to the event loop, which is its parent's, and ends here; "
-                "let it end with os._exit(), or start a process with multiprocessing (spawn) or asyncio"
+                "a forked child returned to its parent's event loop, and is ended here; "
+                "end it with os._exit(), or start a process with multiprocessing (spawn) or asyncio"
             )
             os._exit(1)
         end_copy(error)

@@ -115,7 +115,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
         if isinstance(given, type) or not isinstance(given, (FunctionTool, ToolProvider)):
             if isinstance(given, type) or not callable(given):
                 raise ConfigurationError(
-                    f"{given!r} is no tool: a tool has name, description, parameters and an async call; "
+                    f"{given!r} is not a tool: a tool has name, description, parameters and an async call; "
                     "put @civitas.tool above a typed function to make one"
                 )
             given = tool(given)

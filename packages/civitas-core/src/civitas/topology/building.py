@@ -158,7 +158,7 @@ class Builder:
         path, entry = self._topology.agents.get(name, ((), None))
         if entry is None:
             raise ConfigurationError(
-                f"the topology of this process names no agent {name!r}; was the file changed since the root started?"
+                f"the topology of this process has no agent {name!r}; was the file changed since the root started?"
             )
         try:
             return _pooled(entry, self._agent(path, entry))
@@ -209,7 +209,7 @@ class Builder:
         if getattr(agent, "name", None) != entry.name:
             raise self._wrong(
                 (*path, "type"),
-                f"{type(agent).__name__} must hand its name on: "
+                f"{type(agent).__name__} must pass its name on: "
                 "super().__init__(name, **keywords) in its __init__",
             )
         self._made.append((path, entry, agent))
@@ -291,7 +291,7 @@ class Builder:
             )
             raise self._wrong(
                 place,
-                f"{name!r} names no subclass of AgentProcess but {what}; "
+                f"{name!r} is not a subclass of AgentProcess but {what}; "
                 "a framework's graph, agent or crew is named by 'wrap'",
             )
         return kind

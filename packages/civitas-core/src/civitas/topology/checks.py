@@ -79,10 +79,10 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
         )
     for key in entry.args:
         if key in AGENT_KEYWORDS or key == "name":
-            text = f"{key!r} stands beside 'args', not in it: every agent has it"
+            text = f"{key!r} goes beside 'args', not in it: every agent has it"
             found.append(problem((*path, "args", key), text))
         elif key in entry.further:
-            text = f"{key!r} is given twice, in 'args' and beside it; take one out"
+            text = f"{key!r} is given twice, in 'args' and beside it; remove one"
             found.append(problem((*path, "args", key), text))
     if "replicas" in entry.model_fields_set and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
@@ -151,7 +151,7 @@ def _taken(topology: Topology) -> list[Problem]:
         topology.source.problem(
             (*path, "replicas"),
             f"the replicas of {entry.name!r} run in processes named {entry.process}-1 to "
-            f"{entry.process}-{entry.replicas}, and {process!r} is another one of this file; rename one",
+            f"{entry.process}-{entry.replicas}, and {process!r} is also a process of this file; rename one",
         )
         for path, entry in entries
         if entry.replicas > 1

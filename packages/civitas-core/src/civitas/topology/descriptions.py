@@ -21,7 +21,7 @@ from civitas.transport.zmq import ZmqCarrier
 __all__ = ["describe"]
 
 _LIMITS = {
-    "max_restarts": "How many restarts may fall into restart_window; one more, and it gives up.",
+    "max_restarts": "How many restarts are allowed within restart_window; with one more, it gives up.",
     "restart_window": "Seconds in which restarts are counted.",
     "backoff": "How the wait before a restart grows: none, constant, linear or exponential.",
     "backoff_base": "Seconds of the first wait before a restart.",
@@ -47,11 +47,11 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         + " ".join(f"{key}: {text}" for key, text in ZmqCarrier().keys.items()),
     },
     ProvidedEntry: {
-        "type": "What is built in (state: memory, sqlite) or what a plugin brings; the other keys are keywords of its "
+        "type": "A built-in type (state: memory, sqlite) or that of a plugin; the other keys are keywords of its "
         "constructor. A relative path is relative to this file.",
     },
     RuntimeEntry: {
-        "drain_timeout": "Seconds a stop waits for the mailboxes to run empty.",
+        "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",
         "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
     },
     ProcessEntry: {
@@ -59,7 +59,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "env": "Added to the environment of the process.",
         "cwd": "Working folder; relative to this file.",
         "start": "false: somebody else starts it, and the root waits for it.",
-        "start_timeout": "Seconds to be ready in; null waits for ever.",
+        "start_timeout": "Seconds in which it must be ready; null waits for ever.",
         "hang_timeout": "Seconds after which a stuck event loop is a crash; null for never.",
     },
     AgentEntry: {
@@ -67,13 +67,13 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "type": "Its class: package.module.Class, package.module:Class, or a short name of a plugin.",
         "wrap": "Instead of type: an object of a framework, package.module:graph, or a function without arguments "
         "that builds one.",
-        "args": "Keywords of the constructor that the class adds itself; they may also stand beside type.",
+        "args": "Keywords of the constructor that the class adds itself; they may also go beside type.",
         "process": "Name of the OS process it runs in.",
         "replicas": "How many OS processes run it behind one name; needs process.",
-        "mailbox_size": "Messages its mailbox holds; who sends more waits.",
+        "mailbox_size": "How many messages its mailbox holds; when it is full, senders wait.",
         "restart": "When it is started again: permanent (always), transient (unless it ended as it should), "
         "temporary (never).",
-        "shutdown_timeout": "Seconds to stop in before it is cancelled; 0 cancels at once, null waits for ever.",
+        "shutdown_timeout": "Seconds it has to stop before it is cancelled; 0 cancels at once, null waits for ever.",
         "max_retries": "How often one message is tried again in place: by on_error, or after a failure of a framework.",
         "handle_timeout": "Seconds a handler may take; null for no limit.",
         "cancel_on_timeout": "Whether a handler is cancelled when whoever asked is gone.",

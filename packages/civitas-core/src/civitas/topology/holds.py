@@ -29,12 +29,12 @@ def holds_of(topology: Topology, store: StateStore | None) -> list[Hold]:
         # Two systems of a topology that keeps nothing may run beside each other, as tests do.
         with suppress(ConfigurationError):
             folder = state_folder(topology.name, Path(file))
-            what = f"system {topology.name!r} runs already"
+            what = f"system {topology.name!r} is already running"
             make = partial(open_state_folder, folder)
             holds.append(Hold(folder / "processes.lock", what, alone=False, make_folder=make))
     if isinstance(store, SQLiteStateStore):
         path = store.path.resolve()
-        what = f"system {topology.name!r} runs already with the state store {path}"
+        what = f"system {topology.name!r} is already running with the state store {path}"
         lock = path.with_name(f"{path.name}-{topology.name}.lock")
         holds.append(Hold(lock, what, alone=True))
     return holds

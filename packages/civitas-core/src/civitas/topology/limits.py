@@ -27,7 +27,7 @@ def beyond(topology: Topology, *, forgets: bool) -> list[Problem]:
         if forgets and isinstance(entry, AgentEntry) and entry.process and _is_durable(entry):
             text = (
                 "'durable' in an OS process of its own needs a state store that outlives the processes; "
-                "write state: {type: sqlite, path: civitas.db} into this file"
+                "write state: {type: sqlite, path: civitas.db} in this file"
             )
             found.append(problem((*path, "durable"), text))
     return found
@@ -83,5 +83,5 @@ def refuse_nothing(topology: Topology) -> None:
     """
     if any(not isinstance(entry, SupervisorEntry) for _, _, entry in topology.walk()):
         return
-    text = "no agent stands in it; children: [{agent: {name: ..., type: ...}}] is a beginning"
+    text = "there is no agent in it; children: [{agent: {name: ..., type: ...}}] is a start"
     raise topology_error([topology.source.problem(("supervision",), text)], topology.source.file)

@@ -49,7 +49,7 @@ def open_state_folder(folder: Path) -> None:
     if not _holds_a_socket(folder):
         raise ConfigurationError(
             f"the path of the state folder {folder} is too long for a socket; "
-            "give XDG_STATE_HOME a folder with a shorter one"
+            "set XDG_STATE_HOME to a folder with a shorter path"
         )
     for each in (folder.parent, folder):
         try:
@@ -75,7 +75,7 @@ def check_state_folder(folder: Path) -> None:
             raise _unusable(each, error) from error
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
             raise ConfigurationError(
-                f"the state folder {each} is not this user's alone; remove it, or give it mode 700"
+                f"the state folder {each} is not private to this user; remove it, or set its mode to 700"
             )
 
 
@@ -111,7 +111,7 @@ def _holds_a_socket(folder: Path) -> bool:
 def _unusable(folder: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(
         f"cannot use the state folder {folder}: {error.strerror}. "
-        "Give XDG_STATE_HOME a folder of your own"
+        "Set XDG_STATE_HOME to a folder of your own"
     )
 
 
@@ -120,5 +120,5 @@ def _own_temporary_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"civitas-{os.getuid()}"
     except FileNotFoundError as error:
         raise ConfigurationError(
-            "there is no folder for temporary files; give XDG_STATE_HOME a folder of your own"
+            "there is no folder for temporary files; set XDG_STATE_HOME to a folder of your own"
         ) from error

@@ -84,7 +84,7 @@ def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | Non
         try:
             return Source(None, None, _plain(config, variables, ()), {})
         except RecursionError:
-            raise TopologyError("the dict is nested too deeply, or holds itself") from None
+            raise TopologyError("the dict is nested too deeply, or contains itself") from None
     if not isinstance(config, (str, FilePath)):
         raise TopologyError(
             f"a topology is the path of a YAML file, or a dict; got {type(config).__name__}"

@@ -65,7 +65,7 @@ class Variables:
         if inside is None or "${" in form[2:]:
             raise BadVariable(
                 f"{form} is not a variable; write ${{NAME}} or ${{NAME:-default}}, "
-                "or $${ for a ${ that is meant as it stands"
+                "or $${ for a literal ${"
             )
         name, default = inside[1], inside[2]
         value = self._environment.get(name)

@@ -78,7 +78,7 @@ def read_yaml(
     except yaml.reader.ReaderError as error:
         line = hidden[: error.position].count("\n") + 1
         raise YamlProblem(
-            f"the character U+{error.character:04X} may not stand in YAML", line
+            f"the character U+{error.character:04X} is not allowed in YAML", line
         ) from None
     except RecursionError:
         raise YamlProblem("lists and mappings are nested too deeply to be a topology", 1) from None
@@ -160,7 +160,7 @@ class _Reader:
             line = _line(key_node)
             if key_node.tag == f"{_TAG}merge":
                 raise YamlProblem(
-                    "merge keys (<<) are not taken; write the keys out, or use an alias (*name) "
+                    "merge keys (<<) are not supported; write the keys out, or use an alias (*name) "
                     "for a whole value",
                     line,
                 )
@@ -170,7 +170,7 @@ class _Reader:
             if key in data:
                 first = self.places[(*path, key)].key
                 raise YamlProblem(
-                    f"the key {key!r} stands twice in one mapping, first in line {first}; "
+                    f"the key {key!r} appears twice in one mapping, first on line {first}; "
                     "take one out",
                     line,
                 )
@@ -197,13 +197,15 @@ class _Reader:
             huge = tag == f"{_TAG}int" and len(value) > 1000  # Python reads no longer ones
             what = "a number of this size" if huge else f"the tag {_tag(node)}"
             raise YamlProblem(
-                f"{what} is not taken; write plain text, numbers, true, false or null", _line(node)
+                f"{what} is not supported; write plain text, numbers, true, false or null",
+                _line(node),
             ) from None
 
     def _only(self, node: yaml.Node, kind: str) -> None:
         if node.tag != _TAG + kind:
             raise YamlProblem(
-                f"the tag {_tag(node)} is not taken; write plain lists and mappings", _line(node)
+                f"the tag {_tag(node)} is not supported; write plain lists and mappings",
+                _line(node),
             )
 
 
@@ -252,5 +254,5 @@ def _said(error: yaml.MarkedYAMLError, variables: Variables) -> str:
     if "expected a single document" in f"{error.context} {problem}":
         return "a second document begins here (---); a topology is one document"
     if "\\t" in problem:
-        return "a tab stands where YAML wants spaces"
+        return "there is a tab where YAML wants spaces"
     return f"not YAML: {problem}" + (f" {error.context}" if error.context else "")

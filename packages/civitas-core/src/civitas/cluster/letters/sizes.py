@@ -28,5 +28,5 @@ def check_size(message: Message, serializer: Serializer) -> None:
         raise PayloadError(
             "message",
             f"{size:,} bytes as {serializer}, with its headers and names, more than the {MAX_FRAME - _MARGIN:,} that "
-            "travel between OS processes; store it elsewhere and send where it is",
+            "travel between OS processes; store it elsewhere and send a reference to it",
         )
