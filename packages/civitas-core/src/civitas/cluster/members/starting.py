@@ -143,6 +143,8 @@ class Starting:
         return await asyncio.shield(member.starting)
 
     async def _start(self, member: Member) -> Peer:
+        if member.peer is not None:
+            return member.peer  # it came in the moment between the call of this and now
         member.arriving = asyncio.get_running_loop().create_future()
         exited: asyncio.Task[Exit] | None = None
         try:

@@ -1,0 +1,128 @@
+"""A root and its members in one event loop, over any transport: no OS process is started.
+
+    async with Nodes(make_transport, {"w": {"far": Echo}}) as nodes:
+        await nodes.runtime.ask("far", 1)
+
+To the root each member is a process with `start: false`. What a test wants to look at or to break is there:
+`nodes.members["w"]`, the transports of both, and `nodes.lose("w")`, after which that member is as good as killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from civitas import AgentProcess, Runtime, Supervisor
+from civitas.cluster import Processes
+from civitas.cluster.member import MemberNode
+from civitas.launch import ProcessOptions
+from civitas.message import Serializer
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Placed
+from civitas.telemetry.tracing import Tracing
+from civitas.transport.contract import Transport
+
+__all__ = ["Nodes"]
+
+_TOKEN = "of the system"
+
+
+class Nodes:
+    """A running system.
+
+    Args:
+        transport: Makes a transport: for the root, and for each member.
+        agents: What runs in each member, by its name: the classes of agents by theirs.
+        here: The agents of the root.
+        keywords: Of the constructor of each agent of a member.
+        **supervisor: Of the one supervisor above all of them.
+    """
+
+    def __init__(
+        self,
+        transport: Callable[[], Transport],
+        agents: Mapping[str, Mapping[str, type[AgentProcess]]],
+        *here: AgentProcess,
+        keywords: Mapping[str, Any] | None = None,
+        **supervisor: Any,
+    ) -> None:
+        self._make_transport = transport
+        self._agents = agents
+        self._keywords = dict(keywords or {})
+        placed = [Placed(name, process) for process, each in agents.items() for name in each]
+        options = {"backoff": "none", "max_restarts": 1000, **supervisor}
+        self.transport = transport()
+        self.runtime = Runtime(
+            Supervisor("top", children=[*here, *placed], **options),
+            processes=Processes(
+                {name: ProcessOptions(start=False, start_timeout=10) for name in agents},
+                self.transport,
+                Serializer.MSGPACK,
+                {"root_has": ()},
+                _TOKEN,
+            ),
+        )
+        self.root: Any = self.runtime._node
+        self.members: dict[str, MemberNode] = {}
+        self._lives: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        starting = asyncio.create_task(self.runtime.start())
+        while not self.transport.address and not starting.done():
+            await asyncio.sleep(0)
+        try:
+            for name in self._agents:
+                await self.join(name)
+            await starting
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def join(self, name: str) -> MemberNode:
+        """Let a member come: the first time, or again after it was lost."""
+        member = MemberNode(
+            name,
+            root=self.transport.address,
+            own_token="",
+            make=lambda agent: self._agents[name][agent](agent, **self._keywords),
+            in_hand=None,
+            remind=60.0,
+            transport=self._make_transport(),
+            serializer=Serializer.MSGPACK,
+            token=_TOKEN,
+            store=InMemoryStateStore(),
+            tracing=Tracing(),
+        )
+        member.attach()
+        self.members[name] = member
+        await member.enter()
+        self._lives.append(asyncio.create_task(_live(member)))
+        return member
+
+    async def lose(self, name: str, why: str = "the test ended it") -> None:
+        """Have the root take a member for gone, and end that: its transport first, so that it can say nothing."""
+        member = self.members.pop(name)
+        await member.transport.close()
+        self.root._departures.end(self.root.peers.by_name[name], why)
+        member.end(why)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.runtime.stop()
+        for member in self.members.values():
+            member.end("the root is gone")
+        await asyncio.gather(*self._lives)
+
+
+async def _live(member: MemberNode) -> None:
+    assert member.ended is not None
+    await member.ended
+    await member.leave_system()
+    await member.detach()
