@@ -61,7 +61,7 @@ class Tools:
             self.keys.append(idempotency_key())
             if self.called.count("flaky") == 1:
                 raise RuntimeError("gone")
-            return "mended"
+            return "recovered"
 
         self.note, self.flaky = note, flaky
         self.all: list[Any] = [note, flaky]
@@ -79,7 +79,7 @@ async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):
     assert len(calls.bodies) == 3
     assert [each["content"] for each in calls.bodies[-1]["messages"] if each["role"] == "tool"] == [
         "noted x",
-        "mended",
+        "recovered",
     ]
 
 
@@ -351,7 +351,7 @@ async def test_a_stream_goes_on_without_repeating_a_chunk(scripted):
         ("tool", note),
         ("tool", {**note, "result": "noted x"}),
         ("tool", flaky),
-        ("tool", {**flaky, "result": "mended"}),
+        ("tool", {**flaky, "result": "recovered"}),
         ("reply", {"output": "all is done"}),
     ]
     assert "".join(each["text"] for kind, each in heard if kind == "token") == "all is done"

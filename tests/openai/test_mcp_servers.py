@@ -137,11 +137,11 @@ async def test_a_call_of_a_server_is_made_once_in_a_durable_run_and_brings_its_k
         failed.append(1)
         if len(failed) == 1:
             raise OSError("once")
-        return "mended"
+        return "recovered"
 
     agent = make([notes.server], tools=[flaky])
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
-        assert await say(runtime, "note flaky") == "mended"
+        assert await say(runtime, "note flaky") == "recovered"
     assert failed == [1, 1]
     assert [each for each in notes.noted if each == "note"] == ["note"]
     assert notes.keys == ["1-note"]

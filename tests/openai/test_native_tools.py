@@ -160,7 +160,7 @@ class Flaky:
             self.failed += 1
             if self.failed == 1:
                 raise OSError("once")
-            return "mended"
+            return "recovered"
 
         self.tool = flaky
 

@@ -88,5 +88,5 @@ async def test_a_plain_tool_that_raises_stop_iteration_has_failed() -> None:
 
 @pytest.mark.promise(id="SEM-605")
 def test_what_is_no_tool_is_refused_when_the_runtime_is_built() -> None:
-    with pytest.raises(ConfigurationError, match="is no tool"):
+    with pytest.raises(ConfigurationError, match="is not a tool"):
         Runtime(Supervisor("root"), tools=[42])  # type: ignore[list-item]

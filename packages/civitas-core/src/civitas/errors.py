@@ -63,7 +63,7 @@ class TopologyError(ConfigurationError):
 
     Attributes:
         file: The file as it was given, or None for a dict.
-        line: Line of the offending word, counted from 1, or None where there is no file.
+        line: Line of the offending word, counted from 1, or None if there is no file.
     """
 
     def __init__(self, problem: str, *, file: str | None = None, line: int | None = None) -> None:
@@ -79,7 +79,7 @@ class PluginError(ConfigurationError):
 
     Attributes:
         plugin: The plugin's name: its entry point, or its module or class.
-        hook: The hook that does not fit, or None where the plugin could not be loaded at all.
+        hook: The hook that does not fit, or None if the plugin could not be loaded at all.
     """
 
     def __init__(self, plugin: str, hook: str | None, problem: str) -> None:
@@ -150,7 +150,7 @@ class HandlerFailed(DeliveryError):
         agent: Name of the agent.
         error_type: Bare class name of the original error, such as ``ValueError``.
         error_message: Text of the original error.
-        remote_traceback: The original traceback as text, where there is one.
+        remote_traceback: The original traceback as text, if there is one.
     """
 
     def __init__(
@@ -338,7 +338,7 @@ class StateStoreError(CivitasError):
 
     Attributes:
         key: The key it was about, or None.
-        transient: Whether it may mend by itself, as a full disk or a server that is away may: agents then wait for the
+        transient: Whether it may pass by itself, as a full disk or a server that is away may: agents then wait for the
             store for a while, in place.
     """
 

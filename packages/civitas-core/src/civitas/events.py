@@ -29,7 +29,7 @@ class Event:
         name: Of the agent, supervisor or OS process it happened to.
         node: Name of the OS process it happened in, or that came up or went down; ``root`` for the one that runs the
             supervision tree.
-        reason: Exit reason, or the reason of a dead letter; empty where there is none.
+        reason: Exit reason, or the reason of a dead letter; empty if there is none.
         message: One line for a person to read.
         time: Unix seconds.
     """

@@ -12,7 +12,7 @@ __all__ = ["hides"]
 
 
 def hides(error: BaseException) -> str:
-    """What to do where `error` comes of a user's module that took the place of another; empty where it does not.
+    """What to do where `error` comes of a user's module that took the place of another; empty if it does not.
 
     Where the error was raised in another OS process, its `civitas_hint` is what was found there.
     """

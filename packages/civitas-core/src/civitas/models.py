@@ -35,11 +35,11 @@ class ModelResponse:
     """What a model answered.
 
     Attributes:
-        content: The text; empty where the model only called tools.
+        content: The text; empty if the model only called tools.
         model: Name of the model that answered, which may be more exact than the one asked for.
-        tokens_in: Tokens of the prompt; 0 where the provider does not say.
-        tokens_out: Tokens of the answer; 0 where the provider does not say.
-        cost_usd: What the call cost in US dollars; None where nobody knows.
+        tokens_in: Tokens of the prompt; 0 if the provider does not say.
+        tokens_out: Tokens of the answer; 0 if the provider does not say.
+        cost_usd: What the call cost in US dollars; None if nobody knows.
         tool_calls: Tools the model wants called: ``{"id", "name", "arguments"}`` each, the arguments a dict.
     """
 

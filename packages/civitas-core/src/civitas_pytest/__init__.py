@@ -1,7 +1,7 @@
 """Pytest plugin, found by entry point wherever civitas is installed beside pytest.
 
 It is loaded in every pytest run there, so it stays light: the fixtures come only beside pytest-asyncio, which they
-need, and nothing of a runtime is imported until one is used. That is why it is no part of `civitas`, which would be
+need, and nothing of a runtime is imported until one is used. That is why it is not part of `civitas`, which would be
 imported with it.
 """
 

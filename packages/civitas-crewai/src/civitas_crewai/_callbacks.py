@@ -23,7 +23,7 @@ Callback = Callable[[Any], Any]
 
 
 def with_callbacks(taps: WatchedCrew, crew: Crew, done: list[Any]) -> None:
-    """Have a crew's callbacks return nothing where they have nothing to say, as many do; and check what they say.
+    """Have a crew's callbacks return nothing if they have nothing to say, as many do; and check what they say.
 
     Of those before the kickoff, nothing leaves the inputs as they are, perhaps changed in place; of those after it,
     the output.

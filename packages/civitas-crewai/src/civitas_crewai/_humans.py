@@ -31,7 +31,7 @@ class Asked(BaseException):
 class NobodyToAsk(BaseException):
     """A crew in a tool asks a human.
 
-    No `Exception`, as CrewAI would tell it to the model of the outer crew, which cannot mend it.
+    No `Exception`, as CrewAI would tell it to the model of the outer crew, which cannot fix it.
 
     Args:
         task: The task that asks, or its description.

@@ -20,7 +20,7 @@ _CHARACTERS = 32_000
 
 
 def with_run(history: Any, inputs: dict[str, Any], output: str) -> list[dict[str, Any]]:
-    """`history` and one run more; the oldest are dropped, where they are too many or too long."""
+    """`history` and one run more; the oldest are dropped, if they are too many or too long."""
     runs = [*(history or []), {"inputs": inputs, "output": output}][-_RUNS:]
     while len(runs) > 1 and len(as_text(runs)) > _CHARACTERS:
         del runs[0]
@@ -28,7 +28,7 @@ def with_run(history: Any, inputs: dict[str, Any], output: str) -> list[dict[str
 
 
 def as_text(history: Any) -> str:
-    """What a model is told of it; empty where there is none."""
+    """What a model is told about it; empty if there is none."""
     return "\n\n".join(
         f"Earlier inputs: {json.dumps(run['inputs'], ensure_ascii=False, default=str)}\n"
         f"Earlier output: {run['output']}"

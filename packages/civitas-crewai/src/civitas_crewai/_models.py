@@ -38,7 +38,7 @@ class Models:
 
     Args:
         calls: Makes the calls.
-        voice: Tells of them; None where nobody listens.
+        voice: Reports them to the reader; None if there is none.
         keyed: Whether the models' providers are sent the idempotency key of each call.
     """
 

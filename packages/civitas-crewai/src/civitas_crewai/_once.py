@@ -112,8 +112,8 @@ class MadeCalls:
     def tries(self, agent: Any, number: int) -> None:
         """An agent begins with a task here, or tries it again.
 
-        Where it does so since a call failed, what it called before that is not called again. Where its own code or
-        CrewAI's failed, the models are asked anew: the same answers would fail the same way.
+        If it does so because a call failed, what it called before that is not called again. Where its own code or
+        CrewAI's failed, the models are asked again: the same answers would fail the same way.
 
         Args:
             agent: The agent.
@@ -212,7 +212,7 @@ class MadeCalls:
         return packed
 
     def _once(self, key: str, call: Callable[[], Any]) -> Any:
-        """`Run.once` for a call that belongs into this thread; the agent's loop looks up and records."""
+        """`Run.once` for a call that belongs in this thread; the agent's loop looks up and records."""
         turn: Future[asyncio.Future[Any]] = Future()
 
         async def here() -> Any:
@@ -289,7 +289,7 @@ def _opened(packed: Any) -> tuple[Mapping[str, int], Any]:
 def _packed(call: Callable[[], Any]) -> Any:
     try:
         return _pack(call())
-    except HookAborted:  # it ends the run, and is no result
+    except HookAborted:  # it ends the run, and is not a result
         raise
     except Exception as error:
         return {"failed": type(error).__name__, "text": str(error)}

@@ -93,7 +93,7 @@ def as_inputs(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def told(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs as a model is told of them later; what cannot be told is left out."""
+    """The inputs as a model is shown them later; what cannot be told is left out."""
     inputs = {}
     for name, value in payload.items():
         try:

@@ -1,4 +1,4 @@
-"""What the reader of a stream is told of a crew's run."""
+"""What the reader of a stream is told about a crew's run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _speaks: ContextVar[str | None] = ContextVar("civitas_crewai_speaks", default=No
 
 
 class Voice:
-    """Tells of one run, from its threads; each chunk waits until the reader has room for it.
+    """Reports one run, from its threads; each chunk waits until the reader has room for it.
 
     Args:
         run: The run.
@@ -44,7 +44,7 @@ class Voice:
 
     @contextmanager
     def listening(self, crew: Crew) -> Iterator[None]:
-        """Tell of the tasks of `crew`, and of the pieces of text as its models say them, inside the block."""
+        """Report the tasks of `crew`, and the pieces of text as its models say them, inside the block."""
         numbers = {id(task): number for number, task in enumerate(crew.tasks)}
         names = task_names(crew)
 
@@ -67,7 +67,7 @@ class Voice:
 
     @contextmanager
     def speaking(self, part: str) -> Iterator[None]:
-        """Inside the block, the call `part` of a model goes on; perhaps anew, after it failed."""
+        """Inside the block, the call `part` of a model goes on; perhaps from the start, after it failed."""
         self._run.begin(part)
         self._heard.discard(part)
         token = _speaks.set(part)

@@ -39,7 +39,7 @@ class WatchedCrew:
     Args:
         crew: Of this run alone.
         calls: Makes the calls.
-        voice: Tells of them; None where nobody listens.
+        voice: Reports them to the reader; None if there is none.
         keyed: Whether the models' providers are sent the idempotency key of each call.
     """
 
@@ -180,7 +180,7 @@ class WatchedCrew:
 
 
 def _off(blocking: Callable[[], None]) -> Callable[[], None]:
-    """What runs an agent without awaiting it, where that is possible: off the event loop."""
+    """What runs an agent without awaiting it, if that is possible: off the event loop."""
 
     def call() -> None:
         with ThreadPoolExecutor(1, "civitas-crew-planner") as pool:

@@ -83,7 +83,7 @@ class CrewAIAgent(FrameworkAgent):
         return "a `crewai.Crew`, a `@CrewBase` class"
 
     def _fresh(self, opened: Opened) -> tuple[Opened, Crew]:
-        """A crew that nobody ran yet, and what is to be closed after it."""
+        """A crew that has not run yet, and what has to be closed after it."""
         subject = opened.value
         if isinstance(subject, Crew):
             return opened, subject if self.is_built else self._copy(subject)
@@ -159,7 +159,7 @@ class CrewAIAgent(FrameworkAgent):
         except NobodyToAsk as nobody:
             raise HookAborted(str(nobody), source="civitas") from None
         except SystemExit as ended:
-            # So CrewAI ends where a model's window is full and `respect_context_window` is off.
+            # So CrewAI ends if a model's window is full and `respect_context_window` is off.
             if "Context length exceeded" not in str(ended):
                 raise
             raise LLMContextLengthExceededError(str(ended)) from ended

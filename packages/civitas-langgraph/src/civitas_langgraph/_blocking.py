@@ -31,7 +31,7 @@ def wait_for(coroutine: Coroutine[Any, Any, _Result], instead: str) -> _Result:
 
     Args:
         coroutine: What to run.
-        instead: What to write where this cannot be.
+        instead: What to write where this is not possible.
 
     Raises:
         ConfigurationError: It would block an event loop, or no agent's code runs here.

@@ -1,4 +1,4 @@
-"""The steps whose result LangGraph takes from its cache: no callback tells of them."""
+"""The steps whose result LangGraph takes from its cache: no callback reports them."""
 
 from __future__ import annotations
 

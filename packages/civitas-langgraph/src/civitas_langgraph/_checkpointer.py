@@ -28,7 +28,7 @@ async def check_checkpointer(graph: Any, who: str, *, durable: bool, lost_at: st
         graph: The compiled graph.
         who: The agent, for errors.
         durable: Whether its runs are to go on after a crash.
-        lost_at: When what the process alone holds is lost, in words; None where that is with the root only.
+        lost_at: When what the process alone holds is lost, in words; None if that is with the root only.
 
     Raises:
         ConfigurationError: It has no asynchronous methods, or a durable run would find nothing in it.

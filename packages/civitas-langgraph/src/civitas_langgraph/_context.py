@@ -71,7 +71,7 @@ class Contexts:
         Args:
             run: The run.
             store: Where contexts are kept.
-            key: Under what the one of its conversation is kept; None where it has none.
+            key: Under what the one of its conversation is kept; None if it has none.
             passing: Under what a durable run keeps it meanwhile; None for any other.
         """
         if not self.makes:
@@ -141,7 +141,7 @@ def _fields(context: Any) -> Mapping[str, Any]:
 
 
 def _parts(context: Any) -> dict[str, Any]:
-    """What of a context is plain data; the rest, such as a client, is made anew with it."""
+    """What of a context is plain data; the rest, such as a client, is made again with it."""
     parts = {}
     for name, value in _fields(context).items():
         try:

@@ -22,9 +22,9 @@ _OF_INTERRUPT = re.compile("[0-9a-f]{32}")
 
 
 def questions(snapshot: StateSnapshot) -> list[dict[str, Any]]:
-    """What a thread waits for, each with its `id` and its `value`, and its `response_schema` where it has one.
+    """What a thread waits for, each with its `id` and its `value`, and its `response_schema` if it has one.
 
-    These are the interrupts of its nodes. Where there are none and nodes are left to do, the run stopped in front of
+    These are the interrupts of its nodes. If there are none and nodes are left to do, the run stopped in front of
     them: at a breakpoint, or because a node drained it. That is one question, whose value is the names of these nodes.
     A thread whose last run failed waits for nobody.
 
@@ -43,7 +43,7 @@ def questions(snapshot: StateSnapshot) -> list[dict[str, Any]]:
 
 
 def is_waited_for(id: str) -> bool:
-    """Whether code waits for the answer to the question `id`; else the answer can only be to go on."""
+    """Whether code waits for the answer to the question `id`; otherwise the answer can only be to go on."""
     return _OF_INTERRUPT.fullmatch(id) is not None
 
 

@@ -1,4 +1,4 @@
-"""What a graph is run on: a state, a command, or nothing where it goes on."""
+"""What a graph is run on: a state, a command, or nothing if it goes on."""
 
 from __future__ import annotations
 

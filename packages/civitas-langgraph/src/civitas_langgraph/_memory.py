@@ -95,7 +95,7 @@ class RunThread:
         """The run has ended well, or waits for a human: keep its thread.
 
         Args:
-            key: Where; where it was by default. Nothing is kept where there is none.
+            key: Where; by default where it was. Nothing is kept if there is none.
         """
         key = key or self._key
         if key is not None and self._thread is not None:
@@ -112,7 +112,7 @@ class RunThread:
 
 
 class OwnThread:
-    """Notes from which checkpoint a run began, so that the next one can leave it behind where it was given up.
+    """Notes from which checkpoint a run began, so that the next one can leave it behind if it was given up.
 
     Nothing of the user's is taken back: a run that begins at an earlier checkpoint is a branch of its thread, as
     LangGraph's time travel makes it. Only a thread that the run given up began itself is deleted.
@@ -150,7 +150,7 @@ class OwnThread:
         return _at(config, before) if given_up else config
 
     async def keep(self, key: str | None = None) -> None:
-        """The run has ended well, or waits for a human: the thread is as it is to be."""
+        """The run has ended well, or waits for a human: the thread is as it should be."""
         await self._store.delete(self._key)
 
     finish = keep

@@ -96,7 +96,7 @@ def named(given: Any, keyword: str, where: str) -> Any:
 
 
 def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callable[[Message], Any]:
-    """`make` as a function of the message, also where it needs no argument.
+    """`make` as a function of the message, even if it needs no argument.
 
     Raises:
         ConfigurationError: It needs more than that.

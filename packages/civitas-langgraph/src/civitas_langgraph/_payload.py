@@ -174,7 +174,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def plain_or_text(value: Any) -> Any:
-    """A copy of `value` as plain data, else its text: what a tool takes and returns may be any object."""
+    """A copy of `value` as plain data, otherwise its text: what a tool takes and returns may be any object."""
     try:
         return plain(
             value, lambda each: flat_message(each) if isinstance(each, BaseMessage) else each

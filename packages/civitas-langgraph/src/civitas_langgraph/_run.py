@@ -75,7 +75,7 @@ async def _run(graph: Any, input: Any, config: RunnableConfig, more: dict[str, A
         open_ = output.get(_INTERRUPT) if isinstance(output, dict) else None
         return End(output, bool(open_), open_ or ())
     end = End()
-    # As LangGraph's own `ainvoke` does it, which does not tell of breakpoints.
+    # As LangGraph's own `ainvoke` does it, which does not report breakpoints.
     parts: Any = graph.astream(
         input,
         config,

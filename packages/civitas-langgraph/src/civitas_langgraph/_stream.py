@@ -1,4 +1,4 @@
-"""What the reader of a stream is told of a graph's run: from LangChain's callbacks, and what nodes and tools write."""
+"""What the reader of a stream is told about a run: from LangChain's callbacks, and what nodes and tools write."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class GraphEvents(AsyncCallbackHandler):
         self._written.later(partial(self._step, name, task))
 
     async def _step(self, name: str, task: str) -> None:
-        # Once, also where it is tried again.
+        # Once, even if it is tried again.
         if task not in self._steps:
             self._steps.add(task)
             await self._run.step(name, f"{task}/step")
@@ -221,7 +221,7 @@ def _commands(output: Any) -> bool:
 
 
 class Written:
-    """What is to be told of one run by code that cannot wait, in the order in which it happened.
+    """What code that cannot wait has to report of one run, in the order in which it happened.
 
     LangGraph's own way to hear of it, `astream`, hands it out some turns of the loop later, when what came after it may
     have been told.

@@ -23,7 +23,7 @@ def task_of(
         metadata: Its metadata.
 
     Returns:
-        Its namespace, the same when it is run again; None where no task begins.
+        Its namespace, the same when it is run again; None if no task begins.
     """
     about = metadata or {}
     if not name or name != about.get("langgraph_node") or name.startswith("__"):

@@ -37,7 +37,7 @@ def place_of(channel: str, value: Any) -> str:
 def unwritable(
     values: Iterable[tuple[str, Any]], dumps: Callable[[Any], object]
 ) -> PayloadError | None:
-    """The error that names what of `values` cannot be written; None where all of it can.
+    """The error that names what of `values` cannot be written; None if all of it can.
 
     Args:
         values: What was to be written, each with its place.
@@ -51,7 +51,7 @@ def unwritable(
 
 
 def name_unwritable(saver: BaseCheckpointSaver[Any]) -> None:
-    """From now on, an error of `saver` names what it cannot write, where that is why it failed."""
+    """From now on, an error of `saver` names what it cannot write, if that is why it failed."""
     setattr(saver, "aput", _naming(saver.aput, saver, values_of))  # noqa: B010
     setattr(saver, "aput_writes", _naming(saver.aput_writes, saver, _of_writes))  # noqa: B010
 

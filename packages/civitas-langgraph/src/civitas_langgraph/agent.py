@@ -160,7 +160,7 @@ class LangGraphAgent(FrameworkAgent):
             at = await thread.begin(graph.checkpointer, config)
         input = await self._inputs.of(run, command, at)
         more: dict[str, Any] = {}
-        # Only where they are needed: not every kind of graph takes the keywords.
+        # Only if they are needed: not every kind of graph takes the keywords.
         key = self._context_key(run, thread_id)
         passing = self.passing_key("context") if run.durable else None
         context = await self._contexts.begin(run, self.store, key, passing)
@@ -296,7 +296,7 @@ class LangGraphAgent(FrameworkAgent):
     def _thread_of(
         self, run: Run, given: RunnableConfig
     ) -> tuple[str, RunThread | OwnThread | None]:
-        """The id of the run's thread, and what keeps it; None where that is left to the user's own checkpointer."""
+        """The id of the run's thread, and what keeps it; None if that is left to the user's own checkpointer."""
         message, configured = run.message, given.get("configurable", {})
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:

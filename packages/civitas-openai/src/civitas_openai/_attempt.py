@@ -1,4 +1,4 @@
-"""One attempt at a message: what it runs on, and what the next message is told of it if it fails."""
+"""One attempt at a message: what it runs on, and what the next message is told about it if it fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Attempt:
     Args:
         run: The run.
         context: What the SDK hands to the tools.
-        own: The user's own session; None where the conversation is kept here.
+        own: The user's own session; None if the conversation is kept here.
     """
 
     def __init__(

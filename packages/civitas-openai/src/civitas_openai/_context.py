@@ -101,7 +101,7 @@ class KeptContext:
         self._last = self.state()
 
     def change(self) -> dict[str, Any] | None:
-        """What to record for `replay`; None where nothing changed."""
+        """What to record for `replay`; None if nothing changed."""
         state = self.state()
         if state == self._last:
             return None

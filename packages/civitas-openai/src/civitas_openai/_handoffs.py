@@ -34,7 +34,7 @@ def as_messages(items: str | list[Any]) -> list[dict[str, Any]]:
 
 
 def _text(content: Any) -> Any:
-    """The text of a message's content; the content itself where it is more than text."""
+    """The text of a message's content; the content itself if it is more than text."""
     if not isinstance(content, list):
         return content
     texts = [part.get("text", part.get("refusal")) for part in content]

@@ -53,7 +53,7 @@ def watch_native(tool: Any) -> Any:
         copied.editor = _Editor(tool)
         return copied
     if isinstance(tool, ComputerTool):
-        # The SDK looks a computer up by its tool, which therefore must be made anew.
+        # The SDK looks a computer up by its tool, which therefore must be made again.
         return dataclasses.replace(tool, computer=_computer_of(tool.computer))
     return tool
 

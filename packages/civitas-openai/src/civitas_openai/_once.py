@@ -30,7 +30,7 @@ class Scope:
         told: Who tells a reader of it; None for an agent that is a tool, of which a reader hears as of any tool.
         context: What the SDK hands to the tools as `context`.
         calls: The answers of its models, and the calls of tools in them.
-        failures: The calls that failed so far, of inner scopes too: the name of the tool, and what is told of it.
+        failures: The calls that failed so far, of inner scopes too: the name of the tool, and what is said of it.
         times: How often each id of a tool call came up; models should make them unique.
     """
 
@@ -126,7 +126,7 @@ class Scope:
         return result
 
     def note(self, id: str, told: list[str]) -> None:
-        """Note that a call failed, where the SDK told of that."""
+        """Note that a call failed, if the SDK reported that."""
         call = self.calls.named(id)
         name = getattr(call, "name", None) or str(getattr(call, "type", id)).removesuffix("_call")
         self.failures += [(name, text) for text in told[:1]]

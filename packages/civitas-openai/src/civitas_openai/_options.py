@@ -47,7 +47,7 @@ def refuse_memory_elsewhere(where: str, keywords: Mapping[str, Any]) -> None:
 
 
 def named(given: Any, where: str, word: str) -> Any:
-    """What `given` names as ``module:name``; itself where it is no text."""
+    """What `given` names as ``module:name``; itself if it is not text."""
     if not isinstance(given, str):
         return given
     if ":" not in given:

@@ -16,7 +16,7 @@ _FOR_THE_MODEL = (ToolOutputText, ToolOutputImage, ToolOutputFileContent)
 
 
 def dump_result(result: Any) -> dict[str, Any]:
-    """`result` as plain data: what it holds, and how the model reads it where that is something else."""
+    """`result` as plain data: what it holds, and how the model reads it if that is something else."""
     data = show(result)
     if _reads_the_same(result):
         return {"value": data}

@@ -128,7 +128,7 @@ class _Connection:
                 await manager.cleanup_all()
 
     async def tools(self, *about: Any) -> list[Any]:
-        """Its tools; where it is dead and cannot be started again, those that it had."""
+        """Its tools; if it is dead and cannot be started again, those that it had."""
         try:
             self._known = await self.server.list_tools(*about)
         except Exception as error:

@@ -74,7 +74,7 @@ def arguments_of(call: Any) -> Any:
 
 
 def parsed(text: Any) -> Any:
-    """The arguments of a function; where they are not JSON, what there is."""
+    """The arguments of a function; if they are not JSON, what there is."""
     if not isinstance(text, (str, type(None))):
         return text
     try:
@@ -129,7 +129,7 @@ class ToolCalls:
         return None
 
     def named(self, id: str) -> Any:
-        """The call with this id; None where the answers hold none."""
+        """The call with this id; None if the answers hold none."""
         for answer in reversed(self.answers):
             for item in answer.output:
                 if getattr(item, "call_id", None) == id:

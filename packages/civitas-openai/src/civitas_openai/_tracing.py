@@ -67,7 +67,7 @@ def bridged(tree: SpanTree | None) -> Iterator[None]:
 
 
 def _processors() -> tuple[Any, ...] | None:
-    """The processors the SDK has; None where the user has a trace provider of another kind."""
+    """The processors the SDK has; None if the user has a trace provider of another kind."""
     # There is no public way to look.
     several = getattr(get_trace_provider(), "_multi_processor", None)
     processors: tuple[Any, ...] | None = getattr(several, "_processors", None)

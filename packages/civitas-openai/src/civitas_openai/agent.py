@@ -73,7 +73,7 @@ class OpenAIAgent(FrameworkAgent):
             handoff, or at the first.
         **keywords: Those of `AgentProcess`.
 
-    Where they are objects, a topology names them as ``module:name``.
+    If they are objects, a topology names them as ``module:name``.
 
     Raises:
         ConfigurationError: `agent` is not an `Agent`, or a keyword does not fit.
@@ -173,7 +173,7 @@ class OpenAIAgent(FrameworkAgent):
         return {"output": final_output(result)}
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
-        """As of every adapter; where the run is not done again, the next one is told of the calls that it made."""
+        """As of every adapter; where the run is not done again, the next one is told about the calls that it made."""
         action = await super().on_error(error, message)
         again = action is ErrorAction.RETRY or (self.durable and action is ErrorAction.ESCALATE)
         attempt = self._attempt

@@ -81,7 +81,7 @@ def run(
     exit code is 1.
 
     With --process, hosts the agents of that process for a root that runs
-    elsewhere: joins it, waits for it where it is not there, and joins the
+    elsewhere: joins it, waits for it if it is not there, and joins the
     next one when it is gone.
     """
     if process is not None:
@@ -155,7 +155,7 @@ def ask(
 ) -> None:
     """Ask an agent of the running system, and print the payload of its reply as JSON.
 
-    On a terminal it is indented, else one line. An error is one line on stderr
+    On a terminal it is indented, otherwise one line. An error is one line on stderr
     and exit code 1. Ctrl-C withdraws what was asked.
     """
     from civitas.cli.asking import Question, ask_agent

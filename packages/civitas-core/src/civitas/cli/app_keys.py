@@ -1,4 +1,4 @@
-"""`civitas keys ...`: arguments, help, and where it is carried out."""
+"""`civitas keys ...`: arguments, help, and where each is carried out."""
 
 from __future__ import annotations
 

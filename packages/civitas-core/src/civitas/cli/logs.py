@@ -10,7 +10,7 @@ __all__ = ["show_logs"]
 
 
 def show_logs(*, verbose: bool) -> None:
-    """Print warnings and errors on stderr: with tracebacks when `verbose`, else the first line of each."""
+    """Print warnings and errors on stderr: with tracebacks when `verbose`, otherwise the first line of each."""
     handler = logging.StreamHandler()
     if verbose:
         handler.setFormatter(ReadableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""Payloads on a command line, where they are JSON."""
+"""Payloads on a command line, in JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _HINT = """Put it in single quotes and text in double ones: '{"n": 1}', '"text"'
 
 
 def parse_json(text: str) -> Any:
-    """The value of an argument; `-` is what stands on stdin.
+    """The value of an argument; `-` is what is on stdin.
 
     Raises:
-        ValueError: It is not JSON; says where it is not.
+        ValueError: It is not JSON; says where.
     """
     source = ""
     if text == "-":
@@ -61,7 +61,7 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def print_payload(value: Any, *, raw: bool = False) -> None:
-    """Print a value as JSON on stdout: in colours and indented on a terminal, else on one line.
+    """Print a value as JSON on stdout: in colours and indented on a terminal, otherwise on one line.
 
     Args:
         value: Plain data.
@@ -113,7 +113,7 @@ def _key(key: Any) -> Any:
 
 
 def _text(raw: bytes) -> str:
-    """Bytes as the text they most likely are, else in hexadecimal digits."""
+    """Bytes as the text they most likely are, otherwise in hexadecimal digits."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

@@ -72,7 +72,7 @@ def clear_values(
 ) -> None:
     """Remove what is under `key`, or all there is, and say how much that was.
 
-    The steps of unfinished messages go with the agent that recorded them: else it would begin anew on their results.
+    The steps of unfinished messages go with their agent: otherwise it would start again on their results.
 
     Args:
         topology: The topology.
@@ -134,9 +134,9 @@ class _Kept:
 
     Attributes:
         topology: The topology's file.
-        type: Type of the store, as it stands there.
-        store: The store; None where it has no file yet, so that nothing is in it.
-        pid: The process that runs the system; None where none does.
+        type: Type of the store, as it is written there.
+        store: The store; None if it has no file yet, so that nothing is in it.
+        pid: The process that runs the system; None if none does.
     """
 
     topology: Path
@@ -173,7 +173,7 @@ class _Kept:
         return value
 
     def nothing(self, prefix: str) -> str:
-        """What to say where there are no keys."""
+        """What to say if there are no keys."""
         return (
             f"nothing is saved under a key that begins with {prefix!r}"
             if prefix

@@ -26,7 +26,7 @@ def watch_stop(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
     """Watch from a thread that `loop`, which the main thread runs, goes on turning while `runtime` stops.
 
     A loop that turns keeps the time limits of the stop itself. One that does not for as long as the stop may take
-    (`drain_timeout` and the longest `shutdown_timeout`; None among these is no bound) never will: it is told who
+    (`drain_timeout` and the longest `shutdown_timeout`; None among these means no limit) never will: it is told who
     blocks it, and the process ends with exit code 1.
     """
     threading.Thread(target=_watch, args=[runtime, loop], name="civitas-stop", daemon=True).start()

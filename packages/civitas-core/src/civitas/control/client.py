@@ -21,7 +21,7 @@ class RemoteError(CivitasError):
 
     Attributes:
         error_type: Class name of the error there, such as ``UnknownAgent``.
-        traceback: The traceback of the handler that raised, as text; empty where it is something else.
+        traceback: The traceback of the handler that raised, as text; empty if it is something else.
     """
 
     def __init__(self, error_type: str, message: str, traceback: str = "") -> None:
@@ -34,7 +34,7 @@ class NotRunning(ConfigurationError):
     """The system does not run on this machine, or takes no requests at this moment.
 
     Attributes:
-        pid: The process that is starting or stopping it; None where there is none.
+        pid: The process that is starting or stopping it; None if there is none.
     """
 
     def __init__(self, name: str, pid: int | None) -> None:

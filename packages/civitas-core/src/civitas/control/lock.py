@@ -25,7 +25,7 @@ class SystemLock:
         folder: Its state folder; made on entering.
 
     Raises:
-        ConfigurationError: On entering: the system runs already, or the folder is somebody else's.
+        ConfigurationError: On entering: the system is already running, or the folder is somebody else's.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -66,7 +66,7 @@ class SystemLock:
 
 
 def holder(folder: Path) -> int | None:
-    """The process that runs the system of this state folder; None where none does."""
+    """The process that runs the system of this state folder; None if none does."""
     try:
         with _file(folder).open() as lock:
             pid = int(lock.read() or 0)

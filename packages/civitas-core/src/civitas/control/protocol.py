@@ -18,7 +18,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
 
     Raises:
         asyncio.IncompleteReadError: The other side is gone.
-        ConfigurationError: What came is no frame.
+        ConfigurationError: What arrived is not a frame.
     """
     size = int.from_bytes(await reader.readexactly(_LENGTH), "big")
     if size > MAX_PAYLOAD:

@@ -24,7 +24,7 @@ class Coordinator(AgentProcess):
         try:
             return self.reply({"answer": await self._answer(message.payload["task"])})
         except HandlerFailed as error:
-            # Theirs, not ours: they are restarted, and there is nothing here that a restart would mend.
+            # Theirs, not ours: they are restarted, and there is nothing here that a restart would fix.
             failed = f"{error.agent} failed: {error.error_type}: {error.error_message}"
             return self.reply({"failed": failed})
 

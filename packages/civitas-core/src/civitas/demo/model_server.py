@@ -130,7 +130,7 @@ class _Server(ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Clients going away are nothing to report."""
 
 
 # For each path, the whole answer and its pieces.

@@ -32,7 +32,7 @@ def missing() -> list[str]:
 
 
 def version_of(distribution: str, *, there: bool = False) -> str | None:
-    """The installed version; None where it is not installed.
+    """The installed version; None if it is not installed.
 
     Args:
         distribution: Its name.

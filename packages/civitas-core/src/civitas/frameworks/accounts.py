@@ -32,7 +32,7 @@ def failures_of(failures: Iterable[tuple[str, str]]) -> str:
     """The value of the header `FAILURES`: JSON text `[{"name", "error"}, ...]`, the latest 20.
 
     Args:
-        failures: For each call the name of the tool, and what is told of the failure.
+        failures: For each call the name of the tool, and how the failure is described.
     """
     told = [{"name": name, "error": error[:_LONGEST]} for name, error in failures]
     return json.dumps(told[-_MOST:])

@@ -44,7 +44,7 @@ class FrameworkAgent(AgentProcess):
             and no finished step is done twice. Implies `delivery="at_least_once"`.
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
             or a growing one. None: those that `outcome` calls transient or unknown, where the delivery is
-            `at_least_once`; a run that is not durable begins anew then. In a topology, ``module:function``.
+            `at_least_once`; a run that is not durable starts over. In a topology, ``module:function``.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -133,7 +133,7 @@ class FrameworkAgent(AgentProcess):
         return None
 
     def wind_down(self) -> None:
-        """Asked to end while a run is on: let the framework stop at its next step, where it can.
+        """Asked to end while a run is on: let the framework stop at its next step, if it can.
 
         `run_framework` then raises `Unfinished`. By default the run is left to finish, and is cancelled after
         `shutdown_timeout`.
@@ -264,7 +264,7 @@ class FrameworkAgent(AgentProcess):
         return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
-        """What `outcome` says: an answer, another try where that is safe, or a crash."""
+        """What `outcome` says: an answer, another try if that is safe, or a crash."""
         if error is self._refused:
             return ErrorAction.SKIP
         meaning, again = self._judge(error)

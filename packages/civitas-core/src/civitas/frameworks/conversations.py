@@ -42,7 +42,7 @@ class Record:
 
     @classmethod
     async def load(cls, store: StateStore, key: str) -> Record:
-        """The record under `key`; an empty one where there is none."""
+        """The record under `key`; an empty one if there is none."""
         kept = await store.get(key)
         if kept is None:
             return cls()

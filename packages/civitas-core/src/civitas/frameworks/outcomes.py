@@ -149,7 +149,7 @@ def _told(error: BaseException, own: Mapping[str, Outcome]) -> Outcome:
 
 
 def _placed(kind: type[BaseException], own: Mapping[str, Outcome]) -> Outcome:
-    """What the entry for `kind` says, else that of its nearest ancestor that says something."""
+    """What the entry for `kind` says, otherwise that of its nearest ancestor that says something."""
     for each in kind.__mro__:
         full = f"{each.__module__}.{each.__qualname__}"
         told = own.get(full) or OUTCOMES.get(full)

@@ -41,10 +41,10 @@ class Retries:
             message: What is handled.
             error: What its run raised.
             outcome: What that means.
-            in_time: Only where it can begin before the deadline of the message.
+            in_time: Only if it can begin before the deadline of the message.
 
         Returns:
-            Seconds to wait before it; None where it was tried often enough, or the time is up.
+            Seconds to wait before it; None if it was tried often enough, or the time is up.
         """
         if self._message != message.id:
             self._message, self._times = message.id, 0
@@ -61,7 +61,7 @@ class Retries:
 
 
 def retry_after(error: BaseException) -> float | None:
-    """Seconds that the provider asks to wait, by its ``Retry-After`` header (RFC 9110); None where it says nothing."""
+    """Seconds that the provider asks to wait, by its ``Retry-After`` header (RFC 9110); None if it says nothing."""
     for each in chain(error):
         headers: Any = getattr(getattr(each, "response", None), "headers", None)
         try:

@@ -73,7 +73,7 @@ class Run:
         durable: Whether what is finished must not be done again when the message is delivered again.
         answers: For a ``resume``, the human's answer to each interrupt by its id; None for a new run.
         saved: For a ``resume``, what the adapter gave to `Interrupted`.
-        history: What the adapter kept of the conversation's earlier runs, plain data; None where there is none.
+        history: What the adapter kept of the conversation's earlier runs, plain data; None if there is none.
             What it is when the run has ended well is kept; a run that fails leaves no trace in it.
         spans: Where to put the spans of the run; None while nobody records it.
         headers: Of the reply: what there is to say of the run beside what it returned.
@@ -126,7 +126,7 @@ class Run:
         await self.agent._civitas_emit({"text": text}, "token", headers)
 
     def begin(self, part: str) -> None:
-        """A call of a model begins, perhaps anew after a failure: what is told of `part` is its text from its start."""
+        """A call of a model begins, perhaps again after a failure: `part` is told from its start."""
         self._told.pop(part, None)
 
     async def step(self, name: str, part: str = "") -> None:
@@ -185,10 +185,10 @@ class Run:
         self.headers[USAGE] = usage_of(requests, input_tokens, output_tokens, total)
 
     def failures(self, failures: Sequence[tuple[str, str]]) -> None:
-        """Say which calls of tools failed and were told to the model; nothing where none did.
+        """Say which tool calls failed and were reported to the model; nothing if none did.
 
         Args:
-            failures: For each the name of the tool, and what is told of it.
+            failures: For each the name of the tool, and how the failure is described.
         """
         if failures:
             self.headers[FAILURES] = failures_of(failures)

@@ -96,7 +96,7 @@ class SpanTree:
         *,
         error: BaseException | type[BaseException] | str | None = None,
     ) -> None:
-        """End a span, or what was skipped; nothing happens where none is open.
+        """End a span, or what was skipped; nothing happens if none is open.
 
         Args:
             key: What it was started with.

@@ -102,7 +102,7 @@ def comes_from(obj: object, module: str, *names: str) -> bool:
     Args:
         obj: Anything.
         module: A module or package, such as ``langgraph``.
-        *names: Names of classes to look for; any class where none is given.
+        *names: Names of classes to look for; any class if none is given.
     """
     return any(
         (kind.__module__ == module or kind.__module__.startswith(f"{module}."))

@@ -14,7 +14,7 @@ def pid_space() -> str:
     """Names what the pids of this process are good for: this machine since its start, and this container.
 
     Returns:
-        Two processes with the same text know each other's pids; empty where that cannot be told.
+        Two processes with the same text know each other's pids; empty if that cannot be told.
     """
     try:
         machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -15,7 +15,7 @@ __all__ = ["end_soon"]
 logger = logging.getLogger("civitas")
 
 _SECONDS = 0.5
-"""For what ends by itself: Python waits at its exit for each thread that is no daemon, and `multiprocessing` for its
+"""For what ends by itself: Python waits at its exit for each thread that is not a daemon, and `multiprocessing` for its
 children."""
 
 

@@ -34,10 +34,10 @@ class Hold:
     to do the same work beside it.
 
     Args:
-        file: What to lock; made where it is not there, and removed by `release`. Where it cannot be made nothing is
+        file: What to lock; made if it is not there, and removed by `release`. If it cannot be made nothing is
             held.
         what: What is held, for errors.
-        alone: Whether a system that runs and has it is an error; else this one goes on without.
+        alone: Whether a system that runs and has it is an error; otherwise this one goes on without.
         make_folder: Makes the folder, which `release` removes again where nothing else is in it. Without, it is there.
     """
 
@@ -57,7 +57,7 @@ class Hold:
 
     @property
     def descriptor(self) -> int | None:
-        """To be inherited by the processes that are started; None where nothing is held."""
+        """To be inherited by the processes that are started; None if nothing is held."""
         return self._descriptor
 
     async def take(self) -> None:

@@ -72,7 +72,7 @@ class Lifeline:
     def _watch(self) -> None:
         while os.read(self._pipe, 4096):
             pass
-        # A closed loop is not the end: a thread that is no daemon may keep the process.
+        # A closed loop is not the end: a non-daemon thread may keep the process alive.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_gone)
         threading.Event().wait(self._grace)

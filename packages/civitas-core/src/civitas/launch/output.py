@@ -150,7 +150,7 @@ class QueuedStream(io.TextIOBase):
         """Let `text` be written; never waits.
 
         Raises:
-            TypeError: It is no text.
+            TypeError: It is not text.
         """
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")

@@ -79,7 +79,7 @@ class Exit:
     """How a process ended.
 
     Attributes:
-        code: Its exit status; None where a signal ended it.
+        code: Its exit status; None if a signal ended it.
         signal: The name of that signal.
         hung: Whether its event loop was stuck, and it ended itself for that.
         last_lines: What it wrote last.
@@ -161,7 +161,7 @@ class OsProcess:
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # it does not wait for the process
                 # Options, not PYTHONUNBUFFERED and PYTHONSAFEPATH, which programs that it starts would inherit. The
-                # path is told to it; what stands in its working directory must not hide what it begins with.
+                # path is told to it; what is in its working directory must not hide what it begins with.
                 [os.path.abspath(interpreter), "-u", "-P", "-m", self._module],  # noqa: PTH100, ASYNC240
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -195,7 +195,7 @@ class OsProcess:
         return await asyncio.shield(self._ended)
 
     def kill(self) -> None:
-        """End it at once (SIGKILL); does nothing where it has ended."""
+        """End it at once (SIGKILL); does nothing if it has ended."""
         with self._reaping:
             if self._process is not None and self._process.returncode is None:
                 self._process.kill()

@@ -15,7 +15,7 @@ _GRACE = 1.0
 
 
 class SharedSignals:
-    """Leaves SIGTERM and SIGINT to the root, where that got them, too; else they end this process as ever.
+    """Leaves SIGTERM and SIGINT to the root, where that got them, too; otherwise they end this process as ever.
 
     The root then lets everything finish, and ends this process when its turn comes. In the main thread only.
     """

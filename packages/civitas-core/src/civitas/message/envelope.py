@@ -1,4 +1,4 @@
-"""What a message says of itself beside its payload, checked where it is made: its type, conversation and headers."""
+"""What a message says of itself beside its payload, checked when it is made: its type, conversation and headers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_HEADERS = 64 * 1024
 
 
 def check_word(value: object, what: str) -> str:
-    """`value` as plain text, where it can be a message type or a conversation.
+    """`value` as plain text, if it can be a message type or a conversation.
 
     Args:
         value: What a user gave.
         what: The keyword it was given for.
 
     Raises:
-        ConfigurationError: It is no text, is empty, or is longer than `LONGEST_WORD`.
+        ConfigurationError: It is not text, is empty, or is longer than `LONGEST_WORD`.
         PayloadError: It holds half a character.
     """
     if not isinstance(value, str):
@@ -43,7 +43,7 @@ def check_headers(headers: object) -> Mapping[str, str]:
     """`headers` with plain text for names and values.
 
     Raises:
-        ConfigurationError: They are no mapping of text to text, or larger than `MOST_HEADERS`.
+        ConfigurationError: They are not a mapping of text to text, or larger than `MOST_HEADERS`.
         PayloadError: One holds half a character.
     """
     if not isinstance(headers, Mapping):
@@ -72,6 +72,6 @@ def check_headers(headers: object) -> Mapping[str, str]:
 
 
 def shown(value: object) -> str:
-    """`value` for an error, shortened where it is long."""
+    """`value` for an error, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

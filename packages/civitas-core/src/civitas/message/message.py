@@ -143,7 +143,7 @@ class Message(_Fields):
         return self._copy(headers, self.attempt, self.reply_to)
 
     def answered_by_way_of(self, node: str) -> Message:
-        """The same message, with its answer to be handed to `node`; unchanged where nobody waits for one."""
+        """The same message, with its answer to be handed to `node`; unchanged if nobody waits for one."""
         if self.reply_to is None:
             return self
         return self._copy(self.headers, self.attempt, node)
@@ -192,7 +192,7 @@ def new_message(
     Its headers are checked where a user gives them, as tracing adds its own.
 
     Raises:
-        ConfigurationError: Its type or conversation is no text, is empty or too long.
+        ConfigurationError: Its type or conversation is not text, is empty or too long.
         PayloadError: One of them holds half a character.
 
     Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.

@@ -91,7 +91,7 @@ def loads(frame: bytes) -> Message:
     """A message from bytes, in either format.
 
     Raises:
-        ConfigurationError: It is no message, or of another major version.
+        ConfigurationError: It is not a message, or of another major version.
     """
     as_json = frame[:1] == bytes([_OPEN_BRACE])
     try:

@@ -25,7 +25,7 @@ class InstalledPlugin:
     Attributes:
         name: Of the entry point.
         source: Distribution and version.
-        plugin: What it loaded; None where that failed.
+        plugin: What it loaded; None if that failed.
         error: Why it could not be loaded, or None.
     """
 

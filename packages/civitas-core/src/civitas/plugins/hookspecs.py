@@ -67,7 +67,7 @@ def civitas_tool_providers() -> dict[str, Any]:  # type: ignore[empty-body]
 
 @hookspec(firstresult=True)
 def civitas_wrap(obj: Any, name: str, options: Mapping[str, Any]) -> Any:
-    """Turn a framework's object into an `AgentProcess`, or return None where it is not yours.
+    """Turn a framework's object into an `AgentProcess`, or return None if it is not yours.
 
     The first plugin that answers wins. Look at ``type(obj).__module__`` before importing the framework: every object
     that anybody wraps comes by here.

@@ -54,7 +54,7 @@ class FoundPlugin:
         source: Where it comes from: a distribution and its version, ``built in``, or ``passed as plugins=``.
         hooks: The hooks it implements.
         provides: Hook to the names it contributes, for the hooks that return a dict.
-        error: Why it was left out; None where it is in use.
+        error: Why it was left out; None if it is in use.
     """
 
     name: str

@@ -22,7 +22,7 @@ class InMemoryStateStore:
         self._values: dict[str, bytes] = {}
 
     async def get(self, key: str) -> dict[str, Any] | None:
-        """The value under `key`, a copy; None where there is none."""
+        """The value under `key`, a copy; None if there is none."""
         raw = self._values.get(key)
         return None if raw is None else decode_value(raw, key)
 

@@ -37,7 +37,7 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
         agent: The name of the agent that waits.
 
     Raises:
-        Exception: What `attempt` raised: at once where waiting does not mend it, else when `PATIENCE` is used up.
+        Exception: What `attempt` raised: at once if waiting does not help, otherwise when `PATIENCE` is used up.
     """
     try:
         return await attempt()
@@ -68,7 +68,7 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
 
 
 class PatientStore:
-    """A state store that is waited for where it is away; see `patiently`.
+    """A state store that is waited for if it is away; see `patiently`.
 
     Args:
         store: The store. What that has beyond the three methods is there, too.
@@ -80,7 +80,7 @@ class PatientStore:
         self._agent = agent
 
     async def get(self, key: str) -> dict[str, Any] | None:
-        """The value under `key`; None where there is none."""
+        """The value under `key`; None if there is none."""
         return await patiently(lambda: self._store.get(key), self._agent)
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:

@@ -108,7 +108,7 @@ class SQLiteStateStore:
             raise _explain(self.path, error) from error
 
     async def get(self, key: str) -> dict[str, Any] | None:
-        """The value under `key`, a copy; None where there is none."""
+        """The value under `key`, a copy; None if there is none."""
         rows = await self._read("SELECT value FROM civitas_state WHERE key = ?", (check_key(key),))
         return decode_value(rows[0][0], key) if rows else None
 
@@ -262,7 +262,7 @@ class SQLiteStateStore:
             now = None
         if now is not None and self._file is not None and os.path.samestat(now, self._file):
             return
-        # Not opened anew: SQLite would mix what stands in the old file's log into the new file.
+        # Not opened again: SQLite would mix what is in the old file's log into the new file.
         what = "removed" if now is None else "replaced"
         raise StateStoreError(
             f"the state store {self.path} was {what} while it was in use, and nothing is saved any more. Stop the "

@@ -1,4 +1,4 @@
-"""What SQLite's errors mean for whoever runs the system, and what mends them."""
+"""What SQLite's errors mean for whoever runs the system, and how to fix them."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ class StateStore(Protocol):
     """
 
     async def get(self, key: str) -> dict[str, Any] | None:
-        """The value under `key`, the caller's own copy; None where there is none."""
+        """The value under `key`, the caller's own copy; None if there is none."""
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store `value` under `key`, in the place of what was there."""
 
     async def delete(self, key: str) -> None:
-        """Forget what is under `key`; nothing happens where there is nothing."""
+        """Forget what is under `key`; nothing happens if there is nothing."""
 
 
 def check_key(key: object) -> str:

@@ -94,7 +94,7 @@ def invoke_workflow(workflow: str) -> str:
     return f"invoke_workflow {workflow}"
 
 
-# Span names below an `invoke_...`: what a framework tells of that the conventions have no name for.
+# Span names below an `invoke_...`: what a framework reports that the conventions have no name for.
 
 
 def node(name: str) -> str:

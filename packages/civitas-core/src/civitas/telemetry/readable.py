@@ -13,7 +13,7 @@ def escaped(text: str) -> str:
     r"""`text` on one line, with what a screen would obey written out.
 
     Line breaks, control characters and marks that turn the direction of writing become their escapes, such as ``\n``
-    or ``\u202e``, so that nobody can write over what stands beside them.
+    or ``\u202e``, so that nobody can write over what is beside them.
     """
     if text.isprintable():
         return text

@@ -41,7 +41,7 @@ class Recorder:
         provider: Where they go.
 
     Attributes:
-        enabled: False where the provider itself was switched off, as by ``OTEL_SDK_DISABLED``.
+        enabled: False if the provider itself was switched off, as by ``OTEL_SDK_DISABLED``.
     """
 
     __slots__ = ("_propagation", "_tracer", "enabled")

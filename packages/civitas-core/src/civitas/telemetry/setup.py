@@ -54,10 +54,10 @@ _installed: dict[str, Flushable] = {}
 
 
 def setup_from_environment(service_name: str = "civitas") -> InstalledProviders:
-    """Install a tracer and a meter provider where the environment asks for one; else do nothing, and import nothing.
+    """Install a tracer and a meter provider if the environment asks for one; otherwise do and import nothing.
 
     ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` choose ``otlp``, ``console``, ``none``, or several with
-    commas between. Where they are not set, an OTLP endpoint (``OTEL_EXPORTER_OTLP_ENDPOINT``) is enough. The
+    commas between. If they are not set, an OTLP endpoint (``OTEL_EXPORTER_OTLP_ENDPOINT``) is enough. The
     application's own provider is never touched. ``OTEL_SDK_DISABLED=true`` switches all of it off. Samplers, batches,
     headers and resource attributes follow their own ``OTEL_*`` variables.
 
@@ -206,7 +206,7 @@ def is_own(provider: object) -> bool:
 
 
 def resource(service_name: str) -> Resource:
-    """What the spans of this OS process say of it: the environment's words, and its name where there are none."""
+    """What the spans of this OS process say of it: the environment's words, and its name if there are none."""
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 
     found = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES

@@ -90,7 +90,7 @@ class Tracing:
     ) -> None:
         """Record that something happened: a crash, a restart, a dead letter.
 
-        It becomes an event of the span `where`. Where that has ended, it becomes a short span of its own beside what
+        It becomes an event of the span `where`. If that has ended, it becomes a short span of its own beside what
         the ended one did, so that a restart shows in the trace of the message that made it necessary.
 
         Args:

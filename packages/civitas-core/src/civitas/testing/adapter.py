@@ -55,7 +55,7 @@ class AdapterSuite:
     Attributes:
         approves: What a human answers to go on.
         blocking: The framework calls its models in threads, where a call cannot be ended from outside.
-        tells_calls: The next message of a conversation is told of the calls of tools that a failed run made.
+        tells_calls: The next message of a conversation is told about the tool calls that a failed run made.
     """
 
     approves: ClassVar[Any] = True
@@ -344,13 +344,13 @@ class AdapterSuite:
     async def test_a_failure_is_told_to_the_asker_by_its_name_and_the_agent_lives(
         self, run: Any, model: Any
     ) -> None:
-        agent = self.agent("a", self.subject(model(RuntimeError("broken"), "mended")))
+        agent = self.agent("a", self.subject(model(RuntimeError("broken"), "recovered")))
         async with run(agent) as runtime:
             with pytest.raises(HandlerFailed) as failed:
                 await runtime.ask("a", self.payload("x"))
             assert failed.value.error_type == "RuntimeError"
             reply = await runtime.ask("a", self.payload("x"))
-            assert self.text(reply.payload) == "mended"
+            assert self.text(reply.payload) == "recovered"
             assert self._restarts(runtime) == 0
 
     @pytest.mark.parametrize("durable", [False, True])
@@ -371,10 +371,12 @@ class AdapterSuite:
     async def test_what_says_that_the_process_is_unsound_crashes_the_agent(
         self, run: Any, model: Any
     ) -> None:
-        agent = self.agent("a", self.subject(model(MemoryError("no more"), "mended")), durable=True)
+        agent = self.agent(
+            "a", self.subject(model(MemoryError("no more"), "recovered")), durable=True
+        )
         async with run(agent) as runtime:
             reply = await runtime.ask("a", self.payload("x"))
-            assert self.text(reply.payload) == "mended"
+            assert self.text(reply.payload) == "recovered"
             assert self._restarts(runtime) == 1
 
     async def test_a_durable_run_goes_on_after_a_failure_and_repeats_no_finished_call(

@@ -26,7 +26,7 @@ class ManualTimer:
         self._cancelled = False
 
     def cancel(self) -> None:
-        """Do not make the call; nothing happens where it was made already."""
+        """Do not make the call; nothing happens if it was made already."""
         self._cancelled = True
 
     def _fire(self) -> None:

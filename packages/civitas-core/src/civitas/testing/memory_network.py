@@ -51,7 +51,7 @@ class MemoryNetwork:
         most: Bytes of frames in one parcel; larger frames travel in pieces.
 
     Attributes:
-        fate: Says of each parcel when it arrives: after so many seconds, once for each; empty where it is lost. At
+        fate: Says of each parcel when it arrives: after so many seconds, once for each; empty if it is lost. At
             once by default. Parcels may overtake each other.
     """
 

@@ -63,7 +63,7 @@ class Probe:
         return self._unread.popleft()
 
     async def expect(self, wanted: Any, timeout: float | None = None) -> Any:
-        """The next value, which must be `wanted`: equal to it, or accepted by it where it is a function.
+        """The next value, which must be `wanted`: equal to it, or accepted by it if it is a function.
 
         Raises:
             AssertionError: It is something else, or nothing came in time.

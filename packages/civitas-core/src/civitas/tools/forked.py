@@ -1,4 +1,4 @@
-"""A child that an agent's code forked: it ends where it comes back to our code, and is never a second copy of us.
+"""A child that an agent's code forked: it ends if it comes back to our code, and is never a second copy of us.
 
 A forked child has the sockets and files of its parent, the same messages in its mailboxes, and none of its threads.
 What forks to start a program, or to run a function and end, as `subprocess` and `multiprocessing` do, never comes back.
@@ -85,7 +85,7 @@ class _NothingMore(deque[Any]):
 def unless_copied(
     loop: asyncio.AbstractEventLoop | None, error: BaseException | None = None
 ) -> None:
-    """End this process where it is a forked child that comes back to `loop`, or to a thread of its parent.
+    """End this process if it is a forked child that comes back to `loop`, or to a thread of its parent.
 
     Args:
         loop: The event loop that the caller runs on; None in a thread.

@@ -68,7 +68,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
         tracing: Of the runtime; None for no spans.
 
     Raises:
-        ConfigurationError: Something is no tool, or two have the same name.
+        ConfigurationError: Something is not a tool, or two have the same name.
     """
 
     def __init__(self, tools: Iterable[Any] = (), tracing: Tracing | None = None) -> None:

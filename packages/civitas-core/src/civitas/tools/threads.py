@@ -15,7 +15,7 @@ __all__ = ["in_thread", "tool_threads"]
 tool_threads: contextvars.ContextVar[Executor | None] = contextvars.ContextVar(
     "civitas_tool_threads", default=None
 )
-"""The runtime's threads for tools, where an agent's code runs; None, so asyncio's own, where none does."""
+"""The runtime's threads for tools, where an agent's code runs; None, so asyncio's own, if none does."""
 
 
 async def in_thread(

@@ -231,7 +231,7 @@ class Builder:
             )
             for key in unknown
         ]
-        # A constructor with **keywords may take more than it shows; what stands under args is meant for it.
+        # A constructor with **keywords may take more than it shows; what is under args is meant for it.
         if not keywords.hands_on:
             problems += [
                 self._source.problem(
@@ -327,7 +327,7 @@ def _pooled(
 
 
 def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
-    """The child of `above` that runs in a process of its own; a supervisor of several where it has replicas."""
+    """The child of `above` that runs in a process of its own; a supervisor of several if it has replicas."""
     if entry.is_pool:
         return Placed(entry.name, entry.process, "conversation_pool")
     if entry.replicas == 1:
@@ -342,7 +342,7 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
 
 
 def _own_keys(entry: AgentEntry) -> list[str]:
-    """The keys of an entry that its constructor knows nothing of."""
+    """The keys of an entry that its constructor does not know."""
     return [key for key in type(entry).model_fields if key not in ("name", "wrap", *AGENT_KEYWORDS)]
 
 

@@ -25,8 +25,8 @@ class Change:
     Attributes:
         change: What became of it.
         kind: `system`, `process`, or the kind of a child.
-        name: Its name; that of the new topology where it is the root.
-        key: The key that changed; empty where it is the whole.
+        name: Its name; that of the new topology if it is the root.
+        key: The key that changed; empty if it is the whole.
         old: Value of that key before; the supervisor it stood under, or its children in their order.
         new: The same after.
     """
@@ -95,7 +95,7 @@ def _nodes(topology: Topology) -> dict[str | None, _Listed]:
 
 
 def _order(name: str, old: Named, new: Named) -> Iterator[Change]:
-    """Whether the children that stand under a supervisor in both have another order."""
+    """Whether the children that are under a supervisor in both have another order."""
     if isinstance(old, SupervisorEntry) and isinstance(new, SupervisorEntry):
         before, after = (
             [child.entry.name for child in supervisor.children] for supervisor in (old, new)

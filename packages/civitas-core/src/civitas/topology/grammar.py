@@ -91,7 +91,7 @@ def _text_of_scalar(value: Any) -> Any:
 
 def _environment_name(value: Any) -> Any:
     if isinstance(value, str) and (not value or set(value) & {"=", "\0"}):
-        text = "is no name of an environment variable; write NAME: value"
+        text = "is not the name of an environment variable; write NAME: value"
         raise PydanticCustomError("word", "{text}", {"text": text})
     return value
 
@@ -122,12 +122,12 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class TopologyEntry(BaseModel):
-    """A mapping of the file. Only keys that stand in it are in `model_fields_set`."""
+    """A mapping of the file. Only keys that are in it are in `model_fields_set`."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     def given(self, *leave_out: str) -> dict[str, Any]:
-        """The declared keys that stand in the file, with their values."""
+        """The declared keys that are in the file, with their values."""
         return {
             key: getattr(self, key)
             for key in type(self).model_fields
@@ -197,7 +197,7 @@ class AgentEntry(OpenEntry):
     max_deliveries: Count = 3
 
     def places(self) -> list[tuple[str, str]]:
-        """The agents that it stands for, each with its OS process: more than one where it has replicas."""
+        """The agents that it stands for, each with its OS process: more than one if it has replicas."""
         if self.replicas == 1:
             return [(self.name, self.process)]
         return [(f"{self.name}-{n}", f"{self.process}-{n}") for n in range(1, self.replicas + 1)]
@@ -208,7 +208,7 @@ class AgentEntry(OpenEntry):
         return bool(self.wrap) and self.keywords().get("per_conversation") is True
 
     def keywords(self) -> dict[str, Any]:
-        """What to call the constructor with beside the name, as far as it stands in the file."""
+        """What to call the constructor with beside the name, as far as it is in the file."""
         declared = {key: value for key, value in self.given().items() if key in AGENT_KEYWORDS}
         return {**declared, **self.further, **self.args}
 
@@ -243,7 +243,7 @@ class ConversationPoolEntry(AgentEntry):
         return True
 
     def pool_keywords(self) -> dict[str, Any]:
-        """The keywords of the pool itself that stand in the file."""
+        """The keywords of the pool itself that are in the file."""
         return self.given(*AgentEntry.model_fields)
 
 
@@ -289,7 +289,7 @@ class ChildEntry(TopologyEntry):
 
     @property
     def entry(self) -> Named:
-        """What stands under that key."""
+        """What is under that key."""
         entry: Named = getattr(self, self.kind)
         return entry
 

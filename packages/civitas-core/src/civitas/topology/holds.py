@@ -21,7 +21,7 @@ def holds_of(topology: Topology, store: StateStore | None) -> list[Hold]:
 
     Args:
         topology: Of the system.
-        store: The state store that was made of the topology; None where it was given in Python, or there is none.
+        store: The state store that was made of the topology; None if it was given in Python, or there is none.
     """
     holds = []
     file = topology.source.file

@@ -68,7 +68,7 @@ def carried_by(topology: Topology, name: str, plugins: PluginManager) -> Topolog
 class Links:
     """The carrier that a topology names, and what it makes of its entry there.
 
-    A carrier is anybody's code: whatever it raises that is no error of Civitas, and whatever it returns that is not
+    A carrier is anybody's code: whatever it raises that is not an error of Civitas, and whatever it returns that is not
     what it should, is a `TopologyError` that says so.
 
     Args:

@@ -45,7 +45,7 @@ def load_part(file: str | FilePath, *keys: str) -> Topology:
         file: Path of a YAML file.
         *keys: The keys.
     Raises:
-        TopologyError: The file is no YAML, or what stands under these keys is not valid.
+        TopologyError: The file is not YAML, or what is under these keys is not valid.
     """
     source = read(file, keys)
     part = {key: value for key, value in source.data.items() if key in keys}
@@ -109,7 +109,7 @@ _WANTED = {
 
 
 def _called(path: Path) -> str:
-    """What to call the thing at `path`: its key, or the list it stands in."""
+    """What to call the thing at `path`: its key, or the list it is in."""
     if not path:
         return "a topology"
     if isinstance(path[-1], int):
@@ -133,7 +133,7 @@ def _where(path: Path) -> str:
 
 
 def _annotation(path: Path) -> Any:
-    """The type that the grammar asks for at `path`; None where it asks for nothing."""
+    """The type that the grammar asks for at `path`; None if it asks for nothing."""
     kind: Any = Topology
     for part in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

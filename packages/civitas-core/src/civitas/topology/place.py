@@ -20,8 +20,8 @@ _LONGEST_PATH = 103
 def state_folder(name: str, topology: Path) -> Path:
     """The folder of the system `name` that `topology` describes; it need not exist.
 
-    It lies below ``XDG_STATE_HOME`` (``~/.local/state`` where that is not set), so that it outlives the login in which
-    the system was started; and below the folder for temporary files where that is somebody else's, or its path too
+    It lies below ``XDG_STATE_HOME`` (``~/.local/state`` if that is not set), so that it outlives the login in which
+    the system was started; and below the folder for temporary files if that is somebody else's, or its path too
     long for a socket. Its name is short for the same reason, and carries a digest, as two topologies may share a name.
 
     Raises:

@@ -36,7 +36,7 @@ class _StateFolder:
 
 
 def place_of(topology: Topology) -> Place | None:
-    """The place of a system; None for a topology that is no file."""
+    """The place of a system; None for a topology that is not a file."""
     file = topology.source.file
     return None if file is None else _StateFolder(topology.name, Path(file))
 

@@ -1,4 +1,4 @@
-"""What is wrong with a topology, in words that help to mend it."""
+"""What is wrong with a topology, in words that help to fix it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Problem:
 
     Attributes:
         text: What, and what to write instead.
-        line: Where, counted from 1; None where there is no file.
+        line: Where, counted from 1; None if there is no file.
     """
 
     text: str
@@ -36,13 +36,13 @@ def topology_error(problems: Iterable[Problem], file: str | None) -> TopologyErr
 
 
 def did_you_mean(word: object, words: Iterable[str]) -> str:
-    """`; did you mean 'near'?`, or nothing where no word is near."""
+    """`; did you mean 'near'?`, or nothing if no word is near."""
     near = nearest(word, words)
     return f"; did you mean {near!r}?" if near else ""
 
 
 def nearest(word: object, words: Iterable[object]) -> str:
-    """The one of `words` that is nearest to `word`, or nothing where none is near."""
+    """The one of `words` that is nearest to `word`, or nothing if none is near."""
     known = {str(each).lower(): str(each) for each in words}
     sought = str(word).lower()
     near = difflib.get_close_matches(sought, list(known), 1)

@@ -66,7 +66,7 @@ def resolve(reference: str, folder: Path | None = None) -> Any:
 
 
 def _module(name: str) -> ModuleType | None:
-    """The module, or None where there is none of that name."""
+    """The module, or None if there is none of that name."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -1,6 +1,6 @@
 """`json_schema`: the grammar of a topology for editors.
 
-Draft 7 of JSON Schema, as that is what editors know best. It says what stands in the text of a file, so `${VAR}` may
+Draft 7 of JSON Schema, as that is what editors know best. It says what is in the text of a file, so `${VAR}` may
 stand where a number is expected; what must hold between several places is left to `civitas topology validate`.
 """
 
@@ -69,7 +69,7 @@ def _mapping(schema: dict[str, Any], model: type[TopologyEntry]) -> dict[str, An
 
 
 def _property(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """The schema of what stands under a key."""
+    """The schema of what is under a key."""
     schema.pop("title", None)
     default = schema.pop("default", None)
     choices = schema.pop("anyOf", None) or [schema]

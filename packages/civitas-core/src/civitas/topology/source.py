@@ -34,7 +34,7 @@ class Source:
     places: Mapping[Path, Position] = field(repr=False)
 
     def problem(self, path: Path, text: str, *, at_key: bool = True) -> Problem:
-        """A problem with what stands at `path`, with its line, or its path where there are no lines.
+        """A problem with what is at `path`, with its line, or its path if there are no lines.
 
         Args:
             path: Where; the nearest place above it when it is not in the file.

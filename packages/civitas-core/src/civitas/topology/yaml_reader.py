@@ -85,7 +85,7 @@ def read_yaml(
 
 
 def plain_scalar(text: str) -> Any:
-    """The value of `text` written without quotes; `text` itself where it has none but that."""
+    """The value of `text` written without quotes; `text` itself if it has none but that."""
     try:
         return _CONSTRUCT[_type(text).removeprefix(_TAG)](text)
     except ValueError:

@@ -51,8 +51,8 @@ class CarrierEntry:
         options: The keys beside `type`, with their values. A value may be of any type.
         system: Name of the system.
         node_timeout: Seconds without a sign of a node after which it is lost.
-        folder: What relative paths are relative to; None for a topology that is no file.
-        place: Where the processes of this user on this machine may meet; None for a topology that is no file.
+        folder: What relative paths are relative to; None for a topology that is not a file.
+        place: Where the processes of this user on this machine may meet; None for a topology that is not a file.
         awaited: Whether the root waits for processes that are started elsewhere (`start: false`).
     """
 
