@@ -499,3 +499,20 @@ async def test_a_broadcast_passes_over_who_goes_meanwhile(journal: Journal) -> N
         over.set()
     assert min(counts) >= 1
     assert max(counts) > 1
+
+
+@pytest.mark.promise(id="SEM-1134")
+async def test_a_broadcast_tells_how_many_took_it_where_the_runtime_stops_meanwhile(
+    journal: Journal,
+) -> None:
+    runtime = dynamic(journal)
+    async with runtime:
+        for n in range(3):
+            await runtime.start_child("sessions", Actor(f"guest-{n}", journal))
+        telling = asyncio.ensure_future(runtime.broadcast("guest-*", "nothing"))
+        await asyncio.sleep(0)  # it looks whom to tell
+        runtime._node.close_door()
+        assert await telling == 0
+        runtime._node.open = True
+        with pytest.raises(ConfigurationError, match="takes a pattern"):
+            await runtime.broadcast("*" * 5000, "nothing")

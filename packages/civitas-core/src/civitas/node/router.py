@@ -10,12 +10,14 @@ from threading import get_ident
 from typing import Any
 
 from civitas.errors import (
+    AgentTerminated,
     AskCycle,
     AskTimeout,
     ConfigurationError,
     DeliveryError,
 )
 from civitas.message import Message, check_headers, encode, new_message
+from civitas.message.envelope import shown
 from civitas.node.asks import Asking, PendingAsks
 from civitas.node.events import Events
 from civitas.node.handover import Handover
@@ -29,6 +31,9 @@ from civitas.process.options import check_timeout
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Router"]
+
+_LONGEST_PATTERN = 2048
+"""Characters; no name of an agent or a conversation is longer."""
 
 
 class Router:
@@ -114,15 +119,17 @@ class Router:
         """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
-        if not isinstance(pattern, str):
+        if not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
             raise ConfigurationError(
-                f"broadcast takes a pattern of names, such as 'worker-*'; got {pattern!r}"
+                f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
             )
         itself = (sender.name, sender.family) if sender is not None else ()
         to = [each for each in await self.matching(pattern) if each not in itself]
 
         async def tell(name: str) -> None:
             await self.turns.give_way()
+            if sender is None and not self.open:
+                raise AgentTerminated(name, "the runtime stops")  # others have the message already
             await self.send(sender, name, payload, message_type, timeout, conversation, headers)
 
         results = await asyncio.gather(*map(tell, to), return_exceptions=True)
