@@ -1,10 +1,8 @@
 #!/bin/bash
 # Runs the tests in both environments and adds them up. Arguments go to pytest.
 #   COVERAGE=1   measure it too
-# Three runs go beside each other: the core's tests in A, the others in A, and meanwhile those with OS processes of their
-# own, which wait for these most of the time, and then B. In B only what differs there is run again: the adapters, and
-# what needs all three frameworks. LangGraph is the same in both, so of its tests the suite that every adapter passes is
-# enough.
+# In B only what differs there is run again: the adapters, and what needs all three frameworks. LangGraph is the same in
+# both, so of its tests the suite that every adapter passes is enough.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,16 +17,35 @@ else
     runner=(-m pytest)
 fi
 scratch=$(mktemp -d)
-beside=()
-trap '[ ${#beside[@]} -eq 0 ] || kill "${beside[@]}" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
+
+# Each name is one run of pytest. Three go beside each other, since those with OS processes of their own often wait for
+# these; the longest come first, so that no core is idle at the end.
+runs=(processes B programs frameworks core rest)
 processes=(tests/integration/{adapters,processes})
+programs=(tests/core/{cli,plugins} tests/docs tests/house)
+frameworks=(tests/{langgraph,openai})
 again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
 
-run() { # NAME VENV ARGUMENT...: one pytest run; 5 says that the arguments pick none of its tests
-    local name=$1 venv=$2 code=0
-    shift 2
-    "$venv/bin/python" "${runner[@]}" -q -o "cache_dir=.pytest_cache/$name" "$@" || code=$?
+run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none of its tests
+    local name=$1 venv=.venv code=0 tests
+    shift
+    case $name in
+        processes) tests=("${processes[@]}") ;;
+        programs) tests=("${programs[@]}") ;;
+        frameworks) tests=("${frameworks[@]}") ;;
+        core) tests=(tests/core "${programs[@]/#/--ignore=}") ;;
+        rest)
+            tests=(tests --ignore=tests/core)
+            tests+=("${processes[@]/#/--ignore=}" "${programs[@]/#/--ignore=}" "${frameworks[@]/#/--ignore=}")
+            ;;
+        B) venv=.venv-crew tests=("${again[@]}") ;;
+    esac
+    "$venv/bin/python" "${runner[@]}" -q -o "cache_dir=.pytest_cache/$name" "${tests[@]}" "$@" > "$scratch/$name" 2>&1 &
+    trap "kill $! 2>/dev/null" EXIT
+    wait $! || code=$?
     [ "$code" -eq 0 ] || [ "$code" -eq 5 ] || touch "$scratch/failed-$name"
+    { echo "$name ..." && cat "$scratch/$name"; } || true
 }
 closing() { # NAME: pytest's closing line, such as "3 failed, 97 passed in 12.34s"
     grep -E '^=* ?[0-9]+ [a-z]+.* in [0-9.]+s' "$scratch/$1" | tail -n 1 || true
@@ -36,32 +53,21 @@ closing() { # NAME: pytest's closing line, such as "3 failed, 97 passed in 12.34
 count() { # WORD...: how many of these the closing lines name, over all runs
     local sum=0 word number
     for word in "$@"; do
-        for number in $(for name in core A processes B; do closing "$name"; done | grep -oE "[0-9]+ $word" | cut -d ' ' -f 1); do
+        for number in $(for name in "${runs[@]}"; do closing "$name"; done | grep -oE "[0-9]+ $word" | cut -d ' ' -f 1); do
             sum=$((sum + number))
         done
     done
     echo "$sum"
 }
 
-{
-    run processes .venv "${processes[@]}" "$@" > "$scratch/processes" 2>&1
-    run B .venv-crew "${again[@]}" "$@" > "$scratch/B" 2>&1
-} &
-beside+=($!)
-run A .venv tests --ignore=tests/core "${processes[@]/#/--ignore=}" "$@" > "$scratch/A" 2>&1 &
-beside+=($!)
-echo "Environment A, the core ..."
-run core .venv tests/core "$@" 2>&1 | tee "$scratch/core"
-wait "${beside[@]}"
-beside=()
-echo "Environment A, all but the core ..."
-cat "$scratch/A"
-echo "Environment A, OS processes ..."
-cat "$scratch/processes"
-echo "Environment B ..."
-cat "$scratch/B"
+echo "Running the tests; each run is shown when it ends ..."
+for name in "${runs[@]}"; do
+    while [ "$(jobs -rp | wc -l)" -ge 3 ]; do sleep 0.2; done
+    run "$name" "$@" &
+done
+wait
 
-for name in core A processes B; do echo "$name: $(closing "$name")"; done
+for name in "${runs[@]}"; do echo "$name: $(closing "$name")"; done
 failures=$(find "$scratch" -name 'failed-*' | wc -l)
 passed=$(count passed) failed=$(count failed error) skipped=$(count skipped)
 # A run that broke off before it counted anything has failed too.
