@@ -200,3 +200,5 @@ def test_what_is_no_class_is_refused():
     ):
         with pytest.raises(ConfigurationError, match=why):
             LangGraphAgent("g", graph=graph, state_classes=[wrong])  # type: ignore[list-item]
+    with pytest.raises(ConfigurationError, match="are classes, or texts module:Class; got 5"):
+        LangGraphAgent("g", graph=graph, state_classes=5)  # type: ignore[arg-type]

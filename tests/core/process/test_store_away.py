@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from civitas import AgentProcess, HandlerFailed, Message, Runtime, SQLiteStateStore, Supervisor
+from civitas import (
+    AgentProcess,
+    HandlerFailed,
+    Message,
+    Runtime,
+    SQLiteStateStore,
+    StartFailed,
+    Supervisor,
+)
 from civitas.errors import StateStoreError
 from civitas.state import patience
 from civitas.state.patience import patiently
@@ -125,3 +133,36 @@ async def test_a_server_that_cannot_be_reached_is_waited_for(error: Exception) -
         return "there"
 
     assert await patiently(attempt, "books") == "there"
+
+
+class Plain:
+    """A store whose methods are plain functions."""
+
+    def get(self, key: str) -> None: ...
+
+    def set(self, key: str, value: object) -> None: ...
+
+    def delete(self, key: str) -> None: ...
+
+
+class Texts(Plain):
+    """A store that hands out text."""
+
+    async def get(self, key: str) -> str:  # type: ignore[override]
+        return "[1]"
+
+
+@pytest.mark.promise(id="SEM-1264")
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [(Plain(), "write get, set, delete and keys with `async def`"), (Texts(), "returned str")],
+)
+async def test_a_store_that_is_none_is_told_so_and_no_agent_is_blamed(
+    store: object, words: str
+) -> None:
+    runtime = Runtime(Supervisor("root", [Books("books", [])]), state_store=store)  # type: ignore[arg-type]
+    with pytest.raises(StartFailed) as failed:
+        await runtime.start()
+    assert isinstance(failed.value.cause, StateStoreError)
+    assert words in str(failed.value.cause)
+    await runtime.stop()

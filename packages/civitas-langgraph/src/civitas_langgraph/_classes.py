@@ -40,6 +40,10 @@ def read_classes(who: str, given: Iterable[type | str]) -> set[Name]:
     Raises:
         ConfigurationError: One is neither.
     """
+    if not isinstance(given, (type, Iterable)):
+        raise ConfigurationError(
+            f"{who}: state_classes are classes, or texts module:Class; got {given!r}"
+        )
     names: set[Name] = set()
     for each in (given,) if isinstance(given, (str, type)) else given:
         kind: Any = each

@@ -59,6 +59,13 @@ def _checked(config: Any, where: str) -> RunnableConfig:
         raise ConfigurationError(
             f"{where}: config['configurable'] is a dict; got {type(configurable).__name__}"
         )
+    for key in ("recursion_limit", "max_concurrency"):
+        number = config.get(key)
+        whole = isinstance(number, int) and not isinstance(number, bool) and number > 0
+        if number is not None and not whole:
+            raise ConfigurationError(
+                f"{where}: config[{key!r}] is a whole number > 0; got {number!r}"
+            )
     return {**config}  # type: ignore[typeddict-item]
 
 

@@ -27,7 +27,7 @@ from civitas.process.run_state import RunState
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
-from civitas.state.patience import patiently
+from civitas.state.patience import saved_under
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
@@ -221,7 +221,7 @@ class Incarnation:
         if agent is not self.agent:  # which one it is was not known before
             agent.name, agent._civitas_family = self.name, self.agent._civitas_family
             self._run_as(agent)
-        saved = await patiently(lambda: self.node.store.get(self.name), self.name)
+        saved = await saved_under(self.node.store, self.name, self.name)
         if saved is not None:
             self.agent.state = saved
         on_start = self.agent.on_start

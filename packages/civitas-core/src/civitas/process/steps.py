@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.message.envelope import shown
-from civitas.state.patience import patiently
+from civitas.state.patience import patiently, saved_under
 
 if TYPE_CHECKING:
     from civitas.message import Message
@@ -59,7 +59,7 @@ class Steps:
         where = self._prefix + key
         recorded: Mapping[str, Any] | None = None
         if await self._may_be_recorded(where):
-            recorded = await patiently(lambda: self._store.get(where), self._agent)
+            recorded = await saved_under(self._store, where, self._agent)
         self._keys.add(where)
         if recorded is None:
             # What the first run returns is what a later one would read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +14,7 @@ from civitas.errors import StateStoreError
 if TYPE_CHECKING:
     from civitas.state.store import StateStore
 
-__all__ = ["PATIENCE", "PatientStore", "patiently"]
+__all__ = ["PATIENCE", "PatientStore", "patiently", "saved_under"]
 
 logger = logging.getLogger("civitas")
 
@@ -40,7 +41,7 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
         Exception: What `attempt` raised: at once if waiting does not help, otherwise when `PATIENCE` is used up.
     """
     try:
-        return await attempt()
+        return await _awaited(attempt())
     except Exception as error:
         if not _is_away(error):
             raise
@@ -56,7 +57,7 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
         await asyncio.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT)
         try:
-            result = await attempt()
+            result = await _awaited(attempt())
         except Exception as error:
             if not _is_away(error) or time.monotonic() - began > PATIENCE:
                 raise
@@ -65,6 +66,22 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
                 "agent %r: the state store is back after %.1f s", agent, time.monotonic() - began
             )
             return result
+
+
+async def saved_under(store: StateStore, key: str, agent: str) -> dict[str, Any] | None:
+    """What `store` has under `key`, waited for where the store is away.
+
+    Raises:
+        StateStoreError: It gave something else than a dict or None.
+    """
+    found: object = await patiently(lambda: store.get(key), agent)
+    if found is not None and not isinstance(found, dict):
+        raise StateStoreError(
+            f"{type(store).__name__}.get({key!r}) returned {type(found).__name__}; what it returns is what set() was "
+            "given, a dict, or None",
+            key=key,
+        )
+    return found
 
 
 class PatientStore:
@@ -81,7 +98,7 @@ class PatientStore:
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`; None if there is none."""
-        return await patiently(lambda: self._store.get(key), self._agent)
+        return await saved_under(self._store, key, self._agent)
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store `value` under `key`."""
@@ -103,6 +120,16 @@ class PatientStore:
             return listed
 
         return keys
+
+
+def _awaited(call: Awaitable[_Result]) -> Awaitable[_Result]:
+    given: object = call
+    if not inspect.isawaitable(given):
+        raise StateStoreError(
+            f"the methods of a state store are awaited, and one of this store's returned {type(given).__name__}; "
+            "write get, set, delete and keys with `async def`"
+        )
+    return call
 
 
 def _is_away(error: Exception) -> bool:
