@@ -1,4 +1,7 @@
-"""Four sample plugins in one system: a state store, an agent type, a model provider and tools; and a broken fifth."""
+"""Four sample plugins in one system: a state store, an agent type, a model provider and tools; and a broken fifth.
+
+A carrier beside them carries a system of its own.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,39 @@ async def ask():
         return (await runtime.ask("counter", {})).payload["n"]
 
 print([asyncio.run(ask()) for _ in range(3)])
+"""
+
+FAR = """
+import os
+from civitas import AgentProcess
+
+class Far(AgentProcess):
+    async def handle(self, message):
+        return self.reply({"pid": os.getpid(), "size": len(message.payload)})
+"""
+
+CARRIED = """
+import asyncio, os, signal
+from civitas import Runtime
+
+def system(transport, *names):
+    agents = [
+        {"name": name, "type": "far.Far", "process": name, "delivery": "at_least_once"} for name in names
+    ]
+    return {"transport": {"type": transport}, "supervision": {"children": [{"agent": each} for each in agents]}}
+
+async def talk(kills, config, **keywords):
+    async with Runtime.from_config(config, **keywords) as runtime:
+        pids = [(await runtime.ask("here", bytes(3_000_000))).payload["pid"]]
+        if kills:
+            pids.append((await runtime.ask("there", b"hello")).payload["pid"])
+            os.kill(pids[0], signal.SIGKILL)
+            pids.append((await runtime.ask("here", b"again", timeout=60)).payload["pid"])
+        assert os.getpid() not in pids
+        print(len(set(pids)), type(runtime._node.transport).__name__)
+
+asyncio.run(talk(True, system("streams", "here", "there")))
+asyncio.run(talk(False, system("in_process", "here"), transport="streams"))
 """
 
 
@@ -126,6 +162,7 @@ def test_each_is_listed_with_its_distribution_and_the_broken_one_with_its_error(
         ("assistant", "civitas-assistant 0.2.0", "agent types: assistant"),
         ("completions", "civitas-completions 0.3.0", "model providers: completions"),
         ("shop", "civitas-shop 0.4.0", "tool providers: multiply, price"),
+        ("streams", "civitas-streams 0.5.0", "transports: streams"),
         ("broken", "civitas-broken 0.9.0", "broken: civitas_broken.plugin cannot be loaded"),
     ]:
         assert source in lines[name]
@@ -134,8 +171,16 @@ def test_each_is_listed_with_its_distribution_and_the_broken_one_with_its_error(
     assert listed[-1].endswith("broken and left out")
 
 
+@pytest.mark.promise(id="SEM-1321")
+def test_a_system_of_several_processes_is_carried_by_one(python, tmp_path):
+    (tmp_path / "far.py").write_text(FAR)
+    output = run(python, "-c", CARRIED, cwd=tmp_path).stdout
+    assert output == "3 StreamTransport\n1 StreamTransport\n"
+
+
 @pytest.mark.promise(id="SEM-709")
 def test_each_passes_its_own_tests(python, tmp_path):
     passed = run_own_tests(python, tmp_path, *SAMPLES)
     assert all(passed.values())
     assert passed["plugin-state-store"] > 30, "the whole suite of state stores"
+    assert passed["plugin-transport"] > 20, "the whole suite of transports"
