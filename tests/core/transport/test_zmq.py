@@ -220,6 +220,20 @@ async def test_what_is_no_batch_is_logged_once_and_counted_and_does_no_harm(end,
     assert "... and 3 more of the kind" in caplog.text
 
 
+@pytest.mark.promise(id="SEM-1235")
+@pytest.mark.parametrize("keys", [None, Keys.new()], ids=["no keys", "keys"])
+async def test_a_connection_that_says_nothing_is_closed(end, monkeypatch, keys):
+    monkeypatch.setattr("civitas.transport.zmq.transport._HANDSHAKE", 50)
+    there = await end(address=LOOPBACK, keys=keys)
+    port = int(there.address.partition("#")[0].rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(5):
+        while await reader.read(1000):
+            pass
+    writer.close()
+    await writer.wait_closed()
+
+
 # Coalescing.
 
 

@@ -170,6 +170,34 @@ async def test_a_process_whose_frames_cannot_be_read_is_down_at_once(
     assert not [each for each in caplog.records if each.exc_info]
 
 
+@pytest.mark.promise(id="SEM-1236")
+async def test_a_process_starts_and_ends_agents_for_the_root_alone(
+    stranger: Stranger, tmp_path: Path
+) -> None:
+    """Another process of the system may ask for that of its root, which makes it in that process."""
+    config = over_tcp(keys="none")
+    config["supervision"]["children"].append(agent("b", "v"))
+    (tmp_path / "marks_its_import.py").write_text(
+        "from pathlib import Path\nPath('imported').touch()\n"
+    )
+    config["processes"] = {"w": {"cwd": str(tmp_path)}}
+    recipe = {"name": "x", "class": "marks_its_import:Agent", "args": [], "keywords": {}}
+    async with Runtime.from_config(config) as runtime:
+        root: Any = runtime._node
+        nodes = {each.name: each for each in root.peers.values()}
+        # With the boot id of "v" this one speaks for that.
+        start = ["x", 1, {"kind": "agent", "recipe": recipe, "family": ""}]
+        await stranger.send(
+            nodes["w"].address,
+            pack(Kind.CALL, nodes["v"].boot, 1, "start", start),
+            pack(Kind.CALL, nodes["v"].boot, 2, "stop", ["a"]),
+            pack(Kind.CAST, nodes["v"].boot, "end", []),
+        )
+        pid = pid_of(runtime, "a")
+        assert (await runtime.ask("a", None, "pid")).payload == pid
+    assert not (tmp_path / "imported").exists()
+
+
 @pytest.mark.promise(id="SEM-1177")
 async def test_a_process_of_an_earlier_version_is_told_so_and_many_at_once_take_few_links(
     stranger: Stranger,

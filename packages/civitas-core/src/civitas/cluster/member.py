@@ -102,17 +102,19 @@ class MemberNode(Node):
         self._hosting = Hosting(name, make, self._settle_in, self._tell_root)
         self._spans_wanted = ""
         """Which spans of this process the root wants; see `civitas.telemetry.forwarding`."""
-        self._door = self._make_door(self._make_desk())
+        self._for_root = self._make_desk()
+        self._for_others = Desk(name, self.calls, {"awake": self._awake}, {})
+        self._door = self._make_door()
 
-    def _make_door(self, desk: Desk) -> Door:
+    def _make_door(self) -> Door:
         takes: dict[Kind, Take] = {
             **self._letters.takes,
             Kind.SETTLED: self._settled,
             Kind.HELD: lambda _, ids: self._held.by_root.told(ids),
             Kind.PARCEL: self._take_parcel,
             Kind.REFUSED: self._refused,
-            Kind.CALL: desk.called,
-            Kind.CAST: desk.told,
+            Kind.CALL: lambda peer, *call: self._desk_for(peer).called(peer, *call),
+            Kind.CAST: lambda peer, *cast: self._desk_for(peer).told(peer, *cast),
         }
         meets: dict[Kind, Take] = {
             Kind.WELCOME: self._welcomed,
@@ -120,6 +122,10 @@ class MemberNode(Node):
             Kind.INTRODUCE: self._introduced,
         }
         return Door(self.name, self.peers, takes, meets, self._belongs, self._unreadable)
+
+    def _desk_for(self, peer: Peer) -> Desk:
+        """What is hosted here is the root's business alone."""
+        return self._for_root if peer is self._joining.root else self._for_others
 
     def _make_desk(self) -> Desk:
         names = self._letters.names

@@ -32,6 +32,9 @@ __all__ = ["ZmqTransport"]
 _BATCHES = 8
 """Batches that ZMQ holds for a link, on each side. What is urgent waits behind these at most."""
 
+_HANDSHAKE = 2000
+"""Milliseconds in which who connects must say who he is: silent ones take a descriptor each, and are closed then."""
+
 
 @contextmanager
 def _for_the_owner_alone() -> Iterator[None]:
@@ -209,7 +212,7 @@ class ZmqTransport:
         socket.sndhwm = _BATCHES
         socket.rcvhwm = _BATCHES
         socket.maxmsgsize = MAX_FRAME + 1024
-        socket.handshake_ivl = milliseconds
+        socket.handshake_ivl = min(milliseconds, _HANDSHAKE)
         socket.connect_timeout = milliseconds
         socket.reconnect_ivl = 20
         socket.reconnect_ivl_max = 500
