@@ -42,7 +42,7 @@ async def recorded() -> AsyncIterator[list[bytes]]:
     frames: list[bytes] = []
     true_open = ZmqTransport.open
 
-    async def open(self: ZmqTransport, receive: Callable[[bytes], None]) -> None:
+    async def open(self: ZmqTransport, receive: Callable[[bytes], None], *more: Any) -> None:
         def record(frame: bytes) -> None:
             if len(frames) >= _KEPT:
                 del frames[0]
@@ -50,7 +50,7 @@ async def recorded() -> AsyncIterator[list[bytes]]:
                 frames.append(bytes(frame))
             receive(frame)
 
-        await true_open(self, record)
+        await true_open(self, record, *more)
 
     ZmqTransport.open = open  # type: ignore[method-assign]
     try:

@@ -18,7 +18,15 @@ from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
-from civitas.launch import HangWatchdog, Lifeline, SharedSignals, end_soon, inherit, read_boot
+from civitas.launch import (
+    HangWatchdog,
+    Lifeline,
+    SharedSignals,
+    end_soon,
+    inherit,
+    read_boot,
+    short_pauses,
+)
 from civitas.plugins import PluginManager
 from civitas.process.built_late import BuiltLate
 from civitas.telemetry.readable import ReadableFormatter
@@ -50,7 +58,8 @@ def main() -> None:
     handler.setFormatter(ReadableFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=boot["log_level"], handlers=[handler])
     try:
-        asyncio.run(work(boot, pipe))
+        with short_pauses():
+            asyncio.run(work(boot, pipe))
     except CivitasError as error:
         _status = 1
         sys.exit(f"error: {error}")

@@ -15,7 +15,7 @@ from civitas.cli.failures import Refused
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
-from civitas.launch import queued_output
+from civitas.launch import queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
 from civitas.topology.problems import did_you_mean
@@ -56,6 +56,7 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
     code = 1
     with (
         StopSignals(partial(_stopping, console)) as signals,
+        short_pauses(),
         asyncio.Runner() as runner,
     ):
         try:

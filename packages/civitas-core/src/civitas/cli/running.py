@@ -16,7 +16,7 @@ from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
-from civitas.launch import queued_output
+from civitas.launch import queued_output, short_pauses
 from civitas.runtime import Runtime
 from civitas.topology import load
 from civitas.topology.limits import refuse_nothing
@@ -47,6 +47,7 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
         code = 1
         with (
             _traces() if trace else nullcontext(),
+            short_pauses(),
             StopSignals(partial(_stopping, reporter, runtime)) as signals,
             asyncio.Runner() as runner,
         ):

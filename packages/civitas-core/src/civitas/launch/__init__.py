@@ -8,6 +8,7 @@ from civitas.launch.hold import Hold, inherit
 from civitas.launch.in_use import InUse
 from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
 from civitas.launch.output import QueuedStream, queued_output
+from civitas.launch.pauses import ShortPauses, short_pauses
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
 from civitas.launch.shared_signals import SharedSignals
 
@@ -23,6 +24,7 @@ __all__ = [
     "QueuedStream",
     "RunFolder",
     "SharedSignals",
+    "ShortPauses",
     "end_soon",
     "inherit",
     "keep_from_children",
@@ -30,4 +32,5 @@ __all__ = [
     "pid_space",
     "queued_output",
     "read_boot",
+    "short_pauses",
 ]

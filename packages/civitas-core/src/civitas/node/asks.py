@@ -17,6 +17,8 @@ Answer = Message | DeliveryError | None
 # ask may end that much late; shorter waits get a timer of their own.
 _TICKS_PER_SECOND = 128
 _SHARED_FROM = 1.0
+_AT_ONCE = 256
+"""So many are told in one turn of the loop that their time is up: each has more to do then than is done here."""
 
 Asking = dict[str, str]
 """Whom a handler waits for, by the id of its message to each."""
@@ -112,8 +114,13 @@ class PendingAsks:
 
     def _tick(self, tick: int) -> None:
         due, _ = self._ticks.pop(tick)
-        for id in tuple(due):
-            self._time_is_up(id)
+        self._tell(due)
+
+    def _tell(self, due: _Due) -> None:
+        for _ in range(min(_AT_ONCE, len(due))):
+            self._time_is_up(due.pop())
+        if due:
+            self._loop.call_soon(self._tell, due)
 
     def _time_is_up(self, id: str) -> None:
         future = self.remove(id)

@@ -23,11 +23,15 @@ class Monitors:
 
     def __init__(self) -> None:
         self._by_ref: dict[str, Monitor] = {}
+        self._of: dict[str, dict[str, Monitor]] = {}
+        """Those that an agent watches or is watched by, by their ref: of thousands, an exit concerns a few."""
 
     def add(self, watcher: str, target: str) -> Monitor:
         """Begin to watch."""
         monitor = Monitor(new_id(), watcher, target)
         self._by_ref[monitor.ref] = monitor
+        for name in (watcher, target):
+            self._of.setdefault(name, {})[monitor.ref] = monitor
         return monitor
 
     def remove(self, ref: str) -> bool:
@@ -36,7 +40,15 @@ class Monitors:
         Returns:
             Whether it did; False where it has told, or was never begun here.
         """
-        return self._by_ref.pop(ref, None) is not None
+        monitor = self._by_ref.pop(ref, None)
+        if monitor is None:
+            return False
+        for name in {monitor.watcher, monitor.target}:
+            there = self._of[name]
+            del there[ref]
+            if not there:
+                del self._of[name]
+        return True
 
     def targets(self) -> set[str]:
         """Who is watched."""
@@ -44,10 +56,7 @@ class Monitors:
 
     def exited(self, name: str) -> list[Monitor]:
         """Take out the monitors on `name`, which must be told now, and drop those it held itself."""
-        if not self._by_ref:
-            return []
-        due = [monitor for monitor in self._by_ref.values() if monitor.target == name]
-        for monitor in list(self._by_ref.values()):
-            if name in (monitor.target, monitor.watcher):
-                del self._by_ref[monitor.ref]
-        return due
+        concerned = list(self._of.get(name, {}).values())
+        for monitor in concerned:
+            self.remove(monitor.ref)
+        return [monitor for monitor in concerned if monitor.target == name]

@@ -127,6 +127,7 @@ class DynamicSupervisorProcess:
                 f"the children of a DynamicSupervisor are agents; {self.name!r} got {spec!r}"
             )
         check_child(spec, f"DynamicSupervisor({self.name!r}): ")
+        await self._host.turns.give_way()  # thousands may come together
         if self.status is not Status.RUNNING:
             raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
         if spec.name in self._slots:
@@ -152,6 +153,7 @@ class DynamicSupervisorProcess:
 
     async def terminate_child(self, name: str) -> None:
         """Stop a child and forget it."""
+        await self._host.turns.give_way()
         slot = self._slot(name)
         slot.cancel()
         slot.state = SlotState.DOWN

@@ -1,0 +1,67 @@
+"""The garbage collector in the programs that are ours."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from civitas.launch import ShortPauses, short_pauses
+from civitas.launch.pauses import _TIMES
+
+SHORT, LONG = 0.001, 0.5
+
+
+class Collector:
+    """A collector whose collections take as long as the test says, and what is done to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[str] = []
+        self.now = 0.0
+        self.pauses = ShortPauses()
+        monkeypatch.setattr(time, "thread_time", lambda: self.now)
+        monkeypatch.setattr(gc, "freeze", lambda: self.done.append("freeze"))
+        monkeypatch.setattr(gc, "unfreeze", lambda: self.done.append("unfreeze"))
+
+    def collect(self, seconds: float, generation: int = 2) -> None:
+        self.pauses("start", {"generation": generation})
+        self.now += seconds
+        self.pauses("stop", {"generation": generation})
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    with monkeypatch.context() as patched:
+        yield Collector(patched)
+
+
+@pytest.mark.promise(id="SEM-1234")
+def test_what_is_left_of_a_long_full_collection_is_not_looked_at_again(
+    collector: Collector,
+) -> None:
+    collector.collect(SHORT)
+    collector.collect(LONG, generation=1)
+    assert collector.done == []
+    collector.collect(LONG)
+    assert collector.done == ["freeze"]
+
+
+@pytest.mark.promise(id="SEM-1234")
+def test_after_many_long_ones_everything_is_looked_at_again(collector: Collector) -> None:
+    for _ in range(_TIMES):
+        collector.collect(LONG)
+    assert collector.done == ["freeze"] * _TIMES
+    collector.collect(LONG)
+    assert collector.done[_TIMES:] == ["unfreeze", "freeze"]
+
+
+@pytest.mark.promise(id="SEM-1234")
+def test_the_collector_is_left_as_it_was_found() -> None:
+    before = list(gc.callbacks)
+    with short_pauses():
+        assert len(gc.callbacks) == len(before) + 1
+        gc.freeze()
+    assert gc.callbacks == before
+    assert gc.get_freeze_count() == 0
