@@ -43,7 +43,7 @@ async def _echo_civitas() -> None:
     def receive(frame: bytes) -> None:
         nonlocal back
         if back is None:
-            back = transport.connect(frame.decode(), lambda: None)
+            back = transport.connect(frame.decode())
         elif frame[:1] != b"q":
             back.send(frame)
 
@@ -89,7 +89,7 @@ async def _with_civitas(
             done.set_result(None)
 
     await transport.open(receive)
-    link = transport.connect(address, lambda: sys.exit("the link was lost"))
+    link = transport.connect(address)
     link.send(transport.address.encode())
 
     async def exchange(count: int) -> None:

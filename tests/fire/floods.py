@@ -66,7 +66,7 @@ async def _beside(fire: Fire, runtime: Runtime, flood: Coroutine[Any, Any, None]
 async def _introduce(runtime: Runtime) -> None:
     root: Any = runtime._node
     async with stranger() as other:
-        link = other.connect(root.transport.address, lambda: None)
+        link = other.connect(root.transport.address)
         who = {"version": CLUSTER_VERSION, "civitas": "0", "pid": 1, "pid_space": "", "token": ""}
         for n in range(_INTRODUCTIONS):
             hello = {**who, "name": f"w{n % 3}", "address": other.address, "joined": n % 2 == 0}

@@ -61,7 +61,7 @@ async def _throw(fire: Fire, known: ZmqTransport, root: Any, frames: list[bytes]
     sent = 0
     while fire.burns:
         at, boots = addresses(root), [root.boot, *root.peers]
-        links = [known.connect(address, lambda: None) for address in at]
+        links = [known.connect(address) for address in at]
         kept = [unsigned(frame, boots) for frame in frames]
         for link in links:
             for _ in range(_AT_ONCE):

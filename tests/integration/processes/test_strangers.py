@@ -38,7 +38,7 @@ class Stranger:
 
     async def send(self, address: str, *frames: bytes) -> None:
         """Send frames to a node; on return it has them."""
-        link = self.transport.connect(address, lambda: None)
+        link = self.transport.connect(address)
         for frame in frames:
             link.send(frame)
         await link.flushed()
@@ -158,7 +158,12 @@ async def test_a_process_whose_frames_cannot_be_read_is_down_at_once(
         for reader, sender, fields, said in (
             ("root", "w", bad_fields, f"what it sent cannot be read: {wrong}"),
             ("v", "w", bad_fields, f"'v' cannot read what it sent: {wrong}"),
-            ("w", "root", no_message, "it cannot read what the root sent: what came is no message"),
+            (
+                "w",
+                "root",
+                no_message,
+                "it cannot read what the root sent: received something that is not",
+            ),
         ):
             nodes = {each.name: (each.boot, each.address) for each in root.peers.values()}
             nodes["root"] = root.boot, root.transport.address
@@ -227,7 +232,7 @@ async def test_over_tcp_who_has_no_keys_is_not_let_in_where_the_topology_says_no
     async with Runtime.from_config(over_tcp()) as runtime:
         root: Any = runtime._node
         assert (await runtime.ask("a", None, "pid")).payload == pid_of(runtime, "a")
-        link = stranger.transport.connect(root.transport.address, lambda: None)
+        link = stranger.transport.connect(root.transport.address)
         link.send(pack(Kind.HELLO, "me", stranger.hello("w")))
         await until(lambda: "refused a node" in caplog.text)
         link.close()
