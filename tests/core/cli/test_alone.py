@@ -69,7 +69,7 @@ async def test_a_system_that_is_still_starting_takes_no_questions_and_no_second(
     assert f"is starting or stopping at this moment (process {first.process.pid})" in asked.err
     second = await (await start("run", topology)).end()
     assert second.code == 1
-    assert "runs already" in second.err
+    assert "is already running" in second.err
 
 
 async def test_after_a_kill_the_next_run_finds_nothing_in_its_way(

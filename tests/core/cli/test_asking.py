@@ -284,7 +284,7 @@ async def test_a_system_that_stops_answers_what_it_was_asked_and_takes_no_more(
         ('{\n"n": x}', "not JSON, line 2, column 6 at 'x}'"),
         ("hello", "not JSON, line 1, column 1 at 'hello': Expecting value"),
         ("", "nothing. Put it in single quotes"),
-        ('{"a": 1, "a": 2}', "the key 'a' stands twice in one object"),
+        ('{"a": 1, "a": 2}', "the key 'a' appears twice in one object"),
         ("[" * 100_000, "nested too deeply"),
         ('{"n": NaN}', "not JSON: NaN, which only Python reads"),
     ],

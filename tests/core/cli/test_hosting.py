@@ -120,7 +120,7 @@ async def test_a_process_that_does_not_come_in_time_fails_the_start(
     top = "processes: {gpu: {start: false, start_timeout: 0.2}}"
     done = await (await start("run", project(ECHO, *TEAM, top=top))).end()
     assert done.code == 1
-    assert "did not come within its start_timeout of 0.2 s" in done.err
+    assert "did not join within its start_timeout of 0.2 s" in done.err
     assert "civitas run TOPOLOGY --process gpu" in done.err
 
 
@@ -254,7 +254,7 @@ async def test_a_second_process_of_a_name_is_refused(start: Start, project: Proj
     done = await (await start("run", topology, "--process", "gpu")).end()
     assert done.code == 1
     (line,) = done.err.splitlines()
-    assert f"a process 'gpu' is there already (pid {worker.process.pid})" in line
+    assert f"there is already a process 'gpu' (pid {worker.process.pid})" in line
     await stop(root, worker)
 
 

@@ -35,5 +35,5 @@ def test_new_does_not_overwrite(civitas: Civitas) -> None:
     first = Keys.load("civitas.keys")
     result = civitas("keys", "new")
     assert result.code == 1
-    assert "civitas.keys is there already" in result.err
+    assert "civitas.keys already exists" in result.err
     assert Keys.load("civitas.keys") == first

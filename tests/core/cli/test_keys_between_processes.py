@@ -89,7 +89,7 @@ async def test_a_process_with_another_token_is_not_answered_and_both_sides_say_s
     worker = await start("run", stranger, "--process", "gpu")
     assert worker.process.stderr is not None
     async with asyncio.timeout(40):
-        while b"does not answer: it stops at this moment, or has another token" not in (
+        while b"does not answer: it is stopping, or has another token" not in (
             await worker.process.stderr.readline()
         ):
             pass
@@ -118,7 +118,7 @@ async def test_with_other_keys_a_process_is_refused_and_both_sides_say_so(
     worker = await start("run", stranger, "--process", "gpu")
     done = await root.end()
     assert done.code == 1
-    assert "it is none of this system, or does not have its keys" in done.err
+    assert "it is not part of this system, or does not have its keys" in done.err
     worker.signal(signal.SIGTERM)
     assert "does not let this one in; do both have the same keys?" in (await worker.end()).err
 

@@ -51,7 +51,7 @@ def member(*, there: bool = False, start: bool = True) -> Member:
         (HELLO, member(), replace(NOW, ending=True), "the runtime stops"),
         (replace(HELLO, name="x"), None, NOW, "names no process 'x'; it has: v, w"),
         (replace(HELLO, joined=True), member(start=False), NOW, "could not be reached for a while"),
-        (HELLO, member(there=True), NOW, "is there already (pid 7)"),
+        (HELLO, member(there=True), NOW, "there is already a process 'w' (pid 7)"),
         (replace(HELLO, token="other"), member(), NOW, "is started by the root"),
     ],
 )

@@ -151,7 +151,7 @@ async def test_a_cast_with_arguments_of_another_shape_cannot_be_read(
     house: House, body: list[Any]
 ) -> None:
     house.door.receive(pack(Kind.CAST, "boot-w", *body))
-    assert house.unreadable == ["the arguments of its 'exited' have another shape"]
+    assert house.unreadable == ["the arguments of its 'exited' have the wrong shape"]
 
 
 async def test_a_call_returns_what_the_desk_does_and_one_that_it_does_not_know_an_error(

@@ -57,7 +57,7 @@ def test_a_recipe_makes_the_same_agent_again() -> None:
 def test_a_recipe_for_anything_but_a_class_of_agents_is_refused_and_calls_nothing(
     path: str,
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"{path} is no class of agents"):
+    with pytest.raises(ConfigurationError, match=f"{path} is not a subclass of AgentProcess"):
         follow(recipe(path, "a"))
     assert not CALLED
 
@@ -78,9 +78,9 @@ def test_a_recipe_for_anything_but_a_class_of_agents_is_refused_and_calls_nothin
     ],
 )
 def test_what_has_not_the_form_of_a_recipe_is_refused_where_it_arrives(what: Any) -> None:
-    with pytest.raises(ConfigurationError, match="is no recipe"):
+    with pytest.raises(ConfigurationError, match="is not a recipe"):
         check_recipe(what)
-    with pytest.raises(ConfigurationError, match="is no recipe"):
+    with pytest.raises(ConfigurationError, match="is not a recipe"):
         follow(what)
 
 

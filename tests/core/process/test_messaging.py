@@ -342,9 +342,9 @@ async def test_the_steps_of_a_message_that_is_lost_are_dropped() -> None:
 async def test_steps_and_replies_belong_into_a_handler(journal: Journal) -> None:
     class Early(Actor):
         async def on_start(self) -> None:
-            with pytest.raises(ConfigurationError, match="handled no message"):
+            with pytest.raises(ConfigurationError, match="was not handling a message"):
                 await self.step("key", print)
-            with pytest.raises(ConfigurationError, match="handled no message"):
+            with pytest.raises(ConfigurationError, match="was not handling a message"):
                 self.reply(1)
             await super().on_start()
 

@@ -28,7 +28,10 @@ async def test_who_has_not_started_yet_is_named(
     Slow.said = asyncio.Event()
     starting = asyncio.create_task(Runtime(Supervisor("root", [Slow("slow")])).start())
     async with asyncio.timeout(5):
-        while "the start waits for agent 'slow': its on_start has not returned" not in caplog.text:
+        while (
+            "the start is waiting for agent 'slow': its on_start has not returned"
+            not in caplog.text
+        ):
             await asyncio.sleep(0.002)
     starting.cancel()
     await asyncio.wait({starting})

@@ -246,9 +246,9 @@ class Asks(AgentProcess):
 @pytest.mark.promise(id="SEM-1263")
 async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() -> None:
     expected = {
-        "send": "the recipient is a name, which is text; got ['asks']",
+        "send": "the recipient must be a name, as text; got ['asks']",
         "ask": "got <Asks 'asks'>. Write its name, 'asks'",
-        "later": "the recipient is a name, which is text; got 5",
+        "later": "the recipient must be a name, as text; got 5",
         "monitor": "what is monitored is a name",
         "terminate": "what is terminated is a name",
         "key": "a step's key is non-empty text; got 5",

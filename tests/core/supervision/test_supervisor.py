@@ -405,7 +405,7 @@ async def test_a_tree_may_be_a_hundred_supervisors_deep_and_not_deeper(journal: 
         child = Supervisor(f"level-{level}", [child])
     async with Runtime(child) as runtime:
         assert runtime.tree()["name"] == "level-99"
-    with pytest.raises(ConfigurationError, match="stand more than 100 deep below it"):
+    with pytest.raises(ConfigurationError, match="are nested more than 100 deep below it"):
         for level in range(100, 400):
             child = Supervisor(f"level-{level}", [child])
 
@@ -413,7 +413,7 @@ async def test_a_tree_may_be_a_hundred_supervisors_deep_and_not_deeper(journal: 
 @pytest.mark.promise(id="SEM-426")
 async def test_a_name_that_stands_twice_anywhere_in_the_tree_is_refused(journal: Journal) -> None:
     inner = Supervisor("inner", family(journal, "a"))
-    with pytest.raises(ConfigurationError, match="'a' stands twice"):
+    with pytest.raises(ConfigurationError, match="'a' appears twice"):
         Supervisor("root", [inner, *family(journal, "a")])
 
 

@@ -228,5 +228,5 @@ def test_a_system_in_no_file_has_no_place_for_a_token_that_others_find() -> None
             "supervision": {},
         }
     )
-    with pytest.raises(ConfigurationError, match="this topology is no file"):
+    with pytest.raises(ConfigurationError, match="this topology is not a file"):
         Links(topology, PluginManager([Plugin()])).access()

@@ -37,7 +37,7 @@ def test_a_file_that_others_may_read_is_refused(tmp_path):
 def test_a_file_that_is_there_is_not_overwritten(tmp_path):
     first = Keys.new()
     first.save(tmp_path / "civitas.keys")
-    with pytest.raises(ConfigurationError, match="there already"):
+    with pytest.raises(ConfigurationError, match="already exists"):
         Keys.new().save(tmp_path / "civitas.keys")
     assert Keys.load(tmp_path / "civitas.keys") == first
 

@@ -216,7 +216,7 @@ async def test_what_is_no_batch_is_logged_once_and_counted_and_does_no_harm(end,
                 await asyncio.sleep(0)
         stranger.linger = 0
     await there.transport.close()
-    assert caplog.text.count("no batch of Civitas") == 1
+    assert caplog.text.count("not a Civitas batch") == 1
     assert "... and 3 more of the kind" in caplog.text
 
 

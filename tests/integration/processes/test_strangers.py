@@ -87,7 +87,7 @@ async def test_a_flood_of_introductions_is_answered_by_nothing_and_keeps_no_proc
         await running(runtime)
         assert (await runtime.ask("a", None, "pid")).payload == pid_of(runtime, "a")
         assert not [each for each in caplog.records if each.exc_info]
-    assert f"and {FLOOD + 1} more of the kind" in caplog.text
+    assert f"and {FLOOD + 1} more of this kind" in caplog.text
     assert stranger.answers == []
 
 

@@ -85,7 +85,7 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
             life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()
             if life.why:
-                logger.warning("process %r ends: %s", life.node.name, life.why)
+                logger.warning("process %r is ending: %s", life.node.name, life.why)
     finally:
         await worker.close()
         end_soon(boot["name"], lambda: _status)

@@ -62,7 +62,7 @@ class Calls:
         if future is None or future.done() or shape is None or asked is not peer:
             return
         if not (shape if succeeded else _FAILED).fits([result]):
-            raise ConfigurationError("what it returned from a call has another shape")
+            raise ConfigurationError("what it returned from a call has the wrong shape")
         if succeeded:
             future.set_result(result)
         else:

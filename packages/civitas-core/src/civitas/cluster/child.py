@@ -190,7 +190,7 @@ class RemoteChild:
                 await self._home.calls.call(peer, "stop", self.name, "")
             late = TimeoutError(
                 f"its on_start did not return within the start_timeout of process {self.node!r}, {limit:g} s. Find out "
-                "what it waits for, or give that start_timeout more seconds"
+                "what it waits for, or raise that start_timeout"
             )
             raise StartFailed(self.name, late) from None
         return options

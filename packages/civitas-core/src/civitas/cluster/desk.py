@@ -40,7 +40,7 @@ class Desk:
         """A peer waits for the result of a call.
 
         Raises:
-            ConfigurationError: Its arguments have another shape.
+            ConfigurationError: Its arguments have the wrong shape.
         """
         serve = self._serves.get(what)
         if serve is None:
@@ -48,7 +48,7 @@ class Desk:
             return
         shape = CALLS[what]
         if not shape.fits(arguments):
-            raise ConfigurationError(f"the arguments of its call {what!r} have another shape")
+            raise ConfigurationError(f"the arguments of its call {what!r} have the wrong shape")
         self._calls.serve(peer, id, lambda: serve(peer, *arguments[: shape.most]))
 
     async def _unknown(self, what: str) -> None:
@@ -58,12 +58,12 @@ class Desk:
         """A peer says something; what is not known comes from a newer one and is passed over.
 
         Raises:
-            ConfigurationError: Its arguments have another shape.
+            ConfigurationError: Its arguments have the wrong shape.
         """
         hear = self._hears.get(what)
         if hear is None:
             return
         shape = CASTS[what]
         if not shape.fits(arguments):
-            raise ConfigurationError(f"the arguments of its {what!r} have another shape")
+            raise ConfigurationError(f"the arguments of its {what!r} have the wrong shape")
         hear(peer, *arguments[: shape.most])

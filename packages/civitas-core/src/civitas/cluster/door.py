@@ -57,7 +57,7 @@ class Door:
         """This node lost its own way to all others, or has it back; what is sent meanwhile waits."""
         if cut_off:
             logger.warning(
-                "node %r can reach nobody: what carries its messages is away", self._name
+                "node %r cannot reach anybody: what carries its messages is unavailable", self._name
             )
         else:
             logger.warning("node %r can reach the others again", self._name)
@@ -86,7 +86,7 @@ class Door:
         except ConfigurationError as error:
             self._unreadable(peer, str(error))
         except Exception:
-            logger.exception("node %r: a frame of another node could not be handled", self._name)
+            logger.exception("node %r: a frame from another node could not be handled", self._name)
 
     def _meet(self, kind: int, boot: str, fields: list[Any]) -> None:
         if kind not in _MEETING:
@@ -108,7 +108,7 @@ class Door:
         except ConfigurationError as error:
             self._turn_away(error)
         except Exception:
-            logger.exception("node %r: a frame of another node could not be handled", self._name)
+            logger.exception("node %r: a frame from another node could not be handled", self._name)
 
     def _turn_away(self, why: Exception) -> None:
         self._turned_away.warn("node %r: turned a stranger away: %s", self._name, why)

@@ -191,7 +191,7 @@ class MemberNode(Node):
                 await self.drained()
         except TimeoutError:
             logger.warning(
-                "process %r: mailboxes were not empty after drain_timeout=%g s; what is left is dropped",
+                "process %r: mailboxes were not empty after drain_timeout=%g s; what is left was dropped",
                 self.name,
                 timeout,
             )

@@ -62,7 +62,7 @@ def check_recipe(recipe: Any) -> None:
         and _PATH.fullmatch(str(recipe.get("class")))
     ):
         raise ConfigurationError(
-            "what another process wants to spawn is no recipe: a name, the path of an agent's class, and arguments"
+            "what another process wants to spawn is not a recipe: a name, the path of an agent's class, and arguments"
         )
 
 
@@ -77,7 +77,7 @@ def follow(recipe: Mapping[str, Any]) -> AgentProcess:
     kind = _at(recipe["class"])
     if not (isinstance(kind, type) and issubclass(kind, AgentProcess)):
         raise ConfigurationError(
-            f"{recipe['name']!r} cannot be made: {recipe['class']} is no class of agents (a subclass of AgentProcess)"
+            f"{recipe['name']!r} cannot be made: {recipe['class']} is not a subclass of AgentProcess"
         )
     return kind(*recipe["args"], **recipe["keywords"])
 

@@ -76,7 +76,7 @@ class Events:
                 result = callback(event)
             except Exception:
                 logger.exception(
-                    "a callback of runtime.on(%r) raised; it was passed over", event.type
+                    "a callback of runtime.on(%r) raised an error; it was skipped", event.type
                 )
                 continue
             if inspect.isawaitable(result):
@@ -93,7 +93,8 @@ class Events:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             logger.error(
-                "a callback of runtime.on() raised; it was passed over", exc_info=task.exception()
+                "a callback of runtime.on() raised an error; it was skipped",
+                exc_info=task.exception(),
             )
 
 

@@ -274,7 +274,7 @@ class Node(Router):
         if owner.kind not in ("dynamic_supervisor", "conversation_pool"):
             raise SupervisionError(
                 "not_found",
-                f"{name!r} was not spawned: it stands in the children of {owner.name!r}; "
+                f"{name!r} was not spawned: it is one of the children of {owner.name!r}; "
                 "use runtime.terminate_child",
             )
         ending = _ended(owner.terminate_child(name))
@@ -301,7 +301,7 @@ class Node(Router):
                     return self.supervisors[each.name]
             above = above.parent
         raise ConfigurationError(
-            f"{sender!r} cannot spawn: no DynamicSupervisor is beside or above it; "
+            f"{sender!r} cannot spawn: there is no DynamicSupervisor beside or above it; "
             'add DynamicSupervisor("sessions") to the children of its supervisor'
         )
 

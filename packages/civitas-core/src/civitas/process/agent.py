@@ -376,7 +376,7 @@ class AgentProcess(Messenger):
         message = current_message.get(None)
         if message is None:
             raise ConfigurationError(
-                f"{self.name!r} called {what} while it handled no message; call it in handle"
+                f"{self.name!r} called {what} while it was not handling a message; call it in handle"
             )
         return message
 
@@ -385,7 +385,7 @@ class AgentProcess(Messenger):
         if run is None:
             raise ConfigurationError(
                 f"{type(self).__name__} {self.name!r} is not running; "
-                "messages, store and spans are there from on_start on"
+                "messages, store and spans are available from on_start on"
             )
         if run.now.over:
             raise AgentTerminated(self.name, "this incarnation of it has ended")

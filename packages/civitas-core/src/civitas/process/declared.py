@@ -46,11 +46,11 @@ def check_callbacks(kind: type, base: type) -> None:
     for name, arguments in _CALLBACKS.items():
         function = getattr(kind, name, None)
         if not callable(function):
-            raise ConfigurationError(f"{kind.__name__}.{name} is no method; got {function!r}")
+            raise ConfigurationError(f"{kind.__name__}.{name} is not a method; got {function!r}")
         code = getattr(inspect.unwrap(function), "__code__", None)
         if code is not None and code.co_flags & _GENERATOR:
             raise ConfigurationError(
-                f"{kind.__name__}.{name} is a generator, since it has a `yield`; nothing of it would run. "
+                f"{kind.__name__}.{name} is a generator, since it has a `yield`; none of it would run. "
                 "Hand out parts with `await self.emit(...)`, and return the reply"
             )
         if not _takes(kind, name, len(arguments)):

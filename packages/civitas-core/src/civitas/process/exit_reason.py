@@ -52,7 +52,9 @@ class Trace:
                 type(error), error, _from_the_agent(error.__traceback__), lookup_lines=False
             )
         except Exception:
-            logger.debug("no traceback could be had of a %s", type(error).__name__, exc_info=True)
+            logger.debug(
+                "the traceback of a %s could not be read", type(error).__name__, exc_info=True
+            )
 
     def __str__(self) -> str:
         captured, self._captured = self._captured, None

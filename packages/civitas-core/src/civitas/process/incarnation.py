@@ -251,7 +251,9 @@ class Incarnation:
             raise
         except BaseException as error:
             unless_dropped(error, self.agent)
-            logger.exception("agent %r: on_stop raised; it ends all the same", self.name)
+            logger.exception(
+                "agent %r: on_stop raised an error; the agent ends all the same", self.name
+            )
             if reason.failure is None:
                 return ExitReason.crashed(error)
         return reason

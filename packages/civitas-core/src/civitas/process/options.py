@@ -69,11 +69,11 @@ def check_name(name: object, what: str = "an agent's name") -> str:
             f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {shown(name)}"
         )
     if not name.isprintable():  # control characters, and marks that turn the direction of writing
-        problem = "holds a character that cannot be seen"
+        problem = "contains an invisible character"
     elif ".." in name:
         problem = "holds '..'"
     elif name.startswith("-"):
-        problem = "begins with '-', as an option of a command does"
+        problem = "begins with '-', like a command-line option"
     elif name.startswith(_RESERVED):
         problem = f"begins with {_RESERVED!r}, which is reserved"
     else:
@@ -86,7 +86,7 @@ def check_is_name(name: object, what: str) -> None:
     if not isinstance(name, str):
         own = getattr(name, "name", None)
         hint = f". Write its name, {own!r}" if isinstance(own, str) else ""
-        raise ConfigurationError(f"{what} is a name, which is text; got {shown(name)}{hint}")
+        raise ConfigurationError(f"{what} must be a name, as text; got {shown(name)}{hint}")
 
 
 def choose(kind: type[_Word], value: object, what: str) -> _Word:

@@ -22,7 +22,7 @@ def named_when_slow(name: str) -> Iterator[None]:
     said = loop.call_later(
         _LONG,
         logger.warning,
-        "the start waits for agent %r: its on_start has not returned after %g s",
+        "the start is waiting for agent %r: its on_start has not returned after %g s",
         name,
         _LONG,
     )

@@ -42,7 +42,7 @@ class Life:
     async def start(self) -> None:
         """Start the tree; see `Runtime.start`."""
         if self.root is not None and not self._node.loop.is_closed():
-            raise ConfigurationError(f"runtime {self._name!r} runs already; stop() it first")
+            raise ConfigurationError(f"runtime {self._name!r} is already running; stop() it first")
         self._starting = starting = Start()
         try:
             await self._start(starting)
@@ -102,7 +102,7 @@ class Life:
         if self._starting is not None:
             await self._starting.stop()
             return
-        refuse_to_wait("stop()", "no agent works any more")
+        refuse_to_wait("stop()", "no agent is running any more")
         if self.root is not None and self._stopping is None:
             stopping = self._stop(self.root, drain_timeout)
             self._stopping = asyncio.get_running_loop().create_task(stopping)
@@ -123,7 +123,7 @@ class Life:
                 await self._node.drained()
         except TimeoutError:
             logger.warning(
-                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left is dropped",
+                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left was dropped",
                 self._name,
                 drain_timeout,
             )

@@ -51,7 +51,7 @@ class ByHand:
         if there is not None:
             if there.state is SlotState.UP:
                 raise SupervisionError(
-                    "already_started", f"{spec.name!r} runs under {self._name!r} already"
+                    "already_started", f"{spec.name!r} already runs under {self._name!r}"
                 )
             raise SupervisionError(
                 "already_present",

@@ -132,12 +132,12 @@ class DynamicSupervisorProcess:
             raise SupervisionError("restarting", f"{self.name!r} is {self.status}; try again")
         if spec.name in self._slots:
             raise SupervisionError(
-                "already_started", f"{spec.name!r} runs under {self.name!r} already"
+                "already_started", f"{spec.name!r} already runs under {self.name!r}"
             )
         limit = self.max_children
         if limit is not None and len(self._slots) >= limit:
             raise SupervisionError(
-                "max_children", f"{self.name!r} has {limit} children, as many as it may have"
+                "max_children", f"{self.name!r} has {limit} children, the most it may have"
             )
         try:
             slot = Slot(self._host.place(spec, self, spec.name), spec)

@@ -88,13 +88,13 @@ class Supervisor:
             object.__setattr__(self, key, value)
         if _levels(self.children) > _DEEPEST:
             raise ConfigurationError(
-                f"{who}supervisors stand more than {_DEEPEST} deep below it; a tree is that deep by mistake"
+                f"{who}supervisors are nested more than {_DEEPEST} deep below it; only a mistake makes a tree that deep"
             )
         seen: set[str] = set()
         for each in self.walk():
             if each.name in seen:
                 raise ConfigurationError(
-                    f"{who}the name {each.name!r} stands twice; names are addresses and must differ"
+                    f"{who}the name {each.name!r} appears twice; names are addresses and must be unique"
                 )
             seen.add(each.name)
 

@@ -139,7 +139,7 @@ class StartUps:
         self._forget(startup)
         result: Result
         if startup.task.cancelled():  # by whoever wanted it by hand, and gave up
-            error = SupervisionError("restarting", "the start was given up")
+            error = SupervisionError("restarting", "the start was abandoned")
             result = startup.group[-1], error
         else:
             result = startup.task.result()

@@ -299,5 +299,5 @@ def _checked(address: str) -> str:
     except ValueError:
         address = ""
     if not address.startswith(_SCHEME):
-        raise ConfigurationError(f"{address!r} is no address; it is memory:NAME")
+        raise ConfigurationError(f"{address!r} is not an address; write memory:NAME")
     return address

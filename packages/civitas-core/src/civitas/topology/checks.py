@@ -120,7 +120,7 @@ def _names(topology: Topology) -> list[Problem]:
             other, where = first[name]
             place = topology.source.places.get(where)
             line = f" in line {place.key}" if place else ""
-            text = f"the name {name!r} is taken by the {other}{line}; names are addresses and must differ"
+            text = f"the name {name!r} is taken by the {other}{line}; names are addresses and must be unique"
             problems.append(topology.source.problem((*path, key), text))
     return problems
 

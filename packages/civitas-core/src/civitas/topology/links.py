@@ -59,7 +59,7 @@ def carried_by(topology: Topology, name: str, plugins: PluginManager) -> Topolog
         return topology
     if _is_awaited(topology):
         raise ConfigurationError(
-            f"transport={name!r}: a process with 'start: false' reads the topology alone, which says "
+            f"transport={name!r}: a process with 'start: false' reads only the topology, which says "
             f"{topology.transport.type!r}; write transport: {{type: {name}}} there"
         )
     return topology.model_copy(update={"transport": TransportEntry(type=name)})
@@ -149,7 +149,7 @@ class Links:
         if self._entry.place is None:
             raise ConfigurationError(
                 "a process with 'start: false' finds the token of its system in the state folder, and this topology "
-                "is no file; write it into one"
+                "is not a file; write it to one"
             )
         return kept_token(self._entry.place)
 

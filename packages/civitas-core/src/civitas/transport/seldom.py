@@ -46,5 +46,5 @@ class Seldom:
     def close(self) -> None:
         """Tell of those that no line was written about."""
         if self._passed_over:
-            self._logger.warning("... and %d more of the kind", self._passed_over)
+            self._logger.warning("... and %d more of this kind", self._passed_over)
             self._passed_over = 0

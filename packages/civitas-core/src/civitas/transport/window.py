@@ -110,9 +110,9 @@ class Outgoing:
         if self.run == ANY_RUN:
             self.run = ack.run
         elif self.run != ack.run:
-            return "another node came up in its place"
+            return "another node has started in its place"
         if self._arrived and not ack.expected:
-            return "the node there has taken this one for gone, and forgotten the link"
+            return "the node there has given this one up, and forgotten the link"
         self._arrived = max(self._arrived, ack.expected)
         for queue in (self._unanswered, self._unsent):
             while queue and queue[0].number < ack.expected:

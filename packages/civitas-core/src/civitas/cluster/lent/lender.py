@@ -37,7 +37,7 @@ class _Described:
     parameters: Mapping[str, Any]
 
     async def call(self, **arguments: Any) -> Any:
-        raise NotImplementedError(f"{self.name!r} is called where the model was asked")
+        raise NotImplementedError(f"{self.name!r} can only be called where the model was asked")
 
 
 class Lender:

@@ -111,11 +111,11 @@ def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
         return "the runtime stops"
     if member is None:
         known = ", ".join(sorted(epoch.names)) or "none"
-        return f"the root's topology names no process {name!r}; it has: {known}"
+        return f"the root's topology has no process {name!r}; it has: {known}"
     if hello.joined:
         return f"process {name!r} could not be reached for a while, and the root went on without it"
     if member.peer is not None:
-        return f"a process {name!r} is there already (pid {member.pid}); end that one first"
+        return f"there is already a process {name!r} (pid {member.pid}); end it first"
     if member.options.start and hello.token != member.token:
         return f"process {name!r} is started by the root; 'start: false' is for one that is not"
     return ""

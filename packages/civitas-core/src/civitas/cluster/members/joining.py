@@ -144,8 +144,8 @@ class Joining:
             await heard.flushed()
             await asyncio.sleep(_UNANSWERED)
         logger.warning(
-            "process %r: who is there at %s does not answer: it stops at this moment, or has another token. Both have "
-            "the same where one user starts them, from one topology file, with one XDG_STATE_HOME; else give both a "
+            "process %r: what listens at %s does not answer: it is stopping, or has another token. Both have the same "
+            "if one user starts them, from one topology file, with one XDG_STATE_HOME; otherwise give both a "
             "file that `civitas keys new` made, as 'keys' in 'transport'",
             self._name,
             self._address,

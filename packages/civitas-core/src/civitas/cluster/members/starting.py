@@ -257,6 +257,6 @@ def _not_there(member: Member) -> str:
     if member.options.start:
         return f"process {member.name!r} was not ready {limit}"
     return (
-        f"process {member.name!r} has 'start: false' and did not come {limit}; "
+        f"process {member.name!r} has 'start: false' and did not join {limit}; "
         f"start it with `civitas run TOPOLOGY --process {member.name}`"
     )

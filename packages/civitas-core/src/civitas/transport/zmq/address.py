@@ -41,7 +41,7 @@ _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^:/\[\]#]+):(?P<port>\d+|
 
 
 NO_ADDRESS = (
-    "is no address; write tcp://HOST:PORT (a port of * is any that is free) or ipc:///PATH, "
+    "is not an address; write tcp://HOST:PORT (a port of * is any that is free) or ipc:///PATH, "
     "or leave it out for sockets of this machine"
 )
 _HIGHEST_PORT = 65535
@@ -132,7 +132,7 @@ def free_socket(endpoint: str) -> None:
     path = Path(endpoint.removeprefix("ipc://"))
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigurationError(f"cannot be reached at {endpoint}: {path} is no socket")
+            raise ConfigurationError(f"cannot be reached at {endpoint}: {path} is not a socket")
         with socket.socket(socket.AF_UNIX) as visitor:
             visitor.connect(str(path))
     except OSError:
@@ -162,7 +162,7 @@ async def bindable(address: str, *, secured: bool) -> tuple[str, str]:
         )
     if not numeric:
         raise ConfigurationError(
-            f"{address} says not where other machines find this one; give its name or address in place of {host}"
+            f"{address} does not say where other machines find this one; give its name or address instead of {host}"
         )
     return f"tcp://{f'[{numeric}]' if ':' in numeric else numeric}:{port}", host
 
@@ -174,7 +174,7 @@ async def _resolve(host: str, address: str) -> str:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigurationError(
-            f"the host of {address} is unknown: {error.strerror}; is it spelled right?"
+            f"the host of {address} is unknown: {error.strerror}; is it spelled correctly?"
         ) from error
     return str(found[0][4][0])
 

@@ -51,7 +51,7 @@ class ZmqCarrier:
             elif key == "address" and value.endswith(":*") and entry.awaited:
                 yield (
                     key,
-                    "a process with 'start: false' finds the root by a port that is known; give one in place of *",
+                    "a process with 'start: false' finds the root by a port that is known; give one instead of *",
                 )
         address = _address(entry)
         if address is not None and not is_address(address):
@@ -70,8 +70,8 @@ class ZmqCarrier:
             return _access_by(Keys.load(file), entry)
         if _is_open(entry):
             logger.warning(
-                "transport: keys: none: what travels over %s is not encrypted, and whoever else of this machine takes "
-                "that address while the system is down can give himself out for it; leave the line out",
+                "transport: keys: none: what travels over %s is not encrypted, and anybody on this machine who takes "
+                "that address while the system is down can pose as the system; leave the line out",
                 _address(entry),
             )
         if entry.awaited:
@@ -157,8 +157,8 @@ def _is_over_tcp(entry: CarrierEntry) -> bool:
 def _place_of(entry: CarrierEntry) -> Place:
     if entry.place is None:
         raise ConfigurationError(
-            "a process with 'start: false' needs a place to meet the root and a token, and this topology is no file; "
-            "write transport: {type: zmq, address: 'tcp://127.0.0.1:PORT', keys: FILE}, with a file that "
+            "a process with 'start: false' needs a place to meet the root and a token, and this topology is not "
+            "a file; write transport: {type: zmq, address: 'tcp://127.0.0.1:PORT', keys: FILE}, with a file that "
             "`civitas keys new` made"
         )
     return entry.place

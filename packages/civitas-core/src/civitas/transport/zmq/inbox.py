@@ -116,7 +116,7 @@ class Inbox:
             batch = Batch.unpack(parts)
             self._arrived.extend(self._window.take(batch))
         except ValueError as error:
-            self._no_batches.warn("something arrived that is no batch of Civitas: %s", error)
+            self._no_batches.warn("received something that is not a Civitas batch: %s", error)
             return True
         if batch.answer:
             self._answer(sender, batch.link)
@@ -132,5 +132,6 @@ class Inbox:
     def _refused(self, event: int, value: int, endpoint: str) -> None:
         # Who is refused comes back twice a second.
         self._refusals.warn(
-            "refused a node at %s: it is none of this system, or does not have its keys", endpoint
+            "refused a node at %s: it is not part of this system, or does not have its keys",
+            endpoint,
         )

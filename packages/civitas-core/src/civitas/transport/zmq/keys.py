@@ -91,7 +91,7 @@ class Keys:
                 mode = os.fstat(opened.fileno()).st_mode
                 if mode & 0o077:
                     raise ConfigurationError(
-                        f"others may read the keys in {file}; make it yours alone: chmod 600 {file}"
+                        f"others may read the keys in {file}; make it private: chmod 600 {file}"
                     )
                 found = tomllib.load(opened)
         except OSError as error:
@@ -99,7 +99,7 @@ class Keys:
                 f"cannot read the keys in {file}: {error.strerror}; `civitas keys new {file}` makes some"
             ) from error
         except ValueError as error:
-            raise ConfigurationError(f"{file} holds no keys of Civitas: {error}") from error
+            raise ConfigurationError(f"{file} does not hold Civitas keys: {error}") from error
         try:
             keys = cls(str(found["public"]), str(found["secret"]))
         except KeyError as error:
@@ -111,7 +111,7 @@ class Keys:
 
         if public_of(keys.secret) != keys.public:
             raise ConfigurationError(
-                f"the public and the secret key in {file} do not belong together; copy the file anew from another "
+                f"the public and the secret key in {file} do not belong together; copy the file again from another "
                 "machine of the system, or make new keys for all of them: `civitas keys new`"
             )
         return keys
@@ -120,14 +120,14 @@ class Keys:
         """Write the pair to a new file that its owner alone may read.
 
         Raises:
-            ConfigurationError: The file is there already, or cannot be written.
+            ConfigurationError: The file already exists, or cannot be written.
         """
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError as error:
             raise ConfigurationError(
-                f"{file} is there already; a system with new keys does not know one with the old, "
-                "so remove the file first if that is meant"
+                f"{file} already exists; a system with new keys does not recognize one with the old, "
+                "so remove the file first if that is what you want"
             ) from error
         except OSError as error:
             raise ConfigurationError(f"cannot write {file}: {error.strerror}") from error

@@ -178,7 +178,7 @@ class ZmqLink:
         except zmq.Again:
             return
         except ValueError:
-            self._no_answers.warn("what answers at %s is no node of Civitas", self._endpoint)
+            self._no_answers.warn("what answers at %s is not a Civitas node", self._endpoint)
             return
         if why := self._window.take(ack):
             self._lost(why)

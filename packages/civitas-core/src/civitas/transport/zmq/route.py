@@ -34,6 +34,6 @@ def _own_host(host: str, port: str) -> str:
             own = str(way.getsockname()[0])
     except OSError as error:
         raise ConfigurationError(
-            f"there is no way to the root at tcp://{host}:{port}: {error.strerror}"
+            f"there is no route to the root at tcp://{host}:{port}: {error.strerror}"
         ) from error
     return f"[{own}]" if ":" in own else own
