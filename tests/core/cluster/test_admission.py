@@ -49,7 +49,7 @@ def member(*, there: bool = False, start: bool = True) -> Member:
         (replace(HELLO, version=1), member(), NOW, "Upgrade civitas-core there"),
         (replace(HELLO, version=99), member(), NOW, "Upgrade civitas-core at the root"),
         (HELLO, member(), replace(NOW, ending=True), "the runtime stops"),
-        (replace(HELLO, name="x"), None, NOW, "names no process 'x'; it has: v, w"),
+        (replace(HELLO, name="x"), None, NOW, "has no process 'x'; it has: v, w"),
         (replace(HELLO, joined=True), member(start=False), NOW, "could not be reached for a while"),
         (HELLO, member(there=True), NOW, "there is already a process 'w' (pid 7)"),
         (replace(HELLO, token="other"), member(), NOW, "is started by the root"),

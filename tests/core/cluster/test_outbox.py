@@ -78,7 +78,7 @@ async def test_a_conversation_that_a_pool_elsewhere_has_no_place_for_says_so() -
     here = Mailbox("support/c", 1)
     here.hold()
     assert str(there) == str(await full(here))
-    assert "the pool of 'support/c' had no place" in str(there)
+    assert "the pool of 'support/c' had no room" in str(there)
     assert there.size is None
 
 

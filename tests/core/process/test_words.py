@@ -52,7 +52,7 @@ async def test_a_conversation_and_a_type_are_text_of_1_to_1024_bytes(what: str, 
             ):
                 error = await error_of(sending)
                 assert isinstance(error, ConfigurationError), error
-                assert str(error).startswith(f"{what} is text")
+                assert str(error).startswith(f"{what} must be text")
                 assert len(str(error)) < 200
         assert isinstance(
             await error_of(runtime.broadcast("e*", 1, **{what: word})), ConfigurationError
@@ -64,10 +64,10 @@ async def test_a_conversation_and_a_type_are_text_of_1_to_1024_bytes(what: str, 
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({"a": 1}, r"headers\['a'\] is text; got 1, a int"),
-        ({1: "a"}, "headers: a name is text; got 1"),
-        ([("a", "b")], "headers is a dict of text to text"),
-        ("a=b", "headers is a dict of text to text"),
+        ({"a": 1}, r"headers\['a'\] must be text; got 1 \(int\)"),
+        ({1: "a"}, "headers: a name must be text; got 1"),
+        ([("a", "b")], "headers must be a dict of text to text"),
+        ("a=b", "headers must be a dict of text to text"),
         ({"a": "x" * 65_000, "b": "y" * 1000}, "65536 bytes together; these have 66002"),
     ],
 )
@@ -94,7 +94,7 @@ async def test_what_is_within_the_bounds_arrives() -> None:
 @pytest.mark.parametrize("how", ["reply", "emit"])
 async def test_the_type_of_a_reply_and_of_a_chunk_is_checked_as_well(how: str) -> None:
     async with Runtime(tree()) as runtime:
-        with pytest.raises(HandlerFailed, match="message_type is text") as caught:
+        with pytest.raises(HandlerFailed, match="message_type must be text") as caught:
             async for _ in runtime.stream("echo", 5, how):
                 pass
     assert caught.value.error_type == "ConfigurationError"
@@ -249,8 +249,8 @@ async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() ->
         "send": "the recipient must be a name, as text; got ['asks']",
         "ask": "got <Asks 'asks'>. Write its name, 'asks'",
         "later": "the recipient must be a name, as text; got 5",
-        "monitor": "what is monitored is a name",
-        "terminate": "what is terminated is a name",
+        "monitor": "what is monitored must be a name",
+        "terminate": "what is terminated must be a name",
         "key": "a step's key is non-empty text; got 5",
         "step": "called already. Write self.step(key, function, *arguments)",
         "run": "run() takes a coroutine, as in self.run(self.ask(...)); got 5",
@@ -263,7 +263,7 @@ async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() ->
             assert error.error_type == "ConfigurationError"
             assert words in error.error_message, error.error_message
         for supervisor in (5, Supervisor("root")):
-            with pytest.raises(ConfigurationError, match="the supervisor is a name"):
+            with pytest.raises(ConfigurationError, match="the supervisor must be a name"):
                 runtime.which_children(supervisor)  # type: ignore[arg-type]
 
 

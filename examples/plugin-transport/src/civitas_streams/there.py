@@ -125,7 +125,7 @@ class There:
             answer = await reader.readexactly(_ACK)
             link = self._links.get(answer[:8])
             if link is not None and link.window.take(Ack.unpack(answer[8:])):
-                self._lost()  # another node came up in its place
+                self._lost()  # another node has started in its place
 
 
 class _Link:

@@ -95,7 +95,7 @@ class StreamTransport:
         if address not in self._others:
             found = _ADDRESS.fullmatch(address)
             if found is None:
-                raise ConfigurationError(f"{address!r} is no address; it is tcp://HOST:PORT")
+                raise ConfigurationError(f"{address!r} is not an address; it is tcp://HOST:PORT")
             self._others[address] = There(
                 found["host"],
                 int(found["port"]),
@@ -129,7 +129,7 @@ class StreamTransport:
         except (asyncio.IncompleteReadError, OSError):
             pass  # the other side is gone, or makes a new connection
         except ValueError as error:
-            log.warning("something arrived that is no batch of Civitas: %s", error)
+            log.warning("received something that is not a Civitas batch: %s", error)
         except asyncio.CancelledError:
             pass  # a server would log it
         finally:

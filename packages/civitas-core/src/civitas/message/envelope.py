@@ -29,13 +29,13 @@ def check_word(value: object, what: str) -> str:
     """
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"{what} is text; got {shown(value)}, a {type(value).__name__}. Write str(...) of it"
+            f"{what} must be text; got {shown(value)} ({type(value).__name__}). Write str(...) of it"
         )
     text = check_text(value, what)
     size = len(text) if text.isascii() else len(text.encode())
     if not 0 < size <= LONGEST_WORD:
         got = f"{size} bytes that begin with {text[:40]!r}" if size else "''"
-        raise ConfigurationError(f"{what} is text of 1 to {LONGEST_WORD} bytes; got {got}")
+        raise ConfigurationError(f"{what} must be text of 1 to {LONGEST_WORD} bytes; got {got}")
     return text
 
 
@@ -48,17 +48,17 @@ def check_headers(headers: object) -> Mapping[str, str]:
     """
     if not isinstance(headers, Mapping):
         raise ConfigurationError(
-            f"headers is a dict of text to text; got {shown(headers)}, a {type(headers).__name__}"
+            f"headers must be a dict of text to text; got {shown(headers)} ({type(headers).__name__})"
         )
     checked, size = {}, 0
     for name, value in headers.items():
         if not isinstance(name, str):
             raise ConfigurationError(
-                f"headers: a name is text; got {shown(name)}, a {type(name).__name__}"
+                f"headers: a name must be text; got {shown(name)} ({type(name).__name__})"
             )
         if not isinstance(value, str):
             raise ConfigurationError(
-                f"headers[{shown(name)}] is text; got {shown(value)}, a {type(value).__name__}"
+                f"headers[{shown(name)}] must be text; got {shown(value)} ({type(value).__name__})"
             )
         key = check_text(name, "headers")
         checked[key] = check_text(value, f"headers[{key!r}]")

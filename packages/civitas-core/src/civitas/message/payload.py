@@ -112,7 +112,8 @@ def _key(key: Any, path: str) -> Any:
         return key
     if not isinstance(key, _KEYS):
         raise PayloadError(
-            path, f"the key {key!r} is a {type(key).__name__}; keys are text, numbers or bytes"
+            path,
+            f"the key {key!r} is of type {type(key).__name__}; keys are text, numbers or bytes",
         )
     if isinstance(key, str):
         return check_text(key, _step(path, key))

@@ -40,7 +40,7 @@ def decode_value(raw: bytes, key: str) -> dict[str, Any]:
         ) from error
     if not isinstance(value, dict):
         raise StateStoreError(
-            f"what is stored under {key!r} is a {type(value).__name__}, not a state; delete the key",
+            f"what is stored under {key!r} is of type {type(value).__name__}, not a state; delete the key",
             key=key,
         )
     return value
