@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-pythons test-oldest test-wild test-fire coverage lint format types check bench build lock clean
+.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire coverage lint format types check bench build lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -26,6 +26,9 @@ demo: $(A) $(B) ## a graph, an agent and a crew on one task; one crashes, the an
 
 test: $(A) $(B) ## every test, in both environments; ARGS="-k word" picks some
 	@scripts/test.sh $(ARGS)
+
+test-deep: $(A) $(B) ## the same behaviour with more examples, repetitions and kills (a quarter of an hour)
+	@CIVITAS_PROPERTIES=deep scripts/test.sh $(ARGS)
 
 test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found here
 	@scripts/test-pythons.sh

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 
-pytest_plugins = ["tests.guards", "pytester"]
+pytest_plugins = ["tests.guards", "tests.deep", "pytester"]
 
 # Tests of an adapter are collected where its framework is installed: environment A has no CrewAI.
 NEEDS = {

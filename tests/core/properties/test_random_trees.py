@@ -1,6 +1,6 @@
 """Random trees, random crashes, stops, starts and messages: what must hold, always holds.
 
-`CIVITAS_PROPERTIES=deep` looks longer; `CIVITAS_SEED=n` repeats a run, whose number a failure prints.
+`make test-deep` looks longer; `CIVITAS_SEED=n` repeats a run, whose number a failure prints.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from civitas.supervision import Supervisor
 from civitas.testing import ManualClock
 from tests.core.properties.trees import agents, build, dynamics, pools, trees
 from tests.core.properties.world import Given, Worker, World
+from tests.deep import DEEP
 
-DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
 # The same trees for each change; a deep run looks at others.
 SEED = int(os.environ.get("CIVITAS_SEED") or (random.randrange(2**32) if DEEP else 1))
 PLUGINS: Any = PluginManager()  # looked for once

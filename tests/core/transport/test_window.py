@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from civitas.transport import MAX_FRAME, window
 from civitas.transport.batches import ANY_RUN, BATCH, Ack, Batch, Mark, link_ids, new_id
 from civitas.transport.window import Incoming, Outgoing
+from tests.deep import DEEP
 
-DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
 THERE = new_id()
 LINK = next(link_ids(new_id()))
 

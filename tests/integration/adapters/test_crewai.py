@@ -10,6 +10,7 @@ import pytest
 
 from civitas import HandlerFailed, Runtime, UnknownInterrupt
 from civitas.demo.model_server import Failure, ModelServer
+from tests.deep import further
 from tests.house.project import ROOT
 from tests.integration.adapters.askers import MODEL
 from tests.integration.adapters.points import Points, system
@@ -32,7 +33,7 @@ def crew(folder: Path, name: str, **keywords: Any) -> dict[str, Any]:
 
 
 @pytest.mark.promise(id="SEM-967")
-@pytest.mark.parametrize("where", ["look", "find-1", "write-0"])
+@pytest.mark.parametrize("where", ["find-1", *further("look", "write-0")])
 async def test_a_durable_crew_goes_on_after_kill_9_and_makes_no_finished_call_again(
     tmp_path: Path, where: str
 ) -> None:

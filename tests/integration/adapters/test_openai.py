@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from civitas import Runtime, UnknownInterrupt
+from tests.deep import further
 from tests.integration.adapters.points import Points, system
 from tests.integration.processes.system import killed, running
 
@@ -20,7 +21,7 @@ def sdk_agent(name: str, **keywords: Any) -> dict[str, Any]:
     return {"name": "o", "wrap": f"{AGENTS}:{name}", "process": "w", **keywords}
 
 
-@pytest.mark.parametrize("where", ["outer-0", "look", "inner-1"])
+@pytest.mark.parametrize("where", ["inner-1", *further("outer-0", "look")])
 @pytest.mark.promise(id="SEM-967")
 async def test_a_durable_agent_goes_on_after_kill_9_and_makes_no_finished_call_again(
     tmp_path: Path, where: str

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.deep import DEEP
+
 # None of it differs in environment B, and it takes minutes.
 collect_ignore_glob = ["test_*.py"] if find_spec("crewai") else []
 
 # Real processes take their time, more so where others work beside them.
-TIMEOUT = 60
+TIMEOUT = 600 if DEEP else 60
 _MARK = "CIVITAS_TEST_MARK"
 _GRACE = 8.0
 """Seconds for those whose root was killed to end by themselves."""

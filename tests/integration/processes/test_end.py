@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deep import further
 from tests.integration.processes.conftest import marked
 from tests.integration.processes.system import CAST
 
@@ -87,28 +88,25 @@ def gone_after(seconds: float) -> float:
 
 
 @pytest.mark.promise(id="SEM-912")
-@pytest.mark.parametrize(
-    ("doing", "seconds"),
-    [("echo", 8), ("stuck_in_python", 8), ("stuck_in_c", 8)],
-)
-def test_killing_the_root_leaves_no_orphan(tmp_path, doing, seconds):
+@pytest.mark.parametrize("doing", ["echo", "stuck_in_c", *further("stuck_in_python")])
+def test_killing_the_root_leaves_no_orphan(tmp_path, doing):
     """Also where the loop of a worker is stuck, in Python or in C."""
     with start(tmp_path, "root.py", f"b={doing}") as root:
         assert root.stdout is not None
         read_until(root.stdout, "up")
         root.kill()
         root.wait()
-        gone_after(seconds)
+        gone_after(8)
 
 
 @pytest.mark.promise(id="SEM-912")
-def test_killing_the_root_while_its_processes_start_leaves_no_orphan(tmp_path):
-    for delay in (0.3, 0.6, 0.9):
-        with start(tmp_path, "root.py") as root:
-            time.sleep(delay)
-            root.kill()
-            root.wait()
-            gone_after(8)
+@pytest.mark.parametrize("delay", [0.3, *further(0.1, 0.2, 0.4, 0.5, 0.6, 0.9)])
+def test_killing_the_root_while_its_processes_start_leaves_no_orphan(tmp_path, delay):
+    with start(tmp_path, "root.py") as root:
+        time.sleep(delay)
+        root.kill()
+        root.wait()
+        gone_after(8)
 
 
 @pytest.mark.promise(id="SEM-912")
@@ -159,7 +157,7 @@ supervision:
 
 
 @pytest.mark.promise(id="SEM-912")
-@pytest.mark.parametrize("doing", ["stuck_in_python", "stuck_in_c"])
+@pytest.mark.parametrize("doing", ["stuck_in_c", *further("stuck_in_python")])
 def test_a_stuck_worker_does_not_keep_the_root_from_ending(tmp_path, doing):
     with start(tmp_path, "-c", ROOT.replace("await runtime.wait()", "pass"), f"b={doing}") as root:
         said = root.communicate(timeout=25)[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections import defaultdict
@@ -11,6 +10,7 @@ from collections import defaultdict
 import pytest
 
 from civitas import HandlerFailed, NodeDown, Runtime, SQLiteStateStore
+from tests.deep import DEEP, further
 from tests.integration.processes.cast import send_a_few
 from tests.integration.processes.system import (
     Events,
@@ -24,8 +24,8 @@ from tests.integration.processes.system import (
     until,
 )
 
-KILLS = int(os.environ.get("CIVITAS_TEST_KILLS", "12"))
-"""How often the process is killed under load; 100 proves it well and takes minutes."""
+KILLS = 60 if DEEP else 4
+"""How often the process is killed under load."""
 
 
 @pytest.mark.promise(id="SEM-901")
@@ -115,7 +115,7 @@ async def test_at_most_once_each_waiting_ask_gets_node_down_at_once(tmp_path):
 
 @pytest.mark.promise(id="SEM-903")
 @pytest.mark.promise(id="SEM-1086")
-@pytest.mark.parametrize("how", ["exit", "SIGKILL", "SIGSEGV"])
+@pytest.mark.parametrize("how", ["SIGKILL", *further("exit", "SIGSEGV")])
 async def test_a_poison_message_is_given_up_and_those_behind_it_are_handled(tmp_path, how):
     """Those that only stood in the queue when it killed its process are never counted, and each costs one restart."""
     heard = tmp_path / "heard"

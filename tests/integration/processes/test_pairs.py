@@ -9,6 +9,7 @@ import random
 import pytest
 
 from civitas import Runtime
+from tests.deep import DEEP
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -67,17 +68,17 @@ async def test_pairs_that_talk_while_processes_are_killed_are_all_answered():
     async with Runtime.from_config(config) as runtime:
 
         async def from_root(asked: str) -> None:
-            for n in range(60):
+            for n in range(600 if DEEP else 30):
                 assert (await runtime.ask(asked, n, "echo")).payload == n
 
         async def through(asker: str, asked: str) -> None:
             order = {"to": asked, "type": "echo"}
-            for n in range(20):
+            for n in range(200 if DEEP else 10):
                 reply = await runtime.ask(asker, {**order, "payload": n}, "ask")
                 assert reply.payload == n
 
         async def murder() -> None:
-            for name in ("w0", "v0", "u0", "w1"):
+            for name in ("w0", "v0", "u0", "w1") * 10 if DEEP else ("w0", "u0"):
                 await killed(runtime, name)
                 await running(runtime)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from civitas import HandlerFailed, Message, NodeDown, Runtime
+from tests.deep import DEEP
 from tests.integration.processes.cast import send_a_few
 from tests.integration.processes.system import (
     Events,
@@ -26,7 +27,7 @@ from tests.integration.processes.system import (
     until,
 )
 
-KILLS = int(os.environ.get("CIVITAS_TEST_KILLS", "12"))
+KILLS = 60 if DEEP else 4
 
 
 async def holding(runtime: Runtime, file: Path) -> tuple[asyncio.Task[Message], str]:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from civitas import Runtime, StartFailed
+from tests.deep import DEEP, further
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -130,7 +131,7 @@ async def test_a_start_that_fails_half_way_leaves_no_process(modules):
 
 
 @pytest.mark.promise(id="SEM-911")
-@pytest.mark.parametrize("turns", [0, 1, 3, 10, 30])
+@pytest.mark.parametrize("turns", [1, 30, *further(0, 3, 10, 100, 300)])
 async def test_a_stop_while_processes_start_leaves_none(turns):
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
     starting = asyncio.create_task(runtime.start())
@@ -143,7 +144,7 @@ async def test_a_stop_while_processes_start_leaves_none(turns):
 
 
 @pytest.mark.promise(id="SEM-911")
-@pytest.mark.parametrize("delay", [0.0, 0.05, 0.2, 0.4])
+@pytest.mark.parametrize("delay", [0.0, 0.2, *further(0.05, 0.1, 0.3, 0.4)])
 async def test_a_stop_while_a_process_comes_back_leaves_none(delay):
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
     await runtime.start()
@@ -190,7 +191,7 @@ async def test_a_process_that_cannot_come_back_counts_once_for_all_its_agents(tm
 
 async def test_a_process_that_dies_while_it_starts_is_started_again():
     async with Runtime.from_config(topology(agent("a", "w"), max_restarts=50)) as runtime:
-        for n in range(5):
+        for n in range(50 if DEEP else 2):
             await killed(runtime, "a")
             await until(lambda: look(runtime, "a")["pid"] is not None)
             await asyncio.sleep(0.002 * n)

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from civitas import HandlerFailed, NodeDown, Runtime
+from tests.deep import further
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -55,7 +56,7 @@ async def test_a_process_that_goes_on_within_node_timeout_is_not_down():
 
 
 @pytest.mark.promise(id="SEM-909")
-@pytest.mark.parametrize("how", ["stuck_in_python", "stuck_in_c"])
+@pytest.mark.parametrize("how", ["stuck_in_c", *further("stuck_in_python")])
 async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, how):
     config = topology(agent("a", "w"), agent("b", "v"), processes={"w": {"hang_timeout": 1}})
     async with Runtime.from_config(config) as runtime:

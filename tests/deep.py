@@ -1,0 +1,49 @@
+"""What `make test-deep` looks at: the behaviour of `make test`, with more examples, repetitions and moments to kill at.
+
+Each behaviour has a quick example in `make test`; what is marked `deep` is further ones. A module that imports `DEEP`
+looks longer by itself, and so does each test of Hypothesis.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+__all__ = ["DEEP", "further"]
+
+DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
+"""Whether this is a deep run, of nothing else."""
+
+settings.register_profile("deep", max_examples=2000)
+
+
+def further(*values: Any) -> list[Any]:
+    """Values of a parameter for deep runs only."""
+    return [pytest.param(value, marks=pytest.mark.deep) for value in values]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis look longer."""
+    config.addinivalue_line("markers", "deep: one more example, for `make test-deep` only")
+    if DEEP:
+        settings.load_profile("deep")
+
+
+@pytest.hookimpl(trylast=True)  # when Hypothesis has marked its own
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what belongs to this kind of run."""
+    chosen = [item for item in items if (_looks_longer(item) if DEEP else not _is_further(item))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
+def _is_further(item: pytest.Item) -> bool:
+    return item.get_closest_marker("deep") is not None
+
+
+def _looks_longer(item: pytest.Item) -> bool:
+    own = hasattr(getattr(item, "module", None), "DEEP")
+    return own or _is_further(item) or item.get_closest_marker("hypothesis") is not None
