@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.house.project import PACKAGES, sources
 
-IN_WORK = ("civitas.cluster.", "civitas.transport.zmq.", "civitas_openai.")
+IN_WORK = ("civitas.transport.zmq.", "civitas_openai.")
 """Rooms that are being cut."""
 
 

@@ -106,7 +106,7 @@ class Nodes:
         """Have the root take a member for gone, and end that: its transport first, so that it can say nothing."""
         member = self.members.pop(name)
         await member.transport.close()
-        self.root._departures.end(self.root.peers.by_name[name], why)
+        self.root.membership.departures.end(self.root.peers.by_name[name], why)
         member.end(why)
 
     async def __aexit__(

@@ -73,14 +73,14 @@ def frames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[Any], int]]:
     came: list[tuple[int, list[Any], int]] = []
     true_open = ZmqTransport.open
 
-    async def open(self: ZmqTransport, receive: Any) -> None:
+    async def open(self: ZmqTransport, receive: Any, *rest: Any) -> None:
         def record(frame: bytes) -> None:
             if getattr(receive.__self__, "_name", "") == "root":
                 kind, _, fields = unpack(frame)
                 came.append((kind, fields, len(frame)))
             receive(frame)
 
-        await true_open(self, record)
+        await true_open(self, record, *rest)
 
     monkeypatch.setattr(ZmqTransport, "open", open)
     return came

@@ -137,8 +137,8 @@ async def test_a_recorded_introduction_that_was_changed_has_nothing_done(
             # This one is told that it is of another version; the process itself was not meant.
             pack(Kind.HELLO, "me", known | {"version": 2}),
         )
-        await until(lambda: root.admitting._refused)
-        await asyncio.gather(*(link.flushed() for link in root.admitting._refused))
+        await until(lambda: root.membership.admitting._refused)
+        await asyncio.gather(*(link.flushed() for link in root.membership.admitting._refused))
         assert (await runtime.ask("a", None, "pid")).payload == member.pid
         assert root.peers == {worker.boot: worker}
     assert not [each for each in caplog.records if each.exc_info]

@@ -20,7 +20,8 @@ from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
-from civitas.cluster.peers import Peer, Peers, reach
+from civitas.cluster.members.neighbours import Neighbours
+from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
 from civitas.events import Event
@@ -30,7 +31,7 @@ from civitas.node.administration import holding_if_waiting
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
-from civitas.transport.contract import Detour, Detouring, Transport
+from civitas.transport.contract import Transport
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -97,6 +98,14 @@ class MemberNode(Node):
             to_be_held=self._held.by_root,
         )
         self.asked = self._letters.asked
+        self._neighbours = Neighbours(
+            name,
+            self._seal,
+            transport,
+            self.peers,
+            self._joining,
+            self._letters.names.open_ways_to,
+        )
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
         self._hosting = Hosting(name, make, self._settle_in, self._tell_root)
@@ -111,7 +120,7 @@ class MemberNode(Node):
             **self._letters.takes,
             Kind.SETTLED: self._settled,
             Kind.HELD: lambda _, ids: self._held.by_root.told(ids),
-            Kind.PARCEL: self._take_parcel,
+            Kind.PARCEL: self._neighbours.take_parcel,
             Kind.REFUSED: self._refused,
             Kind.CALL: lambda peer, *call: self._desk_for(peer).called(peer, *call),
             Kind.CAST: lambda peer, *cast: self._desk_for(peer).told(peer, *cast),
@@ -119,7 +128,7 @@ class MemberNode(Node):
         meets: dict[Kind, Take] = {
             Kind.WELCOME: self._welcomed,
             Kind.REFUSED: lambda _, why, *seal: self._joining.refused(why),
-            Kind.INTRODUCE: self._introduced,
+            Kind.INTRODUCE: self._neighbours.introduced,
         }
         return Door(self.name, self.peers, takes, meets, self._belongs, self._unreadable)
 
@@ -145,7 +154,7 @@ class MemberNode(Node):
             {
                 "facts": lambda _, facts: self._letters.learn(Facts(*facts)),
                 "forget": lambda _, name: names.unlearn(name),
-                "met": lambda _, *other: self._introduce(*other),
+                "met": self._neighbours.there_is,
                 "leaving": lambda _, boot: names.hold_back(boot),
                 "gone": lambda _, *what: self._letters.part(*what),
                 "hold": hosting.hold,
@@ -239,8 +248,8 @@ class MemberNode(Node):
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
-        for name, other, address in welcome["peers"]:
-            self._introduce(name, other, address)
+        for other in welcome["peers"]:
+            self._neighbours.there_is(None, *other)
         self._spans_wanted = welcome["spans"]
         borrow(self, welcome, self.call_root)
         for facts in welcome["facts"]:
@@ -254,34 +263,6 @@ class MemberNode(Node):
     def _unreadable(self, peer: Peer, why: str) -> None:
         """Let the root end whoever sent what cannot be read."""
         self._tell_root("unreadable", peer.boot, why)
-
-    def _introduce(self, name: str, boot: str, address: str) -> None:
-        """There is another member: tell it that this one is there, too."""
-        if boot in self.peers or boot == self._joining.boot:
-            return
-        peer = self._meet(name, boot, address)
-        peer.introduce(Kind.INTRODUCE, self._seal, self.name, self.transport.address)
-
-    def _introduced(self, boot: str, name: str, address: str) -> None:
-        if not self.peers.has_left(boot):
-            self._meet(name, boot, address)
-
-    def _meet(self, name: str, boot: str, address: str) -> Peer:
-        """Make a way to another node; what waited for it goes on its way."""
-        peer = reach(self.transport, name, boot, address, self._joining.boot, _nothing)
-        if isinstance(self.transport, Detouring):
-            self.transport.detour(address, self._detour_to(boot))
-        self.peers.met(peer)
-        self._letters.names.open_ways_to(boot)
-        return peer
-
-    def _detour_to(self, boot: str) -> Detour:
-        """By way of the root: it reaches every member, or takes it for gone and says so."""
-        return lambda parcel: self._joining.root.send(Kind.PARCEL, boot, parcel)
-
-    def _take_parcel(self, peer: Peer, boot: str, parcel: list[bytes]) -> None:
-        if isinstance(self.transport, Detouring):
-            self.transport.take_parcel(parcel)
 
     def _tell_root(self, what: str, *arguments: Any) -> None:
         self._joining.root.cast(what, *arguments)

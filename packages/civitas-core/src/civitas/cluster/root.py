@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from civitas.cluster.calls import Calls
@@ -24,17 +20,14 @@ from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.letters.elsewhere import ElsewherePool
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
-from civitas.cluster.members.admitting import Admitting
-from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.joining import new_boot
+from civitas.cluster.members.membership import Membership
 from civitas.cluster.members.roster import Member, Roster
-from civitas.cluster.members.starting import Starting
-from civitas.cluster.peers import Peer, Peers, reach
+from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
-from civitas.events import EventType
-from civitas.launch import Hold, ProcessOptions, pid_space
+from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
 from civitas.process import AgentProcess, Delivery, ExitReason
@@ -97,30 +90,27 @@ class RootNode(Node):
         self._directory = Directory(
             self.name, self.boot, self.roster, self._relay, self._letters.learn
         )
-        self._departures = Departures(self.roster, self)
-        self._starting = Starting(
-            self.roster, boot_data, holds, lambda: transport.address, self._departures.ended
-        )
-        seal = Seal(token)
-        self.admitting = Admitting(
+        self.membership = Membership(
             self.roster,
-            seal,
             self.boot,
+            boot_data,
+            holds,
+            Seal(token),
             transport,
-            meet=self._meet,
+            peers=self.peers,
+            letters=self._letters,
+            children=self._children,
+            events=self.events,
             welcome=self._welcome,
-            came=self._came,
-            gone=self._departures.gone,
-            ended=self._ended_elsewhere,
         )
         self._home = Home(
             self,
             self._children.conversations_are_down,
             self.roster,
-            self._starting,
+            self.membership.starting,
             self.calls,
             self._directory.announce,
-            self._departures.end,
+            self.membership.departures.end,
         )
         desk = self._make_desk()
         self._door = Door(
@@ -130,11 +120,11 @@ class RootNode(Node):
                 **self._letters.takes,
                 Kind.CALL: desk.called,
                 Kind.CAST: desk.told,
-                Kind.PARCEL: self._pass_parcel,
+                Kind.PARCEL: self.membership.pass_parcel,
             },
-            {Kind.HELLO: self.admitting.hello},
-            self.admitting.belongs,
-            self._departures.unreadable,
+            {Kind.HELLO: self.membership.admitting.hello},
+            self.membership.admitting.belongs,
+            self.membership.departures.unreadable,
         )
 
     def _make_desk(self) -> Desk:
@@ -144,7 +134,7 @@ class RootNode(Node):
             self.calls,
             {
                 "awake": self._awake,
-                "leave": self._is_leaving,
+                "leave": self.membership.is_leaving,
                 "take_in_hand": self._note_begun,
                 "whereis": self._whereis,
                 "spawn": self._spawn_for,
@@ -157,8 +147,8 @@ class RootNode(Node):
             },
             {
                 "exited": self._children.has_exited,
-                "left": self._departures.left,
-                "unreadable": self._could_not_read,
+                "left": self.membership.departures.left,
+                "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
                 "event": self._children.happened,
                 "spans": lambda _, some, exported: forwarding.take(some, exported),
@@ -178,111 +168,28 @@ class RootNode(Node):
             StartFailed: One did not start.
         """
         self.roster.ending = False
-        await self._starting.open()
+        await self.membership.starting.open()
         await self.transport.open(self._door.receive, self._door.cut_off)
-        await self._starting.start_all()
+        await self.membership.starting.start_all()
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
-        self.roster.ending = True
-        self._starting.give_up()
-        self.roster.tell("end")
-        await self._say_last_words()
-        await self._starting.end_all(_LAST_WORDS)
-        for member in self.roster:
-            member.left()
-            member.was_up = False
+        await self.membership.close()
         await self.calls.close()
         self.peers.leave()
         await self.transport.close()
         self._door.close()
-        self._starting.close()
-
-    async def _say_last_words(self) -> None:
-        """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
-        elsewhere = [
-            member.peer.link.flushed()
-            for member in self.roster
-            if member.peer is not None and not member.options.start
-        ]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
-                await asyncio.gather(*elsewhere)
-
-    # Those that come and go.
-
-    def _meet(self, name: str, boot: str, address: str) -> Peer:
-        lost = partial(self._unreachable, boot)
-        peer = reach(self.transport, name, boot, address, self.boot, lost)
-        self.peers.met(peer)
-        return peer
-
-    def _unreachable(self, boot: str) -> None:
-        """A member could not be reached for `node_timeout`: it is down, whatever it does."""
-        peer = self.peers.get(boot)
-        if peer is not None:
-            self._departures.end(peer, "it could not be reached for node_timeout")
-
-    def _ended_elsewhere(self, member: Member) -> None:
-        self._starting.look_after(self._departures.ended_elsewhere(member))
+        self.membership.starting.close()
 
     def _welcome(self, member: Member) -> dict[str, Any]:
         tools = self.tools.values() if self.tools and "tools" in self._given else None
         return {
-            "in_hand": str(self.in_hand_of(member)),
-            "pid": os.getpid(),
-            "pid_space": pid_space(),
-            "spans": forwarding.wanted(),
             "given": self._given,
             "has_llm": self.llm is not None,
             "tools": describe_tools(tools) if tools is not None else None,
             "keeps": not isinstance(self.store, InMemoryStateStore),
             "facts": self._directory.all_for(member.name),
         }
-
-    def _came(self, member: Member) -> None:
-        self._tell_of("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
-
-    def _tell_of(self, type: EventType, process: str, reason: str, message: str) -> None:
-        self.events.emit(type, process, reason, message, process)
-
-    def _could_not_read(self, peer: Peer, boot: str, why: str) -> None:
-        sender = peer if boot == self.boot else self.peers.get(boot)
-        self._departures.could_not_read(peer, sender, why)
-
-    async def _is_leaving(self, peer: Peer) -> None:
-        """A process is about to leave: what comes for its agents waits."""
-        self._letters.names.hold_back(peer.boot)
-        for other in self.roster.peers():
-            other.cast("leaving", peer.boot)
-
-    # What `Departures` needs.
-
-    def in_hand_of(self, member: Member) -> Path | None:
-        """Where a process notes what its agents were handling."""
-        return self._starting.in_hand_of(member)
-
-    async def pump(self) -> None:
-        """Take what arrived already."""
-        await self.transport.pump()
-
-    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
-        """A process is gone: show that of each agent in it."""
-        self._children.lost_with(peer, reason)
-
-    def node_is_down(self, name: str, why: str) -> None:
-        """Report that a process is gone."""
-        self._tell_of("node_down", name, "node_down", f"{name} is down: {why}")
-
-    def part(
-        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
-    ) -> None:
-        """Nothing that was sent to a process will be answered."""
-        self._letters.part(boot, why, in_hand, finished)
-
-    def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
-        """A process is gone: each agent in it has crashed."""
-        self._children.crashed_with(peer, reason)
 
     # The tree.
 
@@ -422,9 +329,3 @@ class RootNode(Node):
         check_recipe(recipe)
         placed = Placed(recipe["name"], peer.name, recipe=recipe)
         await self._dynamic_supervisor(sender, supervisor).start_child(placed)
-
-    def _pass_parcel(self, _: Peer, boot: str, parcel: list[bytes]) -> None:
-        """A member has no way to another, so it goes there from here."""
-        other = self.peers.get(boot)
-        if other is not None:
-            other.send(Kind.PARCEL, boot, parcel)

@@ -1,0 +1,189 @@
+"""`Membership`: the processes of a system as the root has them, put together of its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from civitas.cluster.children import RemoteChildren
+from civitas.cluster.frames import Kind
+from civitas.cluster.letters.letters import Letters
+from civitas.cluster.members.admitting import Admitting
+from civitas.cluster.members.departures import Departures
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.starting import Starting
+from civitas.cluster.peers import Peer, Peers, reach
+from civitas.cluster.seal import Seal
+from civitas.events import EventType
+from civitas.launch import Hold, pid_space
+from civitas.node import Events
+from civitas.process import ExitReason
+from civitas.telemetry import forwarding
+from civitas.transport.contract import Transport
+
+__all__ = ["Membership"]
+
+_LAST_WORDS = 5.0
+"""Seconds for a process to end by itself when the runtime stops, after its agents did."""
+
+
+class Membership:
+    """Who comes and who goes, and what the rest of the root hears of that.
+
+    Args:
+        roster: The processes.
+        boot: Of the root.
+        boot_data: What each process is told when it is started, as plain data.
+        holds: What each that is started holds together with the root.
+        seal: Of the system.
+        transport: Of the root.
+        peers: The processes that are there.
+        letters: The messages to and from them.
+        children: The agents in them.
+        events: Reports what happens.
+        welcome: What a process is told of the root that is taken in.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        boot: str,
+        boot_data: Mapping[str, Any],
+        holds: Sequence[Hold],
+        seal: Seal,
+        transport: Transport,
+        *,
+        peers: Peers,
+        letters: Letters,
+        children: RemoteChildren,
+        events: Events,
+        welcome: Callable[[Member], Mapping[str, Any]],
+    ) -> None:
+        self._roster = roster
+        self._boot = boot
+        self._transport = transport
+        self._peers = peers
+        self._letters = letters
+        self._children = children
+        self._events = events
+        self._welcome = welcome
+        self.departures = Departures(roster, self)
+        self.starting = Starting(
+            roster, boot_data, holds, lambda: transport.address, self.departures.ended
+        )
+        self.admitting = Admitting(
+            roster,
+            seal,
+            boot,
+            transport,
+            meet=self._meet,
+            welcome=self._whole_welcome,
+            came=self._came,
+            gone=self.departures.gone,
+            ended=self._ended_elsewhere,
+        )
+
+    async def close(self) -> None:
+        """End every process, and wait until none that was started here is left."""
+        self._roster.ending = True
+        self.starting.give_up()
+        self._roster.tell("end")
+        await self._say_last_words()
+        await self.starting.end_all(_LAST_WORDS)
+        for member in self._roster:
+            member.left()
+            member.was_up = False
+
+    async def _say_last_words(self) -> None:
+        """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
+        elsewhere = [
+            member.peer.link.flushed()
+            for member in self._roster
+            if member.peer is not None and not member.options.start
+        ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*elsewhere)
+
+    # Those that come.
+
+    def _meet(self, name: str, boot: str, address: str) -> Peer:
+        lost = partial(self._unreachable, boot)
+        peer = reach(self._transport, name, boot, address, self._boot, lost)
+        self._peers.met(peer)
+        return peer
+
+    def _unreachable(self, boot: str) -> None:
+        """A member could not be reached for `node_timeout`: it is down, whatever it does."""
+        peer = self._peers.get(boot)
+        if peer is not None:
+            self.departures.end(peer, "it could not be reached for node_timeout")
+
+    def _whole_welcome(self, member: Member) -> dict[str, Any]:
+        return {
+            **self._welcome(member),
+            "in_hand": str(self.in_hand_of(member)),
+            "pid": os.getpid(),
+            "pid_space": pid_space(),
+            "spans": forwarding.wanted(),
+        }
+
+    def _came(self, member: Member) -> None:
+        self._tell_of("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
+
+    def _tell_of(self, type: EventType, process: str, reason: str, message: str) -> None:
+        self._events.emit(type, process, reason, message, process)
+
+    # Those that go.
+
+    async def is_leaving(self, peer: Peer) -> None:
+        """A process is about to leave: what comes for its agents waits."""
+        self._letters.names.hold_back(peer.boot)
+        self._roster.tell("leaving", peer.boot)
+
+    def could_not_read(self, peer: Peer, boot: str, why: str) -> None:
+        """A process could not read what another, or the root, sent to it."""
+        sender = peer if boot == self._boot else self._peers.get(boot)
+        self.departures.could_not_read(peer, sender, why)
+
+    def _ended_elsewhere(self, member: Member) -> None:
+        self.starting.look_after(self.departures.ended_elsewhere(member))
+
+    def in_hand_of(self, member: Member) -> Path | None:
+        """Where a process notes what its agents were handling."""
+        return self.starting.in_hand_of(member)
+
+    async def pump(self) -> None:
+        """Take what arrived already."""
+        await self._transport.pump()
+
+    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
+        """A process is gone: show that of each agent in it."""
+        self._children.lost_with(peer, reason)
+
+    def node_is_down(self, name: str, why: str) -> None:
+        """Report that a process is gone."""
+        self._tell_of("node_down", name, "node_down", f"{name} is down: {why}")
+
+    def part(
+        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
+    ) -> None:
+        """Nothing that was sent to a process will be answered."""
+        self._letters.part(boot, why, in_hand, finished)
+
+    def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
+        """A process is gone: each agent in it has crashed."""
+        self._children.crashed_with(peer, reason)
+
+    # Those that cannot reach each other.
+
+    def pass_parcel(self, _: Peer, boot: str, parcel: list[bytes]) -> None:
+        """A member has no way to another, so what it sends goes there from here."""
+        other = self._peers.get(boot)
+        if other is not None:
+            other.send(Kind.PARCEL, boot, parcel)
