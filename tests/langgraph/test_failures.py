@@ -179,7 +179,7 @@ async def test_a_tool_may_have_a_json_schema():
 
 
 async def test_a_tool_outside_of_an_agent_is_a_configuration_error():
-    with pytest.raises(ConfigurationError, match="outside of one"):
+    with pytest.raises(ConfigurationError, match="outside one"):
         await agent_tool("echo", description="echoes").ainvoke({"input": "x"})
 
 

@@ -116,7 +116,7 @@ async def test_a_called_agent_that_fails_is_a_text_for_the_model(scripted):
 
 async def test_a_tool_outside_of_an_agent_is_an_error_that_says_so(scripted):
     tool = agent_tool("echo", description="Says it again.")
-    with pytest.raises(ConfigurationError, match="outside of one"):
+    with pytest.raises(ConfigurationError, match="outside one"):
         await tool.on_invoke_tool(None, '{"input": "hi"}')  # type: ignore[arg-type]
 
 

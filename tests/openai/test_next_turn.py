@@ -69,7 +69,7 @@ async def test_an_agent_that_is_gone_is_replaced_by_the_first_and_the_log_says_s
         await runtime.restart("o")
         with caplog.at_level(logging.INFO, logger="civitas"):
             assert await say(runtime, "and now?", conversation="ann") == "front"
-    assert "no SDK agent is called 'refunds' any more" in caplog.text
+    assert "there is no SDK agent 'refunds' any more" in caplog.text
 
 
 async def test_an_agent_elsewhere_answers_once():

@@ -385,7 +385,7 @@ async def test_what_is_left_after_the_drain_timeout_is_a_dead_letter(journal: Jo
 async def test_a_stopping_runtime_takes_no_work_from_outside(journal: Journal) -> None:
     actor = Actor("a", journal)
     runtime = Runtime(Supervisor("root", [actor]))
-    with pytest.raises(ConfigurationError, match="not started"):
+    with pytest.raises(ConfigurationError, match="not been started"):
         await runtime.ask("a", 1)
     await runtime.start()
     await runtime.send("a", 0, "hold")

@@ -20,10 +20,10 @@ def test_the_first_is_logged_at_once_then_a_line_a_minute_with_how_many_there_we
         seldom.warn("number %d", n)
     told = ["number 0"]
     for n in (60_000, 120_000, 180_000):
-        told += ["... and 59999 more of the kind", f"number {n}"]
+        told += ["... and 59999 more of this kind", f"number {n}"]
     assert caplog.messages == told
     seldom.close()
     assert caplog.messages == told
     seldom.warn("another")
     seldom.close()
-    assert caplog.messages[-1] == "... and 1 more of the kind"
+    assert caplog.messages[-1] == "... and 1 more of this kind"

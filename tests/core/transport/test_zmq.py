@@ -217,7 +217,7 @@ async def test_what_is_no_batch_is_logged_once_and_counted_and_does_no_harm(end,
         stranger.linger = 0
     await there.transport.close()
     assert caplog.text.count("not a Civitas batch") == 1
-    assert "... and 3 more of the kind" in caplog.text
+    assert "... and 3 more of this kind" in caplog.text
 
 
 @pytest.mark.promise(id="SEM-1235")
@@ -376,7 +376,7 @@ async def test_a_port_that_is_taken_is_named(end):
     "address", ["nonsense", "tcp://host", "udp://127.0.0.1:1", "ipc://@abstract"]
 )
 async def test_what_is_no_address_is_refused(address):
-    with pytest.raises(ConfigurationError, match="is no address"):
+    with pytest.raises(ConfigurationError, match="is not an address"):
         await ZmqTransport(address=address).open(print)
 
 
