@@ -24,13 +24,13 @@ from civitas.cluster.members.neighbours import Neighbours
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
+from civitas.cluster.spans import HandedOver
 from civitas.events import Event
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
 from civitas.node.administration import holding_if_waiting
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
-from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 
 __all__ = ["Maker", "MemberNode"]
@@ -93,7 +93,7 @@ class MemberNode(Node):
             self.peers,
             self.calls,
             serializer,
-            self._soon,
+            lambda: self.loop,
             holder_for=self._held.holder_for,
             to_be_held=self._held.by_root,
         )
@@ -109,8 +109,7 @@ class MemberNode(Node):
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
         self._hosting = Hosting(name, make, self._settle_in, self._tell_root)
-        self._spans_wanted = ""
-        """Which spans of this process the root wants; see `civitas.telemetry.forwarding`."""
+        self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, {"awake": self._awake}, {})
         self._door = self._make_door()
@@ -164,9 +163,6 @@ class MemberNode(Node):
                 "end": lambda _: self.end(""),
             },
         )
-
-    def _soon(self, work: Any) -> None:
-        self.loop.call_soon(work)
 
     # Life.
 
@@ -250,7 +246,7 @@ class MemberNode(Node):
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
         for other in welcome["peers"]:
             self._neighbours.there_is(None, *other)
-        self._spans_wanted = welcome["spans"]
+        self._spans.wanted = welcome["spans"]
         borrow(self, welcome, self.call_root)
         for facts in welcome["facts"]:
             self._letters.learn(Facts(*facts))
@@ -362,13 +358,8 @@ class MemberNode(Node):
         Args:
             exported: Whether this process exports them itself.
         """
-        if self._spans_wanted == "shown" or (self._spans_wanted and not exported):
-            forwarding.begin(lambda spans: self._hand_over(spans, exported), self.loop)
+        if self._spans.hand_over(self.loop, exported=exported):
             self.tracing.refresh()
-
-    def _hand_over(self, spans: list[dict[str, Any]], exported: bool) -> None:
-        if self.peers:  # it has not left yet
-            self._tell_root("spans", spans, exported)
 
     # Names that are so new that nobody told of them: the root knows.
 

@@ -81,7 +81,7 @@ class RootNode(Node):
             self.peers,
             self.calls,
             serializer,
-            self._soon,
+            lambda: self.loop,
             route=self._relay.route,
             hands_on=True,
             answered=self._relay.answered,
@@ -155,9 +155,6 @@ class RootNode(Node):
                 "report": self._children.reported,
             },
         )
-
-    def _soon(self, work: Any) -> None:
-        self.loop.call_soon(work)
 
     # Life.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Container, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -45,7 +46,7 @@ class Letters:
         peers: The other nodes.
         calls: To them.
         serializer: The format of messages.
-        soon: Calls a function in the next turn of the loop.
+        loop: Finds the event loop of the node, once that is attached to one.
         route: Finds the agent for a message that came; the registry does where nothing is given.
         hands_on: Whether messages for agents of a third node are handed on.
         holder_for: Who must have what is sent to an agent before it is accepted; by default nobody.
@@ -59,7 +60,7 @@ class Letters:
         peers: Peers,
         calls: Calls,
         serializer: Serializer,
-        soon: Callable[[Callable[[], None]], object],
+        loop: Callable[[], asyncio.AbstractEventLoop],
         *,
         route: Route | None = None,
         hands_on: bool = False,
@@ -80,7 +81,7 @@ class Letters:
         )
         self.names = Names(local.name, registry, peers, self.out)
         self.cycles = Cycles(local.name, registry, peers, local.foreign, self.out.close_circle)
-        self.back = Back(serializer, Tidings(soon))
+        self.back = Back(serializer, Tidings(loop))
         self.into = Incoming(
             local,
             peers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from civitas.cluster.frames import Kind
@@ -14,11 +15,11 @@ class Tidings:
     """Tells other nodes what this one has and what it is finished with: in the next turn of the loop, all at once.
 
     Args:
-        soon: Calls a function in the next turn of the loop.
+        loop: Finds the event loop of the node.
     """
 
-    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
-        self._soon = soon
+    def __init__(self, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+        self._loop = loop
         self._finished: dict[Peer, list[str]] = {}
         self._had: dict[Peer, list[str]] = {}
 
