@@ -366,7 +366,9 @@ class MemberNode(Node):
     async def send(self, sender: Caller | None, to: str, *rest: Any) -> None:
         """Hand a message to the agent `to`."""
         await self._look_up(to)
-        await super().send(sender, to, *rest)
+        taking = super().send(sender, to, *rest)
+        if taking is not None:
+            await taking
 
     async def ask(self, sender: Caller | None, to: str, *rest: Any) -> Message:
         """Hand a message to the agent `to` and wait for its answer."""

@@ -36,17 +36,17 @@ class Handover:
         self._open = True
         """Whether a recipient may run now: not while another does, and not when the time is used up."""
 
-    def wake(self, reader: asyncio.Future[None]) -> None:
+    def wake(self, reader: asyncio.Future[bool]) -> None:
         """Let the task that waits for `reader` run: now where that is fair, otherwise in a later turn."""
         # A forked child runs nobody: it ends where it comes back to the event loop.
         may = self._open and not Fork.happened and self._is_time_left()
         asker = asyncio.current_task(self._loop) if may else None
         if asker is None or len(waiting := reader._callbacks) != 1:
-            reader.set_result(None)
+            reader.set_result(False)
             return
         ((step, context),) = waiting
         reader.remove_done_callback(step)
-        reader.set_result(None)
+        reader.set_result(True)
         self._open = False
         # What asyncio offers to those who write tasks of their own: one task pauses, another runs.
         asyncio._leave_task(self._loop, asker)

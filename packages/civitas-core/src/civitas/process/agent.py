@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
 from civitas.message.envelope import shown
-from civitas.process.context import Caller, Context, Runner
+from civitas.process.context import Runner
 from civitas.process.current import blocks_a_thread, current_message
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.error_action import ErrorAction
@@ -126,7 +126,6 @@ class AgentProcess(Messenger):
             max_deliveries=int(positive(max_deliveries, f"{who}max_deliveries", whole=True)),
         )
         self.state = {}
-        self._civitas_incarnation: Runner | None = None
 
     # What a subclass writes.
 
@@ -167,9 +166,9 @@ class AgentProcess(Messenger):
         tools: ToolRegistry | None = self._civitas_running().node.tools
         return tools
 
-    def _civitas_line(self) -> tuple[Context, Caller | None]:
-        run = self._civitas_running()
-        return run.node, run
+    def _civitas_silent(self) -> NoReturn:
+        self._civitas_running()
+        raise AgentTerminated(self.name, "this incarnation of it has ended")
 
     def reply(self, payload: Any, message_type: str = "reply") -> Message:
         """The answer to the message being handled; return it from `handle`.

@@ -76,7 +76,7 @@ class Context(Protocol):
     def settle(self, message: Message) -> Any:
         """An agent has finished with a message: its sender may forget it; returns where it came from, or None."""
 
-    async def send(
+    def send(
         self,
         sender: Caller | None,
         to: str,
@@ -85,8 +85,8 @@ class Context(Protocol):
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
-    ) -> None:
-        """Hand a message to the agent `to`."""
+    ) -> Awaitable[None] | None:
+        """Hand a message to the agent `to`; what to wait for, or None where it was taken at once."""
 
     async def ask(
         self,

@@ -60,7 +60,8 @@ class Deliveries:
             )
         elif message.reply_to is not None:
             self._node.refuse(message, NoReply(self._name, message.type))
-        self.over(message)
+        if self.given is not None:
+            self.over(message)
 
     def _in_own_name(self, message: Message, given: Message) -> Message:
         """The reply for a handler that returned another message, such as the answer to an ask of its own."""

@@ -10,13 +10,13 @@ from civitas.message import Message
 
 __all__ = ["Entry", "Wake", "soon"]
 
-Wake = Callable[[asyncio.Future[None]], None]
-"""How to let the task run that waits for a future."""
+Wake = Callable[[asyncio.Future[bool]], None]
+"""How to let the task run that waits for a future, whose result says whether it runs in its sender's place."""
 
 
-def soon(reader: asyncio.Future[None]) -> None:
+def soon(reader: asyncio.Future[bool]) -> None:
     """In a later turn of the event loop."""
-    reader.set_result(None)
+    reader.set_result(False)
 
 
 class Entry(Protocol):

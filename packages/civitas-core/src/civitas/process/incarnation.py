@@ -129,7 +129,7 @@ class Incarnation:
 
     def leave_behind(self) -> None:
         """It ignores being killed: nothing it does from now on counts."""
-        self.now.over = True
+        self._is_over()
         self._give_back()
 
     # For the agent.
@@ -164,22 +164,38 @@ class Incarnation:
         tool_threads.set(self.node.tool_threads)
         self._run_as(self.agent)
         try:
-            reason = await self._live(started)
+            reason = await self._begin(started)
+            if reason is None:
+                self.now.serving = True
+                try:
+                    # Awaited here, and not a coroutine further in: each that a message wakes it through costs time.
+                    reason = await self._serve()
+                except asyncio.CancelledError:
+                    self._give_back()
+                    reason = KILLED
+                else:
+                    self.now.serving = False
+                    reason = KILLED if self.now.killed else await self._stop(reason)
             return reason if self._resources is None else await self._close_resources(reason)
         finally:
-            self.now.over = True
+            self._is_over()
             self.asking = {}
             for timer in tuple(self.timers):
                 timer.cancel()
             # The template that ran first keeps this one, which keeps no task and no message of its own alive.
             self.task, self._clean = None, _NO_VARIABLES
 
-    async def _live(self, started: asyncio.Future[None]) -> ExitReason:
-        now = self.now
+    def _is_over(self) -> None:
+        """Nothing that it does counts any more."""
+        self.now.over = True
+        self.agent._civitas_node = None
+
+    async def _begin(self, started: asyncio.Future[None]) -> ExitReason | None:
+        """Start; why it ended where it did not start, else None."""
         try:
             await self._start()
         except asyncio.CancelledError as error:
-            if now.killed:
+            if self.now.killed:
                 started.set_exception(AgentTerminated(self.name, "it was stopped while it started"))
                 return KILLED
             started.set_exception(as_exception(error))
@@ -191,14 +207,7 @@ class Incarnation:
             started.set_exception(as_exception(error))
             return ExitReason.crashed(error)
         started.set_result(None)
-        now.serving = True
-        try:
-            reason = await self._serve()
-        except asyncio.CancelledError:
-            self._give_back()
-            return KILLED
-        now.serving = False
-        return KILLED if now.killed else await self._stop(reason)
+        return None
 
     async def _close_resources(self, reason: ExitReason) -> ExitReason:
         try:
@@ -211,7 +220,7 @@ class Incarnation:
         return reason
 
     def _run_as(self, agent: AgentProcess) -> None:
-        agent._civitas_incarnation = self
+        agent._civitas_incarnation, agent._civitas_node = self, self.node
         current_agent.set(agent)
         self.agent = agent
         self._simple = agent._civitas_options.handle_timeout is None and is_async(agent.handle)
@@ -220,6 +229,7 @@ class Incarnation:
         agent = await self.agent._civitas_open(self)
         if agent is not self.agent:  # which one it is was not known before
             agent.name, agent._civitas_family = self.name, self.agent._civitas_family
+            self.agent._civitas_node = None
             self._run_as(agent)
         saved = await saved_under(self.node.store, self.name, self.name)
         if saved is not None:
@@ -266,14 +276,14 @@ class Incarnation:
     async def _serve(self) -> ExitReason:
         agent, mailbox, node, now = self.agent, self.mailbox, self.node, self.now
         deliveries, tracing, loop, turns = self._deliveries, node.tracing, node.loop, node.turns
-        turn = 0
+        take, turn = mailbox.take, 0
         while now.end is None:
-            message = mailbox.take()
+            message = take()
             turn += 1
             if message is None:
                 turn = 0
-                await mailbox.readable(loop)
-                await turns.give_way()  # thousands may have been woken together
+                if not await mailbox.readable(loop) and turns.long:
+                    await turns.give_way()  # thousands may have been woken together
             elif message.deadline is not None and message.deadline < time.time():
                 deliveries.expired(message)
             else:
@@ -290,7 +300,11 @@ class Incarnation:
                     before = copy_context()
                     try:
                         result = await agent.handle(message)
-                        if differs(before, copy_context()):
+                        try:
+                            changed = before != copy_context()
+                        except Exception:  # as in `differs`, which takes as long as both copies
+                            changed = True
+                        if changed:
                             self._stained = True
                             unless_copied(loop)  # a fork shows as such a change
                         if (

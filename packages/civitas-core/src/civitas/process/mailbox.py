@@ -49,7 +49,7 @@ class Mailbox:
         """What in the queue is not to be handled any more; None while nobody withdraws."""
         self._line: Line | None = None
         """Who waits for room; None while whoever comes may put."""
-        self._reader: asyncio.Future[None] | None = None
+        self._reader: asyncio.Future[bool] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Event | None = None
         self.on_idle: Callable[[], None] | None = None
@@ -150,8 +150,11 @@ class Mailbox:
         self._admit()
         return taken
 
-    def readable(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-        """What `wake` ends; the one reader waits for it and then looks for what came."""
+    def readable(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[bool]:
+        """What `wake` ends; the one reader waits for it and then looks for what came.
+
+        Its result says whether the reader runs in the place of a sender who waits for it, and not in its own turn.
+        """
         reader = self._reader = loop.create_future()
         if self._drained is not None:
             self._tell_drained()
@@ -165,7 +168,7 @@ class Mailbox:
         if reader is not None:
             self._reader = None
             if not reader.done():
-                reader.set_result(None)
+                reader.set_result(False)
 
     @property
     def idle(self) -> bool:

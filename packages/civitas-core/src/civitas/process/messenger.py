@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from civitas.message import Message
-from civitas.process.context import Caller, Context
+from civitas.process.context import Context, Runner
 
 __all__ = ["Messenger"]
 
@@ -14,13 +14,13 @@ __all__ = ["Messenger"]
 class Messenger:
     """Whoever talks to agents: an agent itself, or, by a `Runtime`, the world outside."""
 
-    def _civitas_line(self) -> tuple[Context, Caller | None]:
-        """The node to talk by, and who talks: None for the world outside.
+    _civitas_node: Context | None = None
+    """The node that it talks by; None while it cannot talk."""
+    _civitas_incarnation: Runner | None = None
+    """Who talks; None for the world outside."""
 
-        Raises:
-            ConfigurationError: It is not running.
-            AgentTerminated: This incarnation of it has ended.
-        """
+    def _civitas_silent(self) -> NoReturn:
+        """Say why it cannot talk."""
         raise NotImplementedError
 
     async def send(
@@ -54,8 +54,10 @@ class Messenger:
             ConfigurationError: Another argument does not fit, or the sender does not run: a runtime that is not
                 started, or that stops, takes nothing from outside.
         """
-        node, caller = self._civitas_line()
-        await node.send(caller, to, payload, message_type, timeout, conversation, headers)
+        node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
+        taking = node.send(caller, to, payload, message_type, timeout, conversation, headers)
+        if taking is not None:
+            await taking
 
     async def ask(
         self,
@@ -95,7 +97,7 @@ class Messenger:
             PayloadError: `payload` cannot be sent.
             ConfigurationError: As for `send`.
         """
-        node, caller = self._civitas_line()
+        node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         return await node.ask(caller, to, payload, message_type, timeout, conversation, headers)
 
     def stream(
@@ -125,7 +127,7 @@ class Messenger:
             DeliveryError: As for `ask`, out of the iteration.
             ConfigurationError: As for `send`.
         """
-        node, caller = self._civitas_line()
+        node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         return node.stream(caller, to, payload, message_type, timeout, conversation, headers)
 
     async def broadcast(
@@ -157,7 +159,7 @@ class Messenger:
             PayloadError: `payload` cannot be sent.
             ConfigurationError: As for `send`.
         """
-        node, caller = self._civitas_line()
+        node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         return await node.broadcast(
             caller, pattern, payload, message_type, timeout, conversation, headers
         )

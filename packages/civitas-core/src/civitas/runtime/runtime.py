@@ -17,7 +17,6 @@ from civitas.node import Callback
 from civitas.plugins import PluginManager
 from civitas.process import (
     AgentProcess,
-    Context,
     Messenger,
     Status,
 )
@@ -111,7 +110,7 @@ class Runtime(Messenger):
         owns_store = state_store is None or isinstance(store, BuiltLate)
         self._equipment = Equipment(store, model, owns_store=owns_store)
         tracing = Tracing()
-        self._node = make_root(
+        self._civitas_node = self._node = make_root(
             processes,
             store=store,
             tracing=tracing,
@@ -123,9 +122,6 @@ class Runtime(Messenger):
             self._node.events.on(type, self.plugins.emit)
         self._life = Life(self.name, supervisor, self._node, self._equipment)
         self._administration = Administration(self._node)
-
-    def _civitas_line(self) -> tuple[Context, None]:
-        return self._node, None
 
     # Life.
 
