@@ -23,9 +23,6 @@ from civitas.process.options import (
     RestartType,
     check_is_name,
     check_name,
-    check_timeout,
-    choose,
-    positive,
 )
 from civitas.process.resources import Owner
 from civitas.process.steps import check_step
@@ -107,23 +104,16 @@ class AgentProcess(Messenger):
         max_deliveries: int = 3,
     ) -> None:
         self.name = self._civitas_family = check_name(name)
-        who = f"{type(self).__name__}({name!r}): "
-        check_timeout(handle_timeout, f"{who}handle_timeout")
-        if shutdown_timeout is not None:
-            positive(shutdown_timeout, f"{who}shutdown_timeout", zero=True)
-        if not isinstance(cancel_on_timeout, bool):
-            raise ConfigurationError(
-                f"{who}cancel_on_timeout is True or False; got {cancel_on_timeout!r}"
-            )
-        self._civitas_options = AgentOptions(
-            mailbox_size=int(positive(mailbox_size, f"{who}mailbox_size", whole=True)),
-            restart=choose(RestartType, restart, f"{who}restart"),
+        self._civitas_options = AgentOptions.checked(
+            f"{type(self).__name__}({name!r})",
+            mailbox_size=mailbox_size,
+            restart=restart,
             shutdown_timeout=shutdown_timeout,
-            max_retries=int(positive(max_retries, f"{who}max_retries", whole=True, zero=True)),
+            max_retries=max_retries,
             handle_timeout=handle_timeout,
             cancel_on_timeout=cancel_on_timeout,
-            delivery=choose(Delivery, delivery, f"{who}delivery"),
-            max_deliveries=int(positive(max_deliveries, f"{who}max_deliveries", whole=True)),
+            delivery=delivery,
+            max_deliveries=max_deliveries,
         )
         self.state = {}
 

@@ -61,6 +61,42 @@ class AgentOptions:
     delivery: Delivery
     max_deliveries: int
 
+    @classmethod
+    def checked(
+        cls,
+        who: str,
+        *,
+        mailbox_size: object,
+        restart: object,
+        shutdown_timeout: float | None,
+        max_retries: object,
+        handle_timeout: float | None,
+        cancel_on_timeout: bool,
+        delivery: object,
+        max_deliveries: object,
+    ) -> AgentOptions:
+        """The options as a user gave them, described at `AgentProcess`; `who` is theirs, for an error.
+
+        Raises:
+            ConfigurationError: One does not fit.
+        """
+        check_timeout(handle_timeout, f"{who}: handle_timeout")
+        if shutdown_timeout is not None:
+            positive(shutdown_timeout, f"{who}: shutdown_timeout", zero=True)
+        given: object = cancel_on_timeout
+        if not isinstance(given, bool):
+            raise ConfigurationError(f"{who}: cancel_on_timeout is True or False; got {given!r}")
+        return cls(
+            mailbox_size=int(positive(mailbox_size, f"{who}: mailbox_size", whole=True)),
+            restart=choose(RestartType, restart, f"{who}: restart"),
+            shutdown_timeout=shutdown_timeout,
+            max_retries=int(positive(max_retries, f"{who}: max_retries", whole=True, zero=True)),
+            handle_timeout=handle_timeout,
+            cancel_on_timeout=cancel_on_timeout,
+            delivery=choose(Delivery, delivery, f"{who}: delivery"),
+            max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
+        )
+
 
 def check_name(name: object, what: str = "an agent's name") -> str:
     """Return `name` if it can be an address, else raise `ConfigurationError` that says what is wrong with it."""
