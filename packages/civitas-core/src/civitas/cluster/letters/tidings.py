@@ -33,7 +33,7 @@ class Tidings:
 
     def _note(self, where: dict[Peer, list[str]], peer: Peer, message_id: str) -> None:
         if not self._finished and not self._had:
-            self._soon(self.tell)
+            self._loop().call_soon(self.tell)
         where.setdefault(peer, []).append(message_id)
 
     def tell(self) -> None:
