@@ -71,7 +71,7 @@ def _hidden(change: Change) -> str:
 
 
 def _spelled(value: Any) -> str:
-    """A value as it would stand in the file, more or less; `-` if there is none."""
+    """A value as it would look in the file, more or less; `-` if there is none."""
     if value is NOTHING:
         return "-"
     if isinstance(value, float):

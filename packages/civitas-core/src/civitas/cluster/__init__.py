@@ -46,7 +46,7 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
     """The root node of a system, of one OS process or of several.
 
     Args:
-        processes: The others; None where there is none.
+        processes: The others; None if there is none.
         **parts: Of `Node`.
     """
     if processes is None:

@@ -28,7 +28,7 @@ _STATUS_AT = {
     "restarted": Status.RUNNING,
     "terminated": Status.TERMINATED,
 }
-"""What a conversation shows once this is told of it."""
+"""What a conversation shows once this is told about it."""
 _STUCK_AFTER = 5.0
 """Seconds for a process to answer, beyond those that an agent may take to stop."""
 
@@ -147,7 +147,7 @@ class RemoteChild:
         self._home.starting.when_up(self.node, tried)
 
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
-        """Start it and wait until it is ready; its process is started first, where it is down."""
+        """Start it and wait until it is ready; its process is started first, if it is down."""
         self.status = Status.STARTING
         self._run += 1
         self._ended = None
@@ -330,7 +330,7 @@ class RemotePool(RemoteChild):
         ]
 
     def happened(self, event: Event) -> None:
-        """Show what its process tells of a conversation, before anybody is told."""
+        """Show what its process reports about a conversation, before anybody is told."""
         status = _STATUS_AT.get(event.type)
         for facts in self._reported or ():
             if status is not None and facts[0] == event.name:

@@ -21,7 +21,7 @@ class RemoteChildren:
     Args:
         exited: Called when an incarnation of a name has exited.
         watched: The names that somebody watches.
-        passed_on: Called with what a process tells of what happened there.
+        passed_on: Called with what a process reports about what happened there.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class RemoteChildren:
         self._children: dict[str, RemoteChild] = {}
 
     def get(self, name: str) -> RemoteChild | None:
-        """The child of that name; None where it is not there, or of this process."""
+        """The child of that name; None if it is not there, or of this process."""
         return self._children.get(name)
 
     def pool_of(self, conversation: str) -> RemotePool | None:

@@ -1,4 +1,4 @@
-"""What every node of a system is told of each name, by the root."""
+"""What every node of a system is told about each name, by the root."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Directory:
             self.forget(name)
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of an agent of the root is closed for `why`; open again where that is empty."""
+        """The mailbox of an agent of the root is closed for `why`; open again if that is empty."""
         facts = self._facts.get(name)
         if facts is not None and facts.node == self._name:
             self.announce(replace(facts, closed=why))
@@ -108,11 +108,11 @@ class Directory:
         return [self._as_told(each, node).plain() for each in self._facts.values()]
 
     def whereis(self, name: str, node: str) -> list[object] | None:
-        """What a node is told of a name, or of the pool that a conversation is of; None for one that is not there."""
+        """What a node is told about a name, or about the pool of a conversation; None for one that is not there."""
         facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
         return self._as_told(facts, node).plain() if facts is not None else None
 
     def _as_told(self, facts: Facts, node: str) -> Facts:
-        """What `node` is told of an agent: what must outlive its sender goes there by way of the root."""
+        """What `node` is told about an agent: what must outlive its sender goes there by way of the root."""
         direct = facts.delivery == Delivery.AT_MOST_ONCE or facts.node in (self._name, node)
         return facts if direct else replace(facts, node=self._name, boot=self._boot)

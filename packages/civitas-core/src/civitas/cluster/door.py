@@ -114,5 +114,5 @@ class Door:
         self._turned_away.warn("node %r: turned a stranger away: %s", self._name, why)
 
     def close(self) -> None:
-        """Tell of those that were not told of yet."""
+        """Report those that have not been reported yet."""
         self._turned_away.close()

@@ -22,9 +22,9 @@ class Facts:
         size: Its `mailbox_size`.
         delivery: Its `delivery`; as long as that is not known, the more careful one.
         max_deliveries: Its `max_deliveries`.
-        closed: Why it takes no messages; empty where it does.
+        closed: Why it takes no messages; empty if it does.
         max_live: Of a pool, its `max_live`.
-        behind: Of a replica, the name that it stands behind; else empty.
+        behind: Of a replica, the name that it stands behind; otherwise empty.
     """
 
     name: str

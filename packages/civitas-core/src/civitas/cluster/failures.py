@@ -43,7 +43,7 @@ def dump_error(error: BaseException) -> dict[str, Any]:
 
 
 def load_error(plain: dict[str, Any]) -> Exception:
-    """The error that `dump_error` described: of the same class where that is ours or a builtin one."""
+    """The error that `dump_error` described: of the same class if that is ours or a builtin one."""
     name, text = plain["type"], plain["text"]
     facts: dict[str, Any] | None = plain.get("facts")
     kind: Any = getattr(errors, name, None)

@@ -79,7 +79,7 @@ def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
     """The kind, the sender's boot id, and the fields of a frame.
 
     Raises:
-        ConfigurationError: It is no frame of ours.
+        ConfigurationError: It is not a frame of ours.
     """
     try:
         kind, boot, *fields = msgpack.unpackb(

@@ -55,7 +55,7 @@ class Hosting:
         self._tell_root = tell_root
         self._hosted: dict[str, Hosted] = {}
         self._runs: dict[str, int] = {}
-        """Which start of each the root was told of last."""
+        """Which start of each the root was told about last."""
         self._spawned: dict[str, AgentProcess] = {}
         self._reported: dict[str, Any] = {}
         self._next_report: asyncio.TimerHandle | None = None

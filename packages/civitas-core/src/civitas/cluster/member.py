@@ -52,7 +52,7 @@ class MemberNode(Node):
         root: Where the root is reached.
         own_token: Shows the root that this process is the one it started.
         make: Makes the agents.
-        in_hand: Where to note what is in hand; None where the root says so later.
+        in_hand: Where to note what is in hand; None if the root says so later.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         transport: Carries the frames.
@@ -82,7 +82,7 @@ class MemberNode(Node):
         self.on_system_stop: Callable[[], None] = _nothing
         """Called when the root says that the whole system stops."""
         self.ended: asyncio.Future[str] | None = None
-        """Done when this node is to end, with the reason; empty where the root said so."""
+        """Done when this node is to end, with the reason; empty if the root said so."""
         self._seal = Seal(token)
         self._joining = Joining(
             name, root, own_token, self._seal, transport, remind=remind, end=self.end
@@ -278,7 +278,7 @@ class MemberNode(Node):
         return [each.name for each in getattr(pool, "children", ())]
 
     async def _drain(self, _: Peer) -> bool:
-        """Wait until nothing is left to do here; True where there was something."""
+        """Wait until nothing is left to do here; True if there was something."""
         worked = self._letters.is_sending() or any(cell.busy for cell in self.registry.values())
         await self.drained()
         return worked
@@ -330,7 +330,7 @@ class MemberNode(Node):
             raise
 
     async def terminate(self, sender: Caller, name: str) -> bool:
-        """End an agent that was spawned; False where it is not there."""
+        """End an agent that was spawned; False if it is not there."""
         with holding_if_waiting(sender, [name]):
             ended: bool = await self.call_root("terminate", sender.name, name)
         return ended

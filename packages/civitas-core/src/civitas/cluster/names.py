@@ -91,7 +91,7 @@ class Names:
         return found is not None and not isinstance(found, Elsewhere | ElsewherePool)
 
     def open_way_of(self, each: Elsewhere) -> None:
-        """Send what waits for an agent, where there is a way to it."""
+        """Send what waits for an agent, if there is a way to it."""
         if each.boot in self._peers and not each.outbox.way_is_open:
             each.outbox.open_way()
 

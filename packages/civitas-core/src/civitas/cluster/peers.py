@@ -24,7 +24,7 @@ class Peer:
         boot: Names the run: a restarted process is another peer.
         link: The way to it.
         own_boot: Stands in each frame, so that the peer knows who speaks.
-        watch: Tells what becomes of it; None where nobody wants to know.
+        watch: Tells what becomes of it; None if nobody wants to know.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Peers(dict[str, Peer]):
         self[peer.boot] = self.by_name[peer.name] = peer
 
     def gone(self, boot: str, why: str) -> Peer | None:
-        """A node is gone for good; returns what it was, where it had been met."""
+        """A node is gone for good; returns what it was, if it had been met."""
         self._left.append(boot)
         peer = self.pop(boot, None)
         if peer is None:

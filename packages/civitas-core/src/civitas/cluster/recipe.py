@@ -20,7 +20,7 @@ def recipe_of(agent: AgentProcess) -> dict[str, Any]:
     """The recipe for an agent, as plain data.
 
     Raises:
-        ConfigurationError: It cannot be made anew by what can be sent.
+        ConfigurationError: It cannot be made again from what can be sent.
     """
     kind = type(agent)
     args, keywords = agent._civitas_call
@@ -49,7 +49,7 @@ def recipe_of(agent: AgentProcess) -> dict[str, Any]:
 
 
 def check_recipe(recipe: Any) -> None:
-    """Check the form of a recipe that another process sent; what it names is known where it is followed.
+    """Check the form of a recipe that another process sent; what it names is known when it is followed.
 
     Raises:
         ConfigurationError: It is none.
@@ -70,7 +70,7 @@ def follow(recipe: Mapping[str, Any]) -> AgentProcess:
     """Make the agent; imports its module.
 
     Raises:
-        ConfigurationError: What it names is no class of agents. Nothing else is ever called.
+        ConfigurationError: What it names is not a class of agents. Nothing else is ever called.
         BaseException: Whatever the module or the constructor raises.
     """
     check_recipe(recipe)

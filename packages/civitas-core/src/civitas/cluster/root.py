@@ -225,7 +225,7 @@ class RootNode(Node):
             self._directory.announce_pool(supervisor)
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of `name` is closed for `why`; open again where that is empty."""
+        """The mailbox of `name` is closed for `why`; open again if that is empty."""
         self._directory.closed(name, why)
 
     def leave(self, supervisor: Parent) -> None:

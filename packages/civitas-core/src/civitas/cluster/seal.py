@@ -17,7 +17,7 @@ class Seal:
     sender, where that is reached and, but for the first one, whom it is for.
 
     Args:
-        token: Of the system; empty where an older root told none, and then nothing fits.
+        token: Of the system; empty if an older root told none, and then nothing fits.
     """
 
     def __init__(self, token: str) -> None:
@@ -32,7 +32,7 @@ class Seal:
         Args:
             kind: Of the frame.
             boot: Of the node that sends it.
-            to: The boot id of the node that it is for; empty where that is not known yet.
+            to: The boot id of the node that it is for; empty if that is not known yet.
             *fields: Everything else in the frame.
         """
         return hmac.digest(self._token, pack(kind, boot, to, *fields), "sha256")

@@ -26,7 +26,7 @@ class HandedOver:
         self._tell_root = tell_root
 
     def hand_over(self, loop: asyncio.AbstractEventLoop, *, exported: bool) -> bool:
-        """Begin to hand them over; False where the root wants none.
+        """Begin to hand them over; False if the root wants none.
 
         Args:
             loop: Of this node.

@@ -12,7 +12,7 @@ __all__ = ["ShortPauses", "short_pauses"]
 _LONG = 0.02
 """Seconds of processor time of a full collection after which what it has looked at is left alone."""
 _TIMES = 32
-"""After so many of these a collection looks at everything again."""
+"""After how many of these a collection looks at everything again."""
 
 
 class ShortPauses:

@@ -74,7 +74,7 @@ def refuse_to_wait(call: str, until: str) -> None:
 
 
 def agents_below(child: Child | ChildSpec) -> list[str]:
-    """The names of the agents that a child stands for; of what is no child there are none."""
+    """The names of the agents that a child stands for; none for anything else."""
     if isinstance(child, Supervisor):
         return [each.name for each in child.walk()]
     found = [child.name] if hasattr(child, "name") else []

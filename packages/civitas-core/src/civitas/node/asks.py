@@ -74,7 +74,7 @@ class PendingAsks:
         """Wait no more; an answer that comes later is a late reply.
 
         Returns:
-            The future that somebody waited for, or None where nobody did.
+            The future that somebody waited for, or None if nobody did.
         """
         entry = self._waiting.pop(id, None)
         if entry is None:

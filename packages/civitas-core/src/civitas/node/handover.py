@@ -21,7 +21,7 @@ class Handover:
     so its time may as well go to the recipient. That is still a task of its own, with its own context; as soon as it
     waits for anything, the asker waits as well, and everything goes on as it would have.
 
-    It stays fair. Only so much of a turn goes this way, so that an agent that asks without end starves nobody; and
+    It stays fair. Only a part of a turn goes this way, so that an agent that asks without end starves nobody; and
     what a recipient asks in turn goes by the loop, so that a long chain of asks needs no deep stack.
 
     Args:
@@ -37,8 +37,8 @@ class Handover:
         """Whether a recipient may run now: not while another does, and not when the time is used up."""
 
     def wake(self, reader: asyncio.Future[bool]) -> None:
-        """Let the task that waits for `reader` run: now where that is fair, otherwise in a later turn."""
-        # A forked child runs nobody: it ends where it comes back to the event loop.
+        """Let the task that waits for `reader` run: now if that is fair, otherwise in a later turn."""
+        # A forked child runs nobody: it ends if it comes back to the event loop.
         may = self._open and not Fork.happened and self._is_time_left()
         asker = asyncio.current_task(self._loop) if may else None
         if asker is None or len(waiting := reader._callbacks) != 1:

@@ -38,7 +38,7 @@ class Monitors:
         """Watch no more.
 
         Returns:
-            Whether it did; False where it has told, or was never begun here.
+            Whether it did; False if it has told, or was never begun here.
         """
         monitor = self._by_ref.pop(ref, None)
         if monitor is None:

@@ -262,7 +262,7 @@ class Node(Router):
             await parent.start_child(agent)
 
     async def terminate(self, sender: Caller, name: str) -> bool:
-        """End an agent that was spawned; False where it is not there."""
+        """End an agent that was spawned; False if it is not there."""
         with holding_if_waiting(sender, [name]):
             return await self.terminate_for(sender.name, name)
 
@@ -360,7 +360,7 @@ class Node(Router):
 
 
 async def _ended(ending: Coroutine[Any, Any, None]) -> bool:
-    """Wait for the end of a child; False where it had ended before."""
+    """Wait for the end of a child; False if it had ended before."""
     try:
         await ending
     except SupervisionError:

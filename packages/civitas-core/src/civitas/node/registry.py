@@ -72,7 +72,7 @@ class Registry(dict[str, Recipient]):
 
         Raises:
             UnknownAgent: Nobody has that name.
-            ConfigurationError: It is no name.
+            ConfigurationError: It is not a name.
         """
         if type(to) is not str:
             check_is_name(to, "the recipient")

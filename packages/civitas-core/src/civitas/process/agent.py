@@ -146,13 +146,13 @@ class AgentProcess(Messenger):
 
     @property
     def llm(self) -> ModelProvider | None:
-        """The runtime's ModelProvider; None where none is configured."""
+        """The runtime's ModelProvider; None if none is configured."""
         llm: ModelProvider | None = self._civitas_running().node.llm
         return llm
 
     @property
     def tools(self) -> ToolRegistry | None:
-        """The runtime's tools, by name; None where none are configured."""
+        """The runtime's tools, by name; None if none are configured."""
         tools: ToolRegistry | None = self._civitas_running().node.tools
         return tools
 
@@ -219,7 +219,7 @@ class AgentProcess(Messenger):
         Returns:
             The recorded result, as plain data.
         Raises:
-            ConfigurationError: `key` is no text, or `fn` no function.
+            ConfigurationError: `key` is not text, or `fn` is not a function.
         """
         self._civitas_handled("step()")
         check_step(key, fn)
@@ -245,14 +245,14 @@ class AgentProcess(Messenger):
             cls: A subclass of `AgentProcess`.
             name: Its address.
             *args: For its constructor.
-            supervisor: Name of the `DynamicSupervisor`; the nearest one otherwise: a sibling, else going up the tree.
+            supervisor: Name of the `DynamicSupervisor`; by default the nearest: a sibling, or going up the tree.
             **kwargs: For its constructor.
         Returns:
             Its name.
         Raises:
             SupervisionError: The name is taken (`already_started`), or there is no room (`max_children`).
             StartFailed: It did not start.
-            ConfigurationError: There is no such supervisor, or `cls` is no agent.
+            ConfigurationError: There is no such supervisor, or `cls` is not an agent.
         """
         given: object = cls
         if not (isinstance(given, type) and issubclass(given, AgentProcess)):
@@ -266,9 +266,9 @@ class AgentProcess(Messenger):
         """End an agent that was spawned, within its `shutdown_timeout`; itself, after this message.
 
         Returns:
-            False where it is not there.
+            False if it is not there.
         Raises:
-            SupervisionError: It was not spawned; it stands in a supervisor's `children`.
+            SupervisionError: It was not spawned; it is in a supervisor's `children`.
         """
         check_is_name(name, "what is terminated")
         process = self._civitas_running()
@@ -278,7 +278,7 @@ class AgentProcess(Messenger):
         """Be told when the running incarnation of `name` exits, also where a restart follows.
 
         One message of type ``civitas.down`` comes, with ``{"ref", "name", "reason", "error"}``; at once and with reason
-        ``noproc`` where it does not run. Semantics: Erlang's `monitor/2`.
+        ``noproc`` if it does not run. Semantics: Erlang's `monitor/2`.
 
         Returns:
             The reference, for `demonitor`.
@@ -288,7 +288,7 @@ class AgentProcess(Messenger):
         return await process.node.monitor(process, name)
 
     async def demonitor(self, ref: str) -> None:
-        """End a monitor; does nothing where it has told already."""
+        """End a monitor; does nothing if it has told already."""
         await self._civitas_running().node.demonitor(ref)
 
     def send_after(
@@ -359,7 +359,7 @@ class AgentProcess(Messenger):
         return self
 
     def _civitas_wind_down(self) -> None:
-        """It is to end while it handles a message. Who can leave that where it is raises `Unfinished` in `handle`."""
+        """It is to end while it handles a message. Whoever can leave it where it is raises `Unfinished` in `handle`."""
 
     def _civitas_handled(self, what: str) -> Message:
         message = current_message.get(None)

@@ -17,7 +17,7 @@ __all__ = ["holding", "waiting_agent"]
 
 
 def waiting_agent() -> Caller | None:
-    """The agent of this process whose code awaits the call that asks this; None where nobody's does.
+    """The agent of this process whose code awaits the call that asks this; None if nobody's does.
 
     A handler may also begin a task and go on: that task holds up nobody.
     """

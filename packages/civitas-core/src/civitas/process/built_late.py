@@ -49,7 +49,7 @@ class BuiltLate:
             raise
 
     async def close(self) -> None:
-        """Close what it opened; does nothing where it is closed."""
+        """Close what it opened; does nothing if it is closed."""
         keeper, self._keeper = self._keeper, None
         self._over.set()
         if keeper is not None:

@@ -43,7 +43,7 @@ class Cell:
         template: What the user put in a children list; each incarnation is made by the same constructor call.
         node: The node it runs on.
         name: The template's own, or that of the conversation it is the template for.
-        family: The name it stands behind for its senders; its own where that is empty.
+        family: The name it stands behind for its senders; its own if that is empty.
     """
 
     __slots__ = (
@@ -223,7 +223,7 @@ class Cell:
     # For the node.
 
     def was_given(self, message_id: str, times: int) -> None:
-        """So many incarnations in other processes were given a message that comes now."""
+        """How many incarnations in other processes were given a message that comes now."""
         self._deliveries.was_given(message_id, times)
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:

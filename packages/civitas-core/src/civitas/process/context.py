@@ -143,7 +143,7 @@ class Context(Protocol):
         """Start `agent`, an `AgentProcess`, under the named dynamic supervisor, or the one nearest to `sender`."""
 
     async def terminate(self, sender: Caller, name: str) -> bool:
-        """End an agent that was spawned; False where it is not there."""
+        """End an agent that was spawned; False if it is not there."""
 
     async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
@@ -155,7 +155,7 @@ class Context(Protocol):
         """An incarnation of `name` has exited."""
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of `name` is closed for `why`; open again where that is empty."""
+        """The mailbox of `name` is closed for `why`; open again if that is empty."""
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""

@@ -94,7 +94,7 @@ class Deliveries:
             self._drop(waiting, failure, "crashed")
 
     def interrupted(self, message: Message, options: AgentOptions, *, recorded: bool) -> None:
-        """A kill met the handler: redeliver it where that was promised.
+        """A kill met the handler: redeliver it if that was promised.
 
         Args:
             message: The message.

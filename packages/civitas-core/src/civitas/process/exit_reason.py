@@ -18,7 +18,7 @@ logger = logging.getLogger("civitas")
 
 
 class ExitKind(StrEnum):
-    """The exit reasons, in OTP's words where it has one."""
+    """The exit reasons, in the words of OTP if it has one."""
 
     NORMAL = "normal"
     """It ended by itself: `stop()`, or `ErrorAction.STOP`."""

@@ -39,9 +39,9 @@ class Handling:
         agent: Who handles it.
         node: The node it runs on.
         now: What the agent's run is doing.
-        deliveries: Where it is said how this ended.
+        deliveries: Where it is noted how this ended.
         message: The message.
-        noting: Ends when a kill of this process with the message in hand would count as a delivery of it; None where
+        noting: Ends when a kill of this process with the message in hand would count as a delivery of it; None if
             nothing need be waited for.
     """
 
@@ -93,7 +93,7 @@ class Handling:
 
         Args:
             before: The context variables before the first attempt; each further one begins with those.
-            failure: What the first attempt raised, where that was made already.
+            failure: What the first attempt raised, if that was made already.
 
         Returns:
             The error that remained.
@@ -141,7 +141,7 @@ class Handling:
             context.run(current_message.set, self._message)
 
     async def _handle(self, timeout: float | None) -> Any:
-        """Call the handler, in a thread and with a time limit where it wants that."""
+        """Call the handler, in a thread and with a time limit if it wants that."""
         handle = self._agent.handle
         if timeout is None:
             return await call(self._node, handle, self._message)

@@ -250,7 +250,7 @@ class Incarnation:
         """Let the agent clean up; an error there is the exit reason, unless there is one already."""
         if getattr(self.agent.on_stop, "__func__", None) is AgentProcess.on_stop:
             return reason  # it does nothing, and needs no time limit for that
-        # What it sends now is no part of the last message, nor bound to its deadline.
+        # What it sends now is not part of the last message, nor bound to its deadline.
         current_message.set(None)
         try:
             async with asyncio.timeout(self._time_to_stop()):

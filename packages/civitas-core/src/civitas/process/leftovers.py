@@ -58,7 +58,7 @@ async def _forget(store: StateStore, prefix: str, is_left: Callable[[str], bool]
     except ConfigurationError:
         return  # it keeps no steps, as nothing outlives its process
     except Exception as error:
-        # What is left does no harm, and a store that cannot be used is told of by whoever needs it.
+        # What is left does no harm, and a store that cannot be used is reported by whoever needs it.
         logger.info("records of messages that were given up could not be dropped: %s", error)
 
 

@@ -78,7 +78,7 @@ class Messenger:
             payload: What to send; the recipient gets its own copy.
             message_type: Becomes `message.type`.
             timeout: Seconds until the answer must be there; in a handler, the deadline of the message being handled,
-                where that is sooner. None waits for ever.
+                if that is sooner. None waits for ever.
             conversation: In a handler, defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
 

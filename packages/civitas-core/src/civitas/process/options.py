@@ -24,7 +24,7 @@ __all__ = [
 
 _NAME = re.compile(r"[^\s*?\[\]/\x00-\x1f]{1,200}")
 _RESERVED = "civitas:"
-"""What keys in the StateStore begin with that are no agent's own."""
+"""What keys in the StateStore begin with that are not an agent's own."""
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
@@ -99,7 +99,7 @@ class AgentOptions:
 
 
 def check_name(name: object, what: str = "an agent's name") -> str:
-    """Return `name` if it can be an address, else raise `ConfigurationError` that says what is wrong with it."""
+    """Return `name` if it can be an address, otherwise raise `ConfigurationError` that says what is wrong with it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
             f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {shown(name)}"
@@ -118,7 +118,7 @@ def check_name(name: object, what: str = "an agent's name") -> str:
 
 
 def check_is_name(name: object, what: str) -> None:
-    """Raise `ConfigurationError` where `name` is no text: an agent or a supervisor itself, or several names."""
+    """Raise `ConfigurationError` where `name` is not text: an agent or a supervisor itself, or several names."""
     if not isinstance(name, str):
         own = getattr(name, "name", None)
         hint = f". Write its name, {own!r}" if isinstance(own, str) else ""
@@ -126,7 +126,7 @@ def check_is_name(name: object, what: str) -> None:
 
 
 def choose(kind: type[_Word], value: object, what: str) -> _Word:
-    """The member of `kind` that `value` names, in any case; else `ConfigurationError` with the nearest."""
+    """The member of `kind` that `value` names, in any case; otherwise `ConfigurationError` with the nearest."""
     if isinstance(value, kind):
         return value
     words = [member.value for member in kind]
@@ -142,7 +142,7 @@ def choose(kind: type[_Word], value: object, what: str) -> _Word:
 
 
 def positive(value: object, what: str, *, whole: bool = False, zero: bool = False) -> float:
-    """Return `value` if it is a number above 0 (or 0, with `zero`), else raise `ConfigurationError`."""
+    """Return `value` if it is a number above 0 (or 0, with `zero`), otherwise raise `ConfigurationError`."""
     good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):  # type: ignore[operator]
         kind = "a whole number" if whole else "a number"

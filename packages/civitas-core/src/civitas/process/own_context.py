@@ -52,5 +52,5 @@ def differs(before: Context, after: Context) -> bool:
     """Whether a context variable has another value."""
     try:
         return before != after
-    except Exception:  # values are compared where they are not the same object, and some cannot be
+    except Exception:  # values are compared if they are not the same object, and some cannot be
         return True

@@ -66,7 +66,7 @@ class Resources:
     async def open(self, function: Callable[[], Any], what: str) -> Opened:
         """Call a function without arguments that builds something.
 
-        It may return what it built, or, where that is to be closed, a context manager, sync or async, or
+        It may return what it built, or, if that is to be closed, a context manager, sync or async, or
         ``(object, closer)`` with a closer, sync or async, without arguments; an ``async def`` is awaited.
 
         Args:

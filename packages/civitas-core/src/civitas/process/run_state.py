@@ -20,7 +20,7 @@ class RunState:
         self.current: Message | None = None
         """The message in hand."""
         self.steps: Steps | None = None
-        """The recorded steps of that message, where there are any."""
+        """The recorded steps of that message, if there are any."""
         self.serving = False
         """Whether it is between `on_start` and `on_stop`."""
         self.end: ExitReason | None = None

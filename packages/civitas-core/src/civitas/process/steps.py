@@ -69,7 +69,7 @@ class Steps:
         return recorded["result"]
 
     def passing_key(self, name: str) -> str:
-        """A key for what is dropped with the steps, and is no step."""
+        """A key for what is dropped with the steps, and is not a step."""
         where = f"{self._prefix}:{name}"
         self._keys.add(where)
         return where

@@ -34,7 +34,7 @@ class Timer:
         self._timers.discard(self)
 
     def cancel(self) -> None:
-        """Do not send it; does nothing where it was sent already."""
+        """Do not send it; does nothing if it was sent already."""
         if self._due is not None:
             self._due.cancel()
         self.fired()

@@ -11,7 +11,7 @@ __all__ = ["Turns"]
 _LONG = 0.01
 """Seconds of one turn that such work may take; what is on its way then is finished."""
 _AT_ONCE = 64
-"""So many of those that wait go on in one turn."""
+"""How many of those that wait go on in one turn."""
 
 
 class Turns:

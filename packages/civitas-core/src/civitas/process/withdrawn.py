@@ -28,7 +28,7 @@ class Withdrawn:
         self._queue = queue
         self._live = {each.id for each in queue}
         self.count = 0
-        """How many that stand in the queue were withdrawn."""
+        """How many that are in the queue were withdrawn."""
 
     @property
     def over(self) -> bool:
@@ -40,7 +40,7 @@ class Withdrawn:
         self._live.add(message.id)
 
     def add(self, id: str) -> bool:
-        """Withdraw a message; False where it does not stand in the queue."""
+        """Withdraw a message; False if it does not stand in the queue."""
         if id not in self._live:
             return False
         self._live.discard(id)

@@ -131,7 +131,7 @@ class Runtime(Messenger):
         Raises:
             StartFailed: A child did not start, or the runtime was stopped meanwhile; what had started was stopped
                 again.
-            ConfigurationError: It runs already.
+            ConfigurationError: It is already running.
         """
         await self._life.start()
 
@@ -164,7 +164,7 @@ class Runtime(Messenger):
         await self.stop()
 
     def longest_shutdown(self) -> float | None:
-        """The longest `shutdown_timeout` of the agents there are now; None where one may take for ever."""
+        """The longest `shutdown_timeout` of the agents there are now; None if one may take for ever."""
         timeouts = [cell.shutdown_timeout for cell in list(self._node.registry.values())]
         return None if None in timeouts else max(filter(None, timeouts), default=0.0)
 

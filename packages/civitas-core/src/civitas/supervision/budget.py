@@ -81,7 +81,7 @@ class RestartBudget:
                 message that is delivered again: counted once.
 
         Returns:
-            Seconds to wait before it, or None where it is one too many.
+            Seconds to wait before it, or None if it is one too many.
         """
         known = self._incidents.get(incident)
         if known is not None:

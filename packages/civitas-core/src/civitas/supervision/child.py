@@ -36,7 +36,7 @@ class Child(Protocol):
         """
 
     async def stop(self, why: str = "") -> None:
-        """End it, within its shutdown timeout; does nothing where it does not run.
+        """End it, within its shutdown timeout; does nothing if it does not run.
 
         May be cancelled and called again.
 

@@ -49,7 +49,7 @@ class Children:
         return self._slots.get(name)
 
     def find(self, name: str) -> Slot:
-        """The one of that name; `SupervisionError` where there is none."""
+        """The one of that name; `SupervisionError` if there is none."""
         slot = self._slots.get(name)
         if slot is None:
             raise SupervisionError("not_found", f"{self._spec.name!r} has no child {name!r}")
@@ -135,7 +135,7 @@ class Children:
         """Stop them right to left, each within its shutdown timeout.
 
         Args:
-            why: Where none is started again: what is sent to each is refused with that from its end on.
+            why: If none is started again: what is sent to each is refused with that from its end on.
         """
         for slot in reversed(self):
             slot.cancel()

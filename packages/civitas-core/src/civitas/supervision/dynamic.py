@@ -279,7 +279,7 @@ class DynamicSupervisorProcess:
         slot.timer = self._begin_after(wait, lambda: self._restart(slot, reason))
 
     def _spend(self, name: str, incident: str) -> float | None:
-        """Seconds to wait before a restart of `name`, or None where it is one too many."""
+        """Seconds to wait before a restart of `name`, or None if it is one too many."""
         return self._budget.spend(name, self._host.clock.now(), incident)
 
     def _too_many(self, slot: Slot, reason: ExitReason) -> None:
@@ -289,7 +289,7 @@ class DynamicSupervisorProcess:
     async def _restart(
         self, slot: Slot, cause: ExitReason | None, *, first: bool = False
     ) -> StartFailed | None:
-        """Start `slot` again; where it does not start, it is tried again after a wait."""
+        """Start `slot` again; if it does not start, it is tried again after a wait."""
         await self._host.turns.give_way()
         if not self._lives(slot) or slot.state is SlotState.UP:
             return None

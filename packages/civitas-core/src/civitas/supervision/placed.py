@@ -20,8 +20,8 @@ class Placed:
         process: The OS process that hosts it.
         kind: `agent` or `conversation_pool`.
         restart: When its supervisor starts it again; the process itself says otherwise where its class does.
-        recipe: How to make it, as plain data; None where its process finds it in the topology.
-        family: Of a replica, the name that it stands behind; else empty.
+        recipe: How to make it, as plain data; None if its process finds it in the topology.
+        family: Of a replica, the name that it stands behind; otherwise empty.
     """
 
     name: str

@@ -49,7 +49,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self._line: int = spec.child._civitas_options.mailbox_size
 
     def cell(self, conversation: str | None, message_id: str) -> Cell:
-        """The process for a message of `conversation`; it is woken, or begins, where it is not there."""
+        """The process for a message of `conversation`; it is woken, or begins, if it is not there."""
         name = f"{self.name}/{conversation if conversation is not None else message_id}"
         cell = self._cells.get(name)
         if cell is None:

@@ -53,7 +53,7 @@ class Slot:
         self.child.status = status_after(self.child.restart, reason)
 
     def cancel(self) -> None:
-        """Do not start it when its wait is over, also where that is over and stands in the inbox."""
+        """Do not start it when its wait is over, even if the end of that is in the inbox."""
         self.due = None
         if self.timer is not None:
             self.timer.cancel()

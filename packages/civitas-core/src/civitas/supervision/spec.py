@@ -42,7 +42,7 @@ class Supervisor:
         restart: When its own supervisor starts it again: `permanent`, `transient`, `temporary`.
 
     Raises:
-        ConfigurationError: An argument does not fit, or a name stands twice.
+        ConfigurationError: An argument does not fit, or a name appears twice.
     """
 
     name: str
@@ -187,7 +187,7 @@ class ConversationPool:
         name: What to send to.
         child: An agent as it would stand in a children list: the template.
         idle_timeout: Seconds without a message before a process is put to sleep.
-        max_live: How many may be awake; beyond, the longest idle one sleeps first, and where none is idle the next
+        max_live: How many may be awake; beyond, the longest idle one sleeps first, and if none is idle the next
             conversation waits.
         max_restarts: Restarts of one conversation within `restart_window`; one more and that conversation ends. Its
             next message begins it again.

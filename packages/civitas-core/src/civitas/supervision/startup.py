@@ -12,7 +12,7 @@ from civitas.supervision.slot import Slot
 __all__ = ["Call", "Result", "StartUp", "StartUps"]
 
 Result = tuple[Slot, Exception] | None
-"""Who did not start, and why; None where all did."""
+"""Who did not start, and why; None if all did."""
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +129,7 @@ class StartUps:
         return next((each for each in self._all if not each.may_end), None)
 
     async def settle(self, startup: StartUp) -> list[Call]:
-        """Do what follows when one is over; nothing where that was done, or it was ended.
+        """Do what follows when one is over; nothing if that was done, or it was ended.
 
         Returns:
             The calls that waited for it.

@@ -32,7 +32,7 @@ _PLANNED = ("nats",)
 
 
 def unknown_transport(name: object, known: Iterable[str]) -> str:
-    """What to say of a name that no carrier has; empty where one has it."""
+    """What to say of a name that no carrier has; empty if one has it."""
     known = sorted(known)
     if name in known:
         return ""

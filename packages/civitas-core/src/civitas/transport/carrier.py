@@ -18,7 +18,7 @@ class Access:
 
     Attributes:
         token: Of the system: who has it may join. It never travels.
-        keys: What the carrier needs beside it, as plain data; None where it needs nothing. The root hands it to the
+        keys: What the carrier needs beside it, as plain data; None if it needs nothing. The root hands it to the
             processes that it starts.
     """
 
@@ -45,7 +45,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierEntry:
-    """What stands under `transport` in a topology, and what of the rest concerns a carrier.
+    """What is under `transport` in a topology, and what of the rest concerns a carrier.
 
     Attributes:
         options: The keys beside `type`, with their values. A value may be of any type.
@@ -88,7 +88,7 @@ class Carrier(Protocol):
         """What the processes of the system know each other by. Called once by each that the root does not start.
 
         Returns:
-            None where the carrier has no secret of its own: the root makes a token then, and keeps it in the place of
+            None if the carrier has no secret of its own: the root makes a token then, and keeps it in the place of
             the system where other processes of this machine are to find it.
 
         Raises:
@@ -118,10 +118,10 @@ class Carrier(Protocol):
         """The transport of a process beside the root, not open.
 
         Args:
-            entry: What stands in the topology.
+            entry: What is in the topology.
             access: That of the root.
             root: The address of the root.
-            folder: For files that the root removes, as a process may be killed and cannot; None where nobody would.
+            folder: For files that the root removes, as a process may be killed and cannot; None if nobody would.
 
         Raises:
             ConfigurationError: There is no way from here to the root.

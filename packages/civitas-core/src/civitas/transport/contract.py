@@ -87,8 +87,8 @@ class Transport(Protocol):
         """Begin to receive.
 
         Args:
-            receive: Called with each frame that arrives, in the event loop, in order for each link. So many in one
-                turn of the loop only, that a flood of frames leaves time for everything else.
+            receive: Called with each frame that arrives, in the event loop, in order for each link. A bounded
+                number in one turn of the loop, so that a flood of frames leaves time for everything else.
             cut_off: Called when this node itself can reach nobody, and when it can again. That is nobody's death: no
                 other node is lost by it before the node timeout is over. A carrier without a broker never calls it.
 
@@ -101,7 +101,7 @@ class Transport(Protocol):
         """Make a link to the node at `address`, which may come up later.
 
         Raises:
-            ConfigurationError: That is no address.
+            ConfigurationError: That is not an address.
         """
         ...
 
@@ -115,7 +115,7 @@ class Transport(Protocol):
                 its place. The links to it carry nothing from then on.
 
         Raises:
-            ConfigurationError: That is no address.
+            ConfigurationError: That is not an address.
         """
         ...
 

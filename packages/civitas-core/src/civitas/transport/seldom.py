@@ -44,7 +44,7 @@ class Seldom:
         self._logger.warning(text, *arguments)
 
     def close(self) -> None:
-        """Tell of those that no line was written about."""
+        """Report those that no line was written about."""
         if self._passed_over:
             self._logger.warning("... and %d more of this kind", self._passed_over)
             self._passed_over = 0

@@ -75,7 +75,7 @@ class Outgoing:
         return bool(self._unanswered)
 
     def next(self) -> Batch:
-        """The batch to send next, where there is one; the same one until it is `sent`."""
+        """The batch to send next, if there is one; the same one until it is `sent`."""
         if not self._unsent:
             if self._urgent or self._others:
                 self._gather()
@@ -84,7 +84,7 @@ class Outgoing:
         return self._unsent[0]
 
     def sent(self, *, for_sure: bool = False) -> None:
-        """The next batch has left; `for_sure` where it cannot be lost on its way."""
+        """The next batch has left; `for_sure` if it cannot be lost on its way."""
         batch = self._unsent.popleft()
         if not for_sure:
             self._unanswered.append(batch)
@@ -105,7 +105,7 @@ class Outgoing:
         """Take an acknowledgement.
 
         Returns:
-            Why nothing will arrive there any more; empty where all is well.
+            Why nothing will arrive there any more; empty if all is well.
         """
         if self.run == ANY_RUN:
             self.run = ack.run
@@ -212,7 +212,7 @@ class Incoming:
         """Take a batch.
 
         Returns:
-            The frames that are whole with it. None where it arrived before, comes behind a gap, or was meant for
+            The frames that are whole with it. None if it arrived before, comes behind a gap, or was meant for
             an earlier run of this node.
 
         Raises:

@@ -42,7 +42,7 @@ class RemoteStore:
         await self._call("set", key, value)
 
     async def delete(self, key: str) -> None:
-        """Remove; does nothing where there is nothing."""
+        """Remove; does nothing if there is nothing."""
         await self._call("delete", key)
 
     async def keys(self, prefix: str = "") -> list[str]:

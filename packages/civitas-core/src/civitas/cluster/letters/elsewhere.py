@@ -109,7 +109,7 @@ class Elsewhere:
         return left
 
     def turn(self) -> bool:
-        """Send what comes from now on where it is to go now.
+        """Send what comes from now on if it is to go now.
 
         While something is on its way to another node that stays as it is: what comes behind it must not overtake it.
 

@@ -26,7 +26,7 @@ from civitas.process import Cell
 __all__ = ["Incoming", "Receivers", "Route"]
 
 Route = Callable[[str, Message], Recipient]
-"""The agent that a message to a name is for; raises `UnknownAgent` or `AgentTerminated` where there is none."""
+"""The agent that a message to a name is for; raises `UnknownAgent` or `AgentTerminated` if there is none."""
 
 
 class Receivers(Protocol):
@@ -56,7 +56,7 @@ class Incoming:
         back: The way back to them.
         cycles: Finds asks that would wait for themselves.
         route: Finds the agent for a message.
-        outgoing: Hands on what is for an agent of a third node; None where nothing is handed on.
+        outgoing: Hands on what is for an agent of a third node; None if nothing is handed on.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class Outbox:
         self._messages[message.id] = message
 
     def withdraw(self, message: Message) -> bool:
-        """Take a message out again; False where it is not here."""
+        """Take a message out again; False if it is not here."""
         return self.settled(message.id)
 
     async def drained(self) -> None:
@@ -135,7 +135,7 @@ class Outbox:
     # What becomes of the messages.
 
     def settled(self, message_id: str) -> bool:
-        """The agent has finished with a message; False where it is not here."""
+        """The agent has finished with a message; False if it is not here."""
         if self._messages.pop(message_id, None) is None:
             return False
         if self.times_given or self._pushed:  # there is seldom something to forget of one
@@ -153,7 +153,7 @@ class Outbox:
             at_most: How many incarnations may be given it.
 
         Returns:
-            The message, where it is given up for that; else None, and it stays.
+            The message, if it is given up for that; otherwise None, and it stays.
         """
         message = self._messages.get(message_id)
         if message is None:
@@ -255,7 +255,7 @@ class Outbox:
         return taken
 
     def _tell_drained(self) -> None:
-        """Tell who waits for it where it is drained."""
+        """Tell who waits for it if it is drained."""
         if self._drained is not None and (self.idle or self._closed is not None):
             self._drained.set()
             self._drained = None

@@ -29,7 +29,7 @@ from civitas.process import Cell, Delivery
 __all__ = ["Outgoing", "Senders"]
 
 _CHUNKS_AT_ONCE = 10
-"""A reader tells of so many chunks it took at once."""
+"""How many chunks a reader reports at once as taken."""
 
 
 class Senders(Protocol):
@@ -136,7 +136,7 @@ class Outgoing:
         return name, isinstance(sender, Cell) and sender.shuts_down
 
     def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
-        """Whoever asked is gone: let the agent know, or take the message out where it has not left."""
+        """Whoever asked is gone: let the agent know, or take the message out if it has not left."""
         peer = self._peers.get(each.boot or "")
         if peer is not None and message.id in self._sent:
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
@@ -152,7 +152,7 @@ class Outgoing:
         each.outbox.push(origin.message.answered_by_way_of(self._senders.name))
 
     def take_back(self, origin: FromPeer) -> bool:
-        """Take out again what was to be handed on, as nobody waits for its answer; False where that is too late."""
+        """Take out again what was to be handed on, as nobody waits for its answer; False if that is too late."""
         each, message = origin.cell, origin.message
         if not isinstance(each, Elsewhere) or message.reply_to is None or each.alive:
             return False
@@ -168,7 +168,7 @@ class Outgoing:
         each.outbox.hold_for(message)
 
     def way_to(self, message_id: str) -> Peer | None:
-        """The node that has a message; None where that is gone, or finished with it."""
+        """The node that has a message; None if that is gone, or finished with it."""
         each = self._sent.get(message_id)
         return self._peers.get(each.boot or "") if each is not None else None
 
@@ -254,7 +254,7 @@ class Outgoing:
             each.outbox.open_way()
 
     def unheard(self, finished: Mapping[str, int]) -> dict[str, int]:
-        """Finish what a process had finished that is gone, where it had no time to say so.
+        """Finish what a process had finished that is gone, if it had no time to say so.
 
         Args:
             finished: To how many incarnations there each was given, by id.

@@ -25,7 +25,7 @@ class Relay:
         self._registry = registry
 
     def group(self, name: str) -> Replicas | None:
-        """What stands behind `name`, where that is several agents."""
+        """What stands behind `name`, if that is several agents."""
         group = self._registry.groups.get(name)
         return group if isinstance(group, Replicas) else None
 

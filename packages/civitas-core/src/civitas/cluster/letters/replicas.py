@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Crew", "Replicas"]
 
 _CONVERSATIONS = 100_000
-"""Of so many it is remembered who has them; beyond, the one that was silent longest is given anew."""
+"""Of so many it is remembered who has them; beyond, the one that was silent longest is assigned again."""
 
 
 class Crew(Protocol):
@@ -93,7 +93,7 @@ class Replicas:
         return there[name]
 
     def began(self, conversation: str | None, name: str) -> None:
-        """An answer of `name` is of a conversation; where nobody has that yet, it began with this answer."""
+        """An answer of `name` is of a conversation; if nobody has that yet, it began with this answer."""
         if conversation is not None and conversation not in self._given:
             self._give(conversation, name)
 

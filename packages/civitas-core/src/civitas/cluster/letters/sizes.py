@@ -9,7 +9,7 @@ from civitas.transport.contract import MAX_FRAME
 __all__ = ["check_size"]
 
 _MARGIN = 64 * 1024
-"""Bytes for what stands in a frame beside the message, and for an `attempt` that grows."""
+"""Bytes for what is in a frame beside the message, and for an `attempt` that grows."""
 _GROWTH = {Serializer.MSGPACK: 1, Serializer.JSON: 32}
 """How many times its size in MessagePack a payload takes at most; in JSON an empty set is the worst."""
 

@@ -14,7 +14,7 @@ from civitas.errors import ConfigurationError
 __all__ = ["Epoch", "Hello", "comes_back", "is_of_another_version", "refusal"]
 
 _TOLD_BY_ALL = {"version": int, "civitas": str, "name": str, "address": str, "token": str}
-"""What stands in the `HELLO` of every version."""
+"""What is in the `HELLO` of every version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Hello:
         name: Of the process.
         address: Where it is reached.
         pid: Its pid.
-        pid_space: Where that pid means something; empty where nobody knows.
+        pid_space: Where that pid means something; empty if nobody knows.
         token: What the root gave it when it started it; empty for one that somebody else started.
         joined: Whether it believes that it has joined already.
     """
@@ -99,7 +99,7 @@ def comes_back(hello: Hello, member: Member | None) -> bool:
 
 
 def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
-    """Why a process is not taken in; empty where it is."""
+    """Why a process is not taken in; empty if it is."""
     name = hello.name
     if hello.version != CLUSTER_VERSION:
         older = "there" if hello.version < CLUSTER_VERSION else "at the root"

@@ -28,7 +28,7 @@ __all__ = ["Admitting"]
 logger = logging.getLogger("civitas")
 
 _REFUSALS = 32
-"""So many at once are told that they were refused."""
+"""How many at once are told that they were refused."""
 _HEARD = 5.0
 """Seconds for a process to hear that it was refused."""
 

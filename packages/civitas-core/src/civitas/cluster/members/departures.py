@@ -58,7 +58,7 @@ class Departures:
         self._incidents = Incidents()
 
     def gone(self, member: Member, why: str) -> None:
-        """A process is gone; does nothing where it was not there."""
+        """A process is gone; does nothing if it was not there."""
         peer = member.peer
         if peer is None:
             return

@@ -130,7 +130,7 @@ class Notes:
         self._mapped: InHand | None = None
 
     def at(self, file: Path | None) -> InHand | ToldRoot:
-        """In a file that the root reads; at the root where there is none, as it is on another machine.
+        """In a file that the root reads; at the root if there is none, as it is on another machine.
 
         Raises:
             OSError: The file cannot be made.
@@ -164,7 +164,7 @@ class Noted:
 
 
 def read_in_hand(file: Path | None) -> Noted:
-    """What a process noted in a file; nothing where there is none."""
+    """What a process noted in a file; nothing if there is none."""
     noted = Noted()
     if file is None or not file.exists():
         return noted

@@ -45,7 +45,7 @@ class Joining:
         transport: Of the member.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
-        end: Ends the member, for a reason; empty where the root said so.
+        end: Ends the member, for a reason; empty if the root said so.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class Membership:
         letters: The messages to and from them.
         children: The agents in them.
         events: Reports what happens.
-        welcome: What a process is told of the root that is taken in.
+        welcome: What a process is told about the root that is taken in.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ class Roster:
         return self._members[name]
 
     def get(self, name: str) -> Member | None:
-        """The process of that name; None where the topology has none."""
+        """The process of that name; None if the topology has none."""
         return self._members.get(name)
 
     def of(self, peer: Peer) -> Member | None:
@@ -90,7 +90,7 @@ class Roster:
         for peer in self.peers():
             peer.cast(what, *arguments)
 
-    # What their deliveries are noted by, where they cannot do it themselves.
+    # What their deliveries are noted by, if they cannot do it themselves.
 
     def begun(self, peer: Peer, message_id: str) -> None:
         """A process on another machine is about to handle a message."""

@@ -105,7 +105,7 @@ class Starting:
             await asyncio.wait(self._watching)
 
     def in_hand_of(self, member: Member) -> Path | None:
-        """Where a process notes what its agents are handling; None where there is no such folder any more."""
+        """Where a process notes what its agents are handling; None if there is no such folder any more."""
         return self._folder.path / f"{member.name}.in-hand" if self._folder is not None else None
 
     # One of them.
@@ -126,7 +126,7 @@ class Starting:
         self.look_after(wait())
 
     async def ready(self, name: str) -> Peer:
-        """Wait until a process is there; it is started where it is down.
+        """Wait until a process is there; it is started if it is down.
 
         Raises:
             StartFailed: It did not come.

@@ -65,7 +65,7 @@ def split_run(address: str) -> tuple[str, bytes]:
     """The endpoint and the run of an address; one without a run is for whoever is there.
 
     Raises:
-        ConfigurationError: That is no address.
+        ConfigurationError: That is not an address.
     """
     endpoint, _, text = address.partition("#")
     try:
@@ -144,7 +144,7 @@ async def bindable(address: str, *, secured: bool) -> tuple[str, str]:
     """What to bind for an address, and the host that others shall connect to.
 
     Raises:
-        ConfigurationError: That is no address, others could come in without keys, or its host is unknown.
+        ConfigurationError: That is not an address, others could come in without keys, or its host is unknown.
     """
     found = _TCP.fullmatch(address)
     if found is None:

@@ -19,7 +19,7 @@ __all__ = ["NO_KEYS", "ZmqCarrier", "private_sockets"]
 logger = logging.getLogger("civitas")
 
 NO_KEYS = "none"
-"""What stands at `keys` to do without them."""
+"""The value of `keys` for doing without them."""
 
 _KEPT = "keys"
 """In the place of the system: the keys of processes that are started elsewhere on this machine."""
@@ -79,7 +79,7 @@ class ZmqCarrier:
         return _access_by(Keys.new(), entry) if _is_locked(entry) else None
 
     def for_root(self, entry: CarrierEntry, access: Access) -> Transport:
-        """Reached at the address that is given, else by a socket of this user's."""
+        """Reached at the address that is given, otherwise by a socket of this user's."""
         address = _address(entry)
         if address is None and entry.awaited:
             _place_of(entry).open()
@@ -87,7 +87,7 @@ class ZmqCarrier:
         return _transport(entry, address, access)
 
     def meeting_place(self, entry: CarrierEntry) -> str:
-        """The address that is given, else a socket in the place of the system."""
+        """The address that is given, otherwise a socket in the place of the system."""
         return _address(entry) or f"ipc://{_place_of(entry).path / _SOCKET}"
 
     def for_member(

@@ -52,7 +52,7 @@ class Inbox:
         self._over = False
         self._no_batches = Seldom(log)
         self._refusals = Seldom(log)
-        # Where there are keys, one without them sees as soon as we do that it does not get in.
+        # If there are keys, one without them sees as soon as we do that it does not get in.
         failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
         self._monitor = Monitor(socket, failures, self._refused)
         self._descriptor: int = socket.FD

@@ -65,7 +65,7 @@ class Keys:
 
     @classmethod
     def kept_in(cls, file: Path) -> Self:
-        """The pair in a file, which is made where it is not there; it may be by two processes at once.
+        """The pair in a file, which is made if it is not there; it may be by two processes at once.
 
         Raises:
             ConfigurationError: As for `load` and `save`.

@@ -31,7 +31,7 @@ class Monitor:
         self._loop.call_soon(self.read)
 
     def read(self) -> None:
-        """Tell of everything that has happened so far."""
+        """Report everything that has happened so far."""
         # To the end, as ZMQ signals again only what comes after that.
         while not self._socket.closed:
             try:

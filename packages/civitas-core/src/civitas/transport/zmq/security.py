@@ -26,7 +26,7 @@ def key_pair() -> tuple[str, str]:
 
 
 def public_of(secret: str) -> str:
-    """The public key that belongs to a secret one; empty for what is no key."""
+    """The public key that belongs to a secret one; empty for what is not a key."""
     try:
         return zmq.curve_public(secret.encode()).decode()
     except (zmq.ZMQError, ValueError):

@@ -40,7 +40,7 @@ class There:
     ) -> None:
         self.links: set[ZmqLink] = set()
         self.detour: Detour | None = None
-        """Another way to it; where there is one, it is never lost."""
+        """Another way to it; if there is one, it is never lost."""
         self._endpoint = endpoint
         self._run = run
         self._dealer = dealer

@@ -47,7 +47,7 @@ def _for_the_owner_alone() -> Iterator[None]:
 
 
 def _let_in_this_user_alone(socket: zmq.Socket[bytes]) -> None:
-    """Have ZMQ look who connects; where it cannot, the mode of the socket and of its folder is what there is."""
+    """Have ZMQ look who connects; if it cannot, the mode of the socket and of its folder is what there is."""
     with suppress(zmq.ZMQError):
         socket.setsockopt(zmq.IPC_FILTER_UID, os.getuid())
 

@@ -1,0 +1,76 @@
+"""One meaning for a class name, and plain English, in everything that the packages say."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.house.project import ROOT
+
+RULES = (ROOT / "CONTRIBUTING.md").read_text().split("## Plain English")[1].split("\n## ")[0]
+# What no text may say; CONTRIBUTING has an example of each, with what to say instead.
+STUMBLES = {
+    "is no X": r"(?<![Tt]here )\b(?:is|are|was|were) no (?!longer\b|more\b|matter\b|less\b|other\b)\w+",
+    "mend": r"\b[Mm]end(?:s|ed|ing)?\b",
+    "so many that": r"\b[Ss]o (?:many|much) (?:of|in|at|\w+ in)\b",
+    "tell of": r"\b[Tt]ells? of\b|\b(?:is|are|was|were) told of\b",
+    "anew, till": r"\banew\b|\btill\b",
+    "runs already": r"\b(?:runs?|stands?|exists?|is there) already\b",
+    "belongs into": r"\bbelongs? into\b|\binside of\b",
+    "stands twice": r"\bstands? (?:twice|in the (?:file|log))\b",
+    "how long at most": r"\b[Hh]ow (?:long|many|much|often) at most\b",
+    "knows no X": r"\bknows? no(?:thing of)?\b",
+    "None where": r"\b(?:None|empty|True|False) where (?:it|there|they|none|nobody|one)\b",
+    "else": r"[;,] else\b(?! if)",
+}
+
+BEING_RENAMED = {"Deliveries", "Failure", "Incoming", "Monitor", "Outgoing", "Owner", "_Watch"}
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """The modules of the packages, but the demo's team, which stands for code of a user."""
+    files = (ROOT / "packages").glob("*/src/**/*.py")
+    return {file: ast.parse(file.read_text()) for file in files if "demo/team" not in str(file)}
+
+
+def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The texts of a module in one line each, docstrings too, with the line where each begins."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, " ".join(node.value.split())
+
+
+def test_a_class_name_is_given_once() -> None:
+    places = defaultdict(list)
+    for file, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{file.relative_to(ROOT)}:{node.lineno}")
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {name: twice[name] for name in twice.keys() - BEING_RENAMED} == {}
+
+
+@pytest.mark.parametrize("stumble", STUMBLES)
+def test_no_text_stumbles(stumble: str) -> None:
+    found = [
+        f"{file.relative_to(ROOT)}:{line}: {text[:120]}"
+        for file, tree in modules().items()
+        for line, text in texts(tree)
+        if re.search(STUMBLES[stumble], text)
+    ]
+    assert found == [], "see `Plain English` in CONTRIBUTING.md"
+
+
+def test_contributing_says_what_to_write_instead() -> None:
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", RULES, re.MULTILINE)[2:]
+    assert len(rows) >= len(STUMBLES)
+    for name, pattern in STUMBLES.items():
+        assert any(re.search(pattern, before) for before, _ in rows), f"no example of {name!r}"
+        assert not any(re.search(pattern, after) for _, after in rows)
