@@ -86,7 +86,7 @@ class Router:
         conversation: str | None,
         headers: Mapping[str, str] | None,
     ) -> Awaitable[None] | None:
-        """Hand a message to the agent `to`; what to wait for, or None where it was taken at once."""
+        """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
         if sender is None and not (self.open and self._is_here()):
             raise self._refusal()
         check_timeout(timeout)

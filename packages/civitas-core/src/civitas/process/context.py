@@ -86,7 +86,7 @@ class Context(Protocol):
         conversation: str | None,
         headers: Mapping[str, str] | None,
     ) -> Awaitable[None] | None:
-        """Hand a message to the agent `to`; what to wait for, or None where it was taken at once."""
+        """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
 
     async def ask(
         self,

@@ -191,7 +191,7 @@ class Incarnation:
         self.agent._civitas_node = None
 
     async def _begin(self, started: asyncio.Future[None]) -> ExitReason | None:
-        """Start; why it ended where it did not start, else None."""
+        """Start; why it ended if it did not start, otherwise None."""
         try:
             await self._start()
         except asyncio.CancelledError as error:
