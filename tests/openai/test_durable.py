@@ -227,7 +227,7 @@ async def test_tools_that_are_called_together_are_each_recorded(scripted):
     agent = Agent(name="a", model=scripted(script), tools=tools.all)
     async with running(OpenAIAgent("o", agent=agent, durable=True)) as runtime:
         reply = await runtime.ask("o", {"input": "hi"})
-    assert reply.payload == {"output": "noted x; mended; noted y"}
+    assert reply.payload == {"output": "noted x; recovered; noted y"}
     assert tools.called.count("flaky") == 2
     assert tools.called.count("x") <= 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import uuid
 from collections.abc import AsyncIterator
@@ -365,3 +366,38 @@ async def test_an_agent_that_works_by_itself_needs_no_handle() -> None:
 
     async with Runtime(Supervisor("root", [Ticks("ticks")])) as runtime:
         assert runtime.tree()["children"][0]["status"] == "running"
+
+
+class OwnLoop(AgentProcess):
+    """Awaits its own calls by `asyncio.run`, in the thread of a plain handler."""
+
+    def handle(self, message: Message) -> Message:
+        async def read() -> list[Message]:
+            return [each async for each in self.stream("echo", 1)]
+
+        calls: dict[str, Any] = {
+            "ask": lambda: self.ask("echo", 1),
+            "send": lambda: self.send("echo", 1),
+            "broadcast": lambda: self.broadcast("echo", 1),
+            "stream": read,
+            "emit": lambda: self.emit(1),
+            "step": lambda: self.step("k", print),
+            "spawn": lambda: self.spawn(Echo, "new"),
+            "terminate": lambda: self.terminate("echo"),
+            "monitor": lambda: self.monitor("echo"),
+        }
+        return self.reply(asyncio.run(calls[message.type]()))
+
+
+@pytest.mark.promise(id="SEM-1265")
+@pytest.mark.parametrize(
+    "call",
+    ["ask", "send", "broadcast", "stream", "emit", "step", "spawn", "terminate", "monitor"],
+)
+async def test_an_agent_that_awaits_on_another_loop_is_told_how_to_wait(call: str) -> None:
+    children = [OwnLoop("own"), Echo("echo"), DynamicSupervisor("sessions")]
+    async with Runtime(Supervisor("root", children)) as runtime:
+        error = await error_of(runtime.ask("own", 1, call, timeout=5))
+    assert isinstance(error, HandlerFailed)
+    assert error.error_type == "ConfigurationError"
+    assert "write self.run(self.ask(...)) instead of asyncio.run" in error.error_message

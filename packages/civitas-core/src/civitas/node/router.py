@@ -87,8 +87,11 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> Awaitable[None] | None:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
-        if sender is None and not (self.open and self._is_here()):
-            raise self._refusal()
+        if sender is None:
+            if not (self.open and self._is_here()):
+                raise self._refusal()
+        else:
+            self.check_loop(sender.name)
         check_timeout(timeout)
         if headers is not None:
             headers = check_headers(headers)
@@ -117,8 +120,11 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> Coroutine[Any, Any, Message]:
         """Hand a message to the agent `to` and wait for its answer."""
-        if sender is None and not (self.open and self._is_here()):
-            raise self._refusal()
+        if sender is None:
+            if not (self.open and self._is_here()):
+                raise self._refusal()
+        else:
+            self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, False
         )
@@ -141,8 +147,11 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> int:
         """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
-        if sender is None and not (self.open and self._is_here()):
-            raise self._refusal()
+        if sender is None:
+            if not (self.open and self._is_here()):
+                raise self._refusal()
+        else:
+            self.check_loop(sender.name)
         if not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
             raise ConfigurationError(
                 f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
@@ -179,8 +188,11 @@ class Router:
         headers: Mapping[str, str] | None,
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
-        if sender is None and not (self.open and self._is_here()):
-            raise self._refusal()
+        if sender is None:
+            if not (self.open and self._is_here()):
+                raise self._refusal()
+        else:
+            self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, True
         )
@@ -315,6 +327,18 @@ class Router:
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.entry)} messages wait in its mailbox",
         )
+
+    def check_loop(self, agent: str) -> None:
+        """Refuse what the code of an agent does on an event loop of its own.
+
+        Raises:
+            ConfigurationError: This is not the thread of this node's loop.
+        """
+        if get_ident() != self._thread:
+            raise ConfigurationError(
+                f"{agent!r} was used on another event loop than its own; in a plain `def` handler write "
+                "self.run(self.ask(...)) instead of asyncio.run(self.ask(...))"
+            )
 
     def _is_here(self) -> bool:
         """Whether the caller runs on the loop of this node."""

@@ -191,7 +191,7 @@ class AgentProcess(Messenger):
     async def _civitas_emit(
         self, payload: Any, message_type: str, headers: Mapping[str, str] | None
     ) -> None:
-        process = self._civitas_running()
+        process = self._civitas_here()
         request = self._civitas_handled("emit()")
         if request.wants_chunks:
             chunk = new_message(
@@ -223,7 +223,7 @@ class AgentProcess(Messenger):
         """
         self._civitas_handled("step()")
         check_step(key, fn)
-        return await self._civitas_running().step(key, fn, args)
+        return await self._civitas_here().step(key, fn, args)
 
     def idempotency_key(self, key: str) -> str:
         """A text for an outside service: the same for each delivery of the message being handled."""
@@ -257,7 +257,7 @@ class AgentProcess(Messenger):
         given: object = cls
         if not (isinstance(given, type) and issubclass(given, AgentProcess)):
             raise ConfigurationError(f"spawn takes a subclass of AgentProcess; got {cls!r}")
-        process = self._civitas_running()
+        process = self._civitas_here()
         agent = cls(name, *args, **kwargs)
         await process.node.spawn(process, agent, supervisor)
         return agent.name
@@ -271,7 +271,7 @@ class AgentProcess(Messenger):
             SupervisionError: It was not spawned; it is in a supervisor's `children`.
         """
         check_is_name(name, "what is terminated")
-        process = self._civitas_running()
+        process = self._civitas_here()
         return await process.node.terminate(process, name)
 
     async def monitor(self, name: str) -> str:
@@ -284,12 +284,12 @@ class AgentProcess(Messenger):
             The reference, for `demonitor`.
         """
         check_is_name(name, "what is monitored")
-        process = self._civitas_running()
+        process = self._civitas_here()
         return await process.node.monitor(process, name)
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor; does nothing if it has told already."""
-        await self._civitas_running().node.demonitor(ref)
+        await self._civitas_here().node.demonitor(ref)
 
     def send_after(
         self,
@@ -378,6 +378,12 @@ class AgentProcess(Messenger):
             )
         if run.now.over:
             raise AgentTerminated(self.name, "this incarnation of it has ended")
+        return run
+
+    def _civitas_here(self) -> Runner:
+        """The same, for a call that is awaited: only on the event loop that the agent runs on."""
+        run = self._civitas_running()
+        run.node.check_loop(self.name)
         return run
 
     def __repr__(self) -> str:

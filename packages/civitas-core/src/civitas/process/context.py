@@ -61,6 +61,9 @@ class Context(Protocol):
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
 
+    def check_loop(self, agent: str) -> None:
+        """Refuse what the code of an agent does on an event loop of its own."""
+
     def blocking_calls(self, message_id: str) -> int:
         """How many calls that block a thread go on for a message."""
 
