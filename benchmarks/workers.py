@@ -93,6 +93,14 @@ def _with_worker(measure: Callable[[Runtime], Awaitable[float]]) -> Measurement:
     return in_loop(once)
 
 
+def _beside(
+    limit: Callable[[links.Exchange, links.Exchange], Awaitable[float]],
+    ours: Callable[[Runtime], Awaitable[float]],
+) -> dict[str, Measurement]:
+    """The same between two processes by raw pyzmq and by us."""
+    return {"limit": links.between("limit", limit), "civitas": _with_worker(ours)}
+
+
 async def _one_at_a_time(runtime: Runtime) -> float:
     started = time.perf_counter()
     for _ in range(_SINGLE):
@@ -176,37 +184,31 @@ async def _recover(runtime: Runtime) -> float:
 ASK = Benchmark(
     "ask over ZMQ, one at a time",
     "µs",
-    {
-        "limit": links.between("limit", links.one_at_a_time),
-        "civitas": _with_worker(_one_at_a_time),
-    },
+    _beside(links.one_at_a_time, _one_at_a_time),
     at_most(1.25),
 )
 ASKS = Benchmark(
     "asks over ZMQ, 64 at once",
     "/s",
-    {"limit": links.between("limit", links.at_once), "civitas": _with_worker(_at_once)},
+    _beside(links.at_once, _at_once),
     at_least(0.8),
 )
 SEND = Benchmark(
     "send over ZMQ, until handled",
     "/s",
-    {"limit": links.between("limit", links.pushed), "civitas": _with_worker(_sent)},
+    _beside(links.pushed, _sent),
     at_least(0.5),
 )
 ACCEPT = Benchmark(
     "send between workers to an at_least_once agent, one at a time",
     "µs",
-    {
-        "limit": links.between("limit", links.one_at_a_time),
-        "civitas": _with_worker(_accepted),
-    },
+    _beside(links.one_at_a_time, _accepted),
     at_most(2.0),
 )
 ACCEPTS = Benchmark(
     "sends between workers to an at_least_once agent, 64 at once",
     "/s",
-    {"limit": links.between("limit", links.at_once), "civitas": _with_worker(_accepted_at_once)},
+    _beside(links.at_once, _accepted_at_once),
     at_least(0.4),
 )
 NEIGHBOUR = Benchmark(

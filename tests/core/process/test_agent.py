@@ -24,11 +24,6 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Decider, Journal, crash, error_of, eventually, status
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 def alone(agent: AgentProcess, **keywords: Any) -> Runtime:
     return Runtime(
         Supervisor("root", [agent], backoff="none", max_restarts=10),

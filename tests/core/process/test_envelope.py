@@ -17,11 +17,6 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Sees(AgentProcess):
     """Keeps the messages it gets."""
 

@@ -18,11 +18,6 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 def together(*agents: AgentProcess, **keywords: Any) -> Runtime:
     spec = Supervisor("root", list(agents), backoff="none", max_restarts=10)
     return Runtime(spec, **{"drain_timeout": 5, **keywords})

@@ -26,11 +26,6 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Asks(AgentProcess):
     """Asks whom its message names, in a chain."""
 

@@ -11,12 +11,6 @@ from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually, reason_of, status
 
-
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 # A supervisor's own children: OTP's calls.
 
 

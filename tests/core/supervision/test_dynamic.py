@@ -33,11 +33,6 @@ from tests.core.support import (
 )
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Spawner(AgentProcess):
     """Spawns and ends actors as it is told."""
 

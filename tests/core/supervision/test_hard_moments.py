@@ -24,11 +24,6 @@ from tests.core.support import (
 )
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Fused(Actor):
     """Crashes on `boom` when all that share its fuse may."""
 

@@ -14,11 +14,6 @@ from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, 
 from tests.core.support import Actor, Journal, crash
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Leaves(Actor):
     """Asks `to`, reads a stream of it and sends to it when it is stopped; the journal says how that went."""
 

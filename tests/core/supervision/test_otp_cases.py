@@ -36,11 +36,6 @@ from tests.core.support import (
 )
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 def counts(runtime: Runtime, supervisor: str = "root") -> list[int]:
     """Specs, active, supervisors, workers: as OTP's suite writes them."""
     return list(runtime.count_children(supervisor).values())

@@ -18,11 +18,6 @@ from civitas.testing import ManualClock
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Remembers(Actor):
     """Keeps what it was told in its state."""
 

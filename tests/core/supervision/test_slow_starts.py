@@ -13,11 +13,6 @@ from civitas.supervision import Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, status
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 class Slow(Actor):
     """Waits in every start but the first, until the gate opens."""
 

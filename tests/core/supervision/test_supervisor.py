@@ -23,11 +23,6 @@ from civitas.testing import ManualClock
 from tests.core.support import Actor, Journal, crash, error_of, eventually, status
 
 
-@pytest.fixture
-def journal() -> Journal:
-    return Journal()
-
-
 def family(journal: Journal, names: str, **keywords: Any) -> list[Actor]:
     return [Actor(name, journal, **keywords) for name in names]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import defaultdict
 
 import pytest
 
 from civitas import HandlerFailed, NodeDown, Runtime, SQLiteStateStore
 from tests.deep import DEEP, further
-from tests.integration.processes.cast import send_a_few
+from tests.integration.processes.load import SENDERS, assert_each_came_in_order, send_during
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -32,58 +31,29 @@ KILLS = 60 if DEEP else 4
 @pytest.mark.timeout(60 + 2 * KILLS)
 async def test_killed_at_random_moments_nothing_accepted_is_lost_and_order_is_kept(tmp_path):
     """From senders in the root and in another process, with asks that are answered."""
-    heard, over = tmp_path / "heard", tmp_path / "over"
+    heard = tmp_path / "heard"
     config = topology(
         agent("writer", "w", "Writer", file=str(heard), delivery="at_least_once"),
-        agent("s1", "v", "Sender"),
-        agent("s2", "v", "Sender"),
+        *SENDERS,
         max_restarts=10_000,
     )
     # A message in hand at each kill could be unlucky more often than three times.
     config["supervision"]["children"][0]["agent"]["max_deliveries"] = 1000
     chance = random.Random(KILLS)
-    sent: dict[str, int] = {}
-
-    async def send(name: str) -> None:
-        n = 0
-        while not over.exists():
-            n = await send_a_few(runtime, name, "writer", n)
-        sent[name] = n
-
-    async def let_send(name: str) -> None:
-        order = {"to": "writer", "until": str(over)}
-        sent[name] = (await runtime.ask(name, order, timeout=None)).payload
 
     async def murder() -> None:
         for _ in range(KILLS):
             await running(runtime)
             await asyncio.sleep(chance.choice((0.0, 0.001, 0.01, 0.1)) * chance.random())
             await killed(runtime, "writer")
-        await asked_until_answered_by_writer(runtime)
-        over.touch()
+        await runtime.ask("writer", {"from": "end", "n": 0})
 
     async with Runtime.from_config(config) as runtime:
-        async with asyncio.TaskGroup() as group:
-            for name in ("r1", "r2"):
-                group.create_task(send(name))
-            for name in ("s1", "s2"):
-                group.create_task(let_send(name))
-            group.create_task(murder())
+        sent = await send_during(murder(), runtime, "writer", tmp_path / "over")
         events = Events(runtime)
-    first: dict[str, list[int]] = defaultdict(list)
-    for line in lines(heard):
-        name, n = line.split()
-        if name != "end" and int(n) not in first[name][-2000:]:
-            first[name].append(int(n))
-    assert {name: len(numbers) for name, numbers in first.items()} == sent
-    for numbers in first.values():
-        assert numbers == list(range(len(numbers)))
+    assert_each_came_in_order(heard, sent)
     assert min(sent.values()) > KILLS
     assert events.reasons() == []
-
-
-async def asked_until_answered_by_writer(runtime: Runtime) -> None:
-    await runtime.ask("writer", {"from": "end", "n": 0})
 
 
 @pytest.mark.promise(id="SEM-902")

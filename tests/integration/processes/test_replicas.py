@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from civitas import HandlerFailed, Message, NodeDown, Runtime
 from tests.deep import DEEP
-from tests.integration.processes.cast import send_a_few
+from tests.integration.processes.load import SENDERS, assert_each_came_in_order, send_during
 from tests.integration.processes.system import (
     Events,
     agent,
@@ -121,60 +120,21 @@ async def test_killed_in_turns_nothing_accepted_is_lost_and_each_conversation_ke
     tmp_path,
 ):
     """From senders in the root and in another process, with asks that are answered."""
-    heard, over = tmp_path / "heard", tmp_path / "over"
+    heard = tmp_path / "heard"
     crew = agent("crew", "w", "Writer", file=str(heard), replicas=2, delivery="at_least_once")
     crew["agent"]["max_deliveries"] = 1000
-    config = topology(
-        crew, agent("s1", "v", "Sender"), agent("s2", "v", "Sender"), max_restarts=10_000
-    )
-    sent: dict[str, int] = {}
-
-    class InConversation:
-        """Sends from the root, all in one conversation."""
-
-        def __init__(self, conversation: str) -> None:
-            self.conversation = conversation
-
-        async def send(self, to: str, payload: Any) -> None:
-            await runtime.send(to, payload, conversation=self.conversation)
-
-        async def ask(self, to: str, payload: Any) -> Message:
-            return await runtime.ask(to, payload, conversation=self.conversation)
-
-    async def send(name: str) -> None:
-        n = 0
-        while not over.exists():
-            n = await send_a_few(InConversation(name), name, "crew", n)
-        sent[name] = n
-
-    async def let_send(name: str) -> None:
-        order = {"to": "crew", "until": str(over)}
-        reply = await runtime.ask(name, order, timeout=None, conversation=name)
-        sent[name] = reply.payload
 
     async def murder() -> None:
         for n in range(KILLS):
             await running(runtime)
             await killed(runtime, f"crew-{n % 2 + 1}")
         await running(runtime)
-        over.touch()
 
-    async with Runtime.from_config(config) as runtime:
-        async with asyncio.TaskGroup() as group:
-            for name in ("r1", "r2"):
-                group.create_task(send(name))
-            for name in ("s1", "s2"):
-                group.create_task(let_send(name))
-            group.create_task(murder())
+    async with Runtime.from_config(topology(crew, *SENDERS, max_restarts=10_000)) as runtime:
+        over = tmp_path / "over"
+        sent = await send_during(murder(), runtime, "crew", over, conversations=True)
         events = Events(runtime)
-    first: dict[str, list[int]] = defaultdict(list)
-    for line in lines(heard):
-        name, n = line.split()
-        if int(n) not in first[name][-2000:]:
-            first[name].append(int(n))
-    assert {name: len(numbers) for name, numbers in first.items()} == sent
-    for numbers in first.values():
-        assert numbers == list(range(len(numbers)))
+    assert_each_came_in_order(heard, sent)
     assert events.reasons() == []
 
 
