@@ -1,4 +1,4 @@
-"""A crew's own callbacks, before and after its kickoff: what they return, and what they need not."""
+"""A crew's own callbacks, before and after its kickoff: what they return, and what they need not return."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def with_callbacks(taps: WatchedCrew, crew: Crew, done: list[Any]) -> None:
 
 
 def _keeping(callback: Callback, *, inputs: bool = False) -> Callback:
-    """`callback`, which keeps what it is given where it returns nothing; `inputs`: it must return some."""
+    """`callback`, which keeps what it is given if it returns nothing; `inputs`: it must return some."""
 
     def call(given: Any) -> Any:
         returned = callback(given)

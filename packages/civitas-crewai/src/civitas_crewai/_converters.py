@@ -15,7 +15,7 @@ def converting(make: Callable[..., Any], models: Models) -> Callable[..., Any]:
     """`make`, whose converters ask the models of this run, silently.
 
     Left alone, those for JSON ask a client of their own, with a model's name and key but otherwise not as the
-    model would: perhaps at another address, and nobody knows of the call.
+    model would: perhaps at another address, and nobody knows about the call.
 
     Args:
         make: Makes a converter: a method of an agent, or a class.

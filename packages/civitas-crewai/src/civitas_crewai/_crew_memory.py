@@ -1,4 +1,4 @@
-"""What CrewAI remembers by itself (`memory=`), in a run that may be repeated: read once, and written once."""
+"""What CrewAI itself remembers (`memory=`), in a run that may be repeated: read once, and written once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["read_once", "write_once"]
 
 
 def read_once(agent: Any, calls: MadeCalls) -> Callable[[Any, str], str]:
-    """An agent's `_retrieve_memory_context`: what its memory said before the crash, where it said something.
+    """An agent's `_retrieve_memory_context`: what its memory said before the crash, if it said anything.
 
     Asked again, it would know what the run itself has put there since; the model would be asked something else, and
     with it everything that follows.

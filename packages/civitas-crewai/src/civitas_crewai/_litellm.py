@@ -1,7 +1,7 @@
 """Structured output of models behind LiteLLM, asked where the model itself is asked.
 
 CrewAI asks for it by a client that has the model's name and nothing else of it, neither its address nor its key nor its
-headers: so it goes wherever the environment says. In a run of ours it has them; outside of one nothing changes.
+headers: so it goes wherever the environment says. In our runs it has them; outside them nothing changes.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class Models:
 
 
 def silently(call: Callable[..., Any]) -> Callable[..., Any]:
-    """`call`, of which the reader of the stream hears nothing."""
+    """`call`, without the reader of the stream hearing of it."""
 
     def quiet(*args: Any, **keywords: Any) -> Any:
         token = _silent.set(True)

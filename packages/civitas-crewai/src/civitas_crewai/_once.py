@@ -36,11 +36,11 @@ __all__ = ["MadeCalls"]
 
 @dataclass(eq=False)
 class _Try:
-    """One try of an agent at a task, with what it asked so far.
+    """One attempt of an agent at a task, with what it asked so far.
 
     Attributes:
         agent: The agent.
-        number: How many tries of it had failed before.
+        number: How many of its attempts had failed before.
         above: What it is part of, or came after.
         asked: The digests of its calls.
         failed: Whether the last of them failed.
@@ -77,7 +77,7 @@ class MadeCalls:
         self._bridge = bridge
         self._before = frozenset(made or ())
         self.made = made
-        """What the run is gone on from, when it is interrupted."""
+        """What the run continues from when it is interrupted."""
         self.usage: Counter[str] = Counter()
         """What the models' calls used, those made before an interruption among them; tokens and requests by kind."""
         self._asked: Counter[str] = Counter()
@@ -181,7 +181,7 @@ class MadeCalls:
         return result
 
     def _free(self, key: str) -> None:
-        """The same call, made again after this one failed, has its key: as it will when the crew is run again."""
+        """The same call, made again after this one failed, has the same key: as it will when the crew is run again."""
         digest, _, number = key.rpartition(":")
         with self._lock:
             if self._asked[digest] == int(number):
@@ -191,7 +191,7 @@ class MadeCalls:
                         each.asked.remove(digest)
 
     def _kept(self, key: str, call: Callable[[], Any], failures: bool) -> Any:
-        """What is kept of a call; it is made where nothing is."""
+        """What is kept of a call; the call is made if nothing is."""
         if self.made is not None and key in self.made:
             return self.made[key]
 
@@ -269,7 +269,7 @@ def _settle(future: asyncio.Future[Any], value: Any) -> None:
 
 
 def _told_apart(value: object) -> str:
-    """What stands for a value that JSON has no form for; the same each time the crew is run."""
+    """What stands for a value that JSON cannot express; the same each time the crew is run."""
     if isinstance(value, type):
         return value.__qualname__
     if isinstance(value, BaseModel):

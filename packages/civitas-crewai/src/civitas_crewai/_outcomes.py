@@ -44,7 +44,7 @@ _SENTENCES: dict[type[Exception], re.Pattern[str]] = {
 
 
 def ends_badly(error: Exception) -> bool:
-    """Whether `error` is an answer by what it says, its class being that of many things."""
+    """Whether `error` is an answer by its text, since its class is used for many things."""
     if isinstance(error, ToolExecutionFailedError):
         return error.record.failure.reason in _BY_THE_MODEL
     sentence = _SENTENCES.get(type(error))

@@ -1,7 +1,7 @@
 """A run's own event loop, in a thread of its own.
 
 CrewAI's async kickoff blocks the loop that it runs on in places: guardrails that ask a model, the planner, callbacks.
-So each run has a loop that nobody else is on.
+So each run has a loop to itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _GRACE = 0.1
 
 
 class RunOver(HookAborted):
-    """The run was cancelled meanwhile. CrewAI lets this kind through everywhere, and tries nothing again."""
+    """The run was cancelled meanwhile. CrewAI lets this kind through everywhere, and does not try again."""
 
     def __init__(self) -> None:
         super().__init__("the run is over", source="civitas")
@@ -53,7 +53,7 @@ class Bridge:
         self._asked: set[Future[Any]] = set()
 
     def check(self) -> None:
-        """Raise `RunOver` where the run is."""
+        """Raise `RunOver` if the run is over."""
         if self.over:
             raise RunOver
 
@@ -77,7 +77,7 @@ class Bridge:
         return self.result(self.submit(coroutine))
 
     def result(self, future: Future[_Result]) -> _Result:
-        """What came of a `submit`."""
+        """The result of a `submit`."""
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -100,7 +100,7 @@ async def run_apart(
 ) -> _Result:
     """Run `work()` on a loop in a thread of its own, in a copy of this context.
 
-    Cancelled, it cancels the work and ends the bridge. What blocks its thread then is left behind.
+    Cancelled, it cancels the work and ends the bridge. Whatever then blocks its thread is left behind.
 
     Args:
         work: Makes the coroutine, on the other loop.
@@ -181,7 +181,7 @@ class _Apart:
         return await self._work()
 
     def _clear(self) -> None:
-        """End what the run left on its loop: CrewAI leaves tasks alone that ran beside one that failed."""
+        """End what the run left on its loop: CrewAI does not end tasks that ran beside one that failed."""
         loop = self._loop
         left = asyncio.all_tasks(loop)
         for task in left:

@@ -48,7 +48,7 @@ def _wanted(crew: Crew) -> list[str]:
 
 
 def check_inputs(crew: Crew, inputs: Any, *, complete: bool) -> None:
-    """Check what can be known before anything runs.
+    """Check what can be checked before anything runs.
 
     Args:
         crew: That is to be run.
@@ -82,7 +82,7 @@ def check_inputs(crew: Crew, inputs: Any, *, complete: bool) -> None:
 
 
 def as_inputs(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What a payload may hold as what a template may: text, numbers, None, and lists and dicts of these.
+    """From what a payload may hold to what a template may: text, numbers, None, and lists and dicts of these.
 
     Dates and times become ISO 8601; a UUID, a Decimal and a timedelta their text; a set a list, in order.
 

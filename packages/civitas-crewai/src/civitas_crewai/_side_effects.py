@@ -1,4 +1,4 @@
-"""What CrewAI does to a process beside running crews, and how to have it without.
+"""What CrewAI does to a process beside running crews, and how to avoid it.
 
 Left alone, importing CrewAI contacts its vendor, takes over the signals by which a process is stopped (one ended by
 SIGTERM would report success), and replaces `warnings.warn`.
@@ -29,7 +29,7 @@ def before_import() -> None:
 
 
 def after_import() -> None:
-    """Take back what an import of CrewAI left behind; for where it came before `before_import`."""
+    """Undo what an import of CrewAI left behind, in case it came before `before_import`."""
     warn = warnings.warn
     if getattr(warn, "__module__", None) == "crewai":
         warnings.warn = inspect.getclosurevars(warn).nonlocals.get("original_warn", warn)

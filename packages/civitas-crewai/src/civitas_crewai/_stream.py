@@ -77,7 +77,7 @@ class Voice:
             _speaks.reset(token)
 
     def said(self, part: str, result: Any) -> None:
-        """A call of a model is done. Where it told no pieces, its text is told now."""
+        """A call of a model is done. If it sent no pieces, its text is sent now."""
         if part in self._heard:
             return
         text = result.model_dump_json() if isinstance(result, BaseModel) else result
@@ -96,7 +96,7 @@ class Voice:
         self._bridge.wait(told)
 
     def failed(self, part: str, name: str, arguments: Any, error: Exception) -> None:
-        """A tool is done, as it failed: the model reads that, too."""
+        """A tool is done because it failed: the model reads that, too."""
         self.returned(part, name, arguments, f"Error executing tool: {error}")
 
     def _begins(self, part: str, name: str) -> None:

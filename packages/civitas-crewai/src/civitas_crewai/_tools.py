@@ -64,7 +64,7 @@ def agent_tool(
     """A tool by which the model of a crew asks an agent of the system; whatever runs that, and in which process.
 
     It is made in module code, and finds the system when it is called. The model gets the answer's payload as JSON text;
-    where the agent fails, a text that says so.
+    if the agent fails, a text that says so.
 
     Args:
         name: Name of the agent; the tool is called that too.

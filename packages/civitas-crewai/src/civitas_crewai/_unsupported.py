@@ -1,4 +1,4 @@
-"""What of CrewAI's an adapter for crews cannot run, and what to do with it."""
+"""The parts of CrewAI that an adapter for crews cannot run, and what to do instead."""
 
 from __future__ import annotations
 

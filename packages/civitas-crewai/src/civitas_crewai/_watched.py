@@ -88,7 +88,7 @@ class WatchedCrew:
         where[name] = value
 
     def begins(self, step: Any) -> None:
-        """A hook of CrewAI's, before each task: here come by the agents that CrewAI makes itself, manager and planner.
+        """A hook of CrewAI's, before each task: the agents that it makes itself (manager, planner) pass through here.
 
         What agents of another crew do, in a tool, is the tool's.
         """
@@ -124,7 +124,7 @@ class WatchedCrew:
             self.swap(where, name, self._models.tap(create_llm(given), tells=tells))
 
     def _executor(self, agent: Any, create: Callable[..., Any]) -> Callable[..., Any]:
-        """Every tool that an agent gets comes by here: its own, the task's, and those that CrewAI adds."""
+        """Every tool that an agent gets passes through here: its own, the task's, and those that CrewAI adds."""
 
         def create_agent_executor(tools: Any = None, task: Any = None) -> Any:
             if task is not None:

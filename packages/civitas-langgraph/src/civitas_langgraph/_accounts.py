@@ -35,7 +35,7 @@ class Accounts(BaseCallbackHandler):
         self._failures: list[tuple[str, str]] = []
 
     def tell(self, run: Run) -> None:
-        """Say it in the headers of the run's reply; of models that tell no usage, nothing."""
+        """Report it in the headers of the run's reply; nothing for models that report no usage."""
         if self._used:
             run.used(
                 self._requests,

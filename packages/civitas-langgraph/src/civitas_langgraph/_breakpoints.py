@@ -1,7 +1,7 @@
 """Breakpoints: whether a durable run that is delivered again stands at one, and the answer to one.
 
-LangGraph goes on from a checkpoint without looking for breakpoints there, as whoever goes on has seen them. A message
-that is delivered again has not: its run may have been killed between the checkpoint and the answer.
+LangGraph goes on from a checkpoint without looking for breakpoints there, since whoever goes on has seen them. A
+message that is delivered again has not: its run may have been killed between the checkpoint and the answer.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class GoAhead:
 
     @classmethod
     def read(cls, value: Any, graph: GraphInput, refuse: Refuse) -> GoAhead:
-        """The go-ahead that `value` is, or `refuse` with what there is to say."""
+        """The go-ahead that `value` is, or `refuse` with what can be answered."""
         where = "payload.value"
         if value is False:
             refuse(
@@ -125,7 +125,7 @@ class GoAhead:
 
     @property
     def changes(self) -> bool:
-        """Whether there is anything to do but to go on."""
+        """Whether there is anything to do besides going on."""
         return bool(self.update) or self.as_node is not None
 
     async def apply(self, graph: Any, snapshot: StateSnapshot, marks: Mapping[str, Any]) -> None:

@@ -22,13 +22,13 @@ _INSTEAD = (
 
 
 async def check_checkpointer(graph: Any, who: str, *, durable: bool, lost_at: str | None) -> None:
-    """Refuse what would fail, or forget, at the first message that needs it.
+    """Refuse a checkpointer that would fail or forget at the first message that needs it.
 
     Args:
         graph: The compiled graph.
         who: The agent, for errors.
         durable: Whether its runs are to go on after a crash.
-        lost_at: When what the process alone holds is lost, in words; None if that is with the root only.
+        lost_at: When what only this process holds is lost, in words; None if only with the root.
 
     Raises:
         ConfigurationError: It has no asynchronous methods, or a durable run would find nothing in it.

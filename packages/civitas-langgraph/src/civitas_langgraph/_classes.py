@@ -1,4 +1,4 @@
-"""The classes that a graph's checkpoints may name: no other is imported or built when one is read."""
+"""The classes that a graph's checkpoints may name: no other class is imported or built when a checkpoint is read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _schemas(graph: Any) -> Iterator[Any]:
 
 
 def _formats(function: Callable[..., Any]) -> Iterator[Any]:
-    """The `response_format` of LangChain's `create_agent`, of which the schema of its state says nothing."""
+    """The `response_format` of LangChain's `create_agent`, which the schema of its state does not mention."""
     for each in inspect.getclosurevars(function).nonlocals.values():
         if comes_from(each, "langchain.agents.structured_output"):
             yield getattr(each, "schema", None)

@@ -32,8 +32,8 @@ class Contexts:
 
     A function or a class without arguments makes one for each conversation; one that takes the message makes one for
     each message that begins a run. What was made is kept, with what its nodes changed, until the run is over or for as
-    long as the conversation: who resumes a run finds it. Until then, a durable run keeps it at each step in a place of
-    its own, so that one that is delivered again finds what its finished nodes left, and one that is given up changes
+    long as the conversation: whoever resumes a run finds it. Until then, a durable run keeps it at each step in a place
+    of its own, so that one that is delivered again finds what its finished nodes left, and one that is given up changes
     nothing.
 
     Args:
@@ -71,8 +71,8 @@ class Contexts:
         Args:
             run: The run.
             store: Where contexts are kept.
-            key: Under what the one of its conversation is kept; None if it has none.
-            passing: Under what a durable run keeps it meanwhile; None for any other.
+            key: The key of that of its conversation; None if it has none.
+            passing: The key under which a durable run keeps it meanwhile; None for any other.
         """
         if not self.makes:
             return self._given
@@ -88,7 +88,7 @@ class Contexts:
         return context
 
     def leave(self) -> None:
-        """The run goes on no longer."""
+        """The run has ended."""
         self._now = None
 
     def keep_with_steps(self, saver: BaseCheckpointSaver[Any]) -> None:
@@ -116,7 +116,7 @@ class Contexts:
             await store.set(passing, _parts(context))
 
     async def keep(self, context: Any, store: StateStore, key: str | None, *, over: bool) -> None:
-        """A run ended well, or waits for a human: keep its context as it is now, where anybody comes back to it."""
+        """A run ended well, or waits for a human: keep its context as it is now, if anybody comes back to it."""
         if not self.makes or key is None:
             return
         if over and self._of_messages:

@@ -21,7 +21,7 @@ class KeptCheckpoint(TypedDict):
     writes: list[list[Any]]
     """For each: task id, place among the task's writes, channel, type, bytes, path of the task."""
     rebuilt: NotRequired[list[str]]
-    """The channels whose value is none of its own, see `rebuilt`."""
+    """The channels that have no value of their own, see `rebuilt`."""
 
 
 Rebuilt = Callable[[KeptCheckpoint], Collection[str]]

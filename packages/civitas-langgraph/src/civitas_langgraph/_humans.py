@@ -112,10 +112,10 @@ def answer_fits(
 
 
 def keep_questions_open(saver: BaseCheckpointSaver[Any]) -> None:
-    """From now on, `saver` keeps no answer that a node failed on.
+    """From now on, `saver` does not keep an answer that a node failed on.
 
     LangGraph keeps what a node was answered together with its failure, and from then on gives it that first answer,
-    whatever it is told. Without, the question is as it was before.
+    whatever it is told. Without it, the question is as it was before.
     """
     for name in ("put_writes", "aput_writes"):
         setattr(saver, name, _without_answers_of_failures(getattr(saver, name)))

@@ -75,7 +75,7 @@ class RunThread:
         return None
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep the thread, for good where the run is durable."""
+        """Keep the thread, for good if the run is durable."""
         self._check()
         self._thread, self._loaded = value, True
         if self._passing is not None:
@@ -112,10 +112,10 @@ class RunThread:
 
 
 class OwnThread:
-    """Notes from which checkpoint a run began, so that the next one can leave it behind if it was given up.
+    """Notes from which checkpoint a run began, so that the next one can leave it behind if it was abandoned.
 
     Nothing of the user's is taken back: a run that begins at an earlier checkpoint is a branch of its thread, as
-    LangGraph's time travel makes it. Only a thread that the run given up began itself is deleted.
+    LangGraph's time travel makes it. Only a thread that the abandoned run itself began is deleted.
 
     Args:
         store: The runtime's, where the note is kept.
@@ -145,7 +145,7 @@ class OwnThread:
         return _at(config, before) if given_up else config
 
     async def stands(self, saver: Any, config: RunnableConfig) -> RunnableConfig:
-        """`config` so that it names where the last run that was not given up stopped."""
+        """`config` so that it names where the last run that was not abandoned stopped."""
         before, given_up = await self._before(await saver.aget_tuple(config))
         return _at(config, before) if given_up else config
 
@@ -156,7 +156,7 @@ class OwnThread:
     finish = keep
 
     async def _before(self, head: CheckpointTuple | None) -> tuple[str | None, bool]:
-        """The checkpoint to begin from, and whether the newest, `head`, is of a run that was given up."""
+        """The checkpoint to begin from, and whether the newest, `head`, is of a run that was abandoned."""
         noted = await self._store.get(self._key)
         newest = head.config["configurable"]["checkpoint_id"] if head is not None else None
         if noted is None or noted["message"] == self._message or head is None:

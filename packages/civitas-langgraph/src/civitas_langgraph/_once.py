@@ -17,10 +17,10 @@ __all__ = ["InTurn", "let_graphs_without_checkpoints_be_sync"]
 
 
 class InTurn(AsyncCallbackHandler):
-    """Lets no node and no task begin while a checkpointer still writes what others did.
+    """Keeps nodes and tasks from beginning while a checkpointer still writes what others did.
 
-    LangGraph waits for a checkpoint, at the end of a step; but what one task of the step wrote it keeps in the
-    background. In a functional workflow, which is one step, a process killed in its second task may so lose the first.
+    LangGraph waits for a checkpoint, at the end of a step; but it keeps what one task of the step wrote in the
+    background. In a functional workflow, which is one step, a process killed in its second task may lose the first.
     """
 
     ignore_llm = True
@@ -76,7 +76,7 @@ class _Made:
 def let_graphs_without_checkpoints_be_sync() -> None:
     """Let a graph that was compiled with `checkpointer=False` run inside one that is durable.
 
-    It takes the durability of the graph above over, and with ``"sync"`` LangGraph waits, after each step, for a
+    It takes over the durability of the graph above, and with ``"sync"`` LangGraph waits, after each step, for a
     checkpoint of it that nobody makes: an AttributeError. From now on it finds one that is made.
     """
     for name in ("SyncPregelLoop", "AsyncPregelLoop"):

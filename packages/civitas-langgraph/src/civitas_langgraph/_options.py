@@ -22,7 +22,7 @@ __all__ = ["checked_durability", "config_of", "named", "needs", "taking_message"
 
 
 def config_of(given: Any, where: str) -> Callable[[Message], RunnableConfig]:
-    """For each message the configuration of its run.
+    """The configuration of the run, for each message.
 
     Args:
         given: LangGraph's configuration, a function from a message to one, or the ``module:name`` of either.
@@ -40,7 +40,7 @@ def config_of(given: Any, where: str) -> Callable[[Message], RunnableConfig]:
 
 
 def _checked(config: Any, where: str) -> RunnableConfig:
-    """`config`, if it is one of LangGraph's: it passes over what it does not know."""
+    """`config`, if it is one of LangGraph's: LangGraph ignores what it does not know."""
     if config is None:
         return {}
     if not isinstance(config, Mapping):
@@ -70,7 +70,7 @@ def _checked(config: Any, where: str) -> RunnableConfig:
 
 
 def checked_durability(given: Any, where: str, *, durable: bool) -> Durability | None:
-    """`given`, if it is one of LangGraph's modes, and none that a durable run cannot have.
+    """`given`, if it is one of LangGraph's modes, and not one that a durable run cannot have.
 
     Raises:
         ConfigurationError: It is not.
@@ -90,7 +90,7 @@ def named(given: Any, keyword: str, where: str) -> Any:
     """What the text `given` names, as in a topology; anything else as it is.
 
     Raises:
-        ConfigurationError: It leads nowhere.
+        ConfigurationError: It cannot be resolved.
     """
     if not isinstance(given, str):
         return given

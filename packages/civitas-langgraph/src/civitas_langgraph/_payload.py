@@ -21,7 +21,7 @@ Refuse = Callable[[str, str], NoReturn]
 
 
 class GraphInput:
-    """What a graph takes. LangGraph ignores keys that it does not know; a sender learns of them here.
+    """What a graph takes. LangGraph ignores keys that it does not know; a sender is told about them here.
 
     Args:
         graph: A compiled graph.

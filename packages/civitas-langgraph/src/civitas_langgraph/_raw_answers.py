@@ -1,4 +1,4 @@
-"""Answers of models that LangChain does not know of."""
+"""Answers of models that LangChain does not know about."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RawAnswers:
             self._texts.add(text_of(message))
 
     def node_ends(self, run_id: UUID, returned: Any) -> Iterator[tuple[str, str]]:
-        """For each answer that is not told yet: its text, and the task it is of."""
+        """For each answer that has not been sent yet: its text, and its task."""
         task = self._nodes.pop(run_id, None)
         if task is None:
             return
@@ -99,7 +99,7 @@ def _values(state: Any) -> Iterable[Any]:
 
 
 def text_of(message: BaseMessage) -> str:
-    """The text of a message, of whatever else it is made."""
+    """The text of a message, whatever else is in it."""
     content: Any = message.content
     if isinstance(content, str):
         return content

@@ -282,7 +282,7 @@ class StateStoreSaver(BlockingSaver):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Keep what a task wrote, until the checkpoint that comes of it is there."""
+        """Keep what a task wrote, until the checkpoint made of it is there."""
         thread_id, ns = _place(config)
         id = get_checkpoint_id(config) or ""
         async with self._writing:

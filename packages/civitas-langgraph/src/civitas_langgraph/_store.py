@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["GraphStore"]
 
 _AT_ONCE = 100
-"""So many items are read beside each other."""
+"""How many items are read at the same time."""
 
 Namespace = tuple[str, ...]
 

@@ -40,11 +40,11 @@ __all__ = ["GraphEvents", "Written"]
 class GraphEvents(AsyncCallbackHandler):
     """Callbacks of one run that somebody reads.
 
-    LangChain waits for each, so a reader that is slow slows the model.
+    LangChain waits for each, so a slow reader slows the model.
 
     Args:
         run: The run.
-        written: What the nodes write to the stream themselves: it is told in the order in which things happened.
+        written: What the nodes write to the stream themselves: it is sent in the order in which things happened.
     """
 
     raise_error = True
@@ -56,7 +56,7 @@ class GraphEvents(AsyncCallbackHandler):
         self._parts: Counter[str] = Counter()
         self._models: dict[UUID, str] = {}
         self._silent: set[UUID] = set()
-        """The models that told no token yet."""
+        """The models that have not sent a token yet."""
         self._tools: dict[UUID, tuple[str, Any, str, str | None]] = {}
         self._steps: set[str] = set()
         self._raw = RawAnswers()
@@ -241,7 +241,7 @@ class Written:
     def configurable(
         self, see: Callable[[Any], None], modes: Iterable[StreamMode], store: BaseStore | None
     ) -> dict[str, Any]:
-        """What has LangGraph tell us, as it has a subgraph tell the graph above.
+        """What makes LangGraph tell us, as it makes a subgraph tell the graph above.
 
         Args:
             see: Given each part of the stream at once: of which graph, of which mode, what.
@@ -264,12 +264,12 @@ class Written:
         self.later(partial(self._run.custom, plain_or_text(payload), part))
 
     def later(self, tell: Callable[[], Awaitable[None]]) -> None:
-        """Have something told as soon as that can be, and before anything that comes later."""
+        """Have something sent as soon as possible, and before anything that comes later."""
         self._waiting.append(tell)
         self._loop.call_soon_threadsafe(self._some.set)
 
     async def tell(self) -> None:
-        """Tell what there is so far."""
+        """Send what there is so far."""
         if not self._waiting:
             return
         async with self._telling:
@@ -278,7 +278,7 @@ class Written:
 
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
-        """While inside, all is told as it comes."""
+        """Inside the block, everything is sent as it comes."""
 
         async def tell_all() -> None:
             while True:

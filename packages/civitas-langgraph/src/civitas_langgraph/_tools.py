@@ -24,7 +24,7 @@ def agent_tool(
     """A tool that asks the agent `name`, wherever it runs and whatever its framework.
 
     Made in module code; it finds the running system when it is called, in worker threads too. The model reads the
-    reply's payload as JSON text; where the agent fails, a text that says so.
+    reply's payload as JSON text; if the agent fails, a text that says so.
 
     Args:
         name: Name of the agent; the tool is called that too.

@@ -1,4 +1,4 @@
-"""Channels whose values are for the process alone: `UntrackedValue`."""
+"""Channels whose values are only for the process: `UntrackedValue`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Untracked"]
 
 
 class Untracked:
-    """The untracked channels of a graph and of its subgraphs: kept by nobody, and told to nobody.
+    """The untracked channels of a graph and of its subgraphs: neither stored nor returned.
 
     LangGraph leaves them out of checkpoints; but not out of what a subgraph is given as its input, nor out of what
     waits beside an interrupt when a run is kept at its end.

@@ -1,4 +1,4 @@
-"""Where in a graph's state there is what no checkpoint can hold."""
+"""Finds what a checkpoint cannot hold in a graph's state."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ class LangGraphAgent(FrameworkAgent):
             self._control.request_drain(f"the agent {self.name!r} is ending")
 
     def _memory_is_lost(self) -> str | None:
-        """When what this process alone holds is lost to the graph, in words."""
+        """When what only this process holds is lost to the graph, in words."""
         if (node := self.node_name) != "root":
             return f"when the process {node!r} dies"
         if self.is_built:
@@ -285,7 +285,7 @@ class LangGraphAgent(FrameworkAgent):
         return "exit" if isinstance(thread, RunThread) else self._durability
 
     def _context_key(self, run: Run, thread_id: str) -> str | None:
-        """Under what the context of the run's conversation is kept."""
+        """The key under which the context of the run's conversation is kept."""
         if run.conversation is None:
             return None
         return f"civitas:context:{self.memory_key(thread_id)}"

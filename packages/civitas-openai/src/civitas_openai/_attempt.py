@@ -52,7 +52,7 @@ class Attempt:
         return Conversation(run.conversation, self.memory.items)
 
     async def begin(self, begin: Any) -> None:
-        """A new run begins with this input; a question that was open is left behind."""
+        """A new run begins with this input; a question that was open is dropped."""
         self.input = ItemHelpers.input_to_new_input_list(begin)
         left, self.memory.left = self.memory.left, []
         if left and self.session is not None:
@@ -61,7 +61,7 @@ class Attempt:
             self.memory.items = [*self.memory.items, *left]
 
     async def end(self, result: RunResult) -> None:
-        """The run ended well, or waits for a human: keep what the next message needs, and say what it took."""
+        """The run ended well, or waits for a human: keep what the next message needs, and report what it used."""
         used = result.context_wrapper.usage
         self.run.used(used.requests, used.input_tokens, used.output_tokens, used.total_tokens)
         self.run.failures(self.scope.failures)
@@ -81,7 +81,7 @@ class Attempt:
         self._keep(Memory(items, self._agent(), self._state(), left))
 
     async def failed(self) -> bool:
-        """The run failed for good: have the next message know of the calls that were made.
+        """The run failed for good: tell the next message about the calls that were made.
 
         Returns:
             Whether there were any, so that there is something to keep.

@@ -91,13 +91,13 @@ class KeptContext:
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Have the plain parts be those of `state`, each in the class that the context declares for it."""
+        """Set the plain parts to those of `state`, each in the class that the context declares for it."""
         now = _parts(self.value)
         _put(self.value, {name: _typed(self.value, name, state[name], now) for name in state})
         self._last = self.state()
 
     def begin(self) -> None:
-        """A run begins: what `change` tells is since now."""
+        """A run begins: `change` counts from now on."""
         self._last = self.state()
 
     def change(self) -> dict[str, Any] | None:
@@ -110,7 +110,7 @@ class KeptContext:
         return {"number": self._number, "state": state}
 
     def replay(self, change: Mapping[str, Any] | None) -> None:
-        """Have a call that is not made again change the context as it did."""
+        """Let a call that is not made again change the context as it did then."""
         # Calls that were made at once may be replayed in another order than they ended in.
         if change is not None and change["number"] > self._number:
             self._number = change["number"]

@@ -48,7 +48,7 @@ def interrupted(result: RunResult, session: bool) -> Interrupted:
 def read_answer(
     given: Any, path: str, refuse: Callable[[str, str], NoReturn]
 ) -> tuple[bool, str | None]:
-    """Whether the human approves, and what to tell the model where not."""
+    """Whether the human approves, and what to tell the model if not."""
     if isinstance(given, bool):
         return given, None
     if not isinstance(given, Mapping) or not isinstance(given.get("approve"), bool):
@@ -114,7 +114,7 @@ def _id(item: ToolApprovalItem) -> str:
 
 
 def refuse_too_deep(name: str, first: Agent[Any]) -> None:
-    """Raise `ConfigurationError` for an approval that the SDK installed here could ask for and never take an answer to.
+    """Raise `ConfigurationError` for an approval that this SDK could ask for without ever accepting an answer.
 
     Args:
         name: Of the Civitas agent.

@@ -1,4 +1,4 @@
-"""What is kept of a conversation, and what of a run that failed the next one is told."""
+"""What is kept of a conversation, and what the next run is told about one that failed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Memory:
 
 
 def untold(calls: ToolCalls, items: list[Any]) -> list[Any]:
-    """The calls that were made and of which `items` do not tell, each with what came of it.
+    """The calls that were made and are missing from `items`, each with its result.
 
     Args:
         calls: Those of a run.
@@ -123,7 +123,7 @@ def _outcome(outcome: Any) -> dict[str, Any]:
 
 
 def _text(result: Any) -> str | None:
-    """What the model reads of a call without a result."""
+    """What the model reads about a call without a result."""
     if result is UNFINISHED:
         return "The run failed while this call was made. Whether it took effect is not known."
     if result is WITHHELD:

@@ -1,4 +1,4 @@
-"""Models and their providers in a run: each call is told to a reader as it comes, and in a durable run made once."""
+"""Models and their providers in a run: each call is sent to the reader as it comes, and in a durable run made once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEADER = "Idempotency-Key"
 
 
 class WatchedModel(Model):
-    """A model of the user's, each call of which is told and made once.
+    """A model of the user's, each call of which is reported and made once.
 
     Args:
         model: The user's.
@@ -90,7 +90,7 @@ class WatchedModel(Model):
             return response
 
     async def stream_response(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
-        """The model's stream; in a durable run, its end alone. For agents that are tools with an `on_stream`."""
+        """The model's stream; in a durable run, only its end. For agents that are tools with an `on_stream`."""
         inside = scope.get()
         if inside is not None and inside.run.durable:
             response = await self.get_response(*arguments, **named)

@@ -34,7 +34,7 @@ _ACTIONS = frozenset(AsyncComputer.__abstractmethods__) - {"environment", "dimen
 
 
 def watch_native(tool: Any) -> Any:
-    """A copy of `tool` that makes each call once; what the provider runs itself, as it is."""
+    """A copy of `tool` that makes each call once; what the provider runs itself stays as it is."""
     copied: Any
     if isinstance(tool, CustomTool):
         copied = copy.copy(tool)
@@ -106,7 +106,7 @@ def _local_shell(tool: LocalShellTool) -> Callable[[Any], Any]:
 
 
 class _Editor:
-    """An editor of files whose operations are done once each."""
+    """An editor of files, each operation of which is done once."""
 
     def __init__(self, tool: ApplyPatchTool) -> None:
         self._tool = tool
@@ -183,7 +183,7 @@ def _load_patch(recorded: dict[str, Any]) -> Any:
 
 
 def _computer_of(given: Any) -> Any:
-    """A computer whose actions are done once each; of what makes one, what makes such a one."""
+    """A computer, each action of which is done once; for a function that makes one, such a function."""
     if isinstance(given, (Computer, AsyncComputer)):
         return _computer(given)
     create = given.create if hasattr(given, "create") else given

@@ -27,7 +27,7 @@ class Scope:
     Attributes:
         run: The run.
         path: What the keys of its calls begin with: empty, or the ids of the tool calls that lead here.
-        told: Who tells a reader of it; None for an agent that is a tool, of which a reader hears as of any tool.
+        told: Reports it to the reader; None for an agent that is a tool, of which a reader hears as of any tool.
         context: What the SDK hands to the tools as `context`.
         calls: The answers of its models, and the calls of tools in them.
         failures: The calls that failed so far, of inner scopes too: the name of the tool, and what is said of it.
@@ -44,7 +44,7 @@ class Scope:
 
     @property
     def heard(self) -> bool:
-        """Whether a reader hears of it."""
+        """Whether a reader hears about it."""
         return self.told is not None and self.run.streams
 
     def inside(self, key: str) -> Scope:

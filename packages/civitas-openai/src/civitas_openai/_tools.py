@@ -39,7 +39,7 @@ def agent_tool(
     """A tool that asks the agent `name`, wherever it runs and whatever its framework.
 
     Made in module code; it finds the running system when it is called. The model reads the reply's payload as JSON
-    text; where the agent fails, a text that says so.
+    text; if the agent fails, a text that says so.
 
     Args:
         name: Name of the agent; the tool is called that too, with ``_`` for what no tool's name may hold.

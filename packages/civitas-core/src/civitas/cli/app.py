@@ -76,7 +76,7 @@ def run(
     Starts its OS processes too. Prints the tree once all agents are ready,
     then every crash and restart.
 
-    SIGTERM or Ctrl-C lets the mailboxes run empty and stops the agents: exit
+    SIGTERM or Ctrl-C lets the mailboxes empty and stops the agents: exit
     code 0. A second one stops at once. When the root supervisor gives up, the
     exit code is 1.
 

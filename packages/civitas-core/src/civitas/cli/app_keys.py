@@ -30,7 +30,7 @@ def new(
     ),
     verbose: Verbose = False,
 ) -> None:
-    """Make the keys of a system, in a new file that its owner alone may read.
+    """Make the keys of a system, in a new file that only its owner may read.
 
     Each machine of the system needs a copy.
     """

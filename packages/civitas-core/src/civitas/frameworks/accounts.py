@@ -10,7 +10,7 @@ __all__ = ["FAILURES", "USAGE", "failures_of", "usage_of"]
 USAGE = "civitas-usage"
 """The header with what the models of a run used."""
 FAILURES = "civitas-tool-failures"
-"""The header with the calls of tools that failed, and of which the run did not end."""
+"""The header with the tool calls that failed without ending the run."""
 
 # Headers are short: so many failures, the latest, and so much of the text of each.
 _MOST, _LONGEST = 20, 500

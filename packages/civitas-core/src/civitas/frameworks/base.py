@@ -33,7 +33,7 @@ logger = logging.getLogger("civitas")
 class FrameworkAgent(AgentProcess):
     """An agent whose messages a framework handles: a graph, an SDK agent, a crew.
 
-    An adapter defines `run_framework`. What that returns becomes the reply, as plain data. A failure is told to whoever
+    An adapter defines `run_framework`. What that returns becomes the reply, as plain data. A failure goes to whoever
     asked, who reads the name of the framework's own exception in `HandlerFailed.error_type`, and the agent lives on;
     only what says that the process is unsound crashes it, see `outcome`.
 
@@ -298,7 +298,7 @@ class FrameworkAgent(AgentProcess):
         return meaning, wanted and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
     def _tell_nobody(self, error: Exception, message: Message) -> None:
-        """A run failed that nobody waits for."""
+        """A run failed whose answer nobody is waiting for."""
         logger.error(
             "agent %r: the run of a message of type %r failed, and nobody is waiting for its answer",
             self.name,
@@ -308,11 +308,11 @@ class FrameworkAgent(AgentProcess):
         self._civitas_running().node.dead_letter(message, "failed")
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; whoever gives up the run meanwhile cancels that."""
+        """Wait; giving up the run cancels the wait."""
         await asyncio.sleep(seconds)
 
     async def _recall(self, run: Run) -> Record | None:
-        """What is kept of the conversation, into `run`."""
+        """Read what is kept of the conversation into `run`."""
         if not self.keeps_record or run.conversation is None:
             return None
         record = await Record.load(self.store, self.memory_key(run.conversation))

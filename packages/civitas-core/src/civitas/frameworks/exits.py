@@ -78,7 +78,7 @@ def _exited(error: SystemExit) -> Exited:
 
 
 def contain_exits() -> None:
-    """See to it that tasks which code of runs makes on this loop let no `SystemExit` out."""
+    """Make sure that tasks which the code of runs makes on this loop let no `SystemExit` out."""
     loop = asyncio.get_running_loop()
     before = loop.get_task_factory()
     if not isinstance(before, _Factory):

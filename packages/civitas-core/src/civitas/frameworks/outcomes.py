@@ -17,11 +17,11 @@ class Outcome(StrEnum):
     """What the failure of a run means."""
 
     ANSWER = "answer"
-    """The run came to a bad end, as the next try would: whoever asked is told at once, the agent lives."""
+    """The run failed, as the next attempt would: whoever asked is told at once, and the agent lives."""
     TRANSIENT = "transient"
     """Something outside is down, slow or asks to wait: a durable run is tried again after a while."""
     UNKNOWN = "unknown"
-    """It may go better another time: a durable run is tried again soon; whoever asked for any other is told."""
+    """It may work another time: a durable run is tried again soon; for any other, whoever asked is told."""
     CRASH = "crash"
     """The process itself is unsound: let it crash, the supervisor decides."""
 

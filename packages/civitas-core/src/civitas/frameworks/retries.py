@@ -1,4 +1,4 @@
-"""How often one run is tried again in place, and after which wait."""
+"""How often one run is tried again in place, and after what wait."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LONGEST_WAIT = 30.0
 
 
 class Retries:
-    """Counts the tries of the message in hand.
+    """Counts the attempts at the message being handled.
 
     Args:
-        most: So many after the first.
+        most: How many after the first.
     """
 
     def __init__(self, most: int) -> None:
@@ -35,7 +35,7 @@ class Retries:
     def next(
         self, message: Message, error: BaseException, outcome: Outcome, *, in_time: bool
     ) -> float | None:
-        """Count another try of `message`.
+        """Count another attempt at `message`.
 
         Args:
             message: What is handled.
@@ -44,7 +44,7 @@ class Retries:
             in_time: Only if it can begin before the deadline of the message.
 
         Returns:
-            Seconds to wait before it; None if it was tried often enough, or the time is up.
+            Seconds to wait before it; None if there were enough attempts, or the time is up.
         """
         if self._message != message.id:
             self._message, self._times = message.id, 0

@@ -24,7 +24,7 @@ __all__ = ["Interrupted", "Run", "current_run", "idempotency_key"]
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """What `run_framework` returns where a run waits for a human.
+    """What `run_framework` returns when a run waits for a human.
 
     Attributes:
         interrupts: For each question its `id` and its `value`, what is asked.
@@ -103,14 +103,14 @@ class Run:
 
     @property
     def streams(self) -> bool:
-        """Whether somebody reads chunks; otherwise telling any is of no effect."""
+        """Whether somebody reads chunks; otherwise sending them has no effect."""
         return self.message.wants_chunks
 
     # What the reader of a stream is told. `part` names what of the run a chunk belongs to, the same each time the
     # message is delivered: whatever the reader heard of that part already is left out.
 
     async def token(self, text: str, part: str = "") -> None:
-        """Tell the next piece of a model's answer; an empty one is not told.
+        """Send the next piece of a model's answer to the reader; an empty one is left out.
 
         Args:
             text: The piece.
@@ -130,7 +130,7 @@ class Run:
         self._told.pop(part, None)
 
     async def step(self, name: str, part: str = "") -> None:
-        """Tell that a step of the run begins: a node, an agent, a task.
+        """Tell the reader that a step of the run begins: a node, an agent, a task.
 
         Args:
             name: Its name.
@@ -141,7 +141,7 @@ class Run:
     async def tool(
         self, name: str, arguments: Any, result: Any = _NOT_DONE, *, part: str = ""
     ) -> None:
-        """Tell that a tool is called, or with a `result`, that it is done.
+        """Tell the reader that a tool is called, or with a `result`, that it is done.
 
         Args:
             name: The tool's name.
@@ -156,7 +156,7 @@ class Run:
         await self._tell(told, "tool", part)
 
     async def custom(self, payload: Any, part: str = "") -> None:
-        """Tell what code of the user's wrote to the stream itself.
+        """Send the reader what the user's code wrote to the stream itself.
 
         Args:
             payload: What it wrote, as plain data.
@@ -173,7 +173,7 @@ class Run:
     def used(
         self, requests: int, input_tokens: int, output_tokens: int, total_tokens: int | None = None
     ) -> None:
-        """Say what the models used, in the whole run.
+        """Report what the models used in the whole run.
 
         Args:
             requests: Calls of models.
@@ -185,7 +185,7 @@ class Run:
         self.headers[USAGE] = usage_of(requests, input_tokens, output_tokens, total)
 
     def failures(self, failures: Sequence[tuple[str, str]]) -> None:
-        """Say which tool calls failed and were reported to the model; nothing if none did.
+        """Report which tool calls failed and were shown to the model; nothing if none did.
 
         Args:
             failures: For each the name of the tool, and how the failure is described.

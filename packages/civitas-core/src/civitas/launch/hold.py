@@ -135,7 +135,7 @@ class Hold:
 
 
 def inherit(descriptors: list[int]) -> None:
-    """In a process that was started: hold what its root holds, and let no child of this process do so."""
+    """In a process that was started: hold what its root holds, and keep children of this process from doing so."""
     for each in descriptors:
         os.set_inheritable(each, False)
         keep_from_children(each)

@@ -74,7 +74,7 @@ def civitas_wrap(obj: Any, name: str, options: Mapping[str, Any]) -> Any:
 
     Args:
         obj: What was given to `civitas.wrap`.
-        name: Name the agent shall have.
+        name: The name that the agent gets.
         options: The other keywords of `civitas.wrap`, or the other keys in a topology.
     """
 

@@ -65,9 +65,9 @@ class FoundPlugin:
 
 
 class PluginManager:
-    """The plugins of one runtime; looked for when first asked.
+    """The plugins of one runtime; looked for at the first question.
 
-    An installed plugin that is broken is logged, listed by `found` with its error, and left out. One that was passed
+    A broken installed plugin is logged, listed by `found` with its error, and left out. One that was passed
     explicitly was meant: it raises.
 
     Args:
@@ -163,7 +163,7 @@ class PluginManager:
 
     @property
     def listens(self) -> bool:
-        """Whether any plugin wants to know of events."""
+        """Whether any plugin wants to know about events."""
         self.load()
         return bool(self._listeners)
 

@@ -43,7 +43,7 @@ class InMemoryStateStore:
         return sorted(key for key in self._values if key.startswith(prefix))
 
     async def close(self) -> None:
-        """Nothing to close; what is stored stays for whoever still holds the store."""
+        """Nothing to close; what is stored stays for anybody who still has the store."""
 
     def __repr__(self) -> str:
         return f"<InMemoryStateStore {len(self._values)} keys>"

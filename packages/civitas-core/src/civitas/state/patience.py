@@ -1,4 +1,4 @@
-"""Waiting for a state store that is away, so that nothing is done again for its sake."""
+"""Waiting for a state store that is unavailable, so that nothing has to be done twice because of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PATIENCE", "PatientStore", "patiently", "saved_under"]
 logger = logging.getLogger("civitas")
 
 PATIENCE = 10.0
-"""Seconds that a store which is away is waited for."""
+"""Seconds to wait for a store that is unavailable."""
 
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 0.5
@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 
 
 async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _Result:
-    """Call `attempt`, a call of a state store, until the store is not away any more.
+    """Call `attempt`, a call of a state store, until the store is available again.
 
     A handler whose state cannot be saved would fail, and its message be handled again with all that it does. A disk
     that is full for a moment, or a server that is started again, is waited for in place instead.
@@ -69,10 +69,10 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
 
 
 async def saved_under(store: StateStore, key: str, agent: str) -> dict[str, Any] | None:
-    """What `store` has under `key`, waited for where the store is away.
+    """What `store` has under `key`, waiting for the store if it is unavailable.
 
     Raises:
-        StateStoreError: It gave something else than a dict or None.
+        StateStoreError: It returned something other than a dict or None.
     """
     found: object = await patiently(lambda: store.get(key), agent)
     if found is not None and not isinstance(found, dict):
@@ -85,10 +85,10 @@ async def saved_under(store: StateStore, key: str, agent: str) -> dict[str, Any]
 
 
 class PatientStore:
-    """A state store that is waited for if it is away; see `patiently`.
+    """A state store that is waited for if it is unavailable; see `patiently`.
 
     Args:
-        store: The store. What that has beyond the three methods is there, too.
+        store: The store. Its other methods are there, too.
         agent: The name of the agent that waits.
     """
 

@@ -62,7 +62,7 @@ class SQLiteStateStore:
     The file is opened at the first call. Use one store from one event loop; `close` ends its thread.
 
     Args:
-        path: The file; made when it is not there, readable and writable by its owner alone. Its folder must exist.
+        path: The file; made when it is not there, readable and writable only by its owner. Its folder must exist.
         busy_timeout: Seconds to wait for a lock that another process holds.
 
     Raises:
@@ -99,7 +99,7 @@ class SQLiteStateStore:
         self._closed = False
 
     async def open(self) -> None:
-        """Open the file now, and not at the first call; again after `close`."""
+        """Open the file now rather than at the first call; again after `close`."""
         self._closed = False
         try:
             if self._connection is None:
@@ -177,7 +177,7 @@ class SQLiteStateStore:
         await saved
 
     async def _commit_group(self) -> None:
-        """Commit what waits; one caller does it for all, which spares a lonely one the switch to another task."""
+        """Commit what waits; one caller does it for all, which saves a single caller the switch to another task."""
         group: list[_Change] = []
         try:
             # Everyone who is runnable now gets a turn first: those whose group was just committed write again in that
@@ -255,7 +255,7 @@ class SQLiteStateStore:
             await asyncio.sleep(random.uniform(0.0005, 0.004))
 
     def _check_file(self) -> None:
-        """Notice that somebody removed or replaced the file: what goes into the old one nobody will find again."""
+        """Notice that somebody removed or replaced the file: nobody would find again what goes into the old one."""
         try:
             now = os.stat(self.path)  # noqa: PTH116  # at every call: Path's takes longer
         except FileNotFoundError:

@@ -28,7 +28,7 @@ _PASSING = ("SQLITE_FULL", "SQLITE_IOERR")
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether another connection was in the way, so that trying again is the answer."""
+    """Whether another connection was in the way, so that trying again helps."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return isinstance(name, str) and name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 

@@ -17,7 +17,7 @@ logger = logging.getLogger("civitas")
 def make_ready(path: Path) -> None:
     """Check that there can be a database at `path`, and make the file if it is missing.
 
-    A new file can be read by its owner alone, whatever the umask: conversations and prompts stand in it. SQLite gives
+    Only its owner can read a new file, whatever the umask: conversations and prompts stand in it. SQLite gives
     the ``-wal`` and ``-shm`` files beside it the same mode. The mode of a file that is there is left as it is, and said
     where others may read it.
 

@@ -21,7 +21,7 @@ class StateStore(Protocol):
     - Calls may overlap, also on one key; the last `set` to begin is the one that stays.
     - What cannot be done is a `StateStoreError` that says what to do, and what was acknowledged before is still there.
 
-    Three methods are optional, and used where they exist: ``async open()``, with which a runtime begins, so that a
+    Three methods are optional, and used if they exist: ``async open()``, with which a runtime begins, so that a
     store that cannot be used says so at its start; ``async close()``, which may be called twice; and
     ``async keys(prefix) -> list[str]``, sorted, which ``civitas state`` needs.
     """

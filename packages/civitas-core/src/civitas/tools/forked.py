@@ -28,7 +28,7 @@ _thread: int | None = None
 """The thread that forked, which is the only one here."""
 _registered = False
 _forked: ContextVar[bool] = ContextVar("civitas_forked", default=False)
-"""Set in the child, in the context of the code that forked: who looks for changes there need not look for forks."""
+"""Set in the child, in the context of the code that forked: what looks for changes there need not look for forks."""
 
 
 class Fork:
@@ -38,7 +38,7 @@ class Fork:
 
 
 def guard(loop: asyncio.AbstractEventLoop) -> None:
-    """Let no forked child go on with `loop`."""
+    """Keep forked children from going on with `loop`."""
     global _registered
     if not _registered:
         _registered = True
@@ -62,7 +62,7 @@ def _after_fork() -> None:
 
 
 class _NothingMore(deque[Any]):
-    """The callbacks of an event loop that has none any more."""
+    """The callbacks of an event loop that has none left."""
 
     def __len__(self) -> int:
         return 1

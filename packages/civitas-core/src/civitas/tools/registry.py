@@ -103,7 +103,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
         return await self[name].call(**arguments)
 
     def untraced(self, name: str) -> ToolProvider:
-        """The tool `name` without its span, for who makes one elsewhere."""
+        """The tool `name` without its span, for code that makes one elsewhere."""
         found = self[name]
         return found.wrapped if isinstance(found, _TracedTool) else found
 

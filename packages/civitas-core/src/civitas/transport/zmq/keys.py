@@ -117,7 +117,7 @@ class Keys:
         return keys
 
     def save(self, file: str | Path) -> None:
-        """Write the pair to a new file that its owner alone may read.
+        """Write the pair to a new file that only its owner may read.
 
         Raises:
             ConfigurationError: The file already exists, or cannot be written.
