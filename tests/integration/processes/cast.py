@@ -369,10 +369,13 @@ class TicksInThread(Ticks):
 
 
 class StepsAndDies(AgentProcess):
-    """Records a step, notes that, and kills its process."""
+    """Records a step, notes that, and kills its process; for `late` when it is finished with the message."""
 
     async def handle(self, message: Message) -> None:
         await self.step("work", os.getpid)
         assert self.store is not None
         await self.store.set("noted", {})
+        if message.payload == "late":
+            asyncio.get_running_loop().call_soon(poison, "SIGKILL")
+            return
         poison("SIGKILL")

@@ -177,3 +177,27 @@ async def test_the_records_of_a_message_that_killed_its_process_go_with_it(tmp_p
         await until(lambda: events.of("dead_letter"))
     assert await store.keys() == ["noted"]
     await store.close()
+
+
+@pytest.mark.promise(id="SEM-1243")
+@pytest.mark.parametrize("delivery", ["at_most_once", "at_least_once"])
+async def test_a_process_that_is_killed_leaves_no_records(tmp_path, delivery):
+    """Not of what an agent beside it or in a third process sent, nor of what was finished in that moment."""
+    store = SQLiteStateStore(tmp_path / "s.db")
+    config = topology(
+        agent("a", "w", "StepsAndDies", delivery=delivery, max_deliveries=1),
+        agent("near", "w"),
+        agent("far", "v"),
+        max_restarts=10,
+    )
+    to_a = {"to": "a", "type": "message", "payload": None}
+    async with Runtime.from_config(config, state_store=store) as runtime:
+        events = Events(runtime)
+        with pytest.raises(NodeDown):
+            await runtime.ask("near", to_a, "ask")
+        await runtime.ask("far", to_a, "send")
+        await until(lambda: len(events.of("node_down")) == 2)
+        await runtime.send("a", "late")
+        await until(lambda: len(events.of("node_down")) == 3)
+    assert await store.keys() == ["noted"]
+    await store.close()

@@ -102,6 +102,7 @@ class RootNode(Node):
             children=self._children,
             events=self.events,
             welcome=self._welcome,
+            forget_records_of=self.forget_records_of,
         )
         self._home = Home(
             self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -34,6 +34,7 @@ from civitas.process import (
     Turns,
     current_message,
     forget_records,
+    forget_records_of,
 )
 from civitas.process.options import check_is_name, positive
 from civitas.state import StateStore
@@ -129,7 +130,14 @@ class Node(Router):
 
     def forget_records(self, message: Message) -> None:
         """Drop what is recorded for a message that was given up."""
-        forgetting = self._background(forget_records(self.store, message))
+        self._forget(forget_records(self.store, message))
+
+    def forget_records_of(self, message_ids: Collection[str]) -> None:
+        """Drop what is recorded for messages that nobody has any more."""
+        self._forget(forget_records_of(self.store, message_ids))
+
+    def _forget(self, work: Coroutine[Any, Any, None]) -> None:
+        forgetting = self._background(work)
         self._forgetting.add(forgetting)
         forgetting.add_done_callback(self._forgetting.discard)
 

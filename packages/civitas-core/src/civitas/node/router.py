@@ -152,10 +152,7 @@ class Router:
                 raise self._refusal()
         else:
             self.check_loop(sender.name)
-        if not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
-            raise ConfigurationError(
-                f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
-            )
+        _check_pattern(pattern)
         itself = (sender.name, sender.family) if sender is not None else ()
         to = [each for each in await self.matching(pattern) if each not in itself]
 
@@ -275,6 +272,9 @@ class Router:
         """Let an agent that is being stopped not wait for one that is down; see `Requests.refuse_while_down`."""
         self._requests.refuse_while_down(cell, asker)
 
+    def recording(self, message: Message) -> None:
+        """Steps of a message are about to be recorded; they go with it, however its agent ends."""
+
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
         return self._streams.get(message_id)
@@ -357,4 +357,11 @@ class Router:
         return ConfigurationError(
             "the runtime accepts no work: it has not been started, or it is stopping. "
             "Use it inside `async with Runtime(...)`"
+        )
+
+
+def _check_pattern(pattern: object) -> None:
+    if not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
+        raise ConfigurationError(
+            f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
         )

@@ -16,7 +16,7 @@ from civitas.process.exit_reason import (
     Unfinished,
 )
 from civitas.process.incarnation import Incarnation
-from civitas.process.leftovers import forget_records, forget_those_of_the_dead
+from civitas.process.leftovers import forget_records, forget_records_of, forget_those_of_the_dead
 from civitas.process.line import Line
 from civitas.process.mailbox import Mailbox
 from civitas.process.messenger import Messenger
@@ -53,6 +53,7 @@ __all__ = [
     "current_agent",
     "current_message",
     "forget_records",
+    "forget_records_of",
     "forget_those_of_the_dead",
     "soon",
 ]

@@ -73,6 +73,9 @@ class Context(Protocol):
     def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
         """An agent begins to handle a message of another node; it must wait for what this returns."""
 
+    def recording(self, message: Message) -> None:
+        """Steps of a message are about to be recorded."""
+
     def forget_records(self, message: Message) -> None:
         """Drop what is recorded for a message that was given up."""
 

@@ -153,6 +153,7 @@ class Incarnation:
         if self.now.steps is None:
             message = current_message.get()
             assert message is not None  # who calls this handles one
+            self.node.recording(message)
             self.now.steps = Steps(self.node.store, self.name, message)
         return self.now.steps
 

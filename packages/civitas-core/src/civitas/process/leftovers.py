@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.state import StateStore
 
-__all__ = ["forget_records", "forget_those_of_the_dead"]
+__all__ = ["forget_records", "forget_records_of", "forget_those_of_the_dead"]
 
 logger = logging.getLogger("civitas")
 
@@ -29,6 +29,11 @@ async def forget_records(store: StateStore, message: Message) -> None:
     # The agent's own name may be that of a conversation or a replica behind the recipient's.
     mark = f"/{message.id}/"
     await _forget(store, f"{STEPS}{message.recipient}", lambda key: mark in key)
+
+
+async def forget_records_of(store: StateStore, message_ids: Collection[str]) -> None:
+    """Drop what is recorded for messages that nobody has any more, whatever their agents."""
+    await _forget(store, STEPS, lambda key: not set(key.split("/")).isdisjoint(message_ids))
 
 
 async def forget_those_of_the_dead(store: StateStore, agents: Collection[str]) -> None:

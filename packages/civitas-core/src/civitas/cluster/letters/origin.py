@@ -15,7 +15,7 @@ from civitas.errors import DeliveryError, PayloadError
 from civitas.message import Message, Serializer, dumps
 from civitas.node import AHEAD, Recipient
 
-__all__ = ["Back", "Deliveries", "FromPeer", "Uncounted"]
+__all__ = ["Back", "Deliveries", "FromBeside", "FromPeer", "Uncounted"]
 
 
 class Deliveries(Protocol):
@@ -23,6 +23,8 @@ class Deliveries(Protocol):
 
     outlived: bool
     """Whether somebody outlives the process, and delivers again what is not known to be finished."""
+    reads: bool
+    """Whether that one reads what was noted, also of messages that it never had."""
 
     def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
         """An incarnation of `agent` begins to handle a message; it must wait for what this returns."""
@@ -34,7 +36,7 @@ class Deliveries(Protocol):
 class Uncounted:
     """For a node that nobody outlives."""
 
-    outlived = False
+    outlived = reads = False
 
     def begun(self, agent: str, message_id: str) -> None:
         """Nothing to count."""
@@ -56,6 +58,48 @@ class Back:
     serializer: Serializer
     tidings: Tidings
     deliveries: Deliveries = field(default_factory=Uncounted)
+
+
+class FromBeside:
+    """The origin of a message that an agent of the same process sent, and that steps are recorded for.
+
+    The process alone has it; whoever outlives that must know which records are left over.
+
+    Args:
+        deliveries: Notes it.
+        message_id: Its id.
+    """
+
+    __slots__ = ("_deliveries", "_id")
+
+    def __init__(self, deliveries: Deliveries, message_id: str) -> None:
+        self._deliveries = deliveries
+        self._id = message_id
+
+    def began(self, agent: str) -> Awaitable[None] | None:
+        """Note it; see `Origin.began`."""
+        return self._deliveries.begun(agent, self._id)
+
+    def settled(self) -> None:
+        """It is finished; see `Origin.settled`."""
+        self._deliveries.finished(self._id)
+
+    async def heard(self) -> None:
+        """Nobody sends it again; see `Origin.heard`."""
+
+    def answered(self, reply: Message) -> bool:
+        """Whoever asked is here; see `Origin.answered`."""
+        return False
+
+    def refused(self, error: DeliveryError) -> None:
+        """Whoever asked is here; see `Origin.refused`."""
+
+    async def chunk(self, chunk: Message) -> bool:
+        """Whoever reads is here; see `Origin.chunk`."""
+        return False
+
+    def left(self) -> None:
+        """Whoever asked is here; see `Origin.left`."""
 
 
 class FromPeer:

@@ -49,9 +49,6 @@ class Senders(Protocol):
     def dead_letter(self, message: Message, reason: str) -> None:
         """Count and report a message that nobody will handle."""
 
-    def forget_records(self, message: Message) -> None:
-        """Drop what is recorded for a message that was given up."""
-
     def settle(self, message: Message) -> object:
         """A message of another node is finished here."""
 
@@ -172,6 +169,10 @@ class Outgoing:
         each = self._sent.get(message_id)
         return self._peers.get(each.boot or "") if each is not None else None
 
+    def has(self, message_id: str) -> bool:
+        """Whether a message stands here that another node is not finished with."""
+        return message_id in self._sent
+
     def close_circle(self, ask_id: str, circle: list[str]) -> None:
         """End an ask of this node that would wait for itself."""
         each = self._sent.get(ask_id)
@@ -290,11 +291,8 @@ class Outgoing:
                 if message is not None:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
                     self.give_up(message, down, "max_deliveries")
-                    self._senders.forget_records(message)
             return
         for lost in box.clear():
-            if lost.id in in_hand:
-                self._senders.forget_records(lost)
             if facts.closed:
                 self.give_up(lost, AgentTerminated(each.name, facts.closed), "terminated")
             else:

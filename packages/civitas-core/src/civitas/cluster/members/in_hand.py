@@ -39,7 +39,7 @@ class InHand:
         file: Where; made if it is not there.
     """
 
-    outlived = True
+    outlived = reads = True
 
     def __init__(self, file: Path) -> None:
         with file.open("w+b") as opened:
@@ -81,7 +81,7 @@ class ToldRoot:
         tell_root: Says something to the root.
     """
 
-    outlived = True
+    outlived, reads = True, False
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ class Membership:
         children: The agents in them.
         events: Reports what happens.
         welcome: What a process is told about the root that is taken in.
+        forget_records_of: Drops what is recorded for messages, by their ids.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Membership:
         children: RemoteChildren,
         events: Events,
         welcome: Callable[[Member], Mapping[str, Any]],
+        forget_records_of: Callable[[Collection[str]], None],
     ) -> None:
         self._roster = roster
         self._boot = boot
@@ -72,6 +74,7 @@ class Membership:
         self._children = children
         self._events = events
         self._welcome = welcome
+        self._forget_records_of = forget_records_of
         self.departures = Departures(roster, self)
         self.starting = Starting(
             roster, boot_data, holds, lambda: transport.address, self.departures.ended
@@ -175,6 +178,11 @@ class Membership:
     ) -> None:
         """Nothing that was sent to a process will be answered."""
         self._letters.part(boot, why, in_hand, finished)
+        # What is to be delivered again stands here. Of all else that the process had, what it recorded is left over.
+        had = in_hand if self._roster.ending else (*in_hand, *finished)
+        over = {id for id in had if not self._letters.out.has(id)}
+        if over:
+            self._forget_records_of(over)
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
