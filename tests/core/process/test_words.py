@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from civitas.errors import ConfigurationError, HandlerFailed
+from civitas.errors import ConfigurationError, HandlerFailed, SupervisionError
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
@@ -401,3 +401,10 @@ async def test_an_agent_that_awaits_on_another_loop_is_told_how_to_wait(call: st
     assert isinstance(error, HandlerFailed)
     assert error.error_type == "ConfigurationError"
     assert "write self.run(self.ask(...)) instead of asyncio.run" in error.error_message
+
+
+@pytest.mark.promise(id="SEM-1263")
+async def test_a_runtime_that_does_not_run_says_so_to_who_asks_for_a_supervisor() -> None:
+    with pytest.raises(SupervisionError, match="the runtime is not running") as caught:
+        Runtime(tree()).which_children("root")
+    assert caught.value.reason == "not_found"

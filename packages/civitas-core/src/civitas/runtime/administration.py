@@ -93,6 +93,8 @@ class Administration:
         if parent is None:
             near = difflib.get_close_matches(name, self._node.supervisors, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
+            if not self._node.supervisors:
+                hint = ": the runtime is not running. Use it inside `async with Runtime(...)`"
             raise SupervisionError("not_found", f"there is no supervisor {name!r}{hint}")
         return parent
 
