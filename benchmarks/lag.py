@@ -104,13 +104,14 @@ class Table:
 
 def tree(count: int = MANY) -> Supervisor:
     """A supervisor of that many, which never gives up."""
-    children = [Many(f"a{n}", mailbox_size=ASKS + 1, cancel_on_timeout=True) for n in range(count)]
+    options = {"mailbox_size": ASKS + 1, "cancel_on_timeout": True, "shutdown_timeout": 0}
+    children = [Many(f"a{n}", **options) for n in range(count)]
     return Supervisor("root", children=children, backoff="NONE", max_restarts=10**6)
 
 
 async def agents(table: Table) -> None:
     """Started, shown, broadcast to, stopped."""
-    runtime = Runtime(tree())
+    runtime = Runtime(tree(), drain_timeout=0.1)
     async with table.step("10,000 agents started"):
         await runtime.start()
     async with table.step("tree() of 10,000"):
