@@ -43,6 +43,8 @@ _TURN = 32
 
 Erlang's reductions: an agent that sends to itself would else have the loop for itself.
 """
+_LARGE = 16 * 1024
+"""Bytes of a reply that count as one message more: to encode and to send a large one takes the time of thousands."""
 
 _NO_VARIABLES = ContextVariables()
 
@@ -312,6 +314,8 @@ class Incarnation:
                             result is not None or message.reply_to is not None or deliveries.given
                         ) and not now.over:
                             deliveries.finished(message, result)
+                            if result is not None:
+                                turn += len(result.raw) // _LARGE
                     except BaseException as error:
                         handling = Handling(agent, node, now, deliveries, message)
                         await handling.attempts(before, error)
