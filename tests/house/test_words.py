@@ -30,7 +30,7 @@ STUMBLES = {
     "else": r"[;,] else\b(?! if)",
 }
 
-BEING_RENAMED = {"Deliveries", "Failure", "Incoming", "Monitor", "Outgoing", "Owner", "_Watch"}
+BEING_RENAMED = {"Failure", "Incoming", "Outgoing"}
 
 
 @cache

@@ -13,13 +13,13 @@ from civitas.models import ModelResponse
 from civitas.state import StateStore
 from civitas.tools.threads import tool_threads
 
-__all__ = ["Lender", "Owner"]
+__all__ = ["Equipped", "Lender"]
 
 _RESPONSE: dict[str, Any] = {field.name: field.default for field in fields(ModelResponse)}
 _STORE = ("get", "set", "delete", "keys")
 
 
-class Owner(Protocol):
+class Equipped(Protocol):
     """Who has the store, the model and the tools: the root."""
 
     store: StateStore
@@ -47,7 +47,7 @@ class Lender:
         owner: Who has them.
     """
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Equipped) -> None:
         self._owner = owner
 
     async def chat(self, _: Peer, request: bytes) -> bytes:

@@ -15,10 +15,10 @@ from civitas.errors import DeliveryError, PayloadError
 from civitas.message import Message, Serializer, dumps
 from civitas.node import AHEAD, Recipient
 
-__all__ = ["Back", "Deliveries", "FromBeside", "FromPeer", "Uncounted"]
+__all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "Uncounted"]
 
 
-class Deliveries(Protocol):
+class DeliveryCount(Protocol):
     """Counts to how many incarnations a message was given, where that outlives the process that handles it."""
 
     outlived: bool
@@ -57,7 +57,7 @@ class Back:
 
     serializer: Serializer
     tidings: Tidings
-    deliveries: Deliveries = field(default_factory=Uncounted)
+    deliveries: DeliveryCount = field(default_factory=Uncounted)
 
 
 class FromBeside:
@@ -72,7 +72,7 @@ class FromBeside:
 
     __slots__ = ("_deliveries", "_id")
 
-    def __init__(self, deliveries: Deliveries, message_id: str) -> None:
+    def __init__(self, deliveries: DeliveryCount, message_id: str) -> None:
         self._deliveries = deliveries
         self._id = message_id
 

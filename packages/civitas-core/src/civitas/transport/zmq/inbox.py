@@ -13,7 +13,7 @@ import zmq
 from civitas.transport.batches import Batch
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import Incoming
-from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
+from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
 
 __all__ = ["BYTES_IN_A_TURN", "Inbox"]
 
@@ -54,7 +54,7 @@ class Inbox:
         self._refusals = Seldom(log)
         # If there are keys, one without them sees as soon as we do that it does not get in.
         failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
-        self._monitor = Monitor(socket, failures, self._refused)
+        self._monitor = SocketMonitor(socket, failures, self._refused)
         self._descriptor: int = socket.FD
         self._loop.add_reader(self._descriptor, self._turn)
 

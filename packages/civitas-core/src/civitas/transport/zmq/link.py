@@ -13,7 +13,7 @@ from civitas.transport.contract import Detour, check_frame
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import Outgoing
 from civitas.transport.zmq.inbox import BYTES_IN_A_TURN
-from civitas.transport.zmq.monitor import Monitor
+from civitas.transport.zmq.monitor import SocketMonitor
 
 __all__ = ["ZmqLink"]
 
@@ -53,7 +53,7 @@ class ZmqLink:
         self._no_answers = Seldom(log)
         self._over = False
         self._detour: Detour | None = None  # where batches go when there is no connection any more
-        self._monitor = Monitor(socket, zmq.Event.HANDSHAKE_SUCCEEDED, self._connected)
+        self._monitor = SocketMonitor(socket, zmq.Event.HANDSHAKE_SUCCEEDED, self._connected)
         self._descriptor: int = socket.FD
         self._loop.add_reader(self._descriptor, self._turn)
         socket.connect(endpoint)

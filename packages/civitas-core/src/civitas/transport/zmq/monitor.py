@@ -9,14 +9,14 @@ from typing import Any
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-__all__ = ["HUNG_UP", "REFUSED", "Monitor"]
+__all__ = ["HUNG_UP", "REFUSED", "SocketMonitor"]
 
 REFUSED = zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_AUTH
 HUNG_UP = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL
 """The other side went away half way: it does not want in any more, or was the first to see that the keys do not fit."""
 
 
-class Monitor:
+class SocketMonitor:
     """Calls `happened` in the event loop, in order, with each event of `events`, its value and its endpoint."""
 
     def __init__(

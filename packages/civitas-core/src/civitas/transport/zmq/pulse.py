@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import zmq
 
-from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, Monitor
+from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
 
 __all__ = ["Pulse"]
 
@@ -55,7 +55,7 @@ class Pulse:
         socket.heartbeat_ttl = max(100, milliseconds)
         self._loop = asyncio.get_running_loop()
         self._clock: asyncio.TimerHandle | None = self._loop.call_later(timeout, self._due)
-        self._monitor = Monitor(
+        self._monitor = SocketMonitor(
             socket,
             zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.DISCONNECTED | REFUSED | HUNG_UP,
             self._happened,

@@ -47,7 +47,7 @@ class There:
         self._ids = ids
         self._timeout = timeout
         self._over = over
-        self._watches: list[_Watch] = []
+        self._watches: list[_PulseWatch] = []
         self._silent = False
         self._pulse = Pulse(
             dealer(), endpoint, timeout=timeout, back=self._back, lost=self._unreachable
@@ -68,9 +68,9 @@ class There:
             link.go_round(self.detour)
         return link
 
-    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _Watch:
+    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _PulseWatch:
         """Watch it."""
-        watch = _Watch(back, lost, self._watched)
+        watch = _PulseWatch(back, lost, self._watched)
         self._watches.append(watch)
         return watch
 
@@ -109,7 +109,7 @@ class There:
         self.links.discard(link)
         self._end_if_idle()
 
-    def _watched(self, watch: _Watch) -> None:
+    def _watched(self, watch: _PulseWatch) -> None:
         if watch in self._watches:
             self._watches.remove(watch)
         self._end_if_idle()
@@ -125,14 +125,14 @@ class There:
         self._over(self)
 
 
-class _Watch:
+class _PulseWatch:
     """A `Watch` over a node."""
 
     def __init__(
         self,
         back: Callable[[], None],
         lost: Callable[[], None],
-        closed: Callable[[_Watch], None],
+        closed: Callable[[_PulseWatch], None],
     ) -> None:
         self._back = back
         self._lost = lost
