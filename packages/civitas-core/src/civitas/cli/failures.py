@@ -26,16 +26,30 @@ def guarded(command: Callable[[], Any], *, verbose: bool) -> int:
     """Run `command`; whatever it raises becomes a line on stderr and an exit code."""
     try:
         result = command()
-        sys.stdout.flush()
+        _flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output is gone, as in `| head`. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # whoever read our output is gone, as in `| head`
         return FAILED
     except Exception as error:
         return _report(error, verbose=verbose)
     return result if isinstance(result, int) else 0
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _write_no_more()
+        raise Refused(f"the output cannot be written: {error.strerror}") from error
+
+
+def _write_no_more() -> None:
+    """Python would complain once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(line: str) -> None:
