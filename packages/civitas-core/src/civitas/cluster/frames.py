@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import version
 from typing import Any
 
 import msgpack
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["CLUSTER_VERSION", "Kind", "pack", "packed", "unpack"]
+__all__ = ["CLUSTER_VERSION", "Kind", "own_version", "pack", "packed", "unpack"]
 
 CLUSTER_VERSION = 4
 """Of these frames; nodes of one system must agree on it."""
@@ -68,6 +69,12 @@ class Kind(IntEnum):
 # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
 packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
 """Makes a frame of its kind, the boot id of its sender, and its fields."""
+
+
+@cache
+def own_version() -> str:
+    """Of civitas-core here. It is looked up once: each introduction has it, and the lookup reads files."""
+    return version("civitas-core")
 
 
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:

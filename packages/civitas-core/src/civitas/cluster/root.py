@@ -149,6 +149,7 @@ class RootNode(Node):
             {
                 "exited": self._children.has_exited,
                 "left": self.membership.departures.left,
+                "unreachable": self.membership.cannot_reach,
                 "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
                 "event": self._children.happened,

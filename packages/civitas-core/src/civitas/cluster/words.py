@@ -113,6 +113,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         # To the root.
         "exited": Shape(TEXT, COUNT, REASON),  # the agent, the number of its run, why
         "left": Shape(),
+        "unreachable": Shape(TEXT),  # the boot id of the node
         "unreadable": Shape(TEXT, TEXT),  # the boot id of the node that sent it, why
         "drop": Shape(TEXT),  # the id of a message
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 __all__ = ["PidWatch", "pid_space"]
 
 
+@cache
 def pid_space() -> str:
     """Names what the pids of this process are good for: this machine since its start, and this container.
 

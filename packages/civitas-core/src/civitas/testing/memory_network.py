@@ -108,12 +108,12 @@ class MemoryNetwork:
     def _tell_cut_off(self, name: str, cut_off: bool) -> None:
         node = self._nodes.get(name)
         if node is not None:
-            node.tell_cut_off(cut_off)
+            node.run_inside(node.tell_cut_off, cut_off)
 
     def _look_around(self) -> None:
         """Something changed: let every node look whom it can reach now."""
         for node in list(self._open):
-            node.look_around()
+            node.run_inside(node.look_around)
 
     # What the transports call.
 
@@ -150,4 +150,4 @@ class MemoryNetwork:
     def _arrive(self, source: MemoryTransport, parcel: Parcel) -> None:
         node = self.reached(source, parcel.target)
         if node is not None:
-            node.take(source, parcel.number, parcel.link, parcel.content)
+            node.run_inside(node.take, source, parcel.number, parcel.link, parcel.content)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any
 
-from civitas.cluster.frames import Kind
+from civitas.cluster.frames import Kind, own_version
 from civitas.cluster.members.admission import (
     Epoch,
     Hello,
@@ -91,9 +90,7 @@ class Admitting:
         member = self._roster.get(hello.name)
         if member is not None and comes_back(hello, member):
             self._gone(member, "it lost the root, and comes back")
-        epoch = Epoch(
-            self._roster.ending, version("civitas-core"), tuple(each.name for each in self._roster)
-        )
+        epoch = Epoch(self._roster.ending, own_version(), tuple(each.name for each in self._roster))
         why = refusal(hello, member, epoch)
         if member is None or why:
             self._refuse(hello, boot, why)

@@ -8,10 +8,9 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any
 
-from civitas.cluster.frames import CLUSTER_VERSION, Kind
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, own_version
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.peers import Peer, reach
 from civitas.cluster.seal import Seal
@@ -126,7 +125,7 @@ class Joining:
     def _say_hello(self, *, joined: bool = False) -> None:
         hello = Hello(
             version=CLUSTER_VERSION,
-            civitas=version("civitas-core"),
+            civitas=own_version(),
             name=self._name,
             address=self._transport.address,
             pid=os.getpid(),

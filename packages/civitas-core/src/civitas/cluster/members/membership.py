@@ -149,6 +149,12 @@ class Membership:
         self._letters.names.hold_back(peer.boot)
         self._roster.tell("leaving", peer.boot)
 
+    def cannot_reach(self, peer: Peer, boot: str) -> None:
+        """A process has no way to another one."""
+        other = self._peers.get(boot)
+        if other is not None:
+            self.departures.end(other, f"{peer.name!r} cannot reach it")
+
     def could_not_read(self, peer: Peer, boot: str, why: str) -> None:
         """A process could not read what another, or the root, sent to it."""
         sender = peer if boot == self._boot else self._peers.get(boot)

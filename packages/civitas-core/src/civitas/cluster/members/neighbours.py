@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from civitas.cluster.frames import Kind
 from civitas.cluster.members.joining import Joining
@@ -11,9 +12,6 @@ from civitas.cluster.seal import Seal
 from civitas.transport.contract import Detour, Detouring, Transport
 
 __all__ = ["Neighbours"]
-
-
-def _nothing() -> None: ...
 
 
 class Neighbours:
@@ -57,12 +55,18 @@ class Neighbours:
             self._meet(name, boot, address)
 
     def _meet(self, name: str, boot: str, address: str) -> Peer:
-        peer = reach(self._transport, name, boot, address, self._joining.boot, _nothing)
+        lost = partial(self._unreachable, boot)
+        peer = reach(self._transport, name, boot, address, self._joining.boot, lost)
         if isinstance(self._transport, Detouring):
             self._transport.detour(address, self._detour_to(boot))
         self._peers.met(peer)
         self._reached(boot)
         return peer
+
+    def _unreachable(self, boot: str) -> None:
+        """There is no way to another member: let the root end it, so that nobody waits for what never comes."""
+        if boot in self._peers:
+            self._joining.root.cast("unreachable", boot)
 
     def _detour_to(self, boot: str) -> Detour:
         """By way of the root: it reaches every member, or takes it for gone and says so."""

@@ -1,0 +1,191 @@
+"""A root and two members, random messages, crashes, deaths and cuts: what must hold between nodes, always holds.
+
+`CIVITAS_PROPERTIES=deep` looks longer; `CIVITAS_SEED=n` repeats a run, whose number a failure prints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from civitas.errors import AgentTerminated, HandlerFailed, NodeDown, NoReply, UnknownAgent
+from civitas.message import Message
+from civitas.plugins import PluginManager
+from tests.core.cluster.fallible import NODE_TIMEOUT, FallibleSystem, FallibleWorld
+from tests.core.cluster.quick_loop import QuickLoop
+from tests.core.properties.world import Given, Traits
+
+DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
+SEED = int(os.environ.get("CIVITAS_SEED") or (random.randrange(2**32) if DEEP else 1))
+PLUGINS: Any = PluginManager()  # looked for once
+
+# How an ask may end, besides with a reply. Its timeout is long: time is never what ends it.
+ANSWERS = (HandlerFailed, NoReply, AgentTerminated, UnknownAgent, NodeDown)
+AGENTS = {
+    "here": ("root", Traits()),
+    "sure-here": ("root", Traits(delivery="at_least_once")),
+    "a": ("one", Traits()),
+    "sure-a": ("one", Traits(delivery="at_least_once")),
+    "b": ("two", Traits()),
+    "sure-b": ("two", Traits(delivery="at_least_once", mailbox_size=2)),
+}
+NODES = ("root", "one", "two")
+
+agents = st.sampled_from(sorted(AGENTS))
+members = st.sampled_from(NODES[1:])
+commands = st.sampled_from(
+    ["echo", "echo", "none", "crash", "skip", "retry", "leave", "emit", "ask", "ask", "send"]
+)
+messages = st.tuples(commands, st.integers(0, 5), agents)
+
+
+class Deaths(RuleBasedStateMachine):
+    """Drives one system."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        logging.disable(logging.CRITICAL)
+        self.loop = QuickLoop()
+        self.world = FallibleWorld()
+        self.loop.set_exception_handler(lambda _, context: self.world.fault(str(context)))
+        self.asking: dict[asyncio.Task[Any], Given] = {}
+        self.sending: list[asyncio.Task[Any]] = []
+
+    @initialize()
+    def start(self) -> None:
+        self.system = FallibleSystem(self.loop, self.world, AGENTS, PLUGINS)
+        self.loop.run_until_complete(self.system.start())
+
+    # Messages.
+
+    @rule(to=agents, what=messages, streams=st.booleans())
+    def ask(self, to: str, what: Any, streams: bool) -> None:
+        # A stream hands its message over in a task of its own, so it has an order among streams only.
+        given = self.tell("(reader)" if streams else "(asker)", to, what)
+        asks = self.reads if streams else self.asks
+        self.asking[self.loop.create_task(asks(to, given.payload))] = given
+
+    async def asks(self, name: str, payload: Any) -> Message:
+        return await self.system.runtime.ask(name, payload, timeout=900)
+
+    async def reads(self, name: str, payload: Any) -> Message | None:
+        last = None
+        async for message in self.system.runtime.stream(name, payload, timeout=900):
+            last = message
+        return last
+
+    @rule(to=agents, what=messages)
+    def send(self, to: str, what: Any) -> None:
+        given = self.tell("(asker)", to, what)
+
+        async def send() -> None:
+            await self.system.runtime.send(to, given.payload, timeout=900)
+            given.accepted = True
+
+        self.sending.append(self.loop.create_task(send()))
+
+    def tell(self, sender: str, to: str, what: Any) -> Given:
+        do, turns, target = what
+        return self.world.tell(sender, to, do, turns, target)
+
+    # Misfortunes.
+
+    @rule(name=members)
+    def kill(self, name: str) -> None:
+        self.system.kill(name)
+
+    @rule(ends=st.sampled_from([("root", "one"), ("root", "two"), ("one", "two")]))
+    def cut(self, ends: tuple[str, str]) -> None:
+        self.system.network.cut(*ends)
+
+    @rule(name=members)
+    def take_away(self, name: str) -> None:
+        self.system.network.take_away(name)
+
+    @rule()
+    def heal(self) -> None:
+        self.system.network.heal()
+
+    @rule(number=st.integers(0, 1000))
+    def weather(self, number: int) -> None:
+        """Parcels are lost, late, or come twice."""
+        chance = random.Random(number)
+        fates = [[], [0.0], [0.0], [0.01], [0.0, 0.02]]
+        self.system.network.fate = lambda parcel: chance.choice(fates)
+
+    @rule()
+    def good_weather(self) -> None:
+        self.system.network.fate = lambda parcel: (0.0,)
+
+    # Time.
+
+    @rule(turns=st.integers(1, 20))
+    def turn(self, turns: int) -> None:
+        async def wait() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(wait())
+
+    @rule(seconds=st.sampled_from([0.01, 0.3, NODE_TIMEOUT - 0.1, NODE_TIMEOUT + 1]))
+    def wait(self, seconds: float) -> None:
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+
+    @rule()
+    def settle(self) -> None:
+        """All is well again for a while: everybody is back, and nobody waits any more."""
+        self.heal()
+        self.good_weather()
+        self.loop.run_until_complete(asyncio.sleep(3 * NODE_TIMEOUT))
+        for task, given in self.asking.items():
+            assert task.done(), f"unanswered: {given}"
+            error = None if task.cancelled() else task.exception()
+            assert error is None or isinstance(error, ANSWERS), f"{given}: {error!r}"
+        self.asking.clear()
+        for task in self.sending:
+            assert task.done(), "a send still waits"
+            task.result()
+        self.sending.clear()
+        assert not self.world.faults, self.world.faults
+        cells = dict(self.system.root.registry)
+        assert set(self.system.members) == set(NODES[1:])
+        for name in AGENTS:
+            assert not len(cells[name].entry), f"something waits for {name}"
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+            self.world.check_nothing_lost()
+            assert not self.world.faults, self.world.faults
+            self.loop.run_until_complete(self.system.stop())
+            left = asyncio.all_tasks(self.loop)
+            assert not left, f"left behind: {left}"
+        finally:
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
+            self.loop.run_until_complete(asyncio.sleep(1))
+            self.loop.close()
+            logging.disable(logging.NOTSET)
+
+
+@pytest.mark.promise(id="SEM-328")
+@pytest.mark.timeout(900 if DEEP else 60)
+def test_what_must_hold_between_nodes_holds_whatever_befalls_them() -> None:
+    print(f"CIVITAS_SEED={SEED}")
+    length = settings(
+        max_examples=5000 if DEEP else 300,
+        stateful_step_count=50 if DEEP else 20,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seed(SEED)(Deaths), settings=length)
