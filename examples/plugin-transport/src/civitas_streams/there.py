@@ -179,7 +179,7 @@ class _Watch:
             self._lost()
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Report nothing more."""
         if not self.over:
             self.over = True
             self._left()

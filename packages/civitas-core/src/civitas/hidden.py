@@ -1,4 +1,4 @@
-"""A module beside a program that hides another of its name: the commonest cause of an import that fails."""
+"""A module beside a program that hides another of its name: the most common cause of a failing import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["hides"]
 
 
 def hides(error: BaseException) -> str:
-    """What to do where `error` comes of a user's module that took the place of another; empty if it does not.
+    """What to do if `error` comes from a user's module that took the place of another; empty if it does not.
 
     Where the error was raised in another OS process, its `civitas_hint` is what was found there.
     """

@@ -48,7 +48,7 @@ _PAUSE = 0.2
 
 
 def main() -> None:
-    """Run as what the root started."""
+    """Run as a process that the root started."""
     global _status
     boot, pipe = read_boot()
     inherit(boot["held"])
@@ -178,7 +178,7 @@ class _Worker:
 
 
 class _Life:
-    """One membership of a system, from the door to the door."""
+    """One membership of a system, from joining to leaving."""
 
     def __init__(self, worker: _Worker) -> None:
         boot, topology = worker.boot, worker.maker.topology
@@ -248,7 +248,7 @@ class _Life:
     def _crash(self) -> None:
         """End at once, as nobody asked for this end: somebody's code stopped the loop or cancelled every task.
 
-        To go in order would tell the root that all is well, and lose what waits here.
+        Ending in order would tell the root that all is well, and lose what waits here.
         """
         logger.error(
             "process %r is ending although nobody asked it to: its event loop was interrupted or stopped, "

@@ -53,7 +53,7 @@ def _write_no_more() -> None:
 
 
 def say(line: str) -> None:
-    """Print a line on stderr, where somebody reads it."""
+    """Print a line on stderr."""
     with suppress(OSError):
         print("\n".join(map(escaped, line.split("\n"))), file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""From a topology to the system of it that runs."""
+"""From a topology to its running system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["running_system"]
 
 @asynccontextmanager
 async def running_system(topology: Path) -> AsyncIterator[ControlClient]:
-    """The running system of a topology, of which nothing but the name is read.
+    """The running system of a topology; only the name is read from the file.
 
     Raises:
         Refused: It does not run here.

@@ -66,7 +66,7 @@ def validate_process(file: Path, name: str) -> None:
 
     Raises:
         Refused: There is no such process.
-        TopologyError: Something that an agent of it names does not lead anywhere, or does not fit.
+        TopologyError: Something that one of its agents names cannot be resolved, or does not fit.
         StartFailed: Something it names cannot be imported or constructed.
     """
     topology = load(file)
@@ -88,7 +88,7 @@ async def _try_out(builder: Builder, process: str = "") -> None:
 
 
 def _holds_there(file: Path, name: str, options: ProcessOptions, *, verbose: bool) -> bool:
-    """Let the interpreter of a process check its agents: it alone has the modules that they need."""
+    """Let the interpreter of a process check its agents: only it has the modules that they need."""
     whole = str(file.resolve())
     command = [options.interpreter(name), "-m", "civitas.cli", "topology", "validate", whole]
     command += ["--process", name] + (["--verbose"] if verbose else [])

@@ -1,4 +1,4 @@
-"""The side of the command line."""
+"""The command line's side of the control socket."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ControlClient:
 
         Args:
             operation: `ask`, `send` or `tree`.
-            within: Seconds to wait for its answer; None waits for ever. After them, this client is of no more use.
+            within: Seconds to wait for its answer; None waits for ever. After that, this client cannot be used again.
             **arguments: Of the operation.
         Raises:
             RemoteError: It refused, or could not.

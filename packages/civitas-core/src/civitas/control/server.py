@@ -1,4 +1,4 @@
-"""The side of the running system."""
+"""The running system's side of the control socket."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class ControlServer:
 
 
 def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
-    """Whom a request is for, and the payload for it.
+    """The recipient of a request, and its payload.
 
     Raises:
         ConfigurationError: It does not say, or not in text.
@@ -157,7 +157,7 @@ def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _options(request: dict[str, Any]) -> dict[str, Any]:
-    """What a request says beside that; the runtime checks it."""
+    """The other options of a request; the runtime checks them."""
     return {
         "message_type": request.get("type", "message"),
         "timeout": request.get("timeout", 30.0),

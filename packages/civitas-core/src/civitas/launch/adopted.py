@@ -13,7 +13,7 @@ __all__ = ["PidWatch", "pid_space"]
 
 @cache
 def pid_space() -> str:
-    """Names what the pids of this process are good for: this machine since its start, and this container.
+    """Names where the pids of this process are valid: this machine since its start, and this container.
 
     Returns:
         Two processes with the same text know each other's pids; empty if that cannot be told.
@@ -26,7 +26,9 @@ def pid_space() -> str:
 
 
 class PidWatch:
-    """Tells when a process has ended, at once and however it ended. Where the system has no means, it never does.
+    """Reports when a process has ended, at once and however it ended.
+
+    On a system without the means for it, it never does.
 
     Args:
         pid: Of the process.
@@ -52,7 +54,7 @@ class PidWatch:
         self._on_end()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             self._loop.remove_reader(descriptor)

@@ -22,7 +22,7 @@ _A_WHILE = 10.0
 class RunFolder:
     """A folder that lives as long as a root and the processes it starts.
 
-    To make one removes those that roots left behind which were killed: this user's, whose lock nobody holds.
+    Making one removes those of this user that killed roots left behind: those whose lock nobody holds.
 
     Attributes:
         path: Where it is.

@@ -20,7 +20,7 @@ __all__ = ["Hold", "inherit", "is_held"]
 logger = logging.getLogger("civitas")
 
 _SAY_AFTER = 5.0
-"""Seconds after which it is said who is waited for."""
+"""Seconds after which the log says what it waits for."""
 _GIVE_UP_AFTER = 60.0
 """Seconds for the processes of an earlier root to end. They do in 5 s, unless somebody stopped them."""
 _LOOK = 0.02
@@ -30,7 +30,7 @@ class Hold:
     """A locked file.
 
     A lock of `flock` belongs to the open file, and processes that inherit it share the lock: it is free when the last
-    of them has ended, however that was. So while a process of a root that was killed still works, no other root begins
+    of them has ended, however it ended. So while a process of a root that was killed still works, no other root begins
     to do the same work beside it.
 
     Args:

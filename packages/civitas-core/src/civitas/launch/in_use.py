@@ -1,4 +1,4 @@
-"""Who else uses a file: a lock that everybody who does holds together."""
+"""Who else uses a file: a lock that all its users share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOOK = 0.02
 
 
 class InUse:
-    """A lock beside a file, which the first to come has alone until it lets others share it.
+    """A lock beside a file, which the first user has alone until it lets others share it.
 
     Args:
-        file: What is used. The lock is made beside it, and removed by the last who leaves.
+        file: What is used. The lock is made beside it, and removed by the last user to leave.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,7 +31,7 @@ class InUse:
         self._descriptor: int | None = None
 
     async def join(self) -> bool:
-        """Use the file; return whether nobody else does, nor will before `share`."""
+        """Use the file; return whether nobody else does, or will before `share`."""
         began = time.monotonic()
         while self._descriptor is None and time.monotonic() - began < _GIVE_UP_AFTER:
             try:
@@ -53,7 +53,7 @@ class InUse:
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def leave(self) -> None:
-        """Use it no more."""
+        """Stop using it."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return

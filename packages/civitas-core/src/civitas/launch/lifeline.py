@@ -52,7 +52,7 @@ def _read(pipe: int, length: int) -> bytes:
 class Lifeline:
     """Ends this process with the one that started it, whatever either is doing.
 
-    A thread waits for the end of the pipe, which comes also when the starter is killed with -9. It lets the event loop
+    A thread waits for the end of the pipe, which also comes when the starter is killed with -9. It lets the event loop
     end in order, and ends the process itself when that takes too long.
 
     Args:
@@ -80,7 +80,7 @@ class Lifeline:
 
 
 def _end_soon_after_starter() -> None:
-    """End also where code in C keeps the interpreter's lock, so that no thread of Python runs any more (Linux).
+    """End even if code in C keeps the interpreter's lock, so that no Python thread runs any more (Linux).
 
     The kernel tells this process of the end of its starter by a signal, and that is handled in C: by `alarm`, which
     takes the signal's number as the seconds until SIGALRM, which ends the process.

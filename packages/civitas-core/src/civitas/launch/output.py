@@ -1,4 +1,4 @@
-"""Output that keeps nobody from working: written by a thread, bounded, and dropped with a count where nobody reads."""
+"""Output that never blocks the program: written by a thread, bounded, and dropped with a count if nobody reads it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import Any, TextIO
 __all__ = ["OUTPUT", "OutputQueue", "QueuedStream", "queued_output", "to_console"]
 
 _MOST = 1024 * 1024
-"""Characters that wait for a console that is not read."""
+"""How many characters may wait for a console that is not read."""
 _AT_THE_END = 1.0
 """Seconds that the end of a program waits for its last lines to be read."""
 
 
 class OutputQueue:
-    """Texts on their way to where somebody may read them, in the order in which they came.
+    """Texts on their way to a reader, in the order in which they came.
 
     A terminal that was stopped (Ctrl-S) or a pipe that is full blocks whoever writes. Here that is a thread, which
     there is only while something waits. What comes when too much waits is dropped, and how much that was is said as
@@ -43,7 +43,7 @@ class OutputQueue:
         self._empty = threading.Condition(self._lock)
 
     def put(self, write: Callable[[str], object], text: str) -> None:
-        """Let `write(text)` be called, soon and in a thread; never waits.
+        """Have `write(text)` called soon, in a thread; never waits.
 
         Args:
             write: The same for all texts of one destination. When it has raised, whoever read there is gone, and it is
@@ -98,7 +98,7 @@ class OutputQueue:
 
 
 OUTPUT = OutputQueue()
-"""That of this OS process."""
+"""The one of this OS process."""
 
 
 class QueuedStream(io.TextIOBase):
@@ -216,7 +216,7 @@ class _QueuedBytes(io.BufferedIOBase):
 
 @contextmanager
 def queued_output() -> Iterator[None]:
-    """Let whatever this program prints and logs in the block keep nobody from working."""
+    """Let nothing that this program prints and logs in the block stop it from working."""
     before: tuple[Any, Any] = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = QueuedStream(sys.stdout), QueuedStream(sys.stderr)
     try:
@@ -227,7 +227,7 @@ def queued_output() -> Iterator[None]:
 
 
 def to_console(line: str) -> None:
-    """Let a line appear on stderr; never waits."""
+    """Print a line on stderr; never waits."""
     if isinstance(sys.stderr, QueuedStream):
         sys.stderr.write(f"{line}\n")
     else:

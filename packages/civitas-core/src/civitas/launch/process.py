@@ -134,7 +134,7 @@ class OsProcess:
         self._hung = False
         self._dead = threading.Event()
         self._reaping = threading.Lock()
-        """Held where its pid may be given to another process."""
+        """Held while its pid may be given to another process."""
         self._pipe = threading.Lock()
         self._told = False
         self._is_let_go = False

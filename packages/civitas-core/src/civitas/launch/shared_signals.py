@@ -1,4 +1,4 @@
-"""A signal to all processes of a service at once, which is what service managers send, is the root's to answer."""
+"""A signal to all processes of a service at once, which is what service managers send, is for the root to answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _GRACE = 1.0
 
 
 class SharedSignals:
-    """Leaves SIGTERM and SIGINT to the root, where that got them, too; otherwise they end this process as ever.
+    """Leaves SIGTERM and SIGINT to the root if it got them too; otherwise they end this process as usual.
 
     The root then lets everything finish, and ends this process when its turn comes. In the main thread only.
     """

@@ -1,4 +1,4 @@
-"""Tracing and metrics through the OpenTelemetry API; nothing of it is loaded or paid for until somebody wants it."""
+"""Tracing and metrics through the OpenTelemetry API; nothing of it is loaded or paid for until it is used."""
 
 from __future__ import annotations
 

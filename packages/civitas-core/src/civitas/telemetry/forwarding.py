@@ -60,7 +60,7 @@ def begin(hand_over: Callable[[list[dict[str, Any]]], None], loop: Any) -> None:
 
 
 def take(spans: list[dict[str, Any]], exported: bool) -> None:
-    """Put spans of another process where those of this one go.
+    """Send spans of another process where those of this one go.
 
     Args:
         spans: As `begin` handed them over.

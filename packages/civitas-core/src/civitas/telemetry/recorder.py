@@ -78,7 +78,7 @@ class Recorder:
         return ProcessSpan(self._tracer, self._propagation, message, agent)
 
     def sending(self, message: Message) -> SendSpan:
-        """The producer span of a message, around its way."""
+        """The producer span of a message, around its sending."""
         return SendSpan(self, message)
 
     def fail(self, span: Span, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""`MemoryNetwork`: carries frames between the nodes of one event loop, as badly as a test wants."""
+"""`MemoryNetwork`: carries frames between the nodes of one event loop, as badly as a test asks for."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class MemoryNetwork:
     # What befalls the nodes.
 
     def cut(self, one: str, other: str) -> None:
-        """Let nothing pass any more between two nodes; take their names or their addresses."""
+        """Let nothing pass between two nodes any more; takes their names or their addresses."""
         self._cuts.add(frozenset((name_in(one), name_in(other))))
         self._look_around()
 
     def take_away(self, node: str) -> None:
-        """Cut one node off from all others, as if its broker were away. It is told so itself."""
+        """Cut one node off from all others, as if its broker were down. The node itself is told."""
         name = name_in(node)
         if name not in self._away:
             self._away.add(name)
@@ -111,7 +111,7 @@ class MemoryNetwork:
             node.run_inside(node.tell_cut_off, cut_off)
 
     def _look_around(self) -> None:
-        """Something changed: let every node look whom it can reach now."""
+        """Something changed: let every node check which others it can reach now."""
         for node in list(self._open):
             node.run_inside(node.look_around)
 
@@ -124,14 +124,14 @@ class MemoryNetwork:
         self._look_around()
 
     def leave(self, node: MemoryTransport) -> None:
-        """It is there no more."""
+        """It is gone."""
         self._open.pop(node, None)
         if self._nodes.get(node.name) is node:
             del self._nodes[node.name]
         self._look_around()
 
     def reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
-        """Whom something reaches that leaves `source` for the name `target`; None for nobody."""
+        """The node that is reached from `source` under the name `target`; None for none."""
         parted = frozenset((source.name, target)) in self._cuts
         if source not in self._open or parted or self._away & {source.name, target}:
             return None

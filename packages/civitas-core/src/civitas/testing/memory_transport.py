@@ -38,10 +38,10 @@ class Network(Protocol):
         """A node is there."""
 
     def leave(self, node: MemoryTransport) -> None:
-        """It is there no more."""
+        """It is gone."""
 
     def reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
-        """Whom something reaches that leaves `source` for the name `target`; None for nobody."""
+        """The node that is reached from `source` under the name `target`; None for none."""
 
     def post(self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack) -> None:
         """Something leaves a node."""
@@ -101,7 +101,7 @@ class MemoryTransport:
     # What the network calls.
 
     def die(self) -> None:
-        """Be there no more."""
+        """Go away."""
         for link in list(self.links.values()):
             link.close()
         for watch in list(self.watches):
@@ -212,7 +212,7 @@ class _Link:
         self._soon()
 
     def take(self, number: int, ack: Ack) -> None:
-        """Take an acknowledgement; one that a newer one has overtaken says nothing."""
+        """Take an acknowledgement; one that a newer one has overtaken is ignored."""
         if number > self._newest:
             self._newest = number
             if why := self._window.take(ack):
@@ -274,7 +274,7 @@ class _Watch:
             self._lost()
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Report nothing more."""
         self._over = True
         self._stop_clock()
         if self in self._here.watches:

@@ -74,7 +74,7 @@ class Probe:
         return value
 
     async def until(self, wanted: Any, timeout: float | None = None) -> Any:
-        """The next value that is `wanted`, as in `expect`; what comes before it is passed over.
+        """The next value that is `wanted`, as in `expect`; what comes before it is skipped.
 
         Raises:
             AssertionError: It did not come in time.

@@ -37,7 +37,7 @@ class _End:
         return self
 
     def connect(self, address: str, lost: Callable[[], None] | None = None) -> Link:
-        """A link to a node that is watched as well; to lose it is a failure where `lost` is not given."""
+        """A link to a node that is watched as well; losing it is a failure if `lost` is not given."""
         link = self.transport.connect(address)
         self.watches.append(self.transport.watch(address, lambda: None, lost or _unexpected))
         return link
@@ -47,7 +47,7 @@ class _End:
         self._changed.set()
 
     async def has(self, count: int) -> list[bytes]:
-        """Wait until so many frames have arrived, and return them."""
+        """Wait until that many frames have arrived, and return them."""
         async with asyncio.timeout(_PATIENCE):
             while len(self.arrived) < count:
                 self._changed.clear()

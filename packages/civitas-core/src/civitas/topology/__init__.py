@@ -1,6 +1,6 @@
 """Topologies: a YAML file, or a dict, checked and made into a supervision tree.
 
-`load` reads and checks, and imports nothing that the file names; `load_part` does so for some keys alone. `build` makes
+`load` reads and checks, and imports nothing that the file names; `load_part` does so for only some keys. `build` makes
 the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 """
 

@@ -49,7 +49,7 @@ __all__ = [
 _Word = TypeVar("_Word", bound=StrEnum)
 
 _MOST_REPLICAS = 1000
-"""Each is an OS process; more is a slip of the pen."""
+"""Each is an OS process; more is a typing mistake."""
 
 
 def _word(kind: type[_Word]) -> BeforeValidator:

@@ -1,4 +1,4 @@
-"""What a topology may say that this version cannot run yet: refused with a sentence, never passed over."""
+"""What a topology may say that this version cannot run yet: refused with a sentence, never ignored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _is_durable(entry: AgentEntry) -> bool:
 
 
 def missing_places(topology: Topology, *, opens_state: bool) -> list[Problem]:
-    """What the root needs and is not there: interpreters and working folders of its processes, a place for the state.
+    """What the root needs and does not find: interpreters and working folders of its processes, a place for the state.
 
     Args:
         topology: A valid topology.
@@ -74,12 +74,12 @@ def _no_place_for_state(topology: Topology, state: ProvidedEntry) -> list[Proble
 
 
 def refuse_nothing(topology: Topology) -> None:
-    """Refuse a topology that runs nothing: a list of children was left out, or stands in the wrong place.
+    """Refuse a topology that runs nothing: a list of children was left out, or is in the wrong place.
 
     In Python it may be meant, as children can be added there.
 
     Raises:
-        TopologyError: No agent stands in it, and nothing that may get one.
+        TopologyError: It has no agent, and nothing that may get one.
     """
     if any(not isinstance(entry, SupervisorEntry) for _, _, entry in topology.walk()):
         return

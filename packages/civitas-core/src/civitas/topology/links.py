@@ -38,7 +38,7 @@ def serializer_of(topology: Topology) -> Serializer:
     """The format in which this process sends messages to others; it reads every format.
 
     Raises:
-        ConfigurationError: The environment names one that there is not.
+        ConfigurationError: The environment names one that does not exist.
     """
     named = os.environ.get(SERIALIZER, "").strip().lower()
     if not named:

@@ -36,9 +36,9 @@ def load(config: str | FilePath | Mapping[str, Any] | Topology) -> Topology:
 
 
 def load_part(file: str | FilePath, *keys: str) -> Topology:
-    """Read and check some keys at the top of a file alone, such as `name`; all else has its defaults.
+    """Read and check only some keys at the top of a file, such as `name`; everything else has its defaults.
 
-    For who has to do with a system that runs: the file may be in the middle of a change meanwhile, or name variables
+    For commands that talk to a running system: the file may be in the middle of a change, or name variables
     that are set only where the system was started.
 
     Args:

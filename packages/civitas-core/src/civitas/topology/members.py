@@ -69,7 +69,7 @@ def boot_data(
 
 
 def _check_short_names(topology: Topology, agent_classes: Mapping[str, type[AgentProcess]]) -> None:
-    """Who starts a process elsewhere has the topology, and nothing that was given in Python."""
+    """A process started elsewhere has the topology, and nothing that was given in Python."""
     for path, _, entry in topology.walk():
         if (
             not isinstance(entry, AgentEntry)
@@ -98,10 +98,10 @@ def _path_of(name: str, kind: type[AgentProcess]) -> str:
 
 
 class Pausing(Protocol):
-    """What looks after the event loop of a process."""
+    """What watches the event loop of a process."""
 
     def pause(self) -> None:
-        """Do not, for a while."""
+        """Stop watching for a while."""
 
     def resume(self) -> None:
         """Go on."""
@@ -139,7 +139,7 @@ class AgentMaker:
         """Make what the topology calls `name`.
 
         Raises:
-            TopologyError: What it names leads nowhere, or does not fit.
+            TopologyError: What it names cannot be resolved, or does not fit.
             StartFailed: Its module or constructor raised.
         """
         self._watchdog.pause()

@@ -30,7 +30,7 @@ class _StateFolder:
         return state_folder(self.name, self.file)
 
     def open(self) -> Path:
-        """Make it, or check that it is this user's alone."""
+        """Make it, or check that it is private to this user."""
         open_state_folder(self.path)
         return self.path
 
@@ -45,7 +45,7 @@ def kept_token(place: Place) -> str:
     """The token of a system that is kept in its place, made by whichever process comes first.
 
     Raises:
-        ConfigurationError: The place is not this user's alone.
+        ConfigurationError: The place is not private to this user.
     """
     file = place.open() / _FILE
     if not file.exists():

@@ -9,7 +9,7 @@ __all__ = ["options_of", "processes_of"]
 
 
 def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
-    """The OS processes beside the root that a topology names, in the order in which they stand there."""
+    """The OS processes beside the root that a topology names, in the order of the file."""
     named: dict[str, set[str]] = {name: set() for name in topology.processes}
     for _, _, agent in topology.walk():
         if isinstance(agent, AgentEntry) and agent.process:

@@ -31,8 +31,8 @@ class _Named:
 
     Attributes:
         what: What it is, for an error.
-        path: Where it stands.
-        entry: What stands there.
+        path: Where it is in the file.
+        entry: What the file says there.
         known: What plugins provide of its kind, by name.
     """
 
@@ -44,7 +44,7 @@ class _Named:
 
     @property
     def is_function(self) -> bool:
-        """Whether a plugin gives a function that builds it, and no class."""
+        """Whether a plugin gives a function that builds it, not a class."""
         kind = self.known[self.entry.type]
         has = all(callable(getattr(kind, method, None)) for method in self.methods)
         return bool(self.methods) and not isinstance(kind, type) and callable(kind) and not has
@@ -79,7 +79,7 @@ class _Named:
         return problems
 
     def make(self, source: Source) -> Any:
-        """Make it, its problems looked at before."""
+        """Make it, after its problems were looked for."""
         kind = self.known[self.entry.type]
         if not isinstance(kind, type) and not self.is_function:
             return kind

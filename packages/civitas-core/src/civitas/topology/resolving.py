@@ -21,7 +21,7 @@ _LONGEST_LIST = 12
 
 
 class Unresolved(Exception):
-    """A name leads nowhere; its text says how far it leads, and the nearest name there."""
+    """A name cannot be resolved; the text says how far it leads, and the nearest name there."""
 
 
 def add_to_path(folder: Path) -> None:

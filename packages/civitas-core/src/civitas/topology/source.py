@@ -25,7 +25,7 @@ class Source:
         file: Path of the file as it was given; None for a dict.
         folder: What relative paths and modules are looked up from; None for a dict.
         data: Its plain data, variables replaced.
-        places: Where each key and value of `data` stands.
+        places: The position of each key and value of `data`.
     """
 
     file: str | None
@@ -59,7 +59,7 @@ def spell(path: Path) -> str:
 
 
 def show(value: Any) -> str:
-    """`value` in an error, as it would stand in a file, and short."""
+    """`value` in an error, as it would be in a file, and short."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

@@ -1,7 +1,7 @@
 """YAML text to plain data, with the line of every key and value.
 
 The scalars are those of YAML 1.2's core schema, which is what people expect: `on`, `no` and `22:30` are text and
-`true` and `false` the only booleans. Nothing can be constructed but plain data.
+`true` and `false` the only booleans. Nothing but plain data can be constructed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def read_yaml(
 
 
 def plain_scalar(text: str) -> Any:
-    """The value of `text` written without quotes; `text` itself if it has none but that."""
+    """The value of `text` written without quotes; `text` itself if that is the only way to write it."""
     try:
         return _CONSTRUCT[_type(text).removeprefix(_TAG)](text)
     except ValueError:

@@ -35,7 +35,7 @@ class Place(Protocol):
         ...
 
     def open(self) -> Path:
-        """Make it, or check that it is this user's alone.
+        """Make it, or check that it is private to this user.
 
         Raises:
             ConfigurationError: It is not.

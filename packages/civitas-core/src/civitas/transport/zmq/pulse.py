@@ -63,7 +63,7 @@ class Pulse:
         socket.connect(endpoint)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None

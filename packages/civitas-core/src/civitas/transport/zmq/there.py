@@ -151,6 +151,6 @@ class _PulseWatch:
             self._lost()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._over = True
         self._closed(self)
