@@ -104,7 +104,11 @@ class Table:
 
 def tree(count: int = MANY) -> Supervisor:
     """A supervisor of that many, which never gives up."""
-    options = {"mailbox_size": ASKS + 1, "cancel_on_timeout": True, "shutdown_timeout": 0}
+    options: dict[str, Any] = {
+        "mailbox_size": ASKS + 1,
+        "cancel_on_timeout": True,
+        "shutdown_timeout": 0,
+    }
     children = [Many(f"a{n}", **options) for n in range(count)]
     return Supervisor("root", children=children, backoff="NONE", max_restarts=10**6)
 

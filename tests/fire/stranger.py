@@ -52,7 +52,7 @@ async def recorded() -> AsyncIterator[list[bytes]]:
 
         await true_open(self, record, *more)
 
-    ZmqTransport.open = open  # type: ignore[method-assign]
+    ZmqTransport.open = open  # type: ignore[method-assign, assignment]
     try:
         yield frames
     finally:

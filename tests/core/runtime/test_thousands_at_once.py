@@ -77,9 +77,12 @@ async def test_ending_a_child_from_outside_looks_at_no_other(
     async with Runtime(tree) as runtime:
         await runtime.start_child("d", Quiet("a"))
         looks: list[object] = []
-        monkeypatch.setattr(
-            DynamicSupervisorProcess, "children", property(lambda self: looks.append(self) or [])
-        )
+
+        def children(self: DynamicSupervisorProcess) -> list[object]:
+            looks.append(self)
+            return []
+
+        monkeypatch.setattr(DynamicSupervisorProcess, "children", property(children))
         await runtime.terminate_child("d", "a")
         assert looks == []
 
