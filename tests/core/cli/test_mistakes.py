@@ -61,6 +61,11 @@ class Deaf(AgentProcess):
         ("state: {type: sqlite, path: no/x.db}\n" + child(), 1, "there is no folder"),
         (_transport("tcp://127.0.0.1:70000"), 1, "'tcp://127.0.0.1:70000' is not an address"),
         (_transport("127.0.0.1:7000"), 1, "is not an address; write tcp://HOST:PORT"),
+        (
+            "transport: {type: in_process, address: x}\n" + child(process="w"),
+            1,
+            "unknown key 'address' in transport 'in_process'",
+        ),
         ("processes:\n  w: {env: {A=B: c}}\n" + child(process="w"), 2, "is not the name of an env"),
         ('processes:\n  w: {env: {A: "\\0"}}\n' + child(process="w"), 2, "'A' holds U+0000"),
         (child(process="w", replicas=100_000), 3, "'replicas' is a whole number <= 1000"),
