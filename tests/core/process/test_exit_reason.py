@@ -7,20 +7,20 @@ import weakref
 import pytest
 
 from civitas import errors
-from civitas.process import Failure
+from civitas.process import PlainError
 
 
 class Thing:
     pass
 
 
-def failing(seen: list[weakref.ref[Thing]]) -> Failure:
+def failing(seen: list[weakref.ref[Thing]]) -> PlainError:
     thing = Thing()
     seen.append(weakref.ref(thing))
     try:
         raise ValueError("as told")
     except ValueError as error:
-        return Failure.of(error)
+        return PlainError.of(error)
 
 
 def test_the_traceback_of_a_failure_is_text_that_shows_the_line() -> None:
@@ -42,7 +42,7 @@ def test_an_error_whose_text_cannot_be_had_is_described_all_the_same() -> None:
         def __str__(self) -> str:
             raise KeyError("no text")
 
-    failure = Failure.of(Broken())
+    failure = PlainError.of(Broken())
     assert failure.error_message == "(its text raised KeyError)"
     assert "Broken" in failure.traceback
 
@@ -52,6 +52,6 @@ def test_a_class_of_the_user_that_is_called_unknown_interrupt_stays_the_users() 
     class UnknownInterrupt(Exception):
         pass
 
-    assert type(Failure.of(UnknownInterrupt()).as_error("a")) is errors.HandlerFailed
-    ours = Failure.of(errors.UnknownInterrupt("a", "none is open")).as_error("a")
+    assert type(PlainError.of(UnknownInterrupt()).as_error("a")) is errors.HandlerFailed
+    ours = PlainError.of(errors.UnknownInterrupt("a", "none is open")).as_error("a")
     assert type(ours) is errors.UnknownInterrupt

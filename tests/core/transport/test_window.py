@@ -12,22 +12,22 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from civitas.transport import MAX_FRAME, window
 from civitas.transport.batches import ANY_RUN, BATCH, Ack, Batch, Mark, link_ids, new_id
-from civitas.transport.window import Incoming, Outgoing
+from civitas.transport.window import ReceiveWindow, SendWindow
 from tests.deep import DEEP
 
 THERE = new_id()
 LINK = next(link_ids(new_id()))
 
 
-def outgoing(most: int = MAX_FRAME, run: bytes = THERE) -> Outgoing:
-    return Outgoing(LINK, run, most=most)
+def outgoing(most: int = MAX_FRAME, run: bytes = THERE) -> SendWindow:
+    return SendWindow(LINK, run, most=most)
 
 
-def incoming() -> Incoming:
-    return Incoming(THERE, set)
+def incoming() -> ReceiveWindow:
+    return ReceiveWindow(THERE, set)
 
 
-def batches_of(out: Outgoing) -> list[Batch]:
+def batches_of(out: SendWindow) -> list[Batch]:
     """Everything there is to send, as it travels."""
     found = []
     while out.waits:
@@ -36,7 +36,7 @@ def batches_of(out: Outgoing) -> list[Batch]:
     return found
 
 
-def put(out: Outgoing, *frames: bytes, urgent: bool = False) -> None:
+def put(out: SendWindow, *frames: bytes, urgent: bool = False) -> None:
     for frame in frames:
         out.put(frame, urgent=urgent)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from civitas.transport import check_frame
 from civitas.transport.batches import ANY_RUN, BATCH, Ack
-from civitas.transport.window import Outgoing
+from civitas.transport.window import SendWindow
 
 __all__ = ["There"]
 
@@ -134,7 +134,7 @@ class _Link:
     def __init__(
         self, id: bytes, run: bytes, wanted: Callable[[], None], left: Callable[[], None]
     ) -> None:
-        self.window = Outgoing(id, run or ANY_RUN, most=BATCH)
+        self.window = SendWindow(id, run or ANY_RUN, most=BATCH)
         self.over = False
         self._wanted = wanted
         self._left = left

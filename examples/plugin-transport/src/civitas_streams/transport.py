@@ -11,7 +11,7 @@ from collections.abc import Callable
 from civitas import ConfigurationError
 from civitas.transport import CutOff, Link, Watch
 from civitas.transport.batches import ANY_RUN, Batch, link_ids, new_id, sender_of
-from civitas.transport.window import Incoming
+from civitas.transport.window import ReceiveWindow
 from civitas_streams.there import There
 
 __all__ = ["HOST", "StreamTransport"]
@@ -41,7 +41,7 @@ class StreamTransport:
         self._run = new_id()
         self._ids = link_ids(self._run)
         self._others: dict[str, There] = {}
-        self._incoming = Incoming(self._run, self._known)
+        self._incoming = ReceiveWindow(self._run, self._known)
         self._arrived: deque[bytes] = deque()
         self._batches = 0
         self._serving: set[asyncio.Task[None]] = set()

@@ -8,7 +8,7 @@ from typing import Any
 from civitas import errors
 from civitas.errors import CivitasError
 from civitas.hidden import hides
-from civitas.process import ExitKind, ExitReason, Failure
+from civitas.process import ExitKind, ExitReason, PlainError
 
 __all__ = ["RemoteTraceback", "dump_error", "dump_reason", "load_error", "load_reason", "node_down"]
 
@@ -26,7 +26,7 @@ class RemoteTraceback(Exception):
 
 def dump_error(error: BaseException) -> dict[str, Any]:
     """`error` as plain data."""
-    failure = Failure.of(error)
+    failure = PlainError.of(error)
     plain: dict[str, Any] = {
         "type": failure.error_type,
         "text": _cut(failure.error_message),
@@ -107,7 +107,7 @@ def load_reason(plain: dict[str, Any]) -> ExitReason:
     failure = plain["failure"]
     return ExitReason(
         ExitKind(plain["kind"]),
-        Failure(*failure) if failure else None,
+        PlainError(*failure) if failure else None,
         plain["headers"],
         plain["at"],
         plain.get("incident", ""),
@@ -118,6 +118,6 @@ def node_down(node: str, incident: str, why: str) -> ExitReason:
     """The exit reason of each agent of a node that went away."""
     return ExitReason(
         ExitKind.NODE_DOWN,
-        Failure("NodeDown", f"its process {node!r} is down: {why}", ""),
+        PlainError("NodeDown", f"its process {node!r} is down: {why}", ""),
         incident=incident,
     )

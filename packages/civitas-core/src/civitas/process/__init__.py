@@ -12,7 +12,7 @@ from civitas.process.exit_reason import (
     SHUTDOWN,
     ExitKind,
     ExitReason,
-    Failure,
+    PlainError,
     Unfinished,
 )
 from civitas.process.incarnation import Incarnation
@@ -38,11 +38,11 @@ __all__ = [
     "ErrorAction",
     "ExitKind",
     "ExitReason",
-    "Failure",
     "Incarnation",
     "Line",
     "Mailbox",
     "Messenger",
+    "PlainError",
     "RestartType",
     "Runner",
     "Status",

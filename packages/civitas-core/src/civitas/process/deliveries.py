@@ -5,7 +5,7 @@ from __future__ import annotations
 from civitas.errors import AgentTerminated, ConfigurationError, DeliveryError, NoReply
 from civitas.message import Message, new_message
 from civitas.process.context import Context
-from civitas.process.exit_reason import Failure
+from civitas.process.exit_reason import PlainError
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import AgentOptions, Delivery
 
@@ -82,9 +82,9 @@ class Deliveries:
     def failed(self, message: Message, error: BaseException) -> None:
         """The agent gave it up, and lives on or ends as it likes."""
         self.over(message)
-        self._node.refuse(message, Failure.of(error).as_error(self._name))
+        self._node.refuse(message, PlainError.of(error).as_error(self._name))
 
-    def crashed(self, message: Message, failure: Failure, options: AgentOptions) -> None:
+    def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""
         if options.delivery is Delivery.AT_LEAST_ONCE:
             self._redeliver(message, failure, options)
@@ -103,7 +103,7 @@ class Deliveries:
         """
         why = "it was stopped while it handled the message"
         if options.delivery is Delivery.AT_LEAST_ONCE:
-            self._redeliver(message, Failure("CancelledError", why, ""), options)
+            self._redeliver(message, PlainError("CancelledError", why, ""), options)
             return
         self._terminated(message, why)
         if recorded:
@@ -123,7 +123,7 @@ class Deliveries:
         self._node.refuse(message, AgentTerminated(self._name, why))
         self._node.dead_letter(message, "terminated")
 
-    def _redeliver(self, message: Message, failure: Failure, options: AgentOptions) -> None:
+    def _redeliver(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """Leave `message` to the next incarnation, unless as many were given it as may be."""
         given = (self.given or {}).get(message.id, 0) + 1
         if given < options.max_deliveries:
@@ -133,6 +133,6 @@ class Deliveries:
             self.over(message)
             self._drop(message, failure, "max_deliveries")
 
-    def _drop(self, message: Message, failure: Failure, reason: str) -> None:
+    def _drop(self, message: Message, failure: PlainError, reason: str) -> None:
         self._node.refuse(message, failure.as_error(self._name))
         self._node.dead_letter(message, reason)

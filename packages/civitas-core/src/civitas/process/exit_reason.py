@@ -12,7 +12,7 @@ from types import TracebackType
 
 from civitas.errors import HandlerFailed, UnknownInterrupt
 
-__all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "Failure", "Unfinished"]
+__all__ = ["KILLED", "NORMAL", "SHUTDOWN", "ExitKind", "ExitReason", "PlainError", "Unfinished"]
 
 logger = logging.getLogger("civitas")
 
@@ -84,7 +84,7 @@ class Unfinished(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class PlainError:
     """An error as plain data, as it travels between OS processes.
 
     Attributes:
@@ -100,7 +100,7 @@ class Failure:
     unknown_interrupt: bool = False
 
     @classmethod
-    def of(cls, error: BaseException) -> Failure:
+    def of(cls, error: BaseException) -> PlainError:
         """Describe `error`; a text that cannot be had is replaced, never raised."""
         try:
             text = str(error)
@@ -139,7 +139,7 @@ class ExitReason:
     """
 
     kind: ExitKind
-    failure: Failure | None = None
+    failure: PlainError | None = None
     headers: Mapping[str, str] | None = field(default=None, compare=False)
     at: int | None = field(default=None, compare=False)
     incident: str = field(default="", compare=False)
@@ -157,7 +157,7 @@ class ExitReason:
         incident: str = "",
     ) -> ExitReason:
         """The reason of a process that `error` ended."""
-        return cls(ExitKind.CRASHED, Failure.of(error), headers, time.time_ns(), incident)
+        return cls(ExitKind.CRASHED, PlainError.of(error), headers, time.time_ns(), incident)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.failure}" if self.failure else str(self.kind)

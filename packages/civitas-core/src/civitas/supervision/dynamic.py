@@ -13,7 +13,7 @@ from civitas.process import (
     AgentProcess,
     ExitKind,
     ExitReason,
-    Failure,
+    PlainError,
     RestartType,
     Status,
 )
@@ -320,7 +320,7 @@ class DynamicSupervisorProcess:
         self.close(Status.TERMINATED, why)
         on_exit, self._on_exit = self._on_exit, None
         if on_exit is not None:
-            on_exit(ExitReason(ExitKind.SHUTDOWN, Failure.of(error)))
+            on_exit(ExitReason(ExitKind.SHUTDOWN, PlainError.of(error)))
 
     async def _stop_children(self, why: str) -> None:
         slots = list(self._slots.values())

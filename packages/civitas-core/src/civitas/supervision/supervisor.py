@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
-from civitas.process import ExitKind, ExitReason, Failure, RestartType, Status
+from civitas.process import ExitKind, ExitReason, PlainError, RestartType, Status
 from civitas.supervision.by_hand import ByHand
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.children import Children
@@ -249,7 +249,7 @@ class SupervisorProcess:
         slot.child.status = Status.TERMINATED
         self._report.gave_up(error, reason)
         await self._exit(
-            ExitReason(ExitKind.SHUTDOWN, Failure.of(error)),
+            ExitReason(ExitKind.SHUTDOWN, PlainError.of(error)),
             f"its supervisor {self.name!r} gave up",
         )
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from civitas.errors import ConfigurationError
 from civitas.transport import CutOff, Link, Watch, check_frame
 from civitas.transport.batches import ANY_RUN, Ack, Batch, link_ids, new_id, sender_of
-from civitas.transport.window import Incoming, Outgoing
+from civitas.transport.window import ReceiveWindow, SendWindow
 
 __all__ = ["MemoryTransport", "name_in"]
 
@@ -63,7 +63,7 @@ class MemoryTransport:
         self.links: dict[bytes, _Link] = {}
         self.watches: list[_Watch] = []
         self._ids = link_ids(self.run)
-        self._incoming = Incoming(self.run, lambda: {sender_of(id) for id in self.links})
+        self._incoming = ReceiveWindow(self.run, lambda: {sender_of(id) for id in self.links})
         self._arrived: deque[bytes] = deque()
         self._turn: asyncio.Handle | None = None
         self._receive: Callable[[bytes], None] = _nobody
@@ -172,7 +172,7 @@ class _Link:
         self.address = address
         self._here = here
         self._target = name_in(address)
-        self._window = Outgoing(id, _run_in(address), most=here.network.most)
+        self._window = SendWindow(id, _run_in(address), most=here.network.most)
         self._loop = asyncio.get_running_loop()
         self._pending = False
         self._resending: asyncio.TimerHandle | None = None

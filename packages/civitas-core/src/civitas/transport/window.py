@@ -17,7 +17,7 @@ from dataclasses import replace
 from civitas.transport.batches import ANY_RUN, BATCH, Ack, Batch, Mark, sender_of
 from civitas.transport.contract import MAX_FRAME
 
-__all__ = ["Incoming", "Outgoing"]
+__all__ = ["ReceiveWindow", "SendWindow"]
 
 _ASK_BATCHES = 32
 _ASK_BYTES = 1024 * 1024
@@ -26,7 +26,7 @@ _LINKS = 4096
 """When there are so many links, those that are nobody's any more are forgotten."""
 
 
-class Outgoing:
+class SendWindow:
     """The sending side of one link.
 
     Args:
@@ -192,7 +192,7 @@ class Outgoing:
                 arrived.set_result(None)
 
 
-class Incoming:
+class ReceiveWindow:
     """The receiving side of all links to a node.
 
     Args:

@@ -12,7 +12,7 @@ import zmq
 
 from civitas.transport.batches import Batch
 from civitas.transport.seldom import Seldom
-from civitas.transport.window import Incoming
+from civitas.transport.window import ReceiveWindow
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
 
 __all__ = ["BYTES_IN_A_TURN", "Inbox"]
@@ -44,7 +44,7 @@ class Inbox:
         known: Callable[[], Collection[bytes]],
     ) -> None:
         self._socket = socket
-        self._window = Incoming(run, known)
+        self._window = ReceiveWindow(run, known)
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[bytes] = deque()

@@ -11,7 +11,7 @@ import zmq
 from civitas.transport.batches import Ack
 from civitas.transport.contract import Detour, check_frame
 from civitas.transport.seldom import Seldom
-from civitas.transport.window import Outgoing
+from civitas.transport.window import SendWindow
 from civitas.transport.zmq.inbox import BYTES_IN_A_TURN
 from civitas.transport.zmq.monitor import SocketMonitor
 
@@ -46,7 +46,7 @@ class ZmqLink:
         self._endpoint = endpoint
         self._lost = lost
         self._closed = closed
-        self._window = Outgoing(id, run)
+        self._window = SendWindow(id, run)
         self._loop = asyncio.get_running_loop()
         self._pending = False  # whether a turn is coming that will send
         self._connected_before = False
