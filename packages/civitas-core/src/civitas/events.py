@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, get_args
 
-__all__ = ["EVENT_TYPES", "Event", "EventType"]
+__all__ = ["EVENT_TYPES", "DeadLetterReason", "Event", "EventType"]
 
 EventType = Literal[
     "started",
@@ -18,6 +19,29 @@ EventType = Literal[
     "node_down",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+
+
+class DeadLetterReason(StrEnum):
+    """Why nobody will handle a message: the `reason` of a ``dead_letter`` event."""
+
+    CRASHED = "crashed"
+    """The agent crashed while it handled the message, or while the message waited."""
+    EXPIRED = "expired"
+    """Its deadline passed, or there was no room for it in time."""
+    MAX_DELIVERIES = "max_deliveries"
+    """As many incarnations as may be were given it, and none finished it."""
+    TERMINATED = "terminated"
+    """The agent was stopped, or its supervisor gave up."""
+    LATE_REPLY = "late_reply"
+    """It is a reply, and whoever asked waits no more."""
+    NODE_DOWN = "node_down"
+    """The OS process of the agent went away."""
+    UNKNOWN = "unknown"
+    """Nobody has that name."""
+    NO_READER = "no_reader"
+    """It belongs to a stream, or to an ask, whose reader left."""
+    FAILED = "failed"
+    """A framework's run of it failed, and nobody asked with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.facts import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
-from civitas.process import Delivery, ExitReason, RestartType, Status
+from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
 from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
@@ -298,7 +298,7 @@ class RemoteConversation:
     mailbox_depth: int
     node: str
     pid: int | None
-    kind = "agent"
+    kind = ChildKind.AGENT
     children = ()
 
 

@@ -9,7 +9,7 @@ from civitas.cluster.child import Home, RemoteChild, RemotePool
 from civitas.cluster.failures import load_reason
 from civitas.cluster.peers import Peer
 from civitas.events import Event
-from civitas.process import ExitReason
+from civitas.process import ChildKind, ExitReason
 from civitas.supervision import Parent, Placed
 
 __all__ = ["RemoteChildren"]
@@ -46,7 +46,7 @@ class RemoteChildren:
 
     def add(self, placed: Placed, home: Home, owner: Parent) -> RemoteChild:
         """Make room for one."""
-        pool = placed.kind == "conversation_pool"
+        pool = placed.kind is ChildKind.CONVERSATION_POOL
         child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home)
         self._children[placed.name] = child
         return child

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from civitas.process import Delivery
+from civitas.process import ChildKind, Delivery
 
 __all__ = ["Facts"]
 
@@ -30,7 +30,7 @@ class Facts:
     name: str
     node: str
     boot: str | None = None
-    kind: str = "agent"
+    kind: str = ChildKind.AGENT
     size: int = 1000
     delivery: str = Delivery.AT_MOST_ONCE
     max_deliveries: int = 3

@@ -9,6 +9,7 @@ from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool, Way
 from civitas.cluster.letters.outbox import Outbox
 from civitas.message import Message
 from civitas.node import Registry
+from civitas.process import ChildKind
 
 __all__ = ["Names"]
 
@@ -60,7 +61,7 @@ class Names:
         if facts.node == self._name and self._hosts(facts.name):
             return []
         known: Elsewhere | ElsewherePool | None
-        if facts.kind == "conversation_pool":
+        if facts.kind == ChildKind.CONVERSATION_POOL:
             pool = self._registry.pools.get(facts.name)
             known = pool if isinstance(pool, ElsewherePool) else None
             if known is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
+from civitas.events import DeadLetterReason
 from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
@@ -305,7 +306,7 @@ class FrameworkAgent(AgentProcess):
             message.type,
             exc_info=error,
         )
-        self._civitas_running().node.dead_letter(message, "failed")
+        self._civitas_running().node.dead_letter(message, DeadLetterReason.FAILED)
 
     async def _pause(self, seconds: float) -> None:
         """Wait; giving up the run cancels the wait."""

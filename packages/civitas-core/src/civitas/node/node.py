@@ -17,7 +17,7 @@ from civitas.errors import (
     SupervisionError,
     UnknownAgent,
 )
-from civitas.events import EventType
+from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.node.administration import administering, holding_if_waiting
 from civitas.node.asks import PendingAsks
@@ -29,6 +29,7 @@ from civitas.process import (
     AgentProcess,
     Caller,
     Cell,
+    ChildKind,
     ExitReason,
     Timer,
     Turns,
@@ -122,7 +123,7 @@ class Node(Router):
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
         self._agent_threads.detach()
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle, and forget what is recorded for it."""
         super().dead_letter(message, reason)
         if message.attempt:
@@ -279,7 +280,7 @@ class Node(Router):
         owner = self.owner_of(name)
         if owner is None:
             return False
-        if owner.kind not in ("dynamic_supervisor", "conversation_pool"):
+        if owner.kind not in (ChildKind.DYNAMIC_SUPERVISOR, ChildKind.CONVERSATION_POOL):
             raise SupervisionError(
                 "not_found",
                 f"{name!r} was not spawned: it is one of the children of {owner.name!r}; "
@@ -294,10 +295,12 @@ class Node(Router):
     def _dynamic_supervisor(self, sender: str, name: str | None) -> Parent:
         if name is not None:
             found = self.supervisors.get(name)
-            if found is not None and found.kind == "dynamic_supervisor":
+            if found is not None and found.kind is ChildKind.DYNAMIC_SUPERVISOR:
                 return found
             known = [
-                each.name for each in self.supervisors.values() if each.kind == "dynamic_supervisor"
+                each.name
+                for each in self.supervisors.values()
+                if each.kind is ChildKind.DYNAMIC_SUPERVISOR
             ]
             raise ConfigurationError(
                 f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
@@ -305,7 +308,7 @@ class Node(Router):
         above = self.owner_of(sender)
         while above is not None:
             for each in (above, *above.children):
-                if each.kind == "dynamic_supervisor":
+                if each.kind is ChildKind.DYNAMIC_SUPERVISOR:
                     return self.supervisors[each.name]
             above = above.parent
         raise ConfigurationError(
@@ -354,11 +357,11 @@ class Node(Router):
             ):
                 await cell.entry.put(sent, 30.0)
         except UnknownAgent:
-            self.dead_letter(message, "unknown")
+            self.dead_letter(message, DeadLetterReason.UNKNOWN)
         except AgentTerminated:
-            self.dead_letter(message, "terminated")
+            self.dead_letter(message, DeadLetterReason.TERMINATED)
         except MailboxFull:
-            self.dead_letter(message, "expired")
+            self.dead_letter(message, DeadLetterReason.EXPIRED)
 
     def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         task = self.loop.create_task(work)

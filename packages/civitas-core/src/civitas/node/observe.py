@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from civitas.events import EventType
+from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message
 from civitas.process import ExitReason
 from civitas.telemetry import names
@@ -47,10 +47,13 @@ class Observer:
             since = cause.at if type == "restarted" else None
             self._tracing.event(cause.headers, event, attributes, since=since)
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Record a message that nobody will handle."""
         if self._tracing.metrics.active:
-            self._tracing.metrics.dead_letter(message.recipient, reason)
+            self._tracing.metrics.dead_letter(message.recipient, str(reason))
         if self._tracing.active and message.headers:
-            attributes = {names.DESTINATION: message.recipient, names.DEAD_LETTER_REASON: reason}
+            attributes = {
+                names.DESTINATION: message.recipient,
+                names.DEAD_LETTER_REASON: str(reason),
+            }
             self._tracing.event(message.headers, names.EVENT_DEAD_LETTER, attributes)

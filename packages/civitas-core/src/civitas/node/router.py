@@ -16,6 +16,7 @@ from civitas.errors import (
     ConfigurationError,
     DeliveryError,
 )
+from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, encode, new_message
 from civitas.message.envelope import shown
 from civitas.node.asks import Asking, PendingAsks
@@ -223,11 +224,11 @@ class Router:
         if request.reply_to != self.name:
             origin = self.foreign.get(request.id)
             if origin is None or not await origin.chunk(chunk):
-                self.dead_letter(chunk, "no_reader")
+                self.dead_letter(chunk, DeadLetterReason.NO_READER)
             return
         chunks = self._streams.get(request.id)
         if chunks is None:
-            self.dead_letter(chunk, "no_reader")
+            self.dead_letter(chunk, DeadLetterReason.NO_READER)
         else:
             await chunks.put(chunk)
 
@@ -241,7 +242,7 @@ class Router:
             origin = self.foreign.get(request.id)
             taken = origin is not None and origin.answered(reply)
         if not taken:
-            self.dead_letter(reply, "late_reply")
+            self.dead_letter(reply, DeadLetterReason.LATE_REPLY)
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
@@ -252,13 +253,13 @@ class Router:
         elif (origin := self.foreign.get(request.id)) is not None:
             origin.refused(error)
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle."""
         text = (
             f"{message.type!r} from {message.sender or 'the runtime'} to "
             f"{message.recipient} was dropped: {reason}"
         )
-        self.events.emit("dead_letter", message.recipient, reason, text)
+        self.events.emit("dead_letter", message.recipient, str(reason), text)
         self._observe.dead_letter(message, reason)
         if self.foreign:
             self.settle(message)

@@ -2,6 +2,7 @@
 
 from civitas.process.agent import AgentProcess, current_agent
 from civitas.process.cell import Cell
+from civitas.process.child_kind import ChildKind
 from civitas.process.context import Caller, Context, Runner
 from civitas.process.current import current_message
 from civitas.process.entry import Entry, Wake, soon
@@ -32,6 +33,7 @@ __all__ = [
     "AgentProcess",
     "Caller",
     "Cell",
+    "ChildKind",
     "Context",
     "Delivery",
     "Entry",

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from civitas.errors import StartFailed
+from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
+from civitas.process.child_kind import ChildKind
 from civitas.process.context import Context
 from civitas.process.deliveries import Deliveries
 from civitas.process.entry import Entry
@@ -62,7 +64,7 @@ class Cell:
         "status",
     )
 
-    kind = "agent"
+    kind = ChildKind.AGENT
 
     def __init__(self, template: AgentProcess, node: Context, name: str, family: str = "") -> None:
         self.name = name
@@ -234,7 +236,9 @@ class Cell:
         late = message.deadline is not None and message.deadline < time.time() + _CLOCKS_DIFFER
         wanted = reader_left or self._template._civitas_options.cancel_on_timeout
         if (late or wanted) and self.mailbox.withdraw(message):
-            self.node.dead_letter(message, "expired" if late else "no_reader")
+            self.node.dead_letter(
+                message, DeadLetterReason.EXPIRED if late else DeadLetterReason.NO_READER
+            )
             return
         if not wanted:
             return

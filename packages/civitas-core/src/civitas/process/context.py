@@ -9,6 +9,7 @@ from contextvars import Context as ContextVariables
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.errors import DeliveryError
+from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process.resources import Owner
 from civitas.state import StateStore
@@ -172,7 +173,7 @@ class Context(Protocol):
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle."""
 
 

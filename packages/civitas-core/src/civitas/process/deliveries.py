@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from civitas.errors import AgentTerminated, ConfigurationError, DeliveryError, NoReply
+from civitas.events import DeadLetterReason
 from civitas.message import Message, new_message
 from civitas.process.context import Context
 from civitas.process.exit_reason import PlainError
@@ -77,7 +78,7 @@ class Deliveries:
     def expired(self, message: Message) -> None:
         """Its deadline passed while it waited."""
         self.over(message)
-        self._node.dead_letter(message, "expired")
+        self._node.dead_letter(message, DeadLetterReason.EXPIRED)
 
     def failed(self, message: Message, error: BaseException) -> None:
         """The agent gave it up, and lives on or ends as it likes."""
@@ -89,9 +90,9 @@ class Deliveries:
         if options.delivery is Delivery.AT_LEAST_ONCE:
             self._redeliver(message, failure, options)
             return
-        self._drop(message, failure, "crashed")
+        self._drop(message, failure, DeadLetterReason.CRASHED)
         for waiting in self._mailbox.clear():
-            self._drop(waiting, failure, "crashed")
+            self._drop(waiting, failure, DeadLetterReason.CRASHED)
 
     def interrupted(self, message: Message, options: AgentOptions, *, recorded: bool) -> None:
         """A kill met the handler: redeliver it if that was promised.
@@ -121,7 +122,7 @@ class Deliveries:
 
     def _terminated(self, message: Message, why: str) -> None:
         self._node.refuse(message, AgentTerminated(self._name, why))
-        self._node.dead_letter(message, "terminated")
+        self._node.dead_letter(message, DeadLetterReason.TERMINATED)
 
     def _redeliver(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """Leave `message` to the next incarnation, unless as many were given it as may be."""
@@ -131,8 +132,8 @@ class Deliveries:
             self._mailbox.put_back(message.again(message.attempt + 1))
         else:
             self.over(message)
-            self._drop(message, failure, "max_deliveries")
+            self._drop(message, failure, DeadLetterReason.MAX_DELIVERIES)
 
-    def _drop(self, message: Message, failure: PlainError, reason: str) -> None:
+    def _drop(self, message: Message, failure: PlainError, reason: DeadLetterReason) -> None:
         self._node.refuse(message, failure.as_error(self._name))
         self._node.dead_letter(message, reason)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from civitas.errors import SupervisionError
 from civitas.node import Node
 from civitas.node.administration import administering, agents_below
-from civitas.process import Status
+from civitas.process import ChildKind, Status
 from civitas.process.options import check_is_name
 from civitas.supervision import ChildSpec, Parent, SupervisorProcess
 
@@ -74,7 +74,7 @@ class Administration:
     def count_children(self, supervisor: str) -> dict[str, int]:
         """How many children a supervisor has, by what they are."""
         children = self._parent(supervisor).children
-        workers = sum(child.kind == "agent" for child in children)
+        workers = sum(child.kind is ChildKind.AGENT for child in children)
         return {
             "specs": len(children),
             "active": sum(child.status in _ACTIVE for child in children),

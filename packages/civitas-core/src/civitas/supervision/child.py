@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from civitas.events import EventType
-from civitas.process import AgentProcess, ExitReason, RestartType, Status, Turns
+from civitas.process import AgentProcess, ChildKind, ExitReason, RestartType, Status, Turns
 from civitas.supervision.clock import Clock
 from civitas.supervision.placed import Placed
 
@@ -17,7 +17,7 @@ class Child(Protocol):
     """An agent or a supervisor, from its supervisor's side."""
 
     name: str
-    kind: str
+    kind: ChildKind
     status: Status
     restarts: int
 

@@ -11,6 +11,7 @@ from civitas.errors import ConfigurationError, StartFailed, SupervisionError, Su
 from civitas.process import (
     SHUTDOWN,
     AgentProcess,
+    ChildKind,
     ExitKind,
     ExitReason,
     PlainError,
@@ -46,7 +47,7 @@ class DynamicSupervisorProcess:
         parent: Its own supervisor.
     """
 
-    kind = "dynamic_supervisor"
+    kind = ChildKind.DYNAMIC_SUPERVISOR
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from civitas.process import RestartType
+from civitas.process import ChildKind, RestartType
 
 __all__ = ["Placed"]
 
@@ -26,7 +26,7 @@ class Placed:
 
     name: str
     process: str
-    kind: str = "agent"
+    kind: ChildKind = ChildKind.AGENT
     restart: RestartType = RestartType.PERMANENT
     recipe: Mapping[str, Any] | None = None
     family: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from civitas.errors import AgentTerminated, SupervisionError
-from civitas.process import Cell, ExitReason, Status
+from civitas.process import Cell, ChildKind, ExitReason, Status
 from civitas.supervision.budget import RestartBudget
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import ClockTimer
@@ -31,7 +31,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         parent: Its own supervisor.
     """
 
-    kind = "conversation_pool"
+    kind = ChildKind.CONVERSATION_POOL
 
     def __init__(self, spec: ConversationPool, host: Host, parent: Parent | None) -> None:
         self.pool = spec  # the host reads it when this joins

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
-from civitas.process import ExitKind, ExitReason, PlainError, RestartType, Status
+from civitas.process import ChildKind, ExitKind, ExitReason, PlainError, RestartType, Status
 from civitas.supervision.by_hand import ByHand
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.children import Children
@@ -43,7 +43,7 @@ class SupervisorProcess:
         parent: Its own supervisor; None for the root.
     """
 
-    kind = "supervisor"
+    kind = ChildKind.SUPERVISOR
 
     def __init__(self, spec: Supervisor, host: Host, parent: Parent | None = None) -> None:
         self.name = spec.name

@@ -8,7 +8,7 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess
+from civitas.process import AgentProcess, ChildKind
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import Resources, needs_a_loop
@@ -329,7 +329,7 @@ def _pooled(
 def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     """The child of `above` that runs in a process of its own; a supervisor of several if it has replicas."""
     if entry.is_pool:
-        return Placed(entry.name, entry.process, "conversation_pool")
+        return Placed(entry.name, entry.process, ChildKind.CONVERSATION_POOL)
     if entry.replicas == 1:
         return Placed(entry.name, entry.process, restart=entry.restart)
     replicas = [

@@ -19,6 +19,7 @@ from civitas.errors import (
     PayloadError,
     UnknownAgent,
 )
+from civitas.events import DeadLetterReason
 from civitas.message import Message, loads
 from civitas.node import Origin, Recipient
 from civitas.process import Cell
@@ -37,7 +38,7 @@ class Receivers(Protocol):
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle."""
 
     def settle(self, message: Message) -> object:
@@ -115,14 +116,16 @@ class Incoming:
         except PayloadError as error:
             # In the format of this node it is larger than in that of its sender.
             self._receivers.refuse(message, HandlerFailed(to, "PayloadError", str(error)))
-            self._receivers.dead_letter(message, "crashed")
+            self._receivers.dead_letter(message, DeadLetterReason.CRASHED)
         except DeliveryError as error:
             self._receivers.refuse(message, error)
             if isinstance(error, AskCycle):
                 self._receivers.settle(message)
             else:
                 unknown = isinstance(error, UnknownAgent)
-                self._receivers.dead_letter(message, "unknown" if unknown else "terminated")
+                self._receivers.dead_letter(
+                    message, DeadLetterReason.UNKNOWN if unknown else DeadLetterReason.TERMINATED
+                )
 
     def _deliver(self, origin: FromPeer, cell: Cell, given: int, node: str) -> None:
         origin.cell = cell

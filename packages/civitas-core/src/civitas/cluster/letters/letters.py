@@ -21,6 +21,7 @@ from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.names import Names
 from civitas.cluster.peers import Peers
 from civitas.errors import AgentTerminated, NodeDown
+from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
 
 __all__ = ["Letters", "Local"]
@@ -111,7 +112,9 @@ class Letters:
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent that another node hosts, or this one will."""
         for message in self.names.learn(facts):
-            self.out.give_up(message, AgentTerminated(facts.name, facts.closed), "terminated")
+            self.out.give_up(
+                message, AgentTerminated(facts.name, facts.closed), DeadLetterReason.TERMINATED
+            )
 
     def part(
         self,

@@ -22,6 +22,7 @@ from civitas.errors import (
     NodeDown,
     PayloadError,
 )
+from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, dumps, loads
 from civitas.node import Chunks, Origin, Registry
 from civitas.process import Cell, Delivery
@@ -46,7 +47,7 @@ class Senders(Protocol):
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
 
-    def dead_letter(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle."""
 
     def settle(self, message: Message) -> object:
@@ -123,7 +124,11 @@ class Outgoing:
         except PayloadError as error:
             # Who calls this may be a supervisor, and must not fail for a message.
             each.outbox.settled(message.id)
-            self.give_up(message, HandlerFailed(each.name, "PayloadError", str(error)), "crashed")
+            self.give_up(
+                message,
+                HandlerFailed(each.name, "PayloadError", str(error)),
+                DeadLetterReason.CRASHED,
+            )
 
     def _waiting(self, name: str, message_id: str) -> tuple[str | None, bool]:
         """The agent of that name where it waits for the answer to a message, and whether it is being stopped."""
@@ -140,7 +145,7 @@ class Outgoing:
         elif isinstance(here := self._senders.registry.get(each.name), Cell):
             here.withdraw(message, reader_left=reader_left)  # it arrived meanwhile
         elif reader_left and each.outbox.withdraw(message):
-            self._senders.dead_letter(message, "no_reader")
+            self._senders.dead_letter(message, DeadLetterReason.NO_READER)
 
     def hand_on(self, origin: FromPeer, each: Elsewhere) -> None:
         """Send on what came from another node; what becomes of it is handed back there."""
@@ -156,7 +161,7 @@ class Outgoing:
         if not each.outbox.withdraw(message):
             return False
         self._sent.pop(message.id, None)
-        self._senders.dead_letter(message, "no_reader")
+        self._senders.dead_letter(message, DeadLetterReason.NO_READER)
         return True
 
     def hold_for(self, message: Message, each: Elsewhere) -> None:
@@ -192,9 +197,9 @@ class Outgoing:
         if origin is None:
             reply = loads(raw)
             if not self._senders.hand_answer(message_id, reply):
-                self._senders.dead_letter(reply, "late_reply")
+                self._senders.dead_letter(reply, DeadLetterReason.LATE_REPLY)
         elif not origin.hand(Kind.ANSWER, raw):
-            self._senders.dead_letter(loads(raw), "late_reply")
+            self._senders.dead_letter(loads(raw), DeadLetterReason.LATE_REPLY)
         self._finish(message_id)
 
     def refused(self, _: Peer, message_id: str, plain: dict[str, Any]) -> None:
@@ -218,11 +223,11 @@ class Outgoing:
         origin = self._handed_on(message_id)
         if origin is not None:
             if not origin.pass_chunk(raw):
-                self._senders.dead_letter(loads(raw), "no_reader")
+                self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
             return
         chunks = self._senders.reader_of(message_id)
         if chunks is None:
-            self._senders.dead_letter(loads(raw), "no_reader")
+            self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
             return
 
         def taken() -> None:
@@ -290,15 +295,17 @@ class Outgoing:
                 message = box.given(id, times, facts.max_deliveries)
                 if message is not None:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
-                    self.give_up(message, down, "max_deliveries")
+                    self.give_up(message, down, DeadLetterReason.MAX_DELIVERIES)
             return
         for lost in box.clear():
             if facts.closed:
-                self.give_up(lost, AgentTerminated(each.name, facts.closed), "terminated")
+                self.give_up(
+                    lost, AgentTerminated(each.name, facts.closed), DeadLetterReason.TERMINATED
+                )
             else:
-                self.give_up(lost, NodeDown(each.name, node, why), "node_down")
+                self.give_up(lost, NodeDown(each.name, node, why), DeadLetterReason.NODE_DOWN)
 
-    def give_up(self, message: Message, error: DeliveryError, reason: str) -> None:
+    def give_up(self, message: Message, error: DeliveryError, reason: DeadLetterReason) -> None:
         """Nobody elsewhere will handle a message that was sent or handed on from here."""
         self._sent.pop(message.id, None)
         if message.reply_to is not None:
