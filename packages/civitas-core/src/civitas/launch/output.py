@@ -127,7 +127,7 @@ class QueuedStream(io.TextIOBase):
         return self._stream.encoding
 
     @property
-    def errors(self) -> str | None:
+    def errors(self) -> str | None:  # type: ignore[override]
         """That of the stream itself; what cannot be encoded is written out with backslashes all the same."""
         return self._stream.errors
 

@@ -37,14 +37,15 @@ class Events:
         Raises:
             ConfigurationError: There is no such type of event, or `callback` cannot be called.
         """
-        callbacks = self._callbacks.get(type) if isinstance(type, str) else None
+        given: object = type
+        callbacks = self._callbacks.get(type) if isinstance(given, str) else None
         if callbacks is None:
             near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(
                 f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
             )
-        if not callable(callback) or not _takes_one(callback):
+        if not _takes_one(callback):
             raise ConfigurationError(
                 f"runtime.on({type!r}, ...) takes a function of one argument, the event; got {callback!r}"
             )
@@ -98,7 +99,9 @@ class Events:
             )
 
 
-def _takes_one(callback: Callback) -> bool:
+def _takes_one(callback: object) -> bool:
+    if not callable(callback):
+        return False
     try:
         inspect.signature(callback).bind(None)
     except TypeError:

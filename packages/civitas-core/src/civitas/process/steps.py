@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
@@ -26,10 +26,10 @@ def check_step(key: object, fn: object) -> None:
     if not isinstance(key, str) or not key:
         raise ConfigurationError(f"a step's key is non-empty text; got {shown(key)}")
     if not callable(fn):
-        called = asyncio.iscoroutine(fn)
-        if called:
+        hint = ""
+        if isinstance(fn, Coroutine):
             fn.close()  # nobody will await it
-        hint = ", called already" if called else ""
+            hint = ", called already"
         raise ConfigurationError(
             f"step({key!r}, ...) takes a function and its arguments; got {shown(fn)}{hint}. "
             "Write self.step(key, function, *arguments)"

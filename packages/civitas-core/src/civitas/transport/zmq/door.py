@@ -54,7 +54,7 @@ class ZmqCarrier:
                     "a process with 'start: false' finds the root by a port that is known; give one instead of *",
                 )
         address = _address(entry)
-        if address is not None and not is_address(address):
+        if "address" in self.keys and address is not None and not is_address(address):
             yield "address", f"{entry.options['address']!r} {NO_ADDRESS}"
         file = _keys_file(entry)
         if file is not None and file.exists():
