@@ -350,7 +350,7 @@ async def test_a_callback_may_be_decorated_static_or_have_arguments_of_its_own()
             return self.reply(user)
 
         @staticmethod
-        async def on_start() -> None: ...  # type: ignore[override]
+        async def on_start() -> None: ...
 
         async def on_stop(self, why: str = "", *more: Any) -> None: ...
 
@@ -371,7 +371,7 @@ async def test_an_agent_that_works_by_itself_needs_no_handle() -> None:
 class OwnLoop(AgentProcess):
     """Awaits its own calls by `asyncio.run`, in the thread of a plain handler."""
 
-    def handle(self, message: Message) -> Message:
+    def handle(self, message: Message) -> Message:  # type: ignore[override]
         async def read() -> list[Message]:
             return [each async for each in self.stream("echo", 1)]
 
@@ -395,7 +395,7 @@ class OwnLoop(AgentProcess):
     ["ask", "send", "broadcast", "stream", "emit", "step", "spawn", "terminate", "monitor"],
 )
 async def test_an_agent_that_awaits_on_another_loop_is_told_how_to_wait(call: str) -> None:
-    children = [OwnLoop("own"), Echo("echo"), DynamicSupervisor("sessions")]
+    children: list[Any] = [OwnLoop("own"), Echo("echo"), DynamicSupervisor("sessions")]
     async with Runtime(Supervisor("root", children)) as runtime:
         error = await error_of(runtime.ask("own", 1, call, timeout=5))
     assert isinstance(error, HandlerFailed)
