@@ -18,7 +18,6 @@ from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.lent.borrowing import borrow
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
-from civitas.cluster.letters.origin import FromBeside
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
@@ -98,7 +97,7 @@ class MemberNode(Node):
             holder_for=self._held.holder_for,
             to_be_held=self._held.by_root,
         )
-        self.asked = self._letters.asked
+        self.asked, self.recording = self._letters.asked, self._letters.recording
         self._neighbours = Neighbours(
             name,
             self._seal,
@@ -329,13 +328,6 @@ class MemberNode(Node):
         except BaseException:
             self._hosting.will_not_host(agent.name)
             raise
-
-    def recording(self, message: Message) -> None:
-        """Steps of a message are about to be recorded: of one that was sent beside it, nobody else knows."""
-        deliveries = self._letters.back.deliveries
-        if message.id not in self.foreign and deliveries.reads:
-            origin = self.foreign[message.id] = FromBeside(deliveries, message.id)
-            origin.began(message.recipient)
 
     async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False if it is not there."""

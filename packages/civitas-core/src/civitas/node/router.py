@@ -68,6 +68,8 @@ class Router:
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
         """Called when an agent of this node is about to wait for another, with the names of both."""
+        self.recording: Callable[[Message], None] = _nothing
+        """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
         """Where the messages of other nodes that agents of this one have came from, by their ids."""
 
@@ -273,9 +275,6 @@ class Router:
         """Let an agent that is being stopped not wait for one that is down; see `Requests.refuse_while_down`."""
         self._requests.refuse_while_down(cell, asker)
 
-    def recording(self, message: Message) -> None:
-        """Steps of a message are about to be recorded; they go with it, however its agent ends."""
-
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
         return self._streams.get(message_id)
@@ -366,3 +365,6 @@ def _check_pattern(pattern: object) -> None:
         raise ConfigurationError(
             f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
         )
+
+
+def _nothing(message: Message) -> None: ...

@@ -15,7 +15,7 @@ from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.holding import Holder
 from civitas.cluster.letters.incoming import Incoming, Receivers, Route
-from civitas.cluster.letters.origin import Back
+from civitas.cluster.letters.origin import Back, FromBeside
 from civitas.cluster.letters.outgoing import Outgoing, Senders
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.names import Names
@@ -70,6 +70,7 @@ class Letters:
         answered: Callable[[Elsewhere, bytes], None] = _unheard,
     ) -> None:
         registry = local.registry
+        self._local = local
         self._peers = peers
         self._calls = calls
         self.out = Outgoing(
@@ -169,3 +170,10 @@ class Letters:
     def asked(self, message: Message, asker: str, asked: str) -> None:
         """An agent here is about to wait for another here: that may close a circle which leads through other nodes."""
         self.cycles.waits(message.id, asker, asked)
+
+    def recording(self, message: Message) -> None:
+        """Steps of a message are about to be recorded: of one that was sent beside its agent, nobody else knows."""
+        foreign, deliveries = self._local.foreign, self.back.deliveries
+        if message.id not in foreign and deliveries.reads:
+            origin = foreign[message.id] = FromBeside(deliveries, message.id)
+            origin.began(message.recipient)
