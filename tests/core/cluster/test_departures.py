@@ -1,0 +1,147 @@
+"""What the root does when a process is gone, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas.cluster.members.departures import Departures
+from civitas.cluster.members.in_hand import InHand
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.starting import Starting
+from civitas.cluster.peers import Peer
+from civitas.launch import ProcessOptions
+from civitas.process import ExitReason
+from tests.core.cluster.parts import Wire, a_peer
+
+
+class Root:
+    """Notes what it hears."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.heard: list[Any] = []
+
+    def in_hand_of(self, member: Member) -> Path | None:
+        return self.file
+
+    async def pump(self) -> None:
+        self.heard.append("pump")
+
+    def lost_with(self, peer: Peer, reason: ExitReason) -> None:
+        self.heard.append("lost")
+
+    def node_is_down(self, name: str, why: str) -> None:
+        self.heard.append(f"{name} is down: {why}")
+
+    def part(
+        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
+    ) -> None:
+        self.heard.append(dict(in_hand))
+
+    def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
+        self.heard.append(("crashed", reason.incident))
+
+
+def two(start: bool = True) -> tuple[Roster, Wire]:
+    """Two processes that are there, and what is sent to the second."""
+    roster = Roster({name: ProcessOptions(start=start) for name in ("w", "v")})
+    wire = Wire()
+    for name in ("w", "v"):
+        peer, wire = a_peer(name)
+        roster[name].arrived(peer, os.getpid(), "here")
+    return roster, wire
+
+
+def test_everybody_hears_of_a_death_first_what_is_shown_and_then_what_is_done() -> None:
+    roster, to_other = two()
+    root = Root()
+    Departures(roster, root).gone(roster["w"], "it was killed")
+    assert root.heard == ["lost", "w is down: it was killed", {}, ("crashed", "boot-w")]
+    assert to_other.sent == [("CAST", ["gone", ["boot-w", "it was killed", {}]])]
+    assert roster["w"].peer is None
+    assert [peer.name for peer in roster.peers()] == ["v"]
+
+
+def test_it_is_gone_once() -> None:
+    roster, _ = two()
+    root = Root()
+    departures = Departures(roster, root)
+    for _ in range(2):
+        departures.gone(roster["w"], "it was killed")
+    assert root.heard.count("lost") == 1
+
+
+def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
+    roster, _ = two()
+    notes = InHand(tmp_path / "notes")
+    notes.begun("a", "here")
+    roster.begun(roster["w"].peer, "there")  # type: ignore[arg-type]
+    root = Root(tmp_path / "notes")
+    Departures(roster, root).gone(roster["w"], "it was killed")
+    notes.close()
+    assert {"here": 1, "there": 1} in root.heard
+
+
+def test_deaths_by_one_message_are_one_incident(tmp_path: Path) -> None:
+    roster, _ = two()
+    notes = InHand(tmp_path / "notes")
+    notes.begun("a", "poison")
+    root = Root(tmp_path / "notes")
+    departures = Departures(roster, root)
+    departures.gone(roster["w"], "it was killed")
+    departures.gone(roster["v"], "it was killed")
+    notes.close()
+    assert [each for each in root.heard if type(each) is tuple] == [("crashed", "poison")] * 2
+
+
+def test_one_that_leaves_is_gone_where_the_root_did_not_start_it() -> None:
+    for start in (True, False):
+        roster, _ = two(start)
+        peer = roster["w"].peer
+        assert peer is not None
+        Departures(roster, Root()).left(peer)
+        assert (roster["w"].peer is None) is not start
+
+
+def test_while_the_system_ends_nobody_is_told_that_a_process_is_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    roster, _ = two()
+    roster.ending = True
+    root = Root()
+    Departures(roster, root).gone(roster["w"], "it ended")
+    assert root.heard == ["lost", {}, ("crashed", "boot-w")]
+    assert not caplog.records
+
+
+async def test_a_process_that_comes_in_the_moment_it_is_waited_for_is_there() -> None:
+    roster = Roster({"w": ProcessOptions(start=False, start_timeout=10)})
+
+    async def ended(*_: object) -> None: ...
+
+    starting = Starting(roster, {}, (), lambda: "ipc:///root", ended)
+    peer, _ = a_peer()
+    waiting = asyncio.create_task(starting.ready("w"))
+    await asyncio.sleep(0)
+    roster["w"].arrived(peer, 7, "here")
+    assert await waiting is peer
+
+
+async def test_whoever_waits_for_a_process_hears_that_the_system_ends() -> None:
+    roster = Roster({"w": ProcessOptions(start=False, start_timeout=None)})
+
+    async def ended(*_: object) -> None: ...
+
+    starting = Starting(roster, {}, (), lambda: "ipc:///root", ended)
+    waiting = asyncio.create_task(starting.ready("w"))
+    while roster["w"].arriving is None:
+        await asyncio.sleep(0)
+    starting.give_up()
+    with pytest.raises(Exception, match="the runtime stops"):
+        await waiting

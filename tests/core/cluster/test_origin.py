@@ -1,0 +1,113 @@
+"""What the node that a message came from hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from civitas.cluster.letters.origin import Back, FromPeer
+from civitas.cluster.letters.tidings import Tidings
+from civitas.cluster.peers import Peer
+from civitas.errors import NoReply
+from civitas.message import Message, Serializer, new_message
+from civitas.node import AHEAD
+from tests.core.cluster.parts import Wire, a_peer
+
+
+class Counted:
+    """Deliveries that are written down."""
+
+    outlived = False
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[str, str]] = []
+
+    def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
+        self.noted.append(("begun", message_id))
+        return None
+
+    def finished(self, message_id: str) -> None:
+        self.noted.append(("finished", message_id))
+
+
+class Box:
+    """An agent as the one who asks it sees it."""
+
+    def __init__(self) -> None:
+        self.withdrawn: list[bool] = []
+
+    def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
+        self.withdrawn.append(reader_left)
+
+
+def came(*, reads: bool = False) -> tuple[FromPeer, Peer, Wire, Counted]:
+    peer, wire = a_peer()
+    counted = Counted()
+    message = new_message("ask", None, "a", b"", "m1", reply_to="w", wants_chunks=reads)
+    back = Back(Serializer.MSGPACK, Tidings(asyncio.get_running_loop), counted)
+    return FromPeer(peer, message, back), peer, wire, counted
+
+
+async def test_an_answer_ends_the_message_and_no_settlement_follows() -> None:
+    origin, _, wire, counted = came()
+    origin.began("a")
+    assert origin.answered(Message(payload=2))
+    origin.settled()
+    await asyncio.sleep(0)
+    assert [kind for kind, _ in wire.sent] == ["ANSWER"]
+    assert counted.noted == [("begun", "m1"), ("finished", "m1")]
+
+
+async def test_a_refusal_ends_it_likewise() -> None:
+    origin, _, wire, _ = came()
+    origin.refused(NoReply("a", "message"))
+    origin.settled()
+    await asyncio.sleep(0)
+    assert [kind for kind, _ in wire.sent] == ["REFUSAL"]
+
+
+async def test_what_is_finished_without_a_word_is_told_in_the_next_turn_all_at_once() -> None:
+    origin, peer, wire, _ = came()
+    other = FromPeer(peer, Message(id="m2", payload=1), origin._back)
+    origin.settled()
+    other.settled()
+    assert wire.sent == []
+    await asyncio.sleep(0)
+    assert wire.sent == [("SETTLED", [["m1", "m2"]])]
+
+
+async def test_a_node_that_is_gone_is_told_nothing() -> None:
+    origin, peer, wire, _ = came()
+    peer.gone = "it was killed"
+    assert not origin.answered(Message(payload=2))
+    assert not await origin.chunk(Message(payload=3))
+    assert wire.sent == []
+
+
+async def test_a_producer_waits_while_its_reader_is_behind_and_until_that_left() -> None:
+    origin, peer, wire, _ = came(reads=True)
+    for n in range(AHEAD):
+        assert await origin.chunk(Message(payload=n))
+    one_more = asyncio.create_task(origin.chunk(Message(payload="more")))
+    await asyncio.sleep(0)
+    assert len(wire.sent) == AHEAD
+    origin.room(1)
+    assert await one_more
+    last = asyncio.create_task(origin.chunk(Message(payload="last")))
+    await asyncio.sleep(0)
+    peer.gone = "it was killed"
+    origin.left()
+    assert not await last
+
+
+@pytest.mark.parametrize(("waits", "reads"), [(True, False), (True, True), (False, False)])
+async def test_what_nobody_waits_for_any_more_is_withdrawn(waits: bool, reads: bool) -> None:
+    origin, _, _, _ = came(reads=reads)
+    box = Box()
+    origin.cell = box  # type: ignore[assignment]
+    if not waits:
+        origin.message = Message(id="m1", payload=1)
+    origin.left()
+    assert box.withdrawn == ([reads] if waits else [])
