@@ -32,6 +32,13 @@ def _event_bus() -> None:
     together.wait(timeout=10)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first that needs it the time to import the database: seconds, more on a busy machine."""
+    for item in items:
+        if "lancedb" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(90))
+
+
 @pytest.fixture
 def scripted_server() -> Iterator[Callable[[Script], tuple[Any, ModelServer]]]:
     """A function from a script to an LLM that says it, and its server."""
