@@ -11,7 +11,7 @@ import pytest
 
 from tests.house.project import PACKAGES, sources
 
-# Milliseconds of processor time; the promise to users. One run that keeps it is enough: a busy machine is not our doing.
+# Milliseconds of processor time; the promise to users. One run that keeps it is enough.
 LIMIT = 150
 TRIES = 50
 HEAVY = [
