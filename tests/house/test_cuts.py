@@ -10,8 +10,6 @@ from tests.house.project import PACKAGES, sources
 
 MOST_LINES = 400
 """A longer file is two things."""
-IN_WORK = {"process/agent.py", "testing/adapter.py"}
-"""Those that are being cut."""
 
 
 def files() -> Iterator[Path]:
@@ -34,7 +32,7 @@ def test_no_file_is_so_long_that_it_is_two():
     long = {
         "/".join(path.parts[-2:]) for path in files() if path.read_text().count("\n") > MOST_LINES
     }
-    assert long - IN_WORK == set()
+    assert long == set()
 
 
 def test_a_class_of_the_cluster_has_one_base_at_most_beside_protocols():

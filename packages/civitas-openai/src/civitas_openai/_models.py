@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from agents.models.interface import Model, ModelProvider
 
@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
 
     from civitas.frameworks import Run
-    from civitas_openai.agent import OpenAIAgent
 
 __all__ = ["WatchedModel", "WatchedProvider"]
 
 _HEADER = "Idempotency-Key"
+
+
+class Ends(Protocol):
+    """The agent that a run belongs to, as its models see it."""
+
+    ending: bool
+    """Whether it was asked to end while a run is on."""
 
 
 class WatchedModel(Model):
@@ -66,7 +72,7 @@ class WatchedModel(Model):
                 live = await self._model.get_response(*arguments, **named)
             return dump(live) if run.durable else None
 
-        if run.durable and cast("OpenAIAgent", run.agent).ending:
+        if run.durable and cast(Ends, run.agent).ending:
             raise Unfinished
         recorded = await run.once(part, call)
         if live is None:

@@ -12,7 +12,7 @@ from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
 from civitas.message.envelope import shown
 from civitas.process.context import Runner
-from civitas.process.current import blocks_a_thread, current_message
+from civitas.process.current import blocks_a_thread, current_message, running_loop
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import NORMAL
@@ -333,7 +333,7 @@ class AgentProcess(Messenger):
             )
         try:
             loop = self._civitas_running().node.loop
-            if _running_loop() is loop:
+            if running_loop() is loop:
                 raise ConfigurationError(
                     f"{self.name!r} called run() on the event loop, which it would block; use await there"
                 )
@@ -392,10 +392,3 @@ class AgentProcess(Messenger):
 
 current_agent: ContextVar[AgentProcess] = ContextVar("civitas_agent")
 """The agent whose code runs; also in its threads and in the tasks it starts."""
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -6,22 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import pytest
 
 from civitas.errors import AskTimeout, HandlerFailed, UnknownInterrupt
-from civitas.frameworks import FrameworkAgent, wrap
+from civitas.frameworks import wrap
 from civitas.message import Message
 from civitas.process import AgentProcess
-from civitas.runtime import Runtime
-from civitas.state import SQLiteStateStore
-from civitas.supervision import ConversationPool, Supervisor
+from civitas.testing.adapter_case import AdapterCase
 from civitas.testing.adapter_model import HANG, Overloaded, Rejected, SuiteModel, ToolCall
 
 __all__ = ["AdapterSuite"]
@@ -29,7 +24,7 @@ __all__ = ["AdapterSuite"]
 _AT_ONCE = 50
 
 
-class AdapterSuite:
+class AdapterSuite(AdapterCase):
     """The tests that every adapter passes, against its real framework.
 
     Subclass it in a test module, define five methods, and run pytest::
@@ -58,106 +53,7 @@ class AdapterSuite:
         tells_calls: The next message of a conversation is told about the tool calls that a failed run made.
     """
 
-    approves: ClassVar[Any] = True
-    blocking: ClassVar[bool] = False
-    tells_calls: ClassVar[bool] = False
-
     pytestmark = pytest.mark.asyncio
-
-    # What the author of an adapter writes.
-
-    def subject(
-        self, model: SuiteModel, *, calls: int = 1, approval: bool = False, tools: Any = ()
-    ) -> Any:
-        """The framework's object, or a function without arguments that builds it.
-
-        Args:
-            model: Make a model of the framework from it: each call is `await model.answer(texts)`, or
-                `model.answer_blocking(texts)` in a thread. One that streams tells the text in pieces.
-            calls: It calls the model so often, in steps one after the other; the last text is its answer.
-            approval: It asks a human before it ends.
-            tools: Tools of the framework that the model may call; the model is called again with the result.
-        """
-        raise NotImplementedError(f"{type(self).__name__} must define subject(self, model, ...)")
-
-    def agent(self, name: str, subject: Any, **keywords: Any) -> FrameworkAgent:
-        """The agent for `subject`; by default what `civitas.wrap` makes of it."""
-        return cast(FrameworkAgent, wrap(subject, name=name, **keywords))
-
-    def payload(self, text: str) -> Any:
-        """What to send, to say `text`."""
-        raise NotImplementedError(f"{type(self).__name__} must define payload(self, text)")
-
-    def text(self, payload: Any) -> str:
-        """The answer in the payload of a reply."""
-        raise NotImplementedError(f"{type(self).__name__} must define text(self, payload)")
-
-    def tool(self, name: str) -> Any:
-        """The framework's tool that asks the agent `name`."""
-        raise NotImplementedError(f"{type(self).__name__} must define tool(self, name)")
-
-    # The suite.
-
-    @pytest.fixture(autouse=True)
-    def _nobody_phones_home(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        """Refuse every address that is not this machine's."""
-        outside: list[object] = []
-        connect = socket.socket.connect
-
-        def watched(sock: socket.socket, address: Any) -> None:
-            if isinstance(address, tuple) and not ipaddress.ip_address(address[0]).is_loopback:
-                outside.append(address)
-                raise ConnectionRefusedError(f"{address} is not this machine")
-            connect(sock, address)
-
-        monkeypatch.setattr(socket.socket, "connect", watched)
-        yield
-        if outside:
-            pytest.fail(f"the framework contacted {outside}")
-
-    @pytest.fixture
-    def models(self) -> Iterator[list[SuiteModel]]:
-        """The models of the test; those that hang are let go in the end."""
-        made: list[SuiteModel] = []
-        yield made
-        for each in made:
-            each.let_go.set()
-
-    @pytest.fixture
-    def model(self, models: list[SuiteModel]) -> Any:
-        """Makes a model that plays the given turns."""
-
-        def make(*turns: Any) -> SuiteModel:
-            models.append(SuiteModel(*turns))
-            return models[-1]
-
-        return make
-
-    @pytest.fixture
-    def run(self) -> Any:
-        """Makes a runtime with these agents."""
-
-        def make(*agents: AgentProcess | ConversationPool, **keywords: Any) -> Runtime:
-            root = Supervisor("root", children=list(agents), backoff="NONE")
-            return Runtime(root, **keywords)
-
-        return make
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, folder: Path, run: Any, agent: AgentProcess) -> AsyncIterator[Runtime]:
-        store = SQLiteStateStore(folder / "civitas.db")
-        try:
-            async with run(agent, state_store=store) as runtime:
-                yield runtime
-        finally:
-            await store.close()
-
-    def _restarts(self, runtime: Runtime) -> int:
-        return cast(int, runtime.tree()["children"][0]["restarts"])
-
-    async def _chunks(self, runtime: Runtime, text: str) -> list[Message]:
-        async with contextlib.aclosing(runtime.stream("a", self.payload(text))) as stream:
-            return [each async for each in stream]
 
     # Runs.
 

@@ -54,7 +54,7 @@ class Keys:
             ConfigurationError: The extra ``civitas-core[zmq]`` is not installed.
         """
         need_pyzmq()
-        from civitas.transport.zmq.security import key_pair
+        from civitas.transport.zmq.curve import key_pair
 
         return cls(*key_pair())
 
@@ -107,7 +107,7 @@ class Keys:
         except ConfigurationError as error:
             raise ConfigurationError(f"{file}: {error}") from error
         need_pyzmq()
-        from civitas.transport.zmq.security import public_of
+        from civitas.transport.zmq.curve import public_of
 
         if public_of(keys.secret) != keys.public:
             raise ConfigurationError(

@@ -7,30 +7,11 @@ from typing import Any
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from civitas.errors import ConfigurationError
 from civitas.transport.zmq.keys import Keys
 
-__all__ = ["Doorkeeper", "key_pair", "lock_client", "lock_server", "public_of"]
+__all__ = ["Doorkeeper", "lock_client", "lock_server"]
 
 _DOMAIN = "civitas"
-
-
-def key_pair() -> tuple[str, str]:
-    """A fresh public and secret key."""
-    if not zmq.has("curve"):
-        raise ConfigurationError(
-            "the installed pyzmq was built without CURVE, so there are no keys; install the wheel of PyPI"
-        )
-    public, secret = zmq.curve_keypair()
-    return public.decode(), secret.decode()
-
-
-def public_of(secret: str) -> str:
-    """The public key that belongs to a secret one; empty for what is not a key."""
-    try:
-        return zmq.curve_public(secret.encode()).decode()
-    except (zmq.ZMQError, ValueError):
-        return ""
 
 
 def lock_server(socket: zmq.Socket[bytes], keys: Keys) -> None:
