@@ -54,12 +54,6 @@ class Senders(Protocol):
         """A message of another node is finished here."""
 
 
-def _nobody(facts: Facts) -> None: ...
-
-
-def _nothing(each: Elsewhere, reply: bytes) -> None: ...
-
-
 class Outgoing:
     """What was sent from this node to agents of others, or handed on to them, and is not finished there.
 
@@ -78,9 +72,9 @@ class Outgoing:
         peers: Peers,
         serializer: Serializer,
         *,
-        holder_for: Callable[[Facts], Holder | None] = _nobody,
-        to_be_held: Container[str] = (),
-        answered: Callable[[Elsewhere, bytes], None] = _nothing,
+        holder_for: Callable[[Facts], Holder | None],
+        to_be_held: Container[str],
+        answered: Callable[[Elsewhere, bytes], None],
     ) -> None:
         self.holder_for = holder_for
         self._senders = senders
