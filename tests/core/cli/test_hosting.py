@@ -266,9 +266,9 @@ async def test_a_process_that_speaks_another_wire_version_is_refused(
     root = await start("run", topology)
     newer = tmp_path / "newer.py"
     newer.write_text(
-        "import sys, civitas.cluster.member as member\n"
+        "import sys, civitas.cluster.members.joining as joining\n"
         "from civitas.cli import main\n"
-        "member.CLUSTER_VERSION += 1\n"
+        "joining.CLUSTER_VERSION += 1\n"
         f"sys.exit(main(['run', {str(topology)!r}, '--process', 'gpu']))\n"
     )
     process = await asyncio.create_subprocess_exec(
