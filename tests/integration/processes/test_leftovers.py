@@ -28,6 +28,6 @@ async def test_a_worker_ends_within_a_second_whatever_was_left_in_it_and_says_wh
     text = told.out + told.err
     assert "process 'p-t' is ending, and something that its agents started is still there" in text
     assert "the thread 'metrics-uploader' at " in text
-    assert "process 'p-c' ends" in text
-    assert "process 'p-j' ends" in text
+    assert "process 'p-c' is ending" in text
+    assert "process 'p-j' is ending" in text
     assert "was killed" not in text
