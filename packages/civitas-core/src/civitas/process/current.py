@@ -17,7 +17,7 @@ blocks_a_thread: ContextVar[bool] = ContextVar("civitas_blocks_a_thread", defaul
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop that runs in this thread; None where none does."""
+    """The event loop that runs in this thread; None if none does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
