@@ -72,7 +72,7 @@ class Message(_Fields):
         recipient: Name of the agent it is for.
         payload: The recipient's own copy of what was sent.
         correlation_id: In a reply, the id of the message it answers.
-        reply_to: Where the answer goes; None when nobody waits for one.
+        reply_to: Where the answer goes; None if nobody is waiting for one.
         conversation: The one id for what LangGraph calls a thread and OpenAI a session.
         headers: Text to text; carries W3C ``traceparent``, ``tracestate`` and ``baggage``.
         timestamp: Unix seconds when it was sent.
@@ -143,7 +143,7 @@ class Message(_Fields):
         return self._copy(headers, self.attempt, self.reply_to)
 
     def answered_by_way_of(self, node: str) -> Message:
-        """The same message, with its answer to be handed to `node`; unchanged if nobody waits for one."""
+        """The same message, with its answer to be handed to `node`; unchanged if nobody is waiting for one."""
         if self.reply_to is None:
             return self
         return self._copy(self.headers, self.attempt, node)

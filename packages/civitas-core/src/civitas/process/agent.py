@@ -141,7 +141,7 @@ class AgentProcess(Messenger):
 
     @property
     def store(self) -> StateStore:
-        """The runtime's StateStore. One that is away is waited for, up to ten seconds in each call."""
+        """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds."""
         return PatientStore(self._civitas_running().node.store, self.name)
 
     @property
@@ -164,7 +164,7 @@ class AgentProcess(Messenger):
         """The answer to the message being handled; return it from `handle`.
 
         Raises:
-            PayloadError: `payload` cannot be sent; like any exception in a handler if it is let out.
+            PayloadError: `payload` cannot be sent; if not caught, it is like any exception in a handler.
         """
         request = self._civitas_handled("reply()")
         return new_message(
@@ -275,7 +275,7 @@ class AgentProcess(Messenger):
         return await process.node.terminate(process, name)
 
     async def monitor(self, name: str) -> str:
-        """Be told when the running incarnation of `name` exits, also where a restart follows.
+        """Be told when the running incarnation of `name` exits, even if a restart follows.
 
         One message of type ``civitas.down`` comes, with ``{"ref", "name", "reason", "error"}``; at once and with reason
         ``noproc`` if it does not run. Semantics: Erlang's `monitor/2`.
@@ -288,7 +288,7 @@ class AgentProcess(Messenger):
         return await process.node.monitor(process, name)
 
     async def demonitor(self, ref: str) -> None:
-        """End a monitor; does nothing if it has told already."""
+        """End a monitor; does nothing if it has reported already."""
         await self._civitas_here().node.demonitor(ref)
 
     def send_after(
@@ -301,7 +301,7 @@ class AgentProcess(Messenger):
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Timer:
-        """Send in `delay` seconds. The timer ends with this incarnation, and by its `cancel()`.
+        """Send in `delay` seconds. The timer ends with this incarnation, or by its `cancel()`.
 
         What cannot be delivered then is a dead letter.
 
@@ -317,7 +317,7 @@ class AgentProcess(Messenger):
         """Save `state` under the agent's name; it is durable when this returns.
 
         Raises:
-            StateStoreError: It was not saved, for ten seconds where the store was away.
+            StateStoreError: It was not saved, after ten seconds if the store was unavailable.
         """
         await self.store.set(self.name, self.state)
 

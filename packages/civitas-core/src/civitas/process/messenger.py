@@ -15,9 +15,9 @@ class Messenger:
     """Whoever talks to agents: an agent itself, or, by a `Runtime`, the world outside."""
 
     _civitas_node: Context | None = None
-    """The node that it talks by; None while it cannot talk."""
+    """The node that it talks through; None while it cannot talk."""
     _civitas_incarnation: Runner | None = None
-    """Who talks; None for the world outside."""
+    """Name of the agent that talks; None for the world outside."""
 
     def _civitas_silent(self) -> NoReturn:
         """Say why it cannot talk."""

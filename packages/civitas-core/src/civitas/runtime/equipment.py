@@ -42,7 +42,7 @@ class Equipment:
         self._telemetry = setup_from_environment()
 
     async def open(self, agents: Collection[str]) -> None:
-        """Take the locks and open the rest: what is wrong with it is said now, and not where an agent needs it first.
+        """Take the locks and open the rest: what is wrong with it is reported now, not when an agent first needs it.
 
         Args:
             agents: The names in the tree.
@@ -85,7 +85,7 @@ class Equipment:
                 await asyncio.get_running_loop().run_in_executor(thread, self._telemetry.flush)
 
     def release(self) -> None:
-        """Give the locks back; the last thing that is done."""
+        """Give the locks back, last of all."""
         in_use, self._in_use = self._in_use, None
         if in_use is not None:
             in_use.leave()

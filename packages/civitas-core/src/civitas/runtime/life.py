@@ -80,7 +80,7 @@ class Life:
         node.open = True
 
     def _unless_stopped(self, starting: Start) -> None:
-        """Say of a start that was given up that it was; its cancellation goes no further."""
+        """Report that a start was abandoned; its cancellation goes no further."""
         if starting.stopped:
             starting.task.uncancel()
             why = CivitasError(f"runtime {self._name!r} was stopped while it started")
@@ -90,7 +90,7 @@ class Life:
         """Drain and stop; see `Runtime.stop`.
 
         Args:
-            drain_timeout: Seconds for the mailboxes to run empty.
+            drain_timeout: Seconds for the mailboxes to empty.
         """
         if self.root is None and self._starting is None:
             return
@@ -142,7 +142,7 @@ class Life:
             self._equipment.release()
 
     def _root_ended(self, reason: ExitReason) -> None:
-        """The root ended by itself; nobody is left to answer that but whoever waits for the runtime."""
+        """The root ended by itself; nobody is left to hear of it but whoever waits for the runtime."""
         if self.root is not None:
             self._finish(
                 self.root.gave_up or CivitasError(f"supervisor {self.root.name!r} ended: {reason}")
@@ -160,7 +160,7 @@ class Life:
 
 
 class Start:
-    """A start that is under way, and how to give it up."""
+    """A start that is under way, and how to abandon it."""
 
     def __init__(self) -> None:
         task = asyncio.current_task()
@@ -170,7 +170,7 @@ class Start:
         self.over = asyncio.Event()
 
     async def stop(self) -> None:
-        """Give it up, and wait until nothing of it is left."""
+        """Abandon it, and wait until nothing of it is left."""
         if not self.stopped:
             self.stopped = True
             self.task.cancel()

@@ -136,10 +136,10 @@ class Runtime(Messenger):
         await self._life.start()
 
     async def stop(self) -> None:
-        """Take no more work from outside, let the mailboxes run empty, and stop the children right to left.
+        """Take no more work from outside, let the mailboxes empty, and stop the children right to left.
 
         Bounded by `drain_timeout` and the children's shutdown timeouts; what is left in a mailbox is a dead letter. A
-        second call waits for the first. A `start` that is still under way is given up, and raises `StartFailed`.
+        second call waits for the first. A `start` that is still under way is abandoned, and raises `StartFailed`.
         """
         await self._life.stop(self.drain_timeout)
 
@@ -205,7 +205,7 @@ class Runtime(Messenger):
         await self._administration.delete_child(supervisor, name)
 
     async def restart(self, name: str) -> None:
-        """Stop an agent or a supervisor and start it again; it counts as no crash, and messages wait meanwhile.
+        """Stop an agent or a supervisor and start it again; it does not count as a crash, and messages wait meanwhile.
 
         Raises:
             SupervisionError: `not_found`.

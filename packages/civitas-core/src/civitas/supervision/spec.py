@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _DEEPEST = 100
-"""Levels of a tree, each of which start, stop and `tree()` go through."""
+"""The most levels of a tree: start, stop and `tree()` go through each."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -122,8 +122,8 @@ def _levels(children: Sequence[ChildSpec]) -> int:
 class DynamicSupervisor:
     """A supervisor whose children come and go at run time. Semantics: Elixir's `DynamicSupervisor`.
 
-    Its children have no order and are each restarted for itself. They are added by `AgentProcess.spawn` and
-    `Runtime.start_child`; those that end for good are forgotten, and so are all when it is itself started again.
+    Its children have no order and are restarted one by one. They are added by `AgentProcess.spawn` and
+    `Runtime.start_child`; those that end for good are forgotten, and so are all of them when it is itself started again.
 
     Args:
         name: Unique among the agents and supervisors of the system.
@@ -179,12 +179,12 @@ class ConversationPool:
     """An agent that has one process for each conversation, named ``NAME/CONVERSATION``.
 
     A message to `name` goes to the process of its conversation, which begins with the first one. Conversations run
-    beside each other, each strictly in order; one that crashes or hangs disturbs no other. A process that was idle is
+    beside each other, each strictly in order; one that crashes or hangs does not disturb the others. A process that was idle is
     put to sleep, its state checkpointed, and restored by the next message. A message without a conversation gets a
     process of its own, which ends after it.
 
     Args:
-        name: What to send to.
+        name: The name to send to.
         child: An agent as it would stand in a children list: the template.
         idle_timeout: Seconds without a message before a process is put to sleep.
         max_live: How many may be awake; beyond, the longest idle one sleeps first, and if none is idle the next
@@ -250,7 +250,7 @@ ChildSpec = AgentProcess | Supervisor | DynamicSupervisor | ConversationPool | P
 
 
 def check_child(child: object, who: str) -> None:
-    """Raise `ConfigurationError` unless `child` may stand among a supervisor's children; `who` begins the error."""
+    """Raise `ConfigurationError` unless `child` may be among a supervisor's children; `who` begins the error."""
     if not isinstance(child, ChildSpec):
         raise ConfigurationError(
             f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
