@@ -123,7 +123,7 @@ class DynamicSupervisor:
     """A supervisor whose children come and go at run time. Semantics: Elixir's `DynamicSupervisor`.
 
     Its children have no order and are restarted one by one. They are added by `AgentProcess.spawn` and
-    `Runtime.start_child`; those that end for good are forgotten, and so are all of them when it is itself started again.
+    `Runtime.start_child`; those that end for good are forgotten, and so are all when it is itself restarted.
 
     Args:
         name: Unique among the agents and supervisors of the system.
@@ -179,9 +179,9 @@ class ConversationPool:
     """An agent that has one process for each conversation, named ``NAME/CONVERSATION``.
 
     A message to `name` goes to the process of its conversation, which begins with the first one. Conversations run
-    beside each other, each strictly in order; one that crashes or hangs does not disturb the others. A process that was idle is
-    put to sleep, its state checkpointed, and restored by the next message. A message without a conversation gets a
-    process of its own, which ends after it.
+    beside each other, each strictly in order; one that crashes or hangs does not disturb the others. A process that
+    was idle is put to sleep, its state checkpointed, and restored by the next message. A message without a conversation
+    gets a process of its own, which ends after it.
 
     Args:
         name: The name to send to.
