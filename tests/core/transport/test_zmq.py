@@ -38,7 +38,7 @@ class Wire:
         return self
 
     async def __aexit__(self, *_):
-        self._server.close()
+        self._close()
         # A connection that was just accepted gets its task a few turns later, and one that is cut ends a turn later.
         for _turn in range(50):
             self.cut()
@@ -56,9 +56,16 @@ class Wire:
 
     def refuse(self) -> None:
         """Break every connection, and take no other."""
-        self._server.close()
+        self._close()
         self._refuses = True
         self.cut()
+
+    def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        for listening in self._server.sockets:
+            loop.remove_reader(listening.fileno())
+        # A turn later: asyncio leaves open for good what it accepted just before its server is closed.
+        loop.call_soon(self._server.close)
 
     async def _serve(self, reader, writer):
         if self._refuses:  # it was accepted before
