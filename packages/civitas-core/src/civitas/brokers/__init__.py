@@ -1,0 +1,1 @@
+"""What Civitas has to know of message brokers, whoever uses them: what carries, and what keeps state."""
