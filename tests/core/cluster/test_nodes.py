@@ -15,12 +15,31 @@ from civitas.cluster.frames import Kind, unpack
 from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
 
+JOURNAL: list[Any] = []
+"""What the agents of all nodes wrote down: they share this process."""
+
+
+@pytest.fixture(autouse=True)
+def _clean() -> None:
+    JOURNAL.clear()
+
 
 class Far(AgentProcess):
     """Does what it is told."""
 
     async def handle(self, message: Message) -> Message | None:
         match message.type:
+            case "note":
+                JOURNAL.append((message.payload, message.attempt))
+                if message.payload == "stay" and not message.attempt:
+                    await asyncio.Event().wait()
+            case "send":
+                for each in message.payload:
+                    await self.send("other", each, "note")
+            case "watch":
+                await self.monitor(message.payload)
+            case "civitas.down":
+                JOURNAL.append((message.payload["name"], message.payload["reason"]))
             case "crash":
                 raise ValueError("as it was told")
             case "stream":
@@ -38,9 +57,17 @@ def transport() -> ZmqTransport:
 
 
 @asynccontextmanager
-async def two_members(**supervisor: Any) -> AsyncIterator[Nodes]:
-    async with Nodes(transport, {"w": {"far": Far}, "v": {"other": Far}}, **supervisor) as nodes:
+async def two_members(**keywords: Any) -> AsyncIterator[Nodes]:
+    placed = {"w": {"far": Far}, "v": {"other": Far}}
+    async with Nodes(transport, placed, keywords=keywords) as nodes:
         yield nodes
+
+
+async def noted(*entries: Any) -> None:
+    """Wait until this is all that was written down."""
+    async with asyncio.timeout(5):
+        while list(entries) != JOURNAL:
+            await asyncio.sleep(0.001)
 
 
 async def test_an_ask_goes_to_a_member_and_from_one_to_another():
@@ -116,3 +143,51 @@ async def test_an_answer_says_that_its_request_is_finished(
         assert {Kind.ANSWER, Kind.REFUSAL} <= kinds
         assert Kind.SETTLED not in kinds
         assert not len(nodes.root.registry["far"].entry)
+
+
+async def test_what_was_in_hand_and_what_waited_is_delivered_again_in_order():
+    async with two_members(delivery="at_least_once") as nodes:
+        await nodes.runtime.ask("far", ["stay", "b", "c"], "send")
+        await noted(("stay", 0))
+        await nodes.lose("v")
+        await nodes.join("v")
+        await noted(("stay", 0), ("stay", 1), ("b", 0), ("c", 0))
+
+
+async def test_what_was_accepted_outlives_the_member_that_sent_it():
+    async with two_members(delivery="at_least_once") as nodes:
+        await nodes.lose("v")
+        await nodes.runtime.ask("far", ["a", "b"], "send")
+        await nodes.lose("w")
+        await nodes.join("v")
+        await noted(("a", 0), ("b", 0))
+
+
+async def test_a_message_that_its_member_is_lost_with_each_time_is_given_up():
+    async with two_members(delivery="at_least_once", max_deliveries=1) as nodes:
+        letters: list[Any] = []
+        nodes.runtime.on("dead_letter", letters.append)
+        await nodes.runtime.send("other", "stay", "note")
+        await nodes.runtime.send("other", "b", "note")
+        await noted(("stay", 0))
+        await nodes.lose("v")
+        await nodes.join("v")
+        await noted(("stay", 0), ("b", 0))
+        assert [each.reason for each in letters] == ["max_deliveries"]
+
+
+@pytest.mark.promise(id="SEM-1301")
+@pytest.mark.parametrize("how", ["crash", "death"])
+async def test_whoever_monitors_an_agent_of_another_member_hears_of_its_end_once(how: str):
+    async with two_members() as nodes:
+        await nodes.runtime.ask("far", "other", "watch")
+        if how == "crash":
+            await nodes.runtime.send("other", 1, "crash")
+            await noted(("other", "crashed"))
+        else:
+            await nodes.lose("v")
+            await noted(("other", "node_down"))
+            await nodes.join("v")
+        await nodes.runtime.ask("other", 1)
+        await nodes.runtime.ask("far", 1)
+        assert len(JOURNAL) == 1
