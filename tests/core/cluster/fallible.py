@@ -230,7 +230,8 @@ class FallibleSystem:
         try:
             entering = self.loop.create_task(member.enter())
             assert member.ended is not None
-            await asyncio.wait({entering, member.ended}, return_when=asyncio.FIRST_COMPLETED)
+            first_over: set[asyncio.Future[Any]] = {entering, member.ended}
+            await asyncio.wait(first_over, return_when=asyncio.FIRST_COMPLETED)
             entering.cancel()
             with suppress(asyncio.CancelledError):
                 await entering

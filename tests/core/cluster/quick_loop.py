@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 __all__ = ["NODE", "QuickLoop"]
 
 NODE: ContextVar[object] = ContextVar("NODE", default=None)
 """Which node runs: tasks and callbacks take it over from whoever makes them."""
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
@@ -32,7 +36,9 @@ class QuickLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts
+    ) -> asyncio.Future[_T]:
         self.in_threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._out_of_thread)

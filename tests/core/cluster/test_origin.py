@@ -19,7 +19,7 @@ from tests.core.cluster.parts import Wire, a_peer
 class Counted:
     """Deliveries that are written down."""
 
-    outlived = False
+    outlived = reads = False
 
     def __init__(self) -> None:
         self.noted: list[tuple[str, str]] = []

@@ -35,7 +35,7 @@ from civitas.errors import (
     SupervisorGaveUp,
     UnknownAgent,
 )
-from civitas.events import Event
+from civitas.events import DeadLetterReason, Event
 from civitas.message import Message
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
@@ -88,7 +88,7 @@ class Trees(RuleBasedStateMachine):
         node = self.runtime._node
         bury = node.dead_letter
 
-        def dead_letter(message: Message, reason: str) -> None:
+        def dead_letter(message: Message, reason: DeadLetterReason) -> None:
             self.world.letter(message, reason)
             bury(message, reason)
 
