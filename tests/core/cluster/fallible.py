@@ -112,6 +112,13 @@ class Resident(Worker):
         super().__init__(name, world, traits)
         self.run_of_node = run
 
+    async def obey(self, message: Message) -> Message | None:
+        payload = message.payload
+        if isinstance(payload, dict) and payload["do"] == "slow":
+            await asyncio.sleep(payload["turns"] / 5)
+            return self.reply("slow")
+        return await super().obey(message)
+
 
 def run_of(worker: Worker) -> Run:
     assert isinstance(worker, Resident)
