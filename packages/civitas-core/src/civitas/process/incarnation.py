@@ -238,7 +238,9 @@ class Incarnation:
         if saved is not None:
             self.agent.state = saved
         on_start = self.agent.on_start
-        if is_async(on_start):
+        if getattr(on_start, "__func__", None) is AgentProcess.on_start:
+            self._clean = copy_context()  # it does nothing
+        elif is_async(on_start):
             await call(self.node, on_start)
             self._clean = copy_context()
         else:

@@ -80,6 +80,19 @@ class AgentOptions:
         Raises:
             ConfigurationError: One does not fit.
         """
+        values = (
+            mailbox_size,
+            restart,
+            shutdown_timeout,
+            max_retries,
+            handle_timeout,
+            cancel_on_timeout,
+            delivery,
+            max_deliveries,
+        )
+        # Most agents have the options that all have, and these are checked and kept once.
+        if values == _USUAL and tuple(map(type, values)) == _TYPES:
+            return _ALL_USUAL
         check_timeout(handle_timeout, f"{who}: handle_timeout")
         if shutdown_timeout is not None:
             positive(shutdown_timeout, f"{who}: shutdown_timeout", zero=True)
@@ -96,6 +109,11 @@ class AgentOptions:
             delivery=choose(Delivery, delivery, f"{who}: delivery"),
             max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
         )
+
+
+_USUAL = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3)
+_TYPES = tuple(map(type, _USUAL))
+_ALL_USUAL = AgentOptions(*_USUAL)
 
 
 def check_name(name: object, what: str = "an agent's name") -> str:
