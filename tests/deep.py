@@ -17,7 +17,7 @@ __all__ = ["DEEP", "further"]
 DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
 """Whether this is a deep run, of nothing else."""
 
-settings.register_profile("deep", max_examples=2000)
+settings.register_profile("deep", max_examples=1000, deadline=None)
 
 
 def further(*values: Any) -> list[Any]:
@@ -38,6 +38,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = [item for item in items if (_looks_longer(item) if DEEP else not _is_further(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
+    for item in items if DEEP else ():
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
 
 
 def _is_further(item: pytest.Item) -> bool:
