@@ -154,7 +154,7 @@ class SendWindow:
         urgent = Mark.URGENT if lane is self._urgent else 0
         frame, start = lane[0], self._begun.get(urgent, 0)
         end = self._begun[urgent] = start + self._most
-        more = int(Mark.MORE)
+        more = Mark.MORE
         if end >= len(frame):
             lane.popleft()
             more, self._begun[urgent] = 0, 0
