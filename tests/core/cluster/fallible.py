@@ -194,6 +194,10 @@ class FallibleSystem:
         run = self.runs[name]
         run.killed = True
         self.world.deaths += 1
+        # What its tasks still do when they are cancelled, a process that is killed does not.
+        notes: Any = member._notes._mapped
+        if notes is not None:
+            notes.begun = notes.finished = lambda *_: None
         self.network.kill(member.transport)  # type: ignore[arg-type]
         self.loop.kill(run)
 
