@@ -30,8 +30,8 @@ def incoming() -> ReceiveWindow:
 def batches_of(out: SendWindow) -> list[Batch]:
     """Everything there is to send, as it travels."""
     found = []
-    while out.waits:
-        found.append(Batch.unpack(out.next().pack()))
+    while (batch := out.next()) is not None:
+        found.append(Batch.unpack(batch.pack()))
         out.sent()
     return found
 
@@ -74,6 +74,7 @@ def test_an_urgent_frame_comes_between_the_pieces_of_another():
     out, into = outgoing(most=100), incoming()
     put(out, bytes(250))
     first = out.next()
+    assert first is not None
     out.sent()
     put(out, bytes(150) + b"!", b"urgent", urgent=True)
     arrived = [each for batch in (first, *batches_of(out)) for each in into.take(batch)]
@@ -211,8 +212,8 @@ class Carried(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def leave(self, count: int) -> None:
         for _ in range(count):
-            if self.out.waits:
-                self.there += [Batch.unpack(self.out.next().pack())]
+            if (batch := self.out.next()) is not None:
+                self.there += [Batch.unpack(batch.pack())]
                 self.out.sent()
 
     @rule(data=st.data(), twice=st.booleans())

@@ -111,10 +111,10 @@ class There:
             link.window.again()
         while True:
             for link in list(self._links.values()):
-                while link.window.waits:
+                while (batch := link.window.next()) is not None:
                     # No frame is larger than `BATCH`, so that each batch is in one part.
-                    (batch,) = link.window.next().pack()
-                    writer.write(len(batch).to_bytes(4) + batch)
+                    (part,) = batch.pack()
+                    writer.write(len(part).to_bytes(4) + part)
                     link.window.sent()
                     await writer.drain()
             self._wanted.clear()

@@ -228,8 +228,8 @@ class _Link:
         here = self._here
         if here.network.reached(here, self._target) is None:
             return  # the network says when that changes
-        while self._window.waits and not self._over:
-            here.network.post(here, self._target, self.id, self._window.next())
+        while not self._over and (batch := self._window.next()) is not None:
+            here.network.post(here, self._target, self.id, batch)
             self._window.sent()
         if self._window.is_unsure and self._resending is None:
             self._resending = self._loop.call_later(here.network.resend_after, self.resend)

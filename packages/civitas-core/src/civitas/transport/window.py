@@ -74,13 +74,15 @@ class SendWindow:
         """Whether something was sent that may have to be sent again."""
         return bool(self._unanswered)
 
-    def next(self) -> Batch:
-        """The batch to send next, if there is one; the same one until it is `sent`."""
+    def next(self) -> Batch | None:
+        """The batch to send next; the same one until it is `sent`. None if there is none."""
         if not self._unsent:
             if self._urgent or self._others:
                 self._gather()
-            else:
+            elif self._flushing:
                 self._ask_for_flushes()
+            else:
+                return None
         return self._unsent[0]
 
     def sent(self, *, for_sure: bool = False) -> None:
@@ -99,7 +101,7 @@ class SendWindow:
             self._unsent.extendleft(reversed(self._unanswered))
             self._unanswered.clear()
         elif not self._unsent:
-            self._append([], Mark.ANSWER)
+            self._append([], 0, Mark.ANSWER)
 
     def take(self, ack: Ack) -> str:
         """Take an acknowledgement.
@@ -147,7 +149,7 @@ class SendWindow:
                 size += more
             if lane:
                 break
-        self._append(frames, self._marks_after(size))
+        self._append(frames, size)
 
     def _append_piece(self, lane: deque[bytes]) -> None:
         """Make a batch of the next piece of the first frame of a lane, which stands there until its last piece."""
@@ -159,29 +161,27 @@ class SendWindow:
             lane.popleft()
             more, self._begun[urgent] = 0, 0
         piece = frame[start:end]
-        self._append([piece], Mark.PIECE | urgent | more | self._marks_after(len(piece)))
+        self._append([piece], len(piece), Mark.PIECE | urgent | more)
 
-    def _marks_after(self, size: int) -> int:
-        """Whether to ask for an acknowledgement after so many bytes more."""
+    def _append(self, frames: list[bytes], size: int, marks: int = 0) -> int:
+        """Make a batch of so many bytes; it asks for an acknowledgement where one is due."""
+        number = self._next_number
+        self._next_number = number + 1
         self._bytes_since += size
-        ask = (
-            self._bytes_since >= _ASK_BYTES
-            or self._next_number - self._asked_at >= _ASK_BATCHES
+        if (
+            marks & Mark.ANSWER
+            or self._bytes_since >= _ASK_BYTES
+            or number - self._asked_at >= _ASK_BATCHES
             or self.run == ANY_RUN
-        )
-        return Mark.ANSWER if ask else 0
-
-    def _append(self, frames: list[bytes], marks: int) -> int:
-        batch = Batch(self.run, self._link, self._next_number, frames, marks)
-        self._next_number += 1
-        if marks & Mark.ANSWER:
-            self._asked_at = batch.number
+        ):
+            marks |= Mark.ANSWER
+            self._asked_at = number
             self._bytes_since = 0
-        self._unsent.append(batch)
-        return batch.number
+        self._unsent.append(Batch(self.run, self._link, number, frames, marks))
+        return number
 
     def _ask_for_flushes(self) -> None:
-        number = self._append([], Mark.ANSWER)
+        number = self._append([], 0, Mark.ANSWER)
         self._waiting.extend((number, arrived) for arrived in self._flushing)
         self._flushing.clear()
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import zmq
 
-from civitas.transport.batches import Batch
+from civitas.transport.batches import Batch, Mark
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import ReceiveWindow
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
@@ -60,7 +60,7 @@ class Inbox:
 
     def pump(self) -> None:
         """Hand over everything that has arrived already."""
-        self._hand_over(None)
+        self._turn(None)
 
     def take_parcel(self, parcel: Sequence[bytes]) -> None:
         """Take a batch that came by a detour; nobody waits for its acknowledgement."""
@@ -80,47 +80,43 @@ class Inbox:
         self._no_batches.close()
         self._refusals.close()
 
-    def _turn(self) -> None:
+    def _turn(self, most: int | None = _FRAMES_IN_A_TURN) -> None:
+        """Hand over frames, at most so many; what is left has another turn."""
         if self._more is not None:
             self._more.cancel()
             self._more = None
-        if self._hand_over(_FRAMES_IN_A_TURN):
-            # There may be more, of which ZMQ has told already.
-            self._more = self._loop.call_soon(self._turn)
-
-    def _hand_over(self, most: int | None) -> bool:
-        """Hand over frames, at most so many; return whether there may be more."""
+        arrived = self._arrived
         done = size = 0
         while not self._over:
-            if not self._arrived and not self._take_batch():
-                return False
-            while self._arrived and not self._over:
+            if not arrived:
+                try:
+                    sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    return
+                self._take(sender, parts)
+            while arrived and not self._over:
                 if most is not None and (done == most or size > BYTES_IN_A_TURN):
-                    return True
-                frame = self._arrived.popleft()
+                    # There may be more, of which ZMQ has told already.
+                    self._more = self._loop.call_soon(self._turn)
+                    return
+                frame = arrived.popleft()
                 done += 1
                 size += len(frame)
                 try:
                     self._receive(frame)
                 except Exception:
                     log.exception("a frame that arrived could not be handled")
-        return False
 
-    def _take_batch(self) -> bool:
-        """Take a batch; return whether there was one."""
-        try:
-            sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return False
+    def _take(self, sender: bytes, parts: Sequence[bytes]) -> None:
+        """Take a batch."""
         try:
             batch = Batch.unpack(parts)
             self._arrived.extend(self._window.take(batch))
         except ValueError as error:
             self._no_batches.warn("received something that is not a Civitas batch: %s", error)
-            return True
-        if batch.answer:
+            return
+        if batch.marks & Mark.ANSWER:
             self._answer(sender, batch.link)
-        return True
 
     def _answer(self, sender: bytes, link: bytes) -> None:
         # Where a batch was meant for an earlier run of this node, it tells its sender whom it reached.

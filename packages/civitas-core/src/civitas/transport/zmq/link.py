@@ -9,7 +9,7 @@ from collections.abc import Callable
 import zmq
 
 from civitas.transport.batches import Ack
-from civitas.transport.contract import Detour, check_frame
+from civitas.transport.contract import MAX_FRAME, Detour, check_frame
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import SendWindow
 from civitas.transport.zmq.inbox import BYTES_IN_A_TURN
@@ -67,12 +67,14 @@ class ZmqLink:
 
     def send(self, frame: bytes, *, urgent: bool = False) -> None:
         """Hand over a frame; see `Link.send`."""
-        check_frame(frame)
+        if len(frame) > MAX_FRAME:
+            check_frame(frame)
         if self._over:
             return
         self._window.put(frame, urgent=urgent)
         if not self._pending:
-            self._soon()
+            self._pending = True
+            self._loop.call_soon(self._turn)
 
     async def flushed(self) -> None:
         """Wait for everything so far to be received; see `Link.flushed`."""
@@ -144,32 +146,29 @@ class ZmqLink:
             events = int(self._socket.events)
             if events & zmq.POLLIN:
                 self._take_answer()
-            elif not self._window.waits:
+            elif not events & zmq.POLLOUT:
+                self._pending = self._window.waits
+                return  # the turn comes when there is room again
+            elif (batch := self._window.next()) is None:
                 self._pending = False
                 return
-            elif events & zmq.POLLOUT:
-                sent += self._send_one()
             else:
-                return  # still pending: the turn comes when there is room again
-
-    def _send_one(self) -> int:
-        """Send a batch, if there is room; return its bytes."""
-        parts = self._window.next().pack()
-        try:
-            if len(parts) == 1:
-                self._socket.send(parts[0], zmq.NOBLOCK)
-            else:
-                self._socket.send_multipart(parts, zmq.NOBLOCK)
-        except zmq.Again:
-            return 0
-        self._window.sent()
-        return sum(map(len, parts))
+                parts = batch.pack()
+                try:
+                    if len(parts) == 1:
+                        self._socket.send(parts[0], zmq.NOBLOCK)
+                    else:
+                        self._socket.send_multipart(parts, zmq.NOBLOCK)
+                except zmq.Again:
+                    continue
+                self._window.sent()
+                sent += sum(map(len, parts))
 
     def _send_round(self, detour: Detour) -> None:
         """Send everything that waits by the detour, which loses nothing and never waits."""
         self._pending = False
-        while not self._over and self._window.waits:
-            detour(self._window.next().pack())
+        while not self._over and (batch := self._window.next()) is not None:
+            detour(batch.pack())
             self._window.sent(for_sure=True)
 
     def _take_answer(self) -> None:
