@@ -249,7 +249,7 @@ def test_plugins_lists_what_was_found_and_from_where(civitas: Civitas) -> None:
     result = civitas("plugins")
     assert result.code == 0
     assert "plugin" in result.out.splitlines()[0]
-    assert "state stores: memory, sqlite" in result.out
+    assert "state stores: memory, nats_kv, sqlite" in result.out
     assert "built in" in result.out
 
 
@@ -269,7 +269,7 @@ def test_plugins_shows_what_is_broken_and_goes_on(
     assert "broken: " in line
     assert "No module named 'acme_is_not_there'" in line
     assert "broken and left out" in result.out
-    assert "state stores: memory, sqlite" in result.out
+    assert "state stores: memory, nats_kv, sqlite" in result.out
 
 
 # init.

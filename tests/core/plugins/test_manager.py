@@ -11,7 +11,7 @@ from civitas.errors import ConfigurationError, PluginError
 from civitas.events import Event
 from civitas.plugins import PluginManager, hookimpl
 from civitas.plugins.check import HOOKS
-from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.state import InMemoryStateStore, NatsKVStateStore, SQLiteStateStore
 from civitas.transport.zmq import ZmqCarrier
 
 
@@ -63,7 +63,11 @@ def test_there_are_the_seven_hooks_of_the_contract():
 
 
 def test_the_built_in_stores_are_there_without_any_plugin():
-    assert manager().state_stores() == {"memory": InMemoryStateStore, "sqlite": SQLiteStateStore}
+    assert manager().state_stores() == {
+        "memory": InMemoryStateStore,
+        "sqlite": SQLiteStateStore,
+        "nats_kv": NatsKVStateStore,
+    }
 
 
 def test_the_built_in_carriers_are_there_without_any_plugin():
@@ -263,7 +267,7 @@ def test_found_says_what_each_plugin_offers_and_where_it_comes_from():
     built_in, mine = manager(plugin).found()
     assert (built_in.name, built_in.source) == ("civitas", "built in")
     assert built_in.provides == {
-        "civitas_state_stores": ("memory", "sqlite"),
+        "civitas_state_stores": ("memory", "nats_kv", "sqlite"),
         "civitas_transports": ("in_process", "zmq"),
     }
     assert (mine.name, mine.source) == ("shop.plugin", "passed as plugins=")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from civitas.state import InMemoryStateStore, SQLiteStateStore, StateStore
+from civitas.state import (
+    InMemoryStateStore,
+    NatsKVStateStore,
+    RevisionedStore,
+    SQLiteStateStore,
+    StateStore,
+)
 from civitas.testing import StateStoreSuite
 
 
 class TestInMemoryStateStore(StateStoreSuite):
-    optional = {"keys", "close"}
+    optional = {"keys", "close", "revisions"}
 
     @pytest.fixture
     def store(self):
@@ -27,7 +33,24 @@ class TestSQLiteStateStore(StateStoreSuite):
         return SQLiteStateStore(store.path)
 
 
+class TestNatsKVStateStore(StateStoreSuite):
+    optional = {"keys", "close", "reopen", "revisions"}
+
+    @pytest.fixture
+    def store(self, nats_server, bucket):
+        return NatsKVStateStore(nats_server.url, bucket=bucket)
+
+    async def reopen(self, store):
+        return NatsKVStateStore(store.where, bucket=store.bucket)
+
+
 @pytest.mark.promise(id="SEM-651")
 def test_the_built_in_stores_satisfy_the_protocol(tmp_path):
     assert isinstance(InMemoryStateStore(), StateStore)
     assert isinstance(SQLiteStateStore(tmp_path / "state.db"), StateStore)
+
+
+@pytest.mark.promise(id="SEM-1431")
+def test_the_stores_with_revisions_satisfy_their_protocol():
+    assert isinstance(InMemoryStateStore(), RevisionedStore)
+    assert isinstance(NatsKVStateStore(bucket="state"), RevisionedStore)

@@ -29,7 +29,7 @@ from civitas.state import InMemoryStateStore
 from civitas.testing import StateStoreSuite
 
 class TestMine(StateStoreSuite):
-    optional = {"keys", "close"}
+    optional = {"keys", "close", "revisions"}
 
     @pytest.fixture
     def store(self):
@@ -164,6 +164,15 @@ def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
         (
             """
             class Store(InMemoryStateStore):
+                async def compare_and_set(self, key, value, revision):
+                    await self.set(key, value)
+                    return (await self.get_with_revision(key))[1]
+            """,
+            "test_compare_and_set_leaves_what_somebody_else_wrote",
+        ),
+        (
+            """
+            class Store(InMemoryStateStore):
                 async def get(self, key):
                     return await super().get(key) or None
             """,
@@ -179,7 +188,7 @@ def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
             "test_close_may_be_called_twice",
         ),
     ],
-    ids=["aliases", "folds-case", "reorders", "loses-empty", "cannot-close"],
+    ids=["aliases", "folds-case", "reorders", "overwrites", "loses-empty", "cannot-close"],
 )
 def test_a_store_that_breaks_a_promise_is_caught(run, store, caught):
     result = run(SUITE + textwrap.dedent(store))
@@ -190,7 +199,7 @@ def test_a_word_that_is_no_capability_is_refused(run):
     result = run(SUITE.replace('{"keys", "close"}', '{"key"}') + "\nStore = InMemoryStateStore\n")
     assert "passed" not in result.parseoutcomes()
     result.stdout.fnmatch_lines(
-        ["*optional holds unknown words: ?'key'?; there are keys, close, reopen*"]
+        ["*optional holds unknown words: ?'key'?; there are keys, close, reopen, revisions*"]
     )
 
 

@@ -18,6 +18,7 @@ from civitas.errors import (
     PayloadError,
     PluginError,
     StartFailed,
+    StateConflict,
     StateStoreError,
     SupervisionError,
     SupervisorGaveUp,
@@ -32,7 +33,7 @@ from civitas.models import ModelProvider, ModelResponse
 from civitas.plugins import hookimpl
 from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore, SQLiteStateStore, StateStore
+from civitas.state import InMemoryStateStore, NatsKVStateStore, SQLiteStateStore, StateStore
 from civitas.supervision import (
     BackoffPolicy,
     ConversationPool,
@@ -62,6 +63,7 @@ __all__ = [
     "Message",
     "ModelProvider",
     "ModelResponse",
+    "NatsKVStateStore",
     "NoReply",
     "NodeDown",
     "PayloadError",
@@ -71,6 +73,7 @@ __all__ = [
     "Runtime",
     "SQLiteStateStore",
     "StartFailed",
+    "StateConflict",
     "StateStore",
     "StateStoreError",
     "Status",

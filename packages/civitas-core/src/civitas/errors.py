@@ -19,6 +19,7 @@
     ├── StartFailed               a child did not start (.child, .cause)
     ├── SupervisionError          a child administration call was refused (.reason)
     └── StateStoreError           a state store could not read or write (.key)
+        └── StateConflict         somebody else has written what was to be replaced (.expected, .found)
 
 Each message says what happened, to which agent, and what to do next; each fact in it is an attribute too.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "PayloadError",
     "PluginError",
     "StartFailed",
+    "StateConflict",
     "StateStoreError",
     "SupervisionError",
     "SupervisorGaveUp",
@@ -346,3 +348,25 @@ class StateStoreError(CivitasError):
         self.key = key
         self.transient = transient
         super().__init__(problem)
+
+
+class StateConflict(StateStoreError):
+    """Somebody else has written under the key since it was read. What they wrote stays.
+
+    For an agent it means that another incarnation of it has taken over, on another machine perhaps.
+
+    Attributes:
+        key: The key.
+        expected: The revision that was to be replaced; 0 for nothing.
+        found: The one that is there; 0 for nothing.
+    """
+
+    def __init__(self, key: str, expected: int, found: int) -> None:
+        self.expected = expected
+        self.found = found
+        super().__init__(
+            f"{key!r} was not saved: somebody else has written it since it was read (revision {found} is there, and "
+            f"{expected} was expected). Read it again and decide with what it says; if it is an agent's own state, "
+            "another incarnation of the agent has taken over",
+            key=key,
+        )

@@ -31,7 +31,11 @@ class _BuiltIn:
     def civitas_state_stores(self) -> dict[str, Any]:
         # Fetched by name: the rooms of this floor do not import each other.
         state = importlib.import_module("civitas.state")
-        return {"memory": state.InMemoryStateStore, "sqlite": state.SQLiteStateStore}
+        return {
+            "memory": state.InMemoryStateStore,
+            "sqlite": state.SQLiteStateStore,
+            "nats_kv": state.NatsKVStateStore,
+        }
 
     @hookspecs.hookimpl
     def civitas_transports(self) -> dict[str, Any]:

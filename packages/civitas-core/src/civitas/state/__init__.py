@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from civitas.state.in_memory import InMemoryStateStore
+from civitas.state.nats_kv import NatsKVStateStore
 from civitas.state.sqlite import SQLiteStateStore
-from civitas.state.store import StateStore
+from civitas.state.store import RevisionedStore, StateStore
 
-__all__ = ["InMemoryStateStore", "SQLiteStateStore", "StateStore"]
+__all__ = [
+    "InMemoryStateStore",
+    "NatsKVStateStore",
+    "RevisionedStore",
+    "SQLiteStateStore",
+    "StateStore",
+]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from civitas.errors import StateConflict
 from civitas.state.store import check_key
 from civitas.state.values import decode_value, encode_value
 
@@ -19,12 +21,17 @@ class InMemoryStateStore:
     """
 
     def __init__(self) -> None:
-        self._values: dict[str, bytes] = {}
+        self._values: dict[str, tuple[bytes, int]] = {}
+        self._revisions = itertools.count(1)
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`, a copy; None if there is none."""
-        raw = self._values.get(key)
-        return None if raw is None else decode_value(raw, key)
+        return (await self.get_with_revision(key))[0]
+
+    async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
+        """The value under `key`, and its revision for `compare_and_set`; None and 0 if there is none."""
+        raw, revision = self._values.get(key, (None, 0))
+        return None if raw is None else decode_value(raw, key), revision
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store a copy of `value` under `key`.
@@ -32,7 +39,22 @@ class InMemoryStateStore:
         Raises:
             PayloadError: Something in it is not plain data; names the path to it.
         """
-        self._values[check_key(key)] = encode_value(value)
+        self._values[check_key(key)] = encode_value(value), next(self._revisions)
+
+    async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
+        """Store a copy of `value` if what is there has this revision, 0 for nothing; return the new one.
+
+        Raises:
+            StateConflict: Somebody else has written meanwhile; what they wrote stays.
+            PayloadError: As for `set`.
+        """
+        raw = encode_value(value)
+        _, found = self._values.get(check_key(key), (None, 0))
+        if found != revision:
+            raise StateConflict(key, revision, found)
+        now = next(self._revisions)
+        self._values[key] = raw, now
+        return now
 
     async def delete(self, key: str) -> None:
         """Forget what is under `key`."""

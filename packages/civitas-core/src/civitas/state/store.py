@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["StateStore", "check_key"]
+__all__ = ["RevisionedStore", "StateStore", "check_key"]
 
 from civitas.errors import StateStoreError
 
@@ -24,6 +24,9 @@ class StateStore(Protocol):
     Three methods are optional, and used if they exist: ``async open()``, with which a runtime begins, so that a
     store that cannot be used says so at its start; ``async close()``, which may be called twice; and
     ``async keys(prefix) -> list[str]``, sorted, which ``civitas state`` needs.
+
+    A store that two machines may write may also offer what `RevisionedStore` says, so that an owner that was replaced
+    does not overwrite what its successor wrote.
     """
 
     async def get(self, key: str) -> dict[str, Any] | None:
@@ -34,6 +37,24 @@ class StateStore(Protocol):
 
     async def delete(self, key: str) -> None:
         """Forget what is under `key`; nothing happens if there is nothing."""
+
+
+@runtime_checkable
+class RevisionedStore(StateStore, Protocol):
+    """A state store that also compares and sets. A revision is a number that no other write of the key ever had."""
+
+    async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
+        """The value under `key`, and its revision; None and 0 if there is none."""
+
+    async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
+        """Store `value` under `key` if what is there has this revision, 0 for nothing.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            StateConflict: Something else is there; it stays.
+        """
 
 
 def check_key(key: object) -> str:

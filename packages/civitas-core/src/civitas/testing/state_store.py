@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from civitas.errors import CivitasError
-from civitas.state import StateStore
+from civitas.errors import CivitasError, StateConflict
+from civitas.state import RevisionedStore, StateStore
 
 __all__ = ["StateStoreSuite"]
 
@@ -60,7 +60,8 @@ class StateStoreSuite:
 
     Attributes:
         optional: What the store can do beside the three methods; each adds tests: ``keys`` (it has ``keys(prefix)``),
-            ``close`` (it has ``close()``), ``reopen`` (what it stores outlives `close`: define `reopen`).
+            ``close`` (it has ``close()``), ``reopen`` (what it stores outlives `close`: define `reopen`), ``revisions``
+            (it has ``get_with_revision(key)`` and ``compare_and_set(key, value, revision)``).
     """
 
     optional: ClassVar[set[str]] = set()
@@ -78,10 +79,10 @@ class StateStoreSuite:
 
     @pytest.fixture(autouse=True)
     def _known_options(self) -> None:
-        unknown = set(self.optional) - {"keys", "close", "reopen"}
+        unknown = set(self.optional) - {"keys", "close", "reopen", "revisions"}
         if unknown:
             pytest.fail(
-                f"optional holds unknown words: {sorted(unknown)}; there are keys, close, reopen"
+                f"optional holds unknown words: {sorted(unknown)}; there are keys, close, reopen, revisions"
             )
 
     @pytest_asyncio.fixture(autouse=True)
@@ -227,6 +228,52 @@ class StateStoreSuite:
         await store.delete("a")
         assert await keys("") == ["b"]
 
+    # Optional: revisions.
+
+    async def test_compare_and_set_replaces_what_has_the_revision(self, store: StateStore) -> None:
+        get, compare_and_set = self._revisions(store)
+        assert await get("agent") == (None, 0)
+        first = await compare_and_set("agent", {"n": 1}, 0)
+        assert await get("agent") == ({"n": 1}, first)
+        second = await compare_and_set("agent", {"n": 2}, first)
+        assert await get("agent") == ({"n": 2}, second)
+
+    async def test_compare_and_set_leaves_what_somebody_else_wrote(self, store: StateStore) -> None:
+        get, compare_and_set = self._revisions(store)
+        seen = await compare_and_set("agent", {"n": 1}, 0)
+        await store.set("agent", {"n": 2})
+        for stale in (seen, 0):
+            with pytest.raises(StateConflict):
+                await compare_and_set("agent", {"n": 3}, stale)
+        assert await store.get("agent") == {"n": 2}
+        await compare_and_set("agent", {"n": 4}, (await get("agent"))[1])
+        assert await store.get("agent") == {"n": 4}
+
+    async def test_compare_and_set_knows_a_value_that_was_deleted_and_set_again(
+        self, store: StateStore
+    ) -> None:
+        _, compare_and_set = self._revisions(store)
+        seen = await compare_and_set("agent", {"n": 1}, 0)
+        await store.delete("agent")
+        with pytest.raises(StateConflict):
+            await compare_and_set("agent", {"n": 1}, seen)
+        await store.set("agent", {"n": 1})
+        with pytest.raises(StateConflict):
+            await compare_and_set("agent", {"n": 1}, seen)
+
+    async def test_of_those_who_compare_and_set_at_once_one_succeeds(
+        self, store: StateStore
+    ) -> None:
+        get, compare_and_set = self._revisions(store)
+        await store.set("agent", {"n": 0})
+        _, seen = await get("agent")
+        results = await asyncio.gather(
+            *(compare_and_set("agent", {"n": n}, seen) for n in range(1, 9)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(result, StateConflict) for result in results) == 7
+        assert (await get("agent"))[1] in results
+
     # Optional: close.
 
     async def test_close_may_be_called_twice(self, store: StateStore) -> None:
@@ -257,6 +304,11 @@ class StateStoreSuite:
         self._needs(name)
         method: Callable[..., Any] = getattr(store, name)
         return method
+
+    def _revisions(self, store: StateStore) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        self._needs("revisions")
+        assert isinstance(store, RevisionedStore)
+        return store.get_with_revision, store.compare_and_set
 
     def _needs(self, capability: str) -> None:
         if capability not in self.optional:

@@ -47,8 +47,8 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         + " ".join(f"{key}: {text}" for key, text in ZmqCarrier().keys.items()),
     },
     ProvidedEntry: {
-        "type": "A built-in type (state: memory, sqlite) or that of a plugin; the other keys are keywords of its "
-        "constructor. A relative path is relative to this file.",
+        "type": "A built-in type (state: memory, sqlite, nats_kv) or that of a plugin; the other keys are keywords of "
+        "its constructor. A relative path is relative to this file.",
     },
     RuntimeEntry: {
         "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",

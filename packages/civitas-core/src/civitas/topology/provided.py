@@ -14,6 +14,7 @@ from civitas.process.built_late import BuiltLate
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import needs_a_loop
 from civitas.topology.grammar import ProvidedEntry, Topology
+from civitas.topology.nats_state import state_entry
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.source import Source
 from civitas.topology.yaml_reader import Path
@@ -139,10 +140,10 @@ def make_provided(
 
 def _named(topology: Topology, plugins: PluginManager) -> Iterator[tuple[str, _Named]]:
     """What a topology names, with the keyword of `Runtime` that it is for."""
-    if topology.state is not None:
+    if (state := state_entry(topology)) is not None:
         yield (
             "state_store",
-            _Named("state store", ("state",), topology.state, plugins.state_stores(), _STORE),
+            _Named("state store", ("state",), state, plugins.state_stores(), _STORE),
         )
     if topology.model is not None:
         yield (

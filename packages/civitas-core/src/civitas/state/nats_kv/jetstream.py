@@ -1,0 +1,275 @@
+"""A NATS server, or the cluster of one: asked again until it has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import StateStoreError
+from civitas.state.nats_kv.refusals import NatsRefusal, ServerAway
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+    from civitas.brokers.nats import NatsOptions
+
+__all__ = ["ATTEMPT", "JetStream"]
+
+logger = logging.getLogger("civitas")
+
+ATTEMPT = 2.0
+"""Seconds after which a request that is not answered is made again."""
+
+_FIRST_WAIT = 0.02
+_LONGEST_WAIT = 0.5
+_API = "$JS.API."
+_PERMISSIONS = "permissions violation"
+_UNWELCOME = ("authorization", "authentication", "tls", "nkey", "credentials", "signature")
+
+
+class JetStream:
+    """A server, with a connection that is made at the first request, and again when it is lost.
+
+    Args:
+        options: How the server is reached.
+        stream: The stream that takes what is not for JetStream itself.
+        timeout: Seconds that a request waits for a server.
+    """
+
+    def __init__(self, options: NatsOptions, stream: str, timeout: float) -> None:
+        self._options = options
+        self._stream = stream
+        self._timeout = timeout
+        self._client: Client | None = None
+        self._making: asyncio.Task[Client] | None = None
+        self._there = asyncio.Event()
+        self._waiting: set[asyncio.Timeout] = set()  # requests under way
+        self._said = ""  # the last that was heard of what is wrong
+        self._denied = ""
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        attempt: float = ATTEMPT,
+    ) -> dict[str, Any]:
+        """Make a request until it is answered. What it does must bear being done twice.
+
+        Args:
+            subject: Where it goes.
+            payload: What it carries.
+            headers: Likewise.
+            attempt: Seconds after which it is made again.
+
+        Raises:
+            NatsRefusal: The server answered with an error.
+            ServerAway: No server answered in time.
+            StateStoreError: No server will: it does not let us in, or has no JetStream.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                client = await self._connected(deadline)
+                return await self._once(client, subject, payload, headers, attempt)
+            except NatsRefusal as error:
+                if not error.may_pass:
+                    raise
+                self._said = str(error)
+            except _Unanswered as error:
+                self._said = str(error) or self._said
+            if loop.time() + wait >= deadline:
+                raise ServerAway(self._no_answer())
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
+
+    async def api(self, what: str, **body: Any) -> dict[str, Any]:
+        """A request to JetStream itself; raises as `request`."""
+        return await self.request(f"{_API}{what}", json.dumps(body).encode())
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that the server takes."""
+        assert self._client is not None
+        return self._client.max_payload
+
+    async def close(self) -> None:
+        """End it. Does nothing the second time."""
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.wait({self._making})
+        client, self._client = self._client, None
+        if client is not None:
+            await _end(client)
+
+    async def _once(
+        self,
+        client: Client,
+        subject: str,
+        payload: bytes,
+        headers: dict[str, str] | None,
+        attempt: float,
+    ) -> dict[str, Any]:
+        from nats.errors import Error, NoRespondersError
+
+        try:
+            async with asyncio.timeout(attempt) as limit:
+                self._waiting.add(limit)
+                try:
+                    answer = await client.request(
+                        subject, payload, timeout=attempt + 1, headers=headers
+                    )
+                finally:
+                    self._waiting.discard(limit)
+        except NoRespondersError as error:
+            self._check_jetstream(client)
+            if not subject.startswith(_API):  # perhaps as there is no such stream
+                await self._once(client, f"{_API}STREAM.INFO.{self._stream}", b"", None, attempt)
+            raise _Unanswered(
+                "JetStream did not answer, as it has no leader at the moment"
+            ) from error
+        except (Error, TimeoutError, ConnectionError) as error:
+            self._check_rights(subject)
+            raise _Unanswered("") from error
+        found: dict[str, Any] = json.loads(answer.data)
+        if "error" in found:
+            raise NatsRefusal(found["error"])
+        self._said = ""
+        return found
+
+    async def _connected(self, deadline: float) -> Client:
+        """The connection, made if there is none, awaited if it is lost."""
+        client = self._client
+        if client is not None and client.is_connected:
+            return client
+        if client is not None and client.is_closed:  # it ends for good where the server cut it
+            client = self._client = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                if client is None:
+                    return await asyncio.shield(self._make())
+                await self._there.wait()
+        except TimeoutError as error:
+            raise ServerAway(self._no_answer()) from error
+        return client
+
+    def _make(self) -> asyncio.Task[Client]:
+        # A task of its own, shared by all who come first: the cancellation of one must not stop it half way.
+        if self._making is None or self._making.done():
+            self._making = asyncio.get_running_loop().create_task(self._connect())
+            self._making.add_done_callback(_seen)
+        return self._making
+
+    async def _connect(self) -> Client:
+        keywords = {**self._options.keywords(), "reconnect_time_wait": 0.1}
+        from nats.aio.client import Client
+        from nats.errors import Error
+
+        client = Client()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await client.connect(
+                    **keywords,
+                    name="civitas state",
+                    max_reconnect_attempts=-1,
+                    connect_timeout=int(ATTEMPT),
+                    # A server that hangs is noticed after two of them.
+                    ping_interval=2,
+                    max_outstanding_pings=2,
+                    error_cb=self._heard,
+                    disconnected_cb=self._lost,
+                    reconnected_cb=self._found,
+                )
+        except (Error, OSError, TimeoutError) as error:
+            await _end(client)
+            raise ServerAway(self._no_answer()) from error
+        except BaseException:
+            await _end(client)
+            raise
+        self._client, self._said = client, ""
+        self._there.set()
+        return client
+
+    async def _heard(self, error: Exception) -> None:
+        """What the client reports; while it connects, an error that is raised here ends that."""
+        self._said = said = str(error) or type(error).__name__
+        if _PERMISSIONS in said.lower():
+            self._denied = said
+            self._give_up_waiting()
+        elif self._client is None and _is_unwelcome(error):
+            raise StateStoreError(
+                f"the NATS server {self._options.where} does not let the state store in ({said}). Check user, "
+                "password, token, nkey, credentials and tls, and that the server knows them"
+            )
+
+    async def _lost(self) -> None:
+        self._there.clear()
+        self._give_up_waiting()
+        if self._client is not None and not self._client.is_closed:
+            logger.warning(
+                "lost the NATS server %s, where state is kept; waiting for it, up to %g s in each call",
+                self._options.where,
+                self._timeout,
+            )
+
+    async def _found(self) -> None:
+        self._there.set()
+        logger.warning("the NATS server %s, where state is kept, is back", self._options.where)
+
+    def _give_up_waiting(self) -> None:
+        """End the requests under way: what would answer them is gone, and they are made again."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting:
+            limit.reschedule(now)
+
+    def _check_jetstream(self, client: Client) -> None:
+        if not client._server_info.get("jetstream"):
+            raise StateStoreError(
+                f"the NATS server {self._options.where} has no JetStream, and a state store needs it. Start it with "
+                "-js, or with jetstream {} in its configuration"
+            )
+
+    def _check_rights(self, subject: str) -> None:
+        if f'"{subject}"'.lower() in self._denied.lower():
+            denied, self._denied = self._denied, ""
+            raise StateStoreError(
+                f"the NATS server {self._options.where} does not let this user keep state ({denied}). Let it "
+                "publish to $JS.API.> and to the subjects of the bucket"
+            )
+
+    def _no_answer(self) -> str:
+        said = f" (the last that was heard: {self._said})" if self._said else ""
+        return (
+            f"no answer for {self._timeout:g} s{said}. Start the server, or check servers and the network; what was "
+            "saved before is still there"
+        )
+
+
+class _Unanswered(Exception):
+    """There was no answer, and the same request may have one in a moment."""
+
+
+def _is_unwelcome(error: Exception) -> bool:
+    said = str(error).lower()
+    return isinstance(error, ssl.SSLError) or any(word in said for word in _UNWELCOME)
+
+
+def _seen(task: asyncio.Task[Client]) -> None:
+    """Whoever waited for it may have been cancelled; nobody else needs to know."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def _end(client: Client) -> None:
+    await client.close()
+    # That does not wait for a new connection that it was about to make.
+    connecting: asyncio.Task[None] | None = getattr(client, "_reconnection_task", None)
+    if connecting is not None:
+        connecting.cancel()
+        await asyncio.wait({connecting})
