@@ -16,8 +16,9 @@ from civitas.cluster.failures import dump_error, dump_reason
 from civitas.cluster.frames import Kind, pack, unpack
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import CALLS, CASTS, FRAMES, RESULTS
-from civitas.errors import NodeDown
+from civitas.errors import ConfigurationError, NodeDown
 from civitas.process import ExitReason
+from civitas.testing.memory_transport import MemoryTransport
 
 FACTS = [str(each) if isinstance(each, str) else each for each in Facts("far", "w", "boot").plain()]
 REASON = dump_reason(ExitReason.crashed(ValueError("x"), {"traceparent": "00"}, "m1"))
@@ -216,3 +217,27 @@ def test_every_kind_of_frame_has_a_shape() -> None:
 def test_shapes_go_as_deep_as_what_is_read(shape: Any, good: list[Any], bad: list[Any]) -> None:
     assert shape.fits(good)
     assert not shape.fits(bad)
+
+
+class Broken(MemoryTransport):
+    """It raises, whatever it is to do."""
+
+    def __init__(self) -> None: ...
+
+    async def open(self, receive: Any, cut_off: Any = None) -> None:
+        raise OSError("no loft")
+
+    async def close(self) -> None:
+        raise OSError("stuck")
+
+
+@pytest.mark.promise(id="SEM-1372")
+async def test_a_transport_that_raises_is_named_and_hides_nothing(
+    house: House,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    door = house.door
+    with pytest.raises(ConfigurationError, match="of node 'root' could not be opened: OSError: no"):
+        await door.open(Broken())
+    await door.close(Broken())
+    assert "node 'root': its transport could not be closed" in caplog.text

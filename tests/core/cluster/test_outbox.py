@@ -140,3 +140,20 @@ async def test_the_holder_may_forget_what_was_not_taken(why: str) -> None:
     with pytest.raises(AgentTerminated if why == "closed" else MailboxFull):
         await HeldEntry(mailbox, keeper).put(Message(payload=1), 0.001)
     assert not keeper.has
+
+
+async def test_what_is_held_for_a_process_that_dies_goes_to_the_next() -> None:
+    """While that one lived it had the message already: nothing is sent there twice."""
+    posted: list[Message] = []
+    box = Outbox("a", 2, posted.append, lambda message: None)
+    held, other = Message(payload=1), Message(payload=2)
+    box.open_way()
+    box.hold_for(held)
+    assert box.offer(other)
+    assert posted == [other]
+    box.close_way()
+    box.open_way()
+    assert posted == [other, other]
+    box.lost()
+    box.open_way()
+    assert posted[2:] == [held, other]

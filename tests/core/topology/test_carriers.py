@@ -108,6 +108,11 @@ def test_a_carrier_that_has_nothing_to_carry_is_refused(name: str) -> None:
         Runtime.from_config(topology, transport=name, plugins=[Plugin()])
 
 
+def test_an_unknown_key_is_one_mistake_whatever_its_value(write: Write) -> None:
+    (problem,) = links(write, "transport: {type: zmq, adress: 5}").problems()
+    assert "did you mean 'address'?" in problem.text
+
+
 def test_a_topology_may_name_a_carrier_before_it_has_processes() -> None:
     topology = {"transport": {"type": "zmq"}, "supervision": {"children": []}}
     assert isinstance(Runtime.from_config(topology), Runtime)
@@ -120,6 +125,18 @@ def test_what_is_given_in_python_is_told_to_no_process_that_is_started_elsewhere
     }
     with pytest.raises(ConfigurationError, match=r"write transport: \{type: pigeons\} there"):
         Runtime.from_config(topology, transport="pigeons", plugins=[Plugin()])
+
+
+@pytest.mark.promise(id="SEM-1371")
+@pytest.mark.parametrize("by_keyword", [False, True])
+def test_a_carrier_that_other_processes_cannot_import_is_refused_before_they_start(
+    write: Write, by_keyword: bool
+) -> None:
+    named = "transport: {type: pigeons}\n"
+    file = write(f"name: x\n{'' if by_keyword else named}{BESIDE}")
+    keywords: dict[str, Any] = {"transport": "pigeons"} if by_keyword else {}
+    with pytest.raises(TopologyError, match="pass it as a module, or install it"):
+        Runtime.from_config(file, plugins=[Plugin()], **keywords)
 
 
 class Raises(Pigeons):
@@ -156,18 +173,53 @@ class HasNoKeys(Pigeons):
     keys = None  # type: ignore[assignment]
 
 
+class RaisesForKeys(Pigeons):
+    @property
+    def keys(self) -> Any:  # type: ignore[override]
+        raise ValueError("no corn")
+
+
+class Unwatched(ZmqTransport):
+    watch: Any = None
+
+
+class WatchesNothing(Pigeons):
+    def for_root(self, entry: CarrierEntry, access: Access) -> Any:
+        return Unwatched(node_timeout=entry.node_timeout)
+
+
+class GivesNoToken(Pigeons):
+    def access(self, entry: CarrierEntry) -> Access:
+        return Access(token=5)  # type: ignore[arg-type]
+
+
+class GivesOddKeys(Pigeons):
+    def access(self, entry: CarrierEntry) -> Access:
+        return Access("sesame", keys=object())
+
+
 @pytest.mark.promise(id="SEM-1324")
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
         (Raises, "its constructor raised ValueError: no corn"),
         (RaisesLater, "for_root() raised ValueError: no corn"),
-        (lambda: None, "its constructor gave 'NoneType' for a Carrier, which has no access and no"),
-        (GivesNoTransport, "for_root() gave 'object' for a Transport, which has no address and no"),
-        (GivesNoAccess, "access() gave 'str' for a Access"),
+        (
+            lambda: None,
+            "its constructor gave 'NoneType' instead of a Carrier; it has no access and no",
+        ),
+        (
+            GivesNoTransport,
+            "for_root() gave 'object' instead of a Transport; it has no address and no",
+        ),
+        (WatchesNothing, "for_root() gave 'Unwatched' instead of a Transport; it has no watch"),
+        (GivesNoAccess, "access() gave 'str' instead of an Access"),
+        (GivesNoToken, "access() gave a token that is not text, or is empty"),
+        (GivesOddKeys, "access() gave keys that are not plain data: can not serialize 'object'"),
         (GivesNoProblems, "problems() raised TypeError"),
-        (GivesNoAddress, "meeting_place() gave 'NoneType' for a str"),
+        (GivesNoAddress, "meeting_place() gave 'NoneType' instead of text"),
         (HasNoKeys, "keys raised TypeError"),
+        (RaisesForKeys, "its constructor raised ValueError: no corn"),
     ],
 )
 def test_a_carrier_that_does_not_do_what_it_should_is_named_with_its_line(

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from civitas.cluster.frames import Kind, unpack
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import FRAMES
-from civitas.errors import ConfigurationError
+from civitas.errors import CivitasError, ConfigurationError
+from civitas.transport.contract import Transport
 from civitas.transport.seldom import Seldom
 
 __all__ = ["Door", "Take"]
@@ -52,6 +53,21 @@ class Door:
         self._belongs = belongs
         self._turned_away = Seldom(logger)
         self._unreadable = unreadable
+
+    async def open(self, transport: Transport) -> None:
+        """Begin to receive what `transport` carries.
+
+        Raises:
+            ConfigurationError: It cannot be opened.
+        """
+        try:
+            await transport.open(self.receive, self.cut_off)
+        except CivitasError:
+            raise
+        except Exception as error:  # a transport may be anybody's code
+            raise ConfigurationError(
+                f"the transport of node {self._name!r} could not be opened: {type(error).__name__}: {error}"
+            ) from error
 
     def cut_off(self, cut_off: bool) -> None:
         """This node lost its own way to all others, or has it back; what is sent meanwhile waits."""
@@ -113,6 +129,10 @@ class Door:
     def _turn_away(self, why: Exception) -> None:
         self._turned_away.warn("node %r: turned a stranger away: %s", self._name, why)
 
-    def close(self) -> None:
-        """Report those that have not been reported yet."""
+    async def close(self, transport: Transport) -> None:
+        """Receive nothing more, and report the strangers that have not been reported yet."""
+        try:
+            await transport.close()
+        except Exception:
+            logger.exception("node %r: its transport could not be closed", self._name)
         self._turned_away.close()

@@ -178,7 +178,7 @@ class MemberNode(Node):
             ConfigurationError: The root refused it.
         """
         assert self.ended is not None  # `attach` made it
-        await self.transport.open(self._door.receive, self._door.cut_off)
+        await self._door.open(self.transport)
         await self._joining.enter(self.ended)
         self._hosting.report()
         for event_type in _PASSED_ON:
@@ -213,8 +213,7 @@ class MemberNode(Node):
         await self._joining.take_leave()
         await self.calls.close()
         self.peers.leave()
-        await self.transport.close()
-        self._door.close()
+        await self._door.close(self.transport)
         self._notes.close()
 
     def end(self, why: str) -> None:

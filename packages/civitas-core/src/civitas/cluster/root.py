@@ -168,7 +168,7 @@ class RootNode(Node):
         """
         self.roster.ending = False
         await self.membership.starting.open()
-        await self.transport.open(self._door.receive, self._door.cut_off)
+        await self._door.open(self.transport)
         await self.membership.starting.start_all()
 
     async def dismiss(self) -> None:
@@ -176,8 +176,7 @@ class RootNode(Node):
         await self.membership.close()
         await self.calls.close()
         self.peers.leave()
-        await self.transport.close()
-        self._door.close()
+        await self._door.close(self.transport)
         self.membership.starting.close()
 
     def _welcome(self, member: Member) -> dict[str, Any]:

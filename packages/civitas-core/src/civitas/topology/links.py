@@ -6,8 +6,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import msgpack
 
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.hidden import hides
@@ -32,6 +35,7 @@ SERIALIZER = "CIVITAS_SERIALIZER"
 """The environment variable that chooses the format of messages between OS processes, whatever a topology says."""
 
 _WHERE = ("transport", "type")
+_NAMES = {Access: "an Access", Carrier: "a Carrier", Transport: "a Transport", str: "text"}
 
 
 def serializer_of(topology: Topology) -> Serializer:
@@ -87,7 +91,7 @@ class Links:
             raise self._error(unknown)
         with self._asking("its constructor"):
             self._carrier: Carrier = known[self._type]()
-        self._expect(self._carrier, Carrier, "its constructor")
+            self._expect(self._carrier, Carrier, "its constructor")
         self._entry = CarrierEntry(
             options=topology.transport.further,
             system=topology.name,
@@ -120,6 +124,7 @@ class Links:
         if access is None:
             return Access(self._token())
         self._expect(access, Access, "access()")
+        self._check(access)
         return access
 
     def for_root(self, access: Access) -> Transport:
@@ -142,6 +147,20 @@ class Links:
             transport = self._carrier.for_member(self._entry, access, root, folder)
         self._expect(transport, Transport, "for_member()")
         return transport
+
+    def _check(self, access: Access) -> None:
+        """It is handed to other processes. What it holds is secret, so an error does not show that."""
+        token: Any = access.token
+        if not isinstance(token, str) or not token:
+            raise self._error(
+                f"transport {self._type!r}: access() gave a token that is not text, or is empty"
+            )
+        try:
+            msgpack.packb(asdict(access))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._error(
+                f"transport {self._type!r}: access() gave keys that are not plain data: {error}"
+            ) from None
 
     def _token(self) -> str:
         if not self._entry.awaited:
@@ -171,11 +190,15 @@ class Links:
     def _expect(self, found: Any, kind: type, what: str) -> None:
         if isinstance(found, kind):
             return
-        members = {*getattr(kind, "__annotations__", ()), *vars(kind)}
-        lacks = [each for each in sorted(members) if not (each[0] == "_" or hasattr(found, each))]
-        hint = f", which has no {' and no '.join(lacks)}" if lacks else ""
+        members = {*getattr(kind, "__annotations__", ()), *vars(kind)} if kind is not str else ()
+        lacks = [
+            each
+            for each in sorted(members)
+            if each[0] != "_" and getattr(found, each, None) is None
+        ]
+        hint = f"; it has no {' and no '.join(lacks)}" if lacks else ""
         raise self._error(
-            f"transport {self._type!r}: {what} gave {type(found).__name__!r} for a {kind.__name__}{hint}"
+            f"transport {self._type!r}: {what} gave {type(found).__name__!r} instead of {_NAMES[kind]}{hint}"
         )
 
 

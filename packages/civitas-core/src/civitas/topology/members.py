@@ -41,7 +41,7 @@ def boot_data(
 
     Raises:
         ConfigurationError: Another process could not import one of the classes.
-        TopologyError: One that is started elsewhere would not know a short name.
+        TopologyError: One that is started elsewhere would not know a short name, or none of them the carrier.
     """
     source = topology.source
     _check_short_names(topology, agent_classes)
@@ -51,21 +51,35 @@ def boot_data(
         if isinstance(entry, AgentEntry) and entry.process
     }
     plugins = keywords.get("plugins", ())
+    modules = [each for each in plugins if isinstance(each, ModuleType)]
     lent = set(keywords)
-    if not all(isinstance(each, ModuleType) for each in plugins):
+    if len(modules) < len(plugins):
         # An object cannot be made again elsewhere, so what it provides is lent, too.
         lent |= {"state_store", "model_provider", "tools"}
+        _check_carrier(topology, modules)
     return {
         "topology": source.file if source.file is not None else source.data,
         "agent_classes": {
             name: _path_of(name, kind) for name, kind in agent_classes.items() if name in placed
         },
-        "plugins": [each.__name__ for each in plugins if isinstance(each, ModuleType)],
+        "plugins": [each.__name__ for each in modules],
         "root_has": sorted(lent),
         "transport": keywords.get("transport"),
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),
     }
+
+
+def _check_carrier(topology: Topology, modules: Collection[ModuleType]) -> None:
+    """A carrier is the one thing that cannot be lent: each process needs it to reach the root."""
+    carrier = topology.transport.type
+    if carrier not in PluginManager(modules).transports():
+        problem = topology.source.problem(
+            ("transport", "type"),
+            f"the plugin of transport {carrier!r} was passed as an object, which other processes cannot import; "
+            "pass it as a module, or install it",
+        )
+        raise topology_error([problem], topology.source.file)
 
 
 def _check_short_names(topology: Topology, agent_classes: Mapping[str, type[AgentProcess]]) -> None:

@@ -98,16 +98,21 @@ class Admitting:
             self._admit(member, hello, boot)
 
     def _admit(self, member: Member, hello: Hello, boot: str) -> None:
-        peer = self._meet(member.name, boot, hello.address)
         others = self._roster.peers()
-        peer.introduce(
-            Kind.WELCOME,
-            self._seal,
-            {
-                **self._welcome(member),
-                "peers": [[each.name, each.boot, each.address] for each in others],
-            },
-        )
+        try:
+            peer = self._meet(member.name, boot, hello.address)
+            peer.introduce(
+                Kind.WELCOME,
+                self._seal,
+                {
+                    **self._welcome(member),
+                    "peers": [[each.name, each.boot, each.address] for each in others],
+                },
+            )
+        except Exception as error:  # there is no way to it, however often it asks
+            why = f"there is no way to it: {type(error).__name__}: {error}"
+            self._fail(member, ConfigurationError(why))
+            raise
         for other in others:
             other.cast("met", peer.name, peer.boot, peer.address)
         if not member.options.start and hello.pid_space == pid_space() != "":
@@ -118,8 +123,8 @@ class Admitting:
     def _refuse(self, hello: Hello, boot: str, why: str) -> None:
         logger.warning("a process was refused: %s", why)
         member = self._roster.get(hello.name)
-        if member is not None and member.arriving is not None and hello.token == member.token:
-            member.arriving.set_exception(StartFailed(member.name, ConfigurationError(why)))
+        if member is not None and hello.token == member.token:
+            self._fail(member, ConfigurationError(why))
         if len(self._refused) == _REFUSALS:
             return  # it asks again, or somebody looks into its log
         link = self._transport.connect(hello.address)
@@ -128,6 +133,11 @@ class Admitting:
             Kind.REFUSED, self._seal, why
         )
         asyncio.get_running_loop().call_later(_HEARD, self._heard, link)
+
+    def _fail(self, member: Member, error: Exception) -> None:
+        """Whoever waits for this process waits in vain."""
+        if member.arriving is not None and not member.arriving.done():
+            member.arriving.set_exception(StartFailed(member.name, error))
 
     def _heard(self, link: Link) -> None:
         self._refused.discard(link)

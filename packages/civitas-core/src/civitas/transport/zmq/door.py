@@ -46,6 +46,8 @@ class ZmqCarrier:
     def problems(self, entry: CarrierEntry) -> Iterator[tuple[str, str]]:
         """What is wrong; not that a file of keys is not there, as other machines may have it."""
         for key, value in entry.options.items():
+            if key not in self.keys:
+                continue  # that is said already
             if not isinstance(value, str):
                 yield key, f"{key!r} is text; got {value!r}"
             elif key == "address" and value.endswith(":*") and entry.awaited:
