@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
 from civitas.events import DeadLetterReason
-from civitas.frameworks.conversations import Record, key_of
+from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, describe, read_transient
@@ -241,6 +241,9 @@ class FrameworkAgent(AgentProcess):
         if self._built is None:
             self._built = await self._civitas_build(owner.resources)
         return self
+
+    def _civitas_owns(self, key: str) -> bool:
+        return super()._civitas_owns(key) or key.startswith(CONVERSATION)
 
     async def handle(self, message: Message) -> Message | None:
         """Run the framework on the message's payload and reply with what it returns."""

@@ -24,9 +24,9 @@ from civitas.process.options import (
     check_is_name,
     check_name,
 )
+from civitas.process.own_store import store_of
 from civitas.process.resources import Owner
 from civitas.process.steps import check_step
-from civitas.state.patience import PatientStore
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -141,8 +141,13 @@ class AgentProcess(Messenger):
 
     @property
     def store(self) -> StateStore:
-        """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds."""
-        return PatientStore(self._civitas_running().node.store, self.name)
+        """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds.
+
+        In a store that several machines write, such as `NatsKVStateStore`, what is the agent's own (its checkpoint, its
+        conversations) is replaced only if nobody else has written it since; otherwise that is a `StateConflict`.
+        """
+        process = self._civitas_running()
+        return store_of(process.node.store, self.name, self._civitas_owns, process.revisions)
 
     @property
     def llm(self) -> ModelProvider | None:
@@ -318,6 +323,7 @@ class AgentProcess(Messenger):
 
         Raises:
             StateStoreError: It was not saved, after ten seconds if the store was unavailable.
+            StateConflict: Another incarnation has taken over, on another machine; see `store`.
         """
         await self.store.set(self.name, self.state)
 
@@ -368,6 +374,10 @@ class AgentProcess(Messenger):
                 f"{self.name!r} called {what} while it was not handling a message; call it in handle"
             )
         return message
+
+    def _civitas_owns(self, key: str) -> bool:
+        """Whether only one incarnation at a time has a reason to write this key."""
+        return key == self.name
 
     def _civitas_running(self) -> Runner:
         run = self._civitas_incarnation

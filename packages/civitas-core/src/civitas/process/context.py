@@ -17,6 +17,7 @@ from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
     from civitas.process.exit_reason import ExitReason
+    from civitas.process.own_store import Revisions
     from civitas.process.run_state import RunState
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
@@ -182,6 +183,7 @@ class Runner(Caller, Owner, Protocol):
 
     node: Context
     now: RunState
+    revisions: Revisions
     task: asyncio.Task[Any] | None
 
     def end(self, reason: ExitReason) -> None:

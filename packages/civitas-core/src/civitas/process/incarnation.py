@@ -22,12 +22,12 @@ from civitas.process.handling import Handling
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery
 from civitas.process.own_context import InContext, differs
+from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources
 from civitas.process.run_state import RunState
 from civitas.process.steps import Steps
 from civitas.process.timer import Timer
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
-from civitas.state.patience import saved_under
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
@@ -71,6 +71,7 @@ class Incarnation:
         "name",
         "node",
         "now",
+        "revisions",
         "task",
         "timers",
     )
@@ -87,6 +88,8 @@ class Incarnation:
         self.mailbox = mailbox
         self.node = node
         self.now = RunState()
+        self.revisions = Revisions()
+        """Of what it keeps in the state store."""
         self.asking: dict[str, str] = {}
         """The agents that the running handler waits for, by the id of its message to each."""
         self.task: asyncio.Task[Any] | None = None
@@ -234,7 +237,7 @@ class Incarnation:
             agent.name, agent._civitas_family = self.name, self.agent._civitas_family
             self.agent._civitas_node = None
             self._run_as(agent)
-        saved = await saved_under(self.node.store, self.name, self.name)
+        saved = await self.agent.store.get(self.name)
         if saved is not None:
             self.agent.state = saved
         on_start = self.agent.on_start

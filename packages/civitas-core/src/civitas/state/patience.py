@@ -24,6 +24,8 @@ PATIENCE = 10.0
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 0.5
 
+_MORE = ("keys", "get_with_revision", "compare_and_set")  # that a store may offer
+
 _Result = TypeVar("_Result")
 
 
@@ -40,10 +42,12 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
     Raises:
         Exception: What `attempt` raised: at once if waiting does not help, otherwise when `PATIENCE` is used up.
     """
+    began = time.monotonic()
     try:
         return await _awaited(attempt())
     except Exception as error:
-        if not _is_away(error):
+        # A store may have waited by itself for as long.
+        if not _is_away(error) or time.monotonic() - began > PATIENCE:
             raise
         logger.warning(
             "agent %r: the state store is unavailable; waiting for it, up to %g s: %s",
@@ -51,7 +55,6 @@ async def patiently(attempt: Callable[[], Awaitable[_Result]], agent: str) -> _R
             PATIENCE,
             error,
         )
-    began = time.monotonic()
     wait = _FIRST_WAIT
     while True:
         await asyncio.sleep(wait)
@@ -112,14 +115,13 @@ class PatientStore:
         if name.startswith("_"):  # it is being copied, and has no store yet
             raise AttributeError(name)
         found = getattr(self._store, name)
-        if name != "keys":
+        if name not in _MORE:
             return found
 
-        async def keys(prefix: str = "") -> list[str]:
-            listed: list[str] = await patiently(lambda: found(prefix), self._agent)
-            return listed
+        async def call(*arguments: Any, **keywords: Any) -> Any:
+            return await patiently(lambda: found(*arguments, **keywords), self._agent)
 
-        return keys
+        return call
 
 
 def _awaited(call: Awaitable[_Result]) -> Awaitable[_Result]:

@@ -25,8 +25,9 @@ class StateStore(Protocol):
     store that cannot be used says so at its start; ``async close()``, which may be called twice; and
     ``async keys(prefix) -> list[str]``, sorted, which ``civitas state`` needs.
 
-    A store that two machines may write may also offer what `RevisionedStore` says, so that an owner that was replaced
-    does not overwrite what its successor wrote.
+    A store may also offer what `RevisionedStore` says, so that an owner that was replaced does not overwrite what its
+    successor wrote. If it is one that several machines write, it says so with an attribute ``spans_machines = True``:
+    what is an agent's own (its checkpoint, its conversations) is then written by `compare_and_set`.
     """
 
     async def get(self, key: str) -> dict[str, Any] | None:

@@ -62,6 +62,8 @@ class NatsKVStateStore:
     Every method raises `StateStoreError` if the bucket cannot be used; it names the server and the cure.
     """
 
+    spans_machines = True
+
     def __init__(
         self,
         servers: str | Sequence[str] | None = None,

@@ -1,0 +1,107 @@
+"""The state store as an agent has it: what is its own, it replaces only as long as nobody else has written it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from civitas.state.patience import PatientStore, patiently
+
+if TYPE_CHECKING:
+    from civitas.state import RevisionedStore, StateStore
+
+__all__ = ["OwnStore", "Revisions", "store_of"]
+
+_MOST = 1024
+
+
+class Revisions:
+    """The revisions of what an incarnation has read or written of its own, of the latest thousand keys."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self._known: OrderedDict[str, int] = OrderedDict()
+
+    def of(self, key: str) -> int | None:
+        """The revision that is known of a key; None if none is."""
+        return self._known.get(key)
+
+    def note(self, key: str, revision: int) -> None:
+        """It was read, or written."""
+        self._known[key] = revision
+        self._known.move_to_end(key)
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
+
+
+class OwnStore(PatientStore):
+    """A store that several machines may write, for an incarnation that may have been replaced without knowing.
+
+    Args:
+        store: The store.
+        agent: The name of the agent.
+        owns: Whether a key is the agent's own.
+        revisions: Of the incarnation.
+    """
+
+    def __init__(
+        self, store: RevisionedStore, agent: str, owns: Callable[[str], bool], revisions: Revisions
+    ) -> None:
+        super().__init__(store, agent)
+        self._revisioned = store
+        self._owns = owns
+        self._revisions = revisions
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        """The value under `key`; None if there is none."""
+        if not self._owns(key):
+            return await super().get(key)
+        value, revision = await patiently(
+            lambda: self._revisioned.get_with_revision(key), self._agent
+        )
+        self._revisions.note(key, revision)
+        return value
+
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store `value` under `key`.
+
+        Raises:
+            StateConflict: It is the agent's own, and somebody else has written it since this incarnation read it.
+        """
+        if not self._owns(key):
+            await super().set(key, value)
+            return
+        async with self._revisions.lock:
+            known = await self._known(key)
+            revision = await patiently(
+                lambda: self._revisioned.compare_and_set(key, value, known), self._agent
+            )
+            self._revisions.note(key, revision)
+
+    async def delete(self, key: str) -> None:
+        """Forget what is under `key`."""
+        await super().delete(key)
+        if self._owns(key):
+            self._revisions.note(key, 0)
+
+    async def _known(self, key: str) -> int:
+        known = self._revisions.of(key)
+        if known is None:  # it writes what it never read
+            await self.get(key)
+            known = self._revisions.of(key)
+        return known or 0
+
+
+def store_of(
+    store: StateStore, agent: str, owns: Callable[[str], bool], revisions: Revisions
+) -> PatientStore:
+    """A state store for an incarnation of an agent.
+
+    One that says `spans_machines` may be written by another machine, on which the agent was started again because this
+    one was taken for gone. Elsewhere an incarnation has ended before the next one begins.
+    """
+    if getattr(store, "spans_machines", False):
+        return OwnStore(cast("RevisionedStore", store), agent, owns, revisions)
+    return PatientStore(store, agent)
