@@ -9,7 +9,7 @@ from typing import Any
 
 import msgpack
 
-from civitas.cluster.frames import pack, unpack
+from civitas.cluster.frames import pack, unpacked
 from civitas.transport.zmq import ZmqTransport
 from civitas.transport.zmq.keys import Keys
 
@@ -90,7 +90,7 @@ def unsigned(frame: bytes, boots: Iterable[str]) -> bytes:
 
 def _with_an_odd_field(frame: bytes, chance: random.Random) -> bytes:
     try:
-        kind, boot, fields = unpack(frame)
+        kind, boot, *fields = unpacked(frame)
     except Exception:
         return frame[::-1]
     whole = [chance.choice([kind, chance.randrange(30)]), boot, *fields]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.frames import Kind, unpacked
 from civitas.cluster.peers import Peer
 
 __all__ = ["Wire", "a_peer"]
@@ -19,7 +19,7 @@ class Wire:
 
     def send(self, frame: bytes, *, urgent: bool = False) -> None:
         """Keep a frame, as the name of its kind and its fields."""
-        kind, _, fields = unpack(frame)
+        kind, _, *fields = unpacked(frame)
         self.sent.append((Kind(kind).name, fields))
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door
 from civitas.cluster.facts import Facts
 from civitas.cluster.failures import dump_error, dump_reason
-from civitas.cluster.frames import Kind, pack, unpack
+from civitas.cluster.frames import Kind, pack, unpacked
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import CALLS, CASTS, FRAMES, RESULTS
 from civitas.errors import ConfigurationError, NodeDown
@@ -159,7 +159,7 @@ async def test_a_call_returns_what_the_desk_does_and_one_that_it_does_not_know_a
     house: House,
 ) -> None:
     came: list[list[Any]] = []
-    house.peer.link.send = lambda frame, *, urgent=False: came.append(unpack(frame)[2])  # type: ignore[method-assign]
+    house.peer.link.send = lambda frame, *, urgent=False: came.append(unpacked(frame)[2:])  # type: ignore[method-assign]
     house.door.receive(pack(Kind.CALL, "boot-w", 1, "whereis", ["far"]))
     house.door.receive(pack(Kind.CALL, "boot-w", 2, "fly", []))
     while len(came) < 2:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, HandlerFailed, Message, NodeDown
-from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.frames import Kind, unpacked
 from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
 
@@ -103,7 +103,7 @@ def frames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[Any], int]]:
     async def open(self: ZmqTransport, receive: Any, *rest: Any) -> None:
         def record(frame: bytes) -> None:
             if getattr(receive.__self__, "_name", "") == "root":
-                kind, _, fields = unpack(frame)
+                kind, _, *fields = unpacked(frame)
                 came.append((kind, fields, len(frame)))
             receive(frame)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from civitas.cluster.frames import Kind, pack, unpack
+from civitas.cluster.frames import Kind, pack, unpacked
 from civitas.cluster.seal import Seal
 
 FIELDS: tuple[Any, ...] = ("gpu", "tcp://127.0.0.1:5#00", {"pid": 7, "list": (1, 2.5, None)})
@@ -15,7 +15,7 @@ FIELDS: tuple[Any, ...] = ("gpu", "tcp://127.0.0.1:5#00", {"pid": 7, "list": (1,
 def sealed(seal: Seal, *fields: Any) -> list[Any]:
     """The fields of a frame of `me` for `you`, as they arrive."""
     whole = pack(Kind.INTRODUCE, "me", *fields, seal.of(Kind.INTRODUCE, "me", "you", *fields))
-    return unpack(whole)[2]
+    return unpacked(whole)[2:]
 
 
 @pytest.mark.promise(id="SEM-1174")

@@ -111,7 +111,7 @@ def test_each_child_counts_its_own_restarts_for_its_backoff() -> None:
     intensity = RestartIntensity(10, 60.0)
     for child in "aab":
         intensity.add(child, 0.0)
-    assert (intensity.of("a"), intensity.of("b"), intensity.of("c")) == (2, 1, 0)
+    assert (intensity.of["a"], intensity.of["b"], intensity.of["c"]) == (2, 1, 0)
 
 
 @pytest.mark.promise(id="SEM-411")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from civitas import NodeDown, Runtime
-from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack, unpack
+from civitas.cluster.frames import CLUSTER_VERSION, Kind, pack, unpacked
 from civitas.transport.zmq import ZmqTransport
 from tests.integration.processes.system import agent, killed, pid_of, running, topology, until
 
@@ -219,7 +219,7 @@ async def test_a_process_of_an_earlier_version_is_told_so_and_many_at_once_take_
         await stranger.send(root.transport.address, *hellos)
         assert len(links_of(root)) == links + 32
         await until(lambda: len(stranger.answers) == 32)
-        kind, _, fields = unpack(stranger.answers[0])
+        kind, _, *fields = unpacked(stranger.answers[0])
         assert kind == Kind.REFUSED
         assert "they speak different wire versions. Upgrade civitas-core there" in fields[0]
 

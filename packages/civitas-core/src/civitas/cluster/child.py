@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from civitas.cluster.facts import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
+from civitas.state import InMemoryStateStore, StateStore
 from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
@@ -35,6 +36,8 @@ _STUCK_AFTER = 5.0
 
 class Tree(Protocol):
     """The tree that such a child is part of, as the root keeps it."""
+
+    store: StateStore
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
@@ -90,12 +93,15 @@ class RemoteChild:
         self.restart: RestartType = spec.restart
         self._home = home
         self._member = home.roster[spec.process]
+        self._plain = spec.plain()
         self._peer: Peer | None = None
         self._run = 0
         self._ended: ExitReason | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
         self._options: dict[str, Any] = {}
         self._closed = ""
+        self._untold = True
+        """Whether others do not know yet what is known here."""
         self._failed: StartFailed | None = None
         self._reported: Any = 0
         """What its process said last of its mailbox."""
@@ -152,14 +158,17 @@ class RemoteChild:
         self._run += 1
         self._ended = None
         self._on_exit = None
-        self._closed = ""
+        if self._closed:
+            self._closed, self._untold = "", True
         failed, self._failed = self._failed, None
         if failed is not None:
             raise self._not_started(failed.cause, failed.incident) from failed
         peer: Peer | None = None
         try:
-            self._peer = peer = await self._home.starting.ready(self.node)
-            self._options = await self._start_there(peer)
+            peer = self._member.peer or await self._home.starting.ready(self.node)
+            if peer is not self._peer:
+                self._peer, self._untold = peer, True
+            options = await self._start_there(peer)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
@@ -167,11 +176,16 @@ class RemoteChild:
             raise self._not_started(error, peer.incident if peer is not None else "") from error
         except Exception as error:
             raise StartFailed(self.name, error) from error
-        self.restart = RestartType(self._options.get("restart", self.restart))
+        if options != self._options:
+            self._options, self._untold = options, True
+            self.restart = RestartType(options.get("restart", self.restart))
         self._on_exit = on_exit
         self.status = Status.RUNNING
-        self._announce()
-        self._tell_end()
+        if self._untold:
+            self._announce()
+        if self._ended is not None:  # in the same breath in which it started
+            self._on_exit = None
+            on_exit(self._ended)
 
     async def _start_there(self, peer: Peer) -> dict[str, Any]:
         """Let its process start it, within the `start_timeout` of that; returns the options it has there.
@@ -180,10 +194,14 @@ class RemoteChild:
             StartFailed: Its `on_start` did not return in time.
         """
         limit = self._member.options.start_timeout
+        store = self._home.tree.store
+        # Only the store in memory says at once whether there is something to read.
+        new = type(store) is InMemoryStateStore and self.name not in store
+        spec = {**self._plain, "new": new}
         try:
             async with asyncio.timeout(limit):
                 options: dict[str, Any] = await self._home.calls.call(
-                    peer, "start", self.name, self._run, self.spec.plain()
+                    peer, "start", self.name, self._run, spec
                 )
         except TimeoutError:
             with suppress(NodeDown):
@@ -201,13 +219,11 @@ class RemoteChild:
         error.incident = incident
         return error
 
-    def _tell_end(self) -> None:
-        """Where it ended in the same breath in which it started."""
-        if self._ended is not None:
-            self.ended(self._run, self._ended)
-
-    def ended(self, run: int, reason: ExitReason) -> None:
-        """An incarnation ended by itself, or with its process."""
+    def has_exited(self, run: int, reason: ExitReason) -> None:
+        """An incarnation has exited: whoever watches it, or what it stands behind, is told, and its supervisor."""
+        self._home.tree.exited(self.name, reason)
+        if self.spec.family:
+            self._home.tree.exited(self.spec.family, reason)
         if run != self._run or (self._on_exit is None and self.status is not Status.STARTING):
             return
         self._ended = reason
@@ -227,8 +243,7 @@ class RemoteChild:
         if self._peer is peer:
             self._peer = None
             self._announce()
-            self._home.tree.exited(self.name, reason)
-            self.ended(self._run, reason)
+            self.has_exited(self._run, reason)
 
     async def stop(self, why: str = "") -> None:
         """End it, within its shutdown timeout."""
@@ -250,9 +265,12 @@ class RemoteChild:
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
         self.status = Status.RESTARTING
-        self._closed = ""
-        self._cast("hold")
-        self._announce()
+        if self._closed or self._ended is None or self.kind is not ChildKind.AGENT:
+            self._cast("hold")  # an agent that ended by itself waits already
+        if self._closed:
+            self._closed, self._untold = "", True
+        if self._untold:
+            self._announce()
 
     def close(self, status: Status, why: str) -> None:
         """It is down and stays down: what is sent to it is refused."""
@@ -271,6 +289,7 @@ class RemoteChild:
             self._peer.cast(what, self.name, *arguments)
 
     def _announce(self) -> None:
+        self._untold = False
         options = self._options
         self._home.announce(
             Facts(

@@ -8,67 +8,56 @@ from typing import Any
 from civitas.cluster.child import Home, RemoteChild, RemotePool
 from civitas.cluster.failures import load_reason
 from civitas.cluster.peers import Peer
-from civitas.events import Event
+from civitas.events import Event, EventType
+from civitas.node.events import Events
 from civitas.process import ChildKind, ExitReason
 from civitas.supervision import Parent, Placed
 
 __all__ = ["RemoteChildren"]
 
 
-class RemoteChildren:
+class RemoteChildren(dict[str, RemoteChild]):
     """The agents and pools of other processes, by name.
 
     Args:
         exited: Called when an incarnation of a name has exited.
         watched: The names that somebody watches.
-        passed_on: Called with what a process reports about what happened there.
+        events: Takes what a process reports about what happened there.
     """
 
     def __init__(
         self,
         exited: Callable[[str, ExitReason], None],
         watched: Callable[[], Collection[str]],
-        passed_on: Callable[[Event], None],
+        events: Events,
     ) -> None:
+        super().__init__()
         self._exited = exited
         self._watched = watched
-        self._passed_on = passed_on
-        self._children: dict[str, RemoteChild] = {}
-
-    def get(self, name: str) -> RemoteChild | None:
-        """The child of that name; None if it is not there, or of this process."""
-        return self._children.get(name)
+        self._events = events
 
     def pool_of(self, conversation: str) -> RemotePool | None:
         """The pool of another process that a conversation is of."""
-        pool = self._children.get(conversation.partition("/")[0]) if "/" in conversation else None
+        pool = self.get(conversation.partition("/")[0]) if "/" in conversation else None
         return pool if isinstance(pool, RemotePool) else None
 
     def add(self, placed: Placed, home: Home, owner: Parent) -> RemoteChild:
         """Make room for one."""
         pool = placed.kind is ChildKind.CONVERSATION_POOL
         child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home)
-        self._children[placed.name] = child
+        self[placed.name] = child
         return child
-
-    def remove(self, name: str) -> RemoteChild | None:
-        """The spec of one is gone; returns what it was."""
-        return self._children.pop(name, None)
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._children.clear()
 
     # What happens to their processes.
 
     def lost_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: show that of each agent in it."""
-        for child in self._children.values():
+        for child in self.values():
             child.lost(peer, reason)
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone: each agent in it has crashed."""
-        for child in list(self._children.values()):
+        for child in list(self.values()):
             child.node_is_down(peer, reason)
 
     def conversations_are_down(self, pool: str, reason: ExitReason) -> None:
@@ -82,21 +71,24 @@ class RemoteChildren:
     def has_exited(self, _: Peer, name: str, run: int, plain: dict[str, Any]) -> None:
         """An incarnation of an agent, or of a conversation, has exited."""
         reason = load_reason(plain)
-        self._exited(name, reason)
-        child = self._children.get(name)
+        child = self.get(name)
         if child is not None:
-            child.ended(run, reason)
+            child.has_exited(run, reason)
+        else:
+            self._exited(name, reason)
 
-    def happened(self, _: Peer, *fields: Any) -> None:
+    def happened(self, _: Peer, type: EventType, name: str, *rest: Any) -> None:
         """Something happened there that the root's listeners are told, too."""
-        event = Event(*fields)
-        pool = self.pool_of(event.name)
+        pool = self.pool_of(name) if "/" in name else None
+        if pool is None and not self._events.callbacks[type]:
+            return
+        event = Event(type, name, *rest)
         if pool is not None:
             pool.happened(event)
-        self._passed_on(event)
+        self._events.pass_on(event)
 
     def reported(self, _: Peer, report: Mapping[str, Any]) -> None:
         """What waits in the mailboxes there."""
         for name, state in report.items():
-            if name in self._children:
-                self._children[name].reported(state)
+            if name in self:
+                self[name].reported(state)

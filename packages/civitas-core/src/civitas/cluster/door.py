@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from civitas.cluster.frames import Kind, unpack
+from civitas.cluster.frames import Kind, unpacked
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import FRAMES
 from civitas.errors import CivitasError, ConfigurationError
@@ -81,9 +81,12 @@ class Door:
     def receive(self, frame: bytes) -> None:
         """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
         try:
-            kind, boot, fields = unpack(frame)
-        except ConfigurationError as error:
-            self._turn_away(error)
+            kind, boot, *fields = unpacked(frame)
+        except Exception as error:
+            self._turn_away(f"received something that is not a Civitas frame ({error})")
+            return
+        if type(kind) is not int or type(boot) is not str:
+            self._turn_away("received a frame that does not say who sent it")
             return
         peer = self._peers.get(boot)
         if peer is None:
@@ -93,7 +96,7 @@ class Door:
         if take is None:
             return  # of a newer version
         shape = FRAMES[kind]
-        if not shape.fits(fields):
+        if tuple(map(type, fields)) not in shape.sure and not shape.fits(fields):
             found = ", ".join(type(each).__name__ for each in fields) or "nothing"
             self._unreadable(peer, f"{Kind(kind).name} has the fields {found}")
             return
@@ -126,7 +129,7 @@ class Door:
         except Exception:
             logger.exception("node %r: a frame from another node could not be handled", self._name)
 
-    def _turn_away(self, why: Exception) -> None:
+    def _turn_away(self, why: object) -> None:
         self._turned_away.warn("node %r: turned a stranger away: %s", self._name, why)
 
     async def close(self, transport: Transport) -> None:

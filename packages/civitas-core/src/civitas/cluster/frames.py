@@ -14,9 +14,7 @@ from typing import Any
 
 import msgpack
 
-from civitas.errors import ConfigurationError
-
-__all__ = ["CLUSTER_VERSION", "Kind", "own_version", "pack", "packed", "unpack"]
+__all__ = ["CLUSTER_VERSION", "Kind", "own_version", "pack", "packed", "unpacked"]
 
 CLUSTER_VERSION = 4
 """Of these frames; nodes of one system must agree on it."""
@@ -69,6 +67,10 @@ class Kind(IntEnum):
 # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
 packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
 """Makes a frame of its kind, the boot id of its sender, and its fields."""
+unpacked: Callable[[bytes], list[Any]] = partial(
+    msgpack.unpackb, strict_map_key=False, unicode_errors="surrogatepass"
+)
+"""Takes it apart again; raises what msgpack raises where that cannot be done."""
 
 
 @cache
@@ -80,24 +82,3 @@ def own_version() -> str:
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
     return packed((int(kind), boot, *fields))
-
-
-def unpack(frame: bytes) -> tuple[int, str, list[Any]]:
-    """The kind, the sender's boot id, and the fields of a frame.
-
-    Raises:
-        ConfigurationError: It is not a frame of ours.
-    """
-    try:
-        kind, boot, *fields = msgpack.unpackb(
-            frame, strict_map_key=False, unicode_errors="surrogatepass"
-        )
-    except Exception as error:
-        raise ConfigurationError(
-            f"received something that is not a Civitas frame ({error})"
-        ) from error
-    if type(kind) is not int or type(boot) is not str:
-        raise ConfigurationError(
-            "received something that is not a Civitas frame (it does not say who sent it)"
-        )
-    return kind, boot, fields

@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeAlias
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.peers import Peer
 from civitas.cluster.recipe import follow
-from civitas.errors import SupervisionError
+from civitas.errors import StartFailed, SupervisionError
 from civitas.process import AgentProcess, Cell, ExitReason, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
+from civitas.supervision.policy import should_restart
 
 __all__ = ["Hosted", "Hosting", "Maker"]
 
@@ -40,6 +41,8 @@ class Hosting:
         make: Makes the agents.
         settle_in: Makes room for what was made, under its name and the one that it stands behind.
         tell_root: Says something to the root.
+        is_new: Called with the name of an agent that is about to start, and whether the root knows that nothing is kept
+            for it.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Hosting:
         make: Maker,
         settle_in: Callable[[AgentProcess | ConversationPool, str, str], Hosted],
         tell_root: Callable[..., None],
+        is_new: Callable[[str, bool], None],
     ) -> None:
         self._name = name
+        self._is_new = is_new
         self._make = make
         self._settle_in = settle_in
         self._tell_root = tell_root
@@ -68,8 +73,15 @@ class Hosting:
         if child is None:
             child = self._hosted[name] = self._host(name, spec)
         self._runs[name] = run
+        self._is_new(name, spec.get("new", False))
         if isinstance(child, Cell):
-            await child.start(_nothing)  # its node says how it exits
+            try:
+                await child.start(
+                    lambda reason: _show_end(child, reason)
+                )  # its node says how it exits
+            except StartFailed:
+                child.status = Status.RESTARTING  # or its supervisor closes it
+                raise
             options, max_live = child.template._civitas_options, 0
         else:
             await child.start(lambda reason: self.exited(name, reason))
@@ -170,7 +182,10 @@ class Hosting:
             child.close(Status.TERMINATED, f"its process {self._name!r} ends")
 
 
-def _nothing(reason: ExitReason) -> None: ...
+def _show_end(cell: Cell, reason: ExitReason) -> None:
+    """Show that an agent waits to be started again; the root need not say so."""
+    if should_restart(cell.restart, reason):
+        cell.status = Status.RESTARTING
 
 
 def _state_of(child: Hosted) -> Any:

@@ -30,7 +30,7 @@ from civitas.errors import NodeDown
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
-from civitas.process import AgentProcess, Delivery, ExitReason
+from civitas.process import AgentProcess, Delivery
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
@@ -74,7 +74,7 @@ class RootNode(Node):
         self.roster = Roster(processes)
         self._given = list(boot_data["root_has"])
         """What the root was given in Python."""
-        self._children = RemoteChildren(self.exited, self._monitors.targets, self.events.pass_on)
+        self._children = RemoteChildren(self.exited, self._monitors.targets, self.events)
         self._relay = Relay(self.registry)
         self._letters = Letters(
             self,
@@ -236,7 +236,7 @@ class RootNode(Node):
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        child = self._children.remove(name)
+        child = self._children.pop(name, None)
         if isinstance(child, RemotePool):
             self.supervisors.pop(name, None)
         if child is not None and child.spec.family:
@@ -276,13 +276,6 @@ class RootNode(Node):
     def owner_of(self, name: str) -> Parent | None:
         """The supervisor of an agent, wherever that runs; None for who is not there."""
         return self._children.pool_of(name) or super().owner_of(name)
-
-    def exited(self, name: str, reason: ExitReason) -> None:
-        """An incarnation of `name` has exited; of a replica, whoever watches what it stands behind hears of it."""
-        super().exited(name, reason)
-        child = self._children.get(name)
-        if child is not None and child.spec.family:
-            super().exited(child.spec.family, reason)
 
     def close_door(self) -> None:
         """Take no more work from outside, and let the members know that the system stops."""

@@ -26,7 +26,6 @@ class _Fields:
     """
 
     __slots__ = (
-        "_raw",
         "_value",
         "attempt",
         "conversation",
@@ -34,6 +33,7 @@ class _Fields:
         "deadline",
         "headers",
         "id",
+        "raw",
         "recipient",
         "reply_to",
         "sender",
@@ -46,7 +46,8 @@ class _Fields:
     type: str
     sender: str | None
     recipient: str
-    _raw: bytes
+    raw: bytes
+    """The payload as it was encoded; what a handler does to `payload` does not show here."""
     _value: Any
     correlation_id: str | None
     reply_to: str | None
@@ -125,14 +126,9 @@ class Message(_Fields):
         """The recipient's own copy of what was sent, made when first read."""
         value = self._value
         if value is _UNDECODED:
-            value = decode(self._raw)
+            value = decode(self.raw)
             _keep_value(self, value)
         return value
-
-    @property
-    def raw(self) -> bytes:
-        """The payload as it was encoded; what a handler does to `payload` does not show here."""
-        return self._raw
 
     def again(self, attempt: int) -> Message:
         """The same message for another start of a handler, with the payload as it was sent."""
@@ -168,7 +164,7 @@ class Message(_Fields):
     def __repr__(self) -> str:
         return (
             f"<Message {self.type!r} {self.sender or '(runtime)'} -> {self.recipient or '(nobody)'} "
-            f"{len(self._raw)} bytes id={self.id}>"
+            f"{len(self.raw)} bytes id={self.id}>"
         )
 
 
@@ -210,7 +206,7 @@ def new_message(
     fields.type = type
     fields.sender = sender
     fields.recipient = recipient
-    fields._raw = raw
+    fields.raw = raw
     fields._value = _UNDECODED
     fields.correlation_id = correlation_id
     fields.reply_to = reply_to

@@ -82,7 +82,7 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
     if serializer is Serializer.JSON:
         envelope["payload"] = tag(decode(message.raw))
         return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
-    envelope["payload"] = message._raw  # encoded already, and never decoded on the way
+    envelope["payload"] = message.raw  # encoded already, and never decoded on the way
     raw: bytes = msgpack.packb(envelope)
     return raw
 

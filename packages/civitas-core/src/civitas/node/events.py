@@ -25,7 +25,8 @@ class Events:
 
     def __init__(self, node: str) -> None:
         self._node = node
-        self._callbacks: dict[str, list[Callback]] = {type: [] for type in EVENT_TYPES}
+        self.callbacks: dict[str, list[Callback]] = {type: [] for type in EVENT_TYPES}
+        """Who hears of what, by the type of event."""
         self._tasks: set[asyncio.Future[object]] = set()
 
     def on(self, type: str, callback: Callback) -> Callable[[], None]:
@@ -38,7 +39,7 @@ class Events:
             ConfigurationError: There is no such type of event, or `callback` cannot be called.
         """
         given: object = type
-        callbacks = self._callbacks.get(type) if isinstance(given, str) else None
+        callbacks = self.callbacks.get(type) if isinstance(given, str) else None
         if callbacks is None:
             near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -61,17 +62,14 @@ class Events:
         self, type: EventType, name: str, reason: str, message: str, node: str | None = None
     ) -> None:
         """Report that something happened, in this node or in `node`."""
-        callbacks = self._callbacks[type]
+        callbacks = self.callbacks[type]
         if not callbacks:
             return
-        self._hand_out(Event(type, name, node or self._node, reason, message, time.time()))
+        self.pass_on(Event(type, name, node or self._node, reason, message, time.time()))
 
     def pass_on(self, event: Event) -> None:
-        """Report what happened in another node."""
-        self._hand_out(event)
-
-    def _hand_out(self, event: Event) -> None:
-        callbacks = self._callbacks.get(event.type, ())
+        """Report what happened, here or in another node."""
+        callbacks = self.callbacks.get(event.type, ())
         for callback in tuple(callbacks):
             try:
                 result = callback(event)

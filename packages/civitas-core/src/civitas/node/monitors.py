@@ -23,7 +23,7 @@ class Monitors:
 
     def __init__(self) -> None:
         self._by_ref: dict[str, Monitor] = {}
-        self._of: dict[str, dict[str, Monitor]] = {}
+        self.of: dict[str, dict[str, Monitor]] = {}
         """Those that an agent watches or is watched by, by their ref: of thousands, an exit concerns a few."""
 
     def add(self, watcher: str, target: str) -> Monitor:
@@ -31,7 +31,7 @@ class Monitors:
         monitor = Monitor(new_id(), watcher, target)
         self._by_ref[monitor.ref] = monitor
         for name in (watcher, target):
-            self._of.setdefault(name, {})[monitor.ref] = monitor
+            self.of.setdefault(name, {})[monitor.ref] = monitor
         return monitor
 
     def remove(self, ref: str) -> bool:
@@ -44,10 +44,10 @@ class Monitors:
         if monitor is None:
             return False
         for name in {monitor.watcher, monitor.target}:
-            there = self._of[name]
+            there = self.of[name]
             del there[ref]
             if not there:
-                del self._of[name]
+                del self.of[name]
         return True
 
     def targets(self) -> set[str]:
@@ -56,7 +56,7 @@ class Monitors:
 
     def exited(self, name: str) -> list[Monitor]:
         """Take out the monitors on `name`, which must be told now, and drop those it held itself."""
-        concerned = list(self._of.get(name, {}).values())
+        concerned = list(self.of.get(name, {}).values())
         for monitor in concerned:
             self.remove(monitor.ref)
         return [monitor for monitor in concerned if monitor.target == name]

@@ -221,8 +221,10 @@ class Node(Router):
         self, type: EventType, name: str, reason: str, message: str, cause: ExitReason | None = None
     ) -> None:
         """Report something that happened, `cause` being the crash behind it."""
-        self.events.emit(type, name, str(reason), message, self.node_of(name))
-        self._observe.event(type, name, str(reason), cause)
+        if self.events.callbacks[type]:
+            self.events.emit(type, name, str(reason), message, self.node_of(name))
+        if self.tracing.active or self.tracing.metrics.active:
+            self._observe.event(type, name, str(reason), cause)
 
     def node_of(self, name: str) -> str:
         """The name of the OS process that an agent or supervisor runs in."""
@@ -338,6 +340,8 @@ class Node(Router):
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
+        if name not in self._monitors.of:
+            return
         for monitor in self._monitors.exited(name):
             self._tell(monitor, str(reason.kind), str(reason.failure) if reason.failure else None)
 

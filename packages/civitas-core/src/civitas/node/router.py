@@ -91,8 +91,8 @@ class Router:
     ) -> Awaitable[None] | None:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
         if sender is None:
-            if not (self.open and self._is_here()):
-                raise self._refusal()
+            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+                self._check_here()
         else:
             self.check_loop(sender.name)
         check_timeout(timeout)
@@ -124,8 +124,8 @@ class Router:
     ) -> Coroutine[Any, Any, Message]:
         """Hand a message to the agent `to` and wait for its answer."""
         if sender is None:
-            if not (self.open and self._is_here()):
-                raise self._refusal()
+            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+                self._check_here()
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
@@ -151,8 +151,8 @@ class Router:
     ) -> int:
         """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
         if sender is None:
-            if not (self.open and self._is_here()):
-                raise self._refusal()
+            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+                self._check_here()
         else:
             self.check_loop(sender.name)
         _check_pattern(pattern)
@@ -189,8 +189,8 @@ class Router:
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         if sender is None:
-            if not (self.open and self._is_here()):
-                raise self._refusal()
+            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+                self._check_here()
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
@@ -340,12 +340,14 @@ class Router:
                 "self.run(self.ask(...)) instead of asyncio.run(self.ask(...))"
             )
 
-    def _is_here(self) -> bool:
-        """Whether the caller runs on the loop of this node."""
-        # Until Python 3.12, looking up the running loop is a system call; this comes to the same for nearly all.
-        if get_ident() == self._thread and self.loop.is_running():
-            return True
-        return get_running_loop() is self.loop
+    def _check_here(self) -> None:
+        """Raise `ConfigurationError` where nothing is taken from outside, or the caller runs on another loop.
+
+        Until Python 3.12, looking up the running loop is a system call; so who calls this looks first at what comes to
+        the same for nearly all.
+        """
+        if not self.open or get_running_loop() is not self.loop:
+            raise self._refusal()
 
     def _refusal(self) -> ConfigurationError:
         """Why nothing is taken from outside."""

@@ -24,6 +24,9 @@ class InMemoryStateStore:
         self._values: dict[str, tuple[bytes, int]] = {}
         self._revisions = itertools.count(1)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`, a copy; None if there is none."""
         return (await self.get_with_revision(key))[0]

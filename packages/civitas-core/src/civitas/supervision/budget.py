@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from civitas.process.options import choose, positive
 from civitas.supervision.backoff import BackoffPolicy, delay
@@ -66,7 +67,9 @@ class RestartBudget:
     """
 
     def __init__(self, limits: RestartLimits) -> None:
-        self._limits = limits
+        self._delay = partial(
+            delay, limits.backoff, base=limits.backoff_base, longest=limits.backoff_max
+        )
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
         self._incidents: dict[str, _Incident] = {}
         """The latest ones: those of several OS processes, and of several messages, may mix."""
@@ -87,16 +90,14 @@ class RestartBudget:
         if known is not None:
             known.times[child] += 1
             again = known.times[child]
-            return known.wait if known.wait is None or again == 1 else self._delay(again)
-        wait = self._delay(self._intensity.of(child)) if self._intensity.add(child, now) else None
+            if known.wait is None or again == 1:
+                return known.wait
+            return self._delay(restarts=again, chance=random.random())
+        wait = None
+        if self._intensity.add(child, now):
+            wait = self._delay(restarts=self._intensity.of[child], chance=random.random())
         if incident:
             self._incidents[incident] = _Incident(wait, Counter({child: 1}))
             if len(self._incidents) > _INCIDENTS:
                 del self._incidents[next(iter(self._incidents))]
         return wait
-
-    def _delay(self, restarts: int) -> float:
-        limits = self._limits
-        return delay(
-            limits.backoff, restarts, limits.backoff_base, limits.backoff_max, random.random()
-        )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError
 from civitas.process import ExitReason, Status
 from civitas.supervision.child import Child
-from civitas.supervision.policy import RestartStrategy, affected
+from civitas.supervision.policy import RestartStrategy, affected, status_after
 from civitas.supervision.report import Reporter
 from civitas.supervision.slot import Ended, Slot, SlotState
 from civitas.supervision.spec import ChildSpec, Supervisor
@@ -119,7 +119,8 @@ class Children:
         generation = slot.generation
 
         def on_exit(reason: ExitReason) -> None:
-            slot.has_ended(reason)
+            # At once: others may be told of something before the supervisor answers that.
+            slot.child.status = status_after(slot.child.restart, reason)
             self._ended(Ended(slot, generation, reason))
 
         await slot.child.start(on_exit)

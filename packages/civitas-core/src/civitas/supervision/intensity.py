@@ -20,7 +20,8 @@ class RestartIntensity:
         self.window = window
         self._times: deque[tuple[float, str]] = deque()
         # Counted as they come and go: a look through all of them would cost more than a restart where many are allowed.
-        self._of: Counter[str] = Counter()
+        self.of: Counter[str] = Counter()
+        """How many of the restarts within the window each child caused."""
 
     def add(self, child: str, now: float) -> bool:
         """Count a restart of `child` at `now`, in seconds of any steady clock.
@@ -28,18 +29,15 @@ class RestartIntensity:
         Returns:
             Whether it is allowed.
         """
-        self._forget(now)
+        if self._times and now - self._times[0][0] > self.window:
+            self._forget(now)
         self._times.append((now, child))
-        self._of[child] += 1
+        self.of[child] += 1
         return len(self._times) <= self.max_restarts
-
-    def of(self, child: str) -> int:
-        """How many of the restarts within the window `child` caused."""
-        return self._of[child]
 
     def _forget(self, now: float) -> None:
         while self._times and now - self._times[0][0] > self.window:
             _, child = self._times.popleft()
-            self._of[child] -= 1
-            if not self._of[child]:
-                del self._of[child]
+            self.of[child] -= 1
+            if not self.of[child]:
+                del self.of[child]

@@ -38,10 +38,14 @@ class Reporter:
 
     def crashed(self, child: Child, reason: ExitReason) -> None:
         """A child ended as it should not have."""
-        self._host.event("crashed", child.name, reason.kind, str(reason.failure or reason), reason)
+        failure = reason.failure
+        text = str(failure or reason)
+        self._host.event("crashed", child.name, reason.kind, text, reason)
         if logger.isEnabledFor(logging.ERROR):  # the text of a traceback is dear
-            trace = f"\n{reason.failure.traceback}" if reason.failure is not None else ""
-            self._log("child_terminated", str(reason), child.name, trace)
+            trace = ""
+            if failure is not None:
+                text, trace = f"{reason.kind}: {text}", f"\n{failure.trace}"
+            self._log("child_terminated", text, child.name, trace)
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""

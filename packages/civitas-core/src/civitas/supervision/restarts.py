@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import filterfalse
+from operator import attrgetter
 
 from civitas.errors import StartFailed
 from civitas.process import ExitReason, RestartType, Status
 from civitas.supervision.budget import RestartBudget
-from civitas.supervision.child import Child, Host
+from civitas.supervision.child import Host
 from civitas.supervision.children import Children
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
@@ -16,6 +18,8 @@ from civitas.supervision.spec import Supervisor
 from civitas.supervision.startup import Call, Result, StartUp, StartUps
 
 __all__ = ["Restarts"]
+
+_is_available = attrgetter("child.available")
 
 
 class Restarts:
@@ -28,6 +32,7 @@ class Restarts:
         starts: Their starts that are under way.
         report: Says what happened.
         due: Called when the wait before a restart is over; the supervisor then calls `take`.
+        idle: Whether nothing waits that the supervisor would do before.
         resume: Takes calls that waited for a start.
         give_up: Ends the supervisor, since there were too many.
     """
@@ -41,6 +46,7 @@ class Restarts:
         report: Reporter,
         *,
         due: Callable[[Due], None],
+        idle: Callable[[], bool],
         resume: Callable[[list[Call]], None],
         give_up: Callable[[Slot, ExitReason], Awaitable[None]],
     ) -> None:
@@ -50,6 +56,7 @@ class Restarts:
         self._starts = starts
         self._report = report
         self._due = due
+        self._idle = idle
         self._resume = resume
         self._give_up = give_up
         self.reset()
@@ -78,7 +85,7 @@ class Restarts:
         slot = due.slot
         if slot.due is not due:
             return  # it was called off
-        away = [each.child for each in self._children.group(slot) if not each.child.available]
+        away = list(filterfalse(_is_available, self._children.group(slot)))
         if due.tried or not away:
             await self.begin(slot)
         else:  # their OS processes are on their way; the others are served meanwhile
@@ -87,14 +94,19 @@ class Restarts:
 
     async def begin(self, slot: Slot) -> StartUp:
         """Begin to start `slot` and who was stopped with it, left to right."""
-        # One of them may be about to start meanwhile, by hand or for a sibling of its own.
-        self._resume(await self._starts.make_way(self._children.group(slot)))
-        for each in reversed(self._children.group(slot)):
+        group = self._children.group(slot)
+        if self._starts.under_way:
+            # One of them may be about to start meanwhile, by hand or for a sibling of its own.
+            self._resume(await self._starts.make_way(group))
+            group = self._children.group(slot)
+        for each in reversed(group):
             # It was added, or started by hand, while the others waited.
             if each.state is SlotState.UP:
                 each.cause = slot.cause
                 await self._stop_sibling(each)
-        return self._starts.begin(self._children.group(slot), self.started, may_end=True)
+        if len(group) > 1:  # some of them may be gone
+            group = self._children.group(slot)
+        return self._starts.begin(group, self.started, may_end=True)
 
     async def started(self, result: Result) -> Exception | None:
         """A restart is over; who did not start is tried again after a wait."""
@@ -116,18 +128,24 @@ class Restarts:
             await self._give_up(slot, reason)
             return
         slot.state = SlotState.PENDING
-        self._resume(await self._starts.make_way(self._children.group(slot)))
-        if self._too_many:
-            return  # for a start of the group that had failed as well
+        group = self._children.group(slot)
+        if self._starts.under_way:
+            self._resume(await self._starts.make_way(group))
+            if self._too_many:
+                return  # for a start of the group that had failed as well
+            group = self._children.group(slot)
         slot.child.wait_for_restart()
-        for sibling in reversed(self._children.group(slot)):
-            sibling.cancel()
+        for sibling in reversed(group):
+            if sibling.due is not None:
+                sibling.cancel()
             sibling.cause = reason
             if sibling is not slot:
                 await self._stop_sibling(sibling)
         slot.due = due = Due(slot)
         if wait:
             slot.timer = self._host.clock.call_later(wait, lambda: self._due(due))
+        elif self._idle():
+            await self.take(due)
         else:
             self._due(due)
 
@@ -143,7 +161,7 @@ class Restarts:
         else:
             sibling.child.wait_for_restart()
 
-    def _when_available(self, away: list[Child], due: Due) -> None:
+    def _when_available(self, away: list[Slot], due: Due) -> None:
         """Go on when the OS process of each of these is there, or has failed to start."""
         missing = len(away)
 
@@ -153,5 +171,5 @@ class Restarts:
             if not missing:
                 self._due(due)
 
-        for child in away:
-            child.when_available(one_is)
+        for each in away:
+            each.child.when_available(one_is)

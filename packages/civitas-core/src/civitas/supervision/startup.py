@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from civitas.errors import StartFailed, SupervisionError
+from civitas.process import Turns
 from civitas.supervision.slot import Slot
 
 __all__ = ["Call", "Result", "StartUp", "StartUps"]
@@ -68,6 +69,7 @@ class StartUps:
 
     Args:
         owner: Its name.
+        turns: Knows when to give way to others.
         start: Starts one child.
         over: Called when one is over; the supervisor then calls `settle`.
     """
@@ -75,14 +77,16 @@ class StartUps:
     def __init__(
         self,
         owner: str,
+        turns: Turns,
         start: Callable[[Slot], Awaitable[None]],
         over: Callable[[StartUp], None],
     ) -> None:
         self._owner = owner
+        self._turns = turns
         self._start = start
         self._over = over
-        self._all: dict[StartUp, None] = {}
-        """In the order they began."""
+        self.under_way: dict[StartUp, None] = {}
+        """In the order they began; while it is empty there is nobody to make way for."""
         self._of: dict[Slot, StartUp] = {}
         """By the children that they start: a look through thousands of them would cost more than a start."""
 
@@ -99,21 +103,24 @@ class StartUps:
         )
         startup = StartUp(group, task, finish, may_end)
         task.add_done_callback(lambda _: self._over(startup))
-        self._all[startup] = None
+        self.under_way[startup] = None
         for each in group:
             self._of[each] = startup
         return startup
 
     def _forget(self, startup: StartUp) -> None:
-        del self._all[startup]
+        del self.under_way[startup]
         for each in startup.group:
             if self._of.get(each) is startup:
                 del self._of[each]
 
     async def _start_in_order(self, group: list[Slot]) -> Result:
         for each in group:
-            each.cancel()
+            each.due = None
+            if each.timer is not None:
+                each.cancel()
             try:
+                await self._turns.give_way()
                 await self._start(each)
             except StartFailed as error:
                 return each, error
@@ -126,7 +133,7 @@ class StartUps:
     @property
     def by_hand(self) -> StartUp | None:
         """The one that somebody asked for; there is one at a time, as in OTP."""
-        return next((each for each in self._all if not each.may_end), None)
+        return next((each for each in self.under_way if not each.may_end), None)
 
     async def settle(self, startup: StartUp) -> list[Call]:
         """Do what follows when one is over; nothing if that was done, or it was ended.
@@ -134,7 +141,7 @@ class StartUps:
         Returns:
             The calls that waited for it.
         """
-        if startup not in self._all:
+        if startup not in self.under_way:
             return []
         self._forget(startup)
         result: Result
@@ -146,7 +153,7 @@ class StartUps:
         try:
             startup.tell(await startup.finish(result))
         except BaseException:  # the supervisor ends: `end_all` answers whoever waits
-            self._all[startup] = None
+            self.under_way[startup] = None
             raise
         return startup.later
 
@@ -162,7 +169,7 @@ class StartUps:
                 await self._make_way(startup)
                 over.append(startup)
         except BaseException:  # the supervisor ends: `end_all` answers whoever waits
-            self._all.update(dict.fromkeys(over))
+            self.under_way.update(dict.fromkeys(over))
             raise
         return [call for startup in over for call in startup.later]
 
@@ -181,11 +188,11 @@ class StartUps:
 
     async def end_all(self, error: Callable[[], Exception]) -> None:
         """End them all: the supervisor ends. Whoever waits gets what `error` makes."""
-        for startup in self._all:
+        for startup in self.under_way:
             startup.task.cancel()
-        if self._all:
-            await asyncio.wait({each.task for each in self._all})
-        ended, self._all, self._of = self._all, {}, {}
+        if self.under_way:
+            await asyncio.wait({each.task for each in self.under_way})
+        ended, self.under_way, self._of = self.under_way, {}, {}
         for startup in ended:
             startup.tell(error())
             for call in startup.later:

@@ -56,7 +56,7 @@ class SupervisorProcess:
         self._report = Reporter(spec.name, host)
         self._inbox: asyncio.Queue[Ended | Due | Call | StartUp] = asyncio.Queue()
         self._children = Children(spec, self._make, self._take, self._report)
-        self._starts = StartUps(spec.name, self._start_in_turn, self._take)
+        self._starts = StartUps(spec.name, host.turns, self._children.start, self._take)
         self._restarts = Restarts(
             spec,
             host,
@@ -64,6 +64,7 @@ class SupervisorProcess:
             self._starts,
             self._report,
             due=self._take,
+            idle=self._is_idle,
             resume=self._resume,
             give_up=self._give_up,
         )
@@ -217,17 +218,17 @@ class SupervisorProcess:
     async def _run(self) -> None:
         try:
             while self.gave_up is None:
-                await self._next()
+                await self._do(await self._inbox.get())
                 # A queue that holds something does not suspend its reader.
-                if self._host.turns.long:
+                if not self._inbox.empty() and self._host.turns.long:
                     await asyncio.sleep(0)
         except Exception as error:
             # A fault of a clock or of ours. Its own supervisor answers that as any crash; nothing waits for ever.
             logger.exception("supervisor %r crashed", self.name)
             await self._exit(ExitReason.crashed(error), f"its supervisor {self.name!r} crashed")
 
-    async def _next(self) -> None:
-        match await self._inbox.get():
+    async def _do(self, what: Ended | Due | Call | StartUp) -> None:
+        match what:
             case Ended(slot, generation, reason) if slot.generation == generation:
                 if slot.state is SlotState.UP:
                     await self._restarts.ended(slot, reason)
@@ -280,10 +281,6 @@ class SupervisorProcess:
             case _:
                 return self._host.place(spec, self, spec.name)
 
-    async def _start_in_turn(self, slot: Slot) -> None:
-        await self._host.turns.give_way()
-        await self._children.start(slot)
-
     # Calls.
 
     async def _answer(self, call: Call) -> None:
@@ -314,6 +311,9 @@ class SupervisorProcess:
                 begun.done = done
             elif not done.done():
                 done.set_result(None)
+
+    def _is_idle(self) -> bool:
+        return self._inbox.empty()
 
     def _take(self, what: Ended | Due | StartUp) -> None:
         self._inbox.put_nowait(what)

@@ -76,22 +76,43 @@ class SendWindow:
 
     def next(self) -> Batch | None:
         """The batch to send next; the same one until it is `sent`. None if there is none."""
-        if not self._unsent:
-            if self._urgent or self._others:
-                self._gather()
-            elif self._flushing:
-                self._ask_for_flushes()
-            else:
+        if self._unsent:
+            return self._unsent[0]
+        if not (self._urgent or self._others):
+            if not self._flushing:
                 return None
+            self._ask_for_flushes()
+            return self._unsent[0]
+        # What waits, the urgent frames first; or a piece of a large one.
+        frames: list[bytes] = []
+        size = 0
+        for lane in (self._urgent, self._others):
+            while lane:
+                more = len(lane[0])
+                if frames and size + more > self._together:
+                    break
+                if more > self._most:
+                    self._append_piece(lane)
+                    return self._unsent[0]
+                frames.append(lane.popleft())
+                size += more
+            if lane:
+                break
+        self._append(frames, size)
         return self._unsent[0]
 
-    def sent(self, *, for_sure: bool = False) -> None:
-        """The next batch has left; `for_sure` if it cannot be lost on its way."""
+    def sent(self, *, for_sure: bool = False) -> bool:
+        """The next batch has left; `for_sure` if it cannot be lost on its way.
+
+        Returns:
+            Whether there is another one to send.
+        """
         batch = self._unsent.popleft()
         if not for_sure:
             self._unanswered.append(batch)
         elif self._waiting and self._waiting[0][0] <= batch.number:
             self._flushed_up_to(batch.number + 1)
+        return bool(self._unsent or self._urgent or self._others or self._flushing)
 
     def again(self) -> None:
         """What left may be lost: send again whatever is not acknowledged, and ask whether it arrived."""
@@ -132,24 +153,6 @@ class SendWindow:
                 arrived.set_result(None)
         self._flushing.clear()
         self._waiting.clear()
-
-    def _gather(self) -> None:
-        """Make a batch of what waits, the urgent frames first; or of a piece of a large one."""
-        frames: list[bytes] = []
-        size = 0
-        for lane in (self._urgent, self._others):
-            while lane:
-                more = len(lane[0])
-                if frames and size + more > self._together:
-                    break
-                if more > self._most:
-                    self._append_piece(lane)
-                    return
-                frames.append(lane.popleft())
-                size += more
-            if lane:
-                break
-        self._append(frames, size)
 
     def _append_piece(self, lane: deque[bytes]) -> None:
         """Make a batch of the next piece of the first frame of a lane, which stands there until its last piece."""

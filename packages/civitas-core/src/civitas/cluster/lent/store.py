@@ -21,6 +21,8 @@ class RemoteStore:
     def __init__(self) -> None:
         self._call_root: Callable[..., Awaitable[Any]] | None = None
         self._outlives = False
+        self._empty: set[str] = set()
+        """Keys under which nothing is kept, as the root has just said."""
 
     def lend(self, call_root: Callable[..., Awaitable[Any]], *, outlives: bool) -> None:
         """The root is known.
@@ -32,13 +34,24 @@ class RemoteStore:
         self._call_root = call_root
         self._outlives = outlives
 
+    def expect(self, key: str, *, nothing: bool) -> None:
+        """Whether nothing is kept under a key that is about to be read: then that need not be asked once more."""
+        if nothing:
+            self._empty.add(key)
+        else:
+            self._empty.discard(key)
+
     async def get(self, key: str) -> dict[str, Any] | None:
         """Read."""
+        if key in self._empty:
+            self._empty.discard(key)
+            return None
         found: dict[str, Any] | None = await self._call("get", key)
         return found
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Write; it is as durable on return as the root's store makes it."""
+        self._empty.discard(key)
         await self._call("set", key, value)
 
     async def delete(self, key: str) -> None:

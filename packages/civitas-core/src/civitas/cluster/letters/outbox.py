@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from civitas.cluster.letters.sizes import SURELY_SMALL
 from civitas.errors import DeliveryError
 from civitas.message import Message
 from civitas.process import Line, Wake, soon
@@ -79,7 +80,8 @@ class Outbox:
         """Put without waiting; see `Entry.offer`."""
         if self._closed is not None:
             raise self._closed()
-        self._check(message)
+        if len(message.raw) > SURELY_SMALL or message.headers:
+            self._check(message)
         # As `_has_room` and `_accept` say, written out: each message comes by here.
         line = self._line
         if line.senders or line.held or len(self._messages) - len(self._pushed) > self.size:

@@ -6,7 +6,11 @@ from civitas.errors import PayloadError
 from civitas.message import Message, Serializer, dumps
 from civitas.transport.contract import MAX_FRAME
 
-__all__ = ["check_size"]
+__all__ = ["SURELY_SMALL", "check_size"]
+
+SURELY_SMALL = 64 * 1024
+"""Bytes of a payload with which a message without headers can travel whatever its names and words are, as there is a
+limit to those."""
 
 _MARGIN = 64 * 1024
 """Bytes for what is in a frame beside the message, and for an `attempt` that grows."""

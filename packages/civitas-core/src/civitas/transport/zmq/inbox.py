@@ -93,7 +93,16 @@ class Inbox:
                     sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
                 except zmq.Again:
                     return
-                self._take(sender, parts)
+                try:
+                    batch = Batch.unpack(parts)
+                    arrived.extend(self._window.take(batch))
+                except ValueError as error:
+                    self._no_batches.warn(
+                        "received something that is not a Civitas batch: %s", error
+                    )
+                    continue
+                if batch.marks & Mark.ANSWER:
+                    self._answer(sender, batch.link)
             while arrived and not self._over:
                 if most is not None and (done == most or size > BYTES_IN_A_TURN):
                     # There may be more, of which ZMQ has told already.
@@ -106,17 +115,6 @@ class Inbox:
                     self._receive(frame)
                 except Exception:
                     log.exception("a frame that arrived could not be handled")
-
-    def _take(self, sender: bytes, parts: Sequence[bytes]) -> None:
-        """Take a batch."""
-        try:
-            batch = Batch.unpack(parts)
-            self._arrived.extend(self._window.take(batch))
-        except ValueError as error:
-            self._no_batches.warn("received something that is not a Civitas batch: %s", error)
-            return
-        if batch.marks & Mark.ANSWER:
-            self._answer(sender, batch.link)
 
     def _answer(self, sender: bytes, link: bytes) -> None:
         # Where a batch was meant for an earlier run of this node, it tells its sender whom it reached.

@@ -138,6 +138,7 @@ class ZmqLink:
         if self._detour is not None:
             self._send_round(self._detour)
             return
+        waits = True  # whether there may be something to send
         sent = 0
         while not self._over:
             if sent > BYTES_IN_A_TURN:
@@ -146,10 +147,11 @@ class ZmqLink:
             events = int(self._socket.events)
             if events & zmq.POLLIN:
                 self._take_answer()
-            elif not events & zmq.POLLOUT:
+                waits = True
+            elif waits and not events & zmq.POLLOUT:
                 self._pending = self._window.waits
                 return  # the turn comes when there is room again
-            elif (batch := self._window.next()) is None:
+            elif not waits or (batch := self._window.next()) is None:
                 self._pending = False
                 return
             else:
@@ -161,7 +163,7 @@ class ZmqLink:
                         self._socket.send_multipart(parts, zmq.NOBLOCK)
                 except zmq.Again:
                     continue
-                self._window.sent()
+                waits = self._window.sent()
                 sent += sum(map(len, parts))
 
     def _send_round(self, detour: Detour) -> None:
