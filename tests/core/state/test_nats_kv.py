@@ -255,6 +255,30 @@ async def test_a_writer_that_was_taken_for_dead_writes_again(make_store, monkeyp
     assert await make_store().get("agent") == {"b": bytes(2 * PIECE)}
 
 
+@pytest.mark.promise(id="SEM-1436")
+async def test_what_a_write_left_that_was_cancelled_goes_with_the_next(
+    make_store, client, bucket, monkeypatch
+):
+    store, real, begun = make_store(), JetStream.request, asyncio.Event()
+
+    async def request(self, subject, payload=b"", headers=None, **keywords):
+        if subject.endswith(".2"):
+            begun.set()
+            await asyncio.Event().wait()
+        return await real(self, subject, payload, headers, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JetStream, "request", request)
+        setting = asyncio.ensure_future(store.set("agent", {"b": bytes(2 * PIECE)}))
+        await begun.wait()
+        setting.cancel()
+        await asyncio.gather(setting, return_exceptions=True)
+    assert await store.get("agent") is None
+    assert await stored(client, bucket) != set()
+    await store.set("agent", {"n": 1})
+    assert await stored(client, bucket) == {"agent"}
+
+
 async def test_a_value_that_lost_a_piece_is_told(make_store, client, bucket):
     store = make_store()
     await store.set("agent", {"b": bytes(2 * PIECE)})
@@ -385,6 +409,7 @@ async def test_a_new_bucket_says_what_it_is_and_a_look_makes_none(make_store, cl
         ({}, {"storage": "memory"}, "its storage is 'file'"),
         ({}, {"replicas": 3}, "its replicas is 1, not 3"),
         ({"max_bytes": 10**6}, {"max_bytes": 10**9}, "its max_bytes is 1000000, not 1000000000"),
+        ({"max_value_size": 5000}, {}, "take messages of up to 5,000 bytes"),
     ],
 )
 async def test_a_bucket_with_other_settings_is_refused_and_left_alone(

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from civitas.errors import ConfigurationError, StateConflict, StateStoreError
+from civitas.errors import CivitasError, ConfigurationError, StateConflict, StateStoreError
 from civitas.state.nats_kv.bucket import checked_bucket
 from civitas.state.nats_kv.entries import ABSENT, KEY, PIECES, WRITE, KeptValue
 from civitas.state.nats_kv.jetstream import JetStream
@@ -197,6 +197,8 @@ class NatsKVStateStore:
         self._busy += 1
         try:
             return await work()
+        except CivitasError:
+            raise
         except Exception as error:
             raise explain(self.where, self.bucket, error, key) from error
         finally:
@@ -258,17 +260,7 @@ class NatsKVStateStore:
             if expect is not None and expect != base.revision:
                 base = await self._look(key)
                 self._check(key, base, expect)
-            word = next(self._words)
-            try:
-                entry = await self._write(key, raw, base, word, expect)
-            except (NatsRefusal, StateConflict):
-                self._seen.pop(key, None)
-                raise
-            except BaseException:
-                # Perhaps it is stored all the same, later even.
-                self._seen.pop(key, None)
-                self._unsure.setdefault(key, set()).add(word)
-                raise
+            entry = await self._write(key, raw, base, expect)
             self._unsure.pop(key, None)
             self._remember(key, entry)
             await self._large.clean(key)
@@ -278,13 +270,16 @@ class NatsKVStateStore:
         if found.revision != expect and found.write not in self._unsure.get(key, ()):
             raise StateConflict(key, expect, found.revision)
 
-    async def _write(
-        self, key: str, raw: bytes, base: KeptValue, word: str, expect: int | None
-    ) -> KeptValue:
+    async def _write(self, key: str, raw: bytes, base: KeptValue, expect: int | None) -> KeptValue:
         """Write over `base`, or over what is there instead if nothing is expected."""
+        subject = subject_of(key)
         while True:
+            # Until there is an answer it may be stored all the same, later even.
+            word = next(self._words)
+            self._unsure.setdefault(key, set()).add(word)
+            self._seen.pop(key, None)
             headers = {WRITE: word}
-            if (subject := subject_of(key)).startswith(LONG):
+            if subject.startswith(LONG):
                 headers[KEY] = written(key)
             upload = None
             if len(raw) > self._messages.room - len(headers.get(KEY, "")):
@@ -295,28 +290,30 @@ class NatsKVStateStore:
                     subject, b"" if upload else raw, headers, expect=base.revision
                 )
             except NatsRefusal as error:
-                found = await self._look(key) if error.is_stale else base
-                if found.write != word:  # ours may be there, and only the answer was lost
+                found = await self._look(key) if error.is_stale else None
+                if found is None or found.write != word:
+                    self._unsure[key].discard(word)
                     if upload is not None:
                         await self._large.drop(upload)
-                    if not error.is_stale:
+                    if found is None:
                         raise
                     if expect is not None:
                         self._check(key, found, expect)
-                    base, word = found, next(self._words)
+                    base = found
                     continue
-                revision = found.revision
+                revision = found.revision  # ours is there, and only the answer was lost
             entry = KeptValue(revision, word, pieces=upload.id if upload else None)
             if upload is None:
                 await self._large.remove(key, base.pieces)
             elif not await self._large.finish(upload, base):
-                base, word = entry, next(self._words)
+                base = entry
                 continue
             return entry
 
     async def _delete(self, key: str) -> None:
         async with self._turn(key):
-            await self._be_ready()
+            if not await self._be_ready(make=False):
+                return
             entry = self._seen.pop(key, ABSENT)
             left = set()
             # A revision that was remembered may not be the newest one any more.

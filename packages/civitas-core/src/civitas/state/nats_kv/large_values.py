@@ -61,7 +61,7 @@ class LargeValues:
 
     def __init__(self, messages: Messages) -> None:
         self._messages = messages
-        self._left: set[str] = set()
+        self._left: dict[str, set[str]] = {}  # by key, the ids of what may be left
 
     async def upload(self, key: str, raw: bytes, base: KeptValue, write: str) -> Upload:
         """Write the pieces of a value, which nobody sees yet.
@@ -74,6 +74,7 @@ class LargeValues:
         """
         upload = Upload(key, f"{base.revision}.{write}")
         note = json.dumps({"key": key, "before": base.pieces}).encode()
+        self._left.setdefault(key, set()).add(upload.id)
         try:
             await self._messages.put(upload.note, note, {})
             count = await self._messages.put_pieces(upload.pieces, self._cut(raw))
@@ -89,6 +90,7 @@ class LargeValues:
             Whether the pieces are there: somebody may have taken the writer for dead before its key named them.
         """
         kept = await self._messages.remove(upload.note)
+        self._is_over(upload)
         await self.remove(upload.key, base.pieces)
         return bool(kept)
 
@@ -96,6 +98,7 @@ class LargeValues:
         """Its key will not name the pieces: remove them."""
         await self._messages.remove(upload.note)
         await self.remove(upload.key, upload.id)
+        self._is_over(upload)
 
     async def remove(self, key: str, id: str | None) -> None:
         """Remove the pieces of a value that was replaced; nothing happens if it had none."""
@@ -116,7 +119,7 @@ class LargeValues:
         """
         if key and key not in self._left:
             return
-        self._left.discard(key)
+        self._left.pop(key, None)
         try:
             for note in await self._messages.subjects(
                 f"{_NOTES}.{digest_of(key)}.>" if key else f"{_NOTES}.>"
@@ -140,11 +143,17 @@ class LargeValues:
             left = id
         else:
             # Perhaps somebody is writing them at this moment. What is written next tells.
-            self._left.add(key)
+            self._left.setdefault(key, set()).add(id)
             return
         # The note first: a writer that is not dead after all misses it, and begins again.
         await self._messages.remove(subject)
         await self.remove(key, left)
+
+    def _is_over(self, upload: Upload) -> None:
+        left = self._left.get(upload.key, set())
+        left.discard(upload.id)
+        if not left:
+            self._left.pop(upload.key, None)
 
     def _cut(self, raw: bytes) -> Iterator[bytes]:
         room = self._messages.room

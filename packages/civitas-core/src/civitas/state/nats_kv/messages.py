@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from civitas.errors import StateStoreError
 from civitas.state.nats_kv.bucket import BucketOptions, check_same
 from civitas.state.nats_kv.entries import ABSENT, KeptValue
 from civitas.state.nats_kv.jetstream import ATTEMPT, JetStream
@@ -35,7 +36,7 @@ class Messages:
         """Look at the bucket, and make it if it is missing and `make` says so. Returns whether it is there.
 
         Raises:
-            StateStoreError: It has settings that do not fit.
+            StateStoreError: It has settings that do not fit, or takes small messages only.
         """
         stream = self._bucket.stream
         try:
@@ -56,6 +57,11 @@ class Messages:
         config = found["config"]
         check_same(self._bucket, config)
         self._largest = max(config.get("max_msg_size", 0), 0)
+        if self.room < _LEFT:
+            raise StateStoreError(
+                f"the bucket {self._bucket.name!r} and its server take messages of up to {self.room + _LEFT:,} bytes, "
+                f"and a state store needs {2 * _LEFT:,}. Raise max_payload of the server, or max_msg_size of the bucket"
+            )
         return True
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from civitas.errors import CivitasError, StateStoreError
+from civitas.errors import StateStoreError
 
 __all__ = ["NatsRefusal", "ServerAway", "explain"]
 
@@ -71,7 +71,9 @@ class ServerAway(Exception):
     """No server answered for as long as one is waited for."""
 
 
-def explain(where: str, bucket: str, error: BaseException, key: str | None = None) -> CivitasError:
+def explain(
+    where: str, bucket: str, error: BaseException, key: str | None = None
+) -> StateStoreError:
     """Turn what went wrong into an error that names the server and the cure.
 
     Args:
@@ -80,8 +82,6 @@ def explain(where: str, bucket: str, error: BaseException, key: str | None = Non
         error: What was raised.
         key: What was not saved or read.
     """
-    if isinstance(error, CivitasError):
-        return error
     about = "cannot use" if key is None else f"{key!r} could not be read or saved in"
     place = f"{about} the state store, bucket {bucket!r} of the NATS server {where}"
     if isinstance(error, ServerAway):
