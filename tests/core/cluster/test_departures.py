@@ -15,6 +15,7 @@ from civitas.cluster.members.in_hand import InHand
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer
+from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
 from civitas.process import ExitReason
 from tests.core.cluster.parts import Wire, a_peer
@@ -144,4 +145,20 @@ async def test_whoever_waits_for_a_process_hears_that_the_system_ends() -> None:
         await asyncio.sleep(0)
     starting.give_up()
     with pytest.raises(Exception, match="the runtime stops"):
+        await waiting
+
+
+@pytest.mark.promise(id="SEM-1407")
+async def test_while_the_root_can_reach_nobody_no_process_is_late() -> None:
+    roster = Roster({"w": ProcessOptions(start=False, start_timeout=0.05)})
+
+    async def ended(*_: object) -> None: ...
+
+    starting = Starting(roster, {}, (), lambda: "nats:root", ended)
+    starting.outages.cut_off(True)
+    waiting = asyncio.create_task(starting.ready("w"))
+    done, _ = await asyncio.wait({waiting}, timeout=0.2)
+    assert not done
+    starting.outages.cut_off(False)
+    with pytest.raises(StartFailed, match="did not join within its start_timeout"):
         await waiting

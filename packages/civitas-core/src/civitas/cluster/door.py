@@ -10,7 +10,7 @@ from civitas.cluster.frames import Kind, unpacked
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import FRAMES
 from civitas.errors import CivitasError, ConfigurationError
-from civitas.transport.contract import Transport
+from civitas.transport.contract import CutOff, Transport
 from civitas.transport.seldom import Seldom
 
 __all__ = ["Door", "Take"]
@@ -53,13 +53,19 @@ class Door:
         self._belongs = belongs
         self._turned_away = Seldom(logger)
         self._unreadable = unreadable
+        self._hears_of_outages: CutOff | None = None
 
-    async def open(self, transport: Transport) -> None:
+    async def open(self, transport: Transport, cut_off: CutOff | None = None) -> None:
         """Begin to receive what `transport` carries.
+
+        Args:
+            transport: Not open.
+            cut_off: Called when this node lost its own way to all others, and when it has it back.
 
         Raises:
             ConfigurationError: It cannot be opened.
         """
+        self._hears_of_outages = cut_off
         try:
             await transport.open(self.receive, self.cut_off)
         except CivitasError:
@@ -77,6 +83,8 @@ class Door:
             )
         else:
             logger.warning("node %r can reach the others again", self._name)
+        if self._hears_of_outages is not None:
+            self._hears_of_outages(cut_off)
 
     def receive(self, frame: bytes) -> None:
         """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""

@@ -168,7 +168,7 @@ class RootNode(Node):
         """
         self.roster.ending = False
         await self.membership.starting.open()
-        await self._door.open(self.transport)
+        await self._door.open(self.transport, self.membership.starting.outages.cut_off)
         await self.membership.starting.start_all()
 
     async def dismiss(self) -> None:

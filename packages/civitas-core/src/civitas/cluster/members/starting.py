@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from civitas.cluster.failures import RemoteTraceback
+from civitas.cluster.members.outages import Outages
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
@@ -32,6 +33,9 @@ class Starting:
         holds: What each that is started holds together with the root.
         address: Where the root is reached.
         ended: Called when one that was started here has ended, with how; it may never have joined.
+
+    Attributes:
+        outages: When the root could reach nobody.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Starting:
         self._holds = holds
         self._address = address
         self._ended = ended
+        self.outages = Outages()
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: RunFolder | None = None
 
@@ -198,10 +203,16 @@ class Starting:
         waiting: set[asyncio.Future[Any]] = {arriving}
         if exited is not None:
             waiting.add(exited)
+        # While the root itself can reach nobody, nobody can come.
+        late = None if limit is None else asyncio.ensure_future(self.outages.patience(limit))
+        if late is not None:
+            waiting.add(late)
         say = None if member.options.start else _say_waiting(member, limit)
         try:
-            await asyncio.wait(waiting, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if late is not None:
+                late.cancel()
             if say is not None:
                 say.cancel()
         if arriving.done():
