@@ -22,6 +22,7 @@ from civitas.topology import load
 from tests.docs.blocks import Block, all_blocks, blocks, expected_output, pages, program
 from tests.docs.forking import Samples
 from tests.house.project import PACKAGES, ROOT, manifest
+from tests.nats_server import NatsServer
 
 FRAMEWORKS = {
     "langgraph",
@@ -37,15 +38,23 @@ HEAVY = ["agents", "crewai", "langchain_openai", "langgraph.graph", "opentelemet
 
 
 @pytest.fixture(scope="module")
-def interpreters() -> Iterator[dict[bool, Samples]]:
+def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, Samples]]:
     """Interpreters to run samples: with all frameworks that are here, and with none of them.
 
-    There is a scripted model for samples that have a real model's client.
+    There is a scripted model for samples that have a real model's client, and a NATS server.
     """
-    with ModelServer(lambda _: "A scripted answer.") as model:
-        keys = {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "scripted"}
-        with Samples(*CORE, *HEAVY, **keys) as every, Samples(*CORE, **keys) as none:
-            yield {True: every, False: none}
+    broker = NatsServer(tmp_path_factory.mktemp("nats")).start()
+    try:
+        with ModelServer(lambda _: "A scripted answer.") as model:
+            keys = {
+                "OPENAI_BASE_URL": model.url,
+                "OPENAI_API_KEY": "scripted",
+                "NATS_URL": broker.url,
+            }
+            with Samples(*CORE, *HEAVY, **keys) as every, Samples(*CORE, **keys) as none:
+                yield {True: every, False: none}
+    finally:
+        broker.close()
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.promise(id="SEM-1405")
 @given(st.lists(st.text() | st.text(min_size=120), max_size=20))
 @example(NAMES)
 def test_no_two_names_have_one_token(names):
@@ -70,6 +71,7 @@ def test_a_wrong_option_is_told(entry, says):
         NatsOptions.of(entry)
 
 
+@pytest.mark.promise(id="SEM-1412")
 def test_no_error_shows_a_secret():
     entry = {"servers": ["http://ann:s3cret@host"], "password": ["s3cret"], "token": {"s3cret": 1}}
     assert "s3cret" not in str(list(option_problems(entry)))
@@ -94,6 +96,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         options.keywords()
 
 
+@pytest.mark.promise(id="SEM-1414")
 def test_a_context_of_the_nats_command_says_the_same(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     write_context(
@@ -113,6 +116,7 @@ def test_a_context_of_the_nats_command_says_the_same(tmp_path, monkeypatch):
     assert options.ca == Path("~/ca.pem").expanduser()
 
 
+@pytest.mark.promise(id="SEM-1414")
 @pytest.mark.parametrize(
     ("name", "says"),
     [

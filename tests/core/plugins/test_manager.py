@@ -71,7 +71,7 @@ def test_the_built_in_stores_are_there_without_any_plugin():
 
 
 def test_the_built_in_carriers_are_there_without_any_plugin():
-    assert set(manager().transports()) == {"in_process", "zmq"}
+    assert set(manager().transports()) == {"in_process", "nats", "zmq"}
 
 
 @pytest.mark.promise(id="SEM-701")
@@ -268,7 +268,7 @@ def test_found_says_what_each_plugin_offers_and_where_it_comes_from():
     assert (built_in.name, built_in.source) == ("civitas", "built in")
     assert built_in.provides == {
         "civitas_state_stores": ("memory", "nats_kv", "sqlite"),
-        "civitas_transports": ("in_process", "zmq"),
+        "civitas_transports": ("in_process", "nats", "zmq"),
     }
     assert (mine.name, mine.source) == ("shop.plugin", "passed as plugins=")
     assert mine.hooks == ("civitas_on_event", "civitas_state_stores")

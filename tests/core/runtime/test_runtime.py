@@ -444,7 +444,7 @@ async def test_an_agent_may_stop_its_own_runtime(journal: Journal) -> None:
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"transport": "nats"}, "not in this version yet"),
+        ({"transport": "nats"}, "this runtime has only its own"),
         ({"transport": "in_proces"}, "did you mean 'in_process'"),
         ({"drain_timeout": -1}, "drain_timeout"),
         ({"name": "a b"}, "runtime's name"),

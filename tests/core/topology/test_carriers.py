@@ -81,9 +81,9 @@ def test_what_is_wrong_in_an_entry_its_carrier_says(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pigeon", "did you mean 'pigeons'? There are: in_process, pigeons, zmq"),
-        ("smoke", "there is no transport 'smoke'. There are: in_process, pigeons, zmq"),
-        ("nats", "'nats' is not in this version yet, and no plugin brings it"),
+        ("pigeon", "did you mean 'pigeons'? There are: in_process, nats, pigeons, zmq"),
+        ("smoke", "there is no transport 'smoke'. There are: in_process, nats, pigeons, zmq"),
+        ("nat", "did you mean 'nats'?"),
     ],
 )
 def test_a_carrier_that_is_not_there_is_refused_with_those_that_are(

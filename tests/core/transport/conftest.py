@@ -23,6 +23,7 @@ class End:
         self.transport = transport
         self.arrived: list[bytes] = []
         self.lost = 0
+        self.cut_off: list[bool] = []
         self._changed = asyncio.Event()
 
     @property
@@ -36,6 +37,10 @@ class End:
 
     def receive(self, frame: bytes) -> None:
         self.arrived.append(frame)
+        self._changed.set()
+
+    def tell_cut_off(self, cut_off: bool) -> None:
+        self.cut_off.append(cut_off)
         self._changed.set()
 
     def _lost(self) -> None:

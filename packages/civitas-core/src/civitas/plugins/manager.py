@@ -40,7 +40,12 @@ class _BuiltIn:
     @hookspecs.hookimpl
     def civitas_transports(self) -> dict[str, Any]:
         zmq = importlib.import_module("civitas.transport.zmq")
-        return {"in_process": zmq.private_sockets, "zmq": zmq.ZmqCarrier}
+        nats = importlib.import_module("civitas.transport.nats")
+        return {
+            "in_process": zmq.private_sockets,
+            "zmq": zmq.ZmqCarrier,
+            "nats": nats.NatsCarrier,
+        }
 
 
 class _Hooks(pluggy.PluginManager):

@@ -16,6 +16,7 @@ from civitas.topology.grammar import (
     TopologyEntry,
     TransportEntry,
 )
+from civitas.transport.nats import NatsCarrier
 from civitas.transport.zmq import ZmqCarrier
 
 __all__ = ["describe"]
@@ -43,8 +44,11 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "supervision": "The root supervisor.",
     },
     TransportEntry: {
-        "type": "in_process, zmq, or what a plugin brings. Of zmq, "
-        + " ".join(f"{key}: {text}" for key, text in ZmqCarrier().keys.items()),
+        "type": "in_process, zmq, nats, or what a plugin brings. "
+        + " ".join(
+            f"Of {name}, " + " ".join(f"{key}: {text}" for key, text in keys.items())
+            for name, keys in (("zmq", ZmqCarrier().keys), ("nats", NatsCarrier.keys))
+        ),
     },
     ProvidedEntry: {
         "type": "A built-in type (state: memory, sqlite, nats_kv) or that of a plugin; the other keys are keywords of "

@@ -1,7 +1,7 @@
 """What carries messages between the OS processes of a system.
 
 Within one OS process nothing is carried: a message goes from hand to hand in `civitas.node`. A `Carrier` is what the
-hook `civitas_transports` offers, ZMQ among them, and a `Transport` what it makes for one node.
+hook `civitas_transports` offers, ZMQ and NATS among them, and a `Transport` what it makes for one node.
 """
 
 from __future__ import annotations
@@ -28,20 +28,13 @@ __all__ = [
     "unknown_transport",
 ]
 
-_PLANNED = ("nats",)
-
 
 def unknown_transport(name: object, known: Iterable[str]) -> str:
     """What to say of a name that no carrier has; empty if one has it."""
     known = sorted(known)
     if name in known:
         return ""
-    if name in _PLANNED:
-        return (
-            f"the transport {name!r} is not in this version yet, and no plugin brings it; "
-            f"there are: {', '.join(known)}"
-        )
-    near = difflib.get_close_matches(str(name), (*known, *_PLANNED), 1)
+    near = difflib.get_close_matches(str(name), known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"there is no transport {name!r}{hint} There are: {', '.join(known)}"
 

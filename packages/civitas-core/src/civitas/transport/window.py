@@ -74,6 +74,11 @@ class SendWindow:
         """Whether something was sent that may have to be sent again."""
         return bool(self._unanswered)
 
+    @property
+    def unanswered(self) -> int:
+        """How many batches have left and are not acknowledged."""
+        return len(self._unanswered)
+
     def next(self) -> Batch | None:
         """The batch to send next; the same one until it is `sent`. None if there is none."""
         if self._unsent:

@@ -27,7 +27,7 @@ def load_context(name: str) -> dict[str, Any]:
         The same as keys of a topology; its paths are absolute.
 
     Raises:
-        ConfigurationError: There is none of that name, it is no context, or it says what Civitas cannot do.
+        ConfigurationError: There is none of that name, it is not a context, or it says what Civitas cannot do.
     """
     file = _folder() / f"{name}.json"
     if Path(name).name != name:

@@ -1,0 +1,135 @@
+"""`NatsNeighbour`: another node, the links to it, and who watches it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from civitas.transport.nats.link import NatsLink
+from civitas.transport.nats.pulse import NatsPulse
+
+__all__ = ["NatsNeighbour"]
+
+log = logging.getLogger("civitas.transport")
+
+
+class NatsNeighbour:
+    """Another node.
+
+    Args:
+        address: Of it.
+        token: Where it is reached.
+        run: Which run of it, or `ANY_RUN`.
+        pulse: Knows whether it can be reached.
+        wanted: Called when there is something to send.
+        over: Called once when nobody is interested in it any more, or it is lost.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        run: bytes,
+        *,
+        pulse: NatsPulse,
+        wanted: Callable[[], None],
+        over: Callable[[NatsNeighbour], None],
+    ) -> None:
+        self.token = token
+        self.links: dict[bytes, NatsLink] = {}
+        self._address = address
+        self._run = run
+        self._wanted = wanted
+        self._over = over
+        self._watches: list[_NatsWatch] = []
+        self._is_over = False
+        self._pulse = pulse
+        self._watched = pulse.watch(token, run, self._back, self._lost)
+
+    def connect(self, id: bytes) -> NatsLink:
+        """Make a link."""
+        link = NatsLink(id, self._run, wanted=self._wanted, lost=self._lost, closed=self._left)
+        self.links[id] = link
+        return link
+
+    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _NatsWatch:
+        """Watch it."""
+        watch = _NatsWatch(back, lost, self._unwatched)
+        self._watches.append(watch)
+        return watch
+
+    def again(self) -> None:
+        """What left may be lost."""
+        for link in list(self.links.values()):
+            link.again()
+
+    def close(self) -> None:
+        """End the links, and watch no more."""
+        self._watches.clear()
+        for link in list(self.links.values()):
+            link.close()
+        self._end()
+
+    def _back(self) -> None:
+        self.again()
+        for watch in list(self._watches):
+            watch.tell_back()
+
+    def _lost(self, why: str) -> None:
+        if self._is_over:
+            return
+        log.info("the node at %s is lost: %s", self._address, why)
+        watches = list(self._watches)
+        self.close()
+        for watch in watches:
+            watch.tell_lost()
+
+    def _left(self, link: NatsLink) -> None:
+        self.links.pop(link.id, None)
+        self._end_if_idle()
+
+    def _unwatched(self, watch: _NatsWatch) -> None:
+        if watch in self._watches:
+            self._watches.remove(watch)
+        self._end_if_idle()
+
+    def _end_if_idle(self) -> None:
+        if not self.links and not self._watches:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._pulse.unwatch(self._watched)
+            self._over(self)
+
+
+class _NatsWatch:
+    """A `Watch`."""
+
+    def __init__(
+        self,
+        back: Callable[[], None],
+        lost: Callable[[], None],
+        closed: Callable[[_NatsWatch], None],
+    ) -> None:
+        self._back = back
+        self._lost = lost
+        self._closed = closed
+        self._over = False
+
+    def tell_back(self) -> None:
+        """It can be reached again."""
+        if not self._over:
+            self._back()
+
+    def tell_lost(self) -> None:
+        """It is lost."""
+        if not self._over:
+            self._over = True
+            self._lost()
+
+    def close(self) -> None:
+        """Report nothing more."""
+        self._over = True
+        self._closed(self)

@@ -1,0 +1,304 @@
+"""Whether other nodes can be reached: each shows several times in a node timeout that it lives.
+
+That happens in a thread and over a connection of its own, so that neither a handler that blocks the event loop nor a
+flood of frames makes a node look dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from civitas.brokers.nats import NatsOptions
+from civitas.brokers.nats.connection import Connection
+from civitas.errors import ConfigurationError
+from civitas.transport.batches import ANY_RUN
+from civitas.transport.nats.address import ROOT, Subjects
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+__all__ = ["NatsPulse", "WatchedNode"]
+
+log = logging.getLogger("civitas.transport")
+
+_BEATS = 10
+"""So often in a node timeout."""
+_SELDOM = 1.0
+"""Seconds between two beats at most."""
+_MISSED = 3
+"""After so many a node was away for a while."""
+_IS_ANYBODY_THERE = 0.5
+"""Seconds for the answer of another root. If there is none, the server says so at once."""
+
+
+@dataclass(slots=True, eq=False)
+class WatchedNode:
+    """A node that is watched.
+
+    Attributes:
+        token: Where it shows that it lives.
+        run: Which run of it; `ANY_RUN` until the first has been heard.
+        back: Called in the event loop of the transport when it is heard after it was not for a while.
+        lost: Called there once, with the reason, when it is lost.
+        heard: When it was heard last, or the watch began, by the clock of the thread.
+        over: Whether nobody wants to know any more.
+    """
+
+    token: str
+    run: bytes
+    back: Callable[[], None]
+    lost: Callable[[str], None]
+    heard: float = 0.0
+    over: bool = False
+
+
+class NatsPulse:
+    """Shows that a node lives, and watches others.
+
+    Args:
+        options: How to reach the server.
+        subjects: Of the system.
+        token: Of this node.
+        run: Of this node.
+        timeout: Seconds without a sign after which a node is lost.
+    """
+
+    def __init__(
+        self, options: NatsOptions, subjects: Subjects, token: str, run: bytes, timeout: float
+    ) -> None:
+        self._subjects = subjects
+        self._token = token
+        self._run = run
+        self._timeout = timeout
+        self._interval = min(timeout / _BEATS, _SELDOM)
+        self._watched: set[WatchedNode] = set()
+        self._subscriptions: dict[WatchedNode, Any] = {}
+        self._down_since: float | None = None
+        self._beats = (
+            False  # before it is known that there is no other root, nobody may take this one for it
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._connection = Connection(
+            options,
+            name=f"civitas {token} pulse",
+            inbox=subjects.inbox,
+            subscribe=self._subscribe_all,
+            up=self._up,
+            down=self._down,
+            silence=min(6.0, timeout),
+        )
+        self._outside = asyncio.get_running_loop()
+        self._inside: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._opened: asyncio.Future[None] = self._outside.create_future()
+        self._ended = asyncio.Event()
+        self._thread: threading.Thread | None = None
+
+    # Called in the loop of the transport.
+
+    async def open(self, patience: float | None) -> None:
+        """Begin.
+
+        Raises:
+            ConfigurationError: The server cannot be reached, or there is a root already and this is another.
+        """
+        self._thread = threading.Thread(
+            target=self._run_thread, args=(patience,), name="civitas-nats-pulse", daemon=True
+        )
+        self._thread.start()
+        await self._opened
+
+    def watch(
+        self, token: str, run: bytes, back: Callable[[], None], lost: Callable[[str], None]
+    ) -> WatchedNode:
+        """Watch a node."""
+        watched = WatchedNode(token, run, back, lost)
+        self._call(self._begin, watched)
+        return watched
+
+    def unwatch(self, watched: WatchedNode) -> None:
+        """Watch it no more."""
+        watched.over = True
+        self._call(self._end, watched)
+
+    async def close(self) -> None:
+        """End the thread. May be called twice, and without `open`."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._call(self._stop.set)
+        await self._ended.wait()
+        thread.join()
+
+    def _call(self, function: Callable[..., object], *arguments: Any) -> None:
+        if self._inside is not None:
+            with suppress(RuntimeError):  # its loop has ended
+                self._inside.call_soon_threadsafe(function, *arguments)
+
+    # Called in the thread.
+
+    def _run_thread(self, patience: float | None) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                self._inside = runner.get_loop()
+                runner.run(self._live(patience))
+        except BaseException as error:
+            if self._opened.done():
+                log.exception("this node does not show any more that it lives")
+            self._tell(self._set_opened, error)
+        finally:
+            self._tell(self._ended.set)
+
+    def _set_opened(self, error: BaseException | None) -> None:
+        if not self._opened.done():
+            if error is None:
+                self._opened.set_result(None)
+            else:
+                self._opened.set_exception(error)
+
+    def _tell(self, function: Callable[..., object], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop outside has been closed
+            self._outside.call_soon_threadsafe(function, *arguments)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _live(self, patience: float | None) -> None:
+        opening = asyncio.ensure_future(self._open(patience))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done():
+                return
+            opening.result()
+            self._beats = True
+            self._tell(self._set_opened, None)
+            while not self._stop.is_set():
+                await self._beat()
+                await self._look()
+                await asyncio.wait({stopping}, timeout=self._interval)
+        finally:
+            for task in (opening, stopping, *self._tasks):
+                task.cancel()
+            await asyncio.gather(opening, stopping, *self._tasks, return_exceptions=True)
+            await self._connection.close()
+
+    async def _open(self, patience: float | None) -> None:
+        await self._connection.open(patience)
+        client = self._connection.client
+        if self._token != ROOT or client is None:
+            return
+        try:
+            await client.request(self._subjects.here(ROOT), b"?", _IS_ANYBODY_THERE)
+        except Exception as error:
+            log.debug("nats: there is no other root: %r", error)
+        else:
+            raise ConfigurationError(
+                f"another root of this system is running: somebody answers at {self._subjects.here(ROOT)}; end it "
+                "first, or give this system another name or prefix"
+            )
+        await client.subscribe(self._subjects.here(ROOT), cb=self._say_here)
+
+    async def _say_here(self, message: Msg) -> None:
+        client = self._connection.client
+        if client is not None and message.reply.startswith(self._subjects.inbox):
+            await client.publish(message.reply, self._run)
+
+    async def _beat(self) -> None:
+        client = self._connection.client
+        if client is not None and self._beats:
+            with suppress(Exception):  # the next one comes soon
+                await client.publish(self._subjects.beats(self._token), self._run)
+
+    async def _look(self) -> None:
+        for watched in list(self._watched):
+            if self._silence_of(watched) < self._timeout:
+                continue
+            client = self._connection.client
+            if client is not None:
+                # This thread may have been held up itself: take first what has arrived meanwhile.
+                with suppress(Exception):
+                    await client.flush(max(1, round(self._timeout / 4)))
+            if watched in self._watched and self._silence_of(watched) >= self._timeout:
+                self._lose(watched, f"it could not be reached for {self._timeout:g} s")
+
+    def _silence_of(self, watched: WatchedNode) -> float:
+        since = watched.heard
+        if self._down_since is not None:
+            since = max(since, self._down_since)  # nobody can be heard: that is nobody's death
+        return self._now() - since
+
+    def _lose(self, watched: WatchedNode, why: str) -> None:
+        self._end(watched)
+        if not watched.over:
+            watched.over = True
+            self._tell(watched.lost, why)
+
+    def _begin(self, watched: WatchedNode) -> None:
+        watched.heard = self._now()
+        self._watched.add(watched)
+        if (client := self._connection.client) is not None:
+            self._spawn(self._subscribe(client, watched))
+
+    def _end(self, watched: WatchedNode) -> None:
+        self._watched.discard(watched)
+        subscription = self._subscriptions.pop(watched, None)
+        if subscription is not None:
+            self._spawn(_unsubscribe(subscription))
+
+    def _up(self) -> None:
+        now = self._now()
+        if self._down_since is not None:
+            self._down_since = None
+            for watched in self._watched:  # the others, too, have to find back
+                watched.heard = max(watched.heard, now - self._timeout / 2)
+        self._spawn(self._beat())
+
+    def _down(self) -> None:
+        if self._down_since is None:
+            self._down_since = self._now()
+
+    async def _subscribe_all(self, client: Client) -> None:
+        self._subscriptions.clear()
+        for watched in list(self._watched):
+            await self._subscribe(client, watched)
+
+    async def _subscribe(self, client: Client, watched: WatchedNode) -> None:
+        async def heard(message: Msg) -> None:
+            self._heard(watched, bytes(message.data))
+
+        subscription = await client.subscribe(self._subjects.beats(watched.token), cb=heard)
+        if watched in self._watched:
+            self._subscriptions[watched] = subscription
+        else:
+            await _unsubscribe(subscription)
+
+    def _heard(self, watched: WatchedNode, run: bytes) -> None:
+        if watched not in self._watched:
+            return
+        if watched.run == ANY_RUN:
+            watched.run = run
+        elif watched.run != run:
+            self._lose(watched, "another node has started in its place")
+            return
+        was_away = self._now() - watched.heard > _MISSED * self._interval
+        watched.heard = self._now()
+        if was_away:
+            self._tell(watched.back)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _unsubscribe(subscription: Any) -> None:
+    with suppress(Exception):  # the connection is gone, and it with that
+        await subscription.unsubscribe()

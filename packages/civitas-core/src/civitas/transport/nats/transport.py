@@ -1,0 +1,260 @@
+"""`NatsTransport`: carries batches over core NATS, which keeps nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from civitas.brokers.nats import NatsOptions
+from civitas.brokers.nats.connection import Connection
+from civitas.errors import ConfigurationError
+from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
+from civitas.transport.contract import CutOff, Link, Watch
+from civitas.transport.nats.address import Subjects, address_of, split_address
+from civitas.transport.nats.inbox import NatsInbox
+from civitas.transport.nats.neighbour import NatsNeighbour
+from civitas.transport.nats.pulse import NatsPulse
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+__all__ = ["NatsTransport"]
+
+log = logging.getLogger("civitas.transport")
+
+_AT_ONCE = 16
+"""Batches that are sent before others have a turn."""
+_ROOM = 64 * 1024
+"""Bytes that a server must take beside the frames of a batch."""
+_PUMP = 2
+"""Seconds for the server to hand over what it has."""
+
+
+class NatsTransport:
+    """Carries frames through a NATS server.
+
+    Args:
+        options: How to reach the server.
+        subjects: Those of the system.
+        token: The one under which this node is to be reached whichever run of it there is; None, the default, for one
+            of this run alone.
+        node_timeout: Seconds without a sign of a node after which it is lost, above 0.
+        patience: Seconds that `open` waits for a server that cannot be reached; None waits for ever.
+
+    Raises:
+        ConfigurationError: On `open`: the server cannot be reached or lets nobody in, or there is a node under that
+            token already.
+    """
+
+    def __init__(
+        self,
+        options: NatsOptions,
+        subjects: Subjects,
+        *,
+        token: str | None = None,
+        node_timeout: float = 10.0,
+        patience: float | None = 10.0,
+    ) -> None:
+        self.address = ""
+        self._options = options
+        self._subjects = subjects
+        self._run = new_id()
+        self._token = token or self._run.hex()
+        self._timeout = node_timeout
+        self._patience = patience
+        self._ids = link_ids(self._run)
+        self._others: dict[str, NatsNeighbour] = {}
+        self._acks: deque[tuple[str, bytes]] = deque()
+        self._wanted = asyncio.Event()
+        self._cut_off: CutOff | None = None
+        self._is_cut_off = False
+        self._inbox: NatsInbox | None = None
+        self._pulse: NatsPulse | None = None
+        self._connection: Connection | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+        """Begin to receive; see `Transport.open`."""
+        self._cut_off = cut_off
+        self._inbox = NatsInbox(self._run, receive, self._answer, self._known)
+        self._pulse = NatsPulse(
+            self._options, self._subjects, self._token, self._run, self._timeout
+        )
+        self._connection = Connection(
+            self._options,
+            name=f"civitas {self._token}",
+            inbox=self._subjects.inbox,
+            subscribe=self._subscribe,
+            up=self._up,
+            down=self._down,
+            silence=min(6.0, self._timeout),
+        )
+        try:
+            await self._pulse.open(self._patience)
+            await self._connection.open(self._patience)
+        except BaseException:
+            await self.close()
+            raise
+        self.address = address_of(self._token, self._run)
+        self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    def connect(self, address: str) -> Link:
+        """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
+        return self._there(address).connect(next(self._ids))
+
+    def watch(self, address: str, back: Callable[[], None], lost: Callable[[], None]) -> Watch:
+        """Watch a node; see `Transport.watch`."""
+        return self._there(address).watch(back, lost)
+
+    async def pump(self) -> None:
+        """Hand over everything that has arrived, at the server, too."""
+        connection, inbox = self._connection, self._inbox
+        if inbox is None or connection is None:
+            return
+        if (client := connection.client) is not None:
+            with suppress(Exception):  # it has gone away just now
+                await client.flush(_PUMP)
+            await asyncio.sleep(0)  # the client hands over in a task of its own
+        inbox.pump()
+
+    async def close(self) -> None:
+        """End all links and stop receiving."""
+        for there in list(self._others.values()):
+            there.close()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            while not sending.done():  # the client may keep a cancellation for itself
+                sending.cancel()
+                await asyncio.wait({sending}, timeout=0.1)
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            inbox.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+        pulse, self._pulse = self._pulse, None
+        if pulse is not None:
+            await pulse.close()
+
+    # The connection.
+
+    async def _subscribe(self, client: Client) -> None:
+        if client.max_payload < BATCH + _ROOM:
+            raise ConfigurationError(
+                f"the NATS server at {self._options.where} takes messages of {client.max_payload:,} bytes; "
+                f"max_payload must be {BATCH + _ROOM:,} at least"
+            )
+        assert self._inbox is not None  # it is there while there is a connection
+        # What waits here is bounded by those who send it.
+        everything: dict[str, Any] = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
+        subjects = self._subjects
+        await client.subscribe(subjects.batches(self._token), cb=self._inbox.arrived, **everything)
+        await client.subscribe(subjects.acks(self._run, "*"), cb=self._take_ack, **everything)
+
+    def _up(self) -> None:
+        if self._is_cut_off:
+            self._is_cut_off = False
+            if self._cut_off is not None:
+                self._cut_off(False)
+        for there in list(self._others.values()):
+            there.again()
+        self._wanted.set()
+
+    def _down(self) -> None:
+        if not self._is_cut_off:
+            self._is_cut_off = True
+            if self._cut_off is not None:
+                self._cut_off(True)
+
+    # What travels.
+
+    async def _send(self) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while await self._send_some():
+                await asyncio.sleep(0)
+
+    async def _send_some(self) -> bool:
+        """Send what the links have now, a batch of each in turn; return whether there may be more."""
+        done = 0
+        while (client := self._client()) is not None:
+            before = done
+            while self._acks:
+                subject, ack = self._acks.popleft()
+                await self._publish(client, subject, ack)
+            for there in list(self._others.values()):
+                for link in list(there.links.values()):
+                    if (found := link.next()) is None:
+                        continue
+                    batch, about = found
+                    await self._publish(
+                        client,
+                        self._subjects.batches(there.token),
+                        batch.pack()[0],
+                        self._subjects.acks(self._run, about),
+                    )
+                    done += 1
+            if done == before:
+                return False
+            if done >= _AT_ONCE:
+                return True
+        self._acks.clear()  # whoever waits for one asks again
+        return False
+
+    def _client(self) -> Client | None:
+        return None if self._connection is None else self._connection.client
+
+    async def _publish(self, client: Client, subject: str, payload: bytes, reply: str = "") -> None:
+        try:
+            await client.publish(subject, payload, reply=reply)
+        except Exception as error:
+            log.debug("nats: %s", error)  # it is sent again when nobody says that it arrived
+
+    def _answer(self, link: bytes, reply: str, ack: Ack) -> None:
+        if self._subjects.holds(reply):
+            self._acks.append((reply, link + ack.pack()))
+            self._wanted.set()
+
+    async def _take_ack(self, message: Msg) -> None:
+        raw = bytes(message.data)
+        link_id = raw[:ID_SIZE]
+        for there in list(self._others.values()):
+            if (link := there.links.get(link_id)) is not None:
+                try:
+                    ack = Ack.unpack(raw[ID_SIZE:])
+                except ValueError:
+                    return
+                link.take(ack, message.subject.rpartition(".")[2])
+                return
+
+    def _known(self) -> set[bytes]:
+        """The senders that this node has links to, and so knows."""
+        return {
+            sender_of(link.run) for there in self._others.values() for link in there.links.values()
+        }
+
+    def _there(self, address: str) -> NatsNeighbour:
+        there = self._others.get(address)
+        if there is None:
+            token, run = split_address(address)
+            if self._pulse is None:
+                raise ConfigurationError("the transport is not open; call open() first")
+            there = self._others[address] = NatsNeighbour(
+                address,
+                token,
+                run,
+                pulse=self._pulse,
+                wanted=self._wanted.set,
+                over=lambda there: self._over(address, there),
+            )
+        return there
+
+    def _over(self, address: str, there: NatsNeighbour) -> None:
+        if self._others.get(address) is there:
+            del self._others[address]
