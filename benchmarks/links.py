@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import zmq
 import zmq.asyncio
@@ -40,7 +41,7 @@ async def _echo_civitas() -> None:
     transport = ZmqTransport(address="tcp://127.0.0.1:*")
     back: Link | None = None
 
-    def receive(frame: bytes) -> None:
+    def receive(frame: Any) -> None:
         nonlocal back
         if back is None:
             back = transport.connect(frame.decode())
@@ -82,7 +83,7 @@ async def _with_civitas(
     left = 0
     done: asyncio.Future[None] = loop.create_future()
 
-    def receive(frame: bytes) -> None:
+    def receive(frame: Any) -> None:
         nonlocal left
         left -= 1
         if not left:

@@ -101,7 +101,7 @@ def frames(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[Any], int]]:
     true_open = ZmqTransport.open
 
     async def open(self: ZmqTransport, receive: Any, *rest: Any) -> None:
-        def record(frame: bytes) -> None:
+        def record(frame: bytes | memoryview) -> None:
             if getattr(receive.__self__, "_name", "") == "root":
                 kind, _, *fields = unpacked(frame)
                 came.append((kind, fields, len(frame)))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from civitas.errors import ConfigurationError
 from civitas.message import WIRE_VERSION, Message, Serializer, dumps, loads
 from civitas.message.json_codec import decode_json, encode_json
+from civitas.message.large import Large
 
 FULL = Message(
     payload={"n": 1},
@@ -97,9 +98,9 @@ def test_json_keeps_what_it_has_no_form_for(value: Any) -> None:
     assert type(decoded) is type(value)
 
 
-def read(serializer: Serializer, frame: bytes) -> dict[str, Any]:
+def read(serializer: Serializer, frame: bytes | Large) -> dict[str, Any]:
     envelope: dict[str, Any] = (
-        json.loads(frame) if serializer is Serializer.JSON else msgpack.unpackb(frame)
+        json.loads(bytes(frame)) if serializer is Serializer.JSON else msgpack.unpackb(bytes(frame))
     )
     return envelope
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,21 @@ class Ticking(AgentProcess):
     async def handle(self, message: Message) -> Message:
         self.seen.append(self.turn())
         return self.reply(bytes(message.payload))
+
+
+class Held(AgentProcess):
+    """Handles its first message until it is released."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.seen: list[int] = []
+        self.holds, self.release = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, message: Message) -> Message:
+        self.seen.append(message.payload)
+        self.holds.set()
+        await self.release.wait()
+        return self.reply(None)
 
 
 class Turn:
@@ -67,6 +84,35 @@ async def test_children_that_are_started_and_ended_together_take_many_turns(
         assert states.count("running") >= MANY - 2
         await asyncio.gather(*ends)
         assert runtime.which_children("d") == []
+
+
+@pytest.mark.promise(id="SEM-1283")
+async def test_asks_that_are_cancelled_together_are_taken_back_in_many_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "_LONG", 0.0)  # each turn is long enough at once
+    agent = Held("a", mailbox_size=MANY + 1, cancel_on_timeout=True)
+    async with Runtime(Supervisor("root", children=[agent])) as runtime:
+        turn = Turn()
+        dead: list[tuple[str, int]] = []
+        runtime.on("dead_letter", lambda event: dead.append((event.reason, turn.count)))
+        holding = asyncio.create_task(runtime.ask("a", 0))
+        await agent.holds.wait()
+        asks = [asyncio.create_task(runtime.ask("a", n)) for n in range(1, MANY + 1)]
+        await asyncio.sleep(0)
+        for each in reversed(asks):
+            each.cancel()
+        await asyncio.wait(asks)
+        before = turn.count
+        while len(dead) < MANY:
+            await asyncio.sleep(0)
+        turn.close()
+        assert {reason for reason, _ in dead} == {"no_reader"}
+        assert max(Counter(at for _, at in dead).values()) <= 3
+        assert turn.count - before >= MANY // 3
+        agent.release.set()
+        await holding
+        assert agent.seen == [0]  # what waited was not handled
 
 
 @pytest.mark.promise(id="SEM-1233")

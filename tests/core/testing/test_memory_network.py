@@ -40,7 +40,7 @@ class End:
 
     async def open(self) -> End:
         await self.transport.open(
-            lambda frame: self.told.append(frame.decode()),
+            lambda frame: self.told.append(bytes(frame).decode()),
             lambda cut_off: self.told.append("away" if cut_off else "here again"),
         )
         return self

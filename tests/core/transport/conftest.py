@@ -35,8 +35,8 @@ class End:
         self.transport.watch(address, lambda: None, self._lost)
         return link
 
-    def receive(self, frame: bytes) -> None:
-        self.arrived.append(frame)
+    def receive(self, frame: bytes | memoryview) -> None:
+        self.arrived.append(bytes(frame))
         self._changed.set()
 
     def tell_cut_off(self, cut_off: bool) -> None:

@@ -13,7 +13,8 @@ async def main(node_timeout: float) -> None:
     transport = ZmqTransport(node_timeout=node_timeout)
     links: list[Link] = []
 
-    def receive(frame: bytes) -> None:
+    def receive(arrived: bytes | memoryview) -> None:
+        frame = bytes(arrived)
         word, _, rest = frame.partition(b" ")
         if word == b"answer":
             links[:] = [transport.connect(rest.decode())]

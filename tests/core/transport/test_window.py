@@ -242,7 +242,7 @@ class Carried(RuleBasedStateMachine):
         self.out.again()
 
     def take(self, batch: Batch) -> None:
-        self.arrived += self.into.take(batch)
+        self.arrived += map(bytes, self.into.take(batch))
         if batch.answer:
             self.back.append(self.into.ack(LINK))
 

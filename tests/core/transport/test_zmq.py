@@ -10,14 +10,18 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from civitas.errors import ConfigurationError
+from civitas.message.large import Large
 from civitas.transport import window
 from civitas.transport.zmq import ZmqTransport
+from civitas.transport.zmq.inbox import BYTES_IN_A_TURN
 from civitas.transport.zmq.keys import Keys
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -281,6 +285,58 @@ async def test_large_frames_leave_the_loop_to_others_in_between(end):
     await b.has(8)
     turning[-1].cancel()
     assert len(set(arrived_in)) >= 4, arrived_in  # one a turn, which begins before or after ours
+
+
+@pytest.mark.promise(id="SEM-1282")
+async def test_a_large_frame_takes_many_turns_of_both_loops_and_others_come_between(
+    end, monkeypatch
+):
+    a, b = await end(), await end()
+    there = a.connect(b.address)
+    back = b.connect(a.address)
+    there.send(b"first")
+    back.send(b"first")
+    await a.has(1)
+    await b.has(1)
+    turn = 0
+    turning: list[asyncio.Handle] = []
+
+    def tick() -> None:
+        nonlocal turn
+        turn += 1
+        turning.append(asyncio.get_running_loop().call_soon(tick))
+
+    left: dict[int, tuple[int, int]] = {}
+    came: dict[int, tuple[int, int]] = {}  # of each batch, the turn and its bytes
+    sends, takes = there._window, b.transport._inbox._window
+    next_batch, take = sends.next, takes.take
+
+    def leaving() -> Any:
+        batch = next_batch()
+        if batch is not None:
+            left[batch.number] = turn, sum(map(len, batch.frames))
+        return batch
+
+    def coming(batch: Any) -> Any:
+        if batch.link == there._window._link:
+            came[batch.number] = turn, sum(map(len, batch.frames))
+        return take(batch)
+
+    monkeypatch.setattr(sends, "next", leaving)
+    monkeypatch.setattr(takes, "take", coming)
+    size = 48 * 1024 * 1024
+    there.send_large(Large(bytes(size // 2), bytes(size // 2)))
+    asyncio.get_running_loop().call_soon(lambda: there.send(b"urgent", urgent=True))
+    tick()
+    assert [len(frame) for frame in await b.has(3)] == [5, 6, size]
+    turning[-1].cancel()
+    for batches in (left, came):
+        in_turn: Counter[int] = Counter()
+        for at, moved in batches.values():
+            in_turn[at] += moved
+        assert in_turn.total() == size + 6
+        # Once for a signal and once for what was left; and ours begins before theirs or behind them.
+        assert max(in_turn.values()) <= 4 * BYTES_IN_A_TURN + 6, in_turn
 
 
 async def test_the_default_is_a_socket_that_its_user_alone_can_reach(end):

@@ -42,7 +42,7 @@ class StreamTransport:
         self._ids = link_ids(self._run)
         self._others: dict[str, There] = {}
         self._incoming = ReceiveWindow(self._run, self._known)
-        self._arrived: deque[bytes] = deque()
+        self._arrived: deque[bytes | memoryview] = deque()
         self._batches = 0
         self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None

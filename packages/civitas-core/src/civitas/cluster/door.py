@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from civitas.cluster.frames import Kind, unpacked
+from civitas.cluster.frames import Kind, unpacked, unpacked_large
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import FRAMES
 from civitas.errors import CivitasError, ConfigurationError
+from civitas.message.large import LARGE, Buffer
 from civitas.transport.contract import CutOff, Transport
 from civitas.transport.seldom import Seldom
 
@@ -86,10 +87,10 @@ class Door:
         if self._hears_of_outages is not None:
             self._hears_of_outages(cut_off)
 
-    def receive(self, frame: bytes) -> None:
+    def receive(self, frame: Buffer) -> None:
         """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
         try:
-            kind, boot, *fields = unpacked(frame)
+            kind, boot, *fields = unpacked(frame) if len(frame) <= LARGE else unpacked_large(frame)
         except Exception as error:
             self._turn_away(f"received something that is not a Civitas frame ({error})")
             return

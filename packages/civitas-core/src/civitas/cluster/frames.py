@@ -14,7 +14,18 @@ from typing import Any
 
 import msgpack
 
-__all__ = ["CLUSTER_VERSION", "Kind", "own_version", "pack", "packed", "unpacked"]
+from civitas.message.large import Buffer, Large, pack_array, unpack_array
+
+__all__ = [
+    "CLUSTER_VERSION",
+    "Kind",
+    "own_version",
+    "pack",
+    "packed",
+    "packed_large",
+    "unpacked",
+    "unpacked_large",
+]
 
 CLUSTER_VERSION = 4
 """Of these frames; nodes of one system must agree on it."""
@@ -66,11 +77,17 @@ class Kind(IntEnum):
 
 # The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
 packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
-"""Makes a frame of its kind, the boot id of its sender, and its fields."""
-unpacked: Callable[[bytes], list[Any]] = partial(
+"""Makes a frame of its kind, the boot id of its sender, and its fields; a `TypeError` if one of those is `Large`."""
+packed_large: Callable[[tuple[Any, ...]], Large] = partial(
+    pack_array, unicode_errors="surrogatepass"
+)
+"""Makes a frame with a large message in it."""
+unpacked: Callable[[Buffer], list[Any]] = partial(
     msgpack.unpackb, strict_map_key=False, unicode_errors="surrogatepass"
 )
 """Takes it apart again; raises what msgpack raises where that cannot be done."""
+
+_WITH_A_MESSAGE = frozenset({Kind.MESSAGE, Kind.ANSWER, Kind.CHUNK, Kind.HOLD})
 
 
 @cache
@@ -82,3 +99,10 @@ def own_version() -> str:
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:
     """Make a frame."""
     return packed((int(kind), boot, *fields))
+
+
+def unpacked_large(frame: Buffer) -> list[Any]:
+    """As `unpacked`; a large message in it is a part of the frame, and not copied."""
+    if frame[1] not in _WITH_A_MESSAGE:
+        return unpacked(frame)
+    return unpack_array(frame, strict_map_key=False, unicode_errors="surrogatepass")

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from civitas.cluster.frames import Kind, packed
+from civitas.cluster.frames import Kind, packed, packed_large
 from civitas.cluster.seal import Seal
-from civitas.transport.contract import Link, Transport, Watch
+from civitas.message.large import Large
+from civitas.transport.contract import CuttingLink, Link, Transport, Watch
 
 __all__ = ["Peer", "Peers", "reach"]
 
@@ -55,7 +56,10 @@ class Peer:
 
     def send(self, kind: Kind, *fields: Any) -> None:
         """Send what belongs to messages: frames of this sort keep their order."""
-        self.link.send(packed((kind, self._own_boot, *fields)))
+        try:
+            self.link.send(packed((kind, self._own_boot, *fields)))
+        except TypeError:  # so that small ones need not be looked at
+            self._send_large(packed_large((kind, self._own_boot, *fields)))
 
     def signal(self, kind: Kind, *fields: Any) -> None:
         """Send what must not wait behind messages; frames of this sort keep their order, too."""
@@ -64,6 +68,12 @@ class Peer:
     def introduce(self, kind: Kind, seal: Seal, *fields: Any) -> None:
         """Send one of the frames by which nodes meet."""
         self.signal(kind, *fields, seal.of(kind, self._own_boot, self.boot, *fields))
+
+    def _send_large(self, frame: Large) -> None:
+        if isinstance(self.link, CuttingLink):
+            self.link.send_large(frame)
+        else:
+            self.link.send(bytes(frame))
 
     def cast(self, what: str, *arguments: Any) -> None:
         """Tell it to do something, and do not wait for that."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from civitas.events import EVENT_TYPES
+from civitas.message.large import Large
 from civitas.process import ExitKind, Status
 
 __all__ = [
@@ -158,7 +159,7 @@ ANY: Field = ((str, bytes, int, float, bool, _NONE, list, dict), None)
 NOTHING: Field = ((_NONE,), None)
 TEXT: Field = ((str,), None)
 MAYBE_TEXT: Field = ((str, _NONE), None)
-BYTES: Field = ((bytes,), None)
+BYTES: Field = ((bytes, Large), None)
 FLAG: Field = ((bool,), None)
 COUNT: Field = ((int,), _COUNTS.__contains__)
 MOMENT: Field = ((float, int), None)

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgpack
 
 from civitas.errors import PayloadError
+from civitas.message.large import LARGE, Buffer, pack_bytes
 from civitas.message.payload import to_plain
 
 __all__ = ["MAX_PAYLOAD", "decode", "encode"]
@@ -36,6 +37,8 @@ def encode(value: Any, path: str = "payload") -> bytes:
     Raises:
         PayloadError: It cannot be sent (names the path), or is larger than `MAX_PAYLOAD`.
     """
+    if type(value) is bytes and len(value) > LARGE:
+        return _bounded(pack_bytes(value), path)
     try:
         packer = _packers.pop()
     except IndexError:
@@ -48,6 +51,10 @@ def encode(value: Any, path: str = "payload") -> bytes:
     if len(raw) < _KEEP_BELOW:
         _packers.append(packer)
         return raw
+    return _bounded(raw, path)
+
+
+def _bounded(raw: bytes, path: str) -> bytes:
     if len(raw) > MAX_PAYLOAD:
         raise PayloadError(
             path,
@@ -57,7 +64,7 @@ def encode(value: Any, path: str = "payload") -> bytes:
     return raw
 
 
-def decode(raw: bytes) -> Any:
+def decode(raw: Buffer) -> Any:
     """Decode what `encode` made; each call makes a new copy."""
     return msgpack.unpackb(raw, ext_hook=_from_extension, strict_map_key=False)
 

@@ -19,6 +19,7 @@ import msgpack
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.message.codec import decode, encode
 from civitas.message.json_codec import tag, untag
+from civitas.message.large import LARGE, Large, pack_map, unpack_map
 from civitas.message.message import Message, new_message
 
 __all__ = ["WIRE_VERSION", "Serializer", "dumps", "loads"]
@@ -70,8 +71,8 @@ class Serializer(StrEnum):
     """Readable on the wire."""
 
 
-def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> bytes:
-    """A message as bytes."""
+def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> bytes | Large:
+    """A message as bytes; one with a large payload in parts, which are not copied."""
     envelope: dict[str, Any] = {"v": WIRE_VERSION}
     for field in _FIELDS:
         value = getattr(message, field)
@@ -82,20 +83,22 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
     if serializer is Serializer.JSON:
         envelope["payload"] = tag(decode(message.raw))
         return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
-    envelope["payload"] = message.raw  # encoded already, and never decoded on the way
+    payload = envelope["payload"] = message.raw  # encoded already, and never decoded on the way
+    if len(payload) > LARGE:
+        return pack_map(envelope)
     raw: bytes = msgpack.packb(envelope)
     return raw
 
 
-def loads(frame: bytes) -> Message:
+def loads(frame: bytes | Large) -> Message:
     """A message from bytes, in either format.
 
     Raises:
         ConfigurationError: It is not a message, or of another major version.
     """
-    as_json = frame[:1] == bytes([_OPEN_BRACE])
+    as_json = frame[0:1] == bytes([_OPEN_BRACE])
     try:
-        envelope = json.loads(frame) if as_json else msgpack.unpackb(frame)
+        envelope = _unpacked(frame, as_json)
         version = envelope["v"]
     except Exception as error:
         raise ConfigurationError(
@@ -108,6 +111,8 @@ def loads(frame: bytes) -> Message:
             f"upgrade civitas-core {'here' if newer else 'there'}"
         )
     payload = envelope.get("payload")
+    if type(payload) is Large:
+        payload = bytes(payload)  # the one copy: what came is not kept
     headers = envelope.get("headers")
     types = (*map(type, map(envelope.get, _FIELDS)), type(headers), type(payload))
     if headers or types not in _fitting:
@@ -130,6 +135,12 @@ def loads(frame: bytes) -> Message:
         )
     except PayloadError as error:  # its conversation holds half a character
         raise ConfigurationError(f"a message arrived that cannot be read ({error})") from error
+
+
+def _unpacked(frame: bytes | Large, as_json: bool) -> Any:
+    if as_json:
+        return json.loads(bytes(frame))
+    return msgpack.unpackb(frame) if len(frame) <= LARGE else unpack_map(frame)
 
 
 def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: bool) -> None:

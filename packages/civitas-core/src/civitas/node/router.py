@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import get_running_loop
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext
 from threading import get_ident
@@ -72,6 +73,8 @@ class Router:
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
         """Where the messages of other nodes that agents of this one have came from, by their ids."""
+        self._given_up: deque[tuple[Recipient, Message, bool]] = deque()
+        """What nobody waits for any more, and is to be taken back."""
 
     def close_door(self) -> None:
         """Take no more work from outside: the system is about to stop."""
@@ -214,7 +217,7 @@ class Router:
                     self._requests.end(message.id, asking)
                 if not answer.done():
                     answer.cancel()
-                    cell.withdraw(message, reader_left=True)
+                    self._withdraw(cell, message, reader_left=True)
                     await asyncio.wait({answer})
                 if not answer.cancelled():
                     answer.exception()  # a reader that left does not want to know
@@ -309,7 +312,7 @@ class Router:
         except BaseException as error:
             self._asks.remove(message.id)
             if isinstance(error, asyncio.CancelledError):
-                cell.withdraw(message)
+                self._withdraw(cell, message)
             raise
         finally:
             if asking is not None:
@@ -327,6 +330,22 @@ class Router:
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.entry)} messages wait in its mailbox",
         )
+
+    def _withdraw(self, cell: Recipient, message: Message, *, reader_left: bool = False) -> None:
+        """Take back what nobody waits for any more: at once, or where thousands give up together, in turn."""
+        if not self._given_up:
+            if not self.turns.long:
+                cell.withdraw(message, reader_left=reader_left)
+                return
+            self.loop.call_soon(self._withdraw_more)
+        self._given_up.append((cell, message, reader_left))
+
+    def _withdraw_more(self) -> None:
+        while self._given_up and not self.turns.long:
+            cell, message, reader_left = self._given_up.popleft()
+            cell.withdraw(message, reader_left=reader_left)
+        if self._given_up:
+            self.loop.call_soon(self._withdraw_more)
 
     def check_loop(self, agent: str) -> None:
         """Refuse what the code of an agent does on an event loop of its own.

@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Any, Protocol
 
 from civitas.errors import ConfigurationError
+from civitas.message.large import Buffer
 from civitas.transport import CutOff, Link, Watch, check_frame
 from civitas.transport.batches import ANY_RUN, Ack, Batch, link_ids, new_id, sender_of
 from civitas.transport.window import ReceiveWindow, SendWindow
@@ -64,13 +65,13 @@ class MemoryTransport:
         self.watches: list[_Watch] = []
         self._ids = link_ids(self.run)
         self._incoming = ReceiveWindow(self.run, lambda: {sender_of(id) for id in self.links})
-        self._arrived: deque[bytes] = deque()
+        self._arrived: deque[Buffer] = deque()
         self._turn: asyncio.Handle | None = None
-        self._receive: Callable[[bytes], None] = _nobody
+        self._receive: Callable[[Buffer], None] = _nobody
         self._cut_off: CutOff | None = None
         self._context = copy_context()
 
-    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+    async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
         self._receive, self._cut_off = receive, cut_off
         self._context = copy_context()
@@ -291,7 +292,7 @@ class _Watch:
         )
 
 
-def _nobody(frame: bytes) -> None: ...
+def _nobody(frame: Buffer) -> None: ...
 
 
 def _run_in(address: str) -> bytes:

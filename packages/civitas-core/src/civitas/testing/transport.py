@@ -42,8 +42,8 @@ class _End:
         self.watches.append(self.transport.watch(address, lambda: None, lost or _unexpected))
         return link
 
-    def _receive(self, frame: bytes) -> None:
-        self.arrived.append(frame)
+    def _receive(self, frame: bytes | memoryview) -> None:
+        self.arrived.append(bytes(frame))
         self._changed.set()
 
     async def has(self, count: int) -> list[bytes]:
@@ -225,10 +225,10 @@ class TransportSuite:
         here, there = await end(), make_transport()
         arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def receive(frame: bytes) -> None:
+        def receive(frame: bytes | memoryview) -> None:
             if frame == b"bad":
                 raise ValueError("on purpose")
-            arrived.set_result(frame)
+            arrived.set_result(bytes(frame))
 
         await there.open(receive)
         link = here.connect(there.address)

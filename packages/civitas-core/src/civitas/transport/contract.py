@@ -7,10 +7,12 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from civitas.errors import PayloadError
 from civitas.message import MAX_PAYLOAD
+from civitas.message.large import Buffer, Large
 
 __all__ = [
     "MAX_FRAME",
     "CutOff",
+    "CuttingLink",
     "Detour",
     "Detouring",
     "Link",
@@ -64,6 +66,15 @@ class Link(Protocol):
 
 
 @runtime_checkable
+class CuttingLink(Link, Protocol):
+    """A link that sends a large frame in pieces, so that nobody has to put that together first."""
+
+    def send_large(self, frame: Large) -> None:
+        """Hand over a frame of more than `LARGE` bytes, which is not urgent; see `send`."""
+        ...
+
+
+@runtime_checkable
 class Watch(Protocol):
     """Tells what becomes of one other node."""
 
@@ -83,12 +94,13 @@ class Transport(Protocol):
 
     address: str
 
-    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+    async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive.
 
         Args:
             receive: Called with each frame that arrives, in the event loop, in order for each link. A bounded
-                number in one turn of the loop, so that a flood of frames leaves time for everything else.
+                number in one turn of the loop, so that a flood of frames leaves time for everything else. One
+                of more than 1 MiB may be a read-only view of bytes: to copy it can take as long as a turn may.
             cut_off: Called when this node itself can reach nobody, and when it can again. That is nobody's death: no
                 other node is lost by it before the node timeout is over. A carrier without a broker never calls it.
 
@@ -146,7 +158,7 @@ class Detouring(Protocol):
         ...
 
 
-def check_frame(frame: bytes) -> None:
+def check_frame(frame: bytes | Large) -> None:
     """Raise `PayloadError` if a frame is larger than a transport carries."""
     if len(frame) > MAX_FRAME:
         raise PayloadError(

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from civitas.message.large import LARGE, Buffer, Large
 from civitas.transport.batches import ANY_RUN, BATCH, Ack, Batch, Mark, sender_of
 from civitas.transport.contract import MAX_FRAME
 
@@ -40,8 +41,8 @@ class SendWindow:
         self._link = link
         self._most = most
         self._together = min(BATCH, most)
-        self._urgent: deque[bytes] = deque()
-        self._others: deque[bytes] = deque()
+        self._urgent: deque[bytes | Large] = deque()
+        self._others: deque[bytes | Large] = deque()
         self._begun: dict[
             int, int
         ] = {}  # how much of the first frame of a lane has left, in pieces
@@ -54,7 +55,7 @@ class SendWindow:
         self._flushing: list[asyncio.Future[None]] = []  # to be set when all that waits has arrived
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()  # when this number has
 
-    def put(self, frame: bytes, *, urgent: bool) -> None:
+    def put(self, frame: bytes | Large, *, urgent: bool) -> None:
         """A frame is to be sent; an urgent one overtakes the others that are in no batch yet."""
         (self._urgent if urgent else self._others).append(frame)
 
@@ -99,7 +100,7 @@ class SendWindow:
                 if more > self._most:
                     self._append_piece(lane)
                     return self._unsent[0]
-                frames.append(lane.popleft())
+                frames.append(lane.popleft())  # type: ignore[arg-type]  # a `Large` is larger than that
                 size += more
             if lane:
                 break
@@ -159,7 +160,7 @@ class SendWindow:
         self._flushing.clear()
         self._waiting.clear()
 
-    def _append_piece(self, lane: deque[bytes]) -> None:
+    def _append_piece(self, lane: deque[bytes | Large]) -> None:
         """Make a batch of the next piece of the first frame of a lane, which stands there until its last piece."""
         urgent = Mark.URGENT if lane is self._urgent else 0
         frame, start = lane[0], self._begun.get(urgent, 0)
@@ -212,16 +213,16 @@ class ReceiveWindow:
         self._run = run
         self._known = known
         self._expected: dict[bytes, int] = {}
-        self._pieces: dict[tuple[bytes, int], list[bytes]] = {}
+        self._pieces: dict[tuple[bytes, int], bytearray] = {}
         """Of frames that are not whole yet, by link and lane."""
         self._room = _LINKS
 
-    def take(self, batch: Batch) -> Sequence[bytes]:
+    def take(self, batch: Batch) -> Sequence[Buffer]:
         """Take a batch.
 
         Returns:
-            The frames that are whole with it. None if it arrived before, comes behind a gap, or was meant for
-            an earlier run of this node.
+            The frames that are whole with it; of a large one that came in pieces, a view. None if it arrived before,
+            comes behind a gap, or was meant for an earlier run of this node.
 
         Raises:
             ValueError: It holds a piece of a frame that is larger than any.
@@ -238,15 +239,17 @@ class ReceiveWindow:
         """What to answer the sender of a link."""
         return Ack(self._run, self._expected.get(link, 0))
 
-    def _whole(self, batch: Batch) -> Sequence[bytes]:
+    def _whole(self, batch: Batch) -> Sequence[Buffer]:
         lane = batch.link, batch.marks & Mark.URGENT
-        pieces = self._pieces.pop(lane, [])
-        pieces += batch.frames
-        if sum(map(len, pieces)) > MAX_FRAME:
+        whole = self._pieces.pop(lane, None) or bytearray()
+        # Each piece finds its place as it comes: at the end there is nothing left to copy.
+        for piece in batch.frames:
+            whole += piece
+        if len(whole) > MAX_FRAME:
             raise ValueError(f"its frame has more than {MAX_FRAME:,} bytes")
         if not batch.marks & Mark.MORE:
-            return [b"".join(pieces)]
-        self._pieces[lane] = pieces
+            return [bytes(whole) if len(whole) <= LARGE else memoryview(whole).toreadonly()]
+        self._pieces[lane] = whole
         return ()
 
     def _forget(self) -> None:

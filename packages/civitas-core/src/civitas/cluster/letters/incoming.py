@@ -21,6 +21,7 @@ from civitas.errors import (
 )
 from civitas.events import DeadLetterReason
 from civitas.message import Message, loads
+from civitas.message.large import Large
 from civitas.node import Origin, Recipient
 from civitas.process import Cell
 
@@ -80,7 +81,7 @@ class Incoming:
         self,
         peer: Peer,
         to: str,
-        raw: bytes,
+        raw: bytes | Large,
         asker: str | None,
         given: int,
         node: str,
@@ -148,7 +149,7 @@ class Incoming:
             raise AskCycle([origin.asker, to])
         self._outgoing.hand_on(origin, each)
 
-    def hold(self, peer: Peer, raw: bytes) -> None:
+    def hold(self, peer: Peer, raw: bytes | Large) -> None:
         """Hold what one agent of `peer` sends to another there, until that is finished with it."""
         if self._outgoing is None:
             return  # members send this to the root alone

@@ -23,6 +23,7 @@ from civitas.cluster.peers import Peers
 from civitas.errors import AgentTerminated, NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
+from civitas.message.large import Large
 
 __all__ = ["Letters", "Local"]
 
@@ -36,7 +37,7 @@ class Local(Senders, Receivers, Protocol):
 def _nobody(facts: Facts) -> None: ...
 
 
-def _unheard(each: Elsewhere, reply: bytes) -> None: ...
+def _unheard(each: Elsewhere, reply: bytes | Large) -> None: ...
 
 
 class Letters:
@@ -67,7 +68,7 @@ class Letters:
         hands_on: bool = False,
         holder_for: Callable[[Facts], Holder | None] = _nobody,
         to_be_held: Container[str] = (),
-        answered: Callable[[Elsewhere, bytes], None] = _unheard,
+        answered: Callable[[Elsewhere, bytes | Large], None] = _unheard,
     ) -> None:
         registry = local.registry
         self._local = local

@@ -13,6 +13,7 @@ from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
 from civitas.errors import DeliveryError, PayloadError
 from civitas.message import Message, Serializer, dumps
+from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
 
 __all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "Uncounted"]
@@ -186,7 +187,7 @@ class FromPeer:
             raise
         return True
 
-    def pass_chunk(self, chunk: bytes) -> bool:
+    def pass_chunk(self, chunk: bytes | Large) -> bool:
         """Send a chunk of a third node, whose producer is told what the reader took; False if the node is gone."""
         if self.peer.gone:
             return False

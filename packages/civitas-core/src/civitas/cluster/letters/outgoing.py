@@ -24,6 +24,7 @@ from civitas.errors import (
 )
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, dumps, loads
+from civitas.message.large import Large
 from civitas.node import Chunks, Origin, Registry
 from civitas.process import Cell, Delivery
 
@@ -74,7 +75,7 @@ class Outgoing:
         *,
         holder_for: Callable[[Facts], Holder | None],
         to_be_held: Container[str],
-        answered: Callable[[Elsewhere, bytes], None],
+        answered: Callable[[Elsewhere, bytes | Large], None],
     ) -> None:
         self.holder_for = holder_for
         self._senders = senders
@@ -182,7 +183,7 @@ class Outgoing:
 
     # What becomes of it.
 
-    def answered(self, _: Peer, message_id: str, raw: bytes) -> None:
+    def answered(self, _: Peer, message_id: str, raw: bytes | Large) -> None:
         """There is an answer, so the message is finished, too."""
         each = self._sent.get(message_id)
         if each is not None and each.facts.behind:
@@ -212,7 +213,7 @@ class Outgoing:
         for id in message_ids:
             self._finish(id)
 
-    def chunk(self, peer: Peer, message_id: str, raw: bytes) -> None:
+    def chunk(self, peer: Peer, message_id: str, raw: bytes | Large) -> None:
         """A chunk of a stream came."""
         origin = self._handed_on(message_id)
         if origin is not None:

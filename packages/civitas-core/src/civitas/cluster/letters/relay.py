@@ -5,6 +5,7 @@ from __future__ import annotations
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.replicas import Crew, Replicas
 from civitas.message import Message, loads
+from civitas.message.large import Large
 from civitas.node import Recipient, Registry
 
 __all__ = ["Relay"]
@@ -58,7 +59,7 @@ class Relay:
             return group.choose(message.conversation, message.sender)
         return self._registry.route(to, message.conversation, message.id)
 
-    def answered(self, each: Elsewhere, reply: bytes) -> None:
+    def answered(self, each: Elsewhere, reply: bytes | Large) -> None:
         """A conversation may begin with an answer, as with an interrupt: it stays with the one that gave it."""
         group = self.group(each.facts.behind)
         if group is not None:

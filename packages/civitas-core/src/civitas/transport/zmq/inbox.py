@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import zmq
 
+from civitas.message.large import Buffer
 from civitas.transport.batches import Batch, Mark
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import ReceiveWindow
@@ -40,14 +41,14 @@ class Inbox:
         self,
         socket: zmq.Socket[bytes],
         run: bytes,
-        receive: Callable[[bytes], None],
+        receive: Callable[[Buffer], None],
         known: Callable[[], Collection[bytes]],
     ) -> None:
         self._socket = socket
         self._window = ReceiveWindow(run, known)
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._arrived: deque[bytes] = deque()
+        self._arrived: deque[Buffer] = deque()
         self._more: asyncio.Handle | None = None
         self._over = False
         self._no_batches = Seldom(log)
@@ -87,7 +88,9 @@ class Inbox:
             self._more = None
         arrived = self._arrived
         done = size = 0
-        while not self._over:
+        while most is None or (done < most and size <= BYTES_IN_A_TURN):
+            if self._over:
+                return
             if not arrived:
                 try:
                     sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
@@ -101,20 +104,21 @@ class Inbox:
                         "received something that is not a Civitas batch: %s", error
                     )
                     continue
+                if batch.marks & Mark.PIECE:  # all others count when they are handed over
+                    size += sum(map(len, batch.frames))
                 if batch.marks & Mark.ANSWER:
                     self._answer(sender, batch.link)
-            while arrived and not self._over:
-                if most is not None and (done == most or size > BYTES_IN_A_TURN):
-                    # There may be more, of which ZMQ has told already.
-                    self._more = self._loop.call_soon(self._turn)
-                    return
-                frame = arrived.popleft()
-                done += 1
-                size += len(frame)
-                try:
-                    self._receive(frame)
-                except Exception:
-                    log.exception("a frame that arrived could not be handled")
+                continue
+            frame = arrived.popleft()
+            done += 1
+            size += len(frame)
+            try:
+                self._receive(frame)
+            except Exception:
+                log.exception("a frame that arrived could not be handled")
+        if not self._over:
+            # There may be more, of which ZMQ has told already.
+            self._more = self._loop.call_soon(self._turn)
 
     def _answer(self, sender: bytes, link: bytes) -> None:
         # Where a batch was meant for an earlier run of this node, it tells its sender whom it reached.

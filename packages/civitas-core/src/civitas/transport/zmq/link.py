@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import zmq
 
+from civitas.message.large import LARGE, Large
 from civitas.transport.batches import Ack
 from civitas.transport.contract import MAX_FRAME, Detour, check_frame
 from civitas.transport.seldom import Seldom
@@ -46,9 +47,10 @@ class ZmqLink:
         self._endpoint = endpoint
         self._lost = lost
         self._closed = closed
-        self._window = SendWindow(id, run)
+        self._window = SendWindow(id, run, most=LARGE)
         self._loop = asyncio.get_running_loop()
         self._pending = False  # whether a turn is coming that will send
+        self._more: asyncio.Handle | None = None  # that turn, where this one was long enough
         self._connected_before = False
         self._no_answers = Seldom(log)
         self._over = False
@@ -65,7 +67,7 @@ class ZmqLink:
 
     # What the node calls.
 
-    def send(self, frame: bytes, *, urgent: bool = False) -> None:
+    def send(self, frame: bytes | Large, *, urgent: bool = False) -> None:
         """Hand over a frame; see `Link.send`."""
         if len(frame) > MAX_FRAME:
             check_frame(frame)
@@ -75,6 +77,10 @@ class ZmqLink:
         if not self._pending:
             self._pending = True
             self._loop.call_soon(self._turn)
+
+    def send_large(self, frame: Large) -> None:
+        """Hand over a large frame; see `CuttingLink.send_large`."""
+        self.send(frame)
 
     async def flushed(self) -> None:
         """Wait for everything so far to be received; see `Link.flushed`."""
@@ -133,6 +139,9 @@ class ZmqLink:
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
+        if self._more is not None:
+            self._more.cancel()  # else each signal would add one turn to those to come
+            self._more = None
         # ZMQ signals a change once, and any call of it may take that signal. So a turn ends only when a look at
         # the events says that nothing can be done; whatever changes after that look is signalled.
         if self._detour is not None:
@@ -142,7 +151,7 @@ class ZmqLink:
         sent = 0
         while not self._over:
             if sent > BYTES_IN_A_TURN:
-                self._loop.call_soon(self._turn)  # others have their turn in between
+                self._more = self._loop.call_soon(self._turn)  # others have their turn in between
                 return
             events = int(self._socket.events)
             if events & zmq.POLLIN:
@@ -167,11 +176,19 @@ class ZmqLink:
                 sent += sum(map(len, parts))
 
     def _send_round(self, detour: Detour) -> None:
-        """Send everything that waits by the detour, which loses nothing and never waits."""
-        self._pending = False
-        while not self._over and (batch := self._window.next()) is not None:
+        """Send what waits by the detour, which loses nothing and never waits."""
+        sent = 0
+        while not self._over:
+            if sent > BYTES_IN_A_TURN:
+                self._more = self._loop.call_soon(self._turn)
+                return
+            batch = self._window.next()
+            if batch is None:
+                break
             detour(batch.pack())
             self._window.sent(for_sure=True)
+            sent += sum(map(len, batch.frames))
+        self._pending = False
 
     def _take_answer(self) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import zmq
 
 from civitas.errors import ConfigurationError
+from civitas.message.large import Buffer
 from civitas.transport.batches import link_ids, new_id, sender_of
 from civitas.transport.contract import MAX_FRAME, CutOff, Detour, Link, Watch
 from civitas.transport.zmq.address import (
@@ -95,7 +96,7 @@ class ZmqTransport:
         self._inbox: Inbox | None = None
         self._others: dict[str, There] = {}
 
-    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+    async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`. There is no broker that could be away, so nobody is `cut_off`."""
         if self._wanted is None:
             self._folder = private_folder(self._above)
