@@ -156,3 +156,22 @@ def test_another_order_of_the_children_is_a_change_and_what_is_new_among_them_is
     added = "    - agent: {name: first, type: app.First}\n"
     line = "    - agent: {name: planner"
     assert changes((line, added + line)) == [Change("added", "agent", "first", new="root")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("secret: first", "secret: other", "transport.secret"),
+        ("password: first", "password: other", "transport.password"),
+        (
+            'servers: ["nats://ann:first@host"]',
+            'servers: ["nats://ann:other@host"]',
+            "transport.servers",
+        ),
+    ],
+)
+def test_a_secret_of_a_transport_is_not_shown(old: str, new: str, key: str) -> None:
+    base = f"{BASE}\ntransport: {{type: nats, {old}}}"
+    assert changes((old, new), base=base) == [
+        Change("changed", "system", "team", key, HIDDEN, HIDDEN)
+    ]

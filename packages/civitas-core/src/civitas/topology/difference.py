@@ -15,7 +15,9 @@ NOTHING: Any = object()
 """In the place of a value that is not given and has no default."""
 
 HIDDEN = "***"
-"""In the place of the value of an environment variable, which may be a secret."""
+"""In the place of a value that is a secret, or may be one: of an environment variable, a password, a URL with one."""
+
+_SECRETS = ("password", "token", "secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,16 @@ def _values(
     for key in {**old, **new}:
         before, after = old.get(key, NOTHING), new.get(key, NOTHING)
         if _marked(before) != _marked(after):
-            if key.startswith("env."):
-                before, after = (each if each is NOTHING else HIDDEN for each in (before, after))
+            before, after = (_shown(key, each) for each in (before, after))
             yield Change("changed", kind, name, key, before, after)
+
+
+def _shown(key: str, value: Any) -> Any:
+    """`value` as people may see it."""
+    is_secret = key.startswith("env.") or key.rpartition(".")[2] in _SECRETS
+    if value is NOTHING or not (is_secret or ("://" in str(value) and "@" in str(value))):
+        return value
+    return HIDDEN
 
 
 def _marked(value: Any) -> Any:
