@@ -141,13 +141,9 @@ class AgentProcess(Messenger):
 
     @property
     def store(self) -> StateStore:
-        """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds.
-
-        In a store that several machines write, such as `NatsKVStateStore`, what is the agent's own (its checkpoint, its
-        conversations) is replaced only if nobody else has written it since; otherwise that is a `StateConflict`.
-        """
-        process = self._civitas_running()
-        return store_of(process.node.store, self.name, self._civitas_owns, process.revisions)
+        """The runtime's StateStore. If it is unavailable, each call waits for it, up to ten seconds."""
+        run = self._civitas_running()
+        return store_of(run.node.store, self.name, self._civitas_owns, run.revisions)
 
     @property
     def llm(self) -> ModelProvider | None:
@@ -323,7 +319,7 @@ class AgentProcess(Messenger):
 
         Raises:
             StateStoreError: It was not saved, after ten seconds if the store was unavailable.
-            StateConflict: Another incarnation has taken over, on another machine; see `store`.
+            StateConflict: In a store of several machines: another incarnation has taken over on one of them.
         """
         await self.store.set(self.name, self.state)
 
