@@ -23,7 +23,9 @@ supervision:
 def state_of(tmp_path, text: str):
     file = tmp_path / "topology.yaml"
     file.write_text(text + TREE)
-    return state_entry(load(file)).further
+    entry = state_entry(load(file))
+    assert entry is not None
+    return entry.further
 
 
 @pytest.mark.promise(id="SEM-1441")

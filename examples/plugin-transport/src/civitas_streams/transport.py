@@ -47,7 +47,9 @@ class StreamTransport:
         self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+    async def open(
+        self, receive: Callable[[bytes | memoryview], None], cut_off: CutOff | None = None
+    ) -> None:
         """Begin to receive. There is no broker that could be away, so nobody is ever `cut_off`."""
         self._receive = receive
         try:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
 
+from civitas.message.large import Buffer
 from civitas.transport.batches import Ack, Batch
 from civitas.transport.seldom import Seldom
 from civitas.transport.window import ReceiveWindow
@@ -33,7 +34,7 @@ class NatsInbox:
     def __init__(
         self,
         run: bytes,
-        receive: Callable[[bytes], None],
+        receive: Callable[[Buffer], None],
         answer: Callable[[bytes, str, Ack], None],
         known: Callable[[], Collection[bytes]],
     ) -> None:
@@ -44,7 +45,7 @@ class NatsInbox:
         self._batches: deque[tuple[bytes, str]] = (
             deque()
         )  # as they came, and who waits for an answer
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[Buffer] = deque()
         self._turn: asyncio.Handle | None = None
         self._over = False
         self._no_batches = Seldom(log)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.errors import ConfigurationError
+from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
 from civitas.transport.contract import CutOff, Link, Watch
 from civitas.transport.nats.address import Subjects, address_of, split_address
@@ -78,7 +79,7 @@ class NatsTransport:
         self._connection: Connection | None = None
         self._sending: asyncio.Task[None] | None = None
 
-    async def open(self, receive: Callable[[bytes], None], cut_off: CutOff | None = None) -> None:
+    async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
         self._cut_off = cut_off
         self._inbox = NatsInbox(self._run, receive, self._answer, self._known)
