@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,9 @@ STUMBLES = {
     "knows no X": r"\bknows? no(?:thing of)?\b",
     "None where": r"\b(?:None|empty|True|False) where (?:it|there|they|none|nobody|one)\b",
     "else": r"[;,] else\b(?! if)",
+    "waits no more": r"\b[Ww](?:aits?|atch(?:es)?) no more\b",
+    "for who": r"\b(?:for|of|to|where) who (?!it)\w+s\b",
+    "nobody need": r"\b[Nn](?:obody|othing)(?: else)? need \w+",
 }
 
 
@@ -38,11 +41,24 @@ def modules() -> dict[Path, ast.Module]:
     return {file: ast.parse(file.read_text()) for file in files if "demo/team" not in str(file)}
 
 
-def texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The texts of a module in one line each, docstrings too, with the line where each begins."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, " ".join(node.value.split())
+@cache
+def texts() -> list[tuple[str, str]]:
+    """Every text and comment of the packages on one line, docstrings too, with the place where each begins."""
+    found = []
+    for file, tree in modules().items():
+        place = file.relative_to(ROOT)
+        found += [
+            (f"{place}:{node.lineno}", " ".join(node.value.split()))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        with file.open("rb") as source:
+            found += [
+                (f"{place}:{token.start[0]}", token.string)
+                for token in tokenize.tokenize(source.readline)
+                if token.type == tokenize.COMMENT
+            ]
+    return found
 
 
 def test_a_class_name_is_given_once() -> None:
@@ -57,10 +73,7 @@ def test_a_class_name_is_given_once() -> None:
 @pytest.mark.parametrize("stumble", STUMBLES)
 def test_no_text_stumbles(stumble: str) -> None:
     found = [
-        f"{file.relative_to(ROOT)}:{line}: {text[:120]}"
-        for file, tree in modules().items()
-        for line, text in texts(tree)
-        if re.search(STUMBLES[stumble], text)
+        f"{place}: {text[:120]}" for place, text in texts() if re.search(STUMBLES[stumble], text)
     ]
     assert found == [], "see `Plain English` in CONTRIBUTING.md"
 

@@ -85,7 +85,7 @@ async def test_after_a_kill_the_next_run_finds_nothing_in_its_way(
         run.signal(signal.SIGKILL)
         await run.end()
         asked = await beside("ask", topology, "c", "null")
-        assert "does not run here" in asked.err
+        assert "is not running here" in asked.err
 
 
 async def test_a_child_that_an_agent_forked_is_not_taken_for_the_killed_system(
@@ -113,7 +113,7 @@ async def test_a_child_that_an_agent_forked_is_not_taken_for_the_killed_system(
         run.signal(signal.SIGKILL)
         await run.end()
         asked = await beside("ask", topology, "f", "null")
-        assert "does not run here" in asked.err
+        assert "is not running here" in asked.err
         again = await start("run", topology)
         other = int((await again.until("forked")).split()[-1])
         os.kill(other, signal.SIGKILL)

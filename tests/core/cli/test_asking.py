@@ -217,7 +217,7 @@ async def test_a_system_that_does_not_run_says_how_to_start_it(
     for command in ("ask", "send"):
         line = await refused(beside, command, topology, "helper", "1")
         assert line == (
-            f"civitas: system 'crew' does not run here; start it with `civitas run {topology}`"
+            f"civitas: system 'crew' is not running here; start it with `civitas run {topology}`"
         )
 
 
@@ -229,7 +229,7 @@ async def test_a_system_whose_loop_is_stuck_is_said_so(
     await start("send", topology, "helper", "1", "--type", "stuck")
     await run.until("stuck")
     line = await refused(beside, "ask", topology, "helper", "1", "--timeout", "0.1")
-    assert line.startswith("civitas: system 'civitas' runs but gave no answer for 5.1 s")
+    assert line.startswith("civitas: system 'civitas' is running but did not answer for 5.1 s")
 
 
 @pytest.mark.promise(id="SEM-809")

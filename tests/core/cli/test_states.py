@@ -202,7 +202,7 @@ async def test_it_works_beside_the_running_system_and_says_what_that_means(
     assert (await beside("state", "show", topology, "c")).out == '{"n": 1}\n'
     cleared = await beside("state", "clear", topology, "c", "--yes")
     assert cleared.out == f"{topology}: 1 key removed\n"
-    assert f"the system runs (process {run.process.pid}): an agent keeps" in cleared.err
+    assert f"the system is running (process {run.process.pid}): an agent keeps" in cleared.err
     run.signal(signal.SIGTERM)
     await run.end()
 

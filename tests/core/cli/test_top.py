@@ -123,4 +123,4 @@ async def test_a_system_that_does_not_run_is_one_line(beside: Beside, project: P
     topology = project(AGENT, "name: a, type: team.Agent")
     done = await beside("top", topology)
     assert (done.code, done.out.strip()) == (1, "")
-    assert "does not run here; start it with `civitas run" in done.err
+    assert "is not running here; start it with `civitas run" in done.err

@@ -218,7 +218,7 @@ def yields_plainly() -> Iterator[Machine]:
         (raises, "LookupError: no key for the model"),
         (yields, r"put @contextlib\.asynccontextmanager above it"),
         (yields_plainly, r"put @contextlib\.contextmanager above it"),
-        (lambda: MachineAgent("x", machine=Machine()), "is an agent already"),
+        (lambda: MachineAgent("x", machine=Machine()), "is already an agent"),
         (lambda: (Machine(), 5), r"type builtins\.tuple"),
     ],
 )

@@ -57,9 +57,9 @@ def test_an_object_that_nobody_knows_is_an_error_with_its_type_and_the_adapters(
 
 
 def test_an_agent_needs_no_wrapping(plugins):
-    with pytest.raises(ConfigurationError, match="is an agent already"):
+    with pytest.raises(ConfigurationError, match="is already an agent"):
         wrap_with(plugins, MachineAgent("a", machine=Machine()), "m", {})
-    with pytest.raises(ConfigurationError, match="is an agent already"):
+    with pytest.raises(ConfigurationError, match="is already an agent"):
         wrap_with(plugins, MachineAgent, "m", {})
 
 

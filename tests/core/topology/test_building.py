@@ -346,7 +346,7 @@ def test_a_dict_names_modules_that_are_importable_already() -> None:
         ("wrap: thing", "'thing' is not the path of an object"),
         ("wrap: 'team.crew:thin'", "did you mean 'thing'?"),
         ("wrap: 'team.crew:number'", "no installed adapter knows 5"),
-        ("wrap: 'team.crew:Planner'", "is an agent already"),
+        ("wrap: 'team.crew:Planner'", "is already an agent"),
         (
             "type: team.crew.Planner, stile: x",
             "unknown key 'stile' in Planner; did you mean 'style'?",

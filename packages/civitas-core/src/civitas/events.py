@@ -33,7 +33,7 @@ class DeadLetterReason(StrEnum):
     TERMINATED = "terminated"
     """The agent was stopped, or its supervisor gave up."""
     LATE_REPLY = "late_reply"
-    """It is a reply, and whoever asked waits no more."""
+    """It is a reply, and the asker has stopped waiting."""
     NODE_DOWN = "node_down"
     """The OS process of the agent went away."""
     UNKNOWN = "unknown"

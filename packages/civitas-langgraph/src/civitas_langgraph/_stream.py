@@ -192,7 +192,7 @@ class GraphEvents(AsyncCallbackHandler):
             await self._written.tell()
             await chunk
 
-        # A node that is no coroutine runs in a thread, and LangChain gives what it calls there a loop of its own.
+        # A node that is a plain function runs in a thread, and LangChain gives what it calls there a loop of its own.
         if asyncio.get_running_loop() is self._loop:
             await tell()
         else:

@@ -124,7 +124,7 @@ def read_max_turns(given: Any, where: str) -> int | None:
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given > 0):
         return given
     raise ConfigurationError(
-        f"{where}: max_turns is a whole number from 1 on, or None for no limit; got {given!r}"
+        f"{where}: max_turns must be a whole number of at least 1, or None for no limit; got {given!r}"
     )
 
 

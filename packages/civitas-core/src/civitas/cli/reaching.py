@@ -19,7 +19,7 @@ async def running_system(topology: Path) -> AsyncIterator[ControlClient]:
     """The running system of a topology; only the name is read from the file.
 
     Raises:
-        Refused: It does not run here.
+        Refused: It is not running here.
     """
     name = load_part(topology, "name").name
     client = ControlClient(name, state_folder(name, topology))
@@ -29,7 +29,7 @@ async def running_system(topology: Path) -> AsyncIterator[ControlClient]:
         if error.pid is not None:
             raise
         start = f"civitas run {shlex.quote(str(topology))}"
-        raise Refused(f"system {name!r} does not run here; start it with `{start}`") from None
+        raise Refused(f"system {name!r} is not running here; start it with `{start}`") from None
     try:
         yield client
     finally:

@@ -105,7 +105,7 @@ def clear_values(
         print(f"{topology}: {count(len(keys), 'key')} removed")
         if kept.pid is not None:
             say(
-                f"the system runs (process {kept.pid}): an agent keeps what it holds until it is "
+                f"the system is running (process {kept.pid}): an agent keeps what it holds until it is "
                 "restarted, and saves it again with its next checkpoint"
             )
 

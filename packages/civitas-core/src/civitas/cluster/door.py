@@ -22,7 +22,7 @@ _MEETING = (Kind.HELLO, Kind.WELCOME, Kind.REFUSED, Kind.INTRODUCE)
 """The frames of those who do not know each other yet."""
 
 Take: TypeAlias = Callable[..., None]
-"""Takes the fields of a frame, behind the peer that sent it; or the boot id of who is not known yet."""
+"""Takes the fields of a frame, behind the peer that sent it; or the boot id of a node that is not known yet."""
 
 
 class Door:
@@ -125,7 +125,7 @@ class Door:
             if not shape.fits(fields) or not self._belongs(what, boot, fields):
                 raise ConfigurationError(f"its {what.name} shows no token of this system")
         except Exception as error:
-            # Nothing is kept of who is none of this system, and he gets no answer.
+            # Nothing is kept of a stranger, and it gets no answer.
             self._turn_away(error)
             return
         take = self._meets.get(what)

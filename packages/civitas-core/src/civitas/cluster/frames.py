@@ -70,12 +70,12 @@ class Kind(IntEnum):
     CAST = 22
     """A call that nobody waits for: what to do, the arguments."""
     CANCEL = 23
-    """Whoever called waits no more: the id of the call."""
+    """The caller has stopped waiting: the id of the call."""
     HELD = 24
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
 
 
-# The text of an error may hold half a character, as of a file name that is no UTF-8; it must be told all the same.
+# The text of an error may hold half a character, such as a file name that is not UTF-8; it must travel all the same.
 packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
 """Makes a frame of its kind, the boot id of its sender, and its fields; a `TypeError` if one of those is `Large`."""
 packed_large: Callable[[tuple[Any, ...]], Large] = partial(

@@ -274,7 +274,7 @@ class RootNode(Node):
         return alive
 
     def owner_of(self, name: str) -> Parent | None:
-        """The supervisor of an agent, wherever that runs; None for who is not there."""
+        """The supervisor of an agent, wherever that runs; None for a name that is not there."""
         return self._children.pool_of(name) or super().owner_of(name)
 
     def close_door(self) -> None:

@@ -42,16 +42,16 @@ class NotRunning(ConfigurationError):
         super().__init__(
             f"system {name!r} is starting or stopping at this moment (process {pid}); try again"
             if pid is not None
-            else f"system {name!r} does not run here; start it with `civitas run`"
+            else f"system {name!r} is not running here; start it with `civitas run`"
         )
 
 
 class NotAnswering(CivitasError):
-    """The system runs but gave no answer: its event loop is stuck, or its process is stopped."""
+    """The system is running but did not answer: its event loop is stuck, or its process is stopped."""
 
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(
-            f"system {name!r} runs but gave no answer for {seconds:g} s: "
+            f"system {name!r} is running but did not answer for {seconds:g} s: "
             "its event loop is stuck, or its process is stopped"
         )
 
@@ -64,7 +64,7 @@ class ControlClient:
         folder: Its state folder.
 
     Raises:
-        NotRunning: On entering: the system does not run here.
+        NotRunning: On entering: the system is not running here.
         ConfigurationError: On entering: the folder is somebody else's.
     """
 

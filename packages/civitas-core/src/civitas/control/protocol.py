@@ -26,7 +26,7 @@ async def read(reader: asyncio.StreamReader) -> dict[str, Any]:
     raw = await reader.readexactly(size)
     try:
         frame = decode(raw)
-    except Exception as error:  # a Decimal that is none is no ValueError
+    except Exception as error:  # text that is not a Decimal does not raise a ValueError
         raise ConfigurationError(
             f"received something that is not a Civitas frame ({error})"
         ) from error

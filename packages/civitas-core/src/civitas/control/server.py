@@ -149,7 +149,7 @@ def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
     """
     for key in ("to", "payload"):
         if key not in request:
-            raise ConfigurationError(f"the request lacks {key!r}")
+            raise ConfigurationError(f"the request has no {key!r}")
     to = request["to"]
     if not isinstance(to, str):
         raise ConfigurationError(f"'to' is the name of an agent, as text; got {to!r}")

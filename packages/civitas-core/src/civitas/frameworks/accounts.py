@@ -12,7 +12,7 @@ USAGE = "civitas-usage"
 FAILURES = "civitas-tool-failures"
 """The header with the tool calls that failed without ending the run."""
 
-# Headers are short: so many failures, the latest, and so much of the text of each.
+# Headers are short: the latest few failures, with the beginning of the text of each.
 _MOST, _LONGEST = 20, 500
 
 

@@ -70,7 +70,7 @@ class _Contained(Coroutine[Any, Any, Any]):
         return self._work.__await__()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._work, name)  # its name and its frame, for who looks at the task
+        return getattr(self._work, name)  # its name and its frame, for people who look at the task
 
 
 def _exited(error: SystemExit) -> Exited:

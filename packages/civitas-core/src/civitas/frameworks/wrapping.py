@@ -126,7 +126,7 @@ def _check_needs_nothing(function: Any, name: str) -> None:
 def _refuse_agents(obj: object, name: str) -> None:
     if isinstance(obj, AgentProcess) or (isinstance(obj, type) and issubclass(obj, AgentProcess)):
         raise ConfigurationError(
-            f"wrap(..., name={name!r}): {obj!r} is an agent already; put it into children as it is, "
+            f"wrap(..., name={name!r}): {obj!r} is already an agent; put it in children as it is, "
             "or name its class with `type:` in a topology"
         )
 

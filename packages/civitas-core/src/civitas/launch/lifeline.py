@@ -115,7 +115,7 @@ class HangWatchdog:
             self._timer = asyncio.get_running_loop().call_later(every, self.resume)
 
     def pause(self) -> None:
-        """Watch no more, such as while modules are imported."""
+        """Stop watching, such as while modules are imported."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -18,7 +18,7 @@ class Owners(Protocol):
     """Knows who supervises whom."""
 
     def owner(self, name: str) -> Parent | None:
-        """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
+        """The supervisor of an agent or of a supervisor; None for the root and for a name that is not there."""
 
 
 def holding_if_waiting(agent: Caller, names: Iterable[str]) -> AbstractContextManager[None]:

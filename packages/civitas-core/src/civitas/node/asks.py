@@ -54,7 +54,7 @@ class PendingAsks:
                 the asker runs again: until then others may ask it, and nobody waits for itself.
 
         Returns:
-            What to await. Who ends that early calls `remove`.
+            What to await. A caller that ends it early calls `remove`.
         """
         future: asyncio.Future[Answer] = self._loop.create_future()
         due: _Due | asyncio.TimerHandle | None
@@ -71,7 +71,7 @@ class PendingAsks:
         return future
 
     def remove(self, id: str) -> asyncio.Future[Answer] | None:
-        """Wait no more; an answer that comes later is a late reply.
+        """Stop waiting; an answer that comes later is a late reply.
 
         Returns:
             The future that somebody waited for, or None if nobody did.

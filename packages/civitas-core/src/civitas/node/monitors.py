@@ -35,7 +35,7 @@ class Monitors:
         return monitor
 
     def remove(self, ref: str) -> bool:
-        """Watch no more.
+        """Stop watching.
 
         Returns:
             Whether it did; False if it has told, or was never begun here.

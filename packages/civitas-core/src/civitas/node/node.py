@@ -168,7 +168,7 @@ class Node(Router):
         """Make room for an agent: from now on its name is known and messages for it wait."""
         if isinstance(agent, Placed):
             raise ConfigurationError(
-                f"{name!r} is to run in the process {agent.process!r}, and this system has none; "
+                f"{name!r} is to run in the process {agent.process!r}, and this system has no other processes; "
                 "use Runtime.from_config"
             )
         self._check_free(name)
@@ -178,7 +178,7 @@ class Node(Router):
         return cell
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of `name` is closed for `why`; nobody else need know, as there is no other process."""
+        """The mailbox of `name` is closed for `why`; nobody else needs to know, as there is no other process."""
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
@@ -198,12 +198,12 @@ class Node(Router):
         self.registry.pools.pop(supervisor.name, None)
 
     def owner(self, name: str) -> Parent | None:
-        """The supervisor of an agent or of a supervisor; None for the root and for who is not there."""
+        """The supervisor of an agent or of a supervisor; None for the root and for a name that is not there."""
         supervisor = self.supervisors.get(name)
         return supervisor.parent if supervisor is not None else self.owner_of(name)
 
     def owner_of(self, name: str) -> Parent | None:
-        """The supervisor of an agent, wherever that runs; None for who is not there."""
+        """The supervisor of an agent, wherever that runs; None for a name that is not there."""
         return self.owners.get(name)
 
     def clear(self) -> None:

@@ -18,7 +18,7 @@ class Origin(Protocol):
         """The agent `agent` begins to handle the message; it must wait for what this returns."""
 
     def settled(self) -> None:
-        """Whoever had the message is finished with it: nobody need send it again."""
+        """Whoever had the message is finished with it: nobody needs to send it again."""
 
     async def heard(self) -> None:
         """Wait until whoever sent it knows that: it does not come again."""

@@ -45,7 +45,7 @@ class Recipient(Protocol):
         """The agents that its running handler waits for, by the id of its message to each."""
 
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
-        """Whoever sent `message` waits no more."""
+        """The sender of `message` has stopped waiting."""
 
 
 class Recipients(Protocol):

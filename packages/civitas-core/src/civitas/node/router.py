@@ -1,4 +1,4 @@
-"""Moves the messages of one node: from a sender to a mailbox, and answers back to who waits."""
+"""Moves the messages of one node: from a sender to a mailbox, and answers back to the askers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ OFFSET = "civitas-offset"
 class Chunks:
     """The chunks of one stream, in order; a slow reader slows the producer.
 
-    A run that is resumed after a crash tells some of its chunks again. Who reads has the first ones whatever became of
+    A run that is resumed after a crash tells some of its chunks again. The reader has the first ones whatever became of
     the producer, so it is here that the repeated ones are left out.
     """
 

@@ -53,7 +53,7 @@ class Context(Protocol):
     loop: asyncio.AbstractEventLoop
     turns: Turns
     variables: ContextVariables
-    """The context variables that each incarnation begins with: not those of who happens to start or wake it."""
+    """The context variables that each incarnation begins with: not those of whatever happens to start or wake it."""
     executor: ThreadPoolExecutor
     tool_threads: ThreadPoolExecutor
     tracing: Tracing

@@ -41,8 +41,8 @@ class Handling:
         now: What the agent's run is doing.
         deliveries: Where it is noted how this ended.
         message: The message.
-        noting: Ends when a kill of this process with the message in hand would count as a delivery of it; None if
-            nothing need be waited for.
+        noting: Ends when a kill of this process with the message in hand would count as a delivery of it; None if there
+            is nothing to wait for.
     """
 
     __slots__ = ("_agent", "_deliveries", "_message", "_node", "_noting", "_now", "_span")

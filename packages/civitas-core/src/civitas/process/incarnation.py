@@ -277,7 +277,7 @@ class Incarnation:
         return reason
 
     def _time_to_stop(self) -> float | None:
-        """Seconds for `on_stop`. Who is cancelled at once when it is stopped may still end well by itself."""
+        """Seconds for `on_stop`. An agent that is cancelled at once when it is stopped may still end well by itself."""
         timeout = self.agent._civitas_options.shutdown_timeout
         return _LAST_WORDS if timeout == 0 else timeout
 

@@ -137,7 +137,7 @@ class ByHand:
     def _find_down(self, name: str) -> Slot:
         slot = self._children.find(name)
         if slot.state is SlotState.UP:
-            raise SupervisionError("running", f"{name!r} runs; terminate_child first")
+            raise SupervisionError("running", f"{name!r} is running; call terminate_child first")
         if slot.state is SlotState.PENDING:
             raise SupervisionError("restarting", f"{name!r} is about to be started again")
         return slot

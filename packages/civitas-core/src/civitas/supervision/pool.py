@@ -142,7 +142,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         name = slot.child.name
         if name in self._held or name in self._waiting:
             if not self._cells[name].busy:  # whoever wanted it gave up
-                self._drop(slot, Status.STOPPED, "it sleeps; send again to wake it")
+                self._drop(slot, Status.STOPPED, "it is asleep; send again to wake it")
             return
         if self.status is not Status.RUNNING or name in self._idle:
             return
@@ -172,7 +172,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             slot.state = SlotState.PENDING
             await self._wake(slot)
             return
-        self._drop(slot, Status.STOPPED, "it sleeps; send again to wake it")
+        self._drop(slot, Status.STOPPED, "it is asleep; send again to wake it")
 
     def _runs(self, slot: Slot) -> bool:
         return self._lives(slot) and slot.state is SlotState.UP

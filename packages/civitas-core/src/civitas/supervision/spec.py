@@ -254,7 +254,7 @@ def check_child(child: object, who: str) -> None:
     if not isinstance(child, ChildSpec):
         raise ConfigurationError(
             f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
-            "civitas.wrap(...) makes an agent of a framework's object"
+            "civitas.wrap(...) turns a framework's object into an agent"
         )
     if not hasattr(child, "name"):
         raise ConfigurationError(

@@ -162,5 +162,6 @@ def check_frame(frame: bytes | Large) -> None:
     """Raise `PayloadError` if a frame is larger than a transport carries."""
     if len(frame) > MAX_FRAME:
         raise PayloadError(
-            "frame", f"{len(frame):,} bytes are more than {MAX_FRAME:,}, the most that travels"
+            "frame",
+            f"{len(frame):,} bytes are more than {MAX_FRAME:,}, the most that one frame may carry",
         )

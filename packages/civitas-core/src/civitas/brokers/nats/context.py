@@ -48,7 +48,7 @@ def load_context(name: str) -> dict[str, Any]:
         if found.get(key):
             raise ConfigurationError(
                 f"nats: the context {name!r} says {key!r}, which Civitas cannot use; "
-                "write servers and how to log in into the topology instead"
+                "put the servers and the login in the topology instead"
             )
     given: dict[str, Any] = {ours: found[key] for key, ours in _AS_HERE.items() if found.get(key)}
     given |= {ours: _path(found[key]) for key, ours in _FILES.items() if found.get(key)}

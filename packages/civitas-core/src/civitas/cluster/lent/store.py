@@ -68,6 +68,6 @@ class RemoteStore:
         if arguments[0].startswith(STEPS) and not self._outlives:
             raise ConfigurationError(
                 "step() in an agent with a process of its own needs a state store that outlives the processes, and the "
-                "one in memory does not; write state: {type: sqlite, path: civitas.db} into the topology"
+                "one in memory does not; write state: {type: sqlite, path: civitas.db} in the topology"
             )
         return decode(await self._call_root("store", what, encode(list(arguments))))

@@ -129,7 +129,7 @@ class Elsewhere:
 class ElsewherePool:
     """A conversation pool that another node hosts: each conversation has a mailbox of its own there, and so here.
 
-    Who sends to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
+    A sender to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
     """
 
     __slots__ = ("_conversations", "_held", "_way", "facts", "name")

@@ -207,7 +207,7 @@ class FromPeer:
         self._end_window()
 
     def withdraw(self, reader_left: bool) -> None:
-        """Whoever asked there waits no more."""
+        """The asker there has stopped waiting."""
         if self.cell is not None:
             self.cell.withdraw(self.message, reader_left=reader_left)
 

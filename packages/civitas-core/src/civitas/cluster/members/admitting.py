@@ -89,7 +89,7 @@ class Admitting:
         hello = Hello.of(plain)
         member = self._roster.get(hello.name)
         if member is not None and comes_back(hello, member):
-            self._gone(member, "it lost the root, and comes back")
+            self._gone(member, "it lost the root and is coming back")
         epoch = Epoch(self._roster.ending, own_version(), tuple(each.name for each in self._roster))
         why = refusal(hello, member, epoch)
         if member is None or why:

@@ -75,7 +75,7 @@ class There:
         return watch
 
     def close(self) -> None:
-        """End the links, and watch no more."""
+        """End the links, and stop watching."""
         self._watches.clear()
         for link in list(self.links):
             link.close()

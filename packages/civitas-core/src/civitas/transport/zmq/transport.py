@@ -34,7 +34,7 @@ _BATCHES = 8
 """Batches that ZMQ holds for a link, on each side. What is urgent waits behind these at most."""
 
 _HANDSHAKE = 2000
-"""Milliseconds in which who connects must say who he is: silent ones take a descriptor each, and are closed then."""
+"""Milliseconds within which a connection must say who it is. A silent one takes a descriptor, and is closed then."""
 
 
 @contextmanager
