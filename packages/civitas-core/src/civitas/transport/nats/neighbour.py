@@ -64,7 +64,7 @@ class NatsNeighbour:
             link.again()
 
     def close(self) -> None:
-        """End the links, and watch no more."""
+        """End the links, and stop watching."""
         self._watches.clear()
         for link in list(self.links.values()):
             link.close()
