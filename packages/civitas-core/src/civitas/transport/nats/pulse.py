@@ -81,6 +81,7 @@ class NatsPulse:
         self._watched: set[WatchedNode] = set()
         self._subscriptions: dict[WatchedNode, Any] = {}
         self._down_since: float | None = None
+        self._looked_at = 0.0
         self._beats = (
             False  # before it is known that there is no other root, nobody may take this one for it
         )
@@ -179,10 +180,11 @@ class NatsPulse:
                 return
             opening.result()
             self._beats = True
+            self._looked_at = self._now()
             self._tell(self._set_opened, None)
             while not self._stop.is_set():
                 await self._beat()
-                await self._look()
+                self._look()
                 await asyncio.wait({stopping}, timeout=self._interval)
         finally:
             for task in (opening, stopping, *self._tasks):
@@ -217,16 +219,14 @@ class NatsPulse:
             with suppress(Exception):  # the next one comes soon
                 await client.publish(self._subjects.beats(self._token), self._run)
 
-    async def _look(self) -> None:
+    def _look(self) -> None:
+        now = self._now()
+        late = now - self._looked_at > _MISSED * self._interval
+        self._looked_at = now
         for watched in list(self._watched):
-            if self._silence_of(watched) < self._timeout:
-                continue
-            client = self._connection.client
-            if client is not None:
-                # This thread may have been held up itself: take first what has arrived meanwhile.
-                with suppress(Exception):
-                    await client.flush(max(1, round(self._timeout / 4)))
-            if watched in self._watched and self._silence_of(watched) >= self._timeout:
+            if late:  # this thread was held up itself, and has yet to read what arrived meanwhile
+                watched.heard = max(watched.heard, now - self._timeout + _MISSED * self._interval)
+            if self._silence_of(watched) >= self._timeout:
                 self._lose(watched, f"it could not be reached for {self._timeout:g} s")
 
     def _silence_of(self, watched: WatchedNode) -> float:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from civitas.brokers.nats import NatsOptions
@@ -32,7 +31,9 @@ _AT_ONCE = 16
 """Batches that are sent before others have a turn."""
 _ROOM = 64 * 1024
 """Bytes that a server must take beside the frames of a batch."""
-_PUMP = 2
+_ECHO = "echo"
+"""What a node says to itself, to hear that the server has handed over everything before it."""
+_PUMP = 2.0
 """Seconds for the server to hand over what it has."""
 
 
@@ -71,6 +72,8 @@ class NatsTransport:
         self._ids = link_ids(self._run)
         self._others: dict[str, NatsNeighbour] = {}
         self._acks: deque[tuple[str, bytes]] = deque()
+        self._echoes: dict[str, asyncio.Future[None]] = {}
+        self._question = 0
         self._wanted = asyncio.Event()
         self._cut_off: CutOff | None = None
         self._is_cut_off = False
@@ -118,10 +121,20 @@ class NatsTransport:
         if inbox is None or connection is None:
             return
         if (client := connection.client) is not None:
-            with suppress(Exception):  # it has gone away just now
-                await client.flush(_PUMP)
+            await self._round_trip(client)
             await asyncio.sleep(0)  # the client hands over in a task of its own
         inbox.pump()
+
+    async def _round_trip(self, client: Client) -> None:
+        """Wait until the server has handed over what it had; a `flush` that takes too long would deafen the client."""
+        self._question += 1
+        subject = self._subjects.acks(self._run, f"{_ECHO}{self._question}")
+        back = self._echoes[subject] = asyncio.get_running_loop().create_future()
+        try:
+            await self._publish(client, subject, b"")
+            await asyncio.wait({back}, timeout=_PUMP)
+        finally:
+            del self._echoes[subject]
 
     async def close(self) -> None:
         """End all links and stop receiving."""
@@ -223,6 +236,10 @@ class NatsTransport:
             self._wanted.set()
 
     async def _take_ack(self, message: Msg) -> None:
+        if (echo := self._echoes.get(message.subject)) is not None:
+            if not echo.done():
+                echo.set_result(None)
+            return
         raw = bytes(message.data)
         link_id = raw[:ID_SIZE]
         for there in list(self._others.values()):
