@@ -15,8 +15,7 @@ from civitas.cluster.door import Door, Take
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
-from civitas.cluster.lent.borrowing import borrow
-from civitas.cluster.lent.store import RemoteStore
+from civitas.cluster.lent.borrowing import borrow, expect
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.in_hand import Notes
@@ -109,7 +108,9 @@ class MemberNode(Node):
         )
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
-        self._hosting = Hosting(name, make, self._settle_in, self._tell_root, self._is_new)
+        self._hosting = Hosting(
+            name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
+        )
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, {"awake": self._awake}, {})
@@ -301,11 +302,6 @@ class MemberNode(Node):
                     self._letters.into.came_from(self._joining.root, message, cell)
                 cell.entry.push(message)
         return child
-
-    def _is_new(self, name: str, new: bool) -> None:
-        """An agent is about to start, and `new` if the root knows that nothing is kept for it."""
-        if isinstance(self.store, RemoteStore):
-            self.store.expect(name, nothing=new)
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
         """Make room for a conversation."""

@@ -12,7 +12,7 @@ from civitas.state import StateStore
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 
-__all__ = ["Borrower", "borrow"]
+__all__ = ["Borrower", "borrow", "expect"]
 
 
 class Borrower(Protocol):
@@ -45,3 +45,9 @@ def borrow(
     if "tools" in given:
         tools = [RemoteTool(call_root, *each) for each in welcome["tools"] or ()]
         borrower.tools = ToolRegistry(tools, borrower.tracing) if tools else None
+
+
+def expect(borrower: Borrower, name: str, new: bool) -> None:
+    """An agent is about to start, and `new` if the root knows that nothing is kept for it."""
+    if isinstance(borrower.store, RemoteStore):
+        borrower.store.expect(name, nothing=new)
