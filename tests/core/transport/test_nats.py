@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-import nkeys
 import pytest
 
 from civitas.brokers.nats import NatsOptions
@@ -191,6 +190,8 @@ async def test_what_is_no_batch_is_passed_over(server, join, caplog):
 
 @pytest.mark.promise(id="SEM-1412")
 async def test_the_server_lets_in_who_shows_what_it_wants(another, join, tmp_path):
+    import nkeys  # what the extra brings beside nats-py
+
     pair = nkeys.from_seed(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER))
     (tmp_path / "user.nk").write_bytes(bytes(pair.seed))
     nkey = pair.public_key.decode()
