@@ -156,7 +156,6 @@ class RemoteChild:
         """Start it and wait until it is ready; its process is started first, if it is down."""
         self.status = Status.STARTING
         self._run += 1
-        self._ended = None
         self._on_exit = None
         if self._closed:
             self._closed, self._untold = "", True
@@ -194,6 +193,7 @@ class RemoteChild:
         Raises:
             StartFailed: Its `on_start` did not return in time.
         """
+        self._ended = None
         limit = self._member.options.start_timeout
         store = self._home.tree.store
         # Only the store in memory says at once whether there is something to read.
