@@ -56,10 +56,12 @@ _TYPES: tuple[tuple[type, ...], ...] = (
     (dict, _NONE),
 )
 """Of the fields, and of the headers."""
-_fitting: set[tuple[type, ...]] = set()
-"""The combinations that were seen of these, and of payloads; there are few."""
+_fitting: set[tuple[object, ...]] = set()
+"""The keys of messages that were seen to fit, and the types of their values."""
+_REMEMBERED = 256
+"""So many of these; there are few."""
 _DEFAULTS = {"attempt": 0, "wants_chunks": False}
-_OPEN_BRACE = 0x7B
+_OPEN_BRACE = b"{"
 
 
 class Serializer(StrEnum):
@@ -96,9 +98,12 @@ def loads(frame: bytes | Large) -> Message:
     Raises:
         ConfigurationError: It is not a message, or of another major version.
     """
-    as_json = frame[0:1] == bytes([_OPEN_BRACE])
+    as_json = frame[0:1] == _OPEN_BRACE
     try:
-        envelope = _unpacked(frame, as_json)
+        if as_json:
+            envelope = json.loads(bytes(frame))
+        else:
+            envelope = msgpack.unpackb(frame) if len(frame) <= LARGE else unpack_map(frame)
         version = envelope["v"]
     except Exception as error:
         raise ConfigurationError(
@@ -114,33 +119,30 @@ def loads(frame: bytes | Large) -> Message:
     if type(payload) is Large:
         payload = bytes(payload)  # the one copy: what came is not kept
     headers = envelope.get("headers")
-    types = (*map(type, map(envelope.get, _FIELDS)), type(headers), type(payload))
-    if headers or types not in _fitting:
+    form = (*envelope, *map(type, envelope.values()))
+    if headers or form not in _fitting:
+        types = (*map(type, map(envelope.get, _FIELDS)), type(headers), type(payload))
         _check(types, headers, as_json)
+        if not as_json and len(_fitting) < _REMEMBERED:
+            _fitting.add(form)
     try:
         return new_message(
             envelope["type"],
             envelope.get("sender"),
             envelope["recipient"],
             encode(untag(payload)) if as_json else payload,
-            id=envelope["id"],
-            correlation_id=envelope.get("correlation_id"),
-            reply_to=envelope.get("reply_to"),
-            conversation=envelope.get("conversation"),
-            headers=headers,
-            timestamp=envelope.get("timestamp"),
-            deadline=envelope.get("deadline"),
-            attempt=envelope.get("attempt") or 0,
-            wants_chunks=envelope.get("wants_chunks") or False,
+            envelope["id"],
+            envelope.get("correlation_id"),
+            envelope.get("reply_to"),
+            envelope.get("conversation"),
+            headers,
+            envelope.get("timestamp"),
+            envelope.get("deadline"),
+            envelope.get("attempt") or 0,
+            envelope.get("wants_chunks") or False,
         )
     except PayloadError as error:  # its conversation holds half a character
         raise ConfigurationError(f"a message arrived that cannot be read ({error})") from error
-
-
-def _unpacked(frame: bytes | Large, as_json: bool) -> Any:
-    if as_json:
-        return json.loads(bytes(frame))
-    return msgpack.unpackb(frame) if len(frame) <= LARGE else unpack_map(frame)
 
 
 def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: bool) -> None:
@@ -157,5 +159,3 @@ def _check(types: tuple[type, ...], headers: dict[Any, Any] | None, as_json: boo
         raise ConfigurationError(
             "a message with headers that are not text arrived; it cannot be read"
         )
-    if not as_json:
-        _fitting.add(types)
