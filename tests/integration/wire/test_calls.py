@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.calls import count
 
-ASK = 45
-"""A few more than there are: an id needs two more once a millisecond."""
-CRASH = 115
+ASK = 34
+"""A few more than there are: the first id of a millisecond and the first wait of a tick need one more each."""
+CRASH = 86
 
 
 async def test_an_ask_and_a_crash_cost_the_root_few_calls() -> None:

@@ -49,7 +49,9 @@ class Requests:
             Whom it is for, the message, the seconds its sender waits, and those its sender waits for, among
             whom that agent now stands.
         """
-        check_timeout(timeout)
+        # Nearly all have one of these, and to see that costs next to nothing.
+        if type(timeout) is not float or not 0.0 < timeout < 1e9:
+            check_timeout(timeout)
         if headers is not None:
             headers = check_headers(headers)
         raw = encode(payload)
