@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.facts import Facts
 from civitas.errors import NodeDown, StartFailed, SupervisionError
@@ -182,10 +182,9 @@ class RemoteChild:
         self.status = Status.RUNNING
         if self._untold:
             self._announce()
-        ended = cast("ExitReason | None", self._ended)  # it may have come while this waited
-        if ended is not None:  # in the same breath in which it started
+        if self._ended is not None:  # in the same breath in which it started
             self._on_exit = None
-            on_exit(ended)
+            on_exit(self._ended)
 
     async def _start_there(self, peer: Peer) -> dict[str, Any]:
         """Let its process start it, within the `start_timeout` of that; returns the options it has there.
