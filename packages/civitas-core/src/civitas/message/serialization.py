@@ -59,7 +59,7 @@ _TYPES: tuple[tuple[type, ...], ...] = (
 _fitting: set[tuple[object, ...]] = set()
 """The keys of messages that were seen to fit, and the types of their values."""
 _REMEMBERED = 256
-"""So many of these; there are few."""
+"""How many of these are remembered; there are few."""
 _DEFAULTS = {"attempt": 0, "wants_chunks": False}
 _OPEN_BRACE = b"{"
 
