@@ -42,8 +42,10 @@ async def recorded() -> AsyncIterator[list[bytes]]:
     frames: list[bytes] = []
     true_open = ZmqTransport.open
 
-    async def open(self: ZmqTransport, receive: Callable[[bytes], None], *more: Any) -> None:
-        def record(frame: bytes) -> None:
+    async def open(
+        self: ZmqTransport, receive: Callable[[bytes | memoryview], None], *more: Any
+    ) -> None:
+        def record(frame: bytes | memoryview) -> None:
             if len(frames) >= _KEPT:
                 del frames[0]
             if frame:

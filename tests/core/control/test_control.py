@@ -72,9 +72,9 @@ async def test_an_error_comes_with_its_name_and_its_sentence(folder: Path) -> No
         assert caught.value.error_type == "UnknownAgent"
         with pytest.raises(RemoteError, match="does not know 'dance'"):
             await client.request("dance")
-        with pytest.raises(RemoteError, match="lacks 'to'"):
+        with pytest.raises(RemoteError, match="has no 'to'"):
             await client.request("ask", payload=1)
-        with pytest.raises(RemoteError, match="lacks 'payload'"):
+        with pytest.raises(RemoteError, match="has no 'payload'"):
             await client.request("send", to="planner")
         with pytest.raises(RemoteError, match="timeout"):
             await client.request("ask", to="planner", payload=None, timeout=-1)
@@ -210,7 +210,7 @@ async def test_a_system_that_gives_no_answer_is_said_so_in_time(folder: Path) ->
         ControlServer(runtime, folder),
         ControlClient("team", folder) as client,
     ):
-        with pytest.raises(NotAnswering, match=r"gave no answer for 0\.01 s"):
+        with pytest.raises(NotAnswering, match=r"did not answer for 0\.01 s"):
             await client.request("ask", within=0.01, to="a", payload=None, type="hold")
 
 

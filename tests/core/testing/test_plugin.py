@@ -196,7 +196,10 @@ def test_a_store_that_breaks_a_promise_is_caught(run, store, caught):
 
 
 def test_a_word_that_is_no_capability_is_refused(run):
-    result = run(SUITE.replace('{"keys", "close"}', '{"key"}') + "\nStore = InMemoryStateStore\n")
+    result = run(
+        SUITE.replace('{"keys", "close", "revisions"}', '{"key"}')
+        + "\nStore = InMemoryStateStore\n"
+    )
     assert "passed" not in result.parseoutcomes()
     result.stdout.fnmatch_lines(
         ["*optional holds unknown words: ?'key'?; there are keys, close, reopen, revisions*"]

@@ -48,7 +48,7 @@ class Stranger:
 @pytest.fixture
 async def stranger() -> AsyncIterator[Stranger]:
     one = Stranger()
-    await one.transport.open(one.answers.append)
+    await one.transport.open(lambda frame: one.answers.append(bytes(frame)))
     yield one
     await one.transport.close()
 
