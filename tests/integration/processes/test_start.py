@@ -131,7 +131,7 @@ async def test_a_start_that_fails_half_way_leaves_no_process(modules):
 
 
 @pytest.mark.promise(id="SEM-911")
-@pytest.mark.parametrize("turns", [1, 30, *further(0, 3, 10, 100, 300)])
+@pytest.mark.parametrize("turns", [1, 30, *further(0, 3, 10, 100)])
 async def test_a_stop_while_processes_start_leaves_none(turns):
     runtime = Runtime.from_config(topology(agent("a", "w"), agent("b", "v")))
     starting = asyncio.create_task(runtime.start())
@@ -190,7 +190,7 @@ async def test_a_process_that_cannot_come_back_counts_once_for_all_its_agents(tm
 
 
 async def test_a_process_that_dies_while_it_starts_is_started_again():
-    async with Runtime.from_config(topology(agent("a", "w"), max_restarts=50)) as runtime:
+    async with Runtime.from_config(topology(agent("a", "w"), max_restarts=1000)) as runtime:
         for n in range(50 if DEEP else 2):
             await killed(runtime, "a")
             await until(lambda: look(runtime, "a")["pid"] is not None)
