@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from civitas.errors import ConfigurationError, StateStoreError
 from civitas.state.sqlite_file import make_ready
+from civitas.state.sqlite_log import ShortLog
 from civitas.state.store import check_key
 from civitas.state.values import decode_value, encode_value
 
@@ -89,6 +90,7 @@ class SQLiteStateStore:
         # Absolute at once: a later chdir must not lead to another file.
         self.path = Path(path).absolute()
         self._busy_timeout = busy_timeout
+        self._log = ShortLog(self.path)
         self._connection: aiosqlite.Connection | None = None
         self._file: os.stat_result | None = None  # what the connection has opened
         self._opening: asyncio.Task[aiosqlite.Connection] | None = None
@@ -220,6 +222,7 @@ class SQLiteStateStore:
     async def _save(
         self, connection: aiosqlite.Connection, changes: dict[str, bytes | None]
     ) -> None:
+        await self._log.keep(lambda sql: _rows(connection, sql))
         # Outside of BEGIN, one statement is one transaction: that is one visit to the connection's thread where
         # BEGIN, INSERT and COMMIT would be three. It takes the write lock before it reads, as BEGIN IMMEDIATE does.
         gone = [key for key, raw in changes.items() if raw is None]
