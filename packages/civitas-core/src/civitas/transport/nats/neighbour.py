@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from civitas.transport.nats.link import NatsLink
 from civitas.transport.nats.pulse import NatsPulse
+from civitas.transport.node_watch import NodeWatch
 
 __all__ = ["NatsNeighbour"]
 
@@ -41,7 +42,7 @@ class NatsNeighbour:
         self._run = run
         self._wanted = wanted
         self._over = over
-        self._watches: list[_NatsWatch] = []
+        self._watches: list[NodeWatch] = []
         self._is_over = False
         self._pulse = pulse
         self._watched = pulse.watch(token, run, self._back, self._lost)
@@ -52,9 +53,9 @@ class NatsNeighbour:
         self.links[id] = link
         return link
 
-    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _NatsWatch:
+    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> NodeWatch:
         """Watch it."""
-        watch = _NatsWatch(back, lost, self._unwatched)
+        watch = NodeWatch(back, lost, self._unwatched)
         self._watches.append(watch)
         return watch
 
@@ -88,7 +89,7 @@ class NatsNeighbour:
         self.links.pop(link.id, None)
         self._end_if_idle()
 
-    def _unwatched(self, watch: _NatsWatch) -> None:
+    def _unwatched(self, watch: NodeWatch) -> None:
         if watch in self._watches:
             self._watches.remove(watch)
         self._end_if_idle()
@@ -102,34 +103,3 @@ class NatsNeighbour:
             self._is_over = True
             self._pulse.unwatch(self._watched)
             self._over(self)
-
-
-class _NatsWatch:
-    """A `Watch`."""
-
-    def __init__(
-        self,
-        back: Callable[[], None],
-        lost: Callable[[], None],
-        closed: Callable[[_NatsWatch], None],
-    ) -> None:
-        self._back = back
-        self._lost = lost
-        self._closed = closed
-        self._over = False
-
-    def tell_back(self) -> None:
-        """It can be reached again."""
-        if not self._over:
-            self._back()
-
-    def tell_lost(self) -> None:
-        """It is lost."""
-        if not self._over:
-            self._over = True
-            self._lost()
-
-    def close(self) -> None:
-        """Report nothing more."""
-        self._over = True
-        self._closed(self)

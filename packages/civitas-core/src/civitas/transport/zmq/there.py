@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import zmq
 
 from civitas.transport.contract import Detour
+from civitas.transport.node_watch import NodeWatch
 from civitas.transport.zmq.link import ZmqLink
 from civitas.transport.zmq.pulse import Pulse
 
@@ -47,7 +48,7 @@ class There:
         self._ids = ids
         self._timeout = timeout
         self._over = over
-        self._watches: list[_PulseWatch] = []
+        self._watches: list[NodeWatch] = []
         self._silent = False
         self._pulse = Pulse(
             dealer(), endpoint, timeout=timeout, back=self._back, lost=self._unreachable
@@ -68,9 +69,9 @@ class There:
             link.go_round(self.detour)
         return link
 
-    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> _PulseWatch:
+    def watch(self, back: Callable[[], None], lost: Callable[[], None]) -> NodeWatch:
         """Watch it."""
-        watch = _PulseWatch(back, lost, self._watched)
+        watch = NodeWatch(back, lost, self._watched)
         self._watches.append(watch)
         return watch
 
@@ -109,7 +110,7 @@ class There:
         self.links.discard(link)
         self._end_if_idle()
 
-    def _watched(self, watch: _PulseWatch) -> None:
+    def _watched(self, watch: NodeWatch) -> None:
         if watch in self._watches:
             self._watches.remove(watch)
         self._end_if_idle()
@@ -123,34 +124,3 @@ class There:
             self._silent = True
             self._pulse.close()
         self._over(self)
-
-
-class _PulseWatch:
-    """A `Watch` over a node."""
-
-    def __init__(
-        self,
-        back: Callable[[], None],
-        lost: Callable[[], None],
-        closed: Callable[[_PulseWatch], None],
-    ) -> None:
-        self._back = back
-        self._lost = lost
-        self._closed = closed
-        self._over = False
-
-    def tell_back(self) -> None:
-        """It can be reached again."""
-        if not self._over:
-            self._back()
-
-    def tell_lost(self) -> None:
-        """It is lost."""
-        if not self._over:
-            self._over = True
-            self._lost()
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._over = True
-        self._closed(self)
