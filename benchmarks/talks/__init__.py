@@ -1,0 +1,17 @@
+"""Conversations with one framework each, kept by Civitas and by what people use without it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from benchmarks.talks.parts import Kinds, Talk, Turn, text
+
+__all__ = ["TALKS", "Kinds", "Talk", "Turn", "text"]
+
+TALKS: dict[str, dict[str, Kinds]] = {}
+"""By framework and contestant: how to talk in `turns`, and in one run of many `steps`."""
+
+if find_spec("langgraph.checkpoint.sqlite"):
+    from benchmarks.talks import graphs
+
+    TALKS["langgraph"] = graphs.CONTESTANTS

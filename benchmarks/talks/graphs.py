@@ -1,0 +1,77 @@
+"""A chat graph of LangGraph, and one that loops: threads in the StateStore, and in LangGraph's `AsyncSqliteSaver`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, MessagesState, StateGraph
+
+from benchmarks.talks.parts import Kinds, Talk, Turn, civitas, text
+from civitas import wrap
+
+__all__ = ["CONTESTANTS"]
+
+_PART = 5000
+
+
+async def _answer(state: MessagesState) -> Any:
+    return {"messages": [AIMessage(text(len(state["messages"])))]}
+
+
+def _chat(**compiled: Any) -> Any:
+    builder = StateGraph(MessagesState)
+    builder.add_node("answer", _answer)
+    builder.add_edge(START, "answer")
+    builder.add_edge("answer", END)
+    return builder.compile(**compiled)
+
+
+async def _work(state: MessagesState) -> Any:
+    return {"messages": [AIMessage(text(len(state["messages"]), _PART))]}
+
+
+def _more(state: MessagesState) -> str:
+    return "work" if len(state["messages"]) <= int(str(state["messages"][0].content)) else END
+
+
+def _loop(**compiled: Any) -> Any:
+    builder = StateGraph(MessagesState)
+    builder.add_node("work", _work)
+    builder.add_edge(START, "work")
+    builder.add_conditional_edges("work", _more, ["work", END])
+    return builder.compile(**compiled)
+
+
+def _langgraphs_own(build: Any) -> Talk:
+    @asynccontextmanager
+    async def talk(folder: Path, at_once: int) -> AsyncIterator[Turn]:
+        async with AsyncSqliteSaver.from_conn_string(str(folder / "threads.db")) as saver:
+            graph = build(checkpointer=saver)
+
+            async def turn(conversation: str, said: str) -> None:
+                config = {"configurable": {"thread_id": conversation}, "recursion_limit": 1000}
+                state = {"messages": [HumanMessage(said)]}
+                await graph.ainvoke(state, config, durability="sync")
+
+            yield turn
+
+    return talk
+
+
+def _ours(pool: bool) -> Any:
+    return wrap(_chat(), name="a", per_conversation=pool)
+
+
+def _ours_durable(pool: bool) -> Any:
+    return wrap(_loop(), name="a", durable=True, config={"recursion_limit": 1000})
+
+
+CONTESTANTS: dict[str, Kinds] = {
+    "civitas": {"turns": civitas(_ours), "steps": civitas(_ours_durable)},
+    "AsyncSqliteSaver": {"turns": _langgraphs_own(_chat), "steps": _langgraphs_own(_loop)},
+}
