@@ -37,6 +37,7 @@ from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.processes import processes_of
 from civitas.transport import Access
+from civitas.transport.presence import show
 
 __all__ = ["main", "work", "work_elsewhere"]
 
@@ -203,6 +204,7 @@ class _Life:
             tracing=tracing,
             **parts,
         )
+        show(self.node, self.node.transport)
         self._watchdog = worker.watchdog
         self.why = ""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.child import RemoteChild, RemoteConversation
 from civitas.node import Node
+from civitas.transport.presence import show
 
 if TYPE_CHECKING:
     from civitas.launch import Hold, ProcessOptions
@@ -54,7 +55,7 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
     # Imported here: a system of one OS process does without.
     from civitas.cluster.root import RootNode
 
-    return RootNode(
+    root = RootNode(
         processes=processes.options,
         boot_data=processes.boot_data,
         holds=processes.holds,
@@ -63,3 +64,5 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
         token=processes.token,
         **parts,
     )
+    show(root, processes.transport)
+    return root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -19,6 +19,7 @@ from civitas.errors import (
 )
 from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.handover import Handover
@@ -37,6 +38,7 @@ from civitas.process import (
     forget_records,
     forget_records_of,
 )
+from civitas.process.account import Account
 from civitas.process.options import check_is_name, positive
 from civitas.state import StateStore
 from civitas.supervision import (
@@ -161,6 +163,10 @@ class Node(Router):
         while busy := [cell for cell in self.registry.values() if cell.busy]:
             for cell in busy:
                 await cell.entry.drained()
+
+    def accounts(self) -> Iterable[Account]:
+        """What the agents of this process have done so far."""
+        return accounts_of(self.registry)
 
     # For supervisors.
 

@@ -103,6 +103,16 @@ class Cell:
         return self._template._civitas_options.shutdown_timeout
 
     @property
+    def failures(self) -> int:
+        """How many messages its incarnations gave up or crashed on."""
+        return self._deliveries.failures
+
+    @property
+    def last_error(self) -> str:
+        """Class name of the last of these errors; empty if there was none."""
+        return self._deliveries.last_error
+
+    @property
     def asking(self) -> Mapping[str, str]:
         """The agents that its running handler waits for, by the id of its message to each."""
         return self._incarnation.asking if self._incarnation is not None else {}

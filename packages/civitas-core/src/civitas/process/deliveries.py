@@ -24,7 +24,7 @@ class Deliveries:
         node: The node it runs on.
     """
 
-    __slots__ = ("_mailbox", "_name", "_node", "given")
+    __slots__ = ("_mailbox", "_name", "_node", "failures", "given", "last_error")
 
     def __init__(self, name: str, mailbox: Mailbox, node: Context) -> None:
         self._name = name
@@ -32,6 +32,10 @@ class Deliveries:
         self._node = node
         self.given: dict[str, int] | None = None
         """How many incarnations were given a message that stands in the mailbox, by its id; None while none was."""
+        self.failures = 0
+        """How many the agent gave up, or crashed on."""
+        self.last_error = ""
+        """Class name of the last error."""
 
     def was_given(self, message_id: str, times: int) -> None:
         """So many incarnations were given a message without finishing it."""
@@ -83,10 +87,13 @@ class Deliveries:
     def failed(self, message: Message, error: BaseException) -> None:
         """The agent gave it up, and lives on or ends as it likes."""
         self.over(message)
-        self._node.refuse(message, PlainError.of(error).as_error(self._name))
+        failure = PlainError.of(error)
+        self._count(failure)
+        self._node.refuse(message, failure.as_error(self._name))
 
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""
+        self._count(failure)
         if options.delivery is Delivery.AT_LEAST_ONCE:
             self._redeliver(message, failure, options)
             return
@@ -119,6 +126,10 @@ class Deliveries:
 
         for message in self._mailbox.close(error):
             self._terminated(message, why)
+
+    def _count(self, failure: PlainError) -> None:
+        self.failures += 1
+        self.last_error = failure.error_type
 
     def _terminated(self, message: Message, why: str) -> None:
         self._node.refuse(message, AgentTerminated(self._name, why))

@@ -39,11 +39,14 @@ class Mailbox:
         "on_idle",
         "owner",
         "size",
+        "taken",
     )
 
     def __init__(self, owner: str, size: int) -> None:
         self.owner = owner
         self.size = size
+        self.taken = 0
+        """How many messages its reader has taken so far."""
         self._queue: deque[Message] = deque()
         self._withdrawn: Withdrawn | None = None
         """What in the queue is not to be handled any more; None while nobody withdraws."""
@@ -131,6 +134,7 @@ class Mailbox:
         if not self._queue:
             return None
         message = self._queue.popleft()
+        self.taken += 1
         if self._withdrawn is not None:
             message = self._withdrawn.next_live(message)
             self._end_withdrawing()

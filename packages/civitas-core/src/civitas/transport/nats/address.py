@@ -73,3 +73,8 @@ class Subjects:
     def holds(self, subject: str) -> bool:
         """Whether a subject is one of acknowledgements of this system."""
         return subject.startswith(f"{self.base}.ack.")
+
+    def is_inner(self, subject: str) -> bool:
+        """Whether a subject is one of this system at which no stranger waits for an answer."""
+        own = subject.startswith(f"{self.base}.")
+        return own and not subject.startswith(f"{self.inbox}.")

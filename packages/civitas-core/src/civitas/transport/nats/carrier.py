@@ -87,6 +87,7 @@ def _transport(entry: CarrierEntry, token: str | None, patience: float | None) -
         token=token,
         node_timeout=entry.node_timeout,
         patience=patience,
+        system=entry.system,
     )
 
 

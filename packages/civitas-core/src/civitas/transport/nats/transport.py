@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
+from civitas.brokers.nats.micro import Service, answers
 from civitas.errors import ConfigurationError
 from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
@@ -18,6 +19,8 @@ from civitas.transport.nats.address import Subjects, address_of, split_address
 from civitas.transport.nats.inbox import NatsInbox
 from civitas.transport.nats.neighbour import NatsNeighbour
 from civitas.transport.nats.pulse import NatsPulse
+from civitas.transport.nats.service import service_of
+from civitas.transport.presence import Presence
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -47,6 +50,7 @@ class NatsTransport:
             of this run alone.
         node_timeout: Seconds without a sign of a node after which it is lost, above 0.
         patience: Seconds that `open` waits for a server that cannot be reached; None waits for ever.
+        system: Name of the system, for whoever looks at the server.
 
     Raises:
         ConfigurationError: On `open`: the server cannot be reached or lets nobody in, or there is a node under that
@@ -61,8 +65,11 @@ class NatsTransport:
         token: str | None = None,
         node_timeout: float = 10.0,
         patience: float | None = 10.0,
+        system: str = "civitas",
     ) -> None:
         self.address = ""
+        self._system = system
+        self._service: Service | None = None
         self._options = options
         self._subjects = subjects
         self._run = new_id()
@@ -81,6 +88,10 @@ class NatsTransport:
         self._pulse: NatsPulse | None = None
         self._connection: Connection | None = None
         self._sending: asyncio.Task[None] | None = None
+
+    def present(self, node: Presence) -> None:
+        """Show a node as a service of the server; see `Presenting.present`."""
+        self._service = service_of(node, self._system, self._subjects, self._token, self._run.hex())
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
@@ -169,6 +180,8 @@ class NatsTransport:
         subjects = self._subjects
         await client.subscribe(subjects.batches(self._token), cb=self._inbox.arrived, **everything)
         await client.subscribe(subjects.acks(self._run, "*"), cb=self._take_ack, **everything)
+        if self._service is not None:
+            await answers(client, self._service, subjects.is_inner)
 
     def _up(self) -> None:
         if self._is_cut_off:
