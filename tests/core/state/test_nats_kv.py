@@ -11,9 +11,9 @@ import sys
 import nats
 import pytest
 
+from civitas.brokers.nats.jetstream import JetStream
 from civitas.errors import ConfigurationError, PayloadError, StateConflict, StateStoreError
 from civitas.state import NatsKVStateStore
-from civitas.state.nats_kv.jetstream import JetStream
 from tests.core.state.conftest import with_jetstream
 from tests.nats_server import NatsServer
 

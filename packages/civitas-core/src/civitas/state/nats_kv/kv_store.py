@@ -11,19 +11,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from civitas.brokers.nats.jetstream import JetStream, NatsRefusal, Purpose
 from civitas.errors import CivitasError, ConfigurationError, StateConflict, StateStoreError
 from civitas.state.nats_kv.bucket import checked_bucket
 from civitas.state.nats_kv.entries import ABSENT, KEY, PIECES, WRITE, KeptValue
-from civitas.state.nats_kv.jetstream import JetStream
 from civitas.state.nats_kv.key_subjects import LONG, key_of_subject, listing_of, subject_of, written
 from civitas.state.nats_kv.large_values import LargeValues
 from civitas.state.nats_kv.messages import Messages
-from civitas.state.nats_kv.refusals import NatsRefusal, explain
+from civitas.state.nats_kv.refusals import explain
 from civitas.state.store import check_key
 from civitas.state.values import decode_value, encode_value
 
 __all__ = ["NatsKVStateStore"]
 
+_PURPOSE = Purpose(
+    user="the state store",
+    keeps="state",
+    subjects="the subjects of the bucket",
+    error=StateStoreError,
+)
 _REMEMBERED = 4096  # keys whose revision is known without asking
 
 _Result = TypeVar("_Result")
@@ -115,7 +121,7 @@ class NatsKVStateStore:
         self._idle = asyncio.Event()
 
     def _reset(self) -> None:
-        self._server = JetStream(self._options, self._wanted.stream, self._timeout)
+        self._server = JetStream(self._options, self._wanted.stream, self._timeout, _PURPOSE)
         self._messages = Messages(self._server, self._wanted)
         self._large = LargeValues(self._messages)
         self._ready = False

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from civitas.brokers.nats.jetstream import NatsRefusal
 from civitas.state.nats_kv.entries import KeptValue
 from civitas.state.nats_kv.key_subjects import digest_of, subject_of
 from civitas.state.nats_kv.messages import Messages
-from civitas.state.nats_kv.refusals import NatsRefusal
 
 __all__ = ["LargeValues", "Upload"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from civitas.brokers.nats.jetstream import ATTEMPT, JetStream, NatsRefusal
 from civitas.errors import StateStoreError
 from civitas.state.nats_kv.bucket import BucketOptions, check_same
 from civitas.state.nats_kv.entries import ABSENT, KeptValue
-from civitas.state.nats_kv.jetstream import ATTEMPT, JetStream
-from civitas.state.nats_kv.refusals import NatsRefusal
 
 __all__ = ["Messages"]
 

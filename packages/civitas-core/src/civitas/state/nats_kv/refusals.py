@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from civitas.brokers.nats.jetstream import NatsRefusal, ServerAway
 from civitas.errors import StateStoreError
 
-__all__ = ["NatsRefusal", "ServerAway", "explain"]
+__all__ = ["explain"]
 
-_STALE = (10071, 10164)
-_ABSENT = (10037,)
-_GONE = (10059,)
-_PASSING = (10008, 10158)
 _FULL = (10023, 10047, 10077, 10028, 10122)
 
 _CURES = {
@@ -33,44 +27,6 @@ _CURES = {
 }
 
 
-class NatsRefusal(Exception):
-    """The server answered with an error.
-
-    Attributes:
-        code: Its number, which says exactly what it is.
-        text: Its words.
-    """
-
-    def __init__(self, error: Mapping[str, Any]) -> None:
-        self.code = int(error.get("err_code") or error.get("code") or 0)
-        self.text = str(error.get("description", ""))
-        super().__init__(f"{self.text} [{self.code}]")
-
-    @property
-    def is_stale(self) -> bool:
-        """Another value stands there than was expected."""
-        return self.code in _STALE
-
-    @property
-    def is_absent(self) -> bool:
-        """There is no such message."""
-        return self.code in _ABSENT
-
-    @property
-    def is_gone(self) -> bool:
-        """There is no such bucket."""
-        return self.code in _GONE
-
-    @property
-    def may_pass(self) -> bool:
-        """The same again may be answered in a moment."""
-        return self.code in _PASSING
-
-
-class ServerAway(Exception):
-    """No server answered for as long as one is waited for."""
-
-
 def explain(
     where: str, bucket: str, error: BaseException, key: str | None = None
 ) -> StateStoreError:
@@ -89,6 +45,6 @@ def explain(
     if isinstance(error, NatsRefusal):
         cure = _CURES.get(error.code, "the server refused")
         return StateStoreError(
-            f"{place}: {cure} ({error})", key=key, transient=error.code in _FULL or error.may_pass
+            f"{place}: {cure} ({error})", key=key, transient=error.is_full or error.may_pass
         )
     return StateStoreError(f"{place}: {type(error).__name__}: {error}", key=key)

@@ -6,17 +6,19 @@ import asyncio
 import json
 import logging
 import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from civitas.errors import StateStoreError
-from civitas.state.nats_kv.refusals import NatsRefusal, ServerAway
+from civitas.brokers.nats.jetstream.refusals import NatsRefusal, ServerAway
+from civitas.errors import CivitasError
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-    from civitas.brokers.nats import NatsOptions
+    from civitas.brokers.nats.options import NatsOptions
 
-__all__ = ["ATTEMPT", "JetStream"]
+__all__ = ["ATTEMPT", "JetStream", "Purpose"]
 
 logger = logging.getLogger("civitas")
 
@@ -30,6 +32,23 @@ _PERMISSIONS = "permissions violation"
 _UNWELCOME = ("authorization", "authentication", "tls", "nkey", "credentials", "signature")
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a server is used for, as it stands in errors.
+
+    Attributes:
+        user: Who uses it, such as ``the state store``.
+        keeps: What it keeps for that, such as ``state``.
+        subjects: What a user of the server must be allowed to publish to, beside JetStream itself.
+        error: What is raised when the server cannot be used for that.
+    """
+
+    user: str
+    keeps: str
+    subjects: str
+    error: Callable[[str], CivitasError]
+
+
 class JetStream:
     """A server, with a connection that is made at the first request, and again when it is lost.
 
@@ -37,10 +56,12 @@ class JetStream:
         options: How the server is reached.
         stream: The stream that takes what is not for JetStream itself.
         timeout: Seconds that a request waits for a server.
+        purpose: What it is used for.
     """
 
-    def __init__(self, options: NatsOptions, stream: str, timeout: float) -> None:
+    def __init__(self, options: NatsOptions, stream: str, timeout: float, purpose: Purpose) -> None:
         self._options = options
+        self._purpose = purpose
         self._stream = stream
         self._timeout = timeout
         self._client: Client | None = None
@@ -69,7 +90,7 @@ class JetStream:
         Raises:
             NatsRefusal: The server answered with an error.
             ServerAway: No server answered in time.
-            StateStoreError: No server will: it does not let us in, or has no JetStream.
+            CivitasError: No server will: it does not let us in, or has no JetStream.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
@@ -176,7 +197,7 @@ class JetStream:
             async with asyncio.timeout(self._timeout):
                 await client.connect(
                     **keywords,
-                    name="civitas state",
+                    name=f"civitas {self._purpose.keeps}",
                     max_reconnect_attempts=-1,
                     connect_timeout=int(ATTEMPT),
                     # A server that hangs is noticed after two of them.
@@ -203,8 +224,8 @@ class JetStream:
             self._denied = said
             self._give_up_waiting()
         elif self._client is None and _is_unwelcome(error):
-            raise StateStoreError(
-                f"the NATS server {self._options.where} does not let the state store in ({said}). Check user, "
+            raise self._purpose.error(
+                f"the NATS server {self._options.where} does not let {self._purpose.user} in ({said}). Check user, "
                 "password, token, nkey, credentials and tls, and that the server knows them"
             )
 
@@ -213,14 +234,17 @@ class JetStream:
         self._give_up_waiting()
         if self._client is not None and not self._client.is_closed:
             logger.warning(
-                "lost the NATS server %s, where state is kept; waiting for it, up to %g s in each call",
+                "lost the NATS server %s, which keeps %s; waiting for it, up to %g s in each call",
                 self._options.where,
+                self._purpose.keeps,
                 self._timeout,
             )
 
     async def _found(self) -> None:
         self._there.set()
-        logger.warning("the NATS server %s, where state is kept, is back", self._options.where)
+        logger.warning(
+            "the NATS server %s, which keeps %s, is back", self._options.where, self._purpose.keeps
+        )
 
     def _give_up_waiting(self) -> None:
         """End the requests under way: what would answer them is gone, and they are made again."""
@@ -230,24 +254,24 @@ class JetStream:
 
     def _check_jetstream(self, client: Client) -> None:
         if not client._server_info.get("jetstream"):
-            raise StateStoreError(
-                f"the NATS server {self._options.where} has no JetStream, and a state store needs it. Start it with "
-                "-js, or with jetstream {} in its configuration"
+            raise self._purpose.error(
+                f"the NATS server {self._options.where} has no JetStream, which {self._purpose.user} needs. Start it "
+                "with -js, or with jetstream {} in its configuration"
             )
 
     def _check_rights(self, subject: str) -> None:
         if f'"{subject}"'.lower() in self._denied.lower():
             denied, self._denied = self._denied, ""
-            raise StateStoreError(
-                f"the NATS server {self._options.where} does not let this user keep state ({denied}). Let it "
-                "publish to $JS.API.> and to the subjects of the bucket"
+            raise self._purpose.error(
+                f"the NATS server {self._options.where} does not let this user keep {self._purpose.keeps} ({denied}). "
+                f"Let it publish to $JS.API.> and to {self._purpose.subjects}"
             )
 
     def _no_answer(self) -> str:
         said = f" (the last that was heard: {self._said})" if self._said else ""
         return (
             f"no answer for {self._timeout:g} s{said}. Start the server, or check servers and the network; what was "
-            "saved before is still there"
+            "kept before is still there"
         )
 
 
