@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from civitas import AgentProcess, HandlerFailed, Message, NatsKVStateStore, Runtime, Supervisor
+from civitas import (
+    AgentProcess,
+    HandlerFailed,
+    InMemoryStateStore,
+    Message,
+    NatsKVStateStore,
+    Runtime,
+    StateConflict,
+    Supervisor,
+)
+from civitas.process.own_store import Revisions, store_of
 from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.state.conftest import with_jetstream
 
@@ -77,6 +88,27 @@ async def test_a_conversation_that_went_on_elsewhere_is_not_overwritten(stores):
             await asking
         reply = await new.ask("books", ["c"], conversation="trip")
         assert reply.payload == {"done": ["C"], "before": ["A", "B"]}
+
+
+class SharedStore(InMemoryStateStore):
+    """One that several machines write, and that takes batches."""
+
+    spans_machines = True
+
+
+@pytest.mark.promise(id="SEM-1443")
+async def test_a_batch_of_an_incarnation_that_was_replaced_is_refused():
+    shared: Any = SharedStore()
+    old, new = (store_of(shared, "a", lambda key: key == "own", Revisions()) for _ in range(2))
+    await old.get("own")
+    await new.write({"own": {"n": 1}, "other": {"n": 1}})
+    with pytest.raises(StateConflict):
+        await old.write({"own": {"n": 2}, "other": {"n": 2}})
+    assert await shared.get_many(["own", "other"]) == {"own": {"n": 1}, "other": {"n": 1}}
+    await new.write({"own": None})
+    await new.write({"own": {"n": 3}})
+    await new.set("own", {"n": 4})
+    assert await shared.get("own") == {"n": 4}
 
 
 @pytest.mark.promise(id="SEM-1437")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from civitas.errors import ConfigurationError, StateStoreError
+from civitas.errors import ConfigurationError, StateConflict, StateStoreError
 from civitas.message import encode
 from civitas.state import SQLiteStateStore
-from civitas.state.sqlite import SCHEMA_VERSION
+from civitas.state.sqlite_statements import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -120,6 +120,32 @@ async def test_a_newer_schema_is_left_as_it_is(tmp_path):
     newer = sqlite3.connect(path)
     assert newer.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION + 1,)
     newer.close()
+
+
+def first_version(path: Path) -> None:
+    """A file as the first version of the schema made it."""
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute("PRAGMA journal_mode = WAL")
+    old.execute("CREATE TABLE civitas_state (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)")
+    old.execute("PRAGMA application_id = 0x43495654")
+    old.execute("PRAGMA user_version = 1")
+    old.execute("INSERT INTO civitas_state VALUES ('agent', ?)", (encode({"n": 1}),))
+    old.close()
+
+
+@pytest.mark.promise(id="SEM-1562")
+async def test_a_file_of_the_first_schema_gets_revisions(tmp_path):
+    path = tmp_path / "state.db"
+    first_version(path)
+    stores = [SQLiteStateStore(path) for _ in range(3)]
+    found = await asyncio.gather(*(store.get_with_revision("agent") for store in stores))
+    assert found == [({"n": 1}, 1)] * 3
+    await stores[0].compare_and_set("agent", {"n": 2}, 1)
+    with pytest.raises(StateConflict):
+        await stores[1].compare_and_set("agent", {"n": 3}, 1)
+    assert await stores[2].get("agent") == {"n": 2}
+    for store in stores:
+        await store.close()
 
 
 async def test_an_empty_file_becomes_a_store(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from civitas.errors import StateStoreError
+from civitas.errors import StateConflict, StateStoreError
 from civitas.state import SQLiteStateStore
 from civitas.testing import Probe
 
@@ -90,6 +90,38 @@ async def test_reading_sees_what_was_just_saved_by_another_task(store):
         assert await store.get("agent") == {"n": n}
 
 
+@pytest.mark.promise(id="SEM-1562")
+async def test_connections_that_compare_and_set_one_key_lose_no_count(tmp_path):
+    stores = [SQLiteStateStore(tmp_path / "state.db") for _ in range(3)]
+
+    async def count(store: SQLiteStateStore) -> None:
+        for _ in range(10):
+            while True:
+                value, seen = await store.get_with_revision("count")
+                try:
+                    await store.compare_and_set("count", {"n": (value or {"n": 0})["n"] + 1}, seen)
+                    break
+                except StateConflict:
+                    continue
+
+    await asyncio.gather(*(count(store) for store in stores for _ in range(2)))
+    assert await stores[0].get("count") == {"n": 60}
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.promise(id="SEM-1561")
+async def test_batches_of_many_callers_are_one_commit(store):
+    await store.set("first", {})
+    before = commits(store.path)
+    await asyncio.gather(
+        *(store.write({f"a-{n}": {"n": n}, f"b-{n}": {"n": n}, "first": None}) for n in range(32)),
+        store.set("alone", {}),
+    )
+    assert commits(store.path) - before == 1
+    assert len(await store.keys()) == 65
+
+
 # Cancellation and closing.
 
 
@@ -163,7 +195,7 @@ def lock(path: Path) -> sqlite3.Connection:
     """A connection in the middle of a write."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    other.execute("INSERT OR REPLACE INTO civitas_state VALUES ('other', x'80')")
+    other.execute("INSERT OR REPLACE INTO civitas_state VALUES ('other', x'80', 7)")
     return other
 
 

@@ -15,7 +15,7 @@ from civitas.testing import StateStoreSuite
 
 
 class TestInMemoryStateStore(StateStoreSuite):
-    optional = {"keys", "close", "revisions"}
+    optional = {"keys", "close", "revisions", "batches"}
 
     @pytest.fixture
     def store(self):
@@ -23,7 +23,7 @@ class TestInMemoryStateStore(StateStoreSuite):
 
 
 class TestSQLiteStateStore(StateStoreSuite):
-    optional = {"keys", "close", "reopen"}
+    optional = {"keys", "close", "reopen", "revisions", "batches"}
 
     @pytest.fixture
     def store(self, tmp_path):

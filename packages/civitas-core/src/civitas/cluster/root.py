@@ -17,6 +17,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
+from civitas.cluster.lent.store import offered
 from civitas.cluster.letters.elsewhere import ElsewherePool
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
@@ -186,6 +187,7 @@ class RootNode(Node):
             "has_llm": self.llm is not None,
             "tools": describe_tools(tools) if tools is not None else None,
             "keeps": not isinstance(self.store, InMemoryStateStore),
+            "offers": offered(self.store),
             "facts": self._directory.all_for(member.name),
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from civitas.state.patience import PatientStore, patiently
@@ -58,11 +58,7 @@ class OwnStore(PatientStore):
         """The value under `key`; None if there is none."""
         if not self._owns(key):
             return await super().get(key)
-        value, revision = await patiently(
-            lambda: self._revisioned.get_with_revision(key), self._agent
-        )
-        self._revisions.note(key, revision)
-        return value
+        return (await self.get_with_revision(key))[0]
 
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store `value` under `key`.
@@ -80,11 +76,47 @@ class OwnStore(PatientStore):
             )
             self._revisions.note(key, revision)
 
+    async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
+        """The value under `key`, and its revision."""
+        value, revision = await patiently(
+            lambda: self._revisioned.get_with_revision(key), self._agent
+        )
+        self._revisions.note(key, revision)
+        return value, revision
+
+    async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
+        """Store `value` under `key` if what is there has this revision; return the new one."""
+        async with self._revisions.lock:
+            new = await patiently(
+                lambda: self._revisioned.compare_and_set(key, value, revision), self._agent
+            )
+            self._revisions.note(key, new)
+        return new
+
     async def delete(self, key: str) -> None:
         """Forget what is under `key`."""
         await super().delete(key)
         if self._owns(key):
             self._revisions.note(key, 0)
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        return self._writing(found) if name == "write" else found
+
+    def _writing(self, write: Callable[..., Awaitable[dict[str, int]]]) -> Any:
+        async def write_own(
+            changes: Mapping[str, Mapping[str, Any] | None], *, expect: Mapping[str, int] = {}
+        ) -> dict[str, int]:
+            """Make all of `changes`, or none; of what is the agent's own, only what nobody else has written since."""
+            async with self._revisions.lock:
+                own = [key for key in changes if self._owns(key)]
+                known = {key: await self._known(key) for key in own if key not in expect}
+                written = await write(changes, expect={**known, **expect})
+                for key in own:
+                    self._revisions.note(key, written.get(key, 0))
+            return written
+
+        return write_own
 
     async def _known(self, key: str) -> int:
         known = self._revisions.of(key)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from civitas.state.in_memory import InMemoryStateStore
 from civitas.state.nats_kv import NatsKVStateStore
 from civitas.state.sqlite import SQLiteStateStore
-from civitas.state.store import RevisionedStore, StateStore
+from civitas.state.store import BatchStore, RevisionedStore, StateStore
 
 __all__ = [
+    "BatchStore",
     "InMemoryStateStore",
     "NatsKVStateStore",
     "RevisionedStore",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from civitas.errors import StateConflict
 from civitas.state.store import check_key
-from civitas.state.values import decode_value, encode_value
+from civitas.state.values import decode_value, encode_changes
 
 __all__ = ["InMemoryStateStore"]
 
@@ -36,13 +36,17 @@ class InMemoryStateStore:
         raw, revision = self._values.get(key, (None, 0))
         return None if raw is None else decode_value(raw, key), revision
 
+    async def get_many(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The values under `keys`, copies; a key under which nothing is, is left out."""
+        return {key: decode_value(self._values[key][0], key) for key in keys if key in self._values}
+
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store a copy of `value` under `key`.
 
         Raises:
             PayloadError: Something in it is not plain data; names the path to it.
         """
-        self._values[check_key(key)] = encode_value(value), next(self._revisions)
+        await self.write({key: value})
 
     async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
         """Store a copy of `value` if what is there has this revision, 0 for nothing; return the new one.
@@ -51,13 +55,30 @@ class InMemoryStateStore:
             StateConflict: Somebody else has written meanwhile; what they wrote stays.
             PayloadError: As for `set`.
         """
-        raw = encode_value(value)
-        _, found = self._values.get(check_key(key), (None, 0))
-        if found != revision:
-            raise StateConflict(key, revision, found)
-        now = next(self._revisions)
-        self._values[key] = raw, now
-        return now
+        return (await self.write({key: value}, expect={key: revision}))[key]
+
+    async def write(
+        self, changes: Mapping[str, Mapping[str, Any] | None], *, expect: Mapping[str, int] = {}
+    ) -> dict[str, int]:
+        """Make all of `changes`, or none; see `BatchStore`.
+
+        Raises:
+            StateConflict: Something else is there than was expected.
+            PayloadError: As for `set`.
+        """
+        encoded = encode_changes(changes)
+        for key, revision in expect.items():
+            _, found = self._values.get(check_key(key), (None, 0))
+            if found != revision:
+                raise StateConflict(key, revision, found)
+        written: dict[str, int] = {}
+        for key, raw in encoded.items():
+            if raw is None:
+                self._values.pop(key, None)
+            else:
+                written[key] = next(self._revisions)
+                self._values[key] = raw, written[key]
+        return written
 
     async def delete(self, key: str) -> None:
         """Forget what is under `key`."""

@@ -24,7 +24,13 @@ PATIENCE = 10.0
 _FIRST_WAIT = 0.02
 _LONGEST_WAIT = 0.5
 
-_MORE = ("keys", "get_with_revision", "compare_and_set")  # that a store may offer
+_MORE = (
+    "keys",
+    "get_with_revision",
+    "compare_and_set",
+    "get_many",
+    "write",
+)  # that a store may offer
 
 _Result = TypeVar("_Result")
 

@@ -3,54 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
-import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from civitas.errors import ConfigurationError, StateStoreError
+from civitas.errors import ConfigurationError, StateConflict, StateStoreError
 from civitas.state.sqlite_file import make_ready
+from civitas.state.sqlite_groups import Groups, Row, Write
 from civitas.state.sqlite_log import ShortLog
+from civitas.state.sqlite_opening import prepare
+from civitas.state.sqlite_statements import behind, change, delete, read, revisions, upsert
 from civitas.state.store import check_key
-from civitas.state.values import decode_value, encode_value
+from civitas.state.values import decode_value, encode_changes, encode_value
 
 if TYPE_CHECKING:
     import aiosqlite
 
-__all__ = ["SCHEMA_VERSION", "SQLiteStateStore"]
+__all__ = ["SQLiteStateStore"]
 
-SCHEMA_VERSION = 1
-"""Written to the file as ``user_version``; a file with a newer one is left alone."""
-
-# "CIVT": tells our file from the database of another application.
-_APPLICATION_ID = 0x43495654
-
-_CREATE = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS civitas_state (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-
-_WHOSE = """
-SELECT (SELECT application_id FROM pragma_application_id),
-       (SELECT user_version FROM pragma_user_version),
-       (SELECT count(*) FROM sqlite_schema)
-"""
-
-# Rows of one statement: more gain nothing, and each size is a statement of its own in SQLite's cache.
-_LARGEST_GROUP = 256
+_READ_AT_ONCE = 500  # keys
 
 _Result = TypeVar("_Result")
-
-_Change: TypeAlias = "tuple[str, bytes | None, asyncio.Future[None]]"
-"""Key, encoded value (None: forget it), and who waits for it."""
 
 
 class SQLiteStateStore:
@@ -94,10 +72,9 @@ class SQLiteStateStore:
         self._connection: aiosqlite.Connection | None = None
         self._file: os.stat_result | None = None  # what the connection has opened
         self._opening: asyncio.Task[aiosqlite.Connection] | None = None
-        self._pending: list[_Change] = []
-        self._writing = False
-        self._next: asyncio.Task[None] | None = None  # held, as the loop holds tasks weakly
-        self._idle: asyncio.Future[None] | None = None
+        self._groups = Groups(self._commit, self._problem)
+        # From a random number on, so that no other process has the same.
+        self._revisions = itertools.count(int.from_bytes(os.urandom(7)))
         self._closed = False
 
     async def open(self) -> None:
@@ -114,6 +91,21 @@ class SQLiteStateStore:
         rows = await self._read("SELECT value FROM civitas_state WHERE key = ?", (check_key(key),))
         return decode_value(rows[0][0], key) if rows else None
 
+    async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
+        """The value under `key`, and its revision for `compare_and_set`; None and 0 if there is none."""
+        rows = await self._read(
+            "SELECT value, revision FROM civitas_state WHERE key = ?", (check_key(key),)
+        )
+        return (decode_value(rows[0][0], key), rows[0][1]) if rows else (None, 0)
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The values under `keys`, copies; a key under which nothing is, is left out."""
+        found: dict[str, dict[str, Any]] = {}
+        for some in _batched([check_key(key) for key in keys], _READ_AT_ONCE):
+            rows = await self._read(read(len(some)), some)
+            found.update((key, decode_value(raw, key)) for key, raw in rows)
+        return found
+
     async def set(self, key: str, value: Mapping[str, Any]) -> None:
         """Store `value` under `key`; on the disk when this returns.
 
@@ -121,27 +113,53 @@ class SQLiteStateStore:
             PayloadError: Something in it is not plain data; names the path to it.
             StateStoreError: It was not saved.
         """
-        await self._write(check_key(key), encode_value(value))
+        await self._write([(check_key(key), encode_value(value), next(self._revisions), None)])
+
+    async def compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> int:
+        """Store `value` if what is there has this revision, 0 for nothing; return the new one.
+
+        Raises:
+            StateConflict: Somebody else has written meanwhile; what they wrote stays.
+            PayloadError: As for `set`.
+            StateStoreError: As for `set`.
+        """
+        return (await self.write({key: value}, expect={key: revision}))[key]
+
+    async def write(
+        self, changes: Mapping[str, Mapping[str, Any] | None], *, expect: Mapping[str, int] = {}
+    ) -> dict[str, int]:
+        """Make all of `changes`, or none, in one commit; see `BatchStore`.
+
+        Raises:
+            StateConflict: Something else is there than was expected.
+            PayloadError: As for `set`.
+            StateStoreError: Nothing was changed.
+        """
+        rows: list[Row] = [
+            (key, raw, next(self._revisions), expect.get(key))
+            for key, raw in encode_changes(changes).items()
+        ]
+        rows += [(check_key(key), None, None, expect[key]) for key in expect if key not in changes]
+        if rows:
+            await self._write(rows)
+        return {key: new for key, raw, new, _ in rows if raw is not None and new is not None}
 
     async def delete(self, key: str) -> None:
         """Forget what is under `key`; gone from the disk when this returns."""
-        await self._write(check_key(key), None)
+        await self._write([(check_key(key), None, 0, None)])
 
     async def keys(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
         rows = await self._read(
             "SELECT key FROM civitas_state WHERE key >= ? AND key < ? ORDER BY key",
-            (prefix, _behind(prefix)),
+            (prefix, behind(prefix)),
         )
         return [row[0] for row in rows]
 
     async def close(self) -> None:
         """Write what is still waiting, and close the file. May be called twice."""
         self._closed = True
-        while self._writing:
-            if self._idle is None:
-                self._idle = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._idle)
+        await self._groups.finish()
         if self._opening is not None:
             await asyncio.wait({self._opening})
         connection, self._connection = self._connection, None
@@ -164,74 +182,60 @@ class SQLiteStateStore:
         except Exception as error:
             raise _explain(self.path, error) from error
 
-    async def _write(self, key: str, raw: bytes | None) -> None:
+    async def _write(self, rows: Sequence[Row]) -> None:
         if self._closed:
-            raise self._is_closed(key)
-        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((key, raw, saved))
-        if not self._writing:
-            self._writing = True
-            try:
-                await self._commit_group()
-            except asyncio.CancelledError:
-                saved.cancel()  # nobody waits for it any more
-                raise
-        await saved
+            raise self._is_closed(rows[0][0])
+        await self._groups.write(rows)
 
-    async def _commit_group(self) -> None:
-        """Commit what waits; one caller does it for all, which saves a single caller the switch to another task."""
-        group: list[_Change] = []
-        try:
-            # Everyone who is runnable now gets a turn first: those whose group was just committed write again in that
-            # turn, and so share the next commit.
-            await asyncio.sleep(0)
-            group = self._pending[:_LARGEST_GROUP]
-            del self._pending[:_LARGEST_GROUP]
-            await self._commit(group)
-        except asyncio.CancelledError:
-            # Only this caller was cancelled. The others' changes are written once more: that does no harm.
-            self._pending[:0] = [change for change in group if not change[2].done()]
-            raise
-        finally:
-            if self._pending:
-                self._next = asyncio.get_running_loop().create_task(self._commit_group())
-            else:
-                self._writing = False
-                if self._idle is not None:
-                    self._idle.set_result(None)
-                    self._idle = None
-
-    async def _commit(self, group: list[_Change]) -> None:
-        try:
-            connection = self._connection or await self._open()
-            await self._save(connection, {key: raw for key, raw, _ in group})
-        except Exception as error:
-            if len(group) > 1 and self._connection is not None:
-                # One value too large for the disk must not take the others along.
-                for change in group:
-                    await self._commit([change])
-                return
-            for key, _, saved in group:
-                if not saved.done():
-                    saved.set_exception(_explain(self.path, error, key))
-        else:
-            for _, _, saved in group:
-                if not saved.done():
-                    saved.set_result(None)
-
-    async def _save(
-        self, connection: aiosqlite.Connection, changes: dict[str, bytes | None]
-    ) -> None:
+    async def _commit(self, group: Sequence[Write]) -> None:
+        connection = self._connection or await self._open()
         await self._log.keep(lambda sql: _rows(connection, sql))
         # Outside of BEGIN, one statement is one transaction: that is one visit to the connection's thread where
         # BEGIN, INSERT and COMMIT would be three. It takes the write lock before it reads, as BEGIN IMMEDIATE does.
-        gone = [key for key, raw in changes.items() if raw is None]
-        kept = [item for key, raw in changes.items() if raw is not None for item in (key, raw)]
-        if kept:
-            await self._patiently(lambda: _rows(connection, _upsert(len(kept) // 2), kept))
-        if gone:
-            await self._patiently(lambda: _rows(connection, _delete(len(gone)), gone))
+        if not all(write.is_plain for write in group):
+            cells = [cell for write in group for row in write.rows for cell in row]
+            await self._patiently(lambda: _rows(connection, change(len(cells) // 4), cells))
+        else:
+            changes = {write.rows[0][0]: write.rows[0] for write in group}
+            gone = [key for key, raw, _, _ in changes.values() if raw is None]
+            kept = [cell for row in changes.values() if row[1] is not None for cell in row[:3]]
+            if kept:
+                await self._patiently(lambda: _rows(connection, upsert(len(kept) // 3), kept))
+            if gone:
+                await self._patiently(lambda: _rows(connection, delete(len(gone)), gone))
         self._check_file()
+
+    async def _problem(self, write: Write, error: Exception) -> Exception | None:
+        """What went wrong with a write that was alone in its group."""
+        key = write.rows[0][0]
+        if not _is_conflict(error):
+            return _explain(self.path, error, key)
+        try:
+            there = await self._there([row[0] for row in write.rows])
+        except Exception as unread:
+            return unread
+        if write.again and all(
+            raw is None if key not in there else there[key] == new
+            for key, raw, new, _ in write.rows
+            if new is not None
+        ):
+            return None
+        return next(
+            (
+                StateConflict(key, expected, there.get(key, 0))
+                for key, _, _, expected in write.rows
+                if expected is not None and there.get(key, 0) != expected
+            ),
+            _explain(self.path, error, key),  # it has just been put back
+        )
+
+    async def _there(self, keys: Sequence[str]) -> dict[str, int]:
+        connection = self._connection or await self._open()
+        found: dict[str, int] = {}
+        for some in _batched(keys, _READ_AT_ONCE):
+            sql = revisions(len(some))
+            found.update(await self._patiently(lambda: _rows(connection, sql, some)))  # noqa: B023
+        return found
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         """Try until no other connection is in the way.
@@ -292,7 +296,7 @@ class SQLiteStateStore:
         _thread(connecting).daemon = True
         connection = await connecting
         try:
-            await self._prepare(connection)
+            await prepare(self.path, lambda sql: _rows(connection, sql), self._patiently)
             self._file = self.path.stat()
         except BaseException:
             await connection.close()
@@ -300,44 +304,14 @@ class SQLiteStateStore:
         self._connection = connection
         return connection
 
-    async def _prepare(self, connection: aiosqlite.Connection) -> None:
-        """Check whose file it is before anything in it is changed, then make it ready."""
-        # One statement, as another process may be making the file at this moment.
-        rows = await self._patiently(lambda: _rows(connection, _WHOSE))
-        application, version, tables = rows[0]
-        if application != _APPLICATION_ID and (application or version or tables):
-            raise StateStoreError(
-                f"{self.path} is the database of another application and was left alone; "
-                "give the state store a path of its own"
-            )
-        if version > SCHEMA_VERSION:
-            raise StateStoreError(
-                f"the state store {self.path} was written by a newer Civitas (schema {version}, this one knows "
-                f"{SCHEMA_VERSION}) and was left alone. Upgrade civitas-core, or give another path"
-            )
-        rows = await self._patiently(lambda: _rows(connection, "PRAGMA journal_mode = WAL"))
-        mode = rows[0][0]
-        if mode != "wal":
-            raise StateStoreError(
-                f"the file system of {self.path} cannot hold a write-ahead log (journal mode {mode!r}); "
-                "put the file on a local disk"
-            )
-        await _rows(connection, "PRAGMA synchronous = FULL")
-        if application != _APPLICATION_ID:
-            await self._patiently(lambda: self._create(connection))
-
-    async def _create(self, connection: aiosqlite.Connection) -> None:
-        try:
-            await connection.executescript(_CREATE)
-        except Exception:
-            if connection.in_transaction:
-                await connection.rollback()
-            raise
-
     def _is_closed(self, key: str | None = None) -> StateStoreError:
         return StateStoreError(
             f"the state store {self.path} is closed; make a new SQLiteStateStore", key=key
         )
+
+
+def _batched(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    return (keys[begin : begin + most] for begin in range(0, len(keys), most))
 
 
 def _thread(connection: aiosqlite.Connection) -> threading.Thread:
@@ -345,29 +319,6 @@ def _thread(connection: aiosqlite.Connection) -> threading.Thread:
     thread: Any = getattr(connection, "_thread", connection)
     assert isinstance(thread, threading.Thread)
     return thread
-
-
-@lru_cache(maxsize=_LARGEST_GROUP)
-def _upsert(rows: int) -> str:
-    marks = ",".join(["(?,?)"] * rows)
-    return (
-        f"INSERT INTO civitas_state (key, value) VALUES {marks} "  # noqa: S608  # question marks only
-        "ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-    )
-
-
-def _behind(prefix: str) -> str | bytes:
-    """What sorts right behind all that begins with `prefix`, so that only these are read."""
-    for index in reversed(range(len(prefix))):
-        code = ord(prefix[index]) + 1
-        if code <= sys.maxunicode:
-            return prefix[:index] + chr(0xE000 if code == 0xD800 else code)  # no surrogates
-    return b""  # SQLite sorts bytes behind all text
-
-
-def _delete(rows: int) -> str:
-    marks = ",".join("?" * rows)
-    return f"DELETE FROM civitas_state WHERE key IN ({marks})"  # noqa: S608  # question marks only
 
 
 async def _rows(
@@ -383,6 +334,12 @@ def _is_busy(error: BaseException) -> bool:
     from civitas.state.sqlite_errors import is_busy
 
     return is_busy(error)
+
+
+def _is_conflict(error: BaseException) -> bool:
+    from civitas.state.sqlite_errors import is_conflict
+
+    return is_conflict(error)
 
 
 def _explain(path: Path, error: BaseException, key: str | None = None) -> StateStoreError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from civitas.errors import StateStoreError
 
-__all__ = ["explain", "is_busy"]
+__all__ = ["explain", "is_busy", "is_conflict"]
 
 _CURES = {
     "SQLITE_FULL": "the disk is full. Free some space; what was saved before is still there",
@@ -31,6 +31,11 @@ def is_busy(error: BaseException) -> bool:
     """Whether another connection was in the way, so that trying again helps."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return isinstance(name, str) and name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another revision is there than a batch expected."""
+    return getattr(error, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_TRIGGER"
 
 
 def explain(path: Path, error: BaseException, key: str | None = None) -> StateStoreError:

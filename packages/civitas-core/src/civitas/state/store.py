@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-__all__ = ["RevisionedStore", "StateStore", "check_key"]
+__all__ = ["BatchStore", "RevisionedStore", "StateStore", "check_key", "offers"]
 
 from civitas.errors import StateStoreError
 
@@ -26,7 +26,8 @@ class StateStore(Protocol):
     ``async keys(prefix) -> list[str]``, sorted, which ``civitas state`` needs.
 
     A store may also offer what `RevisionedStore` says, so that an owner that was replaced does not overwrite what its
-    successor wrote. If it is one that several machines write, it says so with an attribute ``spans_machines = True``:
+    successor wrote, and what `BatchStore` says, so that a long conversation is read and written in one go. If
+    it is one that several machines write, it says so with an attribute ``spans_machines = True``:
     what is an agent's own (its checkpoint, its conversations) is then written by `compare_and_set`.
     """
 
@@ -56,6 +57,36 @@ class RevisionedStore(StateStore, Protocol):
         Raises:
             StateConflict: Something else is there; it stays.
         """
+
+
+@runtime_checkable
+class BatchStore(RevisionedStore, Protocol):
+    """A state store that also reads many keys at once, and changes many at once or none."""
+
+    async def get_many(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """The values under `keys`, the caller's own copies; a key under which nothing is, is left out."""
+
+    async def write(
+        self, changes: Mapping[str, Mapping[str, Any] | None], *, expect: Mapping[str, int] = {}
+    ) -> dict[str, int]:
+        """Make all of `changes`, or none: whoever reads sees what was before or what is after.
+
+        Args:
+            changes: The new value for each key; None forgets it. Up to 4,096 of them.
+            expect: Revisions that must be there, 0 for nothing; also of keys that are not changed.
+
+        Returns:
+            The new revision of each key that has a value now.
+
+        Raises:
+            StateConflict: Something else is there than was expected; nothing was changed.
+        """
+
+
+def offers(store: object, protocol: type) -> bool:
+    """Whether `store` offers what `protocol` says; also one that only stands for another, and passes calls on."""
+    names = [name for each in protocol.__mro__ for name in vars(each) if not name.startswith("_")]
+    return all(callable(getattr(store, name, None)) for name in names)
 
 
 def check_key(key: object) -> str:

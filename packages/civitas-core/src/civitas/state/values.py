@@ -7,8 +7,12 @@ from typing import Any
 
 from civitas.errors import PayloadError, StateStoreError
 from civitas.message import decode, encode
+from civitas.state.store import check_key
 
-__all__ = ["decode_value", "encode_value"]
+__all__ = ["MOST_CHANGES", "decode_value", "encode_changes", "encode_value"]
+
+MOST_CHANGES = 4096
+"""How many changes one `write` takes."""
 
 
 def encode_value(value: Mapping[str, Any]) -> bytes:
@@ -22,6 +26,23 @@ def encode_value(value: Mapping[str, Any]) -> bytes:
             "state", f"a state is a dict; got {type(value).__name__}. Put it under a key of one"
         )
     return encode(value, "state")
+
+
+def encode_changes(changes: Mapping[str, Mapping[str, Any] | None]) -> dict[str, bytes | None]:
+    """Encode what `write` was given.
+
+    Raises:
+        PayloadError: As for `encode_value`.
+        StateStoreError: A key is not one, or there are too many.
+    """
+    if len(changes) > MOST_CHANGES:
+        raise StateStoreError(
+            f"write() makes up to {MOST_CHANGES:,} changes at once; got {len(changes):,}. Make them in parts"
+        )
+    return {
+        check_key(key): None if value is None else encode_value(value)
+        for key, value in changes.items()
+    }
 
 
 def decode_value(raw: bytes, key: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -16,8 +16,12 @@ import pytest_asyncio
 
 from civitas.errors import CivitasError, StateConflict
 from civitas.state import RevisionedStore, StateStore
+from civitas.state.store import offers
+from civitas.testing.state_batches import BatchTests
 
 __all__ = ["StateStoreSuite"]
+
+_OPTIONS = ("keys", "close", "reopen", "revisions", "batches")
 
 _EVERYTHING: dict[str, Any] = {
     "nothing": None,
@@ -44,7 +48,7 @@ _KEYS = (
 )
 
 
-class StateStoreSuite:
+class StateStoreSuite(BatchTests):
     """The tests that every state store passes.
 
     Subclass it in a test module, give a fixture, and run pytest::
@@ -61,10 +65,9 @@ class StateStoreSuite:
     Attributes:
         optional: What the store can do beside the three methods; each adds tests: ``keys`` (it has ``keys(prefix)``),
             ``close`` (it has ``close()``), ``reopen`` (what it stores outlives `close`: define `reopen`), ``revisions``
-            (it has ``get_with_revision(key)`` and ``compare_and_set(key, value, revision)``).
+            (it has ``get_with_revision(key)`` and ``compare_and_set(key, value, revision)``), ``batches`` (it also has
+            ``get_many(keys)`` and ``write(changes, expect={...})``).
     """
-
-    optional: ClassVar[set[str]] = set()
 
     pytestmark = pytest.mark.asyncio
 
@@ -79,10 +82,10 @@ class StateStoreSuite:
 
     @pytest.fixture(autouse=True)
     def _known_options(self) -> None:
-        unknown = set(self.optional) - {"keys", "close", "reopen", "revisions"}
+        unknown = set(self.optional) - set(_OPTIONS)
         if unknown:
             pytest.fail(
-                f"optional holds unknown words: {sorted(unknown)}; there are keys, close, reopen, revisions"
+                f"optional holds unknown words: {sorted(unknown)}; there are {', '.join(_OPTIONS)}"
             )
 
     @pytest_asyncio.fixture(autouse=True)
@@ -307,12 +310,9 @@ class StateStoreSuite:
 
     def _revisions(self, store: StateStore) -> tuple[Callable[..., Any], Callable[..., Any]]:
         self._needs("revisions")
-        assert isinstance(store, RevisionedStore)
-        return store.get_with_revision, store.compare_and_set
-
-    def _needs(self, capability: str) -> None:
-        if capability not in self.optional:
-            pytest.skip(f"optional: {type(self).__name__} does not declare {capability!r}")
+        assert offers(store, RevisionedStore)
+        revisioned = cast(RevisionedStore, store)
+        return revisioned.get_with_revision, revisioned.compare_and_set
 
 
 async def _close(store: StateStore) -> None:

@@ -38,7 +38,7 @@ def borrow(
     if "state_store" in given and not isinstance(borrower.store, RemoteStore):
         borrower.store = RemoteStore()
     if isinstance(borrower.store, RemoteStore):
-        borrower.store.lend(call_root, outlives=welcome["keeps"])
+        borrower.store.lend(call_root, outlives=welcome["keeps"], offers=welcome["offers"])
     if "model_provider" in given:
         here = RemoteModel(call_root) if welcome["has_llm"] else None
         borrower.llm = here and TracedModel(here, borrower.tracing)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+from civitas.cluster.lent.store import OPTIONAL
 from civitas.cluster.peers import Peer
 from civitas.message import decode, encode
 from civitas.models import ModelResponse
@@ -16,7 +17,7 @@ from civitas.tools.threads import tool_threads
 __all__ = ["Equipped", "Lender"]
 
 _RESPONSE: dict[str, Any] = {field.name: field.default for field in fields(ModelResponse)}
-_STORE = ("get", "set", "delete", "keys")
+_STORE = ("get", "set", "delete", *OPTIONAL)
 
 
 class Equipped(Protocol):
@@ -70,5 +71,9 @@ class Lender:
         """Call a method of the store."""
         if what not in _STORE:
             raise ValueError(f"a state store has no method {what!r}")
-        result = await getattr(self._owner.store, what)(*decode(arguments))
-        return encode(list(result) if what == "keys" else result)
+        store: Any = self._owner.store
+        given = decode(arguments)
+        if what == "write":
+            return encode(await store.write(given[0], expect=given[1]))
+        result = await getattr(store, what)(*given)
+        return encode(list(result) if what in ("keys", "get_with_revision") else result)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.process.steps import STEPS
+from civitas.state import StateStore
 
-__all__ = ["RemoteStore"]
+__all__ = ["OPTIONAL", "RemoteStore", "offered"]
+
+OPTIONAL = ("keys", "get_many", "get_with_revision", "compare_and_set", "write")
+"""The methods of a state store that it need not have."""
 
 
 class RemoteStore:
@@ -21,18 +25,27 @@ class RemoteStore:
     def __init__(self) -> None:
         self._call_root: Callable[..., Awaitable[Any]] | None = None
         self._outlives = False
+        self._offers: frozenset[str] = frozenset()
         self._empty: set[str] = set()
         """Keys under which nothing is kept, as the root has just said."""
 
-    def lend(self, call_root: Callable[..., Awaitable[Any]], *, outlives: bool) -> None:
+    def lend(
+        self,
+        call_root: Callable[..., Awaitable[Any]],
+        *,
+        outlives: bool,
+        offers: Iterable[str] = (),
+    ) -> None:
         """The root is known.
 
         Args:
             call_root: Lets it do something.
             outlives: Whether its store outlives the processes.
+            offers: The optional methods that its store has.
         """
         self._call_root = call_root
         self._outlives = outlives
+        self._offers = frozenset(offers)
 
     def expect(self, key: str, *, nothing: bool) -> None:
         """Whether nothing is kept under a key that is about to be read: then that need not be asked once more."""
@@ -58,16 +71,46 @@ class RemoteStore:
         """Remove; does nothing if there is nothing."""
         await self._call("delete", key)
 
-    async def keys(self, prefix: str = "") -> list[str]:
-        """The keys that begin with `prefix`."""
-        found: list[str] = await self._call("keys", prefix)
-        return found
+    def __getattr__(self, name: str) -> Any:
+        if name not in OPTIONAL or name not in self._offers:
+            raise AttributeError(f"the state store of the root has no {name!r}")
+        return getattr(self, f"_{name}")
+
+    async def _keys(self, prefix: str = "") -> Any:
+        return await self._call("keys", prefix)
+
+    async def _get_many(self, keys: Iterable[str]) -> Any:
+        return await self._call("get_many", list(keys))
+
+    async def _get_with_revision(self, key: str) -> Any:
+        return tuple(await self._call("get_with_revision", key))
+
+    async def _compare_and_set(self, key: str, value: Mapping[str, Any], revision: int) -> Any:
+        self._empty.discard(key)
+        return await self._call("compare_and_set", key, value, revision)
+
+    async def _write(
+        self, changes: Mapping[str, Mapping[str, Any] | None], *, expect: Mapping[str, int] = {}
+    ) -> Any:
+        self._empty.difference_update(changes)
+        return await self._call("write", changes, expect)
 
     async def _call(self, what: str, *arguments: Any) -> Any:
         assert self._call_root is not None  # lent before any agent is made
-        if arguments[0].startswith(STEPS) and not self._outlives:
+        if not self._outlives and _is_step(arguments[0]):
             raise ConfigurationError(
                 "step() in an agent with a process of its own needs a state store that outlives the processes, and the "
                 "one in memory does not; write state: {type: sqlite, path: civitas.db} in the topology"
             )
         return decode(await self._call_root("store", what, encode(list(arguments))))
+
+
+def offered(store: StateStore) -> list[str]:
+    """The optional methods that a store has."""
+    return [name for name in OPTIONAL if callable(getattr(store, name, None))]
+
+
+def _is_step(about: Any) -> bool:
+    """Whether a call is about what a step records: its first argument is a key, or several."""
+    keys = [about] if isinstance(about, str) else about
+    return any(key.startswith(STEPS) for key in keys)
