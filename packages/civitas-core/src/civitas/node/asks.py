@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
 
-__all__ = ["Answer", "Asking", "PendingAsks"]
+__all__ = ["Answer", "Asking", "PendingAsks", "unless_answered"]
 
 Answer = Message | DeliveryError | None
 """A reply, why there is none, or None when the time was up."""
@@ -136,3 +137,30 @@ class PendingAsks:
         future = self.remove(id)
         if future is not None and not future.done():
             future.set_result(None)
+
+
+async def unless_answered(future: asyncio.Future[Answer], put: Awaitable[None]) -> None:
+    """Wait for room for an ask, unless there is an answer before: that it would wait for itself.
+
+    Args:
+        future: Gets the answer.
+        put: Waits for room, and raises when the time is up.
+    """
+    waits = True
+
+    def leave(_: object) -> None:
+        if waits and not future.cancelled() and future.result() is not None:
+            line.reschedule(asyncio.get_running_loop().time())
+
+    future.add_done_callback(leave)
+    try:
+        async with asyncio.timeout(None) as line:
+            try:
+                await put
+            finally:
+                waits = False
+    except TimeoutError:
+        if not line.expired():
+            raise
+    finally:
+        future.remove_done_callback(leave)

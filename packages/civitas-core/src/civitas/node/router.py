@@ -20,7 +20,7 @@ from civitas.errors import (
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, encode, new_message
 from civitas.message.envelope import shown
-from civitas.node.asks import Asking, PendingAsks
+from civitas.node.asks import Asking, PendingAsks, unless_answered
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
@@ -68,7 +68,8 @@ class Router:
         self.by_way_of_runtime = self._requests.by_way_of_runtime
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
-        """Called when an agent of this node is about to wait for another, with the names of both."""
+        """Called when an agent of this node is about to wait for another of it, or for room at one elsewhere, with the
+        names of both."""
         self.recording: Callable[[Message], None] = _nothing
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
@@ -307,7 +308,9 @@ class Router:
         future = self._asks.add(message.id, seconds, asking)
         try:
             if not cell.entry.offer(message, self._handover.wake):
-                await cell.entry.put(message, seconds)
+                if asking is not None and self.asked is not None and not isinstance(cell, Cell):
+                    self.asked(message, self._requests.asker_of(message) or "", cell.name)
+                await unless_answered(future, cell.entry.put(message, seconds))
             answer = await future
         except BaseException as error:
             self._asks.remove(message.id)
@@ -320,8 +323,11 @@ class Router:
         if isinstance(answer, Message):
             return answer
         if answer is not None:
-            if isinstance(answer, AskCycle) and isinstance(cell, Cell):
-                cell.mailbox.withdraw(message)
+            if isinstance(answer, AskCycle):
+                if isinstance(cell, Cell):
+                    cell.mailbox.withdraw(message)
+                else:
+                    cell.withdraw(message, reader_left=True)
             raise answer
         cell.withdraw(message)
         raise AskTimeout(

@@ -2,7 +2,8 @@
 
 Edge chasing (Chandy, Misra and Haas 1983): the ask that closes a circle finds all its other edges there, so it is found
 out whoever was last. An edge is the id of an ask: who answered already has it no more, though its answer may still be
-on the way.
+on the way. An ask that stands in line at its own node, since the agent it is for has no room, is an edge as well, but
+the node of that agent does not know it yet: it is followed there by the name of the agent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from civitas.node import Origin, Recipient, Registry
 
 __all__ = ["Cycles"]
 
+_IN_LINE = ""
+"""In the place of an edge that has not left its node."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cycles:
@@ -28,6 +32,7 @@ class Cycles:
         registry: Its agents, and whom each waits for.
         peers: The other nodes.
         foreign: What came from them and is not finished.
+        has_left: Whether an ask, by its id, is on its way to the node of the agent that it is for, or there.
         closes: Ends an ask of this node, by its id, that would wait for itself; the circle is told.
     """
 
@@ -35,11 +40,16 @@ class Cycles:
     registry: Registry
     peers: Peers
     foreign: Mapping[str, Origin]
+    has_left: Callable[[str], bool]
     closes: Callable[[str, list[str]], None]
 
     def waits(self, ask_id: str, asker: str, asked: str) -> None:
-        """An agent here is about to wait for another here, which may wait for one elsewhere."""
-        self.follow(ask_id, self.name, [asker, asked])
+        """An agent here is about to wait for another, to which its ask has not gone yet."""
+        found = self._known(asked)
+        if isinstance(found, Elsewhere):
+            self._chase(found, ask_id, self.name, [asker, asked], ask_id)
+        else:
+            self.follow(ask_id, self.name, [asker, asked])
 
     def follow(self, ask_id: str, node: str, path: list[str]) -> tuple[list[str], str] | None:
         """Whether the last of `path`, an agent of this node, waits for the first.
@@ -62,23 +72,24 @@ class Cycles:
                 continue
             found = self._known(name)
             if isinstance(found, Elsewhere):
-                peer = self.peers.get(found.boot or "")
-                if peer is not None:
-                    peer.signal(Kind.PROBE, ask_id, node, [*path, name], edge)
+                self._chase(found, ask_id, node, [*path, name], edge)
             elif circle := self.follow(ask_id, node, [*path, name]):
                 return circle
         return None
 
-    def probed(self, _: Peer, ask_id: str, node: str, path: list[str], edge: str) -> None:
+    def probed(self, sender: Peer, ask_id: str, node: str, path: list[str], edge: str) -> None:
         """Another node follows an edge to here: does this wait lead back?"""
-        origin = self.foreign.get(edge)
-        if not isinstance(origin, FromPeer):
-            return
-        if isinstance(origin.cell, Elsewhere):
-            # It was handed on: whoever asked waits for the one that the message was given to.
-            peer = self.peers.get(origin.cell.boot or "")
-            if peer is not None:
-                peer.signal(Kind.PROBE, ask_id, node, [*path[:-1], origin.cell.name], edge)
+        if edge == _IN_LINE:
+            cell = self._known(path[-1])
+        else:
+            origin = self.foreign.get(edge)
+            if not isinstance(origin, FromPeer):
+                return
+            cell = origin.cell
+        if isinstance(cell, Elsewhere):
+            # It is handed on: whoever asked waits for the one that the message was given to.
+            if cell.boot != sender.boot:
+                self._chase(cell, ask_id, node, [*path[:-1], cell.name], edge)
         elif path[0] == path[-1]:
             self.closes(ask_id, path)
         elif (circle := self.follow(ask_id, node, path)) is not None:
@@ -87,6 +98,13 @@ class Cycles:
                 self.closes(ask_id, path)
             elif (asker := self.peers.by_name.get(node)) is not None:
                 asker.signal(Kind.PROBE, ask_id, node, path, edge)
+
+    def _chase(self, each: Elsewhere, ask_id: str, node: str, path: list[str], edge: str) -> None:
+        """Follow an edge to the node of an agent elsewhere."""
+        peer = self.peers.get(each.boot or "")
+        if peer is not None:
+            known = edge if self.has_left(edge) else _IN_LINE
+            peer.signal(Kind.PROBE, ask_id, node, path, known)
 
     def _known(self, name: str) -> Recipient | None:
         """An agent, or a conversation of a pool elsewhere that something is on the way to."""

@@ -83,7 +83,9 @@ class Letters:
             answered=answered,
         )
         self.names = Names(local.name, registry, peers, self.out)
-        self.cycles = Cycles(local.name, registry, peers, local.foreign, self.out.close_circle)
+        self.cycles = Cycles(
+            local.name, registry, peers, local.foreign, self.out.has, self.out.close_circle
+        )
         self.back = Back(serializer, Tidings(loop))
         self.into = Incoming(
             local,
@@ -169,7 +171,7 @@ class Letters:
         return names
 
     def asked(self, message: Message, asker: str, asked: str) -> None:
-        """An agent here is about to wait for another here: that may close a circle which leads through other nodes."""
+        """An agent here is about to wait for another here, or in line for one elsewhere: that may close a circle."""
         self.cycles.waits(message.id, asker, asked)
 
     def recording(self, message: Message) -> None:

@@ -174,12 +174,8 @@ class Outgoing:
         return message_id in self._sent
 
     def close_circle(self, ask_id: str, circle: list[str]) -> None:
-        """End an ask of this node that would wait for itself."""
-        each = self._sent.get(ask_id)
-        if self._senders.hand_answer(ask_id, AskCycle(circle)) and each is not None:
-            peer = self._peers.get(each.boot or "")
-            if peer is not None:
-                peer.send(Kind.WITHDRAW, each.name, ask_id, True)
+        """End an ask of this node that would wait for itself; it takes its message back."""
+        self._senders.hand_answer(ask_id, AskCycle(circle))
 
     # What becomes of it.
 
