@@ -366,7 +366,7 @@ class StateConflict(StateStoreError):
         self.found = found
         super().__init__(
             f"{key!r} was not saved: somebody else has written it since it was read (revision {found} is there, and "
-            f"{expected} was expected). Read it again and decide with what it says; if it is an agent's own state, "
-            "another incarnation of the agent has taken over",
+            f"{expected} was expected). Read it again and decide with what it says; if it is an agent's own state "
+            "or conversation, another incarnation or another process of the agent uses it at the same time",
             key=key,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from civitas.state.in_memory import InMemoryStateStore
+from civitas.state.kept import Kept
 from civitas.state.nats_kv import NatsKVStateStore
 from civitas.state.sqlite import SQLiteStateStore
 from civitas.state.store import BatchStore, RevisionedStore, StateStore
@@ -10,6 +11,7 @@ from civitas.state.store import BatchStore, RevisionedStore, StateStore
 __all__ = [
     "BatchStore",
     "InMemoryStateStore",
+    "Kept",
     "NatsKVStateStore",
     "RevisionedStore",
     "SQLiteStateStore",

@@ -1,0 +1,86 @@
+"""Reads and writes of several keys that belong together, with what a store offers: in one go, or in a safe order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
+from civitas.state.values import MOST_CHANGES
+
+__all__ = ["read_head", "read_many", "write_in_order"]
+
+_AT_ONCE = 32  # calls of a store without batches
+
+
+async def read_head(store: StateStore, key: str) -> tuple[dict[str, Any] | None, int | None]:
+    """The value under `key`, and its revision; None for that of a store without revisions."""
+    if offers(store, RevisionedStore):
+        return await cast(RevisionedStore, store).get_with_revision(key)
+    return await store.get(key), None
+
+
+async def read_many(store: StateStore, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The values under `keys`, without those under which nothing is."""
+    if offers(store, BatchStore):
+        return await cast(BatchStore, store).get_many(keys)
+    found: dict[str, dict[str, Any]] = {}
+    for some in _parts(keys, _AT_ONCE):
+        values = await asyncio.gather(*map(store.get, some))
+        found |= {key: value for key, value in zip(some, values, strict=True) if value is not None}
+    return found
+
+
+async def write_in_order(
+    store: StateStore,
+    pieces: Mapping[str, dict[str, Any]],
+    heads: Mapping[str, dict[str, Any] | None],
+    gone: Sequence[str],
+    *,
+    expect: Mapping[str, int],
+) -> dict[str, int]:
+    """Write `pieces`, then `heads` (None forgets one), then forget what is `gone`; at once where the store can.
+
+    Args:
+        store: Where.
+        pieces: What nobody reads before a head names it.
+        heads: What names pieces, in this order.
+        gone: The keys of pieces that no head names any more.
+        expect: The revisions that must be there, of a store that has them.
+
+    Returns:
+        The new revisions of `heads`, of a store that has them.
+
+    Raises:
+        StateConflict: Another revision is there, and no head was changed.
+    """
+    if offers(store, BatchStore):
+        batches = cast(BatchStore, store)
+        if len(pieces) + len(heads) + len(gone) <= MOST_CHANGES:
+            changes = {**pieces, **heads, **dict.fromkeys(gone)}
+            return await batches.write(changes, expect=expect)
+        for some in _parts(list(pieces), MOST_CHANGES):
+            await batches.write({key: pieces[key] for key in some})
+        written = await batches.write(heads, expect=expect)
+        for some in _parts(gone, MOST_CHANGES):
+            await batches.write(dict.fromkeys(some))
+        return written
+    for some in _parts(list(pieces), _AT_ONCE):
+        await asyncio.gather(*(store.set(key, pieces[key]) for key in some))
+    written = {}
+    for key, head in heads.items():
+        if head is None:
+            await store.delete(key)
+        elif key in expect:
+            revisioned = cast(RevisionedStore, store)
+            written[key] = await revisioned.compare_and_set(key, head, expect[key])
+        else:
+            await store.set(key, head)
+    for some in _parts(gone, _AT_ONCE):
+        await asyncio.gather(*map(store.delete, some))
+    return written
+
+
+def _parts(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:
+    return (keys[begin : begin + most] for begin in range(0, len(keys), most))
