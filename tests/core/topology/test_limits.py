@@ -31,3 +31,20 @@ def test_what_this_version_cannot_run_is_refused_in_a_sentence(
         build(topology)
     assert words in str(caught.value)
     assert caught.value.line == line
+
+
+@pytest.mark.promise(id="SEM-1510")
+@pytest.mark.parametrize("transport", ["", "transport: {type: zmq}\n"])
+@pytest.mark.parametrize("kind", ["agent", "conversation_pool"])
+def test_expose_without_nats_is_refused_with_what_is_needed(
+    write: Write, transport: str, kind: str
+) -> None:
+    child = f"{{{kind}: {{name: a, type: civitas.AgentProcess, expose: true}}}}"
+    topology = load(write(f"{transport}supervision: {{children: [{child}]}}"))
+    with pytest.raises(TopologyError, match=r"over NATS; write transport: \{type: nats"):
+        build(topology)
+
+
+def test_expose_false_needs_nothing(write: Write) -> None:
+    child = "{agent: {name: a, type: civitas.AgentProcess, expose: false}}"
+    build(load(write(f"supervision: {{children: [{child}]}}")))

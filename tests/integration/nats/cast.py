@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 
-from civitas import Message
-from tests.integration.processes.cast import Actor
+from civitas import AgentProcess, Message
+from civitas.message import encode, new_message
+from tests.integration.processes.cast import Actor, write_line
 
 
 class Traveller(Actor):
@@ -25,3 +26,44 @@ class Traveller(Actor):
                     await asyncio.Event().wait()
                 return self.reply(message.attempt)
         return await super().handle(message)
+
+
+class Speaker(AgentProcess):
+    """Answers prompts: what it does stands in the prompt."""
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "resume":
+            return self.reply({"output": f"you said {message.payload['values']}"})
+        what, _, rest = message.payload["input"].partition(" ")
+        match what:
+            case "count":
+                for n in range(int(rest)):
+                    await self.emit({"text": f"{n} "}, "token")
+                    await self.emit({"name": f"step-{n}"}, "step")
+                return self.reply({"output": "".join(f"{n} " for n in range(int(rest)))})
+            case "die":
+                if message.attempt == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                    await asyncio.Event().wait()
+            case "fail":
+                raise ValueError(rest)
+            case "wait":
+                write_line(rest, "began")
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    write_line(rest, "cancelled")
+            case "approve":
+                question = {"name": "pay", "arguments": {"euros": 5}}
+                payload = {"interrupts": [{"id": "q1", "value": question}]}
+                return new_message(
+                    "interrupt",
+                    self.name,
+                    message.reply_to or "",
+                    encode(payload),
+                    correlation_id=message.id,
+                    conversation=message.conversation or "new",
+                )
+            case "where":
+                return self.reply([message.conversation, message.attempt])
+        return self.reply(f"{self.name}: {message.payload['input']}")

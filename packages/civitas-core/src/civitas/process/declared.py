@@ -26,7 +26,7 @@ _CALLBACKS = {
     "on_stop": ("self",),
 }
 """What a subclass may write, and what each is called with."""
-_IN_TOPOLOGIES = ("args", "process", "replicas", "type", "wrap")
+_IN_TOPOLOGIES = ("args", "expose", "process", "replicas", "type", "wrap")
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from civitas.edge import Edge
 from civitas.errors import CivitasError, ConfigurationError, StartFailed
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
-from civitas.process import ExitReason, Status
+from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.equipment import Equipment
 from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
 
@@ -26,13 +27,24 @@ class Life:
         supervisor: The root of the tree.
         node: The root's node.
         equipment: What is opened before the tree starts, and closed after it.
+        outside: Talks to the agents for those who come by an edge.
     """
 
-    def __init__(self, name: str, supervisor: Supervisor, node: Node, equipment: Equipment) -> None:
+    def __init__(
+        self,
+        name: str,
+        supervisor: Supervisor,
+        node: Node,
+        equipment: Equipment,
+        outside: Messenger,
+    ) -> None:
         self._name = name
         self._supervisor = supervisor
         self._node = node
         self._equipment = equipment
+        self._outside = outside
+        self.edges: Sequence[Edge] = ()
+        """By which the outside reaches agents: opened when the tree has started, closed when it has stopped."""
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
         self._starting: Start | None = None
@@ -70,14 +82,17 @@ class Life:
             await root.start(self._root_ended)
             if starting.stopped:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
+            node.open = True
+            for edge in self.edges:
+                await edge.open(self._outside)
         except BaseException:
             self.root = None
+            node.open = False
             await root.stop("the runtime did not start")  # what a second cancellation left undone
             root.close(Status.TERMINATED, "the runtime did not start")
             await self._close()
             self._unless_stopped(starting)
             raise
-        node.open = True
 
     def _unless_stopped(self, starting: Start) -> None:
         """Report that a start was abandoned; its cancellation goes no further."""
@@ -118,6 +133,8 @@ class Life:
 
     async def _stop(self, root: SupervisorProcess, drain_timeout: float) -> None:
         self._node.close_door()
+        for edge in self.edges:
+            await edge.close_door()
         try:
             async with asyncio.timeout(drain_timeout):
                 await self._node.drained()
@@ -135,6 +152,8 @@ class Life:
 
     async def _close(self) -> None:
         try:
+            for edge in self.edges:
+                await edge.close()
             await self._node.dismiss()
             await self._node.detach()
             await self._equipment.close()

@@ -120,7 +120,7 @@ class Runtime(Messenger):
         )
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
-        self._life = Life(self.name, supervisor, self._node, self._equipment)
+        self._life = Life(self.name, supervisor, self._node, self._equipment, self)
         self._administration = Administration(self._node)
 
     # Life.
@@ -291,4 +291,5 @@ class Runtime(Messenger):
         runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
         runtime._equipment.owns_store |= owns_store
         runtime._equipment.holds = holds
+        runtime._life.edges = topology.edges_of(loaded)
         return runtime

@@ -7,6 +7,7 @@ the `Supervisor` of it, and `runtime_options` the keywords of `Runtime`.
 from __future__ import annotations
 
 from civitas.topology.building import build, runtime_options
+from civitas.topology.edges import edges_of
 from civitas.topology.grammar import Topology
 from civitas.topology.holds import holds_of
 from civitas.topology.links import Links, carried_by, serializer_of
@@ -20,6 +21,7 @@ __all__ = [
     "boot_data",
     "build",
     "carried_by",
+    "edges_of",
     "holds_of",
     "load",
     "load_part",

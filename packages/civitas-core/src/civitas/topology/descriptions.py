@@ -74,6 +74,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "args": "Keywords of the constructor that the class adds itself; they may also go beside type.",
         "process": "Name of the OS process it runs in.",
         "replicas": "How many OS processes run it behind one name; needs process.",
+        "expose": "Whether clients of the Synadia Agent Protocol find and prompt it; needs a transport over NATS.",
         "mailbox_size": "How many messages its mailbox holds; when it is full, senders wait.",
         "restart": "When it is started again: permanent (always), transient (unless it ended as it should), "
         "temporary (never).",

@@ -185,6 +185,7 @@ class AgentEntry(OpenEntry):
     args: dict[str, Any] = Field(default_factory=dict)
     process: Name = Field(default="")
     replicas: Annotated[Count, Field(le=_MOST_REPLICAS)] = 1
+    expose: StrictBool = False
 
     # Those of every agent, known here so that a wrong one is found without importing anything.
     mailbox_size: Count = 1000

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from civitas.errors import ConfigurationError, StateStoreError
 from civitas.state.sqlite_file import check_place
+from civitas.topology.edges import edge_problems
 from civitas.topology.grammar import AgentEntry, ProvidedEntry, SupervisorEntry, Topology
 from civitas.topology.problems import Problem, topology_error
 from civitas.topology.processes import options_of
@@ -22,7 +23,7 @@ def beyond(topology: Topology, *, forgets: bool) -> list[Problem]:
         forgets: Whether the state store is one that no OS process but the root's can open.
     """
     problem = topology.source.problem
-    found = []
+    found = edge_problems(topology)
     for path, _, entry in topology.walk():
         if forgets and isinstance(entry, AgentEntry) and entry.process and _is_durable(entry):
             text = (

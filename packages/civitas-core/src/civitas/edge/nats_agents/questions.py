@@ -1,0 +1,52 @@
+"""Questions of an agent to a human, and the answers to them, in the middle of a prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeGuard
+
+from civitas.edge.nats_agents.texts import as_json, text_of
+from civitas.edge.nats_agents.words import Prompt
+
+__all__ = ["answer_to", "question_of"]
+
+_YES = frozenset({"y", "yes", "true", "ok", "approve", "approved", "allow"})
+_NO = frozenset({"n", "no", "false", "deny", "denied", "reject", "rejected"})
+
+
+def question_of(interrupt: Mapping[str, Any]) -> str:
+    """What to ask: one of the `interrupts` in the payload of an agent's reply, as text."""
+    value = interrupt.get("value")
+    if _is_approval(value):
+        return (
+            f"May the tool {value['name']!r} be called with {as_json(value['arguments'])}? (yes/no)"
+        )
+    draft = value.get("draft") if isinstance(value, Mapping) else None
+    return draft if isinstance(draft, str) else text_of(value) or "?"
+
+
+def answer_to(interrupt: Mapping[str, Any], said: Prompt) -> Any:
+    """What a human's words mean to the agent that asked.
+
+    An envelope with ``value`` is that value. An approval is yes or no, and anything else a no with the reason. A
+    question with a schema is answered by JSON, if the words are that; any other by the words.
+    """
+    if "value" in said.envelope:
+        return said.envelope["value"]
+    text = said.text
+    if _is_approval(interrupt.get("value")):
+        word = text.strip().rstrip(".!").lower()
+        if word in _YES or word in _NO:
+            return word in _YES
+        return {"approve": False, "message": text}
+    if "response_schema" in interrupt:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _is_approval(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping) and {"name", "arguments"} <= value.keys()

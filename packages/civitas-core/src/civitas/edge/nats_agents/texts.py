@@ -1,0 +1,50 @@
+"""From what an agent says to text: callers of the protocol read nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from civitas.message import to_plain
+
+__all__ = ["as_json", "text_of"]
+
+_ITSELF = ("output", "text", "content", "answer", "reply")
+"""Keys whose text is what a payload has to say."""
+
+
+def text_of(payload: Any) -> str:
+    """The text in a payload; JSON if it has another form, empty for None.
+
+    It is the text itself, the `output` of an agent or a crew, the last message of a graph.
+    """
+    if payload is None:
+        return ""
+    if isinstance(payload, str):
+        return payload
+    if isinstance(payload, Mapping):
+        messages = payload.get("messages")
+        if isinstance(messages, list) and messages:
+            return text_of(messages[-1])
+        for key in _ITSELF:
+            found = payload.get(key)
+            if isinstance(found, str):
+                return found
+            if isinstance(found, list) and (text := _text_of_blocks(found)):
+                return text
+    return as_json(payload)
+
+
+def as_json(payload: Any) -> str:
+    """A payload as JSON; what JSON has no form for is text."""
+    return json.dumps(to_plain(payload), ensure_ascii=False, default=str)
+
+
+def _text_of_blocks(blocks: list[Any]) -> str:
+    """The text in the content of a message, which models give in blocks."""
+    return "".join(
+        block["text"]
+        for block in blocks
+        if isinstance(block, Mapping) and isinstance(block.get("text"), str)
+    )

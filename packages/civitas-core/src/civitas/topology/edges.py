@@ -1,0 +1,51 @@
+"""From what a topology exposes to the ways by which the outside reaches that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from civitas.topology.grammar import AgentEntry, Topology
+from civitas.topology.problems import Problem
+
+if TYPE_CHECKING:
+    from civitas.edge import Edge
+
+__all__ = ["edge_problems", "edges_of"]
+
+
+def edge_problems(topology: Topology) -> list[Problem]:
+    """What is exposed by nothing that could do so."""
+    if topology.transport.type == "nats":
+        return []
+    text = (
+        "'expose' makes an agent of the Synadia Agent Protocol, which is spoken over NATS; write "
+        "transport: {type: nats, servers: [...]} in this file, or leave it out"
+    )
+    return [
+        topology.source.problem((*path, "expose"), text)
+        for path, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.expose
+    ]
+
+
+def edges_of(topology: Topology) -> list[Edge]:
+    """The ways to what a topology exposes, not open.
+
+    Raises:
+        ConfigurationError: Something that they need is not installed, or not there.
+    """
+    names = [
+        entry.name
+        for _, _, entry in topology.walk()
+        if isinstance(entry, AgentEntry) and entry.expose
+    ]
+    if not names:
+        return []
+    # Imported here: most systems expose nothing.
+    from civitas.brokers.nats import NatsOptions
+    from civitas.edge.nats_agents import ExposedAgents
+
+    said = topology.transport.further
+    options = NatsOptions.of(said, topology.source.folder)
+    options.keywords()  # says now what is not installed, or not there
+    return [ExposedAgents(options, said.get("prefix", "civitas"), topology.name, names)]
