@@ -49,7 +49,10 @@ class FewMethods:
 
 
 class WithRevisions(FewMethods):
-    """One that also compares and sets."""
+    """One that also compares and sets, and lists its keys."""
+
+    async def keys(self, prefix: str = "") -> list[str]:
+        return await self.kept.keys(prefix)
 
     async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
         self.reads += 1

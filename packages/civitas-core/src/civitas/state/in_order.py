@@ -9,7 +9,10 @@ from typing import Any, cast
 from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
 from civitas.state.values import MOST_CHANGES
 
-__all__ = ["read_head", "read_many", "write_in_order"]
+__all__ = ["PIECES", "keys_of_pieces", "read_head", "read_many", "write_in_order"]
+
+PIECES = "civitas:piece:"
+"""What the keys of pieces begin with; the key that they belong to, a colon, a tag and their number follow."""
 
 _AT_ONCE = 32  # calls of a store without batches
 
@@ -80,6 +83,15 @@ async def write_in_order(
     for some in _parts(gone, _AT_ONCE):
         await asyncio.gather(*map(store.delete, some))
     return written
+
+
+async def keys_of_pieces(store: StateStore, key: str) -> list[str]:
+    """The keys of the pieces that are there for `key`, those of no head among them; none if the store cannot list."""
+    keys = getattr(store, "keys", None)
+    if not callable(keys):
+        return []
+    found: list[str] = await keys(f"{PIECES}{key}:")
+    return [each for each in found if each.rpartition(":")[0] == f"{PIECES}{key}"]
 
 
 def _parts(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from civitas.errors import StateStoreError
 from civitas.message import encode
-from civitas.state.in_order import read_head, read_many, write_in_order
+from civitas.state.in_order import PIECES, keys_of_pieces, read_head, read_many, write_in_order
 from civitas.state.segments import Segment, arranged, chunks, dumped, loaded, merged
 from civitas.state.store import StateStore
 
@@ -17,9 +17,6 @@ __all__ = ["FORMAT", "PIECES", "Kept"]
 
 FORMAT = 2
 """The number of the form in which heads are written. In the first, all stood under one key and had no number."""
-PIECES = "civitas:piece:"
-"""What the keys of pieces begin with; the key that they belong to and their number follow."""
-
 _MARK = "civitas:kept"
 _SMALL = 512  # bytes of a value that stands in the head
 
@@ -134,6 +131,10 @@ class Kept:
     async def drop(self) -> None:
         """Forget it, with its pieces."""
         await self._write({}, {self.key: None}, self._pieces() - self._others)
+        if self.home == self.key:
+            # A writer that was killed before its head was there.
+            for left in await keys_of_pieces(self._store, self.key):
+                await self._store.delete(left)
         self._clear()
 
     @classmethod
