@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from civitas.state.in_memory import InMemoryStateStore
-from civitas.state.kept import Kept
+from civitas.state.long_record import LongRecord
 from civitas.state.nats_kv import NatsKVStateStore
 from civitas.state.sqlite import SQLiteStateStore
 from civitas.state.store import BatchStore, RevisionedStore, StateStore
@@ -11,7 +11,7 @@ from civitas.state.store import BatchStore, RevisionedStore, StateStore
 __all__ = [
     "BatchStore",
     "InMemoryStateStore",
-    "Kept",
+    "LongRecord",
     "NatsKVStateStore",
     "RevisionedStore",
     "SQLiteStateStore",

@@ -9,12 +9,36 @@ from typing import Any, cast
 from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
 from civitas.state.values import MOST_CHANGES
 
-__all__ = ["PIECES", "keys_of_pieces", "read_head", "read_many", "write_in_order"]
+__all__ = [
+    "is_piece",
+    "keys_of_pieces",
+    "piece_key",
+    "read_head",
+    "read_many",
+    "write_in_order",
+]
 
-PIECES = "civitas:piece:"
-"""What the keys of pieces begin with; the key that they belong to, a colon, a tag and their number follow."""
+_BELOW = "\x1f"
+"""Between the key of a head and what the keys of its pieces end with: no word of people has it."""
 
 _AT_ONCE = 32  # calls of a store without batches
+
+
+def piece_key(key: str, name: str) -> str:
+    """The key of a piece of what is kept under `key`, by a name of its own."""
+    return f"{key}{_BELOW}{name}"
+
+
+def is_piece(key: str) -> bool:
+    """Whether a key is that of a piece."""
+    return _BELOW in key
+
+
+async def keys_of_pieces(store: StateStore, key: str) -> list[str]:
+    """The keys of the pieces that are there of `key`, whatever wrote them; none if the store cannot list."""
+    keys = getattr(store, "keys", None)
+    found: list[str] = await keys(piece_key(key, "")) if callable(keys) else []
+    return found
 
 
 async def read_head(store: StateStore, key: str) -> tuple[dict[str, Any] | None, int | None]:
@@ -83,15 +107,6 @@ async def write_in_order(
     for some in _parts(gone, _AT_ONCE):
         await asyncio.gather(*map(store.delete, some))
     return written
-
-
-async def keys_of_pieces(store: StateStore, key: str) -> list[str]:
-    """The keys of the pieces that are there for `key`, those of no head among them; none if the store cannot list."""
-    keys = getattr(store, "keys", None)
-    if not callable(keys):
-        return []
-    found: list[str] = await keys(f"{PIECES}{key}:")
-    return [each for each in found if each.rpartition(":")[0] == f"{PIECES}{key}"]
 
 
 def _parts(keys: Sequence[str], most: int) -> Iterator[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""`Kept`: what may become long, such as a conversation, under one key of a state store: a head, and pieces."""
+"""`LongRecord`: what may become long, such as a conversation, under one key of a state store: a head, and pieces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Self
 
 from civitas.errors import StateStoreError
 from civitas.message import encode
-from civitas.state.in_order import PIECES, keys_of_pieces, read_head, read_many, write_in_order
+from civitas.state.in_order import keys_of_pieces, piece_key, read_head, read_many, write_in_order
 from civitas.state.segments import Segment, arranged, chunks, dumped, loaded, merged
 from civitas.state.store import StateStore
 
-__all__ = ["FORMAT", "PIECES", "Kept"]
+__all__ = ["FORMAT", "LongRecord"]
 
 FORMAT = 2
 """The number of the form in which heads are written. In the first, all stood under one key and had no number."""
@@ -21,7 +21,7 @@ _MARK = "civitas:kept"
 _SMALL = 512  # bytes of a value that stands in the head
 
 
-class Kept:
+class LongRecord:
     """What may become long, under one key of a state store. What is new in it is what is written, however long it is.
 
     Under the key is a head: `facts`, written whole each time, and where the rest is. That is in pieces under keys of
@@ -238,7 +238,7 @@ class Kept:
         self._base, self._others = stamp, frozenset(pieces)
 
     def _piece(self, number: int) -> str:
-        return f"{PIECES}{self.home}:{self._tag}.{number}"
+        return piece_key(self.home, f"{self._tag}.{number}")
 
     def _pieces(self) -> set[int]:
         lists = {each.piece for segments in self._segments.values() for each in segments}

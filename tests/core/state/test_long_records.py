@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from civitas.errors import PayloadError, StateConflict, StateStoreError
 from civitas.message import encode
 from civitas.state import InMemoryStateStore, SQLiteStateStore
-from civitas.state.kept import PIECES, Kept
+from civitas.state.in_order import is_piece, piece_key
+from civitas.state.long_record import LongRecord
 from tests.core.state.few_methods import FewMethods, Killed, WithBatches, WithRevisions
 
 KEY = "civitas:conversation:a/b"
@@ -27,11 +28,11 @@ def turn(n: int, size: int = 4000) -> list[dict[str, Any]]:
 
 
 async def pieces(store: InMemoryStateStore) -> int:
-    return len(await store.keys(PIECES))
+    return sum(map(is_piece, await store.keys()))
 
 
 async def kept(store: Any) -> tuple[Any, Any, Any]:
-    found = await Kept.load(store, KEY)
+    found = await LongRecord.load(store, KEY)
     return found.facts, found.lists, found.values
 
 
@@ -46,7 +47,7 @@ async def test_nothing_is_found_where_nothing_is_kept(kind):
 @every_kind
 async def test_facts_lists_and_values_are_found_again(kind):
     store = kind(InMemoryStateStore())
-    new = await Kept.load(store, KEY)
+    new = await LongRecord.load(store, KEY)
     long = "x" * 2000
     await new.save({"agent": "a"}, {"items": [1, 2], "none": []}, {"n@1": 1, "text@1": long})
     assert await kept(store) == (
@@ -54,12 +55,12 @@ async def test_facts_lists_and_values_are_found_again(kind):
         {"items": [1, 2], "none": []},
         {"n@1": 1, "text@1": long},
     )
-    assert (await Kept.load(store, KEY)).used is not None
+    assert (await LongRecord.load(store, KEY)).used is not None
 
 
 async def test_what_is_left_out_is_forgotten():
     store = InMemoryStateStore()
-    new = await Kept.load(store, KEY)
+    new = await LongRecord.load(store, KEY)
     await new.save({}, {"items": turn(1)}, {"text@1": "x" * 2000})
     await new.save({}, {}, {"text@2": "y" * 2000})
     assert await kept(store) == ({}, {}, {"text@2": "y" * 2000})
@@ -68,27 +69,27 @@ async def test_what_is_left_out_is_forgotten():
 
 async def test_changing_what_was_read_changes_nothing_that_is_kept():
     store = InMemoryStateStore()
-    new = await Kept.load(store, KEY)
+    new = await LongRecord.load(store, KEY)
     await new.save({}, {"items": [1]})
     new.lists["items"].append(2)
     await new.save({}, new.lists)
-    again = await Kept.load(store, KEY)
+    again = await LongRecord.load(store, KEY)
     assert again.lists == {"items": [1, 2]}
     again.lists["items"].clear()
-    assert (await Kept.load(store, KEY, known=again)).lists == {"items": [1, 2]}
+    assert (await LongRecord.load(store, KEY, known=again)).lists == {"items": [1, 2]}
 
 
 async def test_an_item_that_only_equals_the_one_before_is_kept_as_it_is_now():
     store = InMemoryStateStore()
-    new = await Kept.load(store, KEY)
+    new = await LongRecord.load(store, KEY)
     await new.save({}, {"items": [1, 0]})
     await new.save({}, {"items": [True, 0]})
-    assert (await Kept.load(store, KEY)).lists["items"][0] is True
+    assert (await LongRecord.load(store, KEY)).lists["items"][0] is True
 
 
 async def test_what_is_no_plain_data_is_refused_and_what_was_kept_stays():
     store = InMemoryStateStore()
-    new = await Kept.load(store, KEY)
+    new = await LongRecord.load(store, KEY)
     await new.save({}, {"items": [1]})
     with pytest.raises(PayloadError, match=r"items"):
         await new.save({}, {"items": [1, object()]})
@@ -105,7 +106,7 @@ async def test_what_is_no_plain_data_is_refused_and_what_was_kept_stays():
 @pytest.mark.promise(id="SEM-1563")
 async def test_a_turn_writes_what_is_new_in_it_whatever_the_length(kind, size):
     store = kind(InMemoryStateStore())
-    conversation = await Kept.load(store, KEY)
+    conversation = await LongRecord.load(store, KEY)
     items: list[Any] = []
     new = 0
     for n in range(400):
@@ -123,13 +124,13 @@ async def test_a_turn_writes_what_is_new_in_it_whatever_the_length(kind, size):
 @pytest.mark.promise(id="SEM-1563")
 async def test_a_long_conversation_takes_few_pieces(kind):
     store = kind(InMemoryStateStore())
-    conversation = await Kept.load(store, KEY)
+    conversation = await LongRecord.load(store, KEY)
     items: list[Any] = []
     for n in range(1600):
         items += turn(n, 400)
         await conversation.save({}, {"items": items})
     assert await pieces(store.kept) <= 64
-    assert (await Kept.load(store, KEY)).lists == {"items": items}
+    assert (await LongRecord.load(store, KEY)).lists == {"items": items}
     total = sum(len(raw) for raw, _ in store.kept._values.values())
     assert total <= 1.2 * len(encode(items))
 
@@ -149,18 +150,18 @@ async def test_a_long_conversation_takes_few_pieces(kind):
 @pytest.mark.promise(id="SEM-1563")
 async def test_a_change_in_one_place_does_not_write_the_rest_again(kind, edit):
     store = kind(InMemoryStateStore())
-    conversation = await Kept.load(store, KEY)
+    conversation = await LongRecord.load(store, KEY)
     items = [item for n in range(250) for item in turn(n, 8000)]
     await conversation.save({}, {"items": items})
     store.bytes = 0
     await conversation.save({}, {"items": edit(items)})
     assert store.bytes < 3000
-    assert (await Kept.load(store, KEY)).lists == {"items": edit(items)}
+    assert (await LongRecord.load(store, KEY)).lists == {"items": edit(items)}
 
 
 async def test_a_piece_of_which_little_is_left_is_not_kept_for_it():
     store = InMemoryStateStore()
-    conversation = await Kept.load(store, KEY)
+    conversation = await LongRecord.load(store, KEY)
     items = [item for n in range(20) for item in turn(n, 8000)]
     await conversation.save({}, {"items": items})
     await conversation.save({}, {"items": items[-4:]})
@@ -169,24 +170,24 @@ async def test_a_piece_of_which_little_is_left_is_not_kept_for_it():
 
 async def test_an_item_that_did_not_change_is_not_encoded_again():
     store = InMemoryStateStore()
-    conversation = await Kept.load(store, KEY)
+    conversation = await LongRecord.load(store, KEY)
     first = {"content": "a" * 10_000}
     await conversation.save({}, {"items": [first]})
     first["content"] = object()  # nobody may do that, and nobody would see it
     await conversation.save({}, {"items": [first, "next"]})
-    assert (await Kept.load(store, KEY)).lists["items"][1] == "next"
+    assert (await LongRecord.load(store, KEY)).lists["items"][1] == "next"
 
 
 async def test_what_is_still_as_it_was_is_not_read_again():
     store = WithBatches(InMemoryStateStore())
-    one = await Kept.load(store, KEY)
+    one = await LongRecord.load(store, KEY)
     await one.save({"n": 1}, {"items": turn(1)}, {"text@1": "x" * 2000})
     store.reads = 0
-    two = await Kept.load(store, KEY, known=one)
+    two = await LongRecord.load(store, KEY, known=one)
     assert store.reads == 1
     assert (two.facts, two.lists, two.values) == (one.facts, one.lists, one.values)
     await two.save({"n": 2}, {"items": turn(1) + turn(2)})
-    three = await Kept.load(store, KEY, known=one)
+    three = await LongRecord.load(store, KEY, known=one)
     assert three.lists == {"items": turn(1) + turn(2)}
     await three.save({"n": 3}, {"items": turn(1)})
     assert await kept(store) == ({"n": 3}, {"items": turn(1)}, {})
@@ -199,13 +200,13 @@ async def test_what_is_still_as_it_was_is_not_read_again():
 @pytest.mark.promise(id="SEM-1564")
 async def test_what_somebody_else_wrote_since_is_not_replaced(kind):
     store = kind(InMemoryStateStore())
-    one, two = await Kept.load(store, KEY), await Kept.load(store, KEY)
+    one, two = await LongRecord.load(store, KEY), await LongRecord.load(store, KEY)
     await one.save({}, {"items": ["one"]})
     with pytest.raises(StateConflict, match="uses it at the same time"):
         await two.save({}, {"items": ["two"]})
     assert await kept(store) == ({}, {"items": ["one"]}, {})
     await one.save({}, {"items": ["one", "more"]})
-    again = await Kept.load(store, KEY)
+    again = await LongRecord.load(store, KEY)
     await again.drop()
     with pytest.raises(StateConflict):
         await one.save({}, {"items": ["late"]})
@@ -214,7 +215,7 @@ async def test_what_somebody_else_wrote_since_is_not_replaced(kind):
 @pytest.mark.promise(id="SEM-1564")
 async def test_two_processes_on_one_file_do_not_write_one_conversation_at_once(tmp_path):
     stores = [SQLiteStateStore(tmp_path / "state.db") for _ in range(2)]
-    one, two = [await Kept.load(store, KEY) for store in stores]
+    one, two = [await LongRecord.load(store, KEY) for store in stores]
     results = await asyncio.gather(
         one.save({}, {"items": ["one"]}), two.save({}, {"items": ["two"]}), return_exceptions=True
     )
@@ -242,10 +243,10 @@ async def test_a_reader_that_is_overtaken_reads_again(kind):
             if writes:
                 await writer.save({}, {"items": [writes.pop()] * 20}, {})
 
-    writer = await Kept.load(kind(shared), KEY)
+    writer = await LongRecord.load(kind(shared), KEY)
     await writer.save({}, {"items": ["old"]})
     writes = ["new", "newer"]
-    reader = await Kept.load(Overtaken(shared), KEY)
+    reader = await LongRecord.load(Overtaken(shared), KEY)
     assert reader.lists == {"items": ["new"] * 20}
 
 
@@ -255,7 +256,7 @@ async def test_a_reader_that_is_overtaken_reads_again(kind):
 async def test_what_an_earlier_version_kept_is_found_and_replaced():
     store = InMemoryStateStore()
     await store.set(KEY, {"history": ["a"]})
-    found = await Kept.load(store, KEY)
+    found = await LongRecord.load(store, KEY)
     assert found.old == {"history": ["a"]}
     await found.save({}, {"items": ["a", "b"]})
     assert found.old is None
@@ -265,24 +266,24 @@ async def test_what_an_earlier_version_kept_is_found_and_replaced():
 @pytest.mark.promise(id="SEM-1565")
 async def test_what_a_newer_version_kept_is_refused_and_left_alone():
     store = InMemoryStateStore()
-    await (await Kept.load(store, KEY)).save({}, {"items": ["a"]})
+    await (await LongRecord.load(store, KEY)).save({}, {"items": ["a"]})
     head = await store.get(KEY)
     assert head is not None
     await store.set(KEY, {**head, "civitas:kept": 3})
     with pytest.raises(StateStoreError, match=r"newer Civitas .* Upgrade civitas-core"):
-        await Kept.load(store, KEY)
+        await LongRecord.load(store, KEY)
     assert (await store.get(KEY) or {})["civitas:kept"] == 3
-    assert await Kept.forget(store, KEY)
+    assert await LongRecord.forget(store, KEY)
     assert await store.keys() == []
 
 
 async def test_pieces_that_are_missing_are_told():
     store = InMemoryStateStore()
-    await (await Kept.load(store, KEY)).save({}, {"items": ["a"]})
-    (piece,) = await store.keys(PIECES)
+    await (await LongRecord.load(store, KEY)).save({}, {"items": ["a"]})
+    (piece,) = await store.keys(piece_key(KEY, ""))
     await store.delete(piece)
     with pytest.raises(StateStoreError, match="is not whole"):
-        await Kept.load(store, KEY)
+        await LongRecord.load(store, KEY)
 
 
 # On its way.
@@ -291,18 +292,18 @@ async def test_pieces_that_are_missing_are_told():
 @every_kind
 async def test_what_is_on_its_way_is_seen_by_nobody_before_it_joins(kind):
     store = kind(InMemoryStateStore())
-    home = await Kept.load(store, KEY)
+    home = await LongRecord.load(store, KEY)
     await home.save({"n": 1}, {"items": turn(1)})
-    run = await Kept.load(store, "run", home=KEY)
+    run = await LongRecord.load(store, "run", home=KEY)
     assert run.lists == {"items": turn(1)}
     await run.save({"n": 2}, {"items": turn(1) + turn(2)})
     assert await kept(store) == ({"n": 1}, {"items": turn(1)}, {})
-    again = await Kept.load(store, "run", home=KEY)
+    again = await LongRecord.load(store, "run", home=KEY)
     assert again.lists == {"items": turn(1) + turn(2)}
     await again.join({"n": 3}, {"items": turn(1) + turn(2) + turn(3)})
     assert await kept(store) == ({"n": 3}, {"items": turn(1) + turn(2) + turn(3)}, {})
-    assert (await Kept.load(store, "run", home=KEY)).facts == {"n": 3}
-    assert await Kept.forget(store, "run")
+    assert (await LongRecord.load(store, "run", home=KEY)).facts == {"n": 3}
+    assert await LongRecord.forget(store, "run")
     assert await kept(store) == ({"n": 3}, {"items": turn(1) + turn(2) + turn(3)}, {})
     assert await pieces(store.kept) == 3
 
@@ -310,10 +311,10 @@ async def test_what_is_on_its_way_is_seen_by_nobody_before_it_joins(kind):
 @every_kind
 async def test_to_join_writes_nothing_twice(kind):
     store = kind(InMemoryStateStore())
-    home = await Kept.load(store, KEY)
+    home = await LongRecord.load(store, KEY)
     await home.save({}, {"items": [item for n in range(50) for item in turn(n)]})
     store.bytes = 0
-    run = await Kept.load(store, "run", home=KEY)
+    run = await LongRecord.load(store, "run", home=KEY)
     items = [*run.lists["items"], *turn(50)]
     await run.save({}, {"items": items})
     await run.join({}, {"items": items})
@@ -323,14 +324,14 @@ async def test_to_join_writes_nothing_twice(kind):
 @every_kind
 async def test_what_does_not_join_leaves_nothing(kind):
     store = kind(InMemoryStateStore())
-    home = await Kept.load(store, KEY)
+    home = await LongRecord.load(store, KEY)
     await home.save({"n": 1}, {"items": turn(1)})
     before = await store.kept.keys()
-    run = await Kept.load(store, "run", home=KEY)
+    run = await LongRecord.load(store, "run", home=KEY)
     await run.save({"n": 2}, {"items": turn(2)}, {"text@1": "x" * 1000})
-    assert await Kept.forget(store, "run")
+    assert await LongRecord.forget(store, "run")
     assert await store.kept.keys() == before
-    alone = await Kept.load(store, "alone")
+    alone = await LongRecord.load(store, "alone")
     await alone.save({}, {"items": turn(1)})
     await alone.drop()
     assert await store.kept.keys() == before
@@ -339,12 +340,12 @@ async def test_what_does_not_join_leaves_nothing(kind):
 @every_kind
 async def test_what_is_on_its_way_begins_again_where_its_home_was_changed(kind):
     store = kind(InMemoryStateStore())
-    home = await Kept.load(store, KEY)
+    home = await LongRecord.load(store, KEY)
     await home.save({"n": 1}, {"items": ["a"]})
-    run = await Kept.load(store, "run", home=KEY)
+    run = await LongRecord.load(store, "run", home=KEY)
     await run.save({"n": 2}, {"items": ["a", "b"]})
     await home.save({"n": 3}, {"items": ["other"]})
-    again = await Kept.load(store, "run", home=KEY)
+    again = await LongRecord.load(store, "run", home=KEY)
     assert (again.facts, again.lists) == ({"n": 3}, {"items": ["other"]})
     await again.join({"n": 4}, {"items": ["other", "c"]})
     assert await kept(store) == ({"n": 4}, {"items": ["other", "c"]}, {})
@@ -395,7 +396,7 @@ def test_after_a_kill_between_any_two_writes_the_old_or_the_new_is_there(
     async def run() -> None:
         outlives = InMemoryStateStore()
         store = kind(outlives)
-        conversation = await Kept.load(store, KEY)
+        conversation = await LongRecord.load(store, KEY)
         items: list[Any] = []
         store.writes_left = writes
         before = {}
@@ -406,13 +407,13 @@ def test_after_a_kill_between_any_two_writes_the_old_or_the_new_is_there(
                 await conversation.save({"mark": mark}, after, values)
             except Killed:
                 store = kind(outlives)
-                conversation = await Kept.load(store, KEY)
+                conversation = await LongRecord.load(store, KEY)
                 assert conversation.lists in (before, after)
             else:
                 assert (conversation.lists, conversation.values) == (after, values)
                 if again:
                     known = conversation if mark % 2 else None
-                    conversation = await Kept.load(store, KEY, known=known)
+                    conversation = await LongRecord.load(store, KEY, known=known)
                 assert conversation.lists == after
             items = conversation.lists.get("items", [])
             before = dict(conversation.lists)
@@ -430,13 +431,13 @@ def test_after_a_kill_between_any_two_writes_the_old_or_the_new_is_there(
 def test_pieces_that_nobody_needs_are_removed(edits, kind):
     async def run() -> None:
         store = kind(InMemoryStateStore())
-        conversation = await Kept.load(store, KEY)
+        conversation = await LongRecord.load(store, KEY)
         items: list[Any] = []
         for mark, edit in enumerate(edits):
             items = edited(items, edit, mark)
             await conversation.save({}, {"items": items})
-            there = set(await store.kept.keys(PIECES))
-            needed = {f"{PIECES}{KEY}:{conversation._tag}.{n}" for n in conversation._pieces()}
+            there = set(filter(is_piece, await store.kept.keys()))
+            needed = {conversation._piece(number) for number in conversation._pieces()}
             assert there == needed
         assert await kept(store) == ({}, {"items": items} if edits else {}, {})
 
