@@ -208,9 +208,7 @@ class MemberNode(Node):
         self._joining.rest()
         if self.ended is not None and self.ended.done() and self.ended.result():
             # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
-            await asyncio.gather(
-                *(each.interrupt() for each in self.registry.values() if isinstance(each, Cell))
-            )
+            await self.registry.interrupt()
         await self._hosting.stop_all()
         await self._joining.take_leave()
         await self.calls.close()

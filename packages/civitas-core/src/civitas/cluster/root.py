@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -36,6 +36,7 @@ from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
+from civitas.transport.election import Electing
 
 __all__ = ["RootNode"]
 
@@ -160,6 +161,14 @@ class RootNode(Node):
         )
 
     # Life.
+
+    async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
+        """Wait until this root leads, where several may be started."""
+        self.lead = None
+        if isinstance(self.transport, Electing):
+            self.lead = await self.transport.elect(
+                lambda leader: waiting(f"{leader} leads the system"), lost
+            )
 
     async def assemble(self) -> None:
         """Start every process and wait until each is ready.

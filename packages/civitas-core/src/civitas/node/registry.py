@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from civitas.errors import UnknownAgent
 from civitas.message import Message
-from civitas.process import Entry, Status
+from civitas.process import Cell, Entry, Status
 from civitas.process.options import check_is_name
 
 __all__ = ["Recipient", "Recipients", "Registry"]
@@ -120,3 +121,8 @@ class Registry(dict[str, Recipient]):
                 if found := self._path([*path, name], goal, seen):
                     return found
         return None
+
+    async def interrupt(self) -> None:
+        """End at once whatever the agents of this node are handling."""
+        cells = (each for each in list(self.values()) if isinstance(each, Cell))
+        await asyncio.gather(*(each.interrupt() for each in cells))

@@ -24,6 +24,7 @@ from civitas.transport import (
     Access,
     Carrier,
     CarrierEntry,
+    Elects,
     Transport,
     check_transport,
     unknown_transport,
@@ -126,6 +127,14 @@ class Links:
         self._expect(access, Access, "access()")
         self._check(access)
         return access
+
+    @property
+    def elects(self) -> bool:
+        """Whether several roots of this system may be started, of which one leads."""
+        if not isinstance(self._carrier, Elects):
+            return False
+        with self._asking("elects()"):
+            return bool(self._carrier.elects(self._entry))
 
     def for_root(self, access: Access) -> Transport:
         """The transport of the root node."""
