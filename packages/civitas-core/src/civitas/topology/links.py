@@ -29,6 +29,7 @@ from civitas.transport import (
     check_transport,
     unknown_transport,
 )
+from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
 
@@ -49,7 +50,9 @@ def serializer_of(topology: Topology) -> Serializer:
     if not named:
         return topology.serializer
     if named not in list(Serializer):
-        raise ConfigurationError(f"{SERIALIZER} is one of {', '.join(Serializer)}; got {named!r}")
+        raise ConfigurationError(
+            f"{SERIALIZER} must be one of {', '.join(Serializer)}; got {named!r}"
+        )
     return Serializer(named)
 
 
@@ -197,18 +200,8 @@ class Links:
             ) from error
 
     def _expect(self, found: Any, kind: type, what: str) -> None:
-        if isinstance(found, kind):
-            return
-        members = {*getattr(kind, "__annotations__", ()), *vars(kind)} if kind is not str else ()
-        lacks = [
-            each
-            for each in sorted(members)
-            if each[0] != "_" and getattr(found, each, None) is None
-        ]
-        hint = f"; it has no {' and no '.join(lacks)}" if lacks else ""
-        raise self._error(
-            f"transport {self._type!r}: {what} gave {type(found).__name__!r} instead of {_NAMES[kind]}{hint}"
-        )
+        if wrong := shortfall(found, kind, _NAMES[kind]):
+            raise self._error(f"transport {self._type!r}: {what} {wrong}")
 
 
 def _is_awaited(topology: Topology) -> bool:

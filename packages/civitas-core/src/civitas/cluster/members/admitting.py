@@ -16,7 +16,7 @@ from civitas.cluster.members.admission import (
     refusal,
 )
 from civitas.cluster.members.roster import Member, Roster
-from civitas.cluster.peers import Peer
+from civitas.cluster.peers import Peer, way_to
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError, StartFailed
 from civitas.launch import PidWatch, pid_space
@@ -127,7 +127,7 @@ class Admitting:
             self._fail(member, ConfigurationError(why))
         if len(self._refused) == _REFUSALS:
             return  # it asks again, or somebody looks into its log
-        link = self._transport.connect(hello.address)
+        link = way_to(self._transport, hello.address)
         self._refused.add(link)
         Peer(hello.name, boot, hello.address, link, self._boot).introduce(
             Kind.REFUSED, self._seal, why
