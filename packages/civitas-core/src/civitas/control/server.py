@@ -158,7 +158,7 @@ def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
             raise ConfigurationError(f"the request has no {key!r}")
     to = request["to"]
     if not isinstance(to, str):
-        raise ConfigurationError(f"'to' is the name of an agent, as text; got {to!r}")
+        raise ConfigurationError(f"'to' must be the name of an agent, as text; got {to!r}")
     return to, request["payload"]
 
 

@@ -272,7 +272,7 @@ class Runtime(Messenger):
 
         if agent_classes is not None and not isinstance(agent_classes, Mapping):
             raise ConfigurationError(
-                f'agent_classes is a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
+                f'agent_classes must be a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
             )
         plugins = PluginManager(keywords.get("plugins", ()))
         loaded = topology.load(config)

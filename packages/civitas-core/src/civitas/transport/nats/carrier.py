@@ -44,7 +44,7 @@ class NatsCarrier:
         if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
             yield (
                 "prefix",
-                f"'prefix' is words of letters, digits, - and _ with dots between them; got {prefix!r}",
+                f"'prefix' must be words of letters, digits, - and _ with dots between them; got {prefix!r}",
             )
         for key in _LATER:
             if entry.options.get(key, False) is not False:
