@@ -29,6 +29,7 @@ from civitas.transport import (
     check_transport,
     unknown_transport,
 )
+from civitas.transport.dead_letters import DeadLetterBox, KeepsDeadLetters
 from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
@@ -159,6 +160,13 @@ class Links:
             transport = self._carrier.for_member(self._entry, access, root, folder)
         self._expect(transport, Transport, "for_member()")
         return transport
+
+    def dead_letters(self) -> DeadLetterBox | None:
+        """Where the broker keeps dead letters, not open; None if it keeps none."""
+        if not isinstance(self._carrier, KeepsDeadLetters):
+            return None
+        with self._asking("dead_letters()"):
+            return self._carrier.dead_letters(self._entry)
 
     def _check(self, access: Access) -> None:
         """It is handed to other processes. What it holds is secret, so an error does not show that."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems, token_of
+from civitas.brokers.nats.jetstream import StreamLimits
 from civitas.brokers.nats.register import Bucket
 from civitas.transport.carrier import Access, CarrierEntry
 from civitas.transport.contract import Transport
 from civitas.transport.nats.address import ROOT, Subjects, address_of
+from civitas.transport.nats.dead_letters import NatsDeadLetters
 from civitas.transport.nats.transport import NatsTransport
 
 __all__ = ["NatsCarrier"]
@@ -83,6 +85,14 @@ class NatsCarrier:
     ) -> Transport:
         """Reached under a token of its own; waits for the server however long that is away."""
         return _transport(entry, None, None)
+
+    def dead_letters(self, entry: CarrierEntry) -> NatsDeadLetters:
+        """Those in the stream of the system."""
+        options = NatsOptions.of(entry.options, entry.folder)
+        options.keywords()  # says now what is not installed, or not there
+        prefix = entry.options.get("prefix", "civitas")
+        limits = StreamLimits.of(entry.options.get("stream") or {})
+        return NatsDeadLetters(options, prefix, entry.system, limits)
 
 
 def _transport(
