@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,7 +127,7 @@ async def run(talk: Talk, folder: Path, most: int) -> Spent:
         return meter.read()
 
 
-MEASURES: dict[str, Callable[[Talk, Path, int], Awaitable[Any]]] = {
+MEASURES: dict[str, Callable[[Talk, Path, int], Coroutine[Any, Any, Any]]] = {
     "length": length,
     "alone": alone,
     "crowd": crowd,
@@ -210,7 +210,8 @@ def main() -> int:
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        _child(*arguments.child, arguments.turns)
+        framework, who, what = arguments.child
+        _child(framework, who, what, arguments.turns)
         return 0
     figures: dict[str, Any] = {}
     for framework in arguments.frameworks or TALKS:

@@ -64,7 +64,8 @@ def _langgraphs_own(build: Any) -> Talk:
 
 
 def _ours(pool: bool) -> Any:
-    return wrap(_chat(), name="a", per_conversation=pool)
+    options: Any = {"per_conversation": pool}
+    return wrap(_chat(), name="a", **options)
 
 
 def _ours_durable(pool: bool) -> Any:

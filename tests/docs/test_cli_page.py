@@ -24,8 +24,7 @@ PAGE = ROOT / "docs" / "reference" / "cli.md"
 
 def session() -> list[tuple[str, str]]:
     """Each command of the page, with what the page says that it prints."""
-    shown = [block for block in blocks(PAGE) if block.language == "console"]
-    text = "".join(block.text for block in shown if block.word != "skip")
+    text = "".join(block.text for block in blocks(PAGE) if block.language == "console")
     return [
         (command, output)
         for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)

@@ -17,7 +17,7 @@ from civitas.frameworks import idempotency_key
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.supervision import Supervisor
-from civitas_langgraph import LangGraphAgent
+from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from tests.core.frameworks.support import restarts, running
 
 
@@ -131,9 +131,10 @@ async def test_a_finished_run_leaves_nothing_behind_but_its_conversation():
         await runtime.ask("g", {"got": []})
         await runtime.ask("g", {"got": []}, conversation="c")
     assert await store.keys("") == ["civitas:conversation:g/c"]
-    kept = await store.get("civitas:conversation:g/c")
-    assert kept is not None
-    assert list(kept) == [""]
+    saver = StateStoreSaver(store, "civitas:conversation:g/")
+    config: Any = {"configurable": {"thread_id": "c"}}
+    spaces = [each.config["configurable"]["checkpoint_ns"] async for each in saver.alist(config)]
+    assert spaces == [""]
 
 
 @pytest.mark.promise(id="SEM-967")
@@ -186,9 +187,10 @@ class Writing:
 
     def store(self, path: Path) -> SQLiteStateStore:
         class Store(SQLiteStateStore):
-            async def set(store, *args: Any, **more: Any) -> None:  # noqa: N805
-                await super().set(*args, **more)
+            async def write(store, *args: Any, **more: Any) -> dict[str, int]:  # noqa: N805
+                written = await super().write(*args, **more)
                 self.log.append("kept")
+                return written
 
         return Store(path)
 

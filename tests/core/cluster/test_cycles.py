@@ -57,8 +57,7 @@ class System:
         return any(len(cell.entry) for cell in self._cells(agent) if cell.busy)
 
     def _cells(self, name: str) -> list[Any]:
-        nodes = (self._nodes.root, *self._nodes.members.values())
-        return [node.registry[name] for node in nodes if name in node.registry]
+        return [node.registry[name] for node in (self._nodes.root, *self._nodes.members.values())]
 
     async def refused(self, asker: str) -> str:
         """Let an agent ask now, and wait until that is refused; what it is told."""

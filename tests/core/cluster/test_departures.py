@@ -12,7 +12,6 @@ import pytest
 
 from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.in_hand import InHand
-from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer
@@ -51,7 +50,7 @@ class Root:
 
 
 def two(start: bool = True) -> tuple[Roster, Wire]:
-    """Two processes that are there and have met, and what is sent to the second."""
+    """Two processes that are there, and what is sent to the second."""
     roster = Roster({name: ProcessOptions(start=start) for name in ("w", "v")})
     wire = Wire()
     for name in ("w", "v"):
@@ -60,18 +59,10 @@ def two(start: bool = True) -> tuple[Roster, Wire]:
     return roster, wire
 
 
-def acquainted(roster: Roster) -> Knowledge:
-    """What the first of two knows: the second."""
-    first, second = roster.peers()
-    knowledge = Knowledge({peer.boot: peer for peer in (first, second)})
-    knowledge.introduce(first, second.boot)
-    return knowledge
-
-
-def test_a_death_is_told_first_to_whoever_shows_it_and_then_to_whoever_acts_on_it() -> None:
+def test_everybody_hears_of_a_death_first_what_is_shown_and_then_what_is_done() -> None:
     roster, to_other = two()
     root = Root()
-    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
+    Departures(roster, root).gone(roster["w"], "it was killed")
     assert root.heard == ["lost", "w is down: it was killed", {}, ("crashed", "boot-w")]
     assert to_other.sent == [("CAST", ["gone", ["boot-w", "it was killed", {}]])]
     assert roster["w"].peer is None
@@ -81,7 +72,7 @@ def test_a_death_is_told_first_to_whoever_shows_it_and_then_to_whoever_acts_on_i
 def test_it_is_gone_once() -> None:
     roster, _ = two()
     root = Root()
-    departures = Departures(roster, root, acquainted(roster))
+    departures = Departures(roster, root)
     for _ in range(2):
         departures.gone(roster["w"], "it was killed")
     assert root.heard.count("lost") == 1
@@ -93,7 +84,7 @@ def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
     notes.begun("a", "here")
     roster.begun(roster["w"].peer, "there")  # type: ignore[arg-type]
     root = Root(tmp_path / "notes")
-    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
+    Departures(roster, root).gone(roster["w"], "it was killed")
     notes.close()
     assert {"here": 1, "there": 1} in root.heard
 
@@ -103,7 +94,7 @@ def test_deaths_by_one_message_are_one_incident(tmp_path: Path) -> None:
     notes = InHand(tmp_path / "notes")
     notes.begun("a", "poison")
     root = Root(tmp_path / "notes")
-    departures = Departures(roster, root, acquainted(roster))
+    departures = Departures(roster, root)
     departures.gone(roster["w"], "it was killed")
     departures.gone(roster["v"], "it was killed")
     notes.close()
@@ -115,7 +106,7 @@ def test_one_that_leaves_is_gone_where_the_root_did_not_start_it() -> None:
         roster, _ = two(start)
         peer = roster["w"].peer
         assert peer is not None
-        Departures(roster, Root(), acquainted(roster)).left(peer)
+        Departures(roster, Root()).left(peer)
         assert (roster["w"].peer is None) is not start
 
 
@@ -125,7 +116,7 @@ def test_while_the_system_ends_nobody_is_told_that_a_process_is_down(
     roster, _ = two()
     roster.ending = True
     root = Root()
-    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it ended")
+    Departures(roster, root).gone(roster["w"], "it ended")
     assert root.heard == ["lost", {}, ("crashed", "boot-w")]
     assert not caplog.records
 

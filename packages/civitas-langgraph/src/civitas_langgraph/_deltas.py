@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import Checkpoint
 
-__all__ = ["KeptCheckpoint", "in_order", "lineage", "rebuilt", "with_ancestors"]
+    from civitas_langgraph._checkpoints import KeptCheckpoint
 
-
-class KeptCheckpoint(TypedDict):
-    """One checkpoint, as it is stored; type and bytes are the serializer's."""
-
-    checkpoint: Sequence[Any]
-    metadata: Sequence[Any]
-    run_id: str | None
-    parent: str | None
-    writes: list[list[Any]]
-    """For each: task id, place among the task's writes, channel, type, bytes, path of the task."""
-    rebuilt: NotRequired[list[str]]
-    """The channels that have no value of their own, see `rebuilt`."""
-
-
-Rebuilt = Callable[[KeptCheckpoint], Collection[str]]
+__all__ = ["lineage", "rebuilt", "with_ancestors"]
 
 
 def rebuilt(checkpoint: Checkpoint, metadata: Mapping[str, Any]) -> list[str]:
@@ -35,7 +21,7 @@ def rebuilt(checkpoint: Checkpoint, metadata: Mapping[str, Any]) -> list[str]:
 
 
 def lineage(
-    kept: Mapping[str, KeptCheckpoint], id: str, channels: Collection[str], rebuilt: Rebuilt
+    kept: Mapping[str, KeptCheckpoint], id: str, channels: Collection[str]
 ) -> Iterator[tuple[str, set[str]]]:
     """The ancestors from which `channels` are rebuilt at the checkpoint `id`, the nearest first.
 
@@ -43,31 +29,18 @@ def lineage(
         The id of each, and those of `channels` that its writes belong to. The last one of a channel is that which has
         its value, or from which it was written first.
     """
-    open_, parent = set(channels), kept[id]["parent"]
+    open_, parent = set(channels), kept[id].parent
     while open_ and parent is not None and parent in kept:
         yield parent, open_
-        open_ = open_ & set(rebuilt(kept[parent]))
-        parent = kept[parent]["parent"]
+        open_ = open_ & set(kept[parent].rebuilt)
+        parent = kept[parent].parent
 
 
 def with_ancestors(
-    kept: Mapping[str, KeptCheckpoint], ids: Collection[str], rebuilt: Rebuilt
+    kept: Mapping[str, KeptCheckpoint], ids: Collection[str]
 ) -> dict[str, KeptCheckpoint]:
-    """Of `kept`, the checkpoints `ids`, and of their ancestors what they are rebuilt from."""
-    needed: dict[str, set[str]] = {}
+    """Of `kept`, the checkpoints `ids`, and of their ancestors those that they are rebuilt from."""
+    needed = set(ids)
     for id in ids:
-        for ancestor, channels in lineage(kept, id, rebuilt(kept[id]), rebuilt):
-            needed.setdefault(ancestor, set()).update(channels)
-    left: dict[str, KeptCheckpoint] = {}
-    for id, each in kept.items():
-        if id in ids:
-            left[id] = each
-        elif id in needed:
-            writes = [write for write in each["writes"] if write[2] in needed[id]]
-            left[id] = {**each, "writes": writes}
-    return left
-
-
-def in_order(writes: Sequence[list[Any]]) -> list[list[Any]]:
-    """`writes` in the order in which a run applied them."""
-    return sorted(writes, key=lambda write: (write[5], write[0], write[1]))
+        needed.update(ancestor for ancestor, _ in lineage(kept, id, kept[id].rebuilt))
+    return {id: each for id, each in kept.items() if id in needed}

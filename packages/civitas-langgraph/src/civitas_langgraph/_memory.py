@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks import current_run
+from civitas.state import LongRecord
+from civitas_langgraph._awake import AWAKE
 from civitas_langgraph._inputs import MESSAGE
+from civitas_langgraph._thread import Thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.base import CheckpointTuple
+    from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from civitas.frameworks import Run
     from civitas.state import StateStore
@@ -22,7 +26,7 @@ __all__ = ["OwnThread", "RunThread"]
 
 
 class RunThread:
-    """The one thread of a run, in memory in front of the StateStore; a state store to its saver.
+    """The one thread of a run.
 
     What is kept of a conversation changes when a run has ended well, so one that fails or is given up leaves no trace.
     Until then a durable run is kept at each step, in a place of its own. Any other holds the graph's own objects, and
@@ -33,9 +37,8 @@ class RunThread:
     Args:
         store: The runtime's.
         key: Where it is kept; None for a thread that begins now and need not be kept.
-        dump: Makes of the thread what can be stored.
+        serde: LangGraph's serializer.
         passing: Where a durable run keeps it meanwhile; None for any other.
-        again: An earlier attempt at the run may have kept it there.
         run: Whose thread it is; None for one that is only looked at.
     """
 
@@ -43,53 +46,47 @@ class RunThread:
         self,
         store: StateStore,
         key: str | None,
-        dump: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        serde: SerializerProtocol,
         *,
         passing: str | None = None,
-        again: bool = False,
         run: Run | None = None,
     ) -> None:
         self._run = run
-        self._dump = dump
+        self._serde = serde
         self._store = store
         self._key = key
         self._passing = passing
-        self._sources = [each for each in (passing if again else None, key) if each is not None]
-        self._loaded = False
-        self._thread: Mapping[str, Any] | None = None
+        self._opening = asyncio.Lock()
+        self._thread: Thread | None = None
 
-    async def get(self, key: str) -> Any:
-        """The thread. There is one, whatever its key."""
-        self._check()
-        if not self._loaded:
-            found = await self._find()
-            if not self._loaded:  # it was not set meanwhile
-                self._thread, self._loaded = found, True
-        return self._thread
-
-    async def _find(self) -> Mapping[str, Any] | None:
-        for source in self._sources:
-            found = await self._store.get(source)
-            if found is not None:
-                return found
-        return None
-
-    async def set(self, key: str, value: Mapping[str, Any]) -> None:
-        """Keep the thread, for good if the run is durable."""
-        self._check()
-        self._thread, self._loaded = value, True
-        if self._passing is not None:
-            await self._store.set(self._passing, value)
-
-    def _check(self) -> None:
+    async def open(self) -> Thread:
+        """The thread."""
         if self._run is not None and current_run.get() is not self._run:
             raise RuntimeError(
                 "the run that this belongs to was given up, and nothing of it is kept"
             )
+        if self._thread is None:
+            async with self._opening:
+                if self._thread is None:
+                    self._thread = await self._load()
+        return self._thread
 
-    async def delete(self, key: str) -> None:
-        """Forget the thread."""
-        await self.set(key, {})
+    async def _load(self) -> Thread:
+        live = self._passing is None
+        where = self._passing or self._key
+        if where is None:
+            return Thread(self._serde, live=True)
+        known = AWAKE.take(self._key, self._serde) if self._key is not None else None
+        kept = await LongRecord.load(
+            self._store, where, home=self._key, known=known.kept if known is not None else None
+        )
+        if self._run is not None and not self._run.again and known is None:
+            await kept.sweep()
+        thread = known.renewed(kept) if known is not None else Thread(self._serde, kept)
+        thread.live = live
+        if self._run is None and self._key is not None:
+            AWAKE.keep(self._key, thread)
+        return thread
 
     async def keep(self, key: str | None = None) -> None:
         """The run has ended well, or waits for a human: keep its thread.
@@ -97,17 +94,28 @@ class RunThread:
         Args:
             key: Where; by default where it was. Nothing is kept if there is none.
         """
-        key = key or self._key
-        if key is not None and self._thread is not None:
-            await self._store.set(key, self._dump(self._thread))
+        key, thread = key or self._key, self._thread
+        if key is None or thread is None:
+            return
+        if key != self._key:
+            copy = Thread(self._serde, await LongRecord.load(self._store, key), live=thread.live)
+            copy.copy(thread)
+            self._key, self._thread = key, copy
+            await copy.save()
+        else:
+            async with thread.lock:
+                await thread.save(join=self._passing is not None)
+            AWAKE.keep(key, thread)
 
     async def finish(self) -> None:
         """The run is over: keep its thread without what its subgraphs had on the way."""
-        thread = self._thread or {}
+        thread = self._thread
+        if thread is None:
+            return
         # The namespace of a subgraph that remembers nothing ends with the id of the task it ran in.
-        left = {ns: kept for ns, kept in thread.items() if ":" not in ns}
-        if len(left) < len(thread):
-            self._thread = left
+        left = {ns: space for ns, space in thread.spaces.items() if ":" not in ns}
+        if len(left) < len(thread.spaces):
+            thread.reduce(left)
         await self.keep()
 
 

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from inspect import signature
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
     CheckpointTuple,
+    copy_checkpoint,
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from civitas.errors import ConfigurationError
+from civitas.state import LongRecord
+from civitas.state.in_order import is_piece
 from civitas_langgraph._blocking import BlockingSaver
-from civitas_langgraph._deltas import KeptCheckpoint, in_order, lineage, rebuilt, with_ancestors
+from civitas_langgraph._checkpoints import Held, KeptCheckpoint, Write
+from civitas_langgraph._deltas import lineage, rebuilt, with_ancestors
+from civitas_langgraph._options import checked_history
+from civitas_langgraph._thread import Thread
 from civitas_langgraph._untracked import Untracked
-from civitas_langgraph._unwritable import place_of, unwritable, values_of
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -32,31 +38,34 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from civitas.state import StateStore
+    from civitas_langgraph._memory import RunThread
 
 __all__ = ["StateStoreSaver"]
 
-
-_LIVE = "live"
-
-
-_Thread = dict[str, dict[str, KeptCheckpoint]]
-"""All that is kept of a thread: for each namespace its checkpoints by id, oldest first. Ids grow with time."""
+_TURNS = 4
+"""Turns of the event loop in which the checkpoint may come that makes pending writes needless."""
+_MOST_OPEN = 16
+"""Threads that a saver keeps in memory."""
 
 
 class StateStoreSaver(BlockingSaver):
-    """Keeps the checkpoints of LangGraph's threads in a StateStore, each thread under a key of its own.
+    """Keeps the checkpoints of LangGraph's threads in a StateStore, each thread under a key of its own and keys below.
 
-    Whatever is put is stored when the call returns. One saver at a time writes a thread: an agent sees to that, as it
-    handles the messages of a conversation one after the other. Its methods that block are for plain functions of an
-    agent, which run in threads.
+    Whatever is put is stored when the call returns, and what a checkpoint has in common with the one before it is not
+    stored again. One saver at a time writes a thread: an agent sees to that, as it handles the messages of a
+    conversation one after the other; where the store has revisions, a second one is refused. The methods that block are
+    for plain functions of an agent, which run in threads.
 
     Args:
         store: Where to keep them.
         prefix: What the keys begin with; the thread's id follows.
-        history: Keep every checkpoint of a thread; without, what a run goes on from: the newest of each namespace, and
-            of the ones before what a `DeltaChannel` is rebuilt from.
+        history: How many checkpoints of each namespace are kept: "all", as True says too, or a number. 1, or False, is
+            what a run goes on from. Those that a `DeltaChannel` is rebuilt from are kept in any case.
         serde: LangGraph's serializer. By default its strict form: what is read back are plain data, LangChain's own
             classes, and those that `with_allowlist` adds; an object of any other class comes back as the data in it.
+
+    Raises:
+        ConfigurationError: `history` is something else.
     """
 
     def __init__(
@@ -64,46 +73,54 @@ class StateStoreSaver(BlockingSaver):
         store: StateStore,
         prefix: str,
         *,
-        history: bool = True,
+        history: Literal["all"] | int = "all",
         serde: SerializerProtocol | None = None,
     ) -> None:
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self.store: Any = store
         self._prefix = prefix
-        self._history = history
-        self._live = False
+        self._history = checked_history(history, "StateStoreSaver")
+        self._lent: RunThread | None = None
+        self._open: OrderedDict[str, Thread] = OrderedDict()
+        self._opening = asyncio.Lock()
         self.untracked = Untracked()
         """What to leave out."""
-        self._early: dict[tuple[str, str, str], list[list[Any]]] = {}
-        """What was written for checkpoints that are still on their way: LangGraph puts both at once."""
-        # The tasks of one step write beside each other.
-        self._writing = asyncio.Lock()
 
     # Where a thread is kept.
 
-    def keep_in(self, store: StateStore, *, live: bool) -> None:
-        """Keep threads in `store` from now on.
+    def lend(self, thread: RunThread) -> None:
+        """Work on this one thread from now on, whatever its id: that of the run of an agent."""
+        self._lent = thread
 
-        Args:
-            store: Where.
-            live: Hand what is put to it as it is, as it keeps that in memory; see `dump`.
-        """
-        self.store = store
-        self._live = live
-        self._early.clear()
+    async def _thread(self, thread_id: str, *, fresh: bool = False) -> Thread:
+        """The thread; `fresh` looks whether somebody else has written it meanwhile."""
+        if self._lent is not None:
+            return await self._lent.open()
+        key = f"{self._prefix}{thread_id}"
+        async with self._opening:
+            thread = self._open.pop(key, None)
+            if thread is None or thread.serde is not self.serde or thread.saved < 0:
+                thread = Thread(self.serde, await LongRecord.load(self.store, key))
+            elif fresh and not thread.lock.locked() and thread.changes == thread.saved:
+                kept = await LongRecord.load(self.store, key, known=thread.kept)
+                thread = thread.renewed(kept)
+            self._open[key] = thread
+        while len(self._open) > _MOST_OPEN:
+            self._open.popitem(last=False)
+        return thread
 
-    def _key(self, thread_id: str) -> str:
-        return f"{self._prefix}{thread_id}"
-
-    async def _load(self, thread_id: str) -> _Thread:
-        kept = await self.store.get(self._key(thread_id))
-        return cast(_Thread, kept) if kept is not None else {}
-
-    async def _save(self, thread_id: str, thread: _Thread) -> None:
-        if thread:
-            await self.store.set(self._key(thread_id), thread)
-        else:
-            await self.store.delete(self._key(thread_id))
+    async def _save(self, thread: Thread, *, soon: bool = False) -> None:
+        """Have what was changed stored; `soon` waits for what may make it needless."""
+        if not thread.is_stored:
+            return
+        mark = thread.changes
+        for _ in range(_TURNS if soon else 0):
+            await asyncio.sleep(0)
+            if thread.saved >= mark:
+                return
+        async with thread.lock:
+            if thread.saved < mark:
+                await thread.save()
 
     async def _threads(self) -> list[str]:
         keys = getattr(self.store, "keys", None)
@@ -112,18 +129,20 @@ class StateStoreSaver(BlockingSaver):
                 "the StateStore has no keys(prefix), which is needed to look through all threads; "
                 "name the thread in the config"
             )
-        return [key.removeprefix(self._prefix) for key in await keys(self._prefix)]
+        found = await keys(self._prefix)
+        return [key.removeprefix(self._prefix) for key in found if not is_piece(key)]
 
     # Reading.
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or the newest of its thread."""
         thread_id, ns = _place(config)
-        kept = (await self._load(thread_id)).get(ns)
-        if not kept:
+        thread = await self._thread(thread_id, fresh=True)
+        space = thread.spaces.get(ns)
+        if not space:
             return None
-        id = get_checkpoint_id(config) or max(kept)
-        return self._tuple(thread_id, ns, id, kept[id]) if id in kept else None
+        id = get_checkpoint_id(config) or max(space)
+        return self._tuple(thread, thread_id, ns, id) if id in space else None
 
     async def alist(
         self,
@@ -139,33 +158,37 @@ class StateStoreSaver(BlockingSaver):
         wanted = about.get("checkpoint_id")
         end = get_checkpoint_id(before) if before is not None else None
         for thread_id in threads:
-            for ns, kept in (await self._load(thread_id)).items():
+            thread = await self._thread(thread_id, fresh=True)
+            for ns, space in list(thread.spaces.items()):
                 if ns != about.get("checkpoint_ns", ns):
                     continue
-                for id in sorted(kept, reverse=True):
+                for id in sorted(space, reverse=True):
                     if (wanted and id != wanted) or (end and id >= end):
                         continue
-                    found = self._tuple(thread_id, ns, id, kept[id])
-                    metadata: Mapping[str, Any] = found.metadata
+                    metadata: Mapping[str, Any] = space[id].metadata.read(self.serde.loads_typed)
                     if any(metadata.get(key) != value for key, value in (filter or {}).items()):
                         continue
                     if limit is not None and limit <= 0:
                         return
                     limit = limit and limit - 1
-                    yield found
+                    yield self._tuple(thread, thread_id, ns, id)
 
-    def _tuple(self, thread_id: str, ns: str, id: str, kept: KeptCheckpoint) -> CheckpointTuple:
+    def _tuple(self, thread: Thread, thread_id: str, ns: str, id: str) -> CheckpointTuple:
         def config(id: str) -> RunnableConfig:
             return {
                 "configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": id}
             }
 
+        kept = thread.spaces[ns][id]
+        loads = self.serde.loads_typed
+        checkpoint = {**kept.body.read(loads), "channel_values": thread.values(kept)}
         return CheckpointTuple(
             config(id),
-            self._read(kept["checkpoint"]),
-            cast("CheckpointMetadata", self._read(kept["metadata"])),
-            config(kept["parent"]) if kept["parent"] else None,
-            [self._write(each) for each in in_order(kept["writes"])],
+            # LangGraph goes on with it as its own.
+            copy_checkpoint(cast("Checkpoint", checkpoint)),
+            cast("CheckpointMetadata", {**kept.metadata.read(loads)}),
+            config(kept.parent) if kept.parent else None,
+            [(each.task, each.channel, each.held.read(loads)) for each in kept.writes()],
         )
 
     async def aget_delta_channel_history(
@@ -173,70 +196,22 @@ class StateStoreSaver(BlockingSaver):
     ) -> Mapping[str, DeltaChannelHistory]:
         """What `channels` are rebuilt from at a checkpoint: a value, and what was written since."""
         thread_id, ns = _place(config)
-        kept = (await self._load(thread_id)).get(ns, {})
-        id = get_checkpoint_id(config) or max(kept, default="")
+        thread = await self._thread(thread_id)
+        space = thread.spaces.get(ns, {})
+        id = get_checkpoint_id(config) or max(space, default="")
         found: dict[str, DeltaChannelHistory] = {each: {"writes": []} for each in channels}
-        for each, history in found.items() if id in kept else ():
-            ancestors = [ancestor for ancestor, _ in lineage(kept, id, {each}, self._rebuilt)]
+        for each, history in found.items() if id in space else ():
+            ancestors = [ancestor for ancestor, _ in lineage(space, id, {each})]
             for ancestor in reversed(ancestors):
                 history["writes"] += [
-                    self._write(write)
-                    for write in in_order(kept[ancestor]["writes"])
-                    if write[2] == each
+                    (write.task, write.channel, write.held.read(self.serde.loads_typed))
+                    for write in space[ancestor].writes()
+                    if write.channel == each
                 ]
-            values = (
-                self._read(kept[ancestors[-1]]["checkpoint"])["channel_values"] if ancestors else {}
-            )
+            values = thread.values(space[ancestors[-1]]) if ancestors else {}
             if each in values:
                 history["seed"] = values[each]
         return found
-
-    def _rebuilt(self, kept: KeptCheckpoint) -> Collection[str]:
-        known = kept.get("rebuilt")
-        if known is None:  # stored before it was noted
-            known = rebuilt(self._read(kept["checkpoint"]), self._read(kept["metadata"]))
-        return known
-
-    def _write(self, write: Sequence[Any]) -> tuple[str, str, Any]:
-        task, _, channel, kind, raw, _ = write
-        return task, channel, self._read((kind, raw))
-
-    def _read(self, typed: Sequence[Any]) -> Any:
-        return typed[1] if typed[0] == _LIVE else self.serde.loads_typed((typed[0], typed[1]))
-
-    def _written(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
-        return (_LIVE, value) if self._live else self._dumped(value, *places)
-
-    def _dumped(self, value: Any, *places: tuple[str, Any]) -> Sequence[Any]:
-        """`value` as it is stored; `places` are its parts, by which an error names the one that cannot be."""
-        try:
-            return self.serde.dumps_typed(value)
-        except Exception as error:
-            if (told := unwritable(places, self.serde.dumps_typed)) is not None:
-                raise told from error
-            raise
-
-    def dump(self, thread: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A thread of which something was put while it was kept live, as it can be stored."""
-
-        def dumped(typed: Sequence[Any], *places: tuple[str, Any]) -> Sequence[Any]:
-            return self._dumped(typed[1], *places) if typed[0] == _LIVE else typed
-
-        def checkpoint(typed: Sequence[Any]) -> Sequence[Any]:
-            return dumped(typed, *values_of(typed[1])) if typed[0] == _LIVE else typed
-
-        def settled(kept: KeptCheckpoint) -> KeptCheckpoint:
-            return {
-                **kept,
-                "checkpoint": checkpoint(kept["checkpoint"]),
-                "metadata": dumped(kept["metadata"]),
-                "writes": [
-                    [*each[:3], *dumped(each[3:5], (place_of(each[2], each[4]), each[4])), each[5]]
-                    for each in kept["writes"]
-                ],
-            }
-
-        return {ns: {id: settled(each) for id, each in kept.items()} for ns, kept in thread.items()}
 
     # Writing.
 
@@ -251,22 +226,20 @@ class StateStoreSaver(BlockingSaver):
         thread_id, ns = _place(config)
         told = get_checkpoint_metadata(config, metadata)
         values = self.untracked.kept(ns, checkpoint["channel_values"])
-        if values is not checkpoint["channel_values"]:
-            checkpoint = {**checkpoint, "channel_values": {**values}}
-        new: KeptCheckpoint = {
-            "checkpoint": self._written(checkpoint, *values_of(checkpoint)),
-            "metadata": self._written(told),
-            "run_id": told.get("run_id"),
-            "parent": get_checkpoint_id(config),
-            "writes": [],
-            "rebuilt": rebuilt(checkpoint, told),
-        }
-        async with self._writing:
-            thread = await self._load(thread_id)
-            new["writes"] = self._early.pop((thread_id, ns, checkpoint["id"]), [])
-            kept = {**thread.get(ns, {}), checkpoint["id"]: new}
-            thread[ns] = kept if self._history else self._newest(kept)
-            await self._save(thread_id, thread)
+        body = {key: value for key, value in checkpoint.items() if key != "channel_values"}
+        kept = KeptCheckpoint(
+            Held(body),
+            Held(told),
+            told.get("run_id"),
+            get_checkpoint_id(config),
+            rebuilt(checkpoint, told),
+            live=values,
+        )
+        thread = await self._thread(thread_id)
+        async with thread.lock:
+            thread.put(ns, checkpoint["id"], kept, self._history)
+            if thread.is_stored:
+                await thread.save()
         return {
             "configurable": {
                 "thread_id": thread_id,
@@ -284,71 +257,59 @@ class StateStoreSaver(BlockingSaver):
     ) -> None:
         """Keep what a task wrote, until the checkpoint made of it is there."""
         thread_id, ns = _place(config)
-        id = get_checkpoint_id(config) or ""
-        async with self._writing:
-            thread = await self._load(thread_id)
-            kept = thread.get(ns, {})
-            if id in kept:
-                self._add(kept[id]["writes"], ns, writes, task_id, task_path)
-                await self._save(thread_id, thread)
-            elif id > max(kept, default=""):
-                early = self._early.setdefault((thread_id, ns, id), [])
-                self._add(early, ns, writes, task_id, task_path)
-            # Else there is a newer one: the step is over.
-
-    def _add(
-        self,
-        there: list[list[Any]],
-        ns: str,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str,
-    ) -> None:
-        places = {(task, place): at for at, (task, place, *_) in enumerate(there)}
-        for number, (channel, value) in enumerate(writes):
-            if (ns, channel) in self.untracked:
-                continue
-            place = WRITES_IDX_MAP.get(channel, number)
-            written = self._written(value, (place_of(channel, value), value))
-            write = [task_id, place, channel, *written, task_path]
-            at = places.get((task_id, place))
-            if at is None:
-                there.append(write)
-            elif place < 0:  # LangGraph's own: an interrupt, its answer, an error
-                there[at] = write
+        thread = await self._thread(thread_id)
+        given = [
+            Write(task_id, WRITES_IDX_MAP.get(channel, number), channel, Held(value), task_path)
+            for number, (channel, value) in enumerate(writes)
+            if (ns, channel) not in self.untracked
+        ]
+        thread.add_writes(ns, get_checkpoint_id(config) or "", given)
+        await self._save(thread, soon=True)
 
     # Forgetting.
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Forget a thread."""
-        await self.store.delete(self._key(thread_id))
+        await self._replace(await self._thread(thread_id, fresh=True), {})
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Forget the checkpoints of these runs, in whatever thread; but not what those of others are rebuilt from."""
         for thread_id in await self._threads():
-            thread = await self._load(thread_id)
-            left: _Thread = {}
-            for ns, kept in thread.items():
-                others = [id for id, each in kept.items() if each["run_id"] not in run_ids]
-                if others:
-                    left[ns] = with_ancestors(kept, others, self._rebuilt)
-            if left != thread:
-                await self._save(thread_id, left)
+            thread = await self._thread(thread_id, fresh=True)
+            left: dict[str, dict[str, KeptCheckpoint]] = {}
+            for ns, space in thread.spaces.items():
+                others = [id for id, each in space.items() if each.run_id not in run_ids]
+                left[ns] = with_ancestors(space, others)
+            if left != thread.spaces:
+                await self._replace(thread, left)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread, with its whole history."""
-        await self._save(target_thread_id, await self._load(source_thread_id))
+        source = await self._thread(source_thread_id, fresh=True)
+        target = await self._thread(target_thread_id, fresh=True)
+        async with source.lock, target.lock:
+            target.copy(source)
+            if target.is_stored:
+                await target.save()
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Forget threads, or all but the newest checkpoint of each namespace and what that is rebuilt from."""
         for thread_id in thread_ids:
-            thread = await self._load(thread_id) if strategy == "keep_latest" else {}
-            await self._save(
-                thread_id, {ns: self._newest(kept) for ns, kept in thread.items() if kept}
-            )
+            thread = await self._thread(thread_id, fresh=True)
+            newest = strategy == "keep_latest"
+            left = {
+                ns: with_ancestors(space, [max(space)]) if newest else {}
+                for ns, space in thread.spaces.items()
+            }
+            await self._replace(thread, left)
 
-    def _newest(self, kept: Mapping[str, KeptCheckpoint]) -> dict[str, KeptCheckpoint]:
-        return with_ancestors(kept, [max(kept)], self._rebuilt)
+    async def _replace(
+        self, thread: Thread, spaces: Mapping[str, Mapping[str, KeptCheckpoint]]
+    ) -> None:
+        async with thread.lock:
+            thread.reduce(spaces)
+            if thread.is_stored:
+                await thread.save()
 
 
 def _place(config: RunnableConfig) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
@@ -31,7 +31,7 @@ from civitas_langgraph._humans import keep_questions_open, questions
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
 from civitas_langgraph._memory import OwnThread, RunThread
 from civitas_langgraph._once import InTurn, let_graphs_without_checkpoints_be_sync
-from civitas_langgraph._options import checked_durability, config_of, named
+from civitas_langgraph._options import checked_durability, checked_history, config_of, named
 from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._run import End, run_graph
@@ -75,6 +75,8 @@ class LangGraphAgent(FrameworkAgent):
             for each message. In a topology, also ``module:name``.
         durability: LangGraph's own, for the runs of a graph with a checkpointer of its own: `"sync"`, `"async"` or
             `"exit"`; None for LangGraph's default. A durable run is kept at each step, `"sync"`, and takes no other.
+        history: For a graph that was compiled without a checkpointer: how many checkpoints of a conversation are kept
+            for LangGraph's time travel, a number or "all". 1 is what the next run goes on from.
         state_classes: Further classes, or texts ``module:Class``, that the state may hold objects of. Those in the
             graph's schemas and LangChain's own it may hold anyway; an object of any other comes back as plain data.
         store_index: For a graph that was compiled without a store: LangGraph's `IndexConfig`, `{"dims", "embed",
@@ -98,6 +100,7 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig | Callable[[Message], RunnableConfig] | str | None = None,
         context: Any = None,
         durability: Durability | None = None,
+        history: Literal["all"] | int = 1,
         state_classes: Iterable[type | str] = (),
         store_index: IndexConfig | str | None = None,
         **keywords: Unpack[FrameworkKeywords],
@@ -107,6 +110,8 @@ class LangGraphAgent(FrameworkAgent):
         self._configs = config_of(config, self._where)
         self._context = named(context, "context", self._where)
         self._durability = checked_durability(durability, self._where, durable=self.durable)
+        self._history = history
+        checked_history(history, self._where)
         self._store_index = named(store_index, "store_index", self._where)
         self._state_classes = read_classes(self._where, state_classes)
         self._contexts: Contexts | None = None
@@ -243,7 +248,9 @@ class LangGraphAgent(FrameworkAgent):
         classes = classes_of(graph) | self._state_classes
         if saver is None:
             serde = JsonPlusSerializer(allowed_msgpack_modules=classes)
-            saver = self._saver = StateStoreSaver(self.store, "", history=False, serde=serde)
+            saver = self._saver = StateStoreSaver(
+                self.store, "", history=self._history, serde=serde
+            )
             saver.untracked = self._untracked
         elif isinstance(saver, BaseCheckpointSaver):
             saver = copy.copy(saver)  # the graph that was given is never changed
@@ -312,15 +319,9 @@ class LangGraphAgent(FrameworkAgent):
 
     def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
         durable = run is not None and run.durable
-        thread = RunThread(
-            self.store,
-            key,
-            saver.dump,
-            passing=self.passing_key("thread") if durable else None,
-            again=run is not None and run.again,
-            run=run,
-        )
-        saver.keep_in(thread, live=not durable)
+        passing = self.passing_key("thread") if durable else None
+        thread = RunThread(self.store, key, saver.serde, passing=passing, run=run)
+        saver.lend(thread)
         return thread
 
     def _run_config(

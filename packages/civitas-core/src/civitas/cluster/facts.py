@@ -1,4 +1,4 @@
-"""`Facts`: what a node knows of an agent that it uses."""
+"""`Facts`: what every node of a system knows of an agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Facts"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a node knows of an agent, wherever that runs: the root of each, a member of those that it uses.
+    """What every node knows of an agent, wherever it runs.
 
     Attributes:
         name: Its name.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.message.envelope import shown
+from civitas.state import LongRecord
+from civitas.state.in_order import is_piece
 from civitas.state.patience import patiently, saved_under
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ STEPS = "civitas:step:"
 def check_step(key: object, fn: object) -> None:
     """Raise `ConfigurationError` where a step has no key, or nothing to run."""
     if not isinstance(key, str) or not key:
-        raise ConfigurationError(f"a step's key must be non-empty text; got {shown(key)}")
+        raise ConfigurationError(f"a step's key is non-empty text; got {shown(key)}")
     if not callable(fn):
         hint = ""
         if isinstance(fn, Coroutine):
@@ -93,7 +96,10 @@ class Steps:
         await asyncio.gather(*(self._drop(key) for key in self._keys))
 
     async def _drop(self, key: str) -> None:
-        await patiently(lambda: self._store.delete(key), self._agent)
+        passing = key.startswith(f"{self._prefix}:") and not is_piece(key)
+        # What passes may be long, and in pieces.
+        drop = partial(LongRecord.forget, self._store) if passing else self._store.delete
+        await patiently(lambda: drop(key), self._agent)
 
     @property
     def _prefix(self) -> str:

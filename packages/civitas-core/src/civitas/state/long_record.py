@@ -137,6 +137,12 @@ class LongRecord:
                 await self._store.delete(left)
         self._clear()
 
+    async def sweep(self) -> None:
+        """Remove pieces that nobody needs: of a writer that was killed, or of work for `home` that was given up."""
+        needed = {self._piece(number) for number in self._pieces() | self._others}
+        left = [key for key in await keys_of_pieces(self._store, self.home) if key not in needed]
+        await write_in_order(self._store, {}, {}, left, expect={})
+
     @classmethod
     async def forget(
         cls, store: StateStore, key: str, *, unused_since: float | None = None

@@ -10,7 +10,6 @@ from typing import Protocol
 from civitas.cluster.failures import node_down
 from civitas.cluster.members.in_hand import read_in_hand
 from civitas.cluster.members.incidents import Incidents
-from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.launch import Exit, OsProcess
@@ -46,18 +45,16 @@ class Bereaved(Protocol):
 
 
 class Departures:
-    """Tells those who have met a process that it is gone, in an order in which nobody acts on what is no longer so.
+    """Lets everybody know that a process is gone, in an order in which nobody acts on what is no longer so.
 
     Args:
         roster: The processes.
         bereaved: Those at the root.
-        knowledge: Which others have met a process.
     """
 
-    def __init__(self, roster: Roster, bereaved: Bereaved, knowledge: Knowledge) -> None:
+    def __init__(self, roster: Roster, bereaved: Bereaved) -> None:
         self._roster = roster
         self._bereaved = bereaved
-        self._knowledge = knowledge
         self._incidents = Incidents()
 
     def gone(self, member: Member, why: str) -> None:
@@ -75,9 +72,7 @@ class Departures:
         if not self._roster.ending:
             logger.error("process %r is down: %s", member.name, why)
             self._bereaved.node_is_down(member.name, why)
-        for other in self._knowledge.acquaintances(peer.boot):
-            other.cast("gone", peer.boot, why, in_hand)
-        self._knowledge.left(peer.boot)
+        self._roster.tell("gone", peer.boot, why, in_hand)
         self._bereaved.part(peer.boot, why, in_hand, noted.finished)
         self._bereaved.crashed_with(peer, reason)
 

@@ -1,7 +1,4 @@
-"""The other members, as one of them knows them.
-
-The root introduces one when an agent there is used for the first time; it is reached directly, or by way of the root.
-"""
+"""The other members, as one of them knows them: introduced by the root, and reached directly or by way of it."""
 
 from __future__ import annotations
 

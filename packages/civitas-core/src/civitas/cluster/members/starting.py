@@ -235,9 +235,7 @@ class Starting:
 
 
 def _too_late(name: str) -> StartFailed:
-    return StartFailed(
-        name, NodeDown(name, name, "the runtime stops", advice="Nothing is started any more")
-    )
+    return StartFailed(name, NodeDown(name, name, "the runtime stops"))
 
 
 def _failed(member: Member, end: Exit) -> StartFailed:

@@ -1,0 +1,130 @@
+"""A checkpoint as it is kept, and what was written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from civitas_langgraph._items import Dumps, Loads, Typed
+    from civitas_langgraph._logs import Value
+
+__all__ = ["Call", "Held", "KeptCheckpoint", "Write", "pending"]
+
+
+class Held:
+    """A value as it was given, or as LangGraph's serializer wrote it."""
+
+    __slots__ = ("typed", "value")
+
+    def __init__(self, value: Any = None, typed: Typed | None = None) -> None:
+        self.value = value
+        self.typed = typed
+
+    def read(self, loads: Loads) -> Any:
+        """The value; a new one each time if it was written."""
+        return self.value if self.typed is None else loads(self.typed)
+
+    def write(self, dumps: Dumps) -> Typed:
+        """Write it, once."""
+        if self.typed is None:
+            self.typed, self.value = dumps(self.value), None
+        return self.typed
+
+
+@dataclass(slots=True)
+class Write:
+    """What a task wrote to one channel.
+
+    Attributes:
+        task: The task's id.
+        place: Among what the task wrote; below 0 for LangGraph's own, of which the last one counts.
+        channel: The channel.
+        held: What was written.
+        path: The task's path.
+    """
+
+    task: str
+    place: int
+    channel: str
+    held: Held
+    path: str
+
+
+@dataclass(slots=True)
+class Call:
+    """What was written in one call.
+
+    Attributes:
+        name: What it is stored as; each has its own.
+        writes: What was written.
+    """
+
+    name: str
+    writes: Sequence[Write]
+
+    def record(self, dumps: Dumps) -> list[Any]:
+        """As it is stored."""
+        return [
+            [each.task, each.place, each.channel, *each.held.write(dumps), each.path]
+            for each in self.writes
+        ]
+
+    @classmethod
+    def read(cls, name: str, record: Sequence[Sequence[Any]]) -> Call:
+        """What was stored."""
+        writes = [
+            Write(task, place, channel, Held(typed=(kind, raw)), path)
+            for task, place, channel, kind, raw, path in record
+        ]
+        return cls(name, writes)
+
+
+@dataclass(slots=True, eq=False)
+class KeptCheckpoint:
+    """One checkpoint.
+
+    Attributes:
+        body: The checkpoint without the values of its channels.
+        metadata: LangGraph's.
+        run_id: Of the run that made it.
+        parent: Id of the one that it was made from.
+        rebuilt: The channels that have no value of their own, see `rebuilt`.
+        live: The values of its channels as they were given; None once they are in `values`.
+        values: The values of its channels.
+        calls: What was written for it, in the order of the calls.
+        versions: Of its channels; None until they were looked at.
+        record: As it is stored when it is not the newest; None until it was made.
+    """
+
+    body: Held
+    metadata: Held
+    run_id: str | None
+    parent: str | None
+    rebuilt: list[str]
+    live: Mapping[str, Any] | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    versions: Mapping[str, Any] | None = None
+    record: dict[str, Any] | None = None
+
+    def writes(self) -> list[Write]:
+        """What was written for it, in the order in which a run applies it."""
+        found = pending(self.calls).values()
+        return sorted(found, key=lambda each: (each.path, each.task, each.place))
+
+
+def pending(calls: Sequence[Call]) -> dict[tuple[str, int], Write]:
+    """What counts of `calls`: what a task wrote first, and of LangGraph's own what it wrote last."""
+    found: dict[tuple[str, int], Write] = {}
+    for write in _all(calls):
+        place = (write.task, write.place)
+        if write.place < 0 or place not in found:
+            found[place] = write
+    return found
+
+
+def _all(calls: Sequence[Call]) -> Iterator[Write]:
+    for call in calls:
+        yield from call.writes

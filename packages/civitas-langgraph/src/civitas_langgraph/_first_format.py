@@ -1,0 +1,42 @@
+"""Threads as they were kept first: all of one under its key, each checkpoint with the values of its channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write
+from civitas_langgraph._deltas import rebuilt
+
+if TYPE_CHECKING:
+    from civitas_langgraph._items import Loads
+
+__all__ = ["read_first_format"]
+
+
+def read_first_format(
+    record: Mapping[str, Any], loads: Loads
+) -> dict[str, dict[str, KeptCheckpoint]]:
+    """The checkpoints of a thread, by namespace and id; what of them is kept again is kept in pieces."""
+    return {
+        ns: {id: _checkpoint(f"{ns}:{id}", each, loads) for id, each in space.items()}
+        for ns, space in record.items()
+    }
+
+
+def _checkpoint(name: str, kept: Mapping[str, Any], loads: Loads) -> KeptCheckpoint:
+    body = loads(tuple(kept["checkpoint"]))
+    metadata = loads(tuple(kept["metadata"]))
+    writes = [
+        Write(task, place, channel, Held(typed=(kind, raw)), path)
+        for task, place, channel, kind, raw, path in kept["writes"]
+    ]
+    return KeptCheckpoint(
+        Held({key: value for key, value in body.items() if key != "channel_values"}),
+        Held(metadata),
+        kept["run_id"],
+        kept["parent"],
+        rebuilt(body, metadata),
+        live=body["channel_values"],
+        calls=[Call(name, writes)] if writes else [],
+    )

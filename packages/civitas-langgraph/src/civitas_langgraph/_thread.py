@@ -1,0 +1,327 @@
+"""All that is kept of one thread: its checkpoints, and what they are made of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import StateStoreError
+from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write, pending
+from civitas_langgraph._deltas import with_ancestors
+from civitas_langgraph._first_format import read_first_format
+from civitas_langgraph._logs import Logs, Value
+from civitas_langgraph._unwritable import place_of, unwritable, values_of
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from civitas.state import LongRecord
+
+__all__ = ["FORMAT", "Spaces", "Thread"]
+
+FORMAT = 1
+"""Of the facts and lists below, within the form of `LongRecord`."""
+
+_LOG, _OLDER = "log:", "older"
+
+Spaces = Mapping[str, Mapping[str, KeptCheckpoint]]
+"""Checkpoints by namespace and id."""
+
+
+class Thread:
+    """The checkpoints of a thread. Ids grow with time, so the greatest of a namespace is its newest.
+
+    Args:
+        serde: LangGraph's serializer.
+        kept: Where it is kept, with what is there; None for one that is kept nowhere.
+        live: What is put stays as it is, and is stored by `save` alone.
+    """
+
+    def __init__(
+        self, serde: SerializerProtocol, kept: LongRecord | None = None, *, live: bool = False
+    ) -> None:
+        self.serde = serde
+        self.kept = kept
+        self.live = live
+        self.spaces: dict[str, dict[str, KeptCheckpoint]] = {}
+        self.lock = asyncio.Lock()
+        """Held while it is stored, and while a checkpoint comes to it."""
+        self.changes = self.saved = 0
+        """How often it was changed, and how many of these changes are stored."""
+        self._early: dict[tuple[str, str], list[Call]] = {}
+        """What was written for checkpoints that are still on their way, by namespace and id."""
+        self._latest: dict[str, KeptCheckpoint] = {}
+        """By namespace, what the next checkpoint is compared with."""
+        self._calls = 0
+        self._shrank = False
+        self._logs = Logs(serde.dumps_typed, serde.loads_typed)
+        if kept is not None and kept.old is not None:
+            self.spaces = read_first_format(kept.old, serde.loads_typed)
+            self.changes = 1
+        elif kept is not None and kept.facts:
+            _check(kept)
+            self._load(kept.facts, kept.lists, kept.values)
+
+    def renewed(self, kept: LongRecord) -> Thread:
+        """This thread if it is what `kept` has, otherwise the one that is."""
+        if self.kept is None or kept.facts is not self.kept.facts:
+            return Thread(self.serde, kept, live=self.live)
+        self.kept = kept
+        return self
+
+    def copy(self, source: Thread) -> None:
+        """Be what `source` is."""
+        source._settle_all()
+        self._load(*source._parts())
+        self.changes += 1
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it has in the store."""
+        return self.kept.size if self.kept is not None else 0
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether each change is stored at once."""
+        return self.kept is not None and not self.live
+
+    def all(self) -> Iterator[tuple[str, str, KeptCheckpoint]]:
+        """Every checkpoint, with its namespace and its id."""
+        for ns, space in self.spaces.items():
+            for id, each in space.items():
+                yield ns, id, each
+
+    def values(self, checkpoint: KeptCheckpoint) -> dict[str, Any]:
+        """The values of the channels at a checkpoint."""
+        if checkpoint.live is not None:
+            return dict(checkpoint.live)
+        return {name: self._logs.get(value) for name, value in checkpoint.values.items()}
+
+    # Changing it.
+
+    def put(self, ns: str, id: str, checkpoint: KeptCheckpoint, history: int | None) -> None:
+        """Take a checkpoint in.
+
+        Args:
+            ns: Its namespace.
+            id: Its id.
+            checkpoint: It.
+            history: How many of the namespace stay, and with them what they are rebuilt from; None for all.
+        """
+        if self.is_stored:
+            self._settle(ns, checkpoint)
+        space = self.spaces.setdefault(ns, {})
+        checkpoint.calls = self._early.pop((ns, id), [])
+        for place in [each for each in self._early if each[0] == ns and each[1] < id]:
+            del self._early[place]  # the step that it belongs to is over
+        self._shrank = self._shrank or id in space
+        space[id] = checkpoint
+        self.changes += 1
+        if history is not None and len(space) > history:
+            self._replace(ns, with_ancestors(space, sorted(space)[-history:]))
+
+    def add_writes(self, ns: str, id: str, writes: Sequence[Write]) -> None:
+        """Take in what a task wrote for a checkpoint, which may be still on its way."""
+        space = self.spaces.get(ns, {})
+        if id in space:
+            calls = space[id].calls
+        elif id > max(space, default=""):
+            calls = self._early.setdefault((ns, id), [])
+        else:
+            return  # there is a newer one: the step is over
+        there = pending(calls)
+        new = [each for each in writes if each.place < 0 or (each.task, each.place) not in there]
+        if not new:
+            return
+        if self.is_stored:
+            for each in new:
+                self._write(each)
+        self._calls += 1
+        calls.append(Call(str(self._calls), new))
+        if id in space:
+            space[id].record = None
+        self.changes += 1
+
+    def _write(self, write: Write) -> None:
+        value = write.held.value
+        try:
+            write.held.write(self.serde.dumps_typed)
+        except Exception as error:
+            place = place_of(write.channel, value)
+            if (told := unwritable([(place, value)], self.serde.dumps_typed)) is not None:
+                raise told from error
+            raise
+
+    def reduce(self, spaces: Spaces) -> None:
+        """Leave only these checkpoints."""
+        for ns in list(self.spaces):
+            self._replace(ns, spaces.get(ns, {}))
+        self._early.clear()
+        self.changes += 1
+
+    def _replace(self, ns: str, space: Mapping[str, KeptCheckpoint]) -> None:
+        self._shrank = self._shrank or len(space) < len(self.spaces[ns])
+        if space:
+            self.spaces[ns] = dict(space)
+        else:
+            del self.spaces[ns]
+
+    def _settle_all(self) -> None:
+        for ns, _, each in self.all():
+            self._settle(ns, each)
+
+    def _settle(self, ns: str, checkpoint: KeptCheckpoint) -> None:
+        """Take the values of a checkpoint apart; what its channels had before is not kept again."""
+        if checkpoint.live is None:
+            return
+        before = self.spaces.get(ns, {}).get(checkpoint.parent or "")
+        if before is None or before.live is not None:
+            before = self._latest.get(ns)
+        old: Mapping[str, Value] = before.values if before is not None else {}
+        known = self._versions(before) if before is not None else {}
+        versions = self._versions(checkpoint)
+        dumps = self.serde.dumps_typed
+        try:
+            for name, value in checkpoint.live.items():
+                same = name in old and name in versions and versions[name] == known.get(name)
+                checkpoint.values[name] = (
+                    old[name] if same else self._logs.put(name, value, old.get(name))
+                )
+            checkpoint.body.write(dumps)
+            checkpoint.metadata.write(dumps)
+        except Exception as error:
+            body: Any = {"channel_values": checkpoint.live}
+            if (told := unwritable(values_of(body), dumps)) is not None:
+                raise told from error
+            raise
+        checkpoint.live = None
+        self._latest[ns] = checkpoint
+
+    def _versions(self, checkpoint: KeptCheckpoint) -> Mapping[str, Any]:
+        if checkpoint.versions is None:
+            body = checkpoint.body.read(self.serde.loads_typed)
+            checkpoint.versions = body["channel_versions"]
+        return checkpoint.versions
+
+    # To the store.
+
+    async def save(self, *, join: bool = False) -> None:
+        """Store it as it is now.
+
+        Args:
+            join: It is kept as a run's own: let it be the thread that the run began from.
+
+        Raises:
+            StateConflict: Somebody else has written it since it was read.
+            PayloadError: No checkpoint can hold something in it.
+        """
+        assert self.kept is not None
+        self._settle_all()
+        if self._shrank:
+            older = any(len(space) > 1 for space in self.spaces.values())
+            values = {
+                id(value): value for _, _, each in self.all() for value in each.values.values()
+            }
+            self._logs.trim(list(values.values()), exactly=not older)
+            self._shrank = False
+        self._latest = {ns: space[max(space)] for ns, space in self.spaces.items()}
+        changes = self.changes
+        try:
+            if not self.spaces and not self._early:
+                await self.kept.drop()
+            else:
+                await (self.kept.join if join else self.kept.save)(*self._parts())
+        except BaseException:
+            self.saved = -1  # nobody knows what is stored now
+            raise
+        self.saved = changes
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, list[Any]], dict[str, Any]]:
+        """The facts, the lists and the values that are stored."""
+        dumps = self.serde.dumps_typed
+        newest, older = {}, []
+        for ns, space in self.spaces.items():
+            last = max(space)
+            for id in sorted(space):
+                each = space[id]
+                if id == last:
+                    newest[ns] = [id, self._record(each)]
+                else:
+                    each.record = each.record or {"ns": ns, "id": id, **self._record(each)}
+                    older.append(each.record)
+        facts = {
+            "format": FORMAT,
+            "checkpoints": newest,
+            "calls": self._calls,
+            "early": [
+                [ns, id, [call.name for call in calls]] for (ns, id), calls in self._early.items()
+            ],
+            "first": {name: log.first for name, log in self._logs.logs.items() if log.first},
+        }
+        lists: dict[str, list[Any]] = {
+            _LOG + name: [item.stored for item in log.items]
+            for name, log in self._logs.logs.items()
+        }
+        if older:
+            lists[_OLDER] = older
+        kept = [call for _, _, each in self.all() for call in each.calls]
+        early = [call for calls in self._early.values() for call in calls]
+        return facts, lists, {call.name: call.record(dumps) for call in [*kept, *early]}
+
+    def _record(self, checkpoint: KeptCheckpoint) -> dict[str, Any]:
+        dumps = self.serde.dumps_typed
+        return {
+            "checkpoint": list(checkpoint.body.write(dumps)),
+            "metadata": list(checkpoint.metadata.write(dumps)),
+            "run_id": checkpoint.run_id,
+            "parent": checkpoint.parent,
+            "rebuilt": checkpoint.rebuilt,
+            "values": {name: each.record() for name, each in checkpoint.values.items()},
+            "writes": [each.name for each in checkpoint.calls],
+        }
+
+    # From the store.
+
+    def _load(
+        self, facts: Mapping[str, Any], lists: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> None:
+        self._calls = facts["calls"]
+        logs = {
+            name.removeprefix(_LOG): items for name, items in lists.items() if name.startswith(_LOG)
+        }
+        self._logs.load(logs, facts["first"])
+        self.spaces = {}
+        for record in lists.get(_OLDER, ()):
+            each = _checkpoint(record, values)
+            each.record = record
+            self.spaces.setdefault(record["ns"], {})[record["id"]] = each
+        for ns, (id, record) in facts["checkpoints"].items():
+            self.spaces.setdefault(ns, {})[id] = self._latest[ns] = _checkpoint(record, values)
+        self._early = {(ns, id): _calls(names, values) for ns, id, names in facts["early"]}
+
+
+def _check(kept: LongRecord) -> None:
+    if kept.facts["format"] > FORMAT:
+        raise StateStoreError(
+            f"{kept.home!r} was kept by a newer civitas-langgraph (format {kept.facts['format']}, this one knows "
+            f"{FORMAT}) and was left alone. Upgrade civitas-langgraph, or drop the conversation",
+            key=kept.home,
+        )
+
+
+def _checkpoint(record: Mapping[str, Any], values: Mapping[str, Any]) -> KeptCheckpoint:
+    body, metadata = record["checkpoint"], record["metadata"]
+    return KeptCheckpoint(
+        Held(typed=(body[0], body[1])),
+        Held(typed=(metadata[0], metadata[1])),
+        record["run_id"],
+        record["parent"],
+        record["rebuilt"],
+        values={name: Value.read(each) for name, each in record["values"].items()},
+        calls=_calls(record["writes"], values),
+    )
+
+
+def _calls(names: Sequence[str], values: Mapping[str, Any]) -> list[Call]:
+    return [Call.read(name, values[name]) for name in names]
