@@ -21,6 +21,7 @@ from agents.version import __version__ as sdk
 
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed, StartFailed, UnknownInterrupt
+from civitas.frameworks.conversations import Record, key_of
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
@@ -346,11 +347,11 @@ async def test_a_run_saved_by_a_newer_sdk_says_so_and_stays_open(scripted, tmp_p
     async with kept(tmp_path, make(scripted)) as runtime:
         await runtime.ask("o", {"input": "x"}, conversation="c")
     store = SQLiteStateStore(tmp_path / "civitas.db")
-    (key,) = await store.keys("civitas:conversation:")
-    here = await store.get(key)
-    assert here is not None
-    newer = {**here["saved"]["state"], "$schemaVersion": "1.999"}
-    await store.set(key, {**here, "saved": {**here["saved"], "state": newer, "sdk": "9.9"}})
+    key = key_of("o", "c")
+    record = await Record.load(store, key)
+    here = record.saved
+    record.saved = {**here, "state": {**here["state"], "$schemaVersion": "1.999"}, "sdk": "9.9"}
+    await record.keep(store, key)
     await store.close()
     async with kept(tmp_path, make(scripted)) as runtime:
         with pytest.raises(HandlerFailed, match=r"openai-agents 9\.9.*stays open") as failed:
@@ -358,7 +359,9 @@ async def test_a_run_saved_by_a_newer_sdk_says_so_and_stays_open(scripted, tmp_p
         assert failed.value.error_type == "ConfigurationError"
         assert restarts(runtime) == 0
     store = SQLiteStateStore(tmp_path / "civitas.db")
-    await store.set(key, here)
+    record = await Record.load(store, key)
+    record.saved = here
+    await record.keep(store, key)
     await store.close()
     async with kept(tmp_path, make(scripted)) as runtime:
         reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")

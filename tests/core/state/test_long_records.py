@@ -58,6 +58,17 @@ async def test_facts_lists_and_values_are_found_again(kind):
     assert (await LongRecord.load(store, KEY)).used is not None
 
 
+async def test_what_is_short_stands_in_the_head():
+    store = InMemoryStateStore()
+    short = await LongRecord.load(store, KEY)
+    await short.save({}, {"items": [1, 2], "more": []}, {"n@1": 1})
+    assert await store.keys() == [KEY]
+    await short.save({}, {"items": [1, 2, *turn(1)], "more": []}, {"n@1": 1})
+    assert await kept(store) == ({}, {"items": [1, 2, *turn(1)], "more": []}, {"n@1": 1})
+    await short.save({}, {"items": [1], "more": []}, {"n@1": 1})
+    assert await kept(store) == ({}, {"items": [1], "more": []}, {"n@1": 1})
+
+
 async def test_what_is_left_out_is_forgotten():
     store = InMemoryStateStore()
     new = await LongRecord.load(store, KEY)
@@ -241,13 +252,13 @@ async def test_a_reader_that_is_overtaken_reads_again(kind):
 
         async def overtake(self) -> None:
             if writes:
-                await writer.save({}, {"items": [writes.pop()] * 20}, {})
+                await writer.save({}, {"items": [writes.pop()] * 200}, {})
 
     writer = await LongRecord.load(kind(shared), KEY)
-    await writer.save({}, {"items": ["old"]})
+    await writer.save({}, {"items": ["old"] * 200})
     writes = ["new", "newer"]
     reader = await LongRecord.load(Overtaken(shared), KEY)
-    assert reader.lists == {"items": ["new"] * 20}
+    assert reader.lists == {"items": ["new"] * 200}
 
 
 # Forms of other versions.
@@ -266,7 +277,7 @@ async def test_what_an_earlier_version_kept_is_found_and_replaced():
 @pytest.mark.promise(id="SEM-1565")
 async def test_what_a_newer_version_kept_is_refused_and_left_alone():
     store = InMemoryStateStore()
-    await (await LongRecord.load(store, KEY)).save({}, {"items": ["a"]})
+    await (await LongRecord.load(store, KEY)).save({}, {"items": turn(1)})
     head = await store.get(KEY)
     assert head is not None
     await store.set(KEY, {**head, "civitas:kept": 3})
@@ -279,7 +290,7 @@ async def test_what_a_newer_version_kept_is_refused_and_left_alone():
 
 async def test_pieces_that_are_missing_are_told():
     store = InMemoryStateStore()
-    await (await LongRecord.load(store, KEY)).save({}, {"items": ["a"]})
+    await (await LongRecord.load(store, KEY)).save({}, {"items": turn(1)})
     (piece,) = await store.keys(piece_key(KEY, ""))
     await store.delete(piece)
     with pytest.raises(StateStoreError, match="is not whole"):

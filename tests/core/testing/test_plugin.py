@@ -29,7 +29,7 @@ from civitas.state import InMemoryStateStore
 from civitas.testing import StateStoreSuite
 
 class TestMine(StateStoreSuite):
-    optional = {"keys", "close", "revisions"}
+    optional = {"keys", "close", "revisions", "batches"}
 
     @pytest.fixture
     def store(self):
@@ -130,6 +130,18 @@ def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
     [
         (
             """
+            class Store(InMemoryStateStore):
+                async def write(self, changes, *, expect={}):
+                    written = {}
+                    for key, value in changes.items():
+                        seen = {key: expect[key]} if key in expect else {}
+                        written |= await super().write({key: value}, expect=seen)
+                    return written
+            """,
+            "test_a_batch_that_expects_another_revision_changes_nothing",
+        ),
+        (
+            """
             class Store:
                 def __init__(self): self.values = {}
                 async def get(self, key): return self.values.get(key)
@@ -188,7 +200,15 @@ def test_a_store_that_keeps_its_promises_passes_the_suite(run, mode):
             "test_close_may_be_called_twice",
         ),
     ],
-    ids=["aliases", "folds-case", "reorders", "overwrites", "loses-empty", "cannot-close"],
+    ids=[
+        "tears-a-batch",
+        "aliases",
+        "folds-case",
+        "reorders",
+        "overwrites",
+        "loses-empty",
+        "cannot-close",
+    ],
 )
 def test_a_store_that_breaks_a_promise_is_caught(run, store, caught):
     result = run(SUITE + textwrap.dedent(store))
@@ -197,12 +217,14 @@ def test_a_store_that_breaks_a_promise_is_caught(run, store, caught):
 
 def test_a_word_that_is_no_capability_is_refused(run):
     result = run(
-        SUITE.replace('{"keys", "close", "revisions"}', '{"key"}')
+        SUITE.replace('{"keys", "close", "revisions", "batches"}', '{"key"}')
         + "\nStore = InMemoryStateStore\n"
     )
     assert "passed" not in result.parseoutcomes()
     result.stdout.fnmatch_lines(
-        ["*optional holds unknown words: ?'key'?; there are keys, close, reopen, revisions*"]
+        [
+            "*optional holds unknown words: ?'key'?; there are keys, close, reopen, revisions, batches*"
+        ]
     )
 
 

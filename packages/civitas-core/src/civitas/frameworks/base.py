@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
 from civitas.events import DeadLetterReason
+from civitas.frameworks.awake import Awake
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
@@ -264,7 +265,7 @@ class FrameworkAgent(AgentProcess):
                 outcome = ("interrupt", payload)
             else:
                 outcome = ("reply", plain(result, self.plain))
-            await self._keep(run, outcome, result.saved if interrupted else None)
+            await self._keep(run, record, outcome, result.saved if interrupted else None)
         return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
@@ -319,7 +320,7 @@ class FrameworkAgent(AgentProcess):
         """Read what is kept of the conversation into `run`."""
         if not self.keeps_record or run.conversation is None:
             return None
-        record = await Record.load(self.store, self.memory_key(run.conversation))
+        record = await Record.load(self.store, self.memory_key(run.conversation), self._awake)
         run.saved = record.saved
         if not run.whole_history:
             run.history = record.history
@@ -347,20 +348,26 @@ class FrameworkAgent(AgentProcess):
                 self.check_answer(each, answers[each["id"]])
         return answers
 
-    async def _keep(self, run: Run, outcome: tuple[str, Any], saved: Any) -> None:
-        """Keep what the next run of the conversation needs, all of it in one write."""
+    async def _keep(
+        self, run: Run, before: Record | None, outcome: tuple[str, Any], saved: Any
+    ) -> None:
+        """Keep what the next run of the conversation needs, all of it or nothing."""
         kind, payload = outcome
         conversation = run.conversation
         if kind == "interrupt" and conversation is None:
             conversation = run.conversation = run.message.id
         if not self.keeps_record or conversation is None:
             return
-        record = Record(run.history)
+        record = Record(run.history, kept=before.kept if before is not None else None)
         if kind == "interrupt":
             record.interrupts, record.saved = payload["interrupts"], saved
         if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
-        await record.keep(self.store, self.memory_key(conversation))
+        await record.keep(self.store, self.memory_key(conversation), self._awake)
+
+    @property
+    def _awake(self) -> Awake:
+        return Awake.of(self._civitas_running().node)
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:
         message = run.message

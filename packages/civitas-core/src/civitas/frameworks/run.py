@@ -74,7 +74,9 @@ class Run:
         answers: For a ``resume``, the human's answer to each interrupt by its id; None for a new run.
         saved: For a ``resume``, what the adapter gave to `Interrupted`.
         history: What the adapter kept of the conversation's earlier runs, plain data; None if there is none.
-            What it is when the run has ended well is kept; a run that fails leaves no trace in it.
+            What it is when the run has ended well is kept; a run that fails leaves no trace in it. What is new in it is
+            what is written, if it is a list, or a dict with lists in it: put another item in the place of one that
+            changes, as what an item has inside is not looked at again.
         spans: Where to put the spans of the run; None while nobody records it.
         headers: Of the reply: what there is to say of the run beside what it returned.
     """

@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "LongRecord"]
 FORMAT = 2
 """The number of the form in which heads are written. In the first, all stood under one key and had no number."""
 _MARK = "civitas:kept"
-_SMALL = 512  # bytes of a value that stands in the head
+_SMALL = 512  # bytes of a value or a list that stands in the head
 
 
 class LongRecord:
@@ -99,6 +99,11 @@ class LongRecord:
                     key=key,
                 )
             seen = head["stamp"]  # replaced while it was read, if all is well
+
+    @property
+    def stamp(self) -> int:
+        """Tells what was read or written from what was kept before; 0 for nothing."""
+        return self._stamp or 0
 
     @property
     def size(self) -> int:
@@ -210,6 +215,7 @@ class LongRecord:
         self._segments = {name: loaded(each) for name, each in head.get("lists", {}).items()}
         self._placed = dict(head.get("values", {}))
         self.values = dict(head.get("small", {}))
+        self._items = dict(head.get("short", {}))
 
     async def _read(self, head: Mapping[str, Any]) -> bool:
         """Read what the head names; False if something is missing."""
@@ -263,10 +269,15 @@ class LongRecord:
         if not self._tag:
             self._tag = os.urandom(4).hex()  # so that no piece of a former one is taken for its own
         draft = _Draft(self._next)
-        segments = {
-            name: draft.kept(name, self._items.get(name, ()), self._segments.get(name, ()), items)
-            for name, items in lists.items()
-        }
+        segments: dict[str, tuple[Segment, ...]] = {}
+        short: dict[str, list[Any]] = {}
+        for name, items in lists.items():
+            there = self._segments.get(name, ())
+            if not there and len(encode(list(items), name)) <= _SMALL:
+                short[name] = list(items)
+            else:
+                before = self._items[name] if there else ()
+                segments[name] = draft.kept(name, before, there, items)
         placed: dict[str, int] = {}
         small: dict[str, Any] = {}
         for name, value in values.items():
@@ -287,6 +298,7 @@ class LongRecord:
         }
         more = {
             "lists": {name: dumped(each) for name, each in segments.items()},
+            "short": short,
             "values": placed,
             "small": small,
         }

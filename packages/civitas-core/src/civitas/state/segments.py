@@ -1,4 +1,4 @@
-"""A long list in pieces: which of them stay as they are when it changes, and which items are written anew."""
+"""A long list in pieces: which of them stay as they are when it changes, and which items are written again."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Segment:
 
 
 Part: TypeAlias = "Segment | range"
-"""Of a list that is to be kept: what is there, or the indices of items that are written anew."""
+"""Of a list that is to be kept: what is there, or the indices of items that are written again."""
 
 
 def cut(segments: Iterable[Segment], begin: int, end: int) -> Iterator[Segment]:
@@ -94,7 +94,7 @@ def arranged(
     for each in stay:
         place = range(at, at + len(each))
         at = place.stop
-        # A piece of which less than half is left would take more room than writing that anew.
+        # A piece of which less than half is left would take more room than writing that again.
         if isinstance(each, range) or 2 * left[each.piece] < each.count:
             _add(parts, place)
         else:
@@ -103,7 +103,7 @@ def arranged(
 
 
 def merged(parts: Sequence[Part], size_of: Callable[[range], int]) -> list[Part]:
-    """`parts` with many small ones at their end written anew as one, so that reading them all takes few reads.
+    """`parts` with many small ones at their end written again as one, so that reading them all takes few reads.
 
     An item is written three times at most until its piece is large enough to stay.
 

@@ -1,0 +1,51 @@
+"""`Awake`: what is known of the conversations that were used of late, so that it is not read again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from civitas.state import LongRecord
+
+__all__ = ["Awake"]
+
+_MOST = 64 * 1024 * 1024
+"""Bytes of what is known, as they are stored."""
+_EACH = 1024  # what a conversation takes beside its pieces
+
+
+class Awake:
+    """The conversations that were used of late, up to some 64 MiB of them; one for each OS process.
+
+    A run takes its conversation out, and puts it back when it has ended well. So nothing stays of one that fails.
+    """
+
+    def __init__(self) -> None:
+        self._most = _MOST
+        self._known: OrderedDict[str, LongRecord] = OrderedDict()
+        self._size = 0
+
+    @classmethod
+    def of(cls, node: object) -> Awake:
+        """That of an OS process."""
+        return _awake.setdefault(node, cls())
+
+    def take(self, key: str) -> LongRecord | None:
+        """What is known of the conversation under `key`, which is not known any more."""
+        known = self._known.pop(key, None)
+        if known is not None:
+            self._size -= known.size + _EACH
+        return known
+
+    def put(self, known: LongRecord) -> None:
+        """A conversation was kept; those that were used least of late make room for it."""
+        self.take(known.key)
+        self._known[known.key] = known
+        self._size += known.size + _EACH
+        while self._size > self._most:
+            self.take(next(iter(self._known)))
+
+
+_awake: WeakKeyDictionary[object, Awake] = WeakKeyDictionary()
