@@ -15,3 +15,7 @@ if find_spec("langgraph.checkpoint.sqlite"):
     from benchmarks.talks import graphs
 
     TALKS["langgraph"] = graphs.CONTESTANTS
+if find_spec("agents"):
+    from benchmarks.talks import assistants
+
+    TALKS["openai"] = assistants.CONTESTANTS

@@ -35,7 +35,7 @@ def install(folder: Path) -> None:
     if stamp.exists() and stamp.read_text() == wanted:
         return
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", *PACKAGES]
+    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES]
     subprocess.run(pip, check=True)
     stamp.write_text(wanted)
 
@@ -53,7 +53,8 @@ def run(task: Task, environment: Path) -> Outcome:
         }
 
         def start(what: str) -> subprocess.Popen[str]:
-            command = [environment / "bin/python", "-m", "benchmarks.wall.temporal_worker", what]
+            python = str(environment / "bin/python")
+            command = [python, "-m", "benchmarks.wall.temporal_worker", what]
             log = (Path(task.folder) / "worker.log").open("a")
             with log:
                 return subprocess.Popen(
@@ -91,9 +92,9 @@ def run(task: Task, environment: Path) -> Outcome:
 def _temporal(task: Task, environment: Path) -> Iterator[str]:
     port = _free_port()
     command = [
-        *(environment / "bin/temporal", "server", "start-dev", "--headless"),
+        *(str(environment / "bin/temporal"), "server", "start-dev", "--headless"),
         *("--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"),
-        *("--db-filename", Path(task.folder) / "temporal.db"),
+        *("--db-filename", str(Path(task.folder) / "temporal.db")),
     ]
     with (Path(task.folder) / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -219,5 +219,5 @@ async def test_wrap_knows_a_crew_a_function_and_a_crew_class(scripted):
 
 
 def test_what_is_no_crew_is_an_error_that_says_what_is():
-    with pytest.raises(ConfigurationError, match=r"crew is a `crewai\.Crew`.*got 'c'"):
+    with pytest.raises(ConfigurationError, match=r"crew must be a `crewai\.Crew`.*got 'c'"):
         CrewAIAgent("c", crew="c")  # type: ignore[arg-type]

@@ -24,7 +24,8 @@ PAGE = ROOT / "docs" / "reference" / "cli.md"
 
 def session() -> list[tuple[str, str]]:
     """Each command of the page, with what the page says that it prints."""
-    text = "".join(block.text for block in blocks(PAGE) if block.language == "console")
+    shown = [block for block in blocks(PAGE) if block.language == "console"]
+    text = "".join(block.text for block in shown if block.word != "skip")
     return [
         (command, output)
         for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)

@@ -30,6 +30,7 @@ STUMBLES = {
     "else": r"[;,] else\b(?! if)",
     "waits no more": r"\b[Ww](?:aits?|atch(?:es)?) no more\b",
     "for who": r"\b(?:for|of|to|where) who (?!it)\w+s\b",
+    "is X; got": r"\b(?:is|are) (?!not\b)[^;:]*; got",
     "nobody need": r"\b[Nn](?:obody|othing)(?: else)? need \w+",
 }
 
@@ -52,6 +53,11 @@ def texts() -> list[tuple[str, str]]:
             for node in ast.walk(tree)
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
+        found += [
+            (f"{place}:{node.lineno}", " ".join(_joined(node).split()))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.JoinedStr)
+        ]
         with file.open("rb") as source:
             found += [
                 (f"{place}:{token.start[0]}", token.string)
@@ -59,6 +65,13 @@ def texts() -> list[tuple[str, str]]:
                 if token.type == tokenize.COMMENT
             ]
     return found
+
+
+def _joined(text: ast.JoinedStr) -> str:
+    """A text with an `X` where it has a value."""
+    return "".join(
+        str(each.value) if isinstance(each, ast.Constant) else "X" for each in text.values
+    )
 
 
 def test_a_class_name_is_given_once() -> None:

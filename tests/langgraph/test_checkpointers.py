@@ -94,8 +94,8 @@ async def test_the_durability_of_langgraph_is_carried_through(durability, puts):
 
 @pytest.mark.promise(id="SEM-1008")
 async def test_a_durability_that_is_none_or_not_that_of_durable_runs_is_refused():
-    with pytest.raises(ConfigurationError, match="durability is 'sync', 'async' or 'exit'"):
+    with pytest.raises(ConfigurationError, match="durability must be 'sync', 'async' or 'exit'"):
         LangGraphAgent("g", graph=graph(), durability="snyc")  # type: ignore[arg-type]
     for less in ("async", "exit"):
-        with pytest.raises(ConfigurationError, match="which is durability='sync'"):
+        with pytest.raises(ConfigurationError, match="durability must be 'sync'"):
             LangGraphAgent("g", graph=graph(), durability=less, durable=True)

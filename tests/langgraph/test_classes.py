@@ -195,10 +195,10 @@ def test_what_is_no_class_is_refused():
     graph = StateGraph(Own).add_node("n", lambda state: None).add_edge(START, "n").compile()
     for wrong, why in (
         (f"{ME}:Nobody", "cannot be resolved"),
-        (f"{ME}:call", "are classes, or texts"),
-        (3, "are classes, or texts"),
+        (f"{ME}:call", "must be classes, or texts"),
+        (3, "must be classes, or texts"),
     ):
         with pytest.raises(ConfigurationError, match=why):
             LangGraphAgent("g", graph=graph, state_classes=[wrong])  # type: ignore[list-item]
-    with pytest.raises(ConfigurationError, match="are classes, or texts module:Class; got 5"):
+    with pytest.raises(ConfigurationError, match="must be classes, or texts module:Class; got 5"):
         LangGraphAgent("g", graph=graph, state_classes=5)  # type: ignore[arg-type]

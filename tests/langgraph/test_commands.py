@@ -95,7 +95,7 @@ async def test_an_update_of_a_command_is_made_once_where_its_run_is_tried_again(
         ({"update": {"gto": []}}, "payload.update.gto: .* did you mean 'got'"),
         ({"resum": 1}, "did you mean 'resume'"),
         ({}, "says at least one of"),
-        ("last", "a command is a dict"),
+        ("last", "a command must be a dict"),
         ({"goto": "last", "graph": "__parent__"}, "the agent's own graph"),
     ],
     ids=str,

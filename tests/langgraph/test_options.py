@@ -81,10 +81,13 @@ async def buy(runtime: Any, n: int, conversation: str = "c", user: str = "ada") 
     [
         ({"recursion_limt": 3}, "did you mean 'recursion_limit'"),
         ({"thread_id": "x"}, "Your own keys go under 'configurable'"),
-        ({"configurable": 3}, "is a dict; got int"),
-        ({"recursion_limit": "25"}, r"config\['recursion_limit'\] is a whole number > 0; got '25'"),
-        ({"max_concurrency": 0}, r"config\['max_concurrency'\] is a whole number > 0; got 0"),
-        (3, "config is a dict"),
+        ({"configurable": 3}, "must be a dict; got int"),
+        (
+            {"recursion_limit": "25"},
+            r"config\['recursion_limit'\] must be a whole number > 0; got '25'",
+        ),
+        ({"max_concurrency": 0}, r"config\['max_concurrency'\] must be a whole number > 0; got 0"),
+        (3, "config must be a dict"),
         ("nowhere:at_all", "cannot be resolved"),
         (lambda message, other: {}, "needs message, other"),
     ],

@@ -222,7 +222,7 @@ async def test_wrap_knows_an_agent_and_a_function_that_builds_one(scripted):
 
 
 def test_what_is_no_agent_is_an_error_that_says_what_is():
-    with pytest.raises(ConfigurationError, match=r"agent is an `agents\.Agent`.*got 'a'"):
+    with pytest.raises(ConfigurationError, match=r"agent must be an `agents\.Agent`.*got 'a'"):
         OpenAIAgent("o", agent="a")  # type: ignore[arg-type]
 
 

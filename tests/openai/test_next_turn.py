@@ -83,5 +83,5 @@ async def test_an_agent_elsewhere_answers_once():
 
 
 def test_what_is_neither_is_refused():
-    with pytest.raises(ConfigurationError, match="next_turn is 'last_agent' or 'first_agent'"):
+    with pytest.raises(ConfigurationError, match="next_turn must be 'last_agent' or 'first_agent'"):
         OpenAIAgent("o", agent=Agent(name="a"), next_turn="lastagent")  # type: ignore[arg-type]

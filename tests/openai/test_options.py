@@ -175,17 +175,17 @@ def test_what_would_keep_the_memory_elsewhere_is_refused_with_the_reason(word):
     ("options", "error"),
     [
         ({"hook": audit}, "takes no 'hook'; did you mean 'hooks'"),
-        ({"hooks": Own()}, r"hooks is a RunHooks object.*Agent\(hooks="),
+        ({"hooks": Own()}, r"hooks must be a RunHooks object.*Agent\(hooks="),
         ({"hooks": "tests.openai.test_options:nobody"}, "cannot be resolved.*module:name"),
         ({"run_config": {"workflow": "x"}}, "run_config does not fit.*'workflow'"),
-        ({"run_config": "tests.openai.test_options:audit"}, "run_config is a RunConfig"),
+        ({"run_config": "tests.openai.test_options:audit"}, "run_config must be a RunConfig"),
         (
             {"max_turns": 0},
             "max_turns must be a whole number of at least 1, or None for no limit; got 0",
         ),
         ({"max_turns": "3"}, "got '3'"),
-        ({"session": SQLiteSession}, "session is a Session of the SDK"),
-        ({"error_handlers": give_up}, "error_handlers is a dict"),
+        ({"session": SQLiteSession}, "session must be a Session of the SDK"),
+        ({"error_handlers": give_up}, "error_handlers must be a dict"),
         ({"error_handlers": {"max_turn": give_up}}, "no 'max_turn'; did you mean 'max_turns'"),
     ],
 )

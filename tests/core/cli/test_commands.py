@@ -331,7 +331,7 @@ def test_init_refuses_a_name_that_cannot_be_one(
     monkeypatch.chdir(tmp_path)
     result = civitas("init", *arguments)
     assert (result.code, result.out) == (1, "")
-    assert "civitas: the name of a system is text of 1 to 200 characters" in result.err
+    assert "civitas: the name of a system must be text of 1 to 200 characters" in result.err
     assert not list(tmp_path.iterdir())
 
 

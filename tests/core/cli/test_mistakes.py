@@ -68,7 +68,7 @@ class Deaf(AgentProcess):
         ),
         ("processes:\n  w: {env: {A=B: c}}\n" + child(process="w"), 2, "is not the name of an env"),
         ('processes:\n  w: {env: {A: "\\0"}}\n' + child(process="w"), 2, "'A' holds U+0000"),
-        (child(process="w", replicas=100_000), 3, "'replicas' is a whole number <= 1000"),
+        (child(process="w", replicas=100_000), 3, "'replicas' must be a whole number <= 1000"),
         (
             child(type="tests.core.cli.test_mistakes:Styled", args="{stile: x}"),
             3,

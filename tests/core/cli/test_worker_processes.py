@@ -275,10 +275,10 @@ def test_validate_warns_of_a_process_without_agents(civitas: Civitas, project: P
     ("top", "said"),
     [
         ("processes: {worker: {pyhton: x}}", "unknown key 'pyhton' in process 'worker'; did you"),
-        ("processes: {worker: {start: 1}}", "'start' is true or false; got 1"),
+        ("processes: {worker: {start: 1}}", "'start' must be true or false; got 1"),
         ("processes: {w: {start: false, python: x}}", "'python' is for a process that the root"),
         ("transport: {type: zmq, adress: x}", "unknown key 'adress' in transport 'zmq'; did you"),
-        ("transport: {type: zmq, address: 5555}", "'address' is text; got 5555"),
+        ("transport: {type: zmq, address: 5555}", "'address' must be text; got 5555"),
         (
             "transport: {type: zmq, address: 'tcp://127.0.0.1:*'}\nprocesses: {w: {start: false}}",
             "finds the root by a port that is known",

@@ -49,6 +49,7 @@ class FallibleWorld(World):
         self.deaths = 0
         """Of nodes: after one, what was under way may have been handled and be a dead letter, too."""
         self._told: dict[int, int] = {}
+        self._heard_in: dict[tuple[str, str], Run] = {}
 
     def tell(self, *args: Any, **keywords: Any) -> Given:
         given = super().tell(*args, **keywords)
@@ -71,9 +72,15 @@ class FallibleWorld(World):
         given.letters.append(reason)
 
     def begins(self, worker: Worker, message: Message) -> None:
-        if run_of(worker).killed:
+        run = run_of(worker)
+        if run.killed:
             self.fault(f"{worker.name} handles a message in a process that was killed")
         given = self.of(message)
+        if given is not None and self._heard_in.get(given.pair) is not run:
+            self._heard_in[given.pair] = run
+            if given.starts:
+                # What the run before was not known to have finished comes again, in its order.
+                self.seen[given.pair] = 0
         if given is not None and self.is_disturbed(given):
             given.letters.clear()
             given.finished = given.finished and worker.traits.delivery == "at_most_once"

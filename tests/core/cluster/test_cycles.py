@@ -57,7 +57,8 @@ class System:
         return any(len(cell.entry) for cell in self._cells(agent) if cell.busy)
 
     def _cells(self, name: str) -> list[Any]:
-        return [node.registry[name] for node in (self._nodes.root, *self._nodes.members.values())]
+        nodes = (self._nodes.root, *self._nodes.members.values())
+        return [node.registry[name] for node in nodes if name in node.registry]
 
     async def refused(self, asker: str) -> str:
         """Let an agent ask now, and wait until that is refused; what it is told."""

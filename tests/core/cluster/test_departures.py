@@ -12,6 +12,7 @@ import pytest
 
 from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.in_hand import InHand
+from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer
@@ -50,7 +51,7 @@ class Root:
 
 
 def two(start: bool = True) -> tuple[Roster, Wire]:
-    """Two processes that are there, and what is sent to the second."""
+    """Two processes that are there and have met, and what is sent to the second."""
     roster = Roster({name: ProcessOptions(start=start) for name in ("w", "v")})
     wire = Wire()
     for name in ("w", "v"):
@@ -59,10 +60,18 @@ def two(start: bool = True) -> tuple[Roster, Wire]:
     return roster, wire
 
 
-def test_everybody_hears_of_a_death_first_what_is_shown_and_then_what_is_done() -> None:
+def acquainted(roster: Roster) -> Knowledge:
+    """What the first of two knows: the second."""
+    first, second = roster.peers()
+    knowledge = Knowledge({peer.boot: peer for peer in (first, second)})
+    knowledge.introduce(first, second.boot)
+    return knowledge
+
+
+def test_a_death_is_told_first_to_whoever_shows_it_and_then_to_whoever_acts_on_it() -> None:
     roster, to_other = two()
     root = Root()
-    Departures(roster, root).gone(roster["w"], "it was killed")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
     assert root.heard == ["lost", "w is down: it was killed", {}, ("crashed", "boot-w")]
     assert to_other.sent == [("CAST", ["gone", ["boot-w", "it was killed", {}]])]
     assert roster["w"].peer is None
@@ -72,7 +81,7 @@ def test_everybody_hears_of_a_death_first_what_is_shown_and_then_what_is_done() 
 def test_it_is_gone_once() -> None:
     roster, _ = two()
     root = Root()
-    departures = Departures(roster, root)
+    departures = Departures(roster, root, acquainted(roster))
     for _ in range(2):
         departures.gone(roster["w"], "it was killed")
     assert root.heard.count("lost") == 1
@@ -84,7 +93,7 @@ def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
     notes.begun("a", "here")
     roster.begun(roster["w"].peer, "there")  # type: ignore[arg-type]
     root = Root(tmp_path / "notes")
-    Departures(roster, root).gone(roster["w"], "it was killed")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
     notes.close()
     assert {"here": 1, "there": 1} in root.heard
 
@@ -94,7 +103,7 @@ def test_deaths_by_one_message_are_one_incident(tmp_path: Path) -> None:
     notes = InHand(tmp_path / "notes")
     notes.begun("a", "poison")
     root = Root(tmp_path / "notes")
-    departures = Departures(roster, root)
+    departures = Departures(roster, root, acquainted(roster))
     departures.gone(roster["w"], "it was killed")
     departures.gone(roster["v"], "it was killed")
     notes.close()
@@ -106,7 +115,7 @@ def test_one_that_leaves_is_gone_where_the_root_did_not_start_it() -> None:
         roster, _ = two(start)
         peer = roster["w"].peer
         assert peer is not None
-        Departures(roster, Root()).left(peer)
+        Departures(roster, Root(), acquainted(roster)).left(peer)
         assert (roster["w"].peer is None) is not start
 
 
@@ -116,7 +125,7 @@ def test_while_the_system_ends_nobody_is_told_that_a_process_is_down(
     roster, _ = two()
     roster.ending = True
     root = Root()
-    Departures(roster, root).gone(roster["w"], "it ended")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it ended")
     assert root.heard == ["lost", {}, ("crashed", "boot-w")]
     assert not caplog.records
 

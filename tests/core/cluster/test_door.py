@@ -33,7 +33,7 @@ BODIES: dict[Kind, list[Any]] = {
     Kind.PROBE: ["id", "w", ["a", "b"], "edge"],
     Kind.PARCEL: ["boot", [b"batch"]],
     Kind.HOLD: [b"raw"],
-    Kind.CALL: [1, "whereis", ["far"]],
+    Kind.CALL: [1, "whereis", [["far"]]],
     Kind.RETURN: [1, True, None],
     Kind.CAST: ["exited", ["far", 1, REASON]],
     Kind.CANCEL: [1],
@@ -160,7 +160,7 @@ async def test_a_call_returns_what_the_desk_does_and_one_that_it_does_not_know_a
 ) -> None:
     came: list[list[Any]] = []
     house.peer.link.send = lambda frame, *, urgent=False: came.append(unpacked(frame)[2:])  # type: ignore[method-assign]
-    house.door.receive(pack(Kind.CALL, "boot-w", 1, "whereis", ["far"]))
+    house.door.receive(pack(Kind.CALL, "boot-w", 1, "whereis", [["far"]]))
     house.door.receive(pack(Kind.CALL, "boot-w", 2, "fly", []))
     while len(came) < 2:
         await asyncio.sleep(0)

@@ -42,7 +42,8 @@ async def test_a_short_cut_between_members_is_nobodys_death() -> None:
     async with Nodes(network.transport, {"w": {"far": Asker}, "v": {"other": Asker}}) as nodes:
         network.cut(*(member.transport.address for member in nodes.members.values()))
         asking = asyncio.create_task(nodes.runtime.ask("far", "other", "ask", timeout=5))
-        while not len(nodes.members["w"].registry["other"].entry):
+        registry = nodes.members["w"].registry
+        while "other" not in registry or not len(registry["other"].entry):
             await asyncio.sleep(0)
         network.heal()
         assert (await asking).payload == 1

@@ -99,12 +99,12 @@ async def test_a_function_builds_a_fresh_object_for_each_incarnation():
 
 
 async def test_an_object_that_is_not_the_frameworks_is_refused_when_the_agent_is_made():
-    with pytest.raises(ConfigurationError, match=r"machine is a Machine.*got 'robot'"):
+    with pytest.raises(ConfigurationError, match=r"machine must be a Machine.*got 'robot'"):
         MachineAgent("m", machine="robot")  # type: ignore[arg-type]
 
 
 async def test_a_function_that_builds_something_else_is_a_failed_start():
-    with pytest.raises(StartFailed, match="machine is a Machine"):
+    with pytest.raises(StartFailed, match="machine must be a Machine"):
         async with running(MachineAgent("m", machine=dict)):  # type: ignore[arg-type]
             pass
 

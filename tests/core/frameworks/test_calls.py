@@ -87,7 +87,7 @@ def test_the_parameters_are_one_text_unless_they_are_given() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"description": ""}, "description tells the model"),
+        ({"description": ""}, "description must say"),
         (
             {"description": "d", "parameters": {"type": "string"}},
             "a JSON Schema with type 'object'",

@@ -237,7 +237,7 @@ def test_a_function_that_wants_arguments_is_refused_at_once() -> None:
 def test_a_wrong_keyword_of_any_agent_is_refused_at_once(books: Books) -> None:
     with pytest.raises(ConfigurationError, match=r"'m'\): mailbox_size"):
         wrapped(books.open, mailbox_size=0)
-    with pytest.raises(ConfigurationError, match="durable is True or False"):
+    with pytest.raises(ConfigurationError, match="durable must be True or False"):
         wrapped(books.open, durable="yes")
 
 

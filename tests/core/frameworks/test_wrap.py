@@ -45,7 +45,9 @@ def test_per_conversation_gives_a_pool_with_the_agent_as_its_template(plugins):
 
 
 def test_per_conversation_is_true_or_false(plugins):
-    with pytest.raises(ConfigurationError, match="per_conversation is True or False; got 'yes'"):
+    with pytest.raises(
+        ConfigurationError, match="per_conversation must be True or False; got 'yes'"
+    ):
         wrap_with(plugins, Machine(), "m", {"per_conversation": "yes"})
 
 

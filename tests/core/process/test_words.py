@@ -206,10 +206,10 @@ def test_an_unknown_keyword_of_anything_that_is_built_is_answered_with_the_neare
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"tools": "search"}, "tools is a list of tools; got 'search'"),
-        ({"tools": print}, "tools is a list of tools; got <built-in function print>"),
-        ({"plugins": "mine"}, "plugins is a list of modules and objects"),
-        ({"plugins": None}, "plugins is a list of modules and objects"),
+        ({"tools": "search"}, "tools must be a list of tools; got 'search'"),
+        ({"tools": print}, "tools must be a list of tools; got <built-in function print>"),
+        ({"plugins": "mine"}, "plugins must be a list of modules and objects"),
+        ({"plugins": None}, "plugins must be a list of modules and objects"),
     ],
 )
 def test_what_is_to_be_a_list_and_is_none_is_named(keywords: Any, words: str) -> None:
@@ -218,7 +218,7 @@ def test_what_is_to_be_a_list_and_is_none_is_named(keywords: Any, words: str) ->
 
 
 def test_short_names_of_classes_are_a_dict() -> None:
-    with pytest.raises(ConfigurationError, match="agent_classes is a dict"):
+    with pytest.raises(ConfigurationError, match="agent_classes must be a dict"):
         Runtime.from_config({"supervision": {}}, agent_classes=[Echo])  # type: ignore[arg-type]
 
 
@@ -252,7 +252,7 @@ async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() ->
         "later": "the recipient must be a name, as text; got 5",
         "monitor": "what is monitored must be a name",
         "terminate": "what is terminated must be a name",
-        "key": "a step's key is non-empty text; got 5",
+        "key": "a step's key must be non-empty text; got 5",
         "step": "called already. Write self.step(key, function, *arguments)",
         "run": "run() takes a coroutine, as in self.run(self.ask(...)); got 5",
     }
@@ -272,7 +272,7 @@ async def test_what_is_no_name_and_no_function_is_refused_where_it_is_given() ->
 @pytest.mark.parametrize(
     ("type", "callback", "words"),
     [
-        (["crashed"], print, "event types are"),
+        (["crashed"], print, "event types must be"),
         ("crashed", lambda: None, "takes a function of one argument"),
         ("crashed", lambda a, b: None, "takes a function of one argument"),
     ],

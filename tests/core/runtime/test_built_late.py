@@ -87,7 +87,7 @@ async def test_a_store_and_a_model_are_built_at_the_start_and_closed_at_the_stop
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda: 5, "state_store is an object with get, set, delete"),
+        (lambda: 5, "state_store must be an object with get, set, delete"),
         (lambda: 1 / 0, "ZeroDivisionError"),
         (lambda: (Model(), print), "which has no get"),
     ],
@@ -101,10 +101,13 @@ async def test_a_function_that_builds_no_store_is_a_failed_start(function: Any, 
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"state_store": "x.db"}, r"state_store is .*got 'x\.db'.* Write SQLiteStateStore\(path\)"),
+        (
+            {"state_store": "x.db"},
+            r"state_store must be .*got 'x\.db'.* Write SQLiteStateStore\(path\)",
+        ),
         ({"state_store": SQLiteStateStore}, r"is a class; write SQLiteStateStore\(\.\.\.\)"),
-        ({"model_provider": "gpt"}, "model_provider is an object with chat.*got 'gpt'"),
-        ({"model_provider": 5}, "model_provider is an object with chat.*got 5"),
+        ({"model_provider": "gpt"}, "model_provider must be an object with chat.*got 'gpt'"),
+        ({"model_provider": 5}, "model_provider must be an object with chat.*got 5"),
     ],
 )
 def test_what_is_no_store_and_no_model_is_refused_with_what_is(keywords: Any, words: str) -> None:

@@ -476,14 +476,14 @@ async def test_a_prefix_keeps_systems_apart(make_store, bucket):
 @pytest.mark.parametrize(
     ("keywords", "says"),
     [
-        ({"bucket": "a.b"}, "bucket is made of letters"),
-        ({"bucket": ""}, "bucket is made of letters"),
-        ({"prefix": "a b"}, "prefix is made of letters"),
-        ({"storage": "disk"}, "storage is 'file' or 'memory'; got 'disk'"),
-        ({"replicas": 0}, "replicas is a whole number"),
-        ({"max_bytes": True}, "max_bytes is a whole number"),
+        ({"bucket": "a.b"}, "bucket must be made of letters"),
+        ({"bucket": ""}, "bucket must be made of letters"),
+        ({"prefix": "a b"}, "prefix must be made of letters"),
+        ({"storage": "disk"}, "storage must be 'file' or 'memory'; got 'disk'"),
+        ({"replicas": 0}, "replicas must be a whole number"),
+        ({"max_bytes": True}, "max_bytes must be a whole number"),
         ({"timeout": 0}, "timeout must be more than 0 seconds"),
-        ({"timeout": "1"}, "timeout is a number of seconds"),
+        ({"timeout": "1"}, "timeout must be a number of seconds"),
         ({"user": "ann"}, "'user' needs 'password'"),
     ],
 )

@@ -439,7 +439,7 @@ def test_a_disk_that_refuses_a_write_is_a_clear_error(tmp_path):
 @pytest.mark.promise(id="SEM-662")
 @pytest.mark.parametrize("path", ["", None, 7, b"bytes.db"])
 def test_a_path_that_is_none_is_refused_at_once(path):
-    with pytest.raises(ConfigurationError, match="path is a file's path"):
+    with pytest.raises(ConfigurationError, match="path must be a file's path"):
         SQLiteStateStore(path)
 
 

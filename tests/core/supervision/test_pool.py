@@ -281,7 +281,7 @@ async def test_a_conversation_that_asks_its_own_pool_is_a_cycle(journal: Journal
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"child": Supervisor("x")}, "child is an agent"),
+        ({"child": Supervisor("x")}, "child must be an agent"),
         ({"idle_timeout": 0}, "idle_timeout"),
         ({"max_live": 0}, "max_live"),
         ({"name": "a/b"}, "pool's name"),

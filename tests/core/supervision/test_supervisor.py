@@ -385,8 +385,8 @@ async def test_the_supervisor_counts_a_crash_of_each_child_in_one_window(journal
         ({"max_restarts": float("inf")}, "max_restarts"),
         ({"restart_window": 0}, "restart_window"),
         ({"restart_window": float("inf")}, "restart_window"),
-        ({"children": "abc"}, "children is a list"),
-        ({"children": [object()]}, "a child is an AgentProcess or a Supervisor"),
+        ({"children": "abc"}, "children must be a list"),
+        ({"children": [object()]}, "a child must be an AgentProcess or a Supervisor"),
     ],
 )
 def test_a_wrong_argument_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:

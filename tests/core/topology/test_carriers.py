@@ -27,7 +27,7 @@ class Pigeons:
 
     def problems(self, entry: CarrierEntry) -> Iterator[tuple[str, str]]:
         if not isinstance(entry.options.get("flock", 1), int):
-            yield "flock", "'flock' is a whole number"
+            yield "flock", "'flock' must be a whole number"
 
     def access(self, entry: CarrierEntry) -> Access | None:
         return None
@@ -63,9 +63,9 @@ def links(write: Write, text: str, kind: Any = Pigeons) -> Links:
     ("text", "line", "words"),
     [
         ("transport:\n  type: pigeons\n  flok: 3", 3, "'flok' in transport 'pigeons'; did you mean 'flock'?"),
-        ("transport:\n  type: pigeons\n  loft: x\n  flock: many", 4, "'flock' is a whole number"),
+        ("transport:\n  type: pigeons\n  loft: x\n  flock: many", 4, "'flock' must be a whole number"),
         ("transport:\n  type: zmq\n  addres: x", 3, "did you mean 'address'?"),
-        ("transport: {type: zmq, address: 5}", 1, "'address' is text; got 5"),
+        ("transport: {type: zmq, address: 5}", 1, "'address' must be text; got 5"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_an_entry_its_carrier_says(

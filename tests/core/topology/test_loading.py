@@ -122,16 +122,16 @@ def agents(*lines: str) -> str:
         ("name: x", 1, "a topology needs the key 'supervision'"),
         ("suprevision: {}", 1, "is 'suprevision' meant for it?"),
         ("nmae: x\nsupervision: {}", 1, "unknown key 'nmae' in a topology; did you mean 'name'?"),
-        ("name: [x]\nsupervision: {}", 1, "'name' is text of 1 to 200 characters"),
+        ("name: [x]\nsupervision: {}", 1, "'name' must be text of 1 to 200 characters"),
         ("name: a b\nsupervision: {}", 1, "got 'a b'"),
         ("name: 5\nsupervision: {}", 1, "put it in quotes"),
         ("1: x\nsupervision: {}", 1, "the key 1 is not text"),
-        ("supervision:", 1, "'supervision' is a mapping (key: value); got nothing"),
+        ("supervision:", 1, "'supervision' must be a mapping (key: value); got nothing"),
         ("supervision: [a]", 1, "got a list"),
-        ("transport: zmq\nsupervision: {}", 1, "'transport' is a mapping"),
-        ("transport: {type: 5}\nsupervision: {}", 1, "'type' is text"),
+        ("transport: zmq\nsupervision: {}", 1, "'transport' must be a mapping"),
+        ("transport: {type: 5}\nsupervision: {}", 1, "'type' must be text"),
         ("transport: {typ: zmq}\nsupervision: {}", 1, "is 'typ' meant for it?"),
-        ("supervision: {}\nstate:", 2, "'state' is a mapping, such as {type: sqlite"),
+        ("supervision: {}\nstate:", 2, "'state' must be a mapping, such as {type: sqlite"),
         ("supervision: {}\nstate: {typ: sqlite}", 2, "is 'typ' meant for it?"),
         ("supervision: {}\nstate: {type: ''}", 2, "text that is not empty"),
         ("supervision: {}\nserializer: jsn", 2, "did you mean 'json'?"),
@@ -142,14 +142,18 @@ def agents(*lines: str) -> str:
         ("supervision: {}\nruntime: {drain_timeout: .nan}", 2, "a finite number"),
         ("supervision: {}\nruntime: {drain_timeout: true}", 2, "got true"),
         # Processes.
-        ("supervision: {}\nprocesses: [a]", 2, "'processes' is a mapping"),
+        ("supervision: {}\nprocesses: [a]", 2, "'processes' must be a mapping"),
         (
             "supervision: {}\nprocesses:\n  a: {pyton: x}",
             3,
             "in process 'a'; did you mean 'python'",
         ),
-        ("supervision: {}\nprocesses:\n  a: {start: no}", 3, "'start' is true or false; got 'no'"),
-        ("supervision: {}\nprocesses:\n  a: {env: {A: [1]}}", 3, "'A' is text"),
+        (
+            "supervision: {}\nprocesses:\n  a: {start: no}",
+            3,
+            "'start' must be true or false; got 'no'",
+        ),
+        ("supervision: {}\nprocesses:\n  a: {env: {A: [1]}}", 3, "'A' must be text"),
         ("supervision: {}\nprocesses:\n  a: {hang_timeout: 0}", 3, "> 0"),
         ("supervision: {}\nprocesses:\n  a b: {}", 3, "got 'a b'"),
         ("supervision: {}\nprocesses:\n  root: {}", 3, "runs the supervision tree"),
@@ -157,8 +161,8 @@ def agents(*lines: str) -> str:
         # Supervisors.
         ("supervision:\n  strategi: x", 2, "did you mean 'strategy'?"),
         ("supervision:\n  strategy: one_for_al", 2, "did you mean 'one_for_all'?"),
-        ("supervision:\n  strategy: 5", 2, "is one of one_for_one, one_for_all, rest_for_one"),
-        ("supervision:\n  backoff: expo", 2, "is one of none, constant, linear, exponential"),
+        ("supervision:\n  strategy: 5", 2, "must be one of one_for_one, one_for_all, rest_for_one"),
+        ("supervision:\n  backoff: expo", 2, "must be one of none, constant, linear, exponential"),
         ("supervision:\n  backoff: exponental", 2, "did you mean 'exponential'?"),
         ("supervision:\n  restart: permanant", 2, "did you mean 'permanent'?"),
         ("supervision:\n  max_restarts: 1.5", 2, "a whole number; got 1.5"),
@@ -168,13 +172,17 @@ def agents(*lines: str) -> str:
         ("supervision:\n  restart_window: 0", 2, "a number > 0"),
         ("supervision:\n  restart_window: 1e10", 2, "a number < 1e+09"),
         ("supervision:\n  backoff_base: .inf", 2, "a finite number"),
-        ("supervision:\n  children: {a: 1}", 2, "'children' is a list (- item); got a mapping"),
+        (
+            "supervision:\n  children: {a: 1}",
+            2,
+            "'children' must be a list (- item); got a mapping",
+        ),
         ("supervision:\n  children:", 2, "got nothing"),
         # Children.
-        ("supervision:\n  children:\n    - planner", 3, "each of 'children' is a mapping"),
+        ("supervision:\n  children:\n    - planner", 3, "each of 'children' must be a mapping"),
         ("supervision:\n  children:\n    - agnet: {}", 3, "did you mean 'agent'?"),
-        ("supervision:\n  children:\n    - {}", 3, "a child is one of agent, supervisor"),
-        ("supervision:\n  children:\n    - agent:", 3, "'agent' is a mapping"),
+        ("supervision:\n  children:\n    - {}", 3, "a child must be one of agent, supervisor"),
+        ("supervision:\n  children:\n    - agent:", 3, "'agent' must be a mapping"),
         (
             "supervision:\n  children:\n    - agent: {name: a, type: m.A}\n      supervisor: {name: s}",
             3,
@@ -206,7 +214,7 @@ def agents(*lines: str) -> str:
         (agents("name: a, typ: m.A"), 3, "is 'typ' meant for 'type'?"),
         (agents("name: a, wrp: m.A"), 3, "is 'wrp' meant for 'wrap'?"),
         (agents("name: a, type: m.A, wrap: 'm:a'"), 3, "both 'type' and 'wrap'"),
-        (agents("name: a, type: [m.A]"), 3, "'type' is text"),
+        (agents("name: a, type: [m.A]"), 3, "'type' must be text"),
         (agents("name: a, type: m.A, restart: allways"), 3, "permanent, transient, temporary"),
         (agents("name: a, type: m.A, delivery: at_most_onse"), 3, "did you mean 'at_most_once'?"),
         (agents("name: a, type: m.A, mailbox_size: 0"), 3, "a whole number >= 1"),
@@ -215,7 +223,7 @@ def agents(*lines: str) -> str:
         (agents("name: a, type: m.A, handle_timeout: 0"), 3, "a number > 0"),
         (agents("name: a, type: m.A, shutdown_timeout: -1"), 3, "a number >= 0"),
         (agents("name: a, type: m.A, cancel_on_timeout: on"), 3, "true or false; got 'on'"),
-        (agents("name: a, type: m.A, args: [1]"), 3, "'args' is a mapping"),
+        (agents("name: a, type: m.A, args: [1]"), 3, "'args' must be a mapping"),
         (agents("name: a, type: m.A, args: {1: 2}"), 3, "text"),
         (agents("name: a, type: m.A, args: {restart: x}"), 3, "goes beside 'args'"),
         (agents("name: a, type: m.A, args: {name: x}"), 3, "goes beside 'args'"),
@@ -290,7 +298,7 @@ def test_a_mistake_in_a_dict_is_named_by_its_path() -> None:
     config: dict[str, Any] = {"supervision": {"children": [{"agent": {"name": "a", "type": 5}}]}}
     with pytest.raises(TopologyError) as caught:
         load(config)
-    assert str(caught.value).startswith("supervision.children[0].agent.type: 'type' is text")
+    assert str(caught.value).startswith("supervision.children[0].agent.type: 'type' must be text")
     assert (caught.value.file, caught.value.line) == (None, None)
 
 
@@ -319,8 +327,8 @@ def test_what_is_neither_a_path_nor_a_dict_is_refused() -> None:
     [
         (b"", "the file is empty"),
         (b"# nothing but this\n", "the file is empty"),
-        (b"- a\n- b\n", ":1: a topology is a mapping, not a list"),
-        (b"\n\nhello\n", ":3: a topology is a mapping, not a single value"),
+        (b"- a\n- b\n", ":1: a topology must be a mapping, not a list"),
+        (b"\n\nhello\n", ":3: a topology must be a mapping, not a single value"),
         (b"name: x\nsupervision: \xff\n", ":2: is not UTF-8 text (byte 0xff)"),
         ("supervision: {}".encode("utf-16"), ":1: is not UTF-8 text"),
         (b"\x00" * 10, "U+0000"),
@@ -388,7 +396,10 @@ def test_a_part_is_read_where_the_rest_is_wrong_or_names_variables_not_set_here(
     ("text", "words"),
     [
         ("name: ${NOT_SET}", "topology.yaml:1: the environment variable NOT_SET is not set"),
-        ("name: two words\n", "topology.yaml:1: 'name' is text of 1 to 200 characters without"),
+        (
+            "name: two words\n",
+            "topology.yaml:1: 'name' must be text of 1 to 200 characters without",
+        ),
         ("{supervision: {}}\nname", "topology.yaml:2: not YAML"),
     ],
 )

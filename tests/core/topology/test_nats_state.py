@@ -68,8 +68,8 @@ def test_its_files_are_relative_to_the_topology(tmp_path):
     [
         ("{type: nats_kv}", "needs 'bucket'"),
         ("{type: nats_kv, buckets: x, bucket: x}", "did you mean 'bucket'"),
-        ("{type: nats_kv, bucket: a.b}", "bucket is made of letters"),
-        ("{type: nats_kv, bucket: x, servers: ['http://a']}", "a server is nats://HOST:PORT"),
+        ("{type: nats_kv, bucket: a.b}", "bucket must be made of letters"),
+        ("{type: nats_kv, bucket: x, servers: ['http://a']}", "a server must be nats://HOST:PORT"),
         ("{type: nats_kv, bucket: x, credentials: none.creds}", "cannot read .*none.creds"),
     ],
 )

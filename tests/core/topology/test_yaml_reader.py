@@ -95,7 +95,7 @@ def test_an_alias_stands_for_the_whole_value() -> None:
         ("a: !!set {b}", 1, "!!set"),
         ("a: " + "9" * 5000, 1, "a number of this size"),
         ("x: 1\n<<: {a: 1}", 2, "merge keys"),
-        ("x: 1\n? [1]\n: 2", 2, "a key is a single word"),
+        ("x: 1\n? [1]\n: 2", 2, "a key must be a single word"),
         ("a: \x01", 1, "U+0001"),
         ("[" * 3000, 1, "nested too deeply"),
         ("[" * 150 + "]" * 150, 1, "deeply nested"),

@@ -286,7 +286,7 @@ def test_the_token_of_a_system_is_of_its_secret_prefix_and_name():
         {"options": {"secret": "s", "prefix": "p"}},
     ]
     assert len({token(), *(token(**each) for each in others)}) == 5
-    assert NatsCarrier().access(CarrierEntry(options={})) is None
+    assert NatsCarrier().access(CarrierEntry(options={"jetstream": False})) is None
 
 
 def test_a_missing_nats_py_is_named_with_the_line_that_mends_it():

@@ -165,6 +165,8 @@ async def test_a_process_whose_frames_cannot_be_read_is_down_at_once(
                 "it cannot read what the root sent: received something that is not",
             ),
         ):
+            # Two workers know each other from the first message between them on.
+            await runtime.ask("b", {"to": "a", "type": "pid", "payload": None}, "ask")
             nodes = {each.name: (each.boot, each.address) for each in root.peers.values()}
             nodes["root"] = root.boot, root.transport.address
             held = tmp_path / f"{reader} reads"

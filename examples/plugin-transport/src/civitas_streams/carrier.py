@@ -25,7 +25,7 @@ class StreamCarrier:
         if port is None and entry.awaited:
             yield "port", "a process with 'start: false' needs a port at which it finds the root"
         elif port is not None and (type(port) is not int or not 0 < port < 65536):
-            yield "port", f"'port' is a whole number from 1 to 65535; got {port!r}"
+            yield "port", f"'port' must be a whole number from 1 to 65535; got {port!r}"
 
     def access(self, entry: CarrierEntry) -> Access | None:
         """This carrier has no secret; the runtime makes a token, which keeps others of this machine out."""

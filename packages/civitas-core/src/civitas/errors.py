@@ -222,17 +222,22 @@ class NodeDown(DeliveryError):
     """The OS process or machine of the agent went away before it answered.
 
     Attributes:
-        agent: Name of the agent.
+        agent: Name of the agent; that of the process where it was the process itself that was to do something.
         node: Name of the process.
     """
 
-    def __init__(self, agent: str, node: str, why: str = "it went away") -> None:
+    def __init__(
+        self,
+        agent: str,
+        node: str,
+        why: str = "it went away",
+        *,
+        advice: str = "Ask again; delivery='at_least_once' would have kept the message",
+    ) -> None:
         self.agent = agent
         self.node = node
-        super().__init__(
-            f"{agent!r} will not answer: its process {node!r} is down ({why}). "
-            "Ask again; delivery='at_least_once' would have kept the message"
-        )
+        what = "process" if agent == node else f"{agent!r} will not answer: its process"
+        super().__init__(f"{what} {node!r} is down ({why}). {advice}")
 
 
 class MailboxFull(DeliveryError):
@@ -315,7 +320,7 @@ class StartFailed(CivitasError):
         self.child = child
         self.cause = cause
         self.incident = ""
-        if isinstance(cause, ConfigurationError):
+        if isinstance(cause, ConfigurationError | NodeDown):
             what = str(cause)  # it says what to do
         else:
             what = f"{type(cause).__name__}: {cause}. {_cure_of_start(cause)}"

@@ -42,7 +42,7 @@ def read_classes(who: str, given: Iterable[type | str]) -> set[Name]:
     """
     if not isinstance(given, (type, Iterable)):
         raise ConfigurationError(
-            f"{who}: state_classes are classes, or texts module:Class; got {given!r}"
+            f"{who}: state_classes must be classes, or texts module:Class; got {given!r}"
         )
     names: set[Name] = set()
     for each in (given,) if isinstance(given, (str, type)) else given:
@@ -56,7 +56,7 @@ def read_classes(who: str, given: Iterable[type | str]) -> set[Name]:
                 ) from error
         if not isinstance(kind, type):
             raise ConfigurationError(
-                f"{who}: state_classes are classes, or texts module:Class; got {each!r}"
+                f"{who}: state_classes must be classes, or texts module:Class; got {each!r}"
             )
         names.add(_name(kind))
     return names

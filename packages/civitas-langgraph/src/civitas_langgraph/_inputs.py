@@ -137,7 +137,7 @@ def is_command(payload: Any) -> bool:
 def read_command(payload: Any, graph: GraphInput, refuse: Refuse) -> Command[Any]:
     """The command that `payload` is: a dict with some of `resume`, `update` and `goto`."""
     if not isinstance(payload, dict):
-        refuse("payload", f"a command is a dict with {_words()}; got {type(payload).__name__}")
+        refuse("payload", f"a command must be a dict with {_words()}; got {type(payload).__name__}")
     given = {key: value for key, value in payload.items() if value not in (None, [])}
     if given.pop("graph", None) is not None:
         refuse("payload.graph", "a message commands the agent's own graph; leave it out")

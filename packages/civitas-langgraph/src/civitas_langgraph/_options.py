@@ -45,7 +45,7 @@ def _checked(config: Any, where: str) -> RunnableConfig:
         return {}
     if not isinstance(config, Mapping):
         raise ConfigurationError(
-            f"{where}: config is a dict with {_known()}, or a function from a message to one; "
+            f"{where}: config must be a dict with {_known()}, or a function from a message to one; "
             f"got {type(config).__name__}"
         )
     for key in config:
@@ -57,14 +57,14 @@ def _checked(config: Any, where: str) -> RunnableConfig:
     configurable = config.get("configurable")
     if configurable is not None and not isinstance(configurable, Mapping):
         raise ConfigurationError(
-            f"{where}: config['configurable'] is a dict; got {type(configurable).__name__}"
+            f"{where}: config['configurable'] must be a dict; got {type(configurable).__name__}"
         )
     for key in ("recursion_limit", "max_concurrency"):
         number = config.get(key)
         whole = isinstance(number, int) and not isinstance(number, bool) and number > 0
         if number is not None and not whole:
             raise ConfigurationError(
-                f"{where}: config[{key!r}] is a whole number > 0; got {number!r}"
+                f"{where}: config[{key!r}] must be a whole number > 0; got {number!r}"
             )
     return {**config}  # type: ignore[typeddict-item]
 
@@ -77,11 +77,11 @@ def checked_durability(given: Any, where: str, *, durable: bool) -> Durability |
     """
     if given not in (None, "sync", "async", "exit"):
         raise ConfigurationError(
-            f"{where}: durability is 'sync', 'async' or 'exit', as LangGraph has it; got {given!r}"
+            f"{where}: durability must be 'sync', 'async' or 'exit', as LangGraph has it; got {given!r}"
         )
     if durable and given in ("async", "exit"):
         raise ConfigurationError(
-            f"{where}: durable=True keeps a run at each step, which is durability='sync'; got {given!r}"
+            f"{where}: durability must be 'sync' with durable=True, which keeps a run at each step; got {given!r}"
         )
     return given  # type: ignore[no-any-return]
 

@@ -41,6 +41,8 @@ class Attempt:
         self.session = self._session(own)
         self.input: list[Any] = []
         """What the run began with; nothing for one that goes on."""
+        self.kept = memory
+        """What is kept of the conversation when the run is over."""
 
     def _session(self, own: Session | None) -> Any:
         """What the SDK reads the conversation from, and adds to."""
@@ -121,6 +123,7 @@ class Attempt:
         return None if self.context is None else self.context.state()
 
     def _keep(self, memory: Memory) -> None:
+        self.kept = memory
         self.run.history = memory.dump() or None
 
 

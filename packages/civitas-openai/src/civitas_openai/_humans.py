@@ -13,22 +13,28 @@ from agents.version import __version__ as sdk
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
+from civitas_openai._apart import apart, together
+from civitas_openai._folded import fold, unfold
 from civitas_openai._servers import agents_of
 from civitas_openai._tool_calls import arguments_of, name_of, raw
 
 __all__ = ["answered", "interrupted", "read_answer", "refuse_too_deep"]
 
+_FORM = 2
+"""Of what is saved. In the first, the SDK's state was saved as it is."""
+_STATE = "state"
 _TAKES = (
     'an approval takes True, False or {"approve": True or False, "message": text for the model}'
 )
 
 
-def interrupted(result: RunResult, session: bool) -> Interrupted:
+def interrupted(result: RunResult, session: bool, items: list[Any]) -> Interrupted:
     """The interrupt for a run that stopped.
 
     Args:
         result: What the run returned.
         session: Whether a session keeps its items.
+        items: What is kept of the conversation beside it, and need not be kept twice.
     """
     # What the tools get as context stays where it is: it is the user's object, and is handed in again.
     state = result.to_state().to_json(context_serializer=lambda context: {})
@@ -41,7 +47,9 @@ def interrupted(result: RunResult, session: bool) -> Interrupted:
             if isinstance(part, dict) and set(part) == {"type", "text"}:
                 item["content"] = part["text"]
                 del item["status"]
-    saved = {"state": state, "sdk": sdk, "session": session}
+    # The SDK has the conversation in it, and each call up to five times.
+    parts = apart(_STATE, fold(state, items))
+    saved = {"form": _FORM, "sdk": sdk, "session": session, **parts}
     return Interrupted([_question(each) for each in result.interruptions], saved)
 
 
@@ -67,6 +75,7 @@ async def answered(
     agent: Agent[Any],
     context: Any,
     saved: Mapping[str, Any],
+    items: list[Any],
     answers: Mapping[str, tuple[bool, str | None]],
 ) -> RunState[Any, Agent[Any]]:
     """The state from which the run goes on.
@@ -76,6 +85,7 @@ async def answered(
         agent: The SDK agent that the run began with.
         context: What its tools get.
         saved: `Interrupted.saved`.
+        items: What is kept of the conversation, as when it was interrupted.
         answers: As `read_answer` made them, by the id of the interrupt.
 
     Raises:
@@ -83,7 +93,7 @@ async def answered(
     """
     try:
         state = await RunState.from_json(
-            agent, saved["state"], context_override=RunContextWrapper(context)
+            agent, _state_in(name, saved, items), context_override=RunContextWrapper(context)
         )
     except UserError as error:
         raise ConfigurationError(
@@ -101,6 +111,17 @@ async def answered(
         else:
             state.reject(item, rejection_message=message)
     return state
+
+
+def _state_in(name: str, saved: Mapping[str, Any], items: list[Any]) -> dict[str, Any]:
+    form = saved.get("form", 1)
+    if form > _FORM:
+        raise ConfigurationError(
+            f"{name!r} cannot go on with this run: a newer civitas-openai interrupted it (form {form}, this one knows "
+            f"{_FORM}). The interrupt stays open: answer it there, or send a new message"
+        )
+    state: dict[str, Any] = saved[_STATE]
+    return state if form == 1 else unfold(together(_STATE, saved), items)
 
 
 def _question(item: ToolApprovalItem) -> dict[str, Any]:

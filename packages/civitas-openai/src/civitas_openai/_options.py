@@ -73,7 +73,7 @@ def read_run_config(given: Any, where: str) -> RunConfig | None:
     if found is None or isinstance(found, RunConfig):
         return found
     raise ConfigurationError(
-        f"{where}: run_config is a RunConfig, its fields, or module:name; got {found!r}"
+        f"{where}: run_config must be a RunConfig, its fields, or module:name; got {found!r}"
     )
 
 
@@ -83,7 +83,7 @@ def read_session(given: Any, where: str) -> Session | None:
     if found is None or (isinstance(found, Session) and not isinstance(found, type)):
         return found
     raise ConfigurationError(
-        f"{where}: session is a Session of the SDK, or module:name; got {found!r}"
+        f"{where}: session must be a Session of the SDK, or module:name; got {found!r}"
     )
 
 
@@ -93,7 +93,7 @@ def read_hooks(given: Any, where: str) -> RunHooks[Any] | None:
     if found is None or isinstance(found, RunHooksBase):
         return found
     raise ConfigurationError(
-        f"{where}: hooks is a RunHooks object, or module:name; got {found!r}. "
+        f"{where}: hooks must be a RunHooks object, or module:name; got {found!r}. "
         "AgentHooks belong to an agent: Agent(hooks=...)"
     )
 
@@ -105,7 +105,7 @@ def read_error_handlers(given: Any, where: str) -> Any:
         return None
     if not isinstance(found, Mapping):
         raise ConfigurationError(
-            f"{where}: error_handlers is a dict, or module:name; got {found!r}"
+            f"{where}: error_handlers must be a dict, or module:name; got {found!r}"
         )
     for key in found:
         if key not in RunErrorHandlers.__annotations__:
@@ -132,6 +132,6 @@ def read_next_turn(given: Any, where: str) -> NextTurn:
     """Where the next message of a conversation begins."""
     if given not in ("last_agent", "first_agent"):
         raise ConfigurationError(
-            f"{where}: next_turn is 'last_agent' or 'first_agent'; got {given!r}"
+            f"{where}: next_turn must be 'last_agent' or 'first_agent'; got {given!r}"
         )
     return given  # type: ignore[no-any-return]

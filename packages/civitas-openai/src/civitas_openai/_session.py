@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from agents.memory import Session
+
+from civitas_openai._copies import copied
 
 __all__ = ["Buffered", "Conversation"]
 
@@ -26,15 +27,15 @@ class Conversation:
     async def get_items(self, limit: int | None = None) -> list[Any]:
         """The latest `limit` items, oldest first."""
         items = self.items if limit is None else self.items[-limit:] if limit > 0 else []
-        return copy.deepcopy(items)
+        return copied(items)
 
     async def add_items(self, items: list[Any]) -> None:
         """Add items at the end."""
-        self.items.extend(copy.deepcopy(items))
+        self.items.extend(copied(items))
 
     async def pop_item(self) -> Any:
         """Take the latest item off."""
-        return self.items.pop() if self.items else None
+        return copied(self.items.pop()) if self.items else None
 
     async def clear_session(self) -> None:
         """Forget all items."""
@@ -70,14 +71,14 @@ class Buffered:
     async def get_items(self, limit: int | None = None) -> list[Any]:
         """The latest `limit` items, oldest first."""
         if limit is None:
-            return [*await self._session.get_items(), *copy.deepcopy(self._added)]
-        own = copy.deepcopy(self._added[-limit:] if limit > 0 else [])
+            return [*await self._session.get_items(), *copied(self._added)]
+        own = copied(self._added[-limit:] if limit > 0 else [])
         more = limit - len(own)
         return [*(await self._session.get_items(more) if more > 0 else ()), *own]
 
     async def add_items(self, items: list[Any]) -> None:
         """Add items at the end."""
-        self._added.extend(copy.deepcopy(items))
+        self._added.extend(copied(items))
 
     async def pop_item(self) -> Any:
         """Take the latest item off."""

@@ -162,14 +162,14 @@ class OpenAIAgent(FrameworkAgent):
             await attempt.begin(begin)
             agent = self._begins(watched, agent, memory)
         else:
-            begin = await self._answered(run, agent, context)
+            begin = await self._answered(run, agent, context, memory)
             attempt.scope.calls.answers += begin._model_responses[-1:]
         self._attempt = attempt
         with bridged(run.spans):
             result = await self._runs(attempt, watched, agent, begin)
         await attempt.end(result)
         if result.interruptions:
-            return interrupted(result, attempt.session is not None)
+            return interrupted(result, attempt.session is not None, attempt.kept.items)
         return {"output": final_output(result)}
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
@@ -260,7 +260,7 @@ class OpenAIAgent(FrameworkAgent):
         return last
 
     async def _answered(
-        self, run: Run, agent: Agent[Any], context: KeptContext | None
+        self, run: Run, agent: Agent[Any], context: KeptContext | None, memory: Memory
     ) -> RunState[Any]:
         """The state from which an interrupted run goes on."""
         answers = {}
@@ -268,4 +268,4 @@ class OpenAIAgent(FrameworkAgent):
             path = f"payload.values.{id}" if "values" in run.payload else "payload.value"
             answers[id] = read_answer(given, path, self.refuse)
         value = context and context.value
-        return await answered(self.name, agent, value, run.saved, answers)
+        return await answered(self.name, agent, value, run.saved, memory.items, answers)

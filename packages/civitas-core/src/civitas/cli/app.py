@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from civitas.cli.app_dead_letters import dead_letters_app
 from civitas.cli.app_keys import keys_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(topology_app, name="topology")
 app.add_typer(state_app, name="state")
 app.add_typer(keys_app, name="keys")
+app.add_typer(dead_letters_app, name="dead-letters")
 
 
 def _version(wanted: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -17,8 +17,9 @@ from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.launch import queued_output, short_pauses
+from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
-from civitas.topology import load
+from civitas.topology import Links, load
 from civitas.topology.limits import refuse_nothing
 
 __all__ = ["run_topology"]
@@ -40,8 +41,10 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
     loaded = load(topology)
     refuse_nothing(loaded)
     folder = state_folder(loaded.name, topology)
-    # First of all: a second system must end before it imports and starts what may do harm beside the first.
-    with SystemLock(loaded.name, folder):
+    elects = Links(loaded, PluginManager()).elects
+    # First of all: a second system must end before it imports and starts what may do harm beside the first. Where
+    # several may be started, the one that leads has the lock.
+    with nullcontext() if elects else SystemLock(loaded.name, folder):
         runtime = Runtime.from_config(loaded)
         reporter = EventPrinter(stdout(), runtime, verbose=verbose)
         code = 1
@@ -51,9 +54,10 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
             StopSignals(partial(_stopping, reporter, runtime)) as signals,
             asyncio.Runner() as runner,
         ):
+            lock = SystemLock(loaded.name, folder, elected=True) if elects else nullcontext()
             door = ControlServer(runtime, folder)
             try:
-                code = runner.run(_run(runtime, door, signals, reporter, topology))
+                code = runner.run(_run(runtime, lock, door, signals, reporter, topology))
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
@@ -75,13 +79,16 @@ def _traces() -> Iterator[None]:
 
 async def _run(
     runtime: Runtime,
+    lock: AbstractContextManager[object],
     door: ControlServer,
     signals: StopSignals,
     reporter: EventPrinter,
     topology: Path,
 ) -> int:
     stop = asyncio.create_task(signals.first())
-    start = asyncio.create_task(runtime.start())
+    start = asyncio.create_task(
+        runtime.start(waiting=lambda text: reporter.line("waiting", topology.name, text))
+    )
     try:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not start.done():
@@ -89,10 +96,11 @@ async def _run(
             await asyncio.gather(start, return_exceptions=True)
             return 0
         start.result()
-        async with door:
-            reporter.console.print(running_tree(runtime.tree()))
-            reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
-            return await _until_stopped(runtime, reporter, stop)
+        with lock:
+            async with door:
+                reporter.console.print(running_tree(runtime.tree()))
+                reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
+                return await _until_stopped(runtime, reporter, stop)
     finally:
         stop.cancel()
         await runtime.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -101,7 +102,11 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
             Text(str(entry["pid"] or "-")),
             *([Text(entry["node"])] if several else []),
         )
-    return Group(_summary([entry for _, entry in entries], silent), table)
+    summary = _summary([entry for _, entry in entries], silent)
+    if (leader := tree.get("leader")) is not None:
+        since = time.strftime("%H:%M:%S", time.localtime(leader["since"]))
+        summary.append(f"\nled by process {leader['pid']} on {leader['host']} since {since}", "dim")
+    return Group(summary, table)
 
 
 def _rows(entry: dict[str, Any], guide: str, below: str) -> Iterator[tuple[str, dict[str, Any]]]:

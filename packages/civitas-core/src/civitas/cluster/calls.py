@@ -39,7 +39,7 @@ class Calls:
             Exception: What it raised.
         """
         if peer.gone:  # it may have left in the moment between its arrival and this
-            raise NodeDown(peer.name, peer.name, peer.gone)
+            raise _down(peer, peer.gone)
         id = next(self._ids)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[id] = (peer, RESULTS[what], future)
@@ -72,7 +72,7 @@ class Calls:
         """A peer went away: nobody answers what was called there."""
         for other, _, future in list(self._waiting.values()):
             if other is peer and not future.done():
-                future.set_exception(NodeDown(peer.name, peer.name, why))
+                future.set_exception(_down(peer, why))
 
     def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         """Do what `peer` called for, and tell it what became of that."""
@@ -100,3 +100,7 @@ class Calls:
             task.cancel()
         if serving:
             await asyncio.wait(serving)
+
+
+def _down(peer: Peer, why: str) -> NodeDown:
+    return NodeDown(peer.name, peer.name, why, advice="Look for its end in the log, then try again")

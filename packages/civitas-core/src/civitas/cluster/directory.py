@@ -1,53 +1,62 @@
-"""What every node of a system is told about each name, by the root."""
+"""What the nodes of a system are told about a name, by the root."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.relay import Relay
-from civitas.cluster.members.roster import Roster
-from civitas.process import AgentProcess, Delivery
+from civitas.cluster.members.knowledge import Knowledge
+from civitas.cluster.peers import Peer
+from civitas.process import AgentProcess, ChildKind, Delivery
 from civitas.supervision import ConversationPoolProcess
 
 __all__ = ["Directory"]
 
 
 class Directory:
-    """What is known of each agent, here and in every process.
+    """What is known of each agent: all of it here, and in each process what that uses.
 
     Args:
         name: Of the root.
         boot: Of the root.
-        roster: The processes.
+        knowledge: Which process knows which name.
         relay: Has what stands behind a name.
         learn: Lets this node know.
+        closest: The names that are most like one that nobody has.
     """
 
     def __init__(
-        self, name: str, boot: str, roster: Roster, relay: Relay, learn: Callable[[Facts], None]
+        self,
+        name: str,
+        boot: str,
+        knowledge: Knowledge,
+        relay: Relay,
+        learn: Callable[[Facts], None],
+        closest: Callable[[str], list[str]],
     ) -> None:
         self._name = name
         self._boot = boot
-        self._roster = roster
+        self._knowledge = knowledge
         self._relay = relay
         self._learn = learn
+        self._closest = closest
         self._facts: dict[str, Facts] = {}
 
     def announce(self, facts: Facts) -> None:
-        """Let every node know of an agent."""
+        """Let every node that knows of an agent know this."""
         if self._facts.get(facts.name) == facts:
             return
         self._facts[facts.name] = facts
         self._learn(facts)
-        for peer in self._roster.peers():
-            peer.cast("facts", self._as_told(facts, peer.name).plain())
+        for peer in self._knowledge.who_knows(facts.name):
+            self._tell(peer, facts)
         if facts.behind:
             self.announce_group(facts.behind)
 
     def announce_agent(self, name: str, agent: AgentProcess) -> None:
-        """Let every node know of an agent of the root."""
+        """Let an agent of the root be known."""
         options = agent._civitas_options
         self.announce(
             Facts(
@@ -62,7 +71,7 @@ class Directory:
         )
 
     def announce_pool(self, pool: ConversationPoolProcess) -> None:
-        """Let every node know of a conversation pool of the root."""
+        """Let a conversation pool of the root be known."""
         options = pool.pool.child._civitas_options
         self.announce(
             Facts(
@@ -78,7 +87,7 @@ class Directory:
         )
 
     def announce_group(self, name: str) -> None:
-        """Let every node know of a name that several stand behind, or that none does any more."""
+        """Let a name be known that several stand behind, or that none does any more."""
         group = self._relay.group(name)
         if group is None:
             return
@@ -97,20 +106,41 @@ class Directory:
     def forget(self, name: str) -> None:
         """A name is gone."""
         if self._facts.pop(name, None) is not None:
-            self._roster.tell("forget", name)
+            for peer in self._knowledge.who_knows(name):
+                peer.cast("forget", name)
+            self._knowledge.forget(name)
 
     def clear(self) -> None:
         """Every name is gone, and nobody is there to be told."""
         self._facts.clear()
 
-    def all_for(self, node: str) -> list[list[object]]:
-        """Everything that a node is told when it joins."""
-        return [self._as_told(each, node).plain() for each in self._facts.values()]
+    def whereis(self, names: Iterable[str], peer: Peer) -> dict[str, list[str]]:
+        """Tell a process where names are, and whenever that changes; a conversation is where its pool is.
 
-    def whereis(self, name: str, node: str) -> list[object] | None:
-        """What a node is told about a name, or about the pool of a conversation; None for one that is not there."""
-        facts = self._facts.get(name) or self._facts.get(name.partition("/")[0])
-        return self._as_told(facts, node).plain() if facts is not None else None
+        Returns:
+            The closest names to each that nobody has.
+        """
+        unknown: dict[str, list[str]] = {}
+        for name in names:
+            facts = self._facts.get(name) or self._pool_of(name)
+            if facts is None:
+                unknown[name] = self._closest(name)
+            else:
+                self._knowledge.learns(peer, facts.name)
+                self._tell(peer, facts)
+        return unknown
+
+    def _pool_of(self, conversation: str) -> Facts | None:
+        facts = self._facts.get(conversation.partition("/")[0])
+        pool = ChildKind.CONVERSATION_POOL
+        return facts if facts is not None and facts.kind == pool else None
+
+    def _tell(self, peer: Peer, facts: Facts) -> None:
+        told = self._as_told(facts, peer.name)
+        self._knowledge.introduce(peer, told.boot)
+        peer.cast("facts", told.plain())
+        if self._knowledge.is_leaving(told.boot):
+            peer.cast("leaving", told.boot)
 
     def _as_told(self, facts: Facts, node: str) -> Facts:
         """What `node` is told about an agent: what must outlive its sender goes there by way of the root."""

@@ -75,6 +75,11 @@ class Door:
             raise ConfigurationError(
                 f"the transport of node {self._name!r} could not be opened: {type(error).__name__}: {error}"
             ) from error
+        if not isinstance(transport.address, str) or not transport.address:
+            raise ConfigurationError(
+                f"the transport {type(transport).__name__!r} of node {self._name!r} must have an address when it is "
+                f"open, as text; it has {transport.address!r}"
+            )
 
     def cut_off(self, cut_off: bool) -> None:
         """This node lost its own way to all others, or has it back; what is sent meanwhile waits."""

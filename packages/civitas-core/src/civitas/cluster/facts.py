@@ -1,4 +1,4 @@
-"""`Facts`: what every node of a system knows of an agent."""
+"""`Facts`: what a node knows of an agent that it uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Facts"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What every node knows of an agent, wherever it runs.
+    """What a node knows of an agent, wherever that runs: the root of each, a member of those that it uses.
 
     Attributes:
         name: Its name.

@@ -27,7 +27,7 @@ __all__ = [
     "unpacked_large",
 ]
 
-CLUSTER_VERSION = 4
+CLUSTER_VERSION = 5
 """Of these frames; nodes of one system must agree on it."""
 
 
@@ -37,7 +37,7 @@ class Kind(IntEnum):
     HELLO = 1
     """A node asks to join: what it is, a seal."""
     WELCOME = 2
-    """The root takes it in: the names there are, a seal."""
+    """The root takes it in: what the root is and has, a seal."""
     REFUSED = 3
     """The root does not take it in: why, a seal."""
     INTRODUCE = 4

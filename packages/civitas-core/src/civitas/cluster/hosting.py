@@ -112,6 +112,10 @@ class Hosting:
         if child is not None:
             await child.stop(why)
 
+    async def awake(self, _: Peer, name: str) -> list[str]:
+        """The conversations of a pool that are awake."""
+        return [each.name for each in getattr(self._hosted.get(name), "children", ())]
+
     async def terminate_child(self, _: Peer, pool: str, name: str) -> None:
         """Stop a conversation."""
         await self._pool(pool).terminate_child(name)

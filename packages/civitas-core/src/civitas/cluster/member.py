@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.lent.borrowing import borrow, expect
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
+from civitas.cluster.lookups import Lookups
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
@@ -25,6 +26,7 @@ from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver
+from civitas.errors import UnknownAgent
 from civitas.events import Event
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
@@ -106,6 +108,7 @@ class MemberNode(Node):
             self._joining,
             self._letters.names.open_ways_to,
         )
+        self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
         self._hosting = Hosting(
@@ -113,7 +116,7 @@ class MemberNode(Node):
         )
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
-        self._for_others = Desk(name, self.calls, {"awake": self._awake}, {})
+        self._for_others = Desk(name, self.calls, {}, {})
         self._door = self._make_door()
 
     def _make_door(self) -> Door:
@@ -144,7 +147,7 @@ class MemberNode(Node):
             self.name,
             self.calls,
             {
-                "awake": self._awake,
+                "awake": hosting.awake,
                 "start": hosting.start,
                 "stop": hosting.stop,
                 "terminate_child": hosting.terminate_child,
@@ -153,7 +156,7 @@ class MemberNode(Node):
                 "drain": self._drain,
             },
             {
-                "facts": lambda _, facts: self._letters.learn(Facts(*facts)),
+                "facts": lambda _, facts: self._lookups.hear(Facts(*facts)),
                 "forget": lambda _, name: names.unlearn(name),
                 "met": self._neighbours.there_is,
                 "leaving": lambda _, boot: names.hold_back(boot),
@@ -183,6 +186,7 @@ class MemberNode(Node):
         await self._door.open(self.transport)
         await self._joining.enter(self.ended)
         self._hosting.report()
+        self._lookups.watch()
         for event_type in _PASSED_ON:
             self.events.on(event_type, self._pass_on)
 
@@ -208,11 +212,10 @@ class MemberNode(Node):
         self._joining.rest()
         if self.ended is not None and self.ended.done() and self.ended.result():
             # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
-            await asyncio.gather(
-                *(each.interrupt() for each in self.registry.values() if isinstance(each, Cell))
-            )
+            await self.registry.interrupt()
         await self._hosting.stop_all()
         await self._joining.take_leave()
+        self._lookups.close()
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
@@ -230,7 +233,8 @@ class MemberNode(Node):
 
     async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
-        return await super().matching(pattern) + await self._letters.awake(pattern)
+        names: list[str] = await self.call_root("matching", pattern)
+        return names
 
     # The others.
 
@@ -245,12 +249,8 @@ class MemberNode(Node):
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
-        for other in welcome["peers"]:
-            self._neighbours.there_is(None, *other)
         self._spans.wanted = welcome["spans"]
         borrow(self, welcome, self.call_root)
-        for facts in welcome["facts"]:
-            self._letters.learn(Facts(*facts))
         self._joining.welcomed()
 
     def _refused(self, peer: Peer, why: str, *seal: Any) -> None:
@@ -273,11 +273,6 @@ class MemberNode(Node):
             "event", event.type, event.name, event.node, event.reason, event.message, event.time
         )
 
-    async def _awake(self, _: Peer, name: str) -> list[str]:
-        """The conversations of a pool here that are awake."""
-        pool = self.registry.pools.get(name)
-        return [each.name for each in getattr(pool, "children", ())]
-
     async def _drain(self, _: Peer) -> bool:
         """Wait until nothing is left to do here; True if there was something."""
         worked = self._letters.is_sending() or any(cell.busy for cell in self.registry.values())
@@ -288,19 +283,13 @@ class MemberNode(Node):
 
     def _settle_in(self, made: AgentProcess | ConversationPool, name: str, family: str) -> Hosted:
         """Make room for what is to be hosted; what waits here for it goes there."""
-        waiting = self._letters.names.waiting_for(name)
-        self._letters.names.unlearn(name)
+        waiting = self._letters.names.emptied(name)
         child: Hosted
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None)
         else:
             child = self.registry[name] = self._held.entered(Cell(made, self, name, family))
-        for box in waiting:
-            for message in box.emptied():
-                cell = self.registry.route(message.recipient, message.conversation, message.id)
-                if message.id in self.foreign:
-                    self._letters.into.came_from(self._joining.root, message, cell)
-                cell.entry.push(message)
+        self._letters.into.moved(self._joining.root, waiting)
         return child
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
@@ -362,25 +351,36 @@ class MemberNode(Node):
         if self._spans.hand_over(self.loop, exported=exported):
             self.tracing.refresh()
 
-    # Names that are so new that nobody told of them: the root knows.
+    # Names that are used here for the first time: the root knows them.
 
-    async def send(self, sender: Caller | None, to: str, *rest: Any) -> None:
-        """Hand a message to the agent `to`."""
-        await self._look_up(to)
+    def send(self, sender: Caller | None, to: str, *rest: Any) -> Awaitable[None] | None:
+        """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
+        if self._lookups.knows(to):
+            return super().send(sender, to, *rest)
+        return self._find_and_send(sender, to, *rest)
+
+    async def _find_and_send(self, sender: Caller | None, to: str, *rest: Any) -> None:
+        await self._lookups.find(to)
         taking = super().send(sender, to, *rest)
         if taking is not None:
             await taking
 
-    async def ask(self, sender: Caller | None, to: str, *rest: Any) -> Message:
+    def ask(self, sender: Caller | None, to: str, *rest: Any) -> Coroutine[Any, Any, Message]:
         """Hand a message to the agent `to` and wait for its answer."""
-        await self._look_up(to)
+        if self._lookups.knows(to):
+            return super().ask(sender, to, *rest)
+        return self._find_and_ask(sender, to, *rest)
+
+    async def _find_and_ask(self, sender: Caller | None, to: str, *rest: Any) -> Message:
+        await self._lookups.find(to)
         return await super().ask(sender, to, *rest)
 
     async def stream(
         self, sender: Caller | None, to: str, *rest: Any
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
-        await self._look_up(to)
+        if not self._lookups.knows(to):
+            await self._lookups.find(to)
         stream = super().stream(sender, to, *rest)
         try:
             async for message in stream:
@@ -389,12 +389,7 @@ class MemberNode(Node):
             await stream.aclose()
 
     async def _deliver_late(self, message: Message) -> None:
-        await self._look_up(message.recipient)
+        if not self._lookups.knows(message.recipient):
+            with suppress(UnknownAgent):  # then it is a dead letter
+                await self._lookups.find(message.recipient)
         await super()._deliver_late(message)
-
-    async def _look_up(self, name: str) -> None:
-        if self.registry.knows(name):
-            return
-        facts = await self.call_root("whereis", str(name))
-        if facts is not None:
-            self._letters.learn(Facts(*facts))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool, Way
-from civitas.cluster.letters.outbox import Outbox
 from civitas.message import Message
 from civitas.node import Registry
 from civitas.process import ChildKind
@@ -44,11 +43,14 @@ class Names:
         """The conversation pools of other nodes."""
         return [pool for pool in self._registry.pools.values() if isinstance(pool, ElsewherePool)]
 
-    def waiting_for(self, name: str) -> list[Outbox]:
-        """What stands here for an agent or a pool of another node, or for one that this node will host."""
+    def emptied(self, name: str) -> list[Message]:
+        """Take out what stands here for an agent or a pool that this node is about to host."""
         pool, agent = self._registry.pools.get(name), self._registry.get(name)
-        boxes = [each.outbox for each in pool.all()] if isinstance(pool, ElsewherePool) else []
-        return [*boxes, agent.outbox] if isinstance(agent, Elsewhere) else boxes
+        each = list(pool.all()) if isinstance(pool, ElsewherePool) else []
+        if isinstance(agent, Elsewhere):
+            each.append(agent)
+        self.unlearn(name)
+        return [message for one in each for message in one.outbox.emptied()]
 
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known now of an agent that another node hosts, or this one will.
@@ -77,8 +79,17 @@ class Names:
                 self.open_way_of(each)
         return left
 
+    def idle(self) -> list[str]:
+        """The agents and pools of other nodes that nothing is on the way to."""
+        agents = [
+            name
+            for name, each in self._registry.items()
+            if isinstance(each, Elsewhere) and each.outbox.idle
+        ]
+        return agents + [pool.name for pool in self.pools() if not any(True for _ in pool.all())]
+
     def unlearn(self, name: str) -> None:
-        """The name of an agent of another node is gone."""
+        """Forget the name of an agent of another node."""
         if isinstance(self._registry.get(name), Elsewhere):
             del self._registry[name]
         if isinstance(self._registry.pools.get(name), ElsewherePool):

@@ -8,10 +8,12 @@ from typing import Any
 
 from civitas.cluster.frames import Kind, packed, packed_large
 from civitas.cluster.seal import Seal
+from civitas.errors import ConfigurationError
 from civitas.message.large import Large
 from civitas.transport.contract import CuttingLink, Link, Transport, Watch
+from civitas.transport.shortfall import shortfall
 
-__all__ = ["Peer", "Peers", "reach"]
+__all__ = ["Peer", "Peers", "reach", "way_to"]
 
 _REMEMBERED = 256
 """So many nodes that are gone are remembered."""
@@ -97,9 +99,30 @@ def reach(
         address: Where it is reached.
         own_boot: The run of this node.
         lost: Called once when it is lost.
+
+    Raises:
+        ConfigurationError: The transport gives no way, or nothing that watches.
+    """
+    link = way_to(transport, address)
+    watch = transport.watch(address, _nothing, lost)
+    _expect(transport, "watch()", watch, Watch, "a Watch")
+    return Peer(name, boot, address, link, own_boot, watch)
+
+
+def way_to(transport: Transport, address: str) -> Link:
+    """A link to the node at `address`, where a transport, which may be anybody's code, gives one.
+
+    Raises:
+        ConfigurationError: It gives something else.
     """
     link = transport.connect(address)
-    return Peer(name, boot, address, link, own_boot, transport.watch(address, _nothing, lost))
+    _expect(transport, "connect()", link, Link, "a Link")
+    return link
+
+
+def _expect(transport: Transport, what: str, found: object, kind: type, called: str) -> None:
+    if wrong := shortfall(found, kind, called):
+        raise ConfigurationError(f"the transport {type(transport).__name__!r}: {what} {wrong}")
 
 
 class Peers(dict[str, Peer]):

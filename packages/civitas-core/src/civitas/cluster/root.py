@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,12 +18,12 @@ from civitas.cluster.frames import Kind
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.lent.store import offered
-from civitas.cluster.letters.elsewhere import ElsewherePool
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
 from civitas.cluster.members.joining import new_boot
+from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.membership import Membership
-from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.seal import Seal
@@ -36,6 +36,7 @@ from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
+from civitas.transport.election import Electing
 
 __all__ = ["RootNode"]
 
@@ -88,8 +89,14 @@ class RootNode(Node):
             answered=self._relay.answered,
         )
         self.asked = self._letters.asked
+        self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
-            self.name, self.boot, self.roster, self._relay, self._letters.learn
+            self.name,
+            self.boot,
+            self._knowledge,
+            self._relay,
+            self._letters.learn,
+            self.registry.closest,
         )
         self.membership = Membership(
             self.roster,
@@ -99,6 +106,7 @@ class RootNode(Node):
             Seal(token),
             transport,
             peers=self.peers,
+            knowledge=self._knowledge,
             letters=self._letters,
             children=self._children,
             events=self.events,
@@ -135,10 +143,10 @@ class RootNode(Node):
             self.name,
             self.calls,
             {
-                "awake": self._awake,
                 "leave": self.membership.is_leaving,
                 "take_in_hand": self._note_begun,
                 "whereis": self._whereis,
+                "matching": lambda _, pattern: self.matching(pattern),
                 "spawn": self._spawn_for,
                 "chat": lender.chat,
                 "tool": lender.tool,
@@ -156,10 +164,19 @@ class RootNode(Node):
                 "event": self._children.happened,
                 "spans": lambda _, some, exported: forwarding.take(some, exported),
                 "report": self._children.reported,
+                "let_go": self._knowledge.forgets,
             },
         )
 
     # Life.
+
+    async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
+        """Wait until this root leads, where several may be started."""
+        self.lead = None
+        if isinstance(self.transport, Electing):
+            self.lead = await self.transport.elect(
+                lambda leader: waiting(f"{leader} leads the system"), lost
+            )
 
     async def assemble(self) -> None:
         """Start every process and wait until each is ready.
@@ -180,7 +197,7 @@ class RootNode(Node):
         await self._door.close(self.transport)
         self.membership.starting.close()
 
-    def _welcome(self, member: Member) -> dict[str, Any]:
+    def _welcome(self) -> dict[str, Any]:
         tools = self.tools.values() if self.tools and "tools" in self._given else None
         return {
             "given": self._given,
@@ -188,7 +205,6 @@ class RootNode(Node):
             "tools": describe_tools(tools) if tools is not None else None,
             "keeps": not isinstance(self.store, InMemoryStateStore),
             "offers": offered(self.store),
-            "facts": self._directory.all_for(member.name),
         }
 
     # The tree.
@@ -301,20 +317,11 @@ class RootNode(Node):
 
     # What members say.
 
-    async def _awake(self, _: Peer, name: str) -> list[str]:
-        """The conversations of a pool that are awake; of one of a third process, that says so."""
-        pool = self.registry.pools.get(name)
-        if not isinstance(pool, ElsewherePool):
-            return [each.name for each in getattr(pool, "children", ())]
-        host = self.peers.get(pool.facts.boot or "")
-        awake: list[str] = await self.calls.call(host, "awake", name) if host is not None else []
-        return awake
-
     async def _note_begun(self, peer: Peer, message_id: str) -> None:
         self.roster.begun(peer, message_id)
 
-    async def _whereis(self, peer: Peer, name: str) -> list[object] | None:
-        return self._directory.whereis(name, peer.name)
+    async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
+        return self._directory.whereis(names, peer)
 
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]

@@ -23,7 +23,6 @@ __all__ = [
     "FACTS",
     "FLAG",
     "MAP",
-    "MAYBE_FACTS",
     "MAYBE_TEXT",
     "MOMENT",
     "NOTHING",
@@ -34,6 +33,7 @@ __all__ = [
     "SPANS",
     "TEXT",
     "TEXTS",
+    "TEXTS_BY_TEXT",
     "VALUES",
     "Field",
     "Shape",
@@ -136,6 +136,12 @@ def _are_texts(headers: dict[Any, Any]) -> bool:
     return _TEXTS.issuperset(map(type, (*headers, *headers.values())))
 
 
+def _are_texts_by_text(several: dict[Any, Any]) -> bool:
+    return _TEXTS.issuperset(map(type, several)) and all(
+        type(texts) is list and _TEXTS.issuperset(map(type, texts)) for texts in several.values()
+    )
+
+
 def _are_counts(counts: dict[Any, Any]) -> bool:
     return all(type(name) is str for name in counts) and all(
         type(count) is int and count in _COUNTS for count in counts.values()
@@ -165,6 +171,7 @@ COUNT: Field = ((int,), _COUNTS.__contains__)
 MOMENT: Field = ((float, int), None)
 TEXTS: Field = ((list,), _TEXTS)
 PATH: Field = ((list,), _is_path)
+TEXTS_BY_TEXT: Field = ((dict,), _are_texts_by_text)
 VALUES: Field = ((list,), None)
 SPANS: Field = ((list,), frozenset({dict}))
 PARCEL: Field = ((list,), frozenset({bytes}))
@@ -176,4 +183,3 @@ REPORT: Field = ((dict,), _is_report)
 EVENT: Field = ((str,), EVENT_TYPES.__contains__)
 _FACTS = Shape(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT)
 FACTS: Field = ((list,), _FACTS.fits)
-MAYBE_FACTS: Field = ((list, _NONE), lambda facts: facts is None or _FACTS.fits(facts))

@@ -16,7 +16,6 @@ from civitas.cluster.shapes import (
     FACTS,
     FLAG,
     MAP,
-    MAYBE_FACTS,
     MAYBE_TEXT,
     MOMENT,
     NOTHING,
@@ -27,6 +26,7 @@ from civitas.cluster.shapes import (
     SPANS,
     TEXT,
     TEXTS,
+    TEXTS_BY_TEXT,
     VALUES,
     Shape,
 )
@@ -66,12 +66,11 @@ FRAMES: Mapping[int, Shape] = MappingProxyType(
 
 CALLS: Mapping[str, Shape] = MappingProxyType(
     {
-        # Of anybody.
-        "awake": Shape(TEXT),  # the pool
         # Of the root.
         "leave": Shape(),
         "take_in_hand": Shape(TEXT),  # the id of a message
-        "whereis": Shape(TEXT),
+        "whereis": Shape(TEXTS),  # names
+        "matching": Shape(TEXT),  # a pattern
         "spawn": Shape(TEXT, MAYBE_TEXT, MAP),  # the sender, the supervisor, the recipe
         "chat": Shape(BYTES),
         "tool": Shape(BYTES),
@@ -80,6 +79,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
         "demonitor": Shape(TEXT),
         # Of a member.
+        "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
         "stop": Shape(TEXT, TEXT),  # the agent, why
         "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
@@ -92,7 +92,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
 RESULTS: Mapping[str, Shape] = MappingProxyType(
     {
         "awake": Shape(TEXTS),
-        "whereis": Shape(MAYBE_FACTS),
+        "whereis": Shape(TEXTS_BY_TEXT),  # the closest names to each that nobody has
+        "matching": Shape(TEXTS),
         "chat": Shape(BYTES),
         "tool": Shape(BYTES),
         "store": Shape(BYTES),
@@ -119,6 +120,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
         "spans": Shape(SPANS, FLAG),
         "report": Shape(REPORT),
+        "let_go": Shape(TEXTS),  # names that it does not know any more
         # To a member.
         "facts": Shape(FACTS),
         "forget": Shape(TEXT),

@@ -114,7 +114,8 @@ class ControlClient:
             raise NotAnswering(self._name, within or 0.0) from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             to = str(arguments.get("to", self._name))
-            raise errors.NodeDown(to, "root", "the system stopped") from error
+            advice = "Start the system again, then repeat the command"
+            raise errors.NodeDown(to, "root", "the system stopped", advice=advice) from error
         if "error" in answer:
             raise RemoteError(answer["error"], answer["message"], answer.get("traceback", ""))
         return answer["ok"]

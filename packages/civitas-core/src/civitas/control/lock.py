@@ -23,34 +23,48 @@ class SystemLock:
     Args:
         name: Of the system.
         folder: Its state folder; made on entering.
+        elected: Whether this process was elected to run the system: one that holds the lock all the same does not lead
+            any more, and has not found that out yet.
 
     Raises:
         ConfigurationError: On entering: the system is already running, or the folder is somebody else's.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, elected: bool = False) -> None:
         self._name = name
         self._folder = folder
+        self._elected = elected
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
         open_state_folder(self._folder)
-        lock = _file(self._folder).open("a+")
+        lock: IO[str] = _file(self._folder).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            lock.seek(0)
-            pid = lock.read().strip() or "unknown"
+            if not self._elected:
+                lock.seek(0)
+                pid = lock.read().strip() or "unknown"
+                lock.close()
+                raise ConfigurationError(
+                    f"system {self._name!r} is already running (process {pid}); stop it first"
+                ) from error
             lock.close()
-            raise ConfigurationError(
-                f"system {self._name!r} is already running (process {pid}); stop it first"
-            ) from error
+            lock = self._another()
         keep_from_children(lock.fileno())
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
         return self
+
+    def _another(self) -> IO[str]:
+        """A lock in place of the one that is held, which is that of a file which nobody finds any more."""
+        fresh = _file(self._folder).with_name(f"lock.{os.getpid()}")
+        lock = fresh.open("w+")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fresh.replace(_file(self._folder))
+        return lock
 
     def __exit__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class ControlServer:
         self._runtime = runtime
         self._folder = folder
         self._server: asyncio.Server | None = None
+        self._socket: os.stat_result | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             "ask": self._ask,
@@ -51,6 +53,7 @@ class ControlServer:
             path.unlink(missing_ok=True)  # of a process that was killed
             self._server = await asyncio.start_unix_server(self._connected, path)
             path.chmod(0o600)
+            self._socket = path.stat()
         except OSError as error:
             raise ConfigurationError(
                 f"cannot open the control socket {path}: {error.strerror or error}"
@@ -68,7 +71,10 @@ class ControlServer:
             task.cancel()
         if self._clients:
             await asyncio.wait(self._clients)
-        socket_of(self._folder).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            path = socket_of(self._folder)
+            if self._socket is not None and os.path.samestat(path.stat(), self._socket):
+                path.unlink()  # otherwise it is that of a process that runs the system now
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -152,7 +158,7 @@ def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
             raise ConfigurationError(f"the request has no {key!r}")
     to = request["to"]
     if not isinstance(to, str):
-        raise ConfigurationError(f"'to' is the name of an agent, as text; got {to!r}")
+        raise ConfigurationError(f"'to' must be the name of an agent, as text; got {to!r}")
     return to, request["payload"]
 
 

@@ -75,7 +75,7 @@ class FrameworkAgent(AgentProcess):
         keywords.setdefault("cancel_on_timeout", True)
         if not isinstance(durable, bool):
             raise ConfigurationError(
-                f"{type(self).__name__}({name!r}): durable is True or False; got {durable!r}"
+                f"{type(self).__name__}({name!r}): durable must be True or False; got {durable!r}"
             )
         if durable and keywords.setdefault("delivery", Delivery.AT_LEAST_ONCE) != "at_least_once":
             raise ConfigurationError(
@@ -387,6 +387,6 @@ class FrameworkAgent(AgentProcess):
     def _check(self, subject: Any) -> None:
         if not self.accepts(subject):
             raise ConfigurationError(
-                f"{type(self).__name__}({self.name!r}): {self.subject_keyword} is {self.expected()}, "
+                f"{type(self).__name__}({self.name!r}): {self.subject_keyword} must be {self.expected()}, "
                 f"or a function without arguments that builds one; got {describe(subject)}"
             )

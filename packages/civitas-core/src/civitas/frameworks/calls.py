@@ -44,7 +44,7 @@ class AgentCall:
         given: object = description
         if not isinstance(given, str) or not given.strip():
             raise ConfigurationError(
-                f"{who}: description tells the model what the agent is for; got {description!r}"
+                f"{who}: description must say for the model what the agent does; got {description!r}"
             )
         check_timeout(timeout, f"{who}: timeout")
         self.description = description
@@ -67,7 +67,7 @@ class AgentCall:
             self.schema = dict(parameters)
         else:
             raise ConfigurationError(
-                f"{who}: parameters is a pydantic model's class, or a JSON Schema with type 'object'; "
+                f"{who}: parameters must be a pydantic model's class, or a JSON Schema with type 'object'; "
                 f"got {parameters!r}"
             )
 

@@ -70,7 +70,7 @@ def read_transient(
             ) from error
     if given is not None and not callable(given):
         raise ConfigurationError(
-            f"{kind.__name__}({name!r}): transient is a function from an exception to True or False; got {given!r}"
+            f"{kind.__name__}({name!r}): transient must be a function from an exception to True or False; got {given!r}"
         )
     return given
 

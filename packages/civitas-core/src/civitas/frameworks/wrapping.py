@@ -69,7 +69,7 @@ def wrap_with(
     each = options.pop("per_conversation", False)
     if not isinstance(each, bool):
         raise ConfigurationError(
-            f"wrap(..., name={name!r}): per_conversation is True or False; got {each!r}"
+            f"wrap(..., name={name!r}): per_conversation must be True or False; got {each!r}"
         )
     if not each:
         return _wrapped(plugins, obj, name, options)

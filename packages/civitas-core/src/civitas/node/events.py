@@ -44,7 +44,7 @@ class Events:
             near = difflib.get_close_matches(str(type), EVENT_TYPES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigurationError(
-                f"event types are {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
+                f"event types must be {', '.join(EVENT_TYPES)}; got {type!r}{hint}"
             )
         if not _takes_one(callback):
             raise ConfigurationError(

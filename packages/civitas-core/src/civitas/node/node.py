@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from contextvars import copy_context
@@ -51,6 +51,7 @@ from civitas.supervision import (
 )
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
+from civitas.transport.election import Lead
 
 __all__ = ["Node"]
 
@@ -151,6 +152,12 @@ class Node(Router):
     def lend_threads(self) -> ThreadPoolExecutor:
         """The threads for blocking code of frameworks, for an event loop of an agent's own."""
         return self._agent_threads.lend()
+
+    lead: Lead | None = None
+    """What this node has where other roots may wait to take over from it."""
+
+    async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
+        """Wait until no other root leads; `waiting` is told who does, and `lost` why this one does not any more."""
 
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -9,10 +10,13 @@ from typing import Protocol
 
 from civitas.errors import UnknownAgent
 from civitas.message import Message
-from civitas.process import Entry, Status
+from civitas.process import Cell, Entry, Status
 from civitas.process.options import check_is_name
 
 __all__ = ["Recipient", "Recipients", "Registry"]
+
+_COMPARED = 500
+"""With so many names another is compared letter by letter; with ten thousand the loop would stand for long."""
 
 
 class Recipient(Protocol):
@@ -86,14 +90,14 @@ class Registry(dict[str, Recipient]):
         name, slash, conversation = str(to).partition("/")
         if slash and (pool := self.pools.get(name)) is not None:
             return pool.cell(conversation, message_id)
-        raise UnknownAgent(
-            to, difflib.get_close_matches(str(to), [*self, *self.pools, *self.groups], 3)
-        )
+        raise UnknownAgent(to, self.closest(to))
 
-    def knows(self, to: str) -> bool:
-        """Whether a message to `to` has somewhere to go."""
-        here = to in self or to in self.pools or to in self.groups
-        return here or str(to).partition("/")[0] in self.pools
+    def closest(self, name: str) -> list[str]:
+        """The names that are most like one that nobody has, at most three."""
+        names = [*self, *self.pools, *self.groups]
+        if len(names) > _COMPARED:
+            names = _begin_or_end_as(name, names)
+        return difflib.get_close_matches(name, names, 3)
 
     def matching(self, pattern: str) -> list[Recipient]:
         """The agents whose name matches the glob `pattern`."""
@@ -120,3 +124,19 @@ class Registry(dict[str, Recipient]):
                 if found := self._path([*path, name], goal, seen):
                     return found
         return None
+
+    async def interrupt(self) -> None:
+        """End at once whatever the agents of this node are handling."""
+        cells = (each for each in list(self.values()) if isinstance(each, Cell))
+        await asyncio.gather(*(each.interrupt() for each in cells))
+
+
+def _begin_or_end_as(name: str, names: list[str]) -> list[str]:
+    """Some of the names that have most of their beginning or of their end in common with another."""
+    for share in (0.75, 0.5, 0.25):
+        length = max(1, int(len(name) * share))
+        begin, end = name[:length], name[-length:]
+        near = [each for each in names if each.startswith(begin) or each.endswith(end)]
+        if near:
+            return near[:_COMPARED]
+    return []

@@ -90,7 +90,7 @@ class PluginManager:
     def __init__(self, plugins: Iterable[Any] = (), *, discover: bool = True) -> None:
         if isinstance(plugins, str) or not isinstance(plugins, Iterable):
             raise ConfigurationError(
-                f"plugins is a list of modules and objects with hooks; got {plugins!r}"
+                f"plugins must be a list of modules and objects with hooks; got {plugins!r}"
             )
         self._passed = tuple(plugins)
         self._discover = discover

@@ -121,6 +121,6 @@ def check_methods(value: Any, what: str, methods: Sequence[str], example: str = 
         text = repr(value)
         hint = f". Write {example}" if example else ""
         raise ConfigurationError(
-            f"{what} is an object with {', '.join(methods)}, or a function that builds one; "
+            f"{what} must be an object with {', '.join(methods)}, or a function that builds one; "
             f"got {text if len(text) <= 60 else text[:57] + '...'}, which has no {missing[0]}{hint}"
         )

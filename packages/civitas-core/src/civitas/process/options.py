@@ -98,7 +98,9 @@ class AgentOptions:
             positive(shutdown_timeout, f"{who}: shutdown_timeout", zero=True)
         given: object = cancel_on_timeout
         if not isinstance(given, bool):
-            raise ConfigurationError(f"{who}: cancel_on_timeout is True or False; got {given!r}")
+            raise ConfigurationError(
+                f"{who}: cancel_on_timeout must be True or False; got {given!r}"
+            )
         return cls(
             mailbox_size=int(positive(mailbox_size, f"{who}: mailbox_size", whole=True)),
             restart=choose(RestartType, restart, f"{who}: restart"),
@@ -120,7 +122,8 @@ def check_name(name: object, what: str = "an agent's name") -> str:
     """Return `name` if it can be an address, otherwise raise `ConfigurationError` that says what is wrong with it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ConfigurationError(
-            f"{what} is text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; got {shown(name)}"
+            f"{what} must be text of 1 to 200 characters without white space, '/', '*', '?', '[' and ']'; "
+            f"got {shown(name)}"
         )
     if not name.isprintable():  # control characters, and marks that turn the direction of writing
         problem = "contains an invisible character"
@@ -156,7 +159,7 @@ def choose(kind: type[_Word], value: object, what: str) -> _Word:
         hint = f"; did you mean {near[0]!r}?" if near else ""
     else:
         hint = ""
-    raise ConfigurationError(f"{what} is one of {', '.join(words)}; got {shown(value)}{hint}")
+    raise ConfigurationError(f"{what} must be one of {', '.join(words)}; got {shown(value)}{hint}")
 
 
 def positive(value: object, what: str, *, whole: bool = False, zero: bool = False) -> float:
@@ -165,7 +168,7 @@ def positive(value: object, what: str, *, whole: bool = False, zero: bool = Fals
     if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):  # type: ignore[operator]
         kind = "a whole number" if whole else "a number"
         raise ConfigurationError(
-            f"{what} is {kind} {'>= 0' if zero else '> 0'}; got {shown(value)}"
+            f"{what} must be {kind} {'>= 0' if zero else '> 0'}; got {shown(value)}"
         )
     return value  # type: ignore[return-value]
 
@@ -177,5 +180,5 @@ def check_timeout(timeout: object, what: str = "timeout") -> None:
     if timeout is None or ((kind is float or kind is int) and 0 < timeout < 1e9):  # type: ignore[operator]
         return
     raise ConfigurationError(
-        f"{what} is a number of seconds > 0, or None to wait for ever; got {shown(timeout)}"
+        f"{what} must be a number of seconds > 0, or None to wait for ever; got {shown(timeout)}"
     )

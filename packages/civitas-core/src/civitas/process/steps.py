@@ -27,7 +27,7 @@ STEPS = "civitas:step:"
 def check_step(key: object, fn: object) -> None:
     """Raise `ConfigurationError` where a step has no key, or nothing to run."""
     if not isinstance(key, str) or not key:
-        raise ConfigurationError(f"a step's key is non-empty text; got {shown(key)}")
+        raise ConfigurationError(f"a step's key must be non-empty text; got {shown(key)}")
     if not callable(fn):
         hint = ""
         if isinstance(fn, Coroutine):

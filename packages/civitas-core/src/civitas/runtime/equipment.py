@@ -41,23 +41,25 @@ class Equipment:
         """Set up telemetry, as the environment says."""
         self._telemetry = setup_from_environment()
 
-    async def open(self, agents: Collection[str]) -> None:
+    async def open(self, agents: Collection[str], *, elected: bool = False) -> None:
         """Take the locks and open the rest: what is wrong with it is reported now, not when an agent first needs it.
 
         Args:
             agents: The names in the tree.
+            elected: Whether the root was elected among several. It takes no locks: the processes of the last one may be
+                at work, and are taken over.
 
         Raises:
             StartFailed: A function that builds the store or the model raised.
         """
-        for hold in self.holds:
+        for hold in self.holds if not elected else ():
             await hold.take()
         opening = getattr(self._store, "open", None)
         if opening is not None:
             await opening()
         if self._late_model is not None:
             await self._late_model.open()
-        if not isinstance(self._store, InMemoryStateStore):
+        if not elected and not isinstance(self._store, InMemoryStateStore):
             await self._forget_the_dead(agents)
 
     async def _forget_the_dead(self, agents: Collection[str]) -> None:

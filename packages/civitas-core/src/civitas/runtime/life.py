@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from civitas.edge import Edge
 from civitas.errors import CivitasError, ConfigurationError, StartFailed
@@ -51,18 +51,18 @@ class Life:
         self._stopping: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[None] | None = None
 
-    async def start(self) -> None:
+    async def start(self, waiting: Callable[[str], None]) -> None:
         """Start the tree; see `Runtime.start`."""
         if self.root is not None and not self._node.loop.is_closed():
             raise ConfigurationError(f"runtime {self._name!r} is already running; stop() it first")
         self._starting = starting = Start()
         try:
-            await self._start(starting)
+            await self._start(starting, waiting)
         finally:
             self._starting = None
             starting.over.set()
 
-    async def _start(self, starting: Start) -> None:
+    async def _start(self, starting: Start, waiting: Callable[[str], None]) -> None:
         node = self._node
         node.attach()
         self._equipment.observe()
@@ -71,7 +71,9 @@ class Life:
         self._stopping = None
         node.clear()
         try:
-            await self._equipment.open(set(_names(self._supervisor)))
+            await node.elect(waiting, self._deposed)
+            elected = node.lead is not None
+            await self._equipment.open(set(_names(self._supervisor)), elected=elected)
             await node.assemble()
         except BaseException:
             await self._close()
@@ -159,6 +161,23 @@ class Life:
             await self._equipment.close()
         finally:
             self._equipment.release()
+
+    def _deposed(self, why: str) -> None:
+        """Another root leads: end here, and leave the other OS processes to that one."""
+        logger.error("runtime %r does not lead any more: %s", self._name, why)
+        if self.root is not None and self._stopping is None:
+            self._stopping = self._node.loop.create_task(self._fall(self.root, why))
+
+    async def _fall(self, root: SupervisorProcess, why: str) -> None:
+        self._node.close_door()
+        await self._node.registry.interrupt()
+        await root.stop(why)
+        root.close(Status.TERMINATED, why)
+        self.root = None
+        await self._close()
+        self._finish(
+            CivitasError(f"runtime {self._name!r} does not lead its system any more: {why}")
+        )
 
     def _root_ended(self, reason: ExitReason) -> None:
         """The root ended by itself; nobody is left to hear of it but whoever waits for the runtime."""

@@ -125,15 +125,23 @@ class Runtime(Messenger):
 
     # Life.
 
-    async def start(self) -> None:
+    async def start(self, *, waiting: Callable[[str], None] | None = None) -> None:
         """Start the tree: each child ready before the next.
+
+        Where several roots of one system may be started, one leads, and this waits until it does.
+
+        Args:
+            waiting: Called with a text that says which other one leads, each time that is another; logged by default.
 
         Raises:
             StartFailed: A child did not start, or the runtime was stopped meanwhile; what had started was stopped
                 again.
             ConfigurationError: It is already running.
         """
-        await self._life.start()
+        await self._life.start(waiting or self._say_waiting)
+
+    def _say_waiting(self, text: str) -> None:
+        logger.warning("runtime %r waits: %s", self.name, text)
 
     async def stop(self) -> None:
         """Take no more work from outside, let the mailboxes empty, and stop the children right to left.
@@ -228,7 +236,10 @@ class Runtime(Messenger):
         root = self._life.root
         if root is None:
             raise ConfigurationError("the runtime is not running; there is no tree to show")
-        return tree_of(root)
+        tree = tree_of(root)
+        if (lead := self._node.lead) is not None:
+            tree["leader"] = lead.leader.plain()
+        return tree
 
     def on(self, event_type: str, callback: Callback) -> Callable[[], None]:
         """Call `callback`, sync or async, with each `Event` of a type; one that raises is logged and skipped.
@@ -261,7 +272,7 @@ class Runtime(Messenger):
 
         if agent_classes is not None and not isinstance(agent_classes, Mapping):
             raise ConfigurationError(
-                f'agent_classes is a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
+                f'agent_classes must be a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
             )
         plugins = PluginManager(keywords.get("plugins", ()))
         loaded = topology.load(config)
@@ -274,9 +285,9 @@ class Runtime(Messenger):
         owns_store = "state_store" in options
         processes = topology.processes_of(loaded)
         holds = topology.holds_of(loaded, options.get("state_store"))
-        if processes:
+        links = topology.Links(loaded, plugins)
+        if processes or links.elects:
             told = topology.boot_data(loaded, agent_classes or {}, keywords)
-            links = topology.Links(loaded, plugins)
             access = links.access()
             options["processes"] = Processes(
                 processes,

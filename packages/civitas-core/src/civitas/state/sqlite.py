@@ -52,14 +52,14 @@ class SQLiteStateStore:
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 30.0) -> None:
         if not path or not isinstance(path, (str, os.PathLike)):
-            raise ConfigurationError(f"SQLiteStateStore: path is a file's path; got {path!r}")
+            raise ConfigurationError(f"SQLiteStateStore: path must be a file's path; got {path!r}")
         if os.fspath(path) == ":memory:":
             raise ConfigurationError(
                 "SQLiteStateStore(':memory:') would keep nothing; use InMemoryStateStore()"
             )
         if isinstance(busy_timeout, bool) or not isinstance(busy_timeout, (int, float)):
             raise ConfigurationError(
-                f"SQLiteStateStore: busy_timeout is a number of seconds; got {busy_timeout!r}"
+                f"SQLiteStateStore: busy_timeout must be a number of seconds; got {busy_timeout!r}"
             )
         if not busy_timeout > 0:
             raise ConfigurationError(

@@ -96,7 +96,7 @@ def check_key(key: object) -> str:
         StateStoreError: It is not text, or empty, or cannot be written as UTF-8.
     """
     if not isinstance(key, str) or not key:
-        raise StateStoreError(f"a key is non-empty text; got {key!r}")
+        raise StateStoreError(f"a key must be non-empty text; got {key!r}")
     try:
         key.encode()
     except UnicodeEncodeError:

@@ -23,7 +23,8 @@ def encode_value(value: Mapping[str, Any]) -> bytes:
     """
     if type(value) is not dict and not isinstance(value, Mapping):
         raise PayloadError(
-            "state", f"a state is a dict; got {type(value).__name__}. Put it under a key of one"
+            "state",
+            f"a state must be a dict; got {type(value).__name__}. Put it under a key of one",
         )
     return encode(value, "state")
 

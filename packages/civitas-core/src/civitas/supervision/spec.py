@@ -70,7 +70,7 @@ class Supervisor:
         given: object = children
         if isinstance(given, str) or not isinstance(given, Sequence):
             raise ConfigurationError(
-                f"{who}children is a list of agents and supervisors; got {children!r}"
+                f"{who}children must be a list of agents and supervisors; got {children!r}"
             )
         for child in children:
             check_child(child, who)
@@ -227,7 +227,7 @@ class ConversationPool:
         who = f"ConversationPool({name!r}): "
         given: object = child
         if not isinstance(given, AgentProcess):
-            raise ConfigurationError(f"{who}child is an agent, the template; got {child!r}")
+            raise ConfigurationError(f"{who}child must be an agent, the template; got {child!r}")
         positive(idle_timeout, f"{who}idle_timeout")
         positive(max_live, f"{who}max_live", whole=True)
         limits = RestartLimits.checked(
@@ -253,7 +253,7 @@ def check_child(child: object, who: str) -> None:
     """Raise `ConfigurationError` unless `child` may be among a supervisor's children; `who` begins the error."""
     if not isinstance(child, ChildSpec):
         raise ConfigurationError(
-            f"{who}a child is an AgentProcess or a Supervisor; got {child!r}. "
+            f"{who}a child must be an AgentProcess or a Supervisor; got {child!r}. "
             "civitas.wrap(...) turns a framework's object into an agent"
         )
     if not hasattr(child, "name"):

@@ -74,7 +74,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
     def __init__(self, tools: Iterable[Any] = (), tracing: Tracing | None = None) -> None:
         self._tools: dict[str, ToolProvider] = {}
         if isinstance(tools, str) or not isinstance(tools, Iterable):
-            raise ConfigurationError(f"tools is a list of tools; got {tools!r}")
+            raise ConfigurationError(f"tools must be a list of tools; got {tools!r}")
         for each in tools:
             self._add(each, tracing)
 

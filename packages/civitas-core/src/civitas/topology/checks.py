@@ -23,7 +23,7 @@ def check(topology: Topology) -> list[Problem]:
     problems = _kinds(topology, ("supervision",), topology.supervision)
     for key, example in _PROVIDED.items():
         if getattr(topology, key) is None and key in topology.model_fields_set:
-            text = f"{key!r} is a mapping, such as {example}; got nothing"
+            text = f"{key!r} must be a mapping, such as {example}; got nothing"
             problems.append(topology.source.problem((key,), text))
     if problems:
         return problems  # whoever walks the tree relies on each child having one kind
@@ -40,13 +40,13 @@ def _kinds(topology: Topology, path: Path, supervisor: SupervisorEntry) -> list[
         kinds = sorted(child.model_fields_set, key=_KINDS.index)
         if len(kinds) != 1:
             got = f"got {' and '.join(kinds)}" if kinds else "got none"
-            text = f"a child is one of {', '.join(_KINDS)}; {got}"
+            text = f"a child must be one of {', '.join(_KINDS)}; {got}"
             if kinds:
                 text += ". Begin each child with a dash of its own"
             problems.append(topology.source.problem(place, text))
         problems += [
             topology.source.problem(
-                (*place, kind), f"{kind!r} is a mapping (key: value); got nothing"
+                (*place, kind), f"{kind!r} must be a mapping (key: value); got nothing"
             )
             for kind in kinds
             if getattr(child, kind) is None

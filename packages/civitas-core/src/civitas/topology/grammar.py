@@ -62,7 +62,9 @@ def _word(kind: type[_Word]) -> BeforeValidator:
         raise PydanticCustomError(
             "word",
             "{text}",
-            {"text": f"is one of {', '.join(words)}; got {value!r}{did_you_mean(value, words)}"},
+            {
+                "text": f"must be one of {', '.join(words)}; got {value!r}{did_you_mean(value, words)}"
+            },
         )
 
     return BeforeValidator(choose)

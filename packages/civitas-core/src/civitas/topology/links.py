@@ -24,10 +24,13 @@ from civitas.transport import (
     Access,
     Carrier,
     CarrierEntry,
+    Elects,
     Transport,
     check_transport,
     unknown_transport,
 )
+from civitas.transport.dead_letters import DeadLetterBox, KeepsDeadLetters
+from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
 
@@ -48,7 +51,9 @@ def serializer_of(topology: Topology) -> Serializer:
     if not named:
         return topology.serializer
     if named not in list(Serializer):
-        raise ConfigurationError(f"{SERIALIZER} is one of {', '.join(Serializer)}; got {named!r}")
+        raise ConfigurationError(
+            f"{SERIALIZER} must be one of {', '.join(Serializer)}; got {named!r}"
+        )
     return Serializer(named)
 
 
@@ -127,6 +132,14 @@ class Links:
         self._check(access)
         return access
 
+    @property
+    def elects(self) -> bool:
+        """Whether several roots of this system may be started, of which one leads."""
+        if not isinstance(self._carrier, Elects):
+            return False
+        with self._asking("elects()"):
+            return bool(self._carrier.elects(self._entry))
+
     def for_root(self, access: Access) -> Transport:
         """The transport of the root node."""
         with self._asking("for_root()"):
@@ -147,6 +160,13 @@ class Links:
             transport = self._carrier.for_member(self._entry, access, root, folder)
         self._expect(transport, Transport, "for_member()")
         return transport
+
+    def dead_letters(self) -> DeadLetterBox | None:
+        """Where the broker keeps dead letters, not open; None if it keeps none."""
+        if not isinstance(self._carrier, KeepsDeadLetters):
+            return None
+        with self._asking("dead_letters()"):
+            return self._carrier.dead_letters(self._entry)
 
     def _check(self, access: Access) -> None:
         """It is handed to other processes. What it holds is secret, so an error does not show that."""
@@ -188,18 +208,8 @@ class Links:
             ) from error
 
     def _expect(self, found: Any, kind: type, what: str) -> None:
-        if isinstance(found, kind):
-            return
-        members = {*getattr(kind, "__annotations__", ()), *vars(kind)} if kind is not str else ()
-        lacks = [
-            each
-            for each in sorted(members)
-            if each[0] != "_" and getattr(found, each, None) is None
-        ]
-        hint = f"; it has no {' and no '.join(lacks)}" if lacks else ""
-        raise self._error(
-            f"transport {self._type!r}: {what} gave {type(found).__name__!r} instead of {_NAMES[kind]}{hint}"
-        )
+        if wrong := shortfall(found, kind, _NAMES[kind]):
+            raise self._error(f"transport {self._type!r}: {what} {wrong}")
 
 
 def _is_awaited(topology: Topology) -> bool:

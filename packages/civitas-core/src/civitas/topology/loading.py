@@ -89,7 +89,7 @@ def _problem(source: Source, error: ErrorDetails) -> Problem:
         bounds = {"ge": ">=", "gt": ">", "lt": "<", "le": "<="}
         limit = [f"{sign} {limits[key]:g}" for key, sign in bounds.items() if key in limits]
         wanted = f"{number} {limit[0]}" if limit else error["msg"]
-    return source.problem(path, f"{_called(path)} is {wanted}; got {show(error['input'])}")
+    return source.problem(path, f"{_called(path)} must be {wanted}; got {show(error['input'])}")
 
 
 _MAPPING = "a mapping (key: value)"

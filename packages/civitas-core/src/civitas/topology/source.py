@@ -87,7 +87,7 @@ def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | Non
             raise TopologyError("the dict is nested too deeply, or contains itself") from None
     if not isinstance(config, (str, FilePath)):
         raise TopologyError(
-            f"a topology is the path of a YAML file, or a dict; got {type(config).__name__}"
+            f"a topology must be the path of a YAML file, or a dict; got {type(config).__name__}"
         )
     file = str(config) or "."
     text = _text(FilePath(config), file)
@@ -101,7 +101,7 @@ def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | Non
         kind = "a list" if isinstance(data, list) else "a single value"
         line = places[()].value
         raise TopologyError(
-            f"a topology is a mapping, not {kind}; {_SMALLEST}", file=file, line=line
+            f"a topology must be a mapping, not {kind}; {_SMALLEST}", file=file, line=line
         )
     return Source(file, FilePath(config).resolve().parent, data, places)
 

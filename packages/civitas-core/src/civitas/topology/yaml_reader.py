@@ -165,7 +165,7 @@ class _Reader:
                     line,
                 )
             if not isinstance(key_node, yaml.ScalarNode):
-                raise YamlProblem("a key is a single word, not a list or a mapping", line)
+                raise YamlProblem("a key must be a single word, not a list or a mapping", line)
             key = self._scalar(key_node, path)
             if key in data:
                 first = self.places[(*path, key)].key

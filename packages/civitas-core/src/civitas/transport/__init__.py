@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable
 
 from civitas.errors import ConfigurationError
-from civitas.transport.carrier import Access, Carrier, CarrierEntry, Place
+from civitas.transport.carrier import Access, Carrier, CarrierEntry, Elects, Place
 from civitas.transport.contract import MAX_FRAME, CutOff, Link, Transport, Watch, check_frame
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Carrier",
     "CarrierEntry",
     "CutOff",
+    "Elects",
     "Link",
     "Place",
     "Transport",

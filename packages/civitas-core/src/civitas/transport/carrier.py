@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from civitas.transport.contract import Transport
 
-__all__ = ["Access", "Carrier", "CarrierEntry", "Place"]
+__all__ = ["Access", "Carrier", "CarrierEntry", "Elects", "Place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +126,16 @@ class Carrier(Protocol):
         Raises:
             ConfigurationError: There is no way from here to the root.
         """
+        ...
+
+
+@runtime_checkable
+class Elects(Protocol):
+    """What a carrier may offer beside: several roots of one system, of which one leads and the others wait.
+
+    The transport of a root is `Electing` then.
+    """
+
+    def elects(self, entry: CarrierEntry) -> bool:
+        """Whether several roots of this system may be started; what decides between them may still be missing."""
         ...

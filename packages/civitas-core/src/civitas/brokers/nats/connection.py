@@ -40,6 +40,7 @@ class Connection:
         subscribe: Makes the subscriptions of a client that is new. After a mere reconnect they are still there.
         up: Called each time that there is a connection.
         down: Called each time that it is gone.
+        heard: Called with each error that the server, or the client, reports.
         silence: Seconds after which a server that says nothing is taken for gone.
     """
 
@@ -52,6 +53,7 @@ class Connection:
         subscribe: Callable[[Client], Awaitable[None]],
         up: Callable[[], None],
         down: Callable[[], None],
+        heard: Callable[[Exception], None] | None = None,
         silence: float = 6.0,
     ) -> None:
         self._options = options
@@ -68,6 +70,7 @@ class Connection:
         self._subscribe = subscribe
         self._up = up
         self._down = down
+        self._heard = heard
         self._client: Client | None = None
         self._over = False
         self._again: asyncio.Task[None] | None = None
@@ -110,6 +113,8 @@ class Connection:
         async def failed(error: Exception) -> None:
             last[:] = [error]
             log.debug("nats: %s: %s", self._options.where, error)
+            if self._heard is not None:
+                self._heard(error)
             if client is not self._client and not refused.done() and (why := _refusal(error)):
                 refused.set_result(why)
 

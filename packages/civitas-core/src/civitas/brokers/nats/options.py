@@ -141,7 +141,7 @@ def option_problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("user", "password", "token", "nkey", "credentials", "context"):
         value = given.get(key, "x")
         if not isinstance(value, str) or not value:
-            yield key, f"nats: {key!r} is text that is not empty; got {type(value).__name__}"
+            yield key, f"nats: {key!r} must be text that is not empty; got {type(value).__name__}"
     yield from _servers(given)
     yield from _tls(given)
     if "context" in given:
@@ -190,7 +190,10 @@ def _servers(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for server in found:
         if not isinstance(server, str) or not _is_server(server):
             shown = _shown(server) if isinstance(server, str) else type(server).__name__
-            yield "servers", f"nats: a server is nats://HOST:PORT or tls://HOST:PORT; got {shown}"
+            yield (
+                "servers",
+                f"nats: a server must be nats://HOST:PORT or tls://HOST:PORT; got {shown}",
+            )
 
 
 def _tls(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -200,14 +203,14 @@ def _tls(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not isinstance(tls, Mapping):
         yield (
             "tls",
-            f"nats: 'tls' is a mapping of files, {{ca: FILE, cert: FILE, key: FILE}}; got {tls!r}",
+            f"nats: 'tls' must be a mapping of files, {{ca: FILE, cert: FILE, key: FILE}}; got {tls!r}",
         )
         return
     for key, value in tls.items():
         if key not in _TLS:
             yield "tls", f"nats: tls takes {', '.join(_TLS)}; got {key!r}{_near(key)}"
         elif not isinstance(value, str) or not value:
-            yield "tls", f"nats: tls: {key!r} is a file; got {value!r}"
+            yield "tls", f"nats: tls: {key!r} must be a file; got {value!r}"
     if "key" in tls and "cert" not in tls:
         yield "tls", "nats: tls: 'key' needs 'cert' beside it"
 

@@ -96,8 +96,8 @@ class Cycles:
             path, edge = circle
             if node == self.name:
                 self.closes(ask_id, path)
-            elif (asker := self.peers.by_name.get(node)) is not None:
-                asker.signal(Kind.PROBE, ask_id, node, path, edge)
+            elif isinstance(asker := self._known(path[0]), Elsewhere):
+                self._chase(asker, ask_id, node, path, edge)
 
     def _chase(self, each: Elsewhere, ask_id: str, node: str, path: list[str], edge: str) -> None:
         """Follow an edge to the node of an agent elsewhere."""

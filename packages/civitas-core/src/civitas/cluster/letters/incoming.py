@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from civitas.cluster.frames import Kind
@@ -165,6 +165,19 @@ class Incoming:
     def came_from(self, peer: Peer, message: Message, cell: Recipient | None) -> None:
         """A node that has a message must hear what becomes of it here."""
         self._receivers.foreign[message.id] = FromPeer(peer, message, self.back, cell)
+
+    def moved(self, peer: Peer, messages: Iterable[Message]) -> None:
+        """Put what stood here for an agent that this node hosts now where it belongs.
+
+        Args:
+            peer: The node that hears what becomes of those that came from elsewhere.
+            messages: They.
+        """
+        for message in messages:
+            cell = self._route(message.recipient, message)
+            if message.id in self._receivers.foreign:
+                self.came_from(peer, message, cell)
+            cell.entry.push(message)
 
     def withdraw(self, _: Peer, to: str, message_id: str, reader_left: bool) -> None:
         """Whoever asked there is gone."""

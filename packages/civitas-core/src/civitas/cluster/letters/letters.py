@@ -141,7 +141,8 @@ class Letters:
             return
         self._calls.lost(peer, why)
         in_hand = {**in_hand, **self.out.unheard(finished)}
-        for each in self.names.elsewhere():
+        # What is on the way to a name may be there longer than the name.
+        for each in {**dict.fromkeys(self.names.elsewhere()), **self.out.under_way()}:
             if each.boot == boot:
                 self.out.lost(each, peer.name, why, in_hand)
             elif each.boot is None and each.facts.node == peer.name:

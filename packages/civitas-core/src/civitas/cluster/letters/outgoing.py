@@ -173,6 +173,10 @@ class Outgoing:
         """Whether a message stands here that another node is not finished with."""
         return message_id in self._sent
 
+    def under_way(self) -> dict[Elsewhere, None]:
+        """The agents that something is on the way to."""
+        return dict.fromkeys(self._sent.values())
+
     def close_circle(self, ask_id: str, circle: list[str]) -> None:
         """End an ask of this node that would wait for itself; it takes its message back."""
         self._senders.hand_answer(ask_id, AskCycle(circle))

@@ -16,7 +16,7 @@ from civitas.cluster.members.admission import (
     refusal,
 )
 from civitas.cluster.members.roster import Member, Roster
-from civitas.cluster.peers import Peer
+from civitas.cluster.peers import Peer, way_to
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError, StartFailed
 from civitas.launch import PidWatch, pid_space
@@ -41,7 +41,7 @@ class Admitting:
         boot: Of the root.
         transport: Of the root.
         meet: Makes a way to a process: its name, boot id and address.
-        welcome: What a process is told that is taken in, beside who else is there.
+        welcome: What a process is told that is taken in.
         came: Called when one is there.
         gone: Called when one that was there is not any more, with why.
         ended: Called when one on this machine that somebody else started has ended.
@@ -98,23 +98,13 @@ class Admitting:
             self._admit(member, hello, boot)
 
     def _admit(self, member: Member, hello: Hello, boot: str) -> None:
-        others = self._roster.peers()
         try:
             peer = self._meet(member.name, boot, hello.address)
-            peer.introduce(
-                Kind.WELCOME,
-                self._seal,
-                {
-                    **self._welcome(member),
-                    "peers": [[each.name, each.boot, each.address] for each in others],
-                },
-            )
+            peer.introduce(Kind.WELCOME, self._seal, dict(self._welcome(member)))
         except Exception as error:  # there is no way to it, however often it asks
             why = f"there is no way to it: {type(error).__name__}: {error}"
             self._fail(member, ConfigurationError(why))
             raise
-        for other in others:
-            other.cast("met", peer.name, peer.boot, peer.address)
         if not member.options.start and hello.pid_space == pid_space() != "":
             member.watch = PidWatch(hello.pid, lambda: self._ended(member))
         member.arrived(peer, hello.pid, hello.pid_space)
@@ -127,7 +117,7 @@ class Admitting:
             self._fail(member, ConfigurationError(why))
         if len(self._refused) == _REFUSALS:
             return  # it asks again, or somebody looks into its log
-        link = self._transport.connect(hello.address)
+        link = way_to(self._transport, hello.address)
         self._refused.add(link)
         Peer(hello.name, boot, hello.address, link, self._boot).introduce(
             Kind.REFUSED, self._seal, why

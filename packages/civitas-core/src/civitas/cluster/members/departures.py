@@ -10,6 +10,7 @@ from typing import Protocol
 from civitas.cluster.failures import node_down
 from civitas.cluster.members.in_hand import read_in_hand
 from civitas.cluster.members.incidents import Incidents
+from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.launch import Exit, OsProcess
@@ -45,16 +46,18 @@ class Bereaved(Protocol):
 
 
 class Departures:
-    """Lets everybody know that a process is gone, in an order in which nobody acts on what is no longer so.
+    """Tells those who have met a process that it is gone, in an order in which nobody acts on what is no longer so.
 
     Args:
         roster: The processes.
         bereaved: Those at the root.
+        knowledge: Which others have met a process.
     """
 
-    def __init__(self, roster: Roster, bereaved: Bereaved) -> None:
+    def __init__(self, roster: Roster, bereaved: Bereaved, knowledge: Knowledge) -> None:
         self._roster = roster
         self._bereaved = bereaved
+        self._knowledge = knowledge
         self._incidents = Incidents()
 
     def gone(self, member: Member, why: str) -> None:
@@ -72,7 +75,9 @@ class Departures:
         if not self._roster.ending:
             logger.error("process %r is down: %s", member.name, why)
             self._bereaved.node_is_down(member.name, why)
-        self._roster.tell("gone", peer.boot, why, in_hand)
+        for other in self._knowledge.acquaintances(peer.boot):
+            other.cast("gone", peer.boot, why, in_hand)
+        self._knowledge.left(peer.boot)
         self._bereaved.part(peer.boot, why, in_hand, noted.finished)
         self._bereaved.crashed_with(peer, reason)
 

@@ -15,6 +15,7 @@ from civitas.cluster.frames import Kind
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
+from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer, Peers, reach
@@ -43,6 +44,7 @@ class Membership:
         seal: Of the system.
         transport: Of the root.
         peers: The processes that are there.
+        knowledge: Which of them know which others.
         letters: The messages to and from them.
         children: The agents in them.
         events: Reports what happens.
@@ -60,22 +62,24 @@ class Membership:
         transport: Transport,
         *,
         peers: Peers,
+        knowledge: Knowledge,
         letters: Letters,
         children: RemoteChildren,
         events: Events,
-        welcome: Callable[[Member], Mapping[str, Any]],
+        welcome: Callable[[], Mapping[str, Any]],
         forget_records_of: Callable[[Collection[str]], None],
     ) -> None:
         self._roster = roster
         self._boot = boot
         self._transport = transport
         self._peers = peers
+        self._knowledge = knowledge
         self._letters = letters
         self._children = children
         self._events = events
         self._welcome = welcome
         self._forget_records_of = forget_records_of
-        self.departures = Departures(roster, self)
+        self.departures = Departures(roster, self, knowledge)
         self.starting = Starting(
             roster, boot_data, holds, lambda: transport.address, self.departures.ended
         )
@@ -129,7 +133,7 @@ class Membership:
 
     def _whole_welcome(self, member: Member) -> dict[str, Any]:
         return {
-            **self._welcome(member),
+            **self._welcome(),
             "in_hand": str(self.in_hand_of(member)),
             "pid": os.getpid(),
             "pid_space": pid_space(),
@@ -147,7 +151,7 @@ class Membership:
     async def is_leaving(self, peer: Peer) -> None:
         """A process is about to leave: what comes for its agents waits."""
         self._letters.names.hold_back(peer.boot)
-        self._roster.tell("leaving", peer.boot)
+        self._knowledge.leaves(peer.boot)
 
     def cannot_reach(self, peer: Peer, boot: str) -> None:
         """A process has no way to another one."""

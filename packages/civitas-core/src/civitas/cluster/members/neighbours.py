@@ -1,4 +1,7 @@
-"""The other members, as one of them knows them: introduced by the root, and reached directly or by way of it."""
+"""The other members, as one of them knows them.
+
+The root introduces one when an agent there is used for the first time; it is reached directly, or by way of the root.
+"""
 
 from __future__ import annotations
 

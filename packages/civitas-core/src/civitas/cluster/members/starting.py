@@ -235,7 +235,9 @@ class Starting:
 
 
 def _too_late(name: str) -> StartFailed:
-    return StartFailed(name, NodeDown(name, name, "the runtime stops"))
+    return StartFailed(
+        name, NodeDown(name, name, "the runtime stops", advice="Nothing is started any more")
+    )
 
 
 def _failed(member: Member, end: Exit) -> StartFailed:

@@ -81,18 +81,18 @@ def checked_bucket(
             isinstance(name, str) and _NAME.fullmatch(name)
         ):
             raise ConfigurationError(
-                f"NatsKVStateStore: {what} is made of letters, digits, '-' and '_', up to 64 of them; got {name!r}"
+                f"NatsKVStateStore: {what} must be made of letters, digits, '-' and '_', up to 64 of them; got {name!r}"
             )
     if storage not in (None, "file", "memory"):
         raise ConfigurationError(
-            f"NatsKVStateStore: storage is 'file' or 'memory'; got {storage!r}"
+            f"NatsKVStateStore: storage must be 'file' or 'memory'; got {storage!r}"
         )
     for what, number in (("replicas", replicas), ("max_bytes", max_bytes)):
         if number is not None and (
             isinstance(number, bool) or not isinstance(number, int) or number < 1
         ):
             raise ConfigurationError(
-                f"NatsKVStateStore: {what} is a whole number, 1 or more; got {number!r}"
+                f"NatsKVStateStore: {what} must be a whole number, 1 or more; got {number!r}"
             )
     return BucketOptions(
         f"{prefix}-{bucket}" if prefix else str(bucket),

@@ -105,7 +105,7 @@ class NatsKVStateStore:
         wanted = checked_bucket(bucket, prefix, storage, replicas, max_bytes)
         if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
             raise ConfigurationError(
-                f"NatsKVStateStore: timeout is a number of seconds; got {timeout!r}"
+                f"NatsKVStateStore: timeout must be a number of seconds; got {timeout!r}"
             )
         if not timeout > 0:
             raise ConfigurationError(

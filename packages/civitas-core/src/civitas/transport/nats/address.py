@@ -70,6 +70,11 @@ class Subjects:
         """Where a node answers whether it is there."""
         return f"{self.base}.here.{token}"
 
+    @property
+    def waits(self) -> str:
+        """Where a root that waits says that it does."""
+        return f"{self.base}.waits"
+
     def holds(self, subject: str) -> bool:
         """Whether a subject is one of acknowledgements of this system."""
         return subject.startswith(f"{self.base}.ack.")

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems
+from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems, token_of
+from civitas.brokers.nats.jetstream import StreamLimits
+from civitas.brokers.nats.register import Bucket
 from civitas.transport.carrier import Access, CarrierEntry
 from civitas.transport.contract import Transport
 from civitas.transport.nats.address import ROOT, Subjects, address_of
+from civitas.transport.nats.dead_letters import NatsDeadLetters
 from civitas.transport.nats.transport import NatsTransport
 
 __all__ = ["NatsCarrier"]
@@ -43,7 +46,7 @@ class NatsCarrier:
         if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
             yield (
                 "prefix",
-                f"'prefix' is words of letters, digits, - and _ with dots between them; got {prefix!r}",
+                f"'prefix' must be words of letters, digits, - and _ with dots between them; got {prefix!r}",
             )
         for key in _LATER:
             if entry.options.get(key, False) is not False:
@@ -54,10 +57,11 @@ class NatsCarrier:
     def access(self, entry: CarrierEntry) -> Access | None:
         """With `secret` from that. Without it, the server is the door: whoever it lets in may come.
 
-        Where no process is started elsewhere, nobody needs to find a token, and the root makes one that none can know.
+        Where no process is started elsewhere, and no other root may take over, nobody needs to find a token, and the
+        root makes one that none can know.
         """
         secret = _secret(entry)
-        if not secret and not entry.awaited:
+        if not secret and not entry.awaited and not self.elects(entry):
             return None
         return Access(
             hashlib.sha256(f"civitas {_subjects(entry).base} {secret}".encode()).hexdigest()
@@ -65,7 +69,12 @@ class NatsCarrier:
 
     def for_root(self, entry: CarrierEntry, access: Access) -> Transport:
         """Reached under a token that all know."""
-        return _transport(entry, ROOT, _PATIENCE)
+        bucket = _bucket(entry) if self.elects(entry) else None
+        return _transport(entry, ROOT, _PATIENCE, bucket)
+
+    def elects(self, entry: CarrierEntry) -> bool:
+        """Whether several roots may be started; see `Elects`."""
+        return entry.options.get("jetstream") is not False
 
     def meeting_place(self, entry: CarrierEntry) -> str:
         """That of whichever root there is."""
@@ -77,8 +86,18 @@ class NatsCarrier:
         """Reached under a token of its own; waits for the server however long that is away."""
         return _transport(entry, None, None)
 
+    def dead_letters(self, entry: CarrierEntry) -> NatsDeadLetters:
+        """Those in the stream of the system."""
+        options = NatsOptions.of(entry.options, entry.folder)
+        options.keywords()  # says now what is not installed, or not there
+        prefix = entry.options.get("prefix", "civitas")
+        limits = StreamLimits.of(entry.options.get("stream") or {})
+        return NatsDeadLetters(options, prefix, entry.system, limits)
 
-def _transport(entry: CarrierEntry, token: str | None, patience: float | None) -> Transport:
+
+def _transport(
+    entry: CarrierEntry, token: str | None, patience: float | None, bucket: Bucket | None = None
+) -> Transport:
     options = NatsOptions.of(entry.options, entry.folder)
     options.keywords()  # says now what is not installed, or not there
     return NatsTransport(
@@ -88,6 +107,16 @@ def _transport(entry: CarrierEntry, token: str | None, patience: float | None) -
         node_timeout=entry.node_timeout,
         patience=patience,
         system=entry.system,
+        bucket=bucket,
+    )
+
+
+def _bucket(entry: CarrierEntry) -> Bucket:
+    """What the roots of a system, and whoever leads it, have to remember."""
+    prefix = token_of(entry.options.get("prefix", "civitas")).replace("=", "-")
+    system = token_of(entry.system).replace("=", "-")
+    return Bucket(
+        f"{prefix}_{system}_cluster", f"Who leads the Civitas system {entry.system}, and its notes"
     )
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
-from civitas.errors import ConfigurationError
 from civitas.transport.batches import ANY_RUN
-from civitas.transport.nats.address import ROOT, Subjects
+from civitas.transport.nats.address import Subjects
+from civitas.transport.nats.office import Office, signed
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -34,8 +34,6 @@ _SELDOM = 1.0
 """Seconds between two beats at most."""
 _MISSED = 3
 """After so many a node was away for a while."""
-_IS_ANYBODY_THERE = 0.5
-"""Seconds for the answer of another root. If there is none, the server says so at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +46,7 @@ class WatchedNode:
         back: Called in the event loop of the transport when it is heard after it was not for a while.
         lost: Called there once, with the reason, when it is lost.
         heard: When it was heard last, or the watch began, by the clock of the thread.
+        term: Of a root, the one it showed last.
         over: Whether nobody wants to know any more.
     """
 
@@ -56,6 +55,7 @@ class WatchedNode:
     back: Callable[[], None]
     lost: Callable[[str], None]
     heard: float = 0.0
+    term: int = 0
     over: bool = False
 
 
@@ -68,10 +68,17 @@ class NatsPulse:
         token: Of this node.
         run: Of this node.
         timeout: Seconds without a sign after which a node is lost.
+        office: Of the root; None for any other node.
     """
 
     def __init__(
-        self, options: NatsOptions, subjects: Subjects, token: str, run: bytes, timeout: float
+        self,
+        options: NatsOptions,
+        subjects: Subjects,
+        token: str,
+        run: bytes,
+        timeout: float,
+        office: Office | None = None,
     ) -> None:
         self._subjects = subjects
         self._token = token
@@ -82,9 +89,8 @@ class NatsPulse:
         self._subscriptions: dict[WatchedNode, Any] = {}
         self._down_since: float | None = None
         self._looked_at = 0.0
-        self._beats = (
-            False  # before it is known that there is no other root, nobody may take this one for it
-        )
+        self._office = office
+        self._shown = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connection = Connection(
             options,
@@ -93,6 +99,7 @@ class NatsPulse:
             subscribe=self._subscribe_all,
             up=self._up,
             down=self._down,
+            heard=None if office is None else office.heard,
             silence=min(6.0, timeout),
         )
         self._outside = asyncio.get_running_loop()
@@ -105,7 +112,7 @@ class NatsPulse:
     # Called in the loop of the transport.
 
     async def open(self, patience: float | None) -> None:
-        """Begin.
+        """Begin; a root waits until it has its office.
 
         Raises:
             ConfigurationError: The server cannot be reached, or there is a root already and this is another.
@@ -115,6 +122,10 @@ class NatsPulse:
         )
         self._thread.start()
         await self._opened
+
+    def show(self) -> None:
+        """Show from now on that this node lives, as it can receive what comes for it then."""
+        self._call(self._shown.set)
 
     def watch(
         self, token: str, run: bytes, back: Callable[[], None], lost: Callable[[str], None]
@@ -179,9 +190,10 @@ class NatsPulse:
             if not opening.done():
                 return
             opening.result()
-            self._beats = True
-            self._looked_at = self._now()
             self._tell(self._set_opened, None)
+            shown = self._spawn(self._shown.wait())
+            await asyncio.wait({shown, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self._looked_at = self._now()
             while not self._stop.is_set():
                 await self._beat()
                 self._look()
@@ -190,34 +202,23 @@ class NatsPulse:
             for task in (opening, stopping, *self._tasks):
                 task.cancel()
             await asyncio.gather(opening, stopping, *self._tasks, return_exceptions=True)
+            if self._office is not None:
+                await self._office.leave()
             await self._connection.close()
 
     async def _open(self, patience: float | None) -> None:
         await self._connection.open(patience)
-        client = self._connection.client
-        if self._token != ROOT or client is None:
-            return
-        try:
-            await client.request(self._subjects.here(ROOT), b"?", _IS_ANYBODY_THERE)
-        except Exception as error:
-            log.debug("nats: there is no other root: %r", error)
-        else:
-            raise ConfigurationError(
-                f"another root of this system is running: somebody answers at {self._subjects.here(ROOT)}; end it "
-                "first, or give this system another name or prefix"
-            )
-        await client.subscribe(self._subjects.here(ROOT), cb=self._say_here)
-
-    async def _say_here(self, message: Msg) -> None:
-        client = self._connection.client
-        if client is not None and message.reply.startswith(self._subjects.inbox):
-            await client.publish(message.reply, self._run)
+        if self._office is not None:
+            await self._office.take(self._connection, patience)
 
     async def _beat(self) -> None:
-        client = self._connection.client
-        if client is not None and self._beats:
-            with suppress(Exception):  # the next one comes soon
-                await client.publish(self._subjects.beats(self._token), self._run)
+        client, office = self._connection.client, self._office
+        # Nobody may take this one for the root before it is, or when it is not any more.
+        if client is None or not self._shown.is_set() or not (office is None or office.holds()):
+            return
+        with suppress(Exception):  # the next one comes soon
+            shows = self._run if office is None else office.sign
+            await client.publish(self._subjects.beats(self._token), shows)
 
     def _look(self) -> None:
         now = self._now()
@@ -267,12 +268,14 @@ class NatsPulse:
 
     async def _subscribe_all(self, client: Client) -> None:
         self._subscriptions.clear()
+        if self._office is not None:
+            await self._office.subscribe(client)
         for watched in list(self._watched):
             await self._subscribe(client, watched)
 
     async def _subscribe(self, client: Client, watched: WatchedNode) -> None:
         async def heard(message: Msg) -> None:
-            self._heard(watched, bytes(message.data))
+            self._heard(watched, *signed(bytes(message.data)))
 
         subscription = await client.subscribe(self._subjects.beats(watched.token), cb=heard)
         if watched in self._watched:
@@ -280,9 +283,10 @@ class NatsPulse:
         else:
             await _unsubscribe(subscription)
 
-    def _heard(self, watched: WatchedNode, run: bytes) -> None:
-        if watched not in self._watched:
-            return
+    def _heard(self, watched: WatchedNode, run: bytes, term: int) -> None:
+        if watched not in self._watched or term < watched.term:
+            return  # what a root says that does not lead any more counts for nothing
+        watched.term = term
         if watched.run == ANY_RUN:
             watched.run = run
         elif watched.run != run:
@@ -293,10 +297,11 @@ class NatsPulse:
         if was_away:
             self._tell(watched.back)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _unsubscribe(subscription: Any) -> None:

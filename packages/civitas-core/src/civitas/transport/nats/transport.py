@@ -6,18 +6,23 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.brokers.nats.micro import Service, answers
+from civitas.brokers.nats.register import Bucket
 from civitas.errors import ConfigurationError
 from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
 from civitas.transport.contract import CutOff, Link, Watch
-from civitas.transport.nats.address import Subjects, address_of, split_address
+from civitas.transport.election import Lead, Leader, Terms
+from civitas.transport.nats.address import ROOT, Subjects, address_of, split_address
 from civitas.transport.nats.inbox import NatsInbox
 from civitas.transport.nats.neighbour import NatsNeighbour
+from civitas.transport.nats.office import Office
 from civitas.transport.nats.pulse import NatsPulse
 from civitas.transport.nats.service import service_of
 from civitas.transport.presence import Presence
@@ -51,6 +56,7 @@ class NatsTransport:
         node_timeout: Seconds without a sign of a node after which it is lost, above 0.
         patience: Seconds that `open` waits for a server that cannot be reached; None waits for ever.
         system: Name of the system, for whoever looks at the server.
+        bucket: Of a root, where the roots of the system agree on who leads; None if there may be only one.
 
     Raises:
         ConfigurationError: On `open`: the server cannot be reached or lets nobody in, or there is a node under that
@@ -66,10 +72,13 @@ class NatsTransport:
         node_timeout: float = 10.0,
         patience: float | None = 10.0,
         system: str = "civitas",
+        bucket: Bucket | None = None,
     ) -> None:
         self.address = ""
         self._system = system
         self._service: Service | None = None
+        self._bucket = bucket
+        self._office: Office | None = None
         self._options = options
         self._subjects = subjects
         self._run = new_id()
@@ -93,13 +102,38 @@ class NatsTransport:
         """Show a node as a service of the server; see `Presenting.present`."""
         self._service = service_of(node, self._system, self._subjects, self._token, self._run.hex())
 
+    async def elect(
+        self, waiting: Callable[[Leader], None], lost: Callable[[str], None]
+    ) -> Lead | None:
+        """Wait until this root leads; see `Electing.elect`."""
+        try:
+            await self._begin(waiting, lost)
+        except BaseException:
+            await self.close()
+            raise
+        return None if self._office is None else self._office.lease
+
+    async def _begin(self, waiting: Callable[[Leader], None], lost: Callable[[str], None]) -> None:
+        """Connect to the server for the first time; a root waits until it is the one."""
+        if self._token == ROOT:
+            loop = asyncio.get_running_loop()
+            self._office = Office(
+                self._subjects,
+                self._run,
+                self._bucket,
+                Terms.of(self._timeout),
+                partial(_in_loop, loop, waiting),
+                partial(_in_loop, loop, lost),
+            )
+        self._pulse = NatsPulse(
+            self._options, self._subjects, self._token, self._run, self._timeout, self._office
+        )
+        await self._pulse.open(self._patience)
+
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
         self._cut_off = cut_off
         self._inbox = NatsInbox(self._run, receive, self._answer, self._known)
-        self._pulse = NatsPulse(
-            self._options, self._subjects, self._token, self._run, self._timeout
-        )
         self._connection = Connection(
             self._options,
             name=f"civitas {self._token}",
@@ -110,11 +144,14 @@ class NatsTransport:
             silence=min(6.0, self._timeout),
         )
         try:
-            await self._pulse.open(self._patience)
+            if self._pulse is None:
+                await self._begin(lambda leader: None, lambda why: None)
             await self._connection.open(self._patience)
         except BaseException:
             await self.close()
             raise
+        assert self._pulse is not None  # it has begun
+        self._pulse.show()
         self.address = address_of(self._token, self._run)
         self._sending = asyncio.get_running_loop().create_task(self._send())
 
@@ -244,7 +281,7 @@ class NatsTransport:
             log.debug("nats: %s", error)  # it is sent again when nobody says that it arrived
 
     def _answer(self, link: bytes, reply: str, ack: Ack) -> None:
-        if self._subjects.holds(reply):
+        if self._subjects.holds(reply) and (self._office is None or self._office.holds()):
             self._acks.append((reply, link + ack.pack()))
             self._wanted.set()
 
@@ -289,3 +326,9 @@ class NatsTransport:
     def _over(self, address: str, there: NatsNeighbour) -> None:
         if self._others.get(address) is there:
             del self._others[address]
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], told: object) -> None:
+    """Call a function in the event loop of the transport, from the thread of its pulse."""
+    with suppress(RuntimeError):  # the loop has been closed
+        loop.call_soon_threadsafe(function, told)

@@ -49,7 +49,7 @@ class ZmqCarrier:
             if key not in self.keys:
                 continue  # that is said already
             if not isinstance(value, str):
-                yield key, f"{key!r} is text; got {value!r}"
+                yield key, f"{key!r} must be text; got {value!r}"
             elif key == "address" and value.endswith(":*") and entry.awaited:
                 yield (
                     key,

@@ -81,7 +81,7 @@ class ZmqTransport:
         folder: Path | None = None,
     ) -> None:
         if not 0 < node_timeout < float("inf"):
-            raise ConfigurationError(f"node_timeout is seconds above 0; got {node_timeout!r}")
+            raise ConfigurationError(f"node_timeout must be seconds above 0; got {node_timeout!r}")
         self.address = ""
         self._wanted = address
         self._keys = keys

@@ -66,6 +66,7 @@ class JetStream:
         self._timeout = timeout
         self._client: Client | None = None
         self._making: asyncio.Task[Client] | None = None
+        self._refused: asyncio.Future[CivitasError]  # done when no server will let us in
         self._there = asyncio.Event()
         self._waiting: set[asyncio.Timeout] = set()  # requests under way
         self._said = ""  # the last that was heard of what is wrong
@@ -193,41 +194,51 @@ class JetStream:
         from nats.errors import Error
 
         client = Client()
+        self._refused = asyncio.get_running_loop().create_future()
+        connecting = asyncio.ensure_future(
+            client.connect(
+                **keywords,
+                name=f"civitas {self._purpose.keeps}",
+                max_reconnect_attempts=-1,
+                connect_timeout=int(ATTEMPT),
+                # A server that hangs is noticed after two of them.
+                ping_interval=2,
+                max_outstanding_pings=2,
+                error_cb=self._heard,
+                disconnected_cb=self._lost,
+                reconnected_cb=self._found,
+            )
+        )
+        either: set[asyncio.Future[Any]] = {connecting, self._refused}
         try:
-            async with asyncio.timeout(self._timeout):
-                await client.connect(
-                    **keywords,
-                    name=f"civitas {self._purpose.keeps}",
-                    max_reconnect_attempts=-1,
-                    connect_timeout=int(ATTEMPT),
-                    # A server that hangs is noticed after two of them.
-                    ping_interval=2,
-                    max_outstanding_pings=2,
-                    error_cb=self._heard,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
-                )
+            await asyncio.wait(either, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if self._refused.done():
+                raise self._refused.result()
+            if not connecting.done():
+                raise ServerAway(self._no_answer())
+            connecting.result()
         except (Error, OSError, TimeoutError) as error:
-            await _end(client)
+            await _give_up(connecting, client)
             raise ServerAway(self._no_answer()) from error
         except BaseException:
-            await _end(client)
+            await _give_up(connecting, client)
             raise
         self._client, self._said = client, ""
         self._there.set()
         return client
 
     async def _heard(self, error: Exception) -> None:
-        """What the client reports; while it connects, an error that is raised here ends that."""
+        """What the client reports; while it connects, some of it will not change however often it tries."""
         self._said = said = str(error) or type(error).__name__
         if _PERMISSIONS in said.lower():
             self._denied = said
             self._give_up_waiting()
-        elif self._client is None and _is_unwelcome(error):
-            raise self._purpose.error(
+        elif self._client is None and _is_unwelcome(error) and not self._refused.done():
+            why = self._purpose.error(
                 f"the NATS server {self._options.where} does not let {self._purpose.user} in ({said}). Check user, "
                 "password, token, nkey, credentials and tls, and that the server knows them"
             )
+            self._refused.set_result(why)
 
     async def _lost(self) -> None:
         self._there.clear()
@@ -288,6 +299,12 @@ def _seen(task: asyncio.Task[Client]) -> None:
     """Whoever waited for it may have been cancelled; nobody else needs to know."""
     if not task.cancelled():
         task.exception()
+
+
+async def _give_up(connecting: asyncio.Future[Any], client: Client) -> None:
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    await _end(client)
 
 
 async def _end(client: Client) -> None:

@@ -1,0 +1,63 @@
+"""Several roots of one system on a real server: one leads, and the others wait and take over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.nats.conftest import over_nats, traveller
+from tests.integration.nats.roots import roots
+from tests.nats_server import NatsServer
+
+
+@pytest.fixture(scope="module")
+def jetstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    folder = tmp_path_factory.mktemp("jetstream")
+    server = NatsServer(folder, f"jetstream {{store_dir: {json.dumps(str(folder))}}}").start()
+    yield server
+    server.close()
+
+
+@pytest.mark.promise(id="SEM-1481")
+@pytest.mark.promise(id="SEM-1482")
+@pytest.mark.promise(id="SEM-1484")
+async def test_one_root_leads_and_another_takes_over_within_5_seconds_of_its_kill(
+    jetstream: NatsServer, tmp_path: Path
+):
+    config = over_nats(jetstream, traveller("here"), traveller("there", "worker"), prefix="killed")
+    async with roots(tmp_path, config) as (first, second):
+        waiting = await second.says(r"waiting .* process (\d+) on \S+ leads the system")
+        assert int(waiting[1]) == first.pid
+        assert await first.ask("there", 1) == 1
+        first.signal(signal.SIGKILL)
+        killed = time.monotonic()
+        await second.says(" ready ")
+        assert time.monotonic() - killed < 5
+        assert [await second.ask(name, 2) for name in ("here", "there")] == [2, 2]
+        assert f"led by process {second.pid} on " in await second.civitas("top", "topology.yaml")
+
+
+@pytest.mark.promise(id="SEM-1483")
+async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits_ends_with_0(
+    jetstream: NatsServer, tmp_path: Path
+):
+    config = over_nats(jetstream, traveller("here"), prefix="stopped")
+    async with roots(tmp_path, config, 3) as (first, *others):
+        first.signal(signal.SIGTERM)
+        assert await first.ended() == 0
+        ended = time.monotonic()
+        second, third = others
+        while " ready " not in second.text():
+            assert time.monotonic() - ended < 3
+            await asyncio.sleep(0.02)
+            if " ready " in third.text():
+                second, third = third, second
+        third.signal(signal.SIGTERM)
+        assert await third.ended() == 0
+        assert await second.ask("here", 1) == 1
