@@ -19,8 +19,9 @@ from civitas.cluster import Processes
 from civitas.cluster.member import MemberNode
 from civitas.launch import ProcessOptions
 from civitas.message import Serializer
+from civitas.process import ChildKind
 from civitas.state import InMemoryStateStore
-from civitas.supervision import Placed
+from civitas.supervision import ConversationPool, Placed
 from civitas.telemetry.tracing import Tracing
 from civitas.transport.contract import Transport
 
@@ -34,7 +35,7 @@ class Nodes:
 
     Args:
         transport: Makes a transport: for the root, and for each member.
-        agents: What runs in each member, by its name: the classes of agents by theirs.
+        agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: The agents of the root.
         keywords: Of the constructor of each agent of a member.
         **supervisor: Of the one supervisor above all of them.
@@ -43,7 +44,7 @@ class Nodes:
     def __init__(
         self,
         transport: Callable[[], Transport],
-        agents: Mapping[str, Mapping[str, type[AgentProcess]]],
+        agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
         *here: AgentProcess,
         keywords: Mapping[str, Any] | None = None,
         **supervisor: Any,
@@ -51,7 +52,11 @@ class Nodes:
         self._make_transport = transport
         self._agents = agents
         self._keywords = dict(keywords or {})
-        placed = [Placed(name, process) for process, each in agents.items() for name in each]
+        placed = [
+            Placed(name, process, _kind_of(what))
+            for process, each in agents.items()
+            for name, what in each.items()
+        ]
         options = {"backoff": "none", "max_restarts": 1000, **supervisor}
         self.transport = transport()
         self.runtime = Runtime(
@@ -87,7 +92,7 @@ class Nodes:
             name,
             root=self.transport.address,
             own_token="",
-            make=lambda agent: self._agents[name][agent](agent, **self._keywords),
+            make=lambda agent: self._make(name, agent),
             in_hand=None,
             remind=60.0,
             transport=self._make_transport(),
@@ -101,6 +106,10 @@ class Nodes:
         await member.enter()
         self._lives.append(asyncio.create_task(_live(member)))
         return member
+
+    def _make(self, member: str, name: str) -> AgentProcess | ConversationPool:
+        what = self._agents[member][name]
+        return what if isinstance(what, ConversationPool) else what(name, **self._keywords)
 
     async def lose(self, name: str, why: str = "the test ended it") -> None:
         """Have the root take a member for gone, and end that: its transport first, so that it can say nothing."""
@@ -119,6 +128,11 @@ class Nodes:
         for member in self.members.values():
             member.end("the root is gone")
         await asyncio.gather(*self._lives)
+
+
+def _kind_of(what: object) -> ChildKind:
+    pool = isinstance(what, ConversationPool)
+    return ChildKind.CONVERSATION_POOL if pool else ChildKind.AGENT
 
 
 async def _live(member: MemberNode) -> None:

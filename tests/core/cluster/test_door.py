@@ -206,8 +206,8 @@ def test_every_kind_of_frame_has_a_shape() -> None:
         (CASTS["facts"], [FACTS], [FACTS[:4]]),
         (
             CASTS["report"],
-            [{"a": 3, "p": [["p/1", "running", 0, 2]]}],
-            [{"p": [["p/1", "odd", 0, 2]]}],
+            [{"a": 3, "p": [[["p/1", "running", 0, 2]], ["p/2"]]}],
+            [{"p": [[["p/1", "odd", 0, 2]], []]}],
         ),
         (CASTS["gone"], ["boot", "why", {"id": 1}], ["boot", "why", {"id": -1}]),
         (CASTS["event"], ["crashed", "a", "w", "", "", 1.5], ["odd", "a", "w", "", "", 1.5]),

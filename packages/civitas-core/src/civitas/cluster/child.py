@@ -333,7 +333,7 @@ class RemotePool(RemoteChild):
     def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
         super().__init__(spec, home)
         self.parent: Parent | None = parent
-        self._reported = []
+        self._conversations: dict[str, RemoteConversation] = {}
 
     @property
     def mailbox_depth(self) -> int:
@@ -343,17 +343,29 @@ class RemotePool(RemoteChild):
     @property
     def children(self) -> list[Any]:
         """The conversations that are awake."""
-        return [
-            RemoteConversation(name, Status(status), restarts, depth, self.node, self.pid)
-            for name, status, restarts, depth in self._reported or ()
-        ]
+        return list(self._conversations.values())
+
+    def reported(self, facts: Any) -> None:
+        """Its process says which conversations came or changed, and which went to sleep."""
+        changed, asleep = facts
+        for name, status, restarts, depth in changed:
+            self._conversations[name] = RemoteConversation(
+                name, Status(status), restarts, depth, self.node, self.pid
+            )
+        for name in asleep:
+            self._conversations.pop(name, None)
 
     def happened(self, event: Event) -> None:
         """Show what its process reports about a conversation, before anybody is told."""
-        status = _STATUS_AT.get(event.type)
-        for facts in self._reported or ():
-            if status is not None and facts[0] == event.name:
-                facts[1] = status
+        status, conversation = _STATUS_AT.get(event.type), self._conversations.get(event.name)
+        if status is not None and conversation is not None:
+            conversation.status = status
+
+    def lost(self, peer: Peer, reason: ExitReason) -> None:
+        """Show that a process is gone, which may be the one that this ran in, with all conversations."""
+        if self._peer is peer:
+            self._conversations.clear()
+        super().lost(peer, reason)
 
     def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
         """A process is gone; it may be the one that this ran in, with all conversations."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
@@ -20,6 +21,8 @@ Hosted: TypeAlias = Cell | ConversationPoolProcess
 
 _REPORT_EVERY = 0.25
 """Seconds between two looks at what waits in the mailboxes."""
+_SHARE_OF_REPORTS = 0.02
+"""Such looks take no more of the time than this, however many conversations are awake."""
 
 
 class Maker(Protocol):
@@ -63,6 +66,7 @@ class Hosting:
         """Which start of each the root was told about last."""
         self._spawned: dict[str, AgentProcess] = {}
         self._reported: dict[str, Any] = {}
+        """What the root was told last: of an agent what waits, of a pool its conversations."""
         self._next_report: asyncio.TimerHandle | None = None
 
     # What the root calls for.
@@ -156,13 +160,18 @@ class Hosting:
 
     def report(self) -> None:
         """Tell what changed in the mailboxes here since the last time, and go on doing so."""
+        began = time.perf_counter()
         now = {name: _state_of(each) for name, each in self._hosted.items()}
-        changed = {name: state for name, state in now.items() if self._reported.get(name) != state}
-        self._reported = now
+        before, self._reported = self._reported, now
+        changed = {
+            name: state if type(state) is int else _difference(before.get(name, {}), state)
+            for name, state in now.items()
+            if before.get(name) != state
+        }
         if changed:
             self._tell_root("report", changed)
-        loop = asyncio.get_running_loop()
-        self._next_report = loop.call_later(_REPORT_EVERY, self.report)
+        pause = max(_REPORT_EVERY, (time.perf_counter() - began) / _SHARE_OF_REPORTS)
+        self._next_report = asyncio.get_running_loop().call_later(pause, self.report)
 
     # For agents that spawn others.
 
@@ -193,11 +202,17 @@ def _show_end(cell: Cell, reason: ExitReason) -> None:
 
 
 def _state_of(child: Hosted) -> Any:
-    """What the root shows of an agent, or of the conversations of a pool."""
+    """What the root shows of an agent, or of the conversations of a pool by their names."""
     if isinstance(child, Cell):
         return len(child.mailbox)
-    return [
-        [each.name, str(each.status), each.restarts, len(each.mailbox)]
+    return {
+        each.name: (str(each.status), each.restarts, len(each.mailbox))
         for each in child.children
         if isinstance(each, Cell)
-    ]
+    }
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Any]:
+    """The conversations of a pool that came or changed, and the names of those that went to sleep."""
+    changed = [[name, *state] for name, state in now.items() if before.get(name) != state]
+    return [changed, [name for name in before if name not in now]]

@@ -151,9 +151,12 @@ def _are_counts(counts: dict[Any, Any]) -> bool:
 def _is_state(state: Any) -> bool:
     if type(state) is int:
         return True
-    return type(state) is list and all(
+    if type(state) is not list or tuple(map(type, state)) != (list, list):
+        return False
+    changed, asleep = state
+    return _TEXTS.issuperset(map(type, asleep)) and all(
         type(each) is list and tuple(map(type, each)) == _CONVERSATION and each[1] in _STATUSES
-        for each in state
+        for each in changed
     )
 
 
