@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from benchmarks.calls import count
 
-ASK = 34
-"""A few more than there are: the first id of a millisecond and the first wait of a tick need one more each."""
-CRASH = 86
+ASK = 30
+CRASH = 80
 
 
 async def test_an_ask_and_a_crash_cost_the_root_few_calls() -> None:

@@ -75,10 +75,11 @@ class Door:
             raise ConfigurationError(
                 f"the transport of node {self._name!r} could not be opened: {type(error).__name__}: {error}"
             ) from error
-        if not isinstance(transport.address, str) or not transport.address:
+        address: Any = transport.address
+        if not isinstance(address, str) or not address:
             raise ConfigurationError(
                 f"the transport {type(transport).__name__!r} of node {self._name!r} must have an address when it is "
-                f"open, as text; it has {transport.address!r}"
+                f"open, as text; it has {address!r}"
             )
 
     def cut_off(self, cut_off: bool) -> None:

@@ -28,30 +28,25 @@ def new_id(now: float | None = None) -> str:
     Args:
         now: Unix seconds, from a caller who has just looked.
     """
+    global _good_until, _middle, _next, _next_millisecond, _number
     if now is None:
         now = time.time()
-    if now >= _good_until:
-        _new_head(now)
-    try:
-        return _next()
-    except StopIteration:
-        _new_head(now)
-        return new_id(now)
-
-
-def _new_head(now: float) -> None:
-    global _good_until, _middle, _next, _next_millisecond, _number
-    with _lock:
-        if (
-            now >= _good_until
-        ):  # a clock that was set back keeps the old millisecond, and so the order
-            millisecond = max(int(now * 1000), _next_millisecond)
-            when = f"{millisecond:012x}"
-            random = int.from_bytes(os.urandom(8), "big")
-            version, variant = 0x7000 | random & 0xFFF, 0x8000 | random >> 12 & 0x3FFF
-            _middle = f"{when[:8]}-{when[8:]}-{version:04x}-{variant:04x}-"
-            _number = random >> 29  # 35 bits of the 40, so that it never runs over
-            _next_millisecond = millisecond + 1
-            _good_until = _next_millisecond / 1000
-        _number += 1
-        _next = map(f"{_middle}{_number:010x}".__add__, _TAILS).__next__
+    while True:
+        if now < _good_until:
+            try:
+                return _next()
+            except StopIteration:
+                pass
+        with _lock:  # another head, of a millisecond that begins or of this one
+            if now >= _good_until:
+                # A clock that was set back keeps the old millisecond, and so the order.
+                millisecond = max(int(now * 1000), _next_millisecond)
+                when = f"{millisecond:012x}"
+                random = int.from_bytes(os.urandom(8), "big")
+                version, variant = 0x7000 | random & 0xFFF, 0x8000 | random >> 12 & 0x3FFF
+                _middle = f"{when[:8]}-{when[8:]}-{version:04x}-{variant:04x}-"
+                _number = random >> 29  # 35 bits of the 40, so that it never runs over
+                _next_millisecond = millisecond + 1
+                _good_until = _next_millisecond / 1000
+            _number += 1
+            _next = map(f"{_middle}{_number:010x}".__add__, _TAILS).__next__

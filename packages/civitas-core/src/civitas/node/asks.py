@@ -66,7 +66,10 @@ class PendingAsks:
         else:
             tick = math.ceil((self._loop.time() + seconds) * _TICKS_PER_SECOND)
             entry = self._ticks.get(tick)
-            due = entry[0] if entry is not None else self._new_tick(tick)
+            if entry is None:
+                timer = self._loop.call_at(tick / _TICKS_PER_SECOND, self._tick, tick)
+                entry = self._ticks[tick] = set(), timer
+            due = entry[0]
             due.add(id)
         self._waiting[id] = (future, due, asking)
         return future
@@ -116,12 +119,6 @@ class PendingAsks:
         for _, timer in self._ticks.values():
             timer.cancel()
         self._ticks.clear()
-
-    def _new_tick(self, tick: int) -> _Due:
-        due: _Due = set()
-        timer = self._loop.call_at(tick / _TICKS_PER_SECOND, self._tick, tick)
-        self._ticks[tick] = (due, timer)
-        return due
 
     def _tick(self, tick: int) -> None:
         due, _ = self._ticks.pop(tick)

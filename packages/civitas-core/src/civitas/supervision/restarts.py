@@ -85,16 +85,19 @@ class Restarts:
         slot = due.slot
         if slot.due is not due:
             return  # it was called off
-        away = list(filterfalse(_is_available, self._children.group(slot)))
+        group = self._children.group(slot)
+        away = list(filterfalse(_is_available, group))
         if due.tried or not away:
-            await self.begin(slot)
+            await self._begin(slot, group)
         else:  # their OS processes are on their way; the others are served meanwhile
             slot.due = again = Due(slot, tried=True)
             self._when_available(away, again)
 
     async def begin(self, slot: Slot) -> StartUp:
         """Begin to start `slot` and who was stopped with it, left to right."""
-        group = self._children.group(slot)
+        return await self._begin(slot, self._children.group(slot))
+
+    async def _begin(self, slot: Slot, group: list[Slot]) -> StartUp:
         if self._starts.under_way:
             # One of them may be about to start meanwhile, by hand or for a sibling of its own.
             self._resume(await self._starts.make_way(group))
