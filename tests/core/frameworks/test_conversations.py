@@ -9,8 +9,8 @@ import pytest
 
 from civitas import HandlerFailed, Runtime, SQLiteStateStore, Supervisor
 from civitas.frameworks import Run
-from civitas.frameworks.awake import Awake
 from civitas.frameworks.conversations import Record, key_of
+from civitas.frameworks.recent import RecentRecords
 from civitas.message import encode
 from civitas.state import InMemoryStateStore, LongRecord
 from tests.core.frameworks.machine import Machine, MachineAgent
@@ -149,7 +149,7 @@ async def test_a_conversation_that_two_processes_use_at_once_is_refused_to_one(d
 
 
 async def test_what_is_known_of_conversations_has_bounds():
-    store, awake = InMemoryStateStore(), Awake()
+    store, awake = InMemoryStateStore(), RecentRecords()
     awake._most = 50_000
     for n in range(10):
         record = await LongRecord.load(store, f"{n}")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
 from civitas.events import DeadLetterReason
-from civitas.frameworks.awake import Awake
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, describe, read_transient
 from civitas.frameworks.outcomes import Outcome, outcome_of
 from civitas.frameworks.plain import plain
+from civitas.frameworks.recent import RecentRecords
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run
 from civitas.message import Message, encode, new_message
@@ -320,7 +320,7 @@ class FrameworkAgent(AgentProcess):
         """Read what is kept of the conversation into `run`."""
         if not self.keeps_record or run.conversation is None:
             return None
-        record = await Record.load(self.store, self.memory_key(run.conversation), self._awake)
+        record = await Record.load(self.store, self.memory_key(run.conversation), self._recent)
         run.saved = record.saved
         if not run.whole_history:
             run.history = record.history
@@ -363,11 +363,11 @@ class FrameworkAgent(AgentProcess):
             record.interrupts, record.saved = payload["interrupts"], saved
         if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
-        await record.keep(self.store, self.memory_key(conversation), self._awake)
+        await record.keep(self.store, self.memory_key(conversation), self._recent)
 
     @property
-    def _awake(self) -> Awake:
-        return Awake.of(self._civitas_running().node)
+    def _recent(self) -> RecentRecords:
+        return RecentRecords.of(self._civitas_running().node)
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:
         message = run.message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from civitas.state import LongRecord
 
 if TYPE_CHECKING:
-    from civitas.frameworks.awake import Awake
+    from civitas.frameworks.recent import RecentRecords
     from civitas.state import StateStore
 
 __all__ = ["CONVERSATION", "WHOLE_HISTORY", "Record", "key_of"]
@@ -49,16 +49,16 @@ class Record:
     """What it was read from, and is to replace."""
 
     @classmethod
-    async def load(cls, store: StateStore, key: str, awake: Awake | None = None) -> Record:
+    async def load(cls, store: StateStore, key: str, recent: RecentRecords | None = None) -> Record:
         """The record under `key`; an empty one if there is none.
 
         Args:
             store: Where it is kept.
             key: Its key.
-            awake: Takes from it what is known of the conversation, so that it need not be read again.
+            recent: Takes from it what is known of the conversation, so that it need not be read again.
         """
         kept = await LongRecord.load(
-            store, key, known=awake.take(key) if awake is not None else None
+            store, key, known=recent.take(key) if recent is not None else None
         )
         facts = kept.facts if kept.old is None else kept.old
         message, outcome = facts.get("message"), facts.get("outcome")
@@ -78,13 +78,13 @@ class Record:
             kept,
         )
 
-    async def keep(self, store: StateStore, key: str, awake: Awake | None = None) -> None:
+    async def keep(self, store: StateStore, key: str, recent: RecentRecords | None = None) -> None:
         """Put the record under `key`, in the place of what it was read from.
 
         Args:
             store: Where.
             key: Its key.
-            awake: Takes what is known of the conversation now.
+            recent: Takes what is known of the conversation now.
 
         Raises:
             StateConflict: Somebody else has written the conversation since it was read.
@@ -114,8 +114,8 @@ class Record:
             {name: value for name, value in facts.items() if value is not None}, lists, values
         )
         self.kept = kept
-        if awake is not None:
-            awake.put(kept)
+        if recent is not None:
+            recent.put(kept)
 
 
 def _with_lists(kept: LongRecord) -> Any:

@@ -1,4 +1,4 @@
-"""`Awake`: what is known of the conversations that were used of late, so that it is not read again."""
+"""`RecentRecords`: what is known of the conversations that were used of late, so that it is not read again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from civitas.state import LongRecord
 
-__all__ = ["Awake"]
+__all__ = ["RecentRecords"]
 
 _MOST = 64 * 1024 * 1024
 """Bytes of what is known, as they are stored."""
 _EACH = 1024  # what a conversation takes beside its pieces
 
 
-class Awake:
+class RecentRecords:
     """The conversations that were used of late, up to some 64 MiB of them; one for each OS process.
 
     A run takes its conversation out, and puts it back when it has ended well. So nothing stays of one that fails.
@@ -28,9 +28,9 @@ class Awake:
         self._size = 0
 
     @classmethod
-    def of(cls, node: object) -> Awake:
+    def of(cls, node: object) -> RecentRecords:
         """That of an OS process."""
-        return _awake.setdefault(node, cls())
+        return _of_nodes.setdefault(node, cls())
 
     def take(self, key: str) -> LongRecord | None:
         """What is known of the conversation under `key`, which is not known any more."""
@@ -48,4 +48,4 @@ class Awake:
             self.take(next(iter(self._known)))
 
 
-_awake: WeakKeyDictionary[object, Awake] = WeakKeyDictionary()
+_of_nodes: WeakKeyDictionary[object, RecentRecords] = WeakKeyDictionary()
