@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from civitas.errors import HandlerFailed
+from civitas.runtime import Runtime
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Supervisor
 from civitas.testing import SuiteModel
 from civitas_crewai import CrewAIAgent
 from civitas_crewai._memory import as_text, with_run
-from tests.core.frameworks.support import running
+from tests.core.frameworks.support import running, transcript
 from tests.crewai.crews import clerk, crew_of, task
 
 # CrewAI warns of itself.
@@ -86,3 +89,15 @@ def test_the_oldest_runs_are_dropped_and_the_newest_is_always_kept():
     history = with_run(history, {}, "x" * 50_000)
     assert len(history) == 1
     assert len(as_text(history)) > 50_000
+
+
+@pytest.mark.promise(id="SEM-1569")
+async def test_civitas_state_shows_what_was_said():
+    store = InMemoryStateStore()
+    agent = CrewAIAgent("c", crew=lambda: crew_of(task(clerk(SuiteModel("otters swim")))))
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("c", {"topic": "otters"}, conversation="x")
+    assert await transcript(store, "c", "x") == [
+        'user: {"topic": "otters"}',
+        "assistant: otters swim",
+    ]

@@ -6,8 +6,10 @@ import asyncio
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, MessagesState, StateGraph
 
 from civitas import wrap
@@ -18,7 +20,7 @@ from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool, Supervisor
 from civitas_langgraph import LangGraphAgent
-from tests.core.frameworks.support import running
+from tests.core.frameworks.support import running, transcript
 
 
 def more(before: list[Any] | None, new: list[Any]) -> list[Any]:
@@ -170,3 +172,60 @@ async def test_a_history_that_comes_along_replaces_what_the_thread_knows():
             await runtime.ask("g", {"input": history}, conversation="c", headers=handed_over)
         await runtime.ask("g", {"input": "three"}, conversation="c")
     assert heard == [["one"], ["one", "fine", "two"], ["one", "fine", "two", "fine", "three"]]
+
+
+@pytest.mark.promise(id="SEM-1569")
+async def test_civitas_state_shows_what_was_said():
+    async def answer(state: MessagesState) -> Any:
+        call = {"name": "look", "args": {"at": "it"}, "id": "1"}
+        return {
+            "messages": [
+                AIMessage("", tool_calls=[call]),
+                ToolMessage("found", tool_call_id="1"),
+                AIMessage("done"),
+            ]
+        }
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("answer", answer)
+    builder.add_edge(START, "answer")
+    store = InMemoryStateStore()
+    agents = [
+        LangGraphAgent("g", graph=builder.compile()),
+        LangGraphAgent("count", graph=counting()),
+    ]
+    async with Runtime(Supervisor("root", children=agents), state_store=store) as runtime:
+        await runtime.ask("g", {"input": "one"}, conversation="c")
+        await runtime.ask("count", {"x": 1}, conversation="c")
+    assert await transcript(store, "g", "c") == [
+        "user: one",
+        'assistant calls look({"at": "it"})',
+        "tool look: found",
+        "assistant: done",
+    ]
+    assert await transcript(store, "count", "c") == ['state: {"x": 1, "n": 1}']
+    await store.set("civitas:conversation:g/old", first_form())
+    assert await transcript(store, "g", "old") == ["user: one"]
+
+
+def counting() -> Any:
+    builder = StateGraph(Counted)
+    builder.add_node("count", lambda state: {"n": state.get("n", 0) + 1})
+    builder.add_edge(START, "count")
+    return builder.compile()
+
+
+def first_form() -> dict[str, Any]:
+    """A thread as it was kept first."""
+    checkpoint = {**empty_checkpoint(), "channel_values": {"messages": [HumanMessage("one")]}}
+    return {
+        "": {
+            "1": {
+                "checkpoint": list(JsonPlusSerializer().dumps_typed(checkpoint)),
+                "metadata": list(JsonPlusSerializer().dumps_typed({})),
+                "run_id": None,
+                "parent": None,
+                "writes": [],
+            }
+        }
+    }

@@ -10,10 +10,10 @@ from agents import Agent, RunConfig, SessionSettings, SQLiteSession, function_to
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
 from civitas.runtime import Runtime
-from civitas.state import SQLiteStateStore
+from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_openai import OpenAIAgent
-from tests.core.frameworks.support import running
+from tests.core.frameworks.support import running, transcript
 
 
 class Heard:
@@ -104,3 +104,25 @@ async def test_the_sdks_settings_say_how_much_of_the_conversation_is_read(script
         for text in ("one", "two", "three"):
             await runtime.ask("o", {"input": text}, conversation="c")
     assert heard.texts[-1] == ["answer 2", "three"]
+
+
+@pytest.mark.promise(id="SEM-1569")
+async def test_civitas_state_shows_what_was_said(scripted):
+    def script(body: dict[str, Any]) -> Any:
+        return ToolCall("look", {"at": "it"}) if len(body["messages"]) == 1 else "done"
+
+    @function_tool
+    async def look(at: str) -> str:
+        """Look."""
+        return f"found {at}"
+
+    store = InMemoryStateStore()
+    agent = OpenAIAgent("o", agent=Agent(name="a", model=scripted(script), tools=[look]))
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+    assert await transcript(store, "o", "c") == [
+        "user: one",
+        'assistant calls look({"at": "it"})',
+        "tool look: found it",
+        "assistant: done",
+    ]

@@ -11,8 +11,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from civitas.frameworks.conversations import key_of
+from civitas.frameworks.transcripts import as_text, messages_of
+from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
+from civitas.state import LongRecord
 from civitas.supervision import Supervisor
 
 
@@ -69,3 +73,10 @@ def restarts(runtime: Runtime) -> int:
     """How often the first agent was started again."""
     count: int = runtime.tree()["children"][0]["restarts"]
     return count
+
+
+async def transcript(store: Any, agent: str, conversation: str) -> list[str]:
+    """What `civitas state show` says of a conversation."""
+    kept = await LongRecord.load(store, key_of(agent, conversation))
+    told = PluginManager().messages(kept)
+    return [as_text(message) for message in messages_of(kept, told)]

@@ -50,7 +50,7 @@ def hear(seen: list[Event]):
 
 
 @pytest.mark.promise(id="SEM-702")
-def test_there_are_the_seven_hooks_of_the_contract():
+def test_there_are_the_hooks_of_the_contract_and_one_for_adapters():
     assert set(HOOKS) == {
         "civitas_state_stores",
         "civitas_transports",
@@ -59,6 +59,7 @@ def test_there_are_the_seven_hooks_of_the_contract():
         "civitas_tool_providers",
         "civitas_wrap",
         "civitas_on_event",
+        "civitas_messages",
     }
 
 

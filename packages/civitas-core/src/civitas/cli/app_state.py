@@ -11,10 +11,11 @@ from civitas.cli.options import TopologyFile, Verbose, examples
 __all__ = ["state_app"]
 
 state_app = typer.Typer(
-    help="Look at what agents have saved, or remove it, whether the system is running or not.",
+    help="Look at what agents and conversations have saved, or remove it, whether the system is running or not.",
     epilog=examples(
         "civitas state list topology.yaml",
         "civitas state show topology.yaml counter",
+        "civitas state show topology.yaml support/user-42",
         "civitas state clear topology.yaml counter",
     ),
     no_args_is_help=True,
@@ -23,10 +24,13 @@ state_app = typer.Typer(
 Key = Annotated[
     str | None,
     typer.Argument(
-        metavar="KEY", help="One key; that of an agent is its name.", show_default=False
+        metavar="KEY",
+        help="One key; that of an agent is its name, that of a conversation NAME/CONVERSATION.",
+        show_default=False,
     ),
 ]
 Prefix = Annotated[str, typer.Option("--prefix", metavar="P", help="Only keys that begin with it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 All = Annotated[
     bool, typer.Option("--all", help="The keys that Civitas keeps for itself too (civitas:...).")
 ]
@@ -39,12 +43,16 @@ All = Annotated[
     ),
 )
 def list_(
-    topology: TopologyFile, prefix: Prefix = "", all_: All = False, verbose: Verbose = False
+    topology: TopologyFile,
+    prefix: Prefix = "",
+    all_: All = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
 ) -> None:
-    """List the keys in the state store of a topology, one on each line."""
+    """List the keys in the state store of a topology, one on each line; a conversation is one."""
     from civitas.cli.states import list_keys
 
-    list_keys(topology, prefix=prefix, internal=all_)
+    list_keys(topology, prefix=prefix, internal=all_, as_json=as_json)
 
 
 @state_app.command(
@@ -58,12 +66,16 @@ def show(
     key: Key = None,
     prefix: Prefix = "",
     all_: All = False,
+    as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print what is saved under a key as JSON; without a key, everything by its key."""
+    """Print what is saved under a key, a conversation as its messages and all else as JSON.
+
+    Without a key, everything by its key.
+    """
     from civitas.cli.states import show_values
 
-    show_values(topology, key, prefix=prefix, internal=all_)
+    show_values(topology, key, prefix=prefix, internal=all_, as_json=as_json)
 
 
 @state_app.command(
@@ -80,7 +92,7 @@ def clear(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Remove what is saved under a key; without a key, everything.
+    """Remove what is saved under a key, a conversation with all it is kept in; without a key, everything.
 
     Asks first on a terminal; elsewhere it needs --yes.
     """

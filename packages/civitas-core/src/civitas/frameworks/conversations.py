@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from civitas.frameworks.recent import RecentRecords
     from civitas.state import StateStore
 
-__all__ = ["CONVERSATION", "WHOLE_HISTORY", "Record", "key_of"]
+__all__ = ["CONVERSATION", "WHOLE_HISTORY", "Record", "forget", "key_of", "last_use"]
 
 WHOLE_HISTORY = "civitas-whole-history"
 """Header of a message whose payload holds all of its conversation, as that of a handoff does."""
@@ -26,6 +26,36 @@ _HISTORY, _SAVED, _OUTCOME = "history", "saved@", "outcome@"
 def key_of(agent: str, conversation: str) -> str:
     """The key under which `agent` keeps what it knows of `conversation`."""
     return f"{CONVERSATION}{agent}/{conversation}"
+
+
+# What adapters keep beside a conversation, under these and its own key.
+_BESIDE = ("civitas:context:", "civitas:begun:")
+
+
+async def forget(store: StateStore, key: str, *, unused_since: float | None = None) -> bool:
+    """Forget the conversation under `key`, with its pieces and what adapters keep beside it.
+
+    Args:
+        store: Where it is kept.
+        key: Its key.
+        unused_since: Only if nobody has written it since then, in unix seconds.
+
+    Returns:
+        Whether it was there, and is not any more.
+
+    Raises:
+        StateConflict: Somebody writes it at this moment.
+    """
+    gone = await LongRecord.forget(store, key, unused_since=unused_since)
+    if gone or unused_since is None:
+        for prefix in _BESIDE:
+            await store.delete(prefix + key)
+    return gone
+
+
+async def last_use(store: StateStore, key: str) -> int | None:
+    """When the conversation under `key` was written last, in unix seconds; None if nobody knows."""
+    return LongRecord.written(await store.get(key))
 
 
 @dataclass
@@ -60,6 +90,11 @@ class Record:
         kept = await LongRecord.load(
             store, key, known=recent.take(key) if recent is not None else None
         )
+        return cls.read(kept)
+
+    @classmethod
+    def read(cls, kept: LongRecord) -> Record:
+        """The record that `kept` holds."""
         facts = kept.facts if kept.old is None else kept.old
         message, outcome = facts.get("message"), facts.get("outcome")
         for name, value in kept.values.items():

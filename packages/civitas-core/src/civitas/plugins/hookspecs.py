@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from civitas.events import Event
+    from civitas.state import LongRecord
 
 __all__ = [
     "civitas_agent_types",
+    "civitas_messages",
     "civitas_model_providers",
     "civitas_on_event",
     "civitas_state_stores",
@@ -76,6 +78,20 @@ def civitas_wrap(obj: Any, name: str, options: Mapping[str, Any]) -> Any:
         obj: What was given to `civitas.wrap`.
         name: The name that the agent gets.
         options: The other keywords of `civitas.wrap`, or the other keys in a topology.
+    """
+
+
+@hookspec(firstresult=True)
+def civitas_messages(kept: LongRecord) -> Any:
+    """The messages of a conversation that your adapter keeps, for ``civitas state show``, or None if it is not yours.
+
+    An adapter needs it only if what it keeps is not plain data that people can read.
+
+    Args:
+        kept: What is kept of the conversation. It is not yours to change.
+
+    Returns:
+        A list of dicts, each with its ``role`` (or ``type``) and its ``content``, and ``tool_calls`` if there are some.
     """
 
 

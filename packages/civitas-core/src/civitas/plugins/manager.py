@@ -18,10 +18,13 @@ from civitas.plugins.discovery import installed
 
 if TYPE_CHECKING:
     from civitas.events import Event
+    from civitas.state import LongRecord
 
 __all__ = ["FoundPlugin", "PluginManager"]
 
 logger = logging.getLogger("civitas")
+
+_ASKED_LATER = ("civitas_wrap", "civitas_messages", "civitas_on_event")
 
 
 class _BuiltIn:
@@ -170,6 +173,20 @@ class PluginManager:
             raise broken
         return None
 
+    def messages(self, kept: LongRecord) -> Any:
+        """Ask each plugin for the messages of a conversation that its adapter keeps; None when nobody knows it.
+
+        Raises:
+            PluginError: A hook broke.
+        """
+        self.load()
+        for implementation in self._implementations("civitas_messages"):
+            with _reporting(implementation.plugin_name, "civitas_messages"):
+                found = _call(implementation, {"kept": kept})
+            if found is not None:
+                return found
+        return None
+
     @property
     def listens(self) -> bool:
         """Whether any plugin wants to know about events."""
@@ -217,7 +234,7 @@ class PluginManager:
         contributions = {
             hook: self._contribution(function, name, hook)
             for hook, function in hooks.items()
-            if hook not in ("civitas_wrap", "civitas_on_event")
+            if hook not in _ASKED_LATER
         }
         try:
             self._hooks.register(plugin, name)

@@ -175,6 +175,11 @@ class LongRecord:
             return True
         return False
 
+    @staticmethod
+    def written(head: Mapping[str, Any] | None) -> int | None:
+        """When a record was written whose head this is, in unix seconds; None if it is not in a form that says so."""
+        return head["used"] if head is not None and _MARK in head else None
+
     # Reading.
 
     async def _open(self, *, whatever: bool = False) -> dict[str, Any] | None:
