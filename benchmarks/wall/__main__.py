@@ -4,7 +4,7 @@
 is killed in call 61. Temporal and its plugin for the SDK get an environment of their own from PyPI.
 
 `high`: the same with 1,000 calls and 1,000,000 tokens, and the process is killed 20 times: with Civitas alone, for the
-SDK and, where there is an environment `.venv-crew`, for CrewAI.
+SDK, for LangGraph and, where there is an environment `.venv-crew`, for CrewAI.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=tuple(range(25, 1
 _ENVIRONMENT = Path(".venv-wall")
 _CREW = Path(".venv-crew")
 _SYSTEMS = ("civitas", "temporal")
-_FRAMEWORKS = ("sdk", "crewai")
+_FRAMEWORKS = ("sdk", "langgraph", "crewai")
 
 
 def main() -> int:
@@ -63,7 +63,10 @@ def _walls() -> dict[str, Callable[[Task], Outcome]]:
 
 
 def _highs() -> dict[str, Callable[[Task], Outcome]]:
-    runs: dict[str, Callable[[Task], Outcome]] = {"sdk": lambda task: ours.run("sdk", task)}
+    runs: dict[str, Callable[[Task], Outcome]] = {
+        "sdk": lambda task: ours.run("sdk", task),
+        "langgraph": lambda task: ours.run("langgraph", task),
+    }
     if _CREW.exists():
         runs["crewai"] = lambda task: ours.run("crewai", task, str(_CREW))
     return runs

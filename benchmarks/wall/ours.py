@@ -20,6 +20,10 @@ __all__ = ["Outcome", "run"]
 
 _AGENTS: dict[str, dict[str, Any]] = {
     "sdk": {"wrap": "benchmarks.wall.sdk:agent", "max_turns": None},
+    "langgraph": {
+        "wrap": "benchmarks.wall.graph:make_graph",
+        "config": "benchmarks.wall.graph:CONFIG",
+    },
     "crewai": {"wrap": "benchmarks.wall.crew:make_crew"},
 }
 
@@ -49,7 +53,7 @@ def run(framework: str, task: Task, python: str | None = None) -> Outcome:
     """Run it.
 
     Args:
-        framework: `sdk` or `crewai`.
+        framework: `sdk`, `langgraph` or `crewai`.
         task: What to do.
         python: The environment of the agent's process; by default this one.
     """
@@ -106,11 +110,13 @@ async def _ask(runtime: Runtime, payload: Any) -> str:
         reply = await runtime.ask("reader", payload, conversation="wall", timeout=None)
     except DeliveryError as error:
         return str(error)
-    return "finished" if reply.payload["output"] == "The end." else str(reply.payload)[:200]
+    messages = reply.payload.get("messages")
+    output = messages[-1]["content"] if messages else reply.payload["output"]
+    return "finished" if output == "The end." else str(reply.payload)[:200]
 
 
 def _payload(framework: str, task: Task) -> Any:
-    if framework == "sdk":
+    if framework in ("sdk", "langgraph"):
         return {"input": task.conversation}
     return {"text": "\n".join(each["content"] for each in task.conversation)}
 

@@ -6,31 +6,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from civitas_langgraph._packed import Stored, pack, unpack
+
 if TYPE_CHECKING:
-    from civitas_langgraph._items import Dumps, Loads, Typed
+    from civitas_langgraph._items import Dumps, Loads
     from civitas_langgraph._logs import Value
 
 __all__ = ["Call", "Held", "KeptCheckpoint", "Write", "pending"]
 
 
 class Held:
-    """A value as it was given, or as LangGraph's serializer wrote it."""
+    """A value as it was given, or as it is stored."""
 
-    __slots__ = ("typed", "value")
+    __slots__ = ("_stored", "value")
 
-    def __init__(self, value: Any = None, typed: Typed | None = None) -> None:
+    def __init__(self, value: Any = None, stored: Stored | None = None) -> None:
         self.value = value
-        self.typed = typed
+        self._stored = stored
 
     def read(self, loads: Loads) -> Any:
         """The value; a new one each time if it was written."""
-        return self.value if self.typed is None else loads(self.typed)
+        return self.value if self._stored is None else loads(unpack(self._stored))
 
-    def write(self, dumps: Dumps) -> Typed:
-        """Write it, once."""
-        if self.typed is None:
-            self.typed, self.value = dumps(self.value), None
-        return self.typed
+    def write(self, dumps: Dumps) -> Stored:
+        """As it is stored; written once."""
+        if self._stored is None:
+            self._stored, self.value = pack(dumps(self.value)), None
+        return self._stored
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Call:
     def record(self, dumps: Dumps) -> list[Any]:
         """As it is stored."""
         return [
-            [each.task, each.place, each.channel, *each.held.write(dumps), each.path]
+            [each.task, each.place, each.channel, each.held.write(dumps), each.path]
             for each in self.writes
         ]
 
@@ -75,8 +77,8 @@ class Call:
     def read(cls, name: str, record: Sequence[Sequence[Any]]) -> Call:
         """What was stored."""
         writes = [
-            Write(task, place, channel, Held(typed=(kind, raw)), path)
-            for task, place, channel, kind, raw, path in record
+            Write(task, place, channel, Held(stored=stored), path)
+            for task, place, channel, stored, path in record
         ]
         return cls(name, writes)
 

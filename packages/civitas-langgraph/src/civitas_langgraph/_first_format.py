@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write
 from civitas_langgraph._deltas import rebuilt
+from civitas_langgraph._packed import pack
 
 if TYPE_CHECKING:
     from civitas_langgraph._items import Loads
@@ -28,7 +29,7 @@ def _checkpoint(name: str, kept: Mapping[str, Any], loads: Loads) -> KeptCheckpo
     body = loads(tuple(kept["checkpoint"]))
     metadata = loads(tuple(kept["metadata"]))
     writes = [
-        Write(task, place, channel, Held(typed=(kind, raw)), path)
+        Write(task, place, channel, Held(stored=pack((kind, raw))), path)
         for task, place, channel, kind, raw, path in kept["writes"]
     ]
     return KeptCheckpoint(

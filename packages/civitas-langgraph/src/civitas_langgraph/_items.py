@@ -9,30 +9,15 @@ from typing import Any
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import BaseModel
 
-__all__ = ["Dumps", "Item", "Loads", "Stored", "Typed", "joined", "parted", "stored", "typed_of"]
+from civitas_langgraph._packed import Stored, Typed, unpack
 
-Typed = tuple[str, bytes]
-"""What LangGraph's serializer makes of a value."""
-
-Stored = bytes | list[Any]  # a list has a type and bytes
-"""The same as it is stored: the bytes alone where they are of the type that most are."""
+__all__ = ["Dumps", "Item", "Loads", "joined", "parted"]
 
 Dumps = Callable[[Any], Typed]
 Loads = Callable[[Typed], Any]
 
-_MOST_ARE = "msgpack"
 _ATOMS = frozenset({str, int, float, bool, bytes, type(None)})
 _NOT_READ: Any = object()
-
-
-def stored(typed: Typed) -> Stored:
-    """What to store of what the serializer made."""
-    return typed[1] if typed[0] == _MOST_ARE else list(typed)
-
-
-def typed_of(stored: Stored) -> Typed:
-    """What the serializer made of what is stored."""
-    return (_MOST_ARE, stored) if isinstance(stored, bytes) else (stored[0], stored[1])
 
 
 class Item:
@@ -56,7 +41,7 @@ class Item:
     @property
     def size(self) -> int:
         """Bytes that are stored."""
-        return len(typed_of(self.stored)[1])
+        return len(self.stored if isinstance(self.stored, bytes) else self.stored[1])
 
     @property
     def value(self) -> Any:
@@ -80,7 +65,7 @@ class Item:
         """The value as it was stored: the same object as before, unless somebody may have changed that."""
         value = self._value
         if value is _NOT_READ or not (type(value) in _ATOMS or self.is_of(value)):
-            self.holds(loads(typed_of(self.stored)))
+            self.holds(loads(unpack(self.stored)))
         return self._value
 
 

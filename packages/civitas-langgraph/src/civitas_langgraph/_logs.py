@@ -10,12 +10,10 @@ from civitas_langgraph._items import (
     Dumps,
     Item,
     Loads,
-    Stored,
-    Typed,
     joined,
     parted,
-    stored,
 )
+from civitas_langgraph._packed import Stored, pack, unpack
 
 __all__ = ["Log", "Logs", "Value"]
 
@@ -37,39 +35,39 @@ class Value:
     """A channel's value as a checkpoint keeps it: as it is stored, where that is small, or as runs of items.
 
     Attributes:
-        typed: What is stored; None where it is in items.
+        stored: What is stored; None where it is in items.
         kind: As `parted` tells it.
         snapshot: As `parted` tells it.
         runs: Its items.
         items: The same one by one, where they are at hand.
     """
 
-    __slots__ = ("items", "kind", "runs", "snapshot", "typed")
+    __slots__ = ("items", "kind", "runs", "snapshot", "stored")
 
     def __init__(
         self,
-        typed: Typed | None = None,
+        stored: Stored | None = None,
         kind: str = "one",
         snapshot: bool = False,
         runs: Sequence[Run] = (),
     ) -> None:
-        self.typed = typed
+        self.stored = stored
         self.kind = kind
         self.snapshot = snapshot
         self.runs = runs
         self.items: list[Item] | None = None
 
-    def record(self) -> list[Any]:
+    def record(self) -> Any:
         """As it is stored."""
-        if self.typed is not None:
-            return list(self.typed)
+        if self.stored is not None:
+            return self.stored
         return [self.kind, self.snapshot, [list(each) for each in self.runs]]
 
     @classmethod
-    def read(cls, record: Sequence[Any]) -> Value:
+    def read(cls, record: Any) -> Value:
         """What `record` wrote."""
-        if len(record) == 2:
-            return cls((record[0], record[1]))
+        if isinstance(record, bytes) or len(record) == 2:
+            return cls(record)
         kind, snapshot, runs = record
         return cls(None, kind, snapshot, [tuple(each) for each in runs])
 
@@ -131,7 +129,7 @@ class Logs:
         if kind == "one" or len(parts) <= _FEW:
             typed = self._dumps(value)
             if len(typed[1]) <= _INLINE:
-                return Value(typed)
+                return Value(pack(typed))
         known = self.items(before) if before is not None else []
         items = [
             self._put(channel, part, known[at] if at < len(known) else None)
@@ -139,7 +137,7 @@ class Logs:
         ]
         runs = list(_runs(items))
         if len(runs) > _MOST_RUNS:
-            items = [self._add(channel, part, stored(self._dumps(part))) for part in parts]
+            items = [self._add(channel, part, pack(self._dumps(part))) for part in parts]
             runs = list(_runs(items))
         kept = Value(None, kind, snapshot, runs)
         kept.items = items
@@ -152,7 +150,7 @@ class Logs:
         item = self._by_object.get(id(part))
         if item is not None and item.is_of(part):
             return item
-        new = stored(self._dumps(part))
+        new = pack(self._dumps(part))
         same = here if here is not None and here.stored == new else None
         if same is None and isinstance(new, bytes):
             same = self._by_stored.get(new)
@@ -183,8 +181,8 @@ class Logs:
 
     def get(self, value: Value) -> Any:
         """The value; its lists and dicts are the caller's own."""
-        if value.typed is not None:
-            return self._loads(value.typed)
+        if value.stored is not None:
+            return self._loads(unpack(value.stored))
         return joined(value.kind, value.snapshot, list(map(self._read, self.items(value))))
 
     def _read(self, item: Item) -> Any:

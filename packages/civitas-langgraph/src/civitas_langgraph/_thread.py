@@ -272,8 +272,8 @@ class Thread:
     def _record(self, checkpoint: KeptCheckpoint) -> dict[str, Any]:
         dumps = self.serde.dumps_typed
         return {
-            "checkpoint": list(checkpoint.body.write(dumps)),
-            "metadata": list(checkpoint.metadata.write(dumps)),
+            "checkpoint": checkpoint.body.write(dumps),
+            "metadata": checkpoint.metadata.write(dumps),
             "run_id": checkpoint.run_id,
             "parent": checkpoint.parent,
             "rebuilt": checkpoint.rebuilt,
@@ -311,10 +311,9 @@ def _check(kept: LongRecord) -> None:
 
 
 def _checkpoint(record: Mapping[str, Any], values: Mapping[str, Any]) -> KeptCheckpoint:
-    body, metadata = record["checkpoint"], record["metadata"]
     return KeptCheckpoint(
-        Held(typed=(body[0], body[1])),
-        Held(typed=(metadata[0], metadata[1])),
+        Held(stored=record["checkpoint"]),
+        Held(stored=record["metadata"]),
         record["run_id"],
         record["parent"],
         record["rebuilt"],

@@ -1,0 +1,38 @@
+"""The same agent as a graph of LangGraph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+
+from benchmarks.wall import task
+
+__all__ = ["CONFIG", "make_graph"]
+
+CONFIG = {"recursion_limit": 10_000}
+
+
+@tool("look")
+def look(number: int) -> str:
+    """Look up a number."""
+    return task.look(number)
+
+
+def make_graph() -> Any:
+    """A model that calls a tool until it is content."""
+    model = ChatOpenAI(model="scripted").bind_tools([look])
+
+    async def think(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("think", think)
+    builder.add_node("tools", ToolNode([look]))
+    builder.add_edge(START, "think")
+    builder.add_conditional_edges("think", tools_condition)
+    builder.add_edge("tools", "think")
+    return builder.compile()
