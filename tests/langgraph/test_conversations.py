@@ -15,6 +15,7 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from civitas import wrap
 from civitas.errors import ConfigurationError, HandlerFailed, StartFailed
 from civitas.frameworks.conversations import WHOLE_HISTORY
+from civitas.message import encode
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
@@ -93,7 +94,7 @@ async def test_what_is_kept_of_a_conversation_does_not_grow_with_its_runs():
     async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
         for _ in range(5):
             await runtime.ask("g", {"x": 1}, conversation="c")
-            sizes.append(len(repr(await store.get("civitas:conversation:g/c"))))
+            sizes.append(len(encode(await store.get("civitas:conversation:g/c"))))
     assert max(sizes) - min(sizes) < 50
     assert await store.keys("") == ["civitas:conversation:g/c"]
 
