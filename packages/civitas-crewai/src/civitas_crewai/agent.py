@@ -177,7 +177,7 @@ class CrewAIAgent(FrameworkAgent):
         if not isinstance(answer, str):
             self.refuse(
                 "payload.value",
-                f"the answer to {question['id']!r} is text: feedback for another draft, or '' to accept; "
+                f"the answer to {question['id']!r} must be text: feedback for another draft, or '' to accept; "
                 f"got {type(answer).__name__}",
             )
 

@@ -185,7 +185,7 @@ def _servers(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     servers = given["servers"]
     found = [servers] if isinstance(servers, str) else servers
     if not isinstance(found, (list, tuple)) or not found:
-        yield "servers", "nats: 'servers' is a list of URLs, such as [nats://127.0.0.1:4222]"
+        yield "servers", "nats: 'servers' must be a list of URLs, such as [nats://127.0.0.1:4222]"
         return
     for server in found:
         if not isinstance(server, str) or not _is_server(server):

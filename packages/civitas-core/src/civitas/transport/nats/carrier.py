@@ -52,7 +52,7 @@ class NatsCarrier:
             if entry.options.get(key, False) is not False:
                 yield key, f"{key!r} is not available yet: {_WHY}; leave the line out"
         if "secret" in entry.options and not _secret(entry):
-            yield "secret", "'secret' is text that is not empty, such as ${CIVITAS_SECRET}"
+            yield "secret", "'secret' must be text that is not empty, such as ${CIVITAS_SECRET}"
 
     def access(self, entry: CarrierEntry) -> Access | None:
         """With `secret` from that. Without it, the server is the door: whoever it lets in may come.
