@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import threading
 from typing import Any
 
@@ -17,15 +16,13 @@ from civitas.errors import (
     HandlerFailed,
     PayloadError,
     StartFailed,
-    UnknownInterrupt,
 )
-from civitas.frameworks import AgentKeywords, Run, idempotency_key
-from civitas.message import Message
+from civitas.frameworks import AgentKeywords, idempotency_key
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool, Supervisor
-from tests.core.frameworks.machine import Machine, MachineAgent, Overloaded, Refused
+from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.frameworks.support import restarts, running
 
 
@@ -185,93 +182,6 @@ async def test_the_processes_of_a_pool_share_what_is_kept_of_a_conversation_over
     assert await store.keys("civitas:conversation:") == ["civitas:conversation:m/1"]
 
 
-# Interrupts.
-
-
-@pytest.mark.promise(id="SEM-965")
-async def test_a_run_that_waits_for_a_human_answers_with_its_questions():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        reply = await runtime.ask("m", ["ask"], conversation="c1")
-        alone = await runtime.ask("m", ["ask"])
-    assert (reply.type, reply.conversation) == ("interrupt", "c1")
-    assert reply.payload == {"interrupts": [{"id": "0", "value": "sure?"}]}
-    assert alone.conversation
-
-
-@pytest.mark.promise(id="SEM-965")
-@pytest.mark.parametrize(
-    "payload", [{"value": "yes"}, {"id": "1", "value": "yes"}, {"values": {"1": "yes"}}]
-)
-async def test_the_answer_goes_on_with_the_run_also_in_another_process(payload):
-    store = InMemoryStateStore()
-    root = Supervisor("root", [MachineAgent("m", machine=Machine())])
-    async with Runtime(root, state_store=store) as runtime:
-        asked = await runtime.ask("m", ["a", "ask", "b"])
-    root = Supervisor("root", [MachineAgent("m", machine=Machine())])
-    async with Runtime(root, state_store=store) as runtime:
-        reply = await runtime.ask("m", payload, "resume", conversation=asked.conversation)
-    assert (reply.type, reply.payload["done"]) == ("reply", ["A", "yes", "B"])
-
-
-@pytest.mark.promise(id="SEM-965")
-async def test_a_run_may_ask_again():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", ["ask", "ask"], conversation="c")
-        again = await runtime.ask("m", {"value": 1}, "resume", conversation="c")
-        assert again.payload["interrupts"][0]["id"] == "1"
-        reply = await runtime.ask("m", {"value": 2}, "resume", conversation="c")
-    assert reply.payload["done"] == [1, 2]
-
-
-@pytest.mark.promise(id="SEM-966")
-@pytest.mark.parametrize(
-    ("payload", "conversation", "words"),
-    [
-        ({"value": 1, "id": "7"}, "c", "no open interrupt '7'.* Open: 0"),
-        ({"values": {"7": 1}}, "c", "no open interrupt '7'"),
-        ({"value": 1}, "other", "no open interrupt in conversation 'other'"),
-        ({"value": 1}, None, "pass on the conversation of the interrupt"),
-    ],
-)
-async def test_an_answer_to_a_question_nobody_asked_is_an_error_and_the_agent_lives(
-    payload, conversation, words
-):
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", ["ask"], conversation="c")
-        with pytest.raises(UnknownInterrupt, match=words):
-            await runtime.ask("m", payload, "resume", conversation=conversation)
-        assert restarts(runtime) == 0
-
-
-@pytest.mark.promise(id="SEM-966")
-async def test_a_question_is_answered_once():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", ["ask"], conversation="c")
-        await runtime.ask("m", {"value": 1}, "resume", conversation="c")
-        with pytest.raises(UnknownInterrupt, match="answered already"):
-            await runtime.ask("m", {"value": 1}, "resume", conversation="c")
-
-
-@pytest.mark.promise(id="SEM-966")
-async def test_a_new_message_leaves_an_open_question_behind():
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", ["ask"], conversation="c")
-        await runtime.ask("m", ["a"], conversation="c")
-        with pytest.raises(UnknownInterrupt):
-            await runtime.ask("m", {"value": 1}, "resume", conversation="c")
-
-
-@pytest.mark.parametrize(
-    "payload", [None, {}, {"valeu": 1}, {"id": "0"}, {"value": 1, "values": {}}, {"values": []}]
-)
-async def test_an_answer_of_another_shape_is_refused_with_what_is_accepted(payload):
-    async with running(MachineAgent("m", machine=Machine())) as runtime:
-        await runtime.ask("m", ["ask"], conversation="c")
-        with pytest.raises(HandlerFailed, match="a resume takes") as failed:
-            await runtime.ask("m", payload, "resume", conversation="c")
-        assert failed.value.error_type == "PayloadError"
-
-
 # Durable runs.
 
 
@@ -364,122 +274,6 @@ async def test_what_a_durable_run_did_is_forgotten_when_its_message_is_finished(
 async def test_durable_implies_at_least_once_and_refuses_the_opposite():
     with pytest.raises(ConfigurationError, match="durable=True needs delivery='at_least_once'"):
         MachineAgent("m", machine=Machine(), durable=True, delivery="at_most_once")
-
-
-# Failures.
-
-
-@pytest.mark.promise(id="SEM-970")
-async def test_a_failure_that_is_an_answer_reaches_the_asker_and_the_agent_lives():
-    async with running(MachineAgent("m", machine=Machine(a=[Refused("no")]))) as runtime:
-        with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", ["a"])
-        assert failed.value.error_type == "Refused"
-        assert restarts(runtime) == 0
-
-
-@pytest.mark.promise(id="SEM-971")
-async def test_a_transient_failure_of_a_run_that_is_not_durable_is_told_at_once():
-    machine = Machine(a=[Overloaded()])
-    async with running(MachineAgent("m", machine=machine)) as runtime:
-        with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", ["a"])
-        assert failed.value.error_type == "Overloaded"
-        assert (restarts(runtime), machine.did) == (0, ["a"])
-
-
-@pytest.mark.promise(id="SEM-971")
-async def test_a_transient_failure_of_a_durable_run_is_tried_again_in_place():
-    machine = Machine(b=[Overloaded(), Overloaded()])
-    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
-        assert (await runtime.ask("m", ["a", "b"])).payload["done"] == ["A", "B"]
-        assert (restarts(runtime), machine.did) == (0, ["a", "b", "b", "b"])
-
-
-@pytest.mark.promise(id="SEM-971")
-async def test_a_transient_failure_that_stays_is_told_after_max_retries():
-    machine = Machine(a=[Overloaded()] * 9)
-    agent = MachineAgent("m", machine=machine, durable=True, max_retries=2)
-    async with running(agent) as runtime:
-        with pytest.raises(HandlerFailed):
-            await runtime.ask("m", ["a"])
-        assert (restarts(runtime), machine.did) == (0, ["a"] * 3)
-
-
-@pytest.mark.promise(id="SEM-972")
-async def test_transient_says_which_failures_are_tried_again():
-    machine = Machine(a=[ValueError()])
-    agent = MachineAgent("m", machine=machine, transient=lambda e: isinstance(e, ValueError))
-    async with running(agent) as runtime:
-        assert (await runtime.ask("m", ["a"])).payload["done"] == ["A"]
-        assert restarts(runtime) == 0
-
-
-@pytest.mark.promise(id="SEM-972")
-async def test_a_transient_that_fails_itself_is_logged_and_the_asker_reads_the_first_error(caplog):
-    machine = Machine(a=[OSError("first")])
-    agent = MachineAgent("m", machine=machine, transient=lambda e: e.args[1])
-    async with running(agent) as runtime:
-        with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", ["a"])
-        assert failed.value.error_type == "OSError"
-        assert restarts(runtime) == 0
-    assert "its outcome or transient raised" in caplog.text
-
-
-@pytest.mark.promise(id="SEM-1221")
-async def test_a_reply_that_is_sent_again_has_its_headers():
-    lost = [MemoryError("before the reply was sent")]
-
-    class Loses(MachineAgent):
-        async def run_framework(self, run: Run) -> Any:
-            run.used(1, 2, 3)
-            run.failures([("break", "x" * 1000)] * 30)
-            return await super().run_framework(run)
-
-        def _reply(self, *of: Any) -> Message:
-            if lost:
-                raise lost.pop()
-            return super()._reply(*of)
-
-    machine = Machine()
-    async with running(Loses("m", machine=machine, durable=True)) as runtime:
-        reply = await runtime.ask("m", ["a"], conversation="x")
-        assert (restarts(runtime), machine.did) == (1, ["a"])
-    assert json.loads(reply.headers["civitas-usage"]) == {
-        "requests": 1,
-        "input_tokens": 2,
-        "output_tokens": 3,
-        "total_tokens": 5,
-    }
-    assert (
-        json.loads(reply.headers["civitas-tool-failures"])
-        == [{"name": "break", "error": "x" * 500}] * 20
-    )
-
-
-async def test_a_wait_that_nobody_would_live_to_see_is_not_begun():
-    machine = Machine(a=[Overloaded("60")])
-    async with running(MachineAgent("m", machine=machine, durable=True)) as runtime:
-        with pytest.raises(HandlerFailed) as failed:
-            await runtime.ask("m", ["a"], timeout=30)
-        assert failed.value.error_type == "Overloaded"
-
-
-@pytest.mark.promise(id="SEM-1084")
-async def test_a_run_that_fails_and_was_not_asked_for_is_a_dead_letter_and_in_the_log(caplog):
-    letters: asyncio.Queue[str] = asyncio.Queue()
-    async with running(MachineAgent("m", machine=Machine(a=[KeyError("lost")]))) as runtime:
-        runtime.on("dead_letter", lambda event: letters.put_nowait(event.reason))
-        await runtime.send("m", ["a"])
-        assert await asyncio.wait_for(letters.get(), 5) == "failed"
-        assert restarts(runtime) == 0
-    assert "KeyError: 'lost'" in caplog.text
-
-
-async def test_a_transient_that_leads_nowhere_is_a_configuration_error():
-    with pytest.raises(ConfigurationError, match="transient='nobody:home' cannot be resolved"):
-        MachineAgent("m", machine=Machine(), transient="nobody:home")
 
 
 # A stop while a run is on.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import nats
 import pytest
 
+from civitas.state import NatsKVStateStore
 from tests.nats_server import NatsServer
 
 _buckets = itertools.count()
@@ -27,3 +29,39 @@ def nats_server(tmp_path_factory) -> Iterator[NatsServer]:
 def bucket() -> str:
     """A name of its own for each test, as all are on one server."""
     return f"state-{next(_buckets)}"
+
+
+@pytest.fixture
+async def make_store(nats_server, bucket):
+    """Makes stores on one bucket, and closes them in the end."""
+    made = []
+
+    def make(url: str = nats_server.url, **keywords) -> NatsKVStateStore:
+        made.append(NatsKVStateStore(url, **{"bucket": bucket, **keywords}))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+async def client(nats_server):
+    """What another program would use."""
+    client = await nats.connect(nats_server.url)
+    yield client.jetstream()
+    await client.close()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A server that a test may stop and kill."""
+    server = with_jetstream(tmp_path).start()
+    yield server
+    server.close()
+
+
+async def stored(client, bucket) -> set[str]:
+    """The subjects in a bucket, without its own."""
+    info = await client.stream_info(f"KV_{bucket}", subjects_filter=">")
+    return {subject.split(".", 2)[2] for subject in info.state.subjects or {}}

@@ -6,13 +6,13 @@ import asyncio
 import os
 import signal
 import threading
-import time
 from collections import defaultdict
 from contextlib import aclosing
 from typing import Any
 
-from civitas import AgentProcess, ErrorAction, Message, tool
+from civitas import AgentProcess, ErrorAction, Message
 from civitas.errors import CivitasError
+from tests.integration.wire.outcomes import outcome
 
 GATES: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 """What the agents of this OS process wait at, by name; a `Keeper` opens them."""
@@ -22,30 +22,6 @@ RUNTIMES: list[Any] = []
 
 JOURNAL: list[Any] = []
 """What happened to the agents of this OS process; a `Keeper` reads it out."""
-
-
-async def outcome(asking: Any) -> dict[str, Any]:
-    """What became of an ask, as plain data."""
-    began = time.monotonic()
-    try:
-        reply = await asking
-    except CivitasError as error:
-        return {
-            "error": type(error).__name__,
-            "text": str(error),
-            "facts": {key: _plain(value) for key, value in vars(error).items()},
-            "traceback": getattr(error, "remote_traceback", ""),
-            "seconds": time.monotonic() - began,
-        }
-    if reply is None:
-        return {"sent": True}
-    return {"type": reply.type, "payload": reply.payload, "sender": reply.sender}
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
 
 
 class Keeper(AgentProcess):
@@ -349,12 +325,6 @@ class Announced(Hand):
 
     async def on_stop(self) -> None:
         self.note("stop")
-
-
-@tool
-async def add(a: int, b: int = 1) -> int:
-    """Add two numbers."""
-    return a + b
 
 
 class Writes(Hand):

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from civitas import Runtime
-from tests.integration.wire.agents import GATES, JOURNAL, RUNTIMES, outcome
+from tests.integration.wire.agents import GATES, JOURNAL, RUNTIMES
+from tests.integration.wire.outcomes import outcome
 
 # None of it differs in environment B, and it takes minutes.
 collect_ignore_glob = ["test_*.py"] if find_spec("crewai") else []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import civitas
-from tests.integration.wire.agents import Hand, add
+from tests.integration.wire.agents import Hand
+from tests.integration.wire.tools import add
 
 
 @civitas.hookimpl

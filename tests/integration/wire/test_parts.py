@@ -23,8 +23,9 @@ from civitas import (
 from civitas.message import MAX_PAYLOAD, Serializer, new_id, serialization
 from civitas.testing import ScriptedModel
 from tests.integration.wire import plugin
-from tests.integration.wire.agents import Hand, add
+from tests.integration.wire.agents import Hand
 from tests.integration.wire.conftest import ROUTES, System, agent, topology
+from tests.integration.wire.tools import add
 
 TOPOLOGY = topology()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from civitas import AgentTerminated, MailboxFull, UnknownAgent
 from civitas.message import new_id
 from tests.integration.wire.conftest import System, agent, topology, until
+from tests.integration.wire.pack import both, held, journal, let_go
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,31 +22,6 @@ TOPOLOGY = topology(
 
 ASKERS = pytest.mark.parametrize("asker", ["r_one", "w_one"])
 """In the root, and in another OS process."""
-
-
-async def journal(system: System, name: str) -> list[Any]:
-    """What the replica `name` wrote down."""
-    entries: list[Any] = await system.tell(f"keep-{name[-1]}", "journal", name)
-    return entries
-
-
-async def both(system: System, name: str) -> list[list[Any]]:
-    return [await journal(system, f"{name}-{n}") for n in (1, 2)]
-
-
-async def held(system: System, name: str, asking: Any) -> tuple[asyncio.Task[Any], str]:
-    """Let one replica hold, and return the ask and which one does."""
-    before = [entries.count("hold") for entries in await both(system, name)]
-    task = asyncio.ensure_future(asking)
-    async with asyncio.timeout(10):
-        while True:
-            now = [entries.count("hold") for entries in await both(system, name)]
-            if now != before:
-                return task, f"{name}-{1 if now[0] > before[0] else 2}"
-
-
-async def let_go(system: System, replica: str, gate: str) -> None:
-    await system.tell(f"keep-{replica[-1]}", "open", gate)
 
 
 @pytest.mark.promise(id="SEM-931")

@@ -15,8 +15,8 @@ from civitas import Runtime
 from civitas.telemetry.waterfall import Waterfall
 from civitas.testing import ScriptedModel
 from tests.core.telemetry.support import Recorded
-from tests.integration.wire.agents import add
 from tests.integration.wire.conftest import System, agent, topology, until
+from tests.integration.wire.tools import add
 
 TOPOLOGY = topology()
 

@@ -1,0 +1,196 @@
+"""Supervisors that are started again, and a clock that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas.errors import AgentTerminated, HandlerFailed, SupervisorGaveUp
+from civitas.message import Message
+from civitas.runtime import Runtime
+from civitas.supervision import Supervisor
+from civitas.testing import ManualClock
+from tests.core.support import (
+    Actor,
+    Journal,
+    StartsBadly,
+    crash,
+    error_of,
+    eventually,
+    status,
+)
+
+
+class Fused(Actor):
+    """Crashes on `boom` when all that share its fuse may."""
+
+    def __init__(self, name: str, journal: Journal, fuse: asyncio.Event, **keywords: Any) -> None:
+        super().__init__(name, journal, **keywords)
+        self.fuse = fuse
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "boom":
+            self.journal.write(f"ready {self.name}")
+            await self.fuse.wait()
+            raise ValueError(f"{self.name} crashes")
+        return await super().handle(message)
+
+
+def waiting(backoff: float = 60, **keywords: Any) -> dict[str, Any]:
+    """Of a supervisor that waits `backoff` seconds before each restart."""
+    return {"backoff": "constant", "backoff_base": backoff, **keywords}
+
+
+# Supervisors that are started again.
+
+
+@pytest.mark.promise(id="SEM-421")
+async def test_a_supervisor_that_does_not_start_again_at_once_keeps_its_messages(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    inner = Supervisor("inner", [StartsBadly("a", journal, 2)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], **waiting(1)), clock=clock) as runtime:
+        await crash(runtime, "a")
+        await clock.timers()
+        asking = asyncio.create_task(runtime.ask("a", "waited"))
+        await asyncio.sleep(0)
+        clock.advance(1)
+        await journal.until("try a", 2)
+        await clock.timers()
+        clock.advance(1)
+        assert (await asking).payload == "waited"
+
+
+@pytest.mark.promise(id="SEM-421")
+async def test_a_supervisor_is_started_again_while_it_restarts_a_child(journal: Journal) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], **waiting())
+    root = Supervisor("root", [inner, Actor("c", journal)], strategy="one_for_all", backoff="none")
+    async with Runtime(root) as runtime:
+        await crash(runtime, "a")
+        await eventually(lambda: status(runtime, "a") == "restarting")
+        asking = asyncio.create_task(runtime.ask("a", "waited"))
+        await asyncio.sleep(0)
+        await crash(runtime, "c")
+        assert (await asking).payload == "waited"
+        assert (await runtime.ask("c", 1)).payload == 1
+        assert journal.count("start a") == journal.count("start b") == 2
+
+
+async def test_who_waits_for_a_child_that_its_supervisor_starts_without_is_told(
+    journal: Journal,
+) -> None:
+    clock = ManualClock()
+    inner = Supervisor("inner", [Actor("a", journal)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], **waiting(1)), clock=clock) as runtime:
+        await runtime.start_child("inner", Actor("added", journal))
+        await crash(runtime, "a")
+        await clock.timers()
+        asking = asyncio.create_task(error_of(runtime.ask("added", 1)))
+        await asyncio.sleep(0)
+        clock.advance(1)
+        assert isinstance(await asking, AgentTerminated)
+        assert [child["name"] for child in runtime.which_children("inner")] == ["a"]
+
+
+@pytest.mark.promise(id="SEM-420")
+async def test_a_deleted_child_comes_back_with_its_supervisor_and_its_replacement_goes(
+    journal: Journal,
+) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], max_restarts=0)
+    async with Runtime(Supervisor("root", [inner], backoff="none")) as runtime:
+        await runtime.terminate_child("inner", "a")
+        await runtime.delete_child("inner", "a")
+        other = Journal()
+        await runtime.start_child("inner", Actor("a", other))
+        await crash(runtime, "b")
+        await journal.until("start b", 2)
+        assert (await runtime.ask("a", 1)).payload == 1
+        assert [child["name"] for child in runtime.which_children("inner")] == ["a", "b"]
+        assert (journal.count("start a"), other) == (2, ["start a", "stop a"])
+
+
+async def test_a_name_that_another_took_meanwhile_is_a_failed_start(journal: Journal) -> None:
+    children = [Actor("a", journal), Actor("t", journal, restart="temporary")]
+    inner = Supervisor("inner", children, max_restarts=0)
+    runtime = Runtime(Supervisor("root", [inner], backoff="none"))
+    await runtime.start()
+    await runtime.terminate_child("inner", "t")
+    await runtime.start_child("root", Actor("t", journal))
+    await crash(runtime, "a")
+    with pytest.raises(SupervisorGaveUp, match="the name 't' is taken"):
+        await runtime.wait()
+    await runtime.stop()
+
+
+async def test_agents_that_come_back_with_their_supervisor_count_as_restarted(
+    journal: Journal,
+) -> None:
+    inner = Supervisor("inner", [Actor("a", journal), Actor("b", journal)], max_restarts=0)
+    runtime = Runtime(Supervisor("root", [inner], backoff="none"))
+    told: list[str] = []
+    runtime.on("restarted", lambda event: told.append(event.name))
+    async with runtime:
+        await crash(runtime, "a")
+        assert (await runtime.ask("b", 1)).payload == 1
+        await eventually(lambda: told == ["a", "b", "inner"])
+        agents = runtime.tree()["children"][0]["children"]
+        assert [agent["restarts"] for agent in agents] == [1, 1]
+
+
+# A clock that breaks.
+
+
+@pytest.mark.promise(id="SEM-422")
+async def test_a_fault_inside_a_supervisor_is_a_crash_for_its_own_supervisor(
+    journal: Journal,
+) -> None:
+    class Broken(ManualClock):
+        def call_later(self, delay: float, function: Any) -> Any:
+            if delay == 13:
+                raise RuntimeError("the clock is broken")
+            return super().call_later(delay, function)
+
+    clock = Broken()
+    inner = Supervisor("inner", [Actor("a", journal)], **waiting(13))
+    runtime = Runtime(Supervisor("root", [inner], backoff="none", max_restarts=1), clock=clock)
+    await runtime.start()
+    await crash(runtime, "a")
+    await journal.until("start a", 2)
+    assert (await runtime.ask("a", 1)).payload == 1
+    await crash(runtime, "a")
+    with pytest.raises(SupervisorGaveUp, match="the clock is broken"):
+        await runtime.wait()
+    await runtime.stop()
+
+
+class Relay(Actor):
+    """Asks whom its payload names, and fails with it."""
+
+    async def handle(self, message: Message) -> Message | None:
+        self.journal.write(f"relay {self.name}")
+        await self.ask(message.payload, 1, "boom")
+        return None
+
+
+async def test_a_child_that_waits_for_one_that_is_given_up_is_not_waited_for(
+    journal: Journal,
+) -> None:
+    fuse = asyncio.Event()
+    children = [
+        Fused("a", journal, fuse, delivery="at_least_once"),
+        Relay("b", journal),
+    ]
+    async with Runtime(Supervisor("root", children, max_restarts=0)) as runtime:
+        asks = [asyncio.create_task(error_of(runtime.ask("a", 1, "boom")))]
+        await journal.until("ready a")
+        asks.append(asyncio.create_task(error_of(runtime.ask("b", "a"))))
+        await journal.until("relay b")
+        fuse.set()
+        async with asyncio.timeout(5):
+            first, second = await asyncio.gather(*asks)
+        assert isinstance(first, AgentTerminated)
+        assert isinstance(second, HandlerFailed)
+        assert second.error_type == "AgentTerminated"
