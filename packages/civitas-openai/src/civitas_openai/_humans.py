@@ -13,7 +13,7 @@ from agents.version import __version__ as sdk
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
-from civitas_openai._apart import apart, together
+from civitas.frameworks.apart import apart, together
 from civitas_openai._folded import fold, unfold
 from civitas_openai._servers import agents_of
 from civitas_openai._tool_calls import arguments_of, name_of, raw

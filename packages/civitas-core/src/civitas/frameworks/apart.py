@@ -11,8 +11,8 @@ _LIST, _DICT, _ONE, _OWN = "@list", "@dict", "@one", "@own"
 """The keys of what stands for a list, a dict or another value that is elsewhere, and for a dict that has such keys."""
 _KEYS = frozenset({_LIST, _DICT, _ONE, _OWN})
 
-_MANY = 16  # items of a list or a dict that need not go elsewhere
-_LONG = 256  # characters of a text, or bytes
+_MANY = 16  # items of a dict or a list that need not go elsewhere
+_LONG = 256  # characters of a text or a list, about, or bytes
 
 
 def apart(name: str, value: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def apart(name: str, value: Any) -> dict[str, Any]:
 
 
 def together(name: str, parts: Mapping[str, Any]) -> Any:
-    """The value of which `apart` made `parts`."""
+    """The value of which `apart` made `parts`; it shares with them."""
     return _together(parts[name], parts)
 
 
@@ -36,7 +36,7 @@ def _apart(name: str, value: Any, lists: dict[str, Any]) -> Any:
             inner = {key: _apart(_below(name, key), each, lists) for key, each in value.items()}
             return {_OWN: inner} if _KEYS & inner.keys() else inner
         kind, value = _DICT, [list(pair) for pair in value.items()]
-    elif isinstance(value, list) and len(value) > _MANY:
+    elif isinstance(value, list) and (len(value) > _MANY or _left(value, _LONG) < 0):
         kind = _LIST
     elif isinstance(value, (str, bytes)) and len(value) > _LONG:
         kind, value = _ONE, [value]
@@ -54,7 +54,7 @@ def _together(value: Any, parts: Mapping[str, Any]) -> Any:
         if kind == _LIST:
             return parts[inner]
         if kind == _DICT:
-            return {key: each for key, each in parts[inner]}  # noqa: C416
+            return dict(map(tuple, parts[inner]))
         if kind == _ONE:
             return parts[inner][0]
         value = inner
@@ -63,3 +63,17 @@ def _together(value: Any, parts: Mapping[str, Any]) -> Any:
 
 def _below(name: str, key: str) -> str:
     return f"{name}/{key.replace('~', '~0').replace('/', '~1')}"
+
+
+def _left(value: Any, room: int) -> int:
+    """How much of `room` is left when `value` is in it; less than 0 if it does not fit."""
+    if isinstance(value, (str, bytes)):
+        return room - len(value)
+    if isinstance(value, dict):
+        value = [each for pair in value.items() for each in pair]
+    if isinstance(value, (list, set, frozenset)):
+        for each in value:
+            room = _left(each, room - 1)
+            if room < 0:
+                break
+    return room - 1
