@@ -11,8 +11,8 @@ _LIST, _DICT, _ONE, _OWN = "@list", "@dict", "@one", "@own"
 """The keys of what stands for a list, a dict or another value that is elsewhere, and for a dict that has such keys."""
 _KEYS = frozenset({_LIST, _DICT, _ONE, _OWN})
 
-_MANY = 16  # items of a dict or a list that need not go elsewhere
-_LONG = 256  # characters of a text or a list, about, or bytes
+_MANY = 16  # items of a dict or a list that stay where they are
+_LONG = 256  # characters, about
 
 
 def apart(name: str, value: Any) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def together(name: str, parts: Mapping[str, Any]) -> Any:
 def _apart(name: str, value: Any, lists: dict[str, Any]) -> Any:
     kind = ""
     if isinstance(value, dict):
-        if len(value) <= _MANY and all(isinstance(key, str) for key in value):
-            inner = {key: _apart(_below(name, key), each, lists) for key, each in value.items()}
+        inner = {key: _apart(_below(name, key), each, lists) for key, each in value.items()}
+        if len(inner) <= _MANY or _left(inner, _LONG) >= 0:
             return {_OWN: inner} if _KEYS & inner.keys() else inner
-        kind, value = _DICT, [list(pair) for pair in value.items()]
+        kind, value = _DICT, [list(pair) for pair in inner.items()]
     elif isinstance(value, list) and (len(value) > _MANY or _left(value, _LONG) < 0):
         kind = _LIST
     elif isinstance(value, (str, bytes)) and len(value) > _LONG:
@@ -53,16 +53,16 @@ def _together(value: Any, parts: Mapping[str, Any]) -> Any:
         ((kind, inner),) = value.items()
         if kind == _LIST:
             return parts[inner]
-        if kind == _DICT:
-            return dict(map(tuple, parts[inner]))
         if kind == _ONE:
             return parts[inner][0]
-        value = inner
+        value = dict(map(tuple, parts[inner])) if kind == _DICT else inner
     return {key: _together(each, parts) for key, each in value.items()}
 
 
-def _below(name: str, key: str) -> str:
-    return f"{name}/{key.replace('~', '~0').replace('/', '~1')}"
+def _below(name: str, key: Any) -> str:
+    if not isinstance(key, str):
+        return f"{name}/#{key!r}"
+    return f"{name}/{key.replace('~', '~0').replace('/', '~1').replace('#', '~2')}"
 
 
 def _left(value: Any, room: int) -> int:
