@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from civitas.cluster.child import RemoteChild, RemoteConversation
+from civitas.cluster.child import RemoteChild
+from civitas.cluster.remote_pool import RemoteConversation
 from civitas.node import Node
 from civitas.transport.presence import show
 

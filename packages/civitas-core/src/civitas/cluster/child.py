@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.facts import Facts
-from civitas.errors import NodeDown, StartFailed, SupervisionError
+from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
 from civitas.state import InMemoryStateStore, StateStore
-from civitas.supervision import Parent, Placed
+from civitas.supervision import Placed
 from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
@@ -20,16 +20,9 @@ if TYPE_CHECKING:
     from civitas.cluster.members.roster import Roster
     from civitas.cluster.members.starting import Starting
     from civitas.cluster.peers import Peer
-    from civitas.events import Event
 
-__all__ = ["Home", "RemoteChild", "RemoteConversation", "RemotePool"]
+__all__ = ["Home", "RemoteChild"]
 
-_STATUS_AT = {
-    "crashed": Status.RESTARTING,
-    "restarted": Status.RUNNING,
-    "terminated": Status.TERMINATED,
-}
-"""What a conversation shows once this is told about it."""
 _STUCK_AFTER = 5.0
 """Seconds for a process to answer, beyond those that an agent may take to stop."""
 
@@ -122,6 +115,10 @@ class RemoteChild:
         running = (Status.STARTING, Status.RUNNING, Status.STOPPING)
         return self._peer is not None and self.status in running and self._ended is None
 
+    def is_awake(self, conversation: str) -> bool:
+        """An agent has no conversations of its own."""
+        return False
+
     @property
     def mailbox_depth(self) -> int:
         """How many messages wait for it, as its process said a moment ago; while that is down, those sent from here."""
@@ -141,7 +138,7 @@ class RemoteChild:
     @property
     def available(self) -> bool:
         """Whether its process is there, so that a start need not wait for that."""
-        return self._member.peer is not None
+        return self._member.host is not None
 
     def when_available(self, callback: Callable[[], None]) -> None:
         """Call `callback` when its process is there, or has failed to start: then `start` says so."""
@@ -164,7 +161,7 @@ class RemoteChild:
             raise self._not_started(failed.cause, failed.incident) from failed
         peer: Peer | None = None
         try:
-            peer = self._member.peer or await self._home.starting.ready(self.node)
+            peer = self._member.host or await self._home.starting.ready(self.node)
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
@@ -305,92 +302,3 @@ class RemoteChild:
                 self.spec.family,
             )
         )
-
-
-@dataclass(slots=True)
-class RemoteConversation:
-    """A conversation of a pool in another process, as that said a moment ago."""
-
-    name: str
-    status: Status
-    restarts: int
-    mailbox_depth: int
-    node: str
-    pid: int | None
-    kind = ChildKind.AGENT
-    children = ()
-
-
-class RemotePool(RemoteChild):
-    """A conversation pool of a member, from its supervisor's side.
-
-    Args:
-        spec: What the topology says.
-        home: The root.
-        parent: Its own supervisor.
-    """
-
-    def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
-        super().__init__(spec, home)
-        self.parent: Parent | None = parent
-        self._conversations: dict[str, RemoteConversation] = {}
-
-    @property
-    def mailbox_depth(self) -> int:
-        """A pool has no mailbox; its conversations have."""
-        return 0
-
-    @property
-    def children(self) -> list[Any]:
-        """The conversations that are awake."""
-        return list(self._conversations.values())
-
-    def reported(self, facts: Any) -> None:
-        """Its process says which conversations came or changed, and which went to sleep."""
-        changed, asleep = facts
-        for name, status, restarts, depth in changed:
-            self._conversations[name] = RemoteConversation(
-                name, Status(status), restarts, depth, self.node, self.pid
-            )
-        for name in asleep:
-            self._conversations.pop(name, None)
-
-    def happened(self, event: Event) -> None:
-        """Show what its process reports about a conversation, before anybody is told."""
-        status, conversation = _STATUS_AT.get(event.type), self._conversations.get(event.name)
-        if status is not None and conversation is not None:
-            conversation.status = status
-
-    def lost(self, peer: Peer, reason: ExitReason) -> None:
-        """Show that a process is gone, which may be the one that this ran in, with all conversations."""
-        if self._peer is peer:
-            self._conversations.clear()
-        super().lost(peer, reason)
-
-    def node_is_down(self, peer: Peer, reason: ExitReason) -> None:
-        """A process is gone; it may be the one that this ran in, with all conversations."""
-        if self._peer is peer:
-            self._home.conversations_are_down(self.name, reason)
-        super().node_is_down(peer, reason)
-
-    async def start_child(self, spec: Any) -> None:
-        """Refused: conversations begin with their first message."""
-        raise SupervisionError(
-            "not_found",
-            f"the children of {self.name!r} are its conversations; send to {self.name!r}",
-        )
-
-    async def terminate_child(self, name: str) -> None:
-        """Stop a conversation."""
-        await self._administer("terminate_child", name)
-
-    async def recycle(self, name: str) -> None:
-        """Stop a conversation and start it again."""
-        await self._administer("recycle", name)
-
-    async def _administer(self, what: str, name: str) -> None:
-        if self._peer is None:
-            raise SupervisionError(
-                "restarting", f"the process {self.node!r} of {self.name!r} is down; try again"
-            )
-        await self._home.calls.call(self._peer, what, self.name, name)

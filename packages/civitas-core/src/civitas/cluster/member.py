@@ -286,7 +286,7 @@ class MemberNode(Node):
         waiting = self._letters.names.emptied(name)
         child: Hosted
         if isinstance(made, ConversationPool):
-            child = ConversationPoolProcess(made, self, None)
+            child = ConversationPoolProcess(made, self, None, address=name)
         else:
             child = self.registry[name] = self._held.entered(Cell(made, self, name, family))
         self._letters.into.moved(self._joining.root, waiting)

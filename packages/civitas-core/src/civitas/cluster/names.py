@@ -118,3 +118,6 @@ class Names:
         for each in self.elsewhere():
             if each.boot == boot:
                 each.outbox.close_way()
+        for pool in self.pools():
+            if pool.facts.boot == boot:
+                pool.alive = False

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from civitas.cluster.calls import Calls
-from civitas.cluster.child import Home, RemoteChild, RemotePool
+from civitas.cluster.child import Home, RemoteChild
 from civitas.cluster.children import RemoteChildren
 from civitas.cluster.desk import Desk
 from civitas.cluster.directory import Directory
@@ -26,6 +26,7 @@ from civitas.cluster.members.membership import Membership
 from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
+from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
 from civitas.launch import Hold, ProcessOptions
@@ -76,8 +77,10 @@ class RootNode(Node):
         self.roster = Roster(processes)
         self._given = list(boot_data["root_has"])
         """What the root was given in Python."""
-        self._children = RemoteChildren(self.exited, self._monitors.targets, self.events)
         self._relay = Relay(self.registry)
+        self._children = RemoteChildren(
+            self.exited, self._monitors.targets, self.events, self._relay.pool_of
+        )
         self._letters = Letters(
             self,
             self.peers,
@@ -96,6 +99,7 @@ class RootNode(Node):
             self._knowledge,
             self._relay,
             self._letters.learn,
+            self._letters.out.move,
             self.registry.closest,
         )
         self.membership = Membership(
@@ -230,7 +234,7 @@ class RootNode(Node):
             self.supervisors[name] = child
         self.owners[name] = owner
         if agent.family:
-            self._relay.join(agent.family, child)
+            self._relay.join(agent.family, child, agent.kind)
         careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
         self._directory.announce(
             Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)

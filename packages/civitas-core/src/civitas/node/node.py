@@ -203,12 +203,13 @@ class Node(Router):
         self._check_free(supervisor.name)
         self.supervisors[supervisor.name] = supervisor
         if isinstance(supervisor, ConversationPoolProcess):
-            self.registry.pools[supervisor.name] = supervisor
+            self.registry.pools[supervisor.address] = supervisor
 
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         self.supervisors.pop(supervisor.name, None)
-        self.registry.pools.pop(supervisor.name, None)
+        if isinstance(supervisor, ConversationPoolProcess):
+            self.registry.pools.pop(supervisor.address, None)
 
     def owner(self, name: str) -> Parent | None:
         """The supervisor of an agent or of a supervisor; None for the root and for a name that is not there."""

@@ -8,7 +8,7 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, ChildKind
+from civitas.process import AgentProcess, ChildKind, RestartType
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import Resources, needs_a_loop
@@ -328,13 +328,13 @@ def _pooled(
 
 def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     """The child of `above` that runs in a process of its own; a supervisor of several if it has replicas."""
-    if entry.is_pool:
-        return Placed(entry.name, entry.process, ChildKind.CONVERSATION_POOL)
+    kind = ChildKind.CONVERSATION_POOL if entry.is_pool else ChildKind.AGENT
+    # The `restart` of a pool is that of the agents in it.
+    restart = RestartType.PERMANENT if entry.is_pool else entry.restart
     if entry.replicas == 1:
-        return Placed(entry.name, entry.process, restart=entry.restart)
+        return Placed(entry.name, entry.process, kind, restart)
     replicas = [
-        Placed(name, process, restart=entry.restart, family=entry.name)
-        for name, process in entry.places()
+        Placed(name, process, kind, restart, family=entry.name) for name, process in entry.places()
     ]
     # Each crash of one counts against what they may have together: as much as the children beside them.
     limits = above.given("name", "children", "strategy", "restart")

@@ -150,6 +150,9 @@ class Membership:
 
     async def is_leaving(self, peer: Peer) -> None:
         """A process is about to leave: what comes for its agents waits."""
+        member = self._roster.of(peer)
+        if member is not None and not member.options.start:
+            member.leaving = True
         self._letters.names.hold_back(peer.boot)
         self._knowledge.leaves(peer.boot)
 

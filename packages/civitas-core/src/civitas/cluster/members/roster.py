@@ -29,10 +29,17 @@ class Member:
     """What a process on another machine is handling, and how many of its incarnations were given that."""
     watch: PidWatch | None = None
     """Of one that was started elsewhere, on this machine."""
+    leaving: bool = False
+    """Whether it is about to leave: another will come in its place, and nothing is started in this one any more."""
     was_up: bool = False
     arriving: asyncio.Future[Peer] | None = None
     """Set while somebody waits for it to join."""
     starting: asyncio.Task[Peer] | None = None
+
+    @property
+    def host(self) -> Peer | None:
+        """It, if agents may be started in it."""
+        return None if self.leaving else self.peer
 
     def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
         """It is there."""
@@ -43,6 +50,7 @@ class Member:
     def left(self) -> None:
         """It is not there any more."""
         self.peer = self.pid = None
+        self.leaving = False
         if self.watch is not None:
             self.watch.close()
             self.watch = None

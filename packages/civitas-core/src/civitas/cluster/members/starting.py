@@ -137,8 +137,8 @@ class Starting:
             StartFailed: It did not come.
         """
         member = self._roster[name]
-        if member.peer is not None:
-            return member.peer
+        if member.host is not None:
+            return member.host
         if self._roster.ending:
             raise _too_late(name)
         if member.starting is None:
@@ -148,8 +148,8 @@ class Starting:
         return await asyncio.shield(member.starting)
 
     async def _start(self, member: Member) -> Peer:
-        if member.peer is not None:
-            return member.peer  # it came in the moment between the call of this and now
+        if member.host is not None:
+            return member.host  # it came in the moment between the call of this and now
         member.arriving = asyncio.get_running_loop().create_future()
         exited: asyncio.Task[Exit] | None = None
         try:
