@@ -32,6 +32,7 @@ from civitas.process.built_late import BuiltLate
 from civitas.telemetry.readable import ReadableFormatter
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
+from civitas.topology.building import retention_of
 from civitas.topology.grammar import Topology
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
@@ -204,6 +205,7 @@ class _Life:
             tracing=tracing,
             **parts,
         )
+        self.node.retention = retention_of(topology)
         show(self.node, self.node.transport)
         self._watchdog = worker.watchdog
         self.why = ""

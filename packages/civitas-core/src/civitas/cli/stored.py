@@ -22,7 +22,7 @@ from civitas.state import InMemoryStateStore, LongRecord, SQLiteStateStore
 from civitas.state.in_order import is_piece, keys_of_pieces
 from civitas.topology import Topology, load_part, runtime_options
 
-__all__ = ["Transcript", "Stored", "few", "on_one_line", "opened", "plain"]
+__all__ = ["Stored", "Transcript", "few", "on_one_line", "opened", "plain"]
 
 _INTERNAL = "civitas:"
 _SHOWN = 5

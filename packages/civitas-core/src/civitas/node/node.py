@@ -40,7 +40,7 @@ from civitas.process import (
 )
 from civitas.process.account import Account
 from civitas.process.options import check_is_name, positive
-from civitas.state import StateStore
+from civitas.state import Retention, StateStore
 from civitas.supervision import (
     Child,
     Clock,
@@ -86,6 +86,8 @@ class Node(Router):
     ) -> None:
         super().__init__(name, tracing)
         self.store = store
+        self.retention = Retention()
+        """What of conversations is kept."""
         self.llm = llm
         self.tools = tools
         self.clock: Clock = clock or LoopClock()

@@ -12,6 +12,7 @@ from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.equipment import Equipment
+from civitas.runtime.retention import Sweeper
 from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
 
 __all__ = ["Life"]
@@ -45,6 +46,7 @@ class Life:
         self._outside = outside
         self.edges: Sequence[Edge] = ()
         """By which the outside reaches agents: opened when the tree has started, closed when it has stopped."""
+        self._sweeper = Sweeper(node)
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
         self._starting: Start | None = None
@@ -87,6 +89,7 @@ class Life:
             node.open = True
             for edge in self.edges:
                 await edge.open(self._outside)
+            self._sweeper.start()
         except BaseException:
             self.root = None
             node.open = False
@@ -153,6 +156,7 @@ class Life:
         self._finish(root.gave_up)
 
     async def _close(self) -> None:
+        await self._sweeper.stop()
         try:
             for edge in self.edges:
                 await edge.close()

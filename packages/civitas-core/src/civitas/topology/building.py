@@ -12,6 +12,7 @@ from civitas.process import AgentProcess, ChildKind, RestartType
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import Resources, needs_a_loop
+from civitas.state import Retention
 from civitas.supervision import (
     ChildSpec,
     ConversationPool,
@@ -35,7 +36,7 @@ from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
 from civitas.topology.yaml_reader import Path
 
-__all__ = ["Builder", "build", "runtime_options"]
+__all__ = ["Builder", "build", "retention_of", "runtime_options"]
 
 
 def build(
@@ -81,8 +82,15 @@ def runtime_options(
         "transport": topology.transport.type,
         "drain_timeout": topology.runtime.drain_timeout,
     }
+    if topology.conversations.given():
+        options["conversations"] = retention_of(topology)
     options |= make_provided(topology, plugins, leave_out)
     return {key: value for key, value in options.items() if key not in leave_out}
+
+
+def retention_of(topology: Topology) -> Retention:
+    """What of conversations is kept."""
+    return Retention(**topology.conversations.given())
 
 
 class Builder:
