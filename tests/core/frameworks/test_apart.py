@@ -13,7 +13,9 @@ from civitas.message import decode, encode
 _leaves = some.one_of(
     some.none(), some.booleans(), some.integers(-2, 2), some.sampled_from(["a", "x" * 300, b"b"])
 )
-_keys = some.sampled_from(["a", "a/b", "~", "#1", "1", 1, None, "@list", "@dict", "@one", "@own"])
+_keys = some.sampled_from(
+    ["a", "a/b", "~", "#1", "1", 1, None, "@list", "@dict", "@one", "@own", "@parts"]
+)
 
 
 def _below(inner: some.SearchStrategy[Any]) -> some.SearchStrategy[Any]:
@@ -44,3 +46,15 @@ def test_a_list_that_grows_keeps_its_name() -> None:
 def test_a_dict_with_many_keys_is_the_list_of_its_pairs() -> None:
     value = {f"key {number}": f"value {number}" for number in range(100)}
     assert apart("s", value)["s:"] == [list(pair) for pair in value.items()]
+
+
+def test_many_long_values_of_a_dict_are_one_list() -> None:
+    value = {f"key {number}": "long " * 100 for number in range(100)}
+    assert list(apart("s", value)) == ["s", "s:"]
+
+
+def test_a_dict_with_many_keys_and_some_long_lists_has_these_beside_it() -> None:
+    value = {f"key {number}": f"value {number}" for number in range(100)}
+    kept = apart("s", {**value, "calls": list(range(50))})
+    assert list(kept) == ["s", "s:/calls", "s:"]
+    assert together("s", kept) == {**value, "calls": list(range(50))}

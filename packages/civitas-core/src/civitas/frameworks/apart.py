@@ -7,9 +7,10 @@ from typing import Any
 
 __all__ = ["apart", "together"]
 
-_LIST, _DICT, _ONE, _OWN = "@list", "@dict", "@one", "@own"
-"""The keys of what stands for a list, a dict or another value that is elsewhere, and for a dict that has such keys."""
-_KEYS = frozenset({_LIST, _DICT, _ONE, _OWN})
+# The keys of what stands for a list, another value or a dict that is elsewhere; for a dict that is elsewhere and has
+# parts elsewhere itself; and for a dict of the user's that has such keys.
+_LIST, _ONE, _DICT, _PARTS, _OWN = "@list", "@one", "@dict", "@parts", "@own"
+_KEYS = frozenset({_LIST, _ONE, _DICT, _PARTS, _OWN})
 
 _MANY = 16  # items of a dict or a list that stay where they are
 _LONG = 256  # characters, about
@@ -32,10 +33,15 @@ def together(name: str, parts: Mapping[str, Any]) -> Any:
 def _apart(name: str, value: Any, lists: dict[str, Any]) -> Any:
     kind = ""
     if isinstance(value, dict):
-        inner = {key: _apart(_below(name, key), each, lists) for key, each in value.items()}
-        if len(inner) <= _MANY or _left(inner, _LONG) >= 0:
-            return {_OWN: inner} if _KEYS & inner.keys() else inner
-        kind, value = _DICT, [list(pair) for pair in inner.items()]
+        below: dict[str, Any] = {}
+        inner = {key: _apart(_below(name, key), each, below) for key, each in value.items()}
+        if len(value) > _MANY and len(below) > _MANY:
+            kind, value = _DICT, [list(pair) for pair in value.items()]
+        else:
+            lists |= below
+            if len(inner) <= _MANY or _left(inner, _LONG) >= 0:
+                return {_OWN: inner} if _KEYS & inner.keys() else inner
+            kind, value = _PARTS, [list(pair) for pair in inner.items()]
     elif isinstance(value, list) and (len(value) > _MANY or _left(value, _LONG) < 0):
         kind = _LIST
     elif isinstance(value, (str, bytes)) and len(value) > _LONG:
@@ -55,7 +61,9 @@ def _together(value: Any, parts: Mapping[str, Any]) -> Any:
             return parts[inner]
         if kind == _ONE:
             return parts[inner][0]
-        value = dict(map(tuple, parts[inner])) if kind == _DICT else inner
+        if kind == _DICT:
+            return dict(map(tuple, parts[inner]))
+        value = dict(map(tuple, parts[inner])) if kind == _PARTS else inner
     return {key: _together(each, parts) for key, each in value.items()}
 
 
