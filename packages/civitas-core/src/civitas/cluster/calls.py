@@ -86,6 +86,12 @@ class Calls:
         if task is not None:
             task.cancel()
 
+    def abandon(self, peer: Peer) -> None:
+        """`peer` is gone, and waits for none of its calls any more."""
+        for (boot, _), task in list(self._serving.items()):
+            if boot == peer.boot:
+                task.cancel()
+
     async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:
             result = await work()

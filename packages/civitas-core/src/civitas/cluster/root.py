@@ -15,6 +15,7 @@ from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
+from civitas.cluster.guests import Guests
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.lent.store import offered
@@ -102,12 +103,15 @@ class RootNode(Node):
             self._letters.out.move,
             self.registry.closest,
         )
+        seal = Seal(token)
+        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
+        """Those that ask something of the system and are no part of it."""
         self.membership = Membership(
             self.roster,
             self.boot,
             boot_data,
             holds,
-            Seal(token),
+            seal,
             transport,
             peers=self.peers,
             knowledge=self._knowledge,
@@ -116,6 +120,7 @@ class RootNode(Node):
             events=self.events,
             welcome=self._welcome,
             forget_records_of=self.forget_records_of,
+            guests=self.guests,
         )
         self._home = Home(
             self,
@@ -126,20 +131,29 @@ class RootNode(Node):
             self._directory.announce,
             self.membership.departures.end,
         )
-        desk = self._make_desk()
+        self._for_members = self._make_desk()
         self._door = Door(
             self.name,
             self.peers,
             {
                 **self._letters.takes,
-                Kind.CALL: desk.called,
-                Kind.CAST: desk.told,
+                Kind.CALL: lambda peer, *call: self._desk_for(peer).called(peer, *call),
+                Kind.CAST: lambda peer, *cast: self._desk_for(peer).told(peer, *cast),
                 Kind.PARCEL: self.membership.pass_parcel,
             },
             {Kind.HELLO: self.membership.admitting.hello},
             self.membership.admitting.belongs,
-            self.membership.departures.unreadable,
+            self._unreadable,
         )
+
+    def _desk_for(self, peer: Peer) -> Desk:
+        return self.guests.desk if peer in self.guests else self._for_members
+
+    def _unreadable(self, peer: Peer, why: str) -> None:
+        if peer in self.guests:
+            self.guests.gone(peer.boot, why)
+        else:
+            self.membership.departures.unreadable(peer, why)
 
     def _make_desk(self) -> Desk:
         lender = Lender(self)
@@ -196,6 +210,7 @@ class RootNode(Node):
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
         await self.membership.close()
+        await self.guests.close()
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)

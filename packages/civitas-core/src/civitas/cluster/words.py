@@ -78,6 +78,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
         "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
         "demonitor": Shape(TEXT),
+        "control": Shape(BYTES),  # a request of somebody who is no part of the system
         # Of a member.
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
@@ -97,6 +98,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "chat": Shape(BYTES),
         "tool": Shape(BYTES),
         "store": Shape(BYTES),
+        "control": Shape(BYTES),
         "terminate": Shape(FLAG),
         "monitor": Shape(TEXT),
         "start": Shape(MAP),

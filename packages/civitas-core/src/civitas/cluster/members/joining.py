@@ -45,6 +45,7 @@ class Joining:
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         end: Ends the member, for a reason; empty if the root said so.
+        guest: Whether it only wants to ask something, and hosts nothing.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Joining:
         *,
         remind: float | None,
         end: Callable[[str], None],
+        guest: bool = False,
     ) -> None:
         self.boot = new_boot()
         """Of this membership; another for each root that is sought."""
@@ -67,6 +69,7 @@ class Joining:
         self._transport = transport
         self._remind_after = remind
         self._end = end
+        self._guest = guest
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._reminder: asyncio.TimerHandle | None = None
@@ -132,6 +135,7 @@ class Joining:
             pid_space=pid_space(),
             token=self._token,
             joined=joined,
+            guest=self._guest,
         ).plain()
         self.root.signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
 

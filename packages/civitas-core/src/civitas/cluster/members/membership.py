@@ -12,6 +12,7 @@ from typing import Any
 
 from civitas.cluster.children import RemoteChildren
 from civitas.cluster.frames import Kind
+from civitas.cluster.guests import Guests
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
@@ -50,6 +51,7 @@ class Membership:
         events: Reports what happens.
         welcome: What a process is told about the root that is taken in.
         forget_records_of: Drops what is recorded for messages, by their ids.
+        guests: Those that only want to ask something.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Membership:
         events: Events,
         welcome: Callable[[], Mapping[str, Any]],
         forget_records_of: Callable[[Collection[str]], None],
+        guests: Guests,
     ) -> None:
         self._roster = roster
         self._boot = boot
@@ -93,6 +96,7 @@ class Membership:
             came=self._came,
             gone=self.departures.gone,
             ended=self._ended_elsewhere,
+            guests=guests,
         )
 
     async def close(self) -> None:
