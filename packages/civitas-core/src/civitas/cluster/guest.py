@@ -1,4 +1,4 @@
-"""`Guest`: asks something of a system that runs elsewhere, and is no part of it."""
+"""`Guest`: asks something of a system that runs elsewhere, without joining it."""
 
 from __future__ import annotations
 

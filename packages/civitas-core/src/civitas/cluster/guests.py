@@ -1,4 +1,4 @@
-"""The root's side of those who ask something of a system and are no part of it: a command line on another machine."""
+"""The root's side of those who ask something of a system without joining it: a command line on another machine."""
 
 from __future__ import annotations
 

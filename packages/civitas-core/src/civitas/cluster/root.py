@@ -105,7 +105,7 @@ class RootNode(Node):
         )
         seal = Seal(token)
         self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
-        """Those that ask something of the system and are no part of it."""
+        """Those that ask something of the system without joining it."""
         self.membership = Membership(
             self.roster,
             self.boot,

@@ -78,7 +78,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
         "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
         "demonitor": Shape(TEXT),
-        "control": Shape(BYTES),  # a request of somebody who is no part of the system
+        "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
