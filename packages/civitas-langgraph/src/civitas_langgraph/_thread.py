@@ -13,8 +13,9 @@ from civitas.frameworks import newest_turns
 from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write, pending
 from civitas_langgraph._deltas import with_ancestors
 from civitas_langgraph._first_format import read_first_format
-from civitas_langgraph._logs import Logs, Value
+from civitas_langgraph._logs import Logs
 from civitas_langgraph._unwritable import place_of, unwritable, values_of
+from civitas_langgraph._values import Value
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
