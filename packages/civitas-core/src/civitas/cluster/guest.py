@@ -42,7 +42,11 @@ class Guest:
         self._calls = Calls()
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._joining = Joining(
-            _NAME, root, "", self._seal, transport, remind=None, end=self._end, guest=True
+            *(_NAME, root, "", self._seal, transport),
+            remind=None,
+            end=self._end,
+            forget=self._peers.leave,
+            guest=True,
         )
         desk = Desk(_NAME, self._calls, {}, {"end": lambda _: self._end(_STOPPED)})
         self._door = Door(

@@ -87,7 +87,10 @@ class MemberNode(Node):
         """Done when this node is to end, with the reason; empty if the root said so."""
         self._seal = Seal(token)
         self._joining = Joining(
-            name, root, own_token, self._seal, transport, remind=remind, end=self.end
+            *(name, root, own_token, self._seal, transport),
+            remind=remind,
+            end=self.end,
+            forget=self.peers.leave,
         )
         self._held = Held(name, self._copy_to_root, self.settle)
         self._letters = Letters(

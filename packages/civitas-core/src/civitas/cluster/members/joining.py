@@ -45,6 +45,7 @@ class Joining:
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         end: Ends the member, for a reason; empty if the root said so.
+        forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
     """
 
@@ -58,6 +59,7 @@ class Joining:
         *,
         remind: float | None,
         end: Callable[[str], None],
+        forget: Callable[[], None],
         guest: bool = False,
     ) -> None:
         self.boot = new_boot()
@@ -69,6 +71,7 @@ class Joining:
         self._transport = transport
         self._remind_after = remind
         self._end = end
+        self._forget = forget
         self._guest = guest
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
@@ -114,6 +117,7 @@ class Joining:
     def _seek(self) -> None:
         # Whoever stood at its address before may have read the last one.
         self.boot = new_boot()
+        self._forget()
         # Its boot id is not known before it answers.
         self._root = reach(self._transport, "root", "", self._address, self.boot, self._lost)
         self._say_hello()
