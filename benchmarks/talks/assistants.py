@@ -54,9 +54,7 @@ async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Turn]:
 
 
 def _ours(pool: bool) -> Any:
-    if pool:
-        return wrap(_AGENT, name="a", run_config=_QUIET, per_conversation=True)
-    return wrap(_AGENT, name="a", run_config=_QUIET)
+    return wrap(_AGENT, name="a", run_config=_QUIET, per_conversation=pool)
 
 
 CONTESTANTS: dict[str, Kinds] = {

@@ -38,7 +38,6 @@ class Nodes:
         agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: The agents of the root.
         keywords: Of the constructor of each agent of a member.
-        family: The name that all that ends with a hyphen and a number behind it stands behind.
         **supervisor: Of the one supervisor above all of them.
     """
 
@@ -48,14 +47,13 @@ class Nodes:
         agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
         *here: AgentProcess,
         keywords: Mapping[str, Any] | None = None,
-        family: str = "",
         **supervisor: Any,
     ) -> None:
         self._make_transport = transport
         self._agents = agents
         self._keywords = dict(keywords or {})
         placed = [
-            Placed(name, process, _kind_of(what), family=family * name.startswith(f"{family}-"))
+            Placed(name, process, _kind_of(what))
             for process, each in agents.items()
             for name, what in each.items()
         ]
@@ -110,8 +108,7 @@ class Nodes:
         return member
 
     def _make(self, member: str, name: str) -> AgentProcess | ConversationPool:
-        here = self._agents[member]  # one behind a name is made by that
-        what = next(here[each] for each in here if each == name or each.startswith(f"{name}-"))
+        what = self._agents[member][name]
         return what if isinstance(what, ConversationPool) else what(name, **self._keywords)
 
     async def lose(self, name: str, why: str = "the test ended it") -> None:

@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from civitas.cluster.calls import Calls
 from civitas.cluster.frames import CLUSTER_VERSION, own_version
-from civitas.cluster.guests import Guests
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.roster import Roster
-from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.peers import Peer
 from civitas.cluster.seal import Seal
 from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
@@ -28,18 +26,16 @@ def nobody(*_: Any) -> None: ...
 
 
 def admitting(roster: Roster, meet: Any) -> Admitting:
-    seal, transport = Seal("token"), MemoryNetwork().transport("root")
     return Admitting(
         roster,
-        seal,
+        Seal("token"),
         "boot-here",
-        transport,
+        MemoryNetwork().transport("root"),
         meet=meet,
         welcome=lambda member: {},
         came=nobody,
         gone=nobody,
         ended=nobody,
-        guests=Guests("boot-here", seal, transport, Peers(), Calls()),
     )
 
 

@@ -35,7 +35,6 @@ class Told:
             self.knowledge,
             Relay(registry),
             self.learnt.append,
-            lambda *moved: None,
             lambda name: [f"like {name}"],
         )
 

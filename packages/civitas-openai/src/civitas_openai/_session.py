@@ -27,8 +27,7 @@ class Conversation:
     async def get_items(self, limit: int | None = None) -> list[Any]:
         """The latest `limit` items, oldest first."""
         items = self.items if limit is None else self.items[-limit:] if limit > 0 else []
-        found: list[Any] = copied(items)
-        return found
+        return copied(items)
 
     async def add_items(self, items: list[Any]) -> None:
         """Add items at the end."""
