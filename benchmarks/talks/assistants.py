@@ -54,7 +54,9 @@ async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Turn]:
 
 
 def _ours(pool: bool) -> Any:
-    return wrap(_AGENT, name="a", run_config=_QUIET, per_conversation=pool)
+    if pool:
+        return wrap(_AGENT, name="a", run_config=_QUIET, per_conversation=True)
+    return wrap(_AGENT, name="a", run_config=_QUIET)
 
 
 CONTESTANTS: dict[str, Kinds] = {

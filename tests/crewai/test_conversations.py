@@ -8,7 +8,7 @@ import pytest
 
 from civitas.errors import HandlerFailed
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore
+from civitas.state import InMemoryStateStore, Retention
 from civitas.supervision import Supervisor
 from civitas.testing import SuiteModel
 from civitas_crewai import CrewAIAgent
@@ -101,3 +101,14 @@ async def test_civitas_state_shows_what_was_said():
         'user: {"topic": "otters"}',
         "assistant: otters swim",
     ]
+
+
+@pytest.mark.promise(id="SEM-1572")
+async def test_a_long_conversation_keeps_its_newest_runs():
+    store, model = InMemoryStateStore(), SuiteModel("one", "two", "three")
+    agent = CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model))))
+    root = Supervisor("root", children=[agent])
+    async with Runtime(root, state_store=store, conversations=Retention(longest=2)) as runtime:
+        for topic in ("a", "b", "c"):
+            await runtime.ask("c", {"topic": topic}, conversation="x")
+    assert (await transcript(store, "c", "x"))[1::2] == ["assistant: two", "assistant: three"]

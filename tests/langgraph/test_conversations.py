@@ -18,7 +18,7 @@ from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.message import encode
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore
+from civitas.state import InMemoryStateStore, Retention
 from civitas.supervision import ConversationPool, Supervisor
 from civitas_langgraph import LangGraphAgent
 from tests.core.frameworks.support import running, transcript
@@ -230,3 +230,26 @@ def first_form() -> dict[str, Any]:
             }
         }
     }
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.promise(id="SEM-1572")
+async def test_a_long_conversation_keeps_its_newest_turns(durable: bool):
+    async def answer(state: MessagesState) -> Any:
+        return {"messages": [AIMessage(f"{len(state['messages'])}")]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("answer", answer)
+    builder.add_edge(START, "answer")
+    store = InMemoryStateStore()
+    agent = LangGraphAgent("g", graph=builder.compile(), durable=durable)
+    root = Supervisor("root", children=[agent])
+    async with Runtime(root, state_store=store, conversations=Retention(longest=4)) as runtime:
+        for text in "abcd":
+            reply = await runtime.ask("g", {"input": text}, conversation="c")
+        assert [each["content"] for each in reply.payload["messages"]] == [
+            *("b", "3", "c", "5", "d", "5"),
+        ]
+    assert await transcript(store, "g", "c") == [
+        *("user: c", "assistant: 5", "user: d", "assistant: 5"),
+    ]

@@ -10,7 +10,7 @@ from agents import Agent, RunConfig, SessionSettings, SQLiteSession, function_to
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.state import InMemoryStateStore, Retention, SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import running, transcript
@@ -126,3 +126,27 @@ async def test_civitas_state_shows_what_was_said(scripted):
         "tool look: found it",
         "assistant: done",
     ]
+
+
+@pytest.mark.promise(id="SEM-1572")
+async def test_a_long_conversation_keeps_its_newest_turns_whole(scripted):
+    heard = Heard()
+
+    @function_tool
+    async def look() -> str:
+        """Look."""
+        return "found"
+
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool":
+            return "seen"
+        return ToolCall("look", {}) if "look" in str(body["messages"][-1]) else heard(body)
+
+    store = InMemoryStateStore()
+    agent = OpenAIAgent("o", agent=Agent(name="a", model=scripted(script), tools=[look]))
+    root = Supervisor("root", children=[agent])
+    async with Runtime(root, state_store=store, conversations=Retention(longest=4)) as runtime:
+        for text in ("one", "look", "three"):
+            await runtime.ask("o", {"input": text}, conversation="c")
+    # The call, its result and the answer are of one turn, which does not fit beside the last one.
+    assert await transcript(store, "o", "c") == ["user: three", "assistant: answer 2"]

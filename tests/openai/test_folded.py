@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as some
 
-from civitas_openai._apart import apart, together
+from civitas.frameworks.apart import apart, together
 from civitas_openai._folded import fold, unfold
 
 LONG = "a text that is long enough to be pointed at"

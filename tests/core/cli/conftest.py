@@ -49,8 +49,10 @@ def beside(civitas: Callable[..., Result]) -> Callable[..., Awaitable[Result]]:
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
+async def start(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     """Start `civitas ARGUMENTS...` as a process of its own; killed if it outlives the test."""
+    marker = request.node.get_closest_marker("timeout")
+    limit = marker.args[0] if marker is not None else float(request.config.getini("timeout"))
     started: list[Running] = []
 
     async def start_it(
@@ -62,12 +64,17 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
             "civitas.cli",
             *map(str, arguments),
             cwd=cwd,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": ""},
+            env={
+                **os.environ,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONUNBUFFERED": "",
+                "PYTHONFAULTHANDLER": "1",
+            },
             stdin=stdin or asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        started.append(Running(process))
+        started.append(Running(process, patience=limit * 0.8))
         return started[-1]
 
     yield start_it

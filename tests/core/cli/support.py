@@ -8,7 +8,9 @@ import pty
 import re
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import pytest
@@ -24,20 +26,30 @@ class Result:
 
 
 class Running:
-    """A `civitas run` of its own, whose lines are read as they come."""
+    """A `civitas run` of its own, whose lines are read as they come.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    Args:
+        process: Started with faulthandler on.
+        patience: Seconds after which what is waited for never comes: then it shows where it and its workers hang.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, patience: float) -> None:
         self.process = process
         self.lines: list[str] = []
+        self._patience = patience
 
     async def until(self, words: str) -> str:
         """Read stdout up to the line that holds `words`, and return that line."""
         assert self.process.stdout is not None
-        while raw := await self.process.stdout.readline():
-            line = raw.decode().rstrip("\n")
-            self.lines.append(line)
-            if words in line:
-                return line
+        try:
+            async with asyncio.timeout(self._patience):
+                while raw := await self.process.stdout.readline():
+                    line = raw.decode().rstrip("\n")
+                    self.lines.append(line)
+                    if words in line:
+                        return line
+        except TimeoutError:
+            self._abort()
         _, err = await self.process.communicate()
         pytest.fail(f"no line with {words!r}; out: {self.lines}; err: {err.decode()}")
 
@@ -46,10 +58,23 @@ class Running:
 
     async def end(self) -> Result:
         """Wait for its end."""
-        out, err = await self.process.communicate()
+        ending = asyncio.ensure_future(self.process.communicate())
+        if not (await asyncio.wait({ending}, timeout=self._patience))[0]:
+            self._abort()
+            out, err = await ending
+            pytest.fail(f"it does not end; out: {self.lines} {out.decode()}; err: {err.decode()}")
+        out, err = await ending
         code = self.process.returncode
         assert code is not None
         return Result(code, "\n".join([*self.lines, out.decode()]), err.decode())
+
+    def _abort(self) -> None:
+        """End it and its workers, each of which writes before that where its threads are."""
+        workers = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        pids = workers.read_text().split() if workers.exists() else []
+        for pid in (*map(int, pids), self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGABRT)
 
 
 class Terminal:

@@ -38,6 +38,7 @@ class Nodes:
         agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: The agents of the root.
         keywords: Of the constructor of each agent of a member.
+        family: The name that all that ends with a hyphen and a number behind it stands behind.
         **supervisor: Of the one supervisor above all of them.
     """
 
@@ -47,13 +48,14 @@ class Nodes:
         agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
         *here: AgentProcess,
         keywords: Mapping[str, Any] | None = None,
+        family: str = "",
         **supervisor: Any,
     ) -> None:
         self._make_transport = transport
         self._agents = agents
         self._keywords = dict(keywords or {})
         placed = [
-            Placed(name, process, _kind_of(what))
+            Placed(name, process, _kind_of(what), family=family * name.startswith(f"{family}-"))
             for process, each in agents.items()
             for name, what in each.items()
         ]
@@ -108,7 +110,8 @@ class Nodes:
         return member
 
     def _make(self, member: str, name: str) -> AgentProcess | ConversationPool:
-        what = self._agents[member][name]
+        here = self._agents[member]  # one behind a name is made by that
+        what = next(here[each] for each in here if each == name or each.startswith(f"{name}-"))
         return what if isinstance(what, ConversationPool) else what(name, **self._keywords)
 
     async def lose(self, name: str, why: str = "the test ended it") -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from civitas.cluster.calls import Calls
 from civitas.cluster.frames import CLUSTER_VERSION, own_version
+from civitas.cluster.guests import Guests
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.roster import Roster
-from civitas.cluster.peers import Peer
+from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
 from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
@@ -26,16 +28,18 @@ def nobody(*_: Any) -> None: ...
 
 
 def admitting(roster: Roster, meet: Any) -> Admitting:
+    seal, transport = Seal("token"), MemoryNetwork().transport("root")
     return Admitting(
         roster,
-        Seal("token"),
+        seal,
         "boot-here",
-        MemoryNetwork().transport("root"),
+        transport,
         meet=meet,
         welcome=lambda member: {},
         came=nobody,
         gone=nobody,
         ended=nobody,
+        guests=Guests("boot-here", seal, transport, Peers(), Calls()),
     )
 
 

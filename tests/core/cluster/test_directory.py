@@ -35,6 +35,7 @@ class Told:
             self.knowledge,
             Relay(registry),
             self.learnt.append,
+            lambda *moved: None,
             lambda name: [f"like {name}"],
         )
 

@@ -13,7 +13,7 @@ from civitas.cluster.letters.replicas import Replicas
 from civitas.errors import AgentTerminated
 from civitas.message import Message, new_message
 from civitas.node import Registry
-from civitas.process import Status
+from civitas.process import ChildKind, Status
 
 
 @dataclass
@@ -23,6 +23,9 @@ class Child:
     name: str
     status: Status = Status.RUNNING
     alive: bool = True
+
+    def is_awake(self, conversation: str) -> bool:
+        return False
 
 
 class Nowhere:
@@ -42,7 +45,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.registry = Registry()
-        self.group = Replicas("crew", self.registry)
+        self.group = Replicas("crew", ChildKind.AGENT, self.registry)
         self.children = {name: Child(name) for name in ("crew-1", "crew-2", "crew-3")}
         for child in self.children.values():
             facts = Facts(child.name, f"w-{child.name}", "boot", behind="crew")

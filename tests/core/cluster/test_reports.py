@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, ConversationPool, Message
-from civitas.cluster.pool_child import RemotePool
+from civitas.cluster.remote_pool import RemotePool
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
 

@@ -152,6 +152,7 @@ async def test_a_long_conversation_takes_few_pieces(kind):
     [
         lambda items: items[:-1],  # an item was taken back
         lambda items: items[10:],  # the oldest were dropped
+        lambda items: [*items[10:], {"newest": 1}],
         lambda items: [{"summary": 1}, *items[270:]],
         lambda items: [*items[:200], {"changed": 1}, *items[201:]],
         lambda items: [*items[:200], *items[210:]],

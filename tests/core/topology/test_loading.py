@@ -232,11 +232,6 @@ def agents(*lines: str) -> str:
         (agents("name: a, type: m.A, replicas: 2"), 3, "needs 'process'"),
         (agents("name: a, type: m.A, process: w, replicas: 0"), 3, "a whole number >= 1"),
         (
-            agents("name: a, wrap: 'm:a', process: w, replicas: 2, per_conversation: true"),
-            3,
-            "one process for each conversation",
-        ),
-        (
             agents("name: a, type: m.A, process: w, replicas: 2", "name: a-2, type: m.B"),
             4,
             "the name 'a-2' is taken by the replicas of 'a' in line 3",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from civitas.process import RestartType
+from civitas.process import ChildKind, RestartType
 from civitas.supervision import Placed, RestartStrategy, Supervisor
 from civitas.topology import Topology, build, load, processes_of
 
@@ -73,3 +73,20 @@ def test_they_are_restarted_one_for_one_within_what_their_supervisor_allows(
     assert isinstance(crew, Supervisor)
     assert crew.limits == root.limits
     assert (crew.strategy, crew.restart) == (RestartStrategy.ONE_FOR_ONE, RestartType.PERMANENT)
+
+
+@pytest.mark.promise(id="SEM-1541")
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "conversation_pool: {name: crew, type: m.A, process: pack, replicas: 2, restart: temporary}",
+        "agent: {name: crew, wrap: 'm:a', per_conversation: true, process: pack, replicas: 2}",
+    ],
+)
+def test_the_replicas_of_a_pool_are_pools(write: Write, entry: str) -> None:
+    loaded = load(write(f"supervision:\n  children:\n    - {entry}\n"))
+    crew = build(loaded).children[0]
+    assert isinstance(crew, Supervisor)
+    assert crew.children == tuple(
+        Placed(f"crew-{n}", f"pack-{n}", ChildKind.CONVERSATION_POOL, family="crew") for n in (1, 2)
+    )

@@ -67,21 +67,23 @@ async def test_at_most_once_who_waits_for_the_killed_one_is_told_at_once_and_oth
         assert isinstance(answers[0], NodeDown)
         assert isinstance(answers[1], HandlerFailed)
         assert answers[1].error_type == "NodeDown"
-        # New messages do not wait for the one that is down; those of its conversation do.
+        # New messages do not wait for the one that is down, nor do those of its conversation.
         senders = {(await runtime.ask("crew", 1, "echo")).sender for _ in range(4)}
         assert (
             senders == {"crew-1", "crew-2"} - {busy} or look(runtime, busy)["status"] == "running"
         )
-        assert (await runtime.ask("crew", 1, "echo", conversation="c")).sender == busy
+        other = (await runtime.ask("crew", 1, "echo", conversation="c")).sender
+        assert other != busy
         await running(runtime)
         assert look(runtime, busy)["restarts"] == 1
+        assert (await runtime.ask("crew", 1, "echo", conversation="c")).sender == other
     assert events.reasons().count("node_down") >= 1
     assert [event.name for event in events.of("crashed")].count(busy) == 1
 
 
 @pytest.mark.promise(id="SEM-935")
 async def test_at_least_once_who_waits_for_the_killed_one_is_answered(tmp_path):
-    """By its next incarnation, in order, whether they ask from the root or from another process."""
+    """By another that is up, in order, whether they ask from the root or from another process."""
     heard = tmp_path / "heard"
     crew = agent(
         "crew", "w", "Writer", file=str(heard), takes=0.1, replicas=2, delivery="at_least_once"
@@ -111,18 +113,19 @@ async def test_at_least_once_who_waits_for_the_killed_one_is_answered(tmp_path):
         assert [reply.payload for reply in others] == [0, 1, 2, 3]
         replies = await asyncio.gather(*asks)
         assert [reply.payload for reply in replies] == list(range(6))
-        assert {reply.sender for reply in replies[1::2]} == {first.sender}
+        assert replies[-1].sender != first.sender
 
 
 @pytest.mark.promise(id="SEM-935")
 @pytest.mark.timeout(60 + 5 * KILLS)
+@pytest.mark.parametrize("kind", ["agent", "conversation_pool"])
 async def test_killed_in_turns_nothing_accepted_is_lost_and_each_conversation_keeps_its_order(
-    tmp_path,
+    tmp_path, kind
 ):
     """From senders in the root and in another process, with asks that are answered."""
     heard = tmp_path / "heard"
     crew = agent("crew", "w", "Writer", file=str(heard), replicas=2, delivery="at_least_once")
-    crew["agent"]["max_deliveries"] = 1000
+    crew = {kind: {**crew["agent"], "max_deliveries": 1000}}
 
     async def murder() -> None:
         for n in range(KILLS):
@@ -151,7 +154,7 @@ async def test_a_message_that_kills_each_replica_it_is_given_to_is_given_up(tmp_
         assert len(lines(heard)) == 3
         await running(runtime)
         restarts = [each["restarts"] for each in look(runtime, "crew")["children"]]
-        assert sorted(restarts) == [0, 3]
+        assert sum(restarts) == 3
 
 
 @pytest.mark.promise(id="SEM-935")

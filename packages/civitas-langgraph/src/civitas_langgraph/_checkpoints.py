@@ -10,7 +10,7 @@ from civitas_langgraph._packed import Stored, pack, unpack
 
 if TYPE_CHECKING:
     from civitas_langgraph._items import Dumps, Loads
-    from civitas_langgraph._logs import Value
+    from civitas_langgraph._values import Value
 
 __all__ = ["Call", "Held", "KeptCheckpoint", "Write", "pending"]
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import BaseModel
 
 from civitas_langgraph._packed import Stored, Typed, unpack
 
-__all__ = ["Dumps", "Item", "Loads", "joined", "parted"]
+__all__ = ["Dumps", "Item", "Loads"]
 
 Dumps = Callable[[Any], Typed]
 Loads = Callable[[Typed], Any]
@@ -57,15 +56,20 @@ class Item:
             return False
         return self._mark is not None and _mark_of(value) == self._mark
 
-    def holds(self, value: Any) -> None:
-        """`value` is what is stored."""
+    def holds(self, value: Any, loads: Loads) -> None:
+        """`value` was stored: it is handed out as long as it is what would be read."""
         self._value, self._mark = value, _mark_of(value)
+        if type(value) not in _ATOMS and self._mark is not None:
+            read = loads(unpack(self.stored))  # a tuple becomes a list, say
+            if _mark_of(read) != self._mark:
+                self._value, self._mark = _NOT_READ, None
 
     def read(self, loads: Loads) -> Any:
         """The value as it was stored: the same object as before, unless somebody may have changed that."""
         value = self._value
         if value is _NOT_READ or not (type(value) in _ATOMS or self.is_of(value)):
-            self.holds(loads(unpack(self.stored)))
+            self._value = loads(unpack(self.stored))
+            self._mark = _mark_of(self._value)
         return self._value
 
 
@@ -93,25 +97,3 @@ def _is_same_pair(mine: Any, value: Any) -> bool:
         and mine[0] == value[0]
         and mine[1] is value[1]
     )
-
-
-# A list is kept item by item, and a dict entry by entry; anything else is one item.
-
-
-def parted(value: Any) -> tuple[str, bool, Sequence[Any]]:
-    """What `value` is made of: its kind, whether it is a snapshot of a delta channel, and its items."""
-    snapshot = isinstance(value, _DeltaSnapshot)
-    inner = value.value if snapshot else value
-    if type(inner) is list:
-        return "list", snapshot, inner
-    if type(inner) is dict and all(type(key) is str for key in inner):
-        return "dict", snapshot, list(inner.items())
-    return "one", False, (value,)
-
-
-def joined(kind: str, snapshot: bool, items: Sequence[Any]) -> Any:
-    """The value that `parted` took apart; lists and dicts are new ones."""
-    if kind == "one":
-        return items[0]
-    value = list(items) if kind == "list" else dict(items)
-    return _DeltaSnapshot(value) if snapshot else value

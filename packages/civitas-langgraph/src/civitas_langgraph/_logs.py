@@ -6,70 +6,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from civitas_langgraph._items import (
-    Dumps,
-    Item,
-    Loads,
-    joined,
-    parted,
-)
+from civitas_langgraph._items import Dumps, Item, Loads
 from civitas_langgraph._packed import Stored, pack, unpack
+from civitas_langgraph._values import Run, Value, joined, parted
 
-__all__ = ["Log", "Logs", "Value"]
+__all__ = ["Log", "Logs"]
 
 _INLINE = 512
 """A value of up to that many bytes stands in its checkpoint."""
-_FEW = 64
+_FEW = 16
 """Of a list with more items than that it is not tried."""
 _MOST_RUNS = 64
 """A value in more runs than that, as many small changes make it, is written again as one."""
 _LEAST_SHARED = 64
 """A smaller item is written again rather than looked for."""
-
-
-Run = tuple[str, int, int]
-"""Items that stand behind each other: their log, the index of the first, and how many they are."""
-
-
-class Value:
-    """A channel's value as a checkpoint keeps it: as it is stored, where that is small, or as runs of items.
-
-    Attributes:
-        stored: What is stored; None where it is in items.
-        kind: As `parted` tells it.
-        snapshot: As `parted` tells it.
-        runs: Its items.
-        items: The same one by one, where they are at hand.
-    """
-
-    __slots__ = ("items", "kind", "runs", "snapshot", "stored")
-
-    def __init__(
-        self,
-        stored: Stored | None = None,
-        kind: str = "one",
-        snapshot: bool = False,
-        runs: Sequence[Run] = (),
-    ) -> None:
-        self.stored = stored
-        self.kind = kind
-        self.snapshot = snapshot
-        self.runs = runs
-        self.items: list[Item] | None = None
-
-    def record(self) -> Any:
-        """As it is stored."""
-        if self.stored is not None:
-            return self.stored
-        return [self.kind, self.snapshot, [list(each) for each in self.runs]]
-
-    @classmethod
-    def read(cls, record: Any) -> Value:
-        """What `record` wrote."""
-        if isinstance(record, bytes) or len(record) == 2:
-            return cls(record)
-        kind, snapshot, runs = record
-        return cls(None, kind, snapshot, [tuple(each) for each in runs])
 
 
 class Log:
@@ -126,10 +76,19 @@ class Logs:
             before: What it had before; None for nothing.
         """
         kind, snapshot, parts = parted(value)
-        if kind == "one" or len(parts) <= _FEW:
+        grows = before is not None and before.kind == kind != "one" and before.stored is None
+        if len(parts) <= _FEW and not grows:
             typed = self._dumps(value)
             if len(typed[1]) <= _INLINE:
                 return Value(pack(typed))
+        if kind == "few":
+            old = (before.parts if before is not None else None) or {}
+            return Value(
+                None,
+                kind,
+                snapshot,
+                parts={name: self.put(name, each, old.get(name)) for name, each in parts},
+            )
         known = self.items(before) if before is not None else []
         items = [
             self._put(channel, part, known[at] if at < len(known) else None)
@@ -165,7 +124,7 @@ class Logs:
     def _know(self, item: Item, part: Any) -> Item:
         """`part` is the object that `item` keeps."""
         self._forget_object(item)
-        item.holds(part)
+        item.holds(part, self._loads)
         self._remember(item)
         return item
 
@@ -183,7 +142,11 @@ class Logs:
         """The value; its lists and dicts are the caller's own."""
         if value.stored is not None:
             return self._loads(unpack(value.stored))
-        return joined(value.kind, value.snapshot, list(map(self._read, self.items(value))))
+        if value.parts is not None:
+            items: list[Any] = [(name, self.get(each)) for name, each in value.parts.items()]
+        else:
+            items = list(map(self._read, self.items(value)))
+        return joined(value.kind, value.snapshot, items)
 
     def _read(self, item: Item) -> Any:
         before = item.value
@@ -203,7 +166,7 @@ class Logs:
             ]
         return value.items
 
-    def trim(self, values: Sequence[Value], *, exactly: bool) -> None:
+    def trim(self, values: Iterable[Value], *, exactly: bool) -> None:
         """Drop items that no value needs any more.
 
         Args:
@@ -212,6 +175,7 @@ class Logs:
                 before the first that is needed.
         """
         needed: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        values = [leaf for value in values for leaf in value.leaves()]
         for value in values:
             for where, index, count in value.runs:
                 needed[where].append((index, index + count))

@@ -40,6 +40,7 @@ class RunThread:
         serde: LangGraph's serializer.
         passing: Where a durable run keeps it meanwhile; None for any other.
         run: Whose thread it is; None for one that is only looked at.
+        longest: How many messages are left of each list when a run is over; None for all.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class RunThread:
         *,
         passing: str | None = None,
         run: Run | None = None,
+        longest: int | None = None,
     ) -> None:
         self._run = run
+        self._longest = longest
         self._serde = serde
         self._store = store
         self._key = key
@@ -116,6 +119,8 @@ class RunThread:
         left = {ns: space for ns, space in thread.spaces.items() if ":" not in ns}
         if len(left) < len(thread.spaces):
             thread.reduce(left)
+        if self._longest is not None:
+            thread.shorten(self._longest)
         await self.keep()
 
 

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.messages import BaseMessage
+
 from civitas.errors import StateStoreError
+from civitas.frameworks import newest_turns
 from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write, pending
 from civitas_langgraph._deltas import with_ancestors
 from civitas_langgraph._first_format import read_first_format
-from civitas_langgraph._logs import Logs, Value
+from civitas_langgraph._logs import Logs
 from civitas_langgraph._unwritable import place_of, unwritable, values_of
+from civitas_langgraph._values import Value
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -159,6 +163,25 @@ class Thread:
             self._replace(ns, spaces.get(ns, {}))
         self._early.clear()
         self.changes += 1
+
+    def shorten(self, longest: int) -> None:
+        """Leave the newest messages of each list of the newest checkpoint; what is rebuilt from writes stays as it is.
+
+        Args:
+            longest: How many, in whole turns.
+        """
+        self._settle_all()
+        space = self.spaces.get("", {})
+        newest = space[max(space)] if space else None
+        for name, value in list(newest.values.items()) if newest is not None else ():
+            found = self._logs.get(value)
+            if not (isinstance(found, list) and all(isinstance(m, BaseMessage) for m in found)):
+                continue
+            left = newest_turns(found, longest, lambda message: message.type == "human")
+            if newest is not None and len(left) < len(found):
+                newest.values[name] = self._logs.put(name, list(left), value)
+                newest.record, self._shrank = None, True
+                self.changes += 1
 
     def _replace(self, ns: str, space: Mapping[str, KeptCheckpoint]) -> None:
         self._shrank = self._shrank or len(space) < len(self.spaces[ns])

@@ -320,7 +320,9 @@ class LangGraphAgent(FrameworkAgent):
     def _open(self, saver: StateStoreSaver, key: str | None, run: Run | None = None) -> RunThread:
         durable = run is not None and run.durable
         passing = self.passing_key("thread") if durable else None
-        thread = RunThread(self.store, key, saver.serde, passing=passing, run=run)
+        thread = RunThread(
+            self.store, key, saver.serde, passing=passing, run=run, longest=self.longest
+        )
         saver.lend(thread)
         return thread
 

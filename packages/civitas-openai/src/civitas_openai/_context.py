@@ -6,7 +6,9 @@ import copy
 import dataclasses
 import inspect
 import typing
+from bisect import insort
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -14,6 +16,8 @@ from pydantic.errors import PydanticUserError
 
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.frameworks import plain
+from civitas.frameworks.apart import apart, together
+from civitas_openai._copies import copied
 
 if TYPE_CHECKING:
     from civitas.message import Message
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["KeptContext", "factory_of"]
 
 _LIST = "items"
+_STATE = "state"
 
 
 def factory_of(given: Any, where: str) -> Callable[[Message], Any]:
@@ -77,7 +82,9 @@ class KeptContext:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self._last: dict[str, Any] | None = None
+        self._begin: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}
+        self._changes: list[dict[str, Any]] = []
         self._number = 0
 
     def state(self) -> dict[str, Any]:
@@ -94,27 +101,65 @@ class KeptContext:
         """Set the plain parts to those of `state`, each in the class that the context declares for it."""
         now = _parts(self.value)
         _put(self.value, {name: _typed(self.value, name, state[name], now) for name in state})
-        self._last = self.state()
+        self._last = self._apart()
 
     def begin(self) -> None:
         """A run begins: `change` counts from now on."""
-        self._last = self.state()
+        self._begin = self._last = self._apart()
 
     def change(self) -> dict[str, Any] | None:
         """What to record for `replay`; None if nothing changed."""
-        state = self.state()
-        if state == self._last:
+        state = self._apart()
+        changed = _difference(self._last, state)
+        if not changed:
             return None
         self._last = state
         self._number += 1
-        return {"number": self._number, "state": state}
+        self._changes.append({"number": self._number, **changed})
+        return self._changes[-1]
 
     def replay(self, change: Mapping[str, Any] | None) -> None:
         """Let a call that is not made again change the context as it did then."""
+        if change is None:
+            return
         # Calls that were made at once may be replayed in another order than they ended in.
-        if change is not None and change["number"] > self._number:
-            self._number = change["number"]
-            self.restore(change["state"])
+        late = change["number"] < self._number
+        insort(self._changes, dict(change), key=itemgetter("number"))
+        self._number = self._changes[-1]["number"]
+        parts = self._begin if late else self._last
+        for each in self._changes if late else [change]:
+            parts = _changed(parts, each)
+        self.restore(copied(together(_STATE, parts)))
+
+    def _apart(self) -> dict[str, Any]:
+        return apart(_STATE, self.state())
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes `after` of `before`; lists are appended to where that is all."""
+    put: dict[str, Any] = {}
+    added: dict[str, Any] = {}
+    for name, value in after.items():
+        old = before.get(name)
+        if name in before and value == old:
+            continue
+        if isinstance(old, list) and isinstance(value, list) and value[: len(old)] == old:
+            added[name] = value[len(old) :]
+        else:
+            put[name] = value
+    gone = [name for name in before if name not in after]
+    found = {"put": put, "added": added, "gone": gone}
+    return {name: each for name, each in found.items() if each}
+
+
+def _changed(parts: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    if _STATE in change:  # what an earlier version recorded
+        return apart(_STATE, change[_STATE])
+    changed = {name: each for name, each in parts.items() if name not in change.get("gone", ())}
+    changed.update(change.get("put", {}))
+    for name, more in change.get("added", {}).items():
+        changed[name] = [*changed.get(name, ()), *more]
+    return changed
 
 
 def _parts(value: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from agents.version import __version__ as sdk
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import Interrupted
-from civitas_openai._apart import apart, together
 from civitas_openai._folded import fold, unfold
 from civitas_openai._servers import agents_of
 from civitas_openai._tool_calls import arguments_of, name_of, raw
@@ -22,7 +21,6 @@ __all__ = ["answered", "interrupted", "read_answer", "refuse_too_deep"]
 
 _FORM = 2
 """Of what is saved. In the first, the SDK's state was saved as it is."""
-_STATE = "state"
 _TAKES = (
     'an approval takes True, False or {"approve": True or False, "message": text for the model}'
 )
@@ -48,8 +46,7 @@ def interrupted(result: RunResult, session: bool, items: list[Any]) -> Interrupt
                 item["content"] = part["text"]
                 del item["status"]
     # The SDK has the conversation in it, and each call up to five times.
-    parts = apart(_STATE, fold(state, items))
-    saved = {"form": _FORM, "sdk": sdk, "session": session, **parts}
+    saved = {"form": _FORM, "state": fold(state, items), "sdk": sdk, "session": session}
     return Interrupted([_question(each) for each in result.interruptions], saved)
 
 
@@ -120,8 +117,8 @@ def _state_in(name: str, saved: Mapping[str, Any], items: list[Any]) -> dict[str
             f"{name!r} cannot go on with this run: a newer civitas-openai interrupted it (form {form}, this one knows "
             f"{_FORM}). The interrupt stays open: answer it there, or send a new message"
         )
-    state: dict[str, Any] = saved[_STATE]
-    return state if form == 1 else unfold(together(_STATE, saved), items)
+    state: dict[str, Any] = saved["state"]
+    return state if form == 1 else unfold(state, items)
 
 
 def _question(item: ToolApprovalItem) -> dict[str, Any]:

@@ -27,7 +27,8 @@ class Conversation:
     async def get_items(self, limit: int | None = None) -> list[Any]:
         """The latest `limit` items, oldest first."""
         items = self.items if limit is None else self.items[-limit:] if limit > 0 else []
-        return copied(items)
+        found: list[Any] = copied(items)
+        return found
 
     async def add_items(self, items: list[Any]) -> None:
         """Add items at the end."""

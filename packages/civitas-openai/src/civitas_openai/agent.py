@@ -9,7 +9,7 @@ from agents import Agent, RunConfig, Runner
 from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
-from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run
+from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run, newest_turns
 from civitas.frameworks.conversations import Record
 from civitas.process import ErrorAction
 from civitas_openai._attempt import Attempt
@@ -141,6 +141,13 @@ class OpenAIAgent(FrameworkAgent):
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
         self.ending = True
 
+    def shortened(self, history: Any, longest: int) -> Any:
+        """The newest turns, each from what a user said."""
+        if not isinstance(history, dict) or "failed" in history:
+            return history  # whoever is told what failed counts the items before it
+        items = history.get("items", ())
+        return {**history, "items": list(newest_turns(items, longest, _is_users))}
+
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; what a tool raises comes in an exception of the SDK's."""
         while isinstance(error, UserError) and isinstance(error.__cause__, Exception):
@@ -269,3 +276,7 @@ class OpenAIAgent(FrameworkAgent):
             answers[id] = read_answer(given, path, self.refuse)
         value = context and context.value
         return await answered(self.name, agent, value, run.saved, memory.items, answers)
+
+
+def _is_users(item: Any) -> bool:
+    return bool(item.get("role") == "user")

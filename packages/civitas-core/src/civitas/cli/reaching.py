@@ -4,33 +4,65 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 from civitas.cli.failures import Refused
 from civitas.control import ControlClient, NotRunning, state_folder
-from civitas.topology import load_part
+from civitas.plugins import PluginManager
+from civitas.topology import Links, load_part
 
-__all__ = ["running_system"]
+__all__ = ["System", "running_system"]
+
+
+class System(Protocol):
+    """A running system, wherever it runs."""
+
+    async def request(
+        self, operation: str, *, within: float | None = None, **arguments: Any
+    ) -> Any:
+        """Let it do something; see `ControlClient.request`."""
+        ...
 
 
 @asynccontextmanager
-async def running_system(topology: Path) -> AsyncIterator[ControlClient]:
-    """The running system of a topology; only the name is read from the file.
+async def running_system(topology: Path) -> AsyncIterator[System]:
+    """The running system of a topology: on this machine by its socket, otherwise by its transport.
+
+    Of the file only the name is read where the system runs on this machine.
 
     Raises:
-        Refused: It is not running here.
+        Refused: It runs neither here nor, as far as its transport tells, elsewhere.
     """
     name = load_part(topology, "name").name
-    client = ControlClient(name, state_folder(name, topology))
+    async with AsyncExitStack() as opened:
+        client = ControlClient(name, state_folder(name, topology))
+        try:
+            system: System = await opened.enter_async_context(client)
+        except NotRunning as error:
+            if error.pid is not None:
+                raise
+            system = await _elsewhere(topology, name, opened)
+        yield system
+
+
+async def _elsewhere(topology: Path, name: str, opened: AsyncExitStack) -> System:
+    start = f"start it with `civitas run {shlex.quote(str(topology))}`"
+    part = load_part(topology, "name", "transport", "runtime", "processes")
+    if part.transport.type == "in_process":
+        raise Refused(f"system {name!r} is not running here; {start}")
+    links = Links(part, PluginManager())
+    links.check()
+    if not links.spans_machines:
+        raise Refused(f"system {name!r} is not running here; {start}")
+    # Imported here: it brings what a system on this machine does without.
+    from civitas.control.remote import RemoteClient
+
     try:
-        await client.__aenter__()
-    except NotRunning as error:
-        if error.pid is not None:
-            raise
-        start = f"civitas run {shlex.quote(str(topology))}"
-        raise Refused(f"system {name!r} is not running here; start it with `{start}`") from None
-    try:
-        yield client
-    finally:
-        await client.__aexit__(None, None, None)
+        return await opened.enter_async_context(RemoteClient(name, links))
+    except NotRunning:
+        where = part.transport.type
+        raise Refused(
+            f"system {name!r} is not running here, and none answers over {where}; {start}"
+        ) from None

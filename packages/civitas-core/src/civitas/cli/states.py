@@ -9,7 +9,7 @@ from typing import Any
 
 from civitas.cli.failures import Refused, say
 from civitas.cli.payloads import print_payload
-from civitas.cli.stored import Conversation, few, on_one_line, opened, plain
+from civitas.cli.stored import Transcript, few, on_one_line, opened, plain
 from civitas.cli.trees import count
 
 __all__ = ["clear_values", "list_keys", "show_values"]
@@ -65,7 +65,7 @@ def show_values(
             return {each: await there.shown(each) for each in keys}
 
     found = asyncio.run(work())
-    if isinstance(found, Conversation) and not as_json:
+    if isinstance(found, Transcript) and not as_json:
         print("\n".join(found.lines()) or f"{topology}: no messages in {key!r}")
     else:
         print_payload(plain(found))

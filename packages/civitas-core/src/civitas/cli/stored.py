@@ -22,14 +22,14 @@ from civitas.state import InMemoryStateStore, LongRecord, SQLiteStateStore
 from civitas.state.in_order import is_piece, keys_of_pieces
 from civitas.topology import Topology, load_part, runtime_options
 
-__all__ = ["Conversation", "Stored", "few", "on_one_line", "opened", "plain"]
+__all__ = ["Stored", "Transcript", "few", "on_one_line", "opened", "plain"]
 
 _INTERNAL = "civitas:"
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Conversation:
+class Transcript:
     """A conversation as people read it.
 
     Attributes:
@@ -53,7 +53,7 @@ def plain(found: Any) -> Any:
     """What was found, as plain data."""
     if isinstance(found, dict):
         return {key: plain(value) for key, value in found.items()}
-    if isinstance(found, Conversation):
+    if isinstance(found, Transcript):
         return {"messages": found.messages, "interrupts": found.questions}
     return found
 
@@ -137,7 +137,7 @@ class Stored:
             return True  # what is damaged can be removed all the same
 
     async def shown(self, key: str) -> Any:
-        """What is saved under `key`: a value, or else a `Conversation`.
+        """What is saved under `key`: a value, or else a `Transcript`.
 
         Raises:
             Refused: Nothing is.
@@ -149,7 +149,7 @@ class Stored:
                 return value
             record = await LongRecord.load(self.store, each)
             told = PluginManager().messages(record)
-            return Conversation(messages_of(record, told), open_questions(record))
+            return Transcript(messages_of(record, told), open_questions(record))
         raise Refused(f"nothing is saved under {key!r}{await self._instead(key)}")
 
     async def described(self, key: str) -> dict[str, Any]:

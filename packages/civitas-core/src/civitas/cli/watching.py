@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from civitas.cli.console import stdout
-from civitas.cli.reaching import running_system
+from civitas.cli.reaching import System, running_system
 from civitas.cli.trees import count
-from civitas.control import ControlClient
 from civitas.control.client import RemoteError
 from civitas.errors import NodeDown
 from civitas.telemetry.readable import cut
@@ -54,7 +53,7 @@ async def _watch(topology: Path, *, once: bool) -> None:
     console.print(f"{topology}: {ended}", markup=False)
 
 
-async def _follow(system: ControlClient, tree: dict[str, Any]) -> str:
+async def _follow(system: System, tree: dict[str, Any]) -> str:
     """Refresh the tree until the system stops."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()

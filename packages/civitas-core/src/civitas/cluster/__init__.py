@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.child import RemoteChild
-from civitas.cluster.pool_child import RemoteConversation
+from civitas.cluster.remote_pool import RemoteConversation
 from civitas.node import Node
 from civitas.transport.presence import show
 

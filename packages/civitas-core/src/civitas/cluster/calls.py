@@ -74,12 +74,6 @@ class Calls:
             if other is peer and not future.done():
                 future.set_exception(_down(peer, why))
 
-    def abandon(self, boot: str) -> None:
-        """Stop doing what a node called for that is gone."""
-        for (caller, _), task in list(self._serving.items()):
-            if caller == boot:
-                task.cancel()
-
     def serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         """Do what `peer` called for, and tell it what became of that."""
         task = asyncio.get_running_loop().create_task(self._serve(peer, id, work))
@@ -91,6 +85,12 @@ class Calls:
         task = self._serving.get((peer.boot, id))
         if task is not None:
             task.cancel()
+
+    def abandon(self, peer: Peer) -> None:
+        """`peer` is gone, and waits for none of its calls any more."""
+        for (boot, _), task in list(self._serving.items()):
+            if boot == peer.boot:
+                task.cancel()
 
     async def _serve(self, peer: Peer, id: int, work: Callable[[], Awaitable[Any]]) -> None:
         try:

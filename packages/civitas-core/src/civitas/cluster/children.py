@@ -8,7 +8,7 @@ from typing import Any
 from civitas.cluster.child import Home, RemoteChild
 from civitas.cluster.failures import load_reason
 from civitas.cluster.peers import Peer
-from civitas.cluster.pool_child import RemotePool
+from civitas.cluster.remote_pool import RemotePool
 from civitas.events import Event, EventType
 from civitas.node.events import Events
 from civitas.process import ChildKind, ExitReason
@@ -24,6 +24,7 @@ class RemoteChildren(dict[str, RemoteChild]):
         exited: Called when an incarnation of a name has exited.
         watched: The names that somebody watches.
         events: Takes what a process reports about what happened there.
+        holder: Finds the name of the pool that a conversation lives in; empty if nobody has it.
     """
 
     def __init__(
@@ -31,21 +32,23 @@ class RemoteChildren(dict[str, RemoteChild]):
         exited: Callable[[str, ExitReason], None],
         watched: Callable[[], Collection[str]],
         events: Events,
+        holder: Callable[[str], str],
     ) -> None:
         super().__init__()
         self._exited = exited
         self._watched = watched
         self._events = events
+        self._holder = holder
 
     def pool_of(self, conversation: str) -> RemotePool | None:
         """The pool of another process that a conversation is of."""
-        pool = self.get(conversation.partition("/")[0]) if "/" in conversation else None
+        pool = self.get(self._holder(conversation)) if "/" in conversation else None
         return pool if isinstance(pool, RemotePool) else None
 
     def add(self, placed: Placed, home: Home, owner: Parent) -> RemoteChild:
         """Make room for one."""
         pool = placed.kind is ChildKind.CONVERSATION_POOL
-        child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home, owner)
+        child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home)
         self[placed.name] = child
         return child
 
@@ -64,7 +67,7 @@ class RemoteChildren(dict[str, RemoteChild]):
     def conversations_are_down(self, pool: str, reason: ExitReason) -> None:
         """The process of a pool is gone, and every conversation with it."""
         for name in self._watched():
-            if name.startswith(f"{pool}/"):
+            if "/" in name and self._holder(name) == pool:
                 self._exited(name, reason)
 
     # What their processes tell.

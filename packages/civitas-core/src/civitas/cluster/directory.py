@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from civitas.cluster.facts import Facts
-from civitas.cluster.letters.relay import Relay
+from civitas.cluster.letters.relay import Move, Relay
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.peers import Peer
 from civitas.process import AgentProcess, ChildKind, Delivery
@@ -24,6 +24,7 @@ class Directory:
         knowledge: Which process knows which name.
         relay: Has what stands behind a name.
         learn: Lets this node know.
+        move: Lets one agent behind a name have what another was to have.
         closest: The names that are most like one that nobody has.
     """
 
@@ -34,6 +35,7 @@ class Directory:
         knowledge: Knowledge,
         relay: Relay,
         learn: Callable[[Facts], None],
+        move: Move,
         closest: Callable[[str], list[str]],
     ) -> None:
         self._name = name
@@ -41,6 +43,7 @@ class Directory:
         self._knowledge = knowledge
         self._relay = relay
         self._learn = learn
+        self._move = move
         self._closest = closest
         self._facts: dict[str, Facts] = {}
 
@@ -54,6 +57,7 @@ class Directory:
             self._tell(peer, facts)
         if facts.behind:
             self.announce_group(facts.behind)
+            self._relay.settle(facts.behind, self._move)
 
     def announce_agent(self, name: str, agent: AgentProcess) -> None:
         """Let an agent of the root be known."""

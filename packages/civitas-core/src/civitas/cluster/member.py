@@ -12,9 +12,7 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door, Take
-from civitas.cluster.errands import Errands
 from civitas.cluster.facts import Facts
-from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.lent.borrowing import borrow, expect
@@ -24,13 +22,15 @@ from civitas.cluster.lookups import Lookups
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
-from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver
 from civitas.errors import UnknownAgent
+from civitas.events import Event
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
+from civitas.node.administration import holding_if_waiting
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
@@ -38,6 +38,9 @@ from civitas.transport.contract import Transport
 __all__ = ["Maker", "MemberNode"]
 
 logger = logging.getLogger("civitas")
+
+_PASSED_ON = ("dead_letter", "started", "crashed", "restarted", "terminated", "gave_up")
+"""The events that the root is told."""
 
 
 def _nothing() -> None: ...
@@ -54,7 +57,6 @@ class MemberNode(Node):
         in_hand: Where to note what is in hand; None if the root says so later.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
-        topology: Says which topology it has: a root with another one cannot take it over.
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
@@ -73,7 +75,6 @@ class MemberNode(Node):
         serializer: Serializer,
         token: str,
         remind: float | None = None,
-        topology: str = "",
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
@@ -82,13 +83,14 @@ class MemberNode(Node):
         self.calls = Calls()
         self.on_system_stop: Callable[[], None] = _nothing
         """Called when the root says that the whole system stops."""
-        self.on_taken_over: Callable[[], None] = _nothing
-        """Called when another root took this process over."""
         self.ended: asyncio.Future[str] | None = None
         """Done when this node is to end, with the reason; empty if the root said so."""
         self._seal = Seal(token)
         self._joining = Joining(
-            name, root, own_token, self._seal, transport, remind=remind, lost=self.root_is_gone
+            *(name, root, own_token, self._seal, transport),
+            remind=remind,
+            end=self.end,
+            forget=self.peers.leave,
         )
         self._held = Held(name, self._copy_to_root, self.settle)
         self._letters = Letters(
@@ -109,17 +111,12 @@ class MemberNode(Node):
             self._joining,
             self._letters.names.open_ways_to,
         )
-        self._following = Following(
-            name, topology, self._joining, self.calls, self._letters.part, self.end
-        )
-        self.call_root, self._tell_root = self._following.call, self._following.tell
         self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
         self._hosting = Hosting(
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
-        self._errands = Errands(self._hosting, self.call_root)
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, {}, {})
@@ -158,7 +155,6 @@ class MemberNode(Node):
                 "stop": hosting.stop,
                 "terminate_child": hosting.terminate_child,
                 "recycle": hosting.recycle,
-                "hosted": self._hosted,
                 "alive": lambda _, name: self.is_alive(name),
                 "drain": self._drain,
             },
@@ -171,7 +167,6 @@ class MemberNode(Node):
                 "hold": hosting.hold,
                 "close": hosting.close,
                 "discard": hosting.discard,
-                "settled": lambda _: self._lookups.again(),
                 "stopping": lambda _: self.on_system_stop(),
                 "end": lambda _: self.end(""),
             },
@@ -195,7 +190,8 @@ class MemberNode(Node):
         await self._joining.enter(self.ended)
         self._hosting.report()
         self._lookups.watch()
-        pass_on(self.events, self._tell_root)
+        for event_type in _PASSED_ON:
+            self.events.on(event_type, self._pass_on)
 
     async def drain(self, timeout: float) -> None:
         """Finish what is there, as this process is about to leave; what is sent to its agents from now on waits.
@@ -217,7 +213,6 @@ class MemberNode(Node):
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
         self._joining.rest()
-        self._following.close()
         if self.ended is not None and self.ended.done() and self.ended.result():
             # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
             await self.registry.interrupt()
@@ -239,9 +234,10 @@ class MemberNode(Node):
         await super().drained()
         await self._letters.drained()
 
-    async def matching(self, pattern: str) -> Any:
+    async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
-        return await self.call_root("matching", pattern)
+        names: list[str] = await self.call_root("matching", pattern)
+        return names
 
     # The others.
 
@@ -251,34 +247,14 @@ class MemberNode(Node):
         return self._seal.fits(kind, boot, self._joining.boot, *fields)
 
     def _welcomed(self, boot: str, welcome: Mapping[str, Any]) -> None:
-        """The root takes this process in, or takes it over from the last one."""
-        if self._joining.is_in:
-            self._taken_over(boot, welcome)
-            return
+        """The root takes this process in."""
         self.peers.met(self._joining.met(boot, welcome))
-        self._following.begin(welcome)
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
         self._spans.wanted = welcome["spans"]
         borrow(self, welcome, self.call_root)
         self._joining.welcomed()
-
-    def _taken_over(self, boot: str, welcome: Mapping[str, Any]) -> None:
-        if self._following.takes_over(boot, welcome):
-            self.peers.met(self._joining.root)
-            borrow(self, welcome, self.call_root)
-            self._hosting.taken_over()
-            self.on_taken_over()
-
-    async def _hosted(self, _: Peer) -> dict[str, Any]:
-        """What the root that leads now finds here."""
-        met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
-        return {"agents": self._hosting.listed(), "met": met}
-
-    def root_is_gone(self, why: str) -> None:
-        """The root is gone: wait for the next, or end."""
-        self._following.lost(why)
 
     def _refused(self, peer: Peer, why: str, *seal: Any) -> None:
         if self._belongs(Kind.REFUSED, peer.boot, [why, *seal]):  # else another was refused
@@ -287,6 +263,18 @@ class MemberNode(Node):
     def _unreadable(self, peer: Peer, why: str) -> None:
         """Let the root end whoever sent what cannot be read."""
         self._tell_root("unreadable", peer.boot, why)
+
+    def _tell_root(self, what: str, *arguments: Any) -> None:
+        self._joining.root.cast(what, *arguments)
+
+    async def call_root(self, what: str, *arguments: Any) -> Any:
+        """Let the root do something."""
+        return await self.calls.call(self._joining.root, what, *arguments)
+
+    def _pass_on(self, event: Event) -> None:
+        self._tell_root(
+            "event", event.type, event.name, event.node, event.reason, event.message, event.time
+        )
 
     async def _drain(self, _: Peer) -> bool:
         """Wait until nothing is left to do here; True if there was something."""
@@ -301,7 +289,7 @@ class MemberNode(Node):
         waiting = self._letters.names.emptied(name)
         child: Hosted
         if isinstance(made, ConversationPool):
-            child = ConversationPoolProcess(made, self, None)
+            child = ConversationPoolProcess(made, self, None, address=name)
         else:
             child = self.registry[name] = self._held.entered(Cell(made, self, name, family))
         self._letters.into.moved(self._joining.root, waiting)
@@ -325,17 +313,27 @@ class MemberNode(Node):
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
-        await self._errands.spawn(sender, agent, supervisor)
+        recipe = recipe_of(agent)
+        self._hosting.will_host(agent)
+        try:
+            with holding_if_waiting(sender, [agent.name]):
+                await self.call_root("spawn", sender.name, supervisor, recipe)
+        except BaseException:
+            self._hosting.will_not_host(agent.name)
+            raise
 
     async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False if it is not there."""
-        return await self._errands.terminate(sender, name)
+        with holding_if_waiting(sender, [name]):
+            ended: bool = await self.call_root("terminate", sender.name, name)
+        return ended
 
     async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
             return await super().monitor(watcher, target)
-        return str(await self.call_root("monitor", watcher.name, target))
+        ref: str = await self.call_root("monitor", watcher.name, target)
+        return ref
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,6 +15,7 @@ from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
+from civitas.cluster.guests import Guests
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.lent.store import offered
@@ -26,21 +26,16 @@ from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.membership import Membership
 from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer, Peers
-from civitas.cluster.pool_child import RemotePool
 from civitas.cluster.recipe import check_recipe
+from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.seal import Seal
-from civitas.errors import NodeDown, StartFailed, SupervisionError
+from civitas.errors import NodeDown
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
 from civitas.process import AgentProcess, Delivery
 from civitas.state import InMemoryStateStore
-from civitas.supervision import (
-    ConversationPoolProcess,
-    DynamicSupervisorProcess,
-    Parent,
-    Placed,
-)
+from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
@@ -81,11 +76,12 @@ class RootNode(Node):
         self.peers = Peers()
         self.calls = Calls()
         self.roster = Roster(processes)
-        self._topology = str(boot_data.get("digest", ""))
         self._given = list(boot_data["root_has"])
         """What the root was given in Python."""
-        self._children = RemoteChildren(self.exited, self._monitors.targets, self.events)
         self._relay = Relay(self.registry)
+        self._children = RemoteChildren(
+            self.exited, self._monitors.targets, self.events, self._relay.pool_of
+        )
         self._letters = Letters(
             self,
             self.peers,
@@ -104,14 +100,18 @@ class RootNode(Node):
             self._knowledge,
             self._relay,
             self._letters.learn,
+            self._letters.out.move,
             self.registry.closest,
         )
+        seal = Seal(token)
+        self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
+        """Those that ask something of the system without joining it."""
         self.membership = Membership(
             self.roster,
             self.boot,
             boot_data,
             holds,
-            Seal(token),
+            seal,
             transport,
             peers=self.peers,
             knowledge=self._knowledge,
@@ -119,9 +119,8 @@ class RootNode(Node):
             children=self._children,
             events=self.events,
             welcome=self._welcome,
-            calls=self.calls,
-            owned=self._owned,
             forget_records_of=self.forget_records_of,
+            guests=self.guests,
         )
         self._home = Home(
             self,
@@ -132,20 +131,29 @@ class RootNode(Node):
             self._directory.announce,
             self.membership.departures.end,
         )
-        desk = self._make_desk()
+        self._for_members = self._make_desk()
         self._door = Door(
             self.name,
             self.peers,
             {
                 **self._letters.takes,
-                Kind.CALL: desk.called,
-                Kind.CAST: desk.told,
+                Kind.CALL: lambda peer, *call: self._desk_for(peer).called(peer, *call),
+                Kind.CAST: lambda peer, *cast: self._desk_for(peer).told(peer, *cast),
                 Kind.PARCEL: self.membership.pass_parcel,
             },
             {Kind.HELLO: self.membership.admitting.hello},
             self.membership.admitting.belongs,
-            self.membership.departures.unreadable,
+            self._unreadable,
         )
+
+    def _desk_for(self, peer: Peer) -> Desk:
+        return self.guests.desk if peer in self.guests else self._for_members
+
+    def _unreadable(self, peer: Peer, why: str) -> None:
+        if peer in self.guests:
+            self.guests.gone(peer.boot, why)
+        else:
+            self.membership.departures.unreadable(peer, why)
 
     def _make_desk(self) -> Desk:
         lender = Lender(self)
@@ -187,7 +195,6 @@ class RootNode(Node):
             self.lead = await self.transport.elect(
                 lambda leader: waiting(f"{leader} leads the system"), lost
             )
-        self.membership.lead = self.lead
 
     async def assemble(self) -> None:
         """Start every process and wait until each is ready.
@@ -198,17 +205,12 @@ class RootNode(Node):
         self.roster.ending = False
         await self.membership.starting.open()
         await self._door.open(self.transport, self.membership.starting.outages.cut_off)
-        await self.membership.take_over()
         await self.membership.starting.start_all()
-
-    async def has_started(self) -> None:
-        """The tree has started."""
-        self.membership.note()
-        await self.membership.succession.settle()
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
         await self.membership.close()
+        await self.guests.close()
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
@@ -220,7 +222,6 @@ class RootNode(Node):
             "given": self._given,
             "has_llm": self.llm is not None,
             "tools": describe_tools(tools) if tools is not None else None,
-            "topology": self._topology,
             "keeps": not isinstance(self.store, InMemoryStateStore),
             "offers": offered(self.store),
         }
@@ -248,7 +249,7 @@ class RootNode(Node):
             self.supervisors[name] = child
         self.owners[name] = owner
         if agent.family:
-            self._relay.join(agent.family, child)
+            self._relay.join(agent.family, child, agent.kind)
         careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
         self._directory.announce(
             Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
@@ -340,21 +341,6 @@ class RootNode(Node):
 
     async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
         return self._directory.whereis(names, peer)
-
-    async def _owned(self, peer: Peer, agents: Mapping[str, Any]) -> None:
-        """A process that was taken over hosts these: what was spawned is taken over, too, and the rest is ended."""
-        for name, spec in agents.items():
-            if name in self._children:
-                continue
-            owner = self.supervisors.get(spec.get("owner", ""))
-            if spec.get("recipe") is not None and isinstance(owner, DynamicSupervisorProcess):
-                with suppress(StartFailed, SupervisionError):  # the supervisor says why
-                    await owner.start_child(Placed(name, peer.name, recipe=spec["recipe"]))
-            else:
-                with suppress(NodeDown):
-                    why = "the root that leads now does not have it"
-                    await self.calls.call(peer, "stop", name, why)
-                peer.cast("discard", name)
 
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]

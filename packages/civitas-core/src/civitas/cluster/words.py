@@ -78,10 +78,10 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
         "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
         "demonitor": Shape(TEXT),
+        "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
-        "hosted": Shape(),
         "stop": Shape(TEXT, TEXT),  # the agent, why
         "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
         "recycle": Shape(TEXT, TEXT),
@@ -98,10 +98,10 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "chat": Shape(BYTES),
         "tool": Shape(BYTES),
         "store": Shape(BYTES),
+        "control": Shape(BYTES),
         "terminate": Shape(FLAG),
         "monitor": Shape(TEXT),
         "start": Shape(MAP),
-        "hosted": Shape(MAP),
         "alive": Shape(FLAG),
         "drain": Shape(FLAG),
         **{
@@ -132,7 +132,6 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "hold": Shape(TEXT),
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
-        "settled": Shape(),
         "stopping": Shape(),
         "end": Shape(),
     }

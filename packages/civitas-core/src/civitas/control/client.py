@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ from civitas.control.lock import holder
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.topology.place import check_state_folder, socket_of
 
-__all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError"]
+__all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError", "result_of"]
 
 
 class RemoteError(CivitasError):
@@ -116,6 +117,15 @@ class ControlClient:
             to = str(arguments.get("to", self._name))
             advice = "Start the system again, then repeat the command"
             raise errors.NodeDown(to, "root", "the system stopped", advice=advice) from error
-        if "error" in answer:
-            raise RemoteError(answer["error"], answer["message"], answer.get("traceback", ""))
-        return answer["ok"]
+        return result_of(answer)
+
+
+def result_of(answer: Mapping[str, Any]) -> Any:
+    """What a running system answered.
+
+    Raises:
+        RemoteError: It refused, or could not.
+    """
+    if "error" in answer:
+        raise RemoteError(answer["error"], answer["message"], answer.get("traceback", ""))
+    return answer["ok"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from civitas.control import protocol
-from civitas.errors import CivitasError, ConfigurationError, HandlerFailed, PayloadError
+from civitas.control.operations import Operations, refusal_of
+from civitas.errors import ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
 from civitas.runtime import Runtime
 from civitas.topology.place import check_state_folder, socket_of
@@ -23,6 +23,8 @@ logger = logging.getLogger("civitas")
 
 class ControlServer:
     """Lets this machine's owner ask and send into a running system; an async context manager.
+
+    Whoever has the token of the system, and reaches its root over the transport, may do the same meanwhile.
 
     Whoever opens it holds the `SystemLock` of its folder: the socket of another process would be lost to it.
 
@@ -40,11 +42,7 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._socket: os.stat_result | None = None
         self._clients: set[asyncio.Task[None]] = set()
-        self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
-            "ask": self._ask,
-            "send": self._send,
-            "tree": self._tree,
-        }
+        self._operations = Operations(runtime)
 
     async def __aenter__(self) -> Self:
         check_state_folder(self._folder)
@@ -60,6 +58,9 @@ class ControlServer:
             ) from error
         for listening in self._server.sockets:
             keep_from_children(listening.fileno())
+        guests = getattr(self._runtime._node, "guests", None)  # nobody comes to a single process
+        if guests is not None:
+            guests.answers = self._operations.answer
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -90,7 +91,7 @@ class ControlServer:
         except ConfigurationError as error:
             logger.warning("control socket: %s", error)
             with suppress(ConnectionError):
-                await _write(writer, _refusal(error))
+                await _write(writer, refusal_of(error))
         finally:
             self._clients.discard(task)
             let_go(descriptor)
@@ -101,7 +102,7 @@ class ControlServer:
         request = await protocol.read(reader)
         while True:
             following = asyncio.create_task(protocol.read(reader))
-            answering = asyncio.create_task(self._answer(request))
+            answering = asyncio.create_task(self._operations.answer(request))
             try:
                 await asyncio.wait({following, answering}, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done():
@@ -113,71 +114,9 @@ class ControlServer:
                 answering.cancel()
                 await asyncio.gather(following, answering, return_exceptions=True)
 
-    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        operation = self._operations.get(str(request.get("op")))
-        try:
-            if operation is None:
-                known = ", ".join(self._operations)
-                raise ConfigurationError(
-                    f"this system does not know {request.get('op')!r}, only {known}; "
-                    "is the command line a different version?"
-                )
-            return {"ok": await operation(request)}
-        except CivitasError as error:
-            return _refusal(error)
-        except Exception as error:
-            logger.exception("control socket: a request could not be carried out")
-            return _refusal(ConfigurationError(f"the request failed: {error!r}"))
-
-    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        to, payload = _addressed(request)
-        reply = await self._runtime.ask(to, payload, **_options(request))
-        return {
-            "sender": reply.sender,
-            "type": reply.type,
-            "payload": reply.payload,
-            "conversation": reply.conversation,
-        }
-
-    async def _send(self, request: dict[str, Any]) -> None:
-        to, payload = _addressed(request)
-        await self._runtime.send(to, payload, **_options(request))
-
-    async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
-        return self._runtime.tree()
-
-
-def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
-    """The recipient of a request, and its payload.
-
-    Raises:
-        ConfigurationError: It does not say, or not in text.
-    """
-    for key in ("to", "payload"):
-        if key not in request:
-            raise ConfigurationError(f"the request has no {key!r}")
-    to = request["to"]
-    if not isinstance(to, str):
-        raise ConfigurationError(f"'to' must be the name of an agent, as text; got {to!r}")
-    return to, request["payload"]
-
-
-def _options(request: dict[str, Any]) -> dict[str, Any]:
-    """The other options of a request; the runtime checks them."""
-    return {
-        "message_type": request.get("type", "message"),
-        "timeout": request.get("timeout", 30.0),
-        "conversation": request.get("conversation"),
-    }
-
 
 async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
     try:
         await protocol.write(writer, answer)
     except PayloadError as error:  # a reply just below the limit, and the frame around it
-        await protocol.write(writer, _refusal(error))
-
-
-def _refusal(error: CivitasError) -> dict[str, Any]:
-    trace = error.remote_traceback if isinstance(error, HandlerFailed) else ""
-    return {"error": type(error).__name__, "message": str(error), "traceback": trace}
+        await protocol.write(writer, refusal_of(error))

@@ -10,6 +10,7 @@ from civitas.frameworks.calls import AgentCall
 from civitas.frameworks.keywords import AgentKeywords, FrameworkKeywords
 from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
+from civitas.frameworks.remembering import newest_turns
 from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
@@ -26,6 +27,7 @@ __all__ = [
     "comes_from",
     "current_run",
     "idempotency_key",
+    "newest_turns",
     "plain",
     "wrap",
 ]

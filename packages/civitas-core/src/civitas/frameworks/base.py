@@ -15,7 +15,7 @@ from civitas.frameworks.interrupts import read_answers
 from civitas.frameworks.keywords import AgentKeywords, check_keywords, describe, read_transient
 from civitas.frameworks.outcomes import Outcome, outcome_of
 from civitas.frameworks.plain import plain
-from civitas.frameworks.recent import RecentRecords
+from civitas.frameworks.remembering import Remembering
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run
 from civitas.message import Message, encode, new_message
@@ -130,6 +130,13 @@ class FrameworkAgent(AgentProcess):
             answer: What a ``resume`` brought.
         """
 
+    def shortened(self, history: Any, longest: int) -> Any:
+        """A history with its newest `longest` messages; by default, of a list its newest items.
+
+        What must not stand alone, such as the result of a tool's call, goes with what it belongs to.
+        """
+        return history[-longest:] if isinstance(history, list) else history
+
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
         return None
@@ -227,6 +234,11 @@ class FrameworkAgent(AgentProcess):
         return await self._read_answers(run, None)
 
     @property
+    def longest(self) -> int | None:
+        """How many messages a conversation keeps; None for all. For an adapter that keeps conversations itself."""
+        return self._civitas_running().node.retention.longest
+
+    @property
     def node_name(self) -> str:
         """Name of the OS process that it runs in; ``root`` for the one that runs the supervision tree."""
         return self._civitas_running().node.name
@@ -249,7 +261,13 @@ class FrameworkAgent(AgentProcess):
     async def handle(self, message: Message) -> Message | None:
         """Run the framework on the message's payload and reply with what it returns."""
         run = Run(self, message, message.payload, message.conversation, self.durable)
-        record = await self._recall(run)
+        memory = Remembering(self)
+        async with memory.using(run.conversation):
+            return await self._handle(run, memory)
+
+    async def _handle(self, run: Run, memory: Remembering) -> Message:
+        message = run.message
+        record = await memory.recall(run)
         if record is not None and record.message == message.id and record.outcome is not None:
             # It ended well, and only its end was not heard of.
             kind, payload, run.headers = record.outcome
@@ -265,7 +283,7 @@ class FrameworkAgent(AgentProcess):
                 outcome = ("interrupt", payload)
             else:
                 outcome = ("reply", plain(result, self.plain))
-            await self._keep(run, record, outcome, result.saved if interrupted else None)
+            await memory.keep(run, record, outcome, result.saved if interrupted else None)
         return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
@@ -316,16 +334,6 @@ class FrameworkAgent(AgentProcess):
         """Wait; giving up the run cancels the wait."""
         await asyncio.sleep(seconds)
 
-    async def _recall(self, run: Run) -> Record | None:
-        """Read what is kept of the conversation into `run`."""
-        if not self.keeps_record or run.conversation is None:
-            return None
-        record = await Record.load(self.store, self.memory_key(run.conversation), self._recent)
-        run.saved = record.saved
-        if not run.whole_history:
-            run.history = record.history
-        return record
-
     async def _read_answers(self, run: Run, record: Record | None) -> dict[str, Any]:
         # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
         # gone on already, and its questions be closed.
@@ -347,27 +355,6 @@ class FrameworkAgent(AgentProcess):
             if each["id"] in answers:
                 self.check_answer(each, answers[each["id"]])
         return answers
-
-    async def _keep(
-        self, run: Run, before: Record | None, outcome: tuple[str, Any], saved: Any
-    ) -> None:
-        """Keep what the next run of the conversation needs, all of it or nothing."""
-        kind, payload = outcome
-        conversation = run.conversation
-        if kind == "interrupt" and conversation is None:
-            conversation = run.conversation = run.message.id
-        if not self.keeps_record or conversation is None:
-            return
-        record = Record(run.history, kept=before.kept if before is not None else None)
-        if kind == "interrupt":
-            record.interrupts, record.saved = payload["interrupts"], saved
-        if self._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
-            record.message, record.outcome = run.message.id, (kind, payload, run.headers)
-        await record.keep(self.store, self.memory_key(conversation), self._recent)
-
-    @property
-    def _recent(self) -> RecentRecords:
-        return RecentRecords.of(self._civitas_running().node)
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:
         message = run.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from civitas.frameworks.apart import apart, together
 from civitas.state import LongRecord
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ WHOLE_HISTORY = "civitas-whole-history"
 
 CONVERSATION = "civitas:conversation:"
 """What the keys of conversations begin with; the agent's name and the conversation follow."""
-
-# Names of parts of a `LongRecord`.
-_HISTORY, _SAVED, _OUTCOME = "history", "saved@", "outcome@"
 
 
 def key_of(agent: str, conversation: str) -> str:
@@ -62,8 +60,11 @@ async def last_use(store: StateStore, key: str) -> int | None:
 class Record:
     """What is kept of one conversation. It changes as a whole, when a run has ended well.
 
+    What is new in it is what is written: of a long list, in dicts or not, what was added to it; of a long text or
+    dict, nothing if it is as it was.
+
     Attributes:
-        history: Of the adapter. What is new in it is what is written, if it is a list, or a dict with lists in it.
+        history: Of the adapter.
         interrupts: The open questions, each with its `id` and its `value`.
         saved: From what the interrupted run goes on.
         message: Id of the message whose run ended last.
@@ -95,19 +96,16 @@ class Record:
     @classmethod
     def read(cls, kept: LongRecord) -> Record:
         """The record that `kept` holds."""
-        facts = kept.facts if kept.old is None else kept.old
-        message, outcome = facts.get("message"), facts.get("outcome")
-        for name, value in kept.values.items():
-            if name.startswith(_OUTCOME):
-                outcome = value
+        found = kept.old
+        if found is None:
+            parts = {**kept.facts, **kept.lists}
+            found = {name: together(name, parts) for name in kept.facts}
+        outcome = found.get("outcome")
         return cls(
-            facts.get(_HISTORY) if kept.old is not None else _with_lists(kept),
-            facts.get("interrupts"),
-            next(
-                (value for name, value in kept.values.items() if name.startswith(_SAVED)),
-                facts.get("saved"),
-            ),
-            message,
+            found.get("history"),
+            found.get("interrupts"),
+            found.get("saved"),
+            found.get("message"),
             # What an earlier version kept has no headers.
             (outcome[0], outcome[1], outcome[2] if outcome[2:] else {}) if outcome else None,
             kept,
@@ -125,42 +123,15 @@ class Record:
             StateConflict: Somebody else has written the conversation since it was read.
         """
         kept = self.kept or await LongRecord.load(store, key)
-        facts: dict[str, Any] = {"interrupts": self.interrupts, "message": self.message}
+        facts: dict[str, Any] = {}
         lists: dict[str, list[Any]] = {}
-        if isinstance(self.history, list):
-            lists[_HISTORY] = self.history
-        elif isinstance(self.history, dict):
-            rest = {}
-            for name, value in self.history.items():
-                if isinstance(value, list) and isinstance(name, str):
-                    lists[f"{_HISTORY}.{name}"] = value
-                else:
-                    rest[name] = value
-            facts[_HISTORY] = rest
-        else:
-            facts[_HISTORY] = self.history
-        values: dict[str, Any] = {}
-        # By names that are new each time, as a value of a name that is there is not written again.
-        if self.saved is not None:
-            values[f"{_SAVED}{kept.stamp}"] = self.saved
-        if self.outcome is not None:
-            values[f"{_OUTCOME}{kept.stamp}"] = self.outcome
-        await kept.save(
-            {name: value for name, value in facts.items() if value is not None}, lists, values
-        )
+        for name in ("history", "interrupts", "saved", "message", "outcome"):
+            value = getattr(self, name)
+            if value is not None:
+                parts = apart(name, list(value) if name == "outcome" else value)
+                facts[name] = parts.pop(name)
+                lists |= parts
+        await kept.save(facts, lists)
         self.kept = kept
         if recent is not None:
             recent.put(kept)
-
-
-def _with_lists(kept: LongRecord) -> Any:
-    """The history, its lists in their places."""
-    if _HISTORY in kept.lists:
-        return kept.lists[_HISTORY]
-    history = kept.facts.get(_HISTORY)
-    lists = {
-        name.removeprefix(f"{_HISTORY}."): items
-        for name, items in kept.lists.items()
-        if name.startswith(f"{_HISTORY}.")
-    }
-    return {**history, **lists} if isinstance(history, dict) else history

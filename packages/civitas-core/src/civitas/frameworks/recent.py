@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -26,11 +28,30 @@ class RecentRecords:
         self._most = _MOST
         self._known: OrderedDict[str, LongRecord] = OrderedDict()
         self._size = 0
+        self._in_use: Counter[str] = Counter()
 
     @classmethod
     def of(cls, node: object) -> RecentRecords:
         """That of an OS process."""
         return _of_nodes.setdefault(node, cls())
+
+    @contextmanager
+    def using(self, key: str | None) -> Iterator[None]:
+        """Inside the block a run uses the conversation under `key`; None for none."""
+        if key is None:
+            yield
+            return
+        self._in_use[key] += 1
+        try:
+            yield
+        finally:
+            self._in_use[key] -= 1
+            if not self._in_use[key]:
+                del self._in_use[key]
+
+    def is_in_use(self, key: str) -> bool:
+        """Whether a run in this OS process uses the conversation under `key`."""
+        return key in self._in_use
 
     def take(self, key: str) -> LongRecord | None:
         """What is known of the conversation under `key`, which is not known any more."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_text", "messages_of", "open_questions"]
 
-# LangChain's words for who speaks.
+# LangChain's words for the roles.
 _ROLES = {"human": "user", "ai": "assistant"}
 _TEXTS = ("text", "input_text", "output_text")
 

@@ -40,7 +40,7 @@ from civitas.process import (
 )
 from civitas.process.account import Account
 from civitas.process.options import check_is_name, positive
-from civitas.state import StateStore
+from civitas.state import Retention, StateStore
 from civitas.supervision import (
     Child,
     Clock,
@@ -86,6 +86,8 @@ class Node(Router):
     ) -> None:
         super().__init__(name, tracing)
         self.store = store
+        self.retention = Retention()
+        """What of conversations is kept."""
         self.llm = llm
         self.tools = tools
         self.clock: Clock = clock or LoopClock()
@@ -162,9 +164,6 @@ class Node(Router):
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""
 
-    async def has_started(self) -> None:
-        """The tree has started."""
-
     async def dismiss(self) -> None:
         """End the other OS processes of the system; there are none."""
 
@@ -206,12 +205,13 @@ class Node(Router):
         self._check_free(supervisor.name)
         self.supervisors[supervisor.name] = supervisor
         if isinstance(supervisor, ConversationPoolProcess):
-            self.registry.pools[supervisor.name] = supervisor
+            self.registry.pools[supervisor.address] = supervisor
 
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         self.supervisors.pop(supervisor.name, None)
-        self.registry.pools.pop(supervisor.name, None)
+        if isinstance(supervisor, ConversationPoolProcess):
+            self.registry.pools.pop(supervisor.address, None)
 
     def owner(self, name: str) -> Parent | None:
         """The supervisor of an agent or of a supervisor; None for the root and for a name that is not there."""

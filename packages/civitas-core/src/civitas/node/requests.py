@@ -122,8 +122,10 @@ class Requests:
         """
         if cell.alive:
             return
-        pool = self._registry.pools.get(cell.name.partition("/")[0])
-        if isinstance(pool, ConversationPoolProcess) and pool.status is Status.RUNNING:
-            return  # it wakes the conversation
+        name = cell.name.partition("/")[0]
+        for pool in self._registry.pools.values():
+            here = isinstance(pool, ConversationPoolProcess) and pool.name == name
+            if here and pool.status is Status.RUNNING:
+                return  # it wakes the conversation
         why = f"it is down, and {asker!r}, which asks it, is being stopped"
         raise AgentTerminated(cell.name, why)

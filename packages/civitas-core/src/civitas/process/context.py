@@ -12,7 +12,7 @@ from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process.resources import Owner
-from civitas.state import StateStore
+from civitas.state import Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Context(Protocol):
     tool_threads: ThreadPoolExecutor
     tracing: Tracing
     store: StateStore
+    retention: Retention
     llm: Any
     tools: Any
     foreign: dict[str, Any]

@@ -12,6 +12,7 @@ from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.equipment import Equipment
+from civitas.runtime.retention import Sweeper
 from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
 
 __all__ = ["Life"]
@@ -45,6 +46,7 @@ class Life:
         self._outside = outside
         self.edges: Sequence[Edge] = ()
         """By which the outside reaches agents: opened when the tree has started, closed when it has stopped."""
+        self._sweeper = Sweeper(node)
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
         self._starting: Start | None = None
@@ -74,21 +76,20 @@ class Life:
             await node.elect(waiting, self._deposed)
             elected = node.lead is not None
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
-            root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
             await node.assemble()
         except BaseException:
             await self._close()
             self._unless_stopped(starting)
             raise
-        self.root = root
+        self.root = root = SupervisorProcess(self._supervisor, node)
         try:
             await root.start(self._root_ended)
             if starting.stopped:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
-            await node.has_started()
             node.open = True
             for edge in self.edges:
                 await edge.open(self._outside)
+            self._sweeper.start()
         except BaseException:
             self.root = None
             node.open = False
@@ -155,6 +156,7 @@ class Life:
         self._finish(root.gave_up)
 
     async def _close(self) -> None:
+        await self._sweeper.stop()
         try:
             for edge in self.edges:
                 await edge.close()

@@ -27,7 +27,7 @@ from civitas.runtime.administration import Administration
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
 from civitas.runtime.tree import tree_of
-from civitas.state import InMemoryStateStore, StateStore
+from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.supervision import (
     ChildSpec,
     Clock,
@@ -69,6 +69,8 @@ class Runtime(Messenger):
         plugins: Pluggy plugins (modules or objects) beside those found by entry point.
         name: Name of the system.
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
+        conversations: What of the conversations of adapters is kept: ``Retention(keep=30 * 86400, longest=1000)``
+            of `civitas.state`; all, for ever, by default. Other OS processes go by the topology.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
 
@@ -88,6 +90,7 @@ class Runtime(Messenger):
         plugins: Iterable[object] = (),
         name: str = "civitas",
         drain_timeout: float = 30.0,
+        conversations: Retention | None = None,
         clock: Clock | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -118,6 +121,8 @@ class Runtime(Messenger):
             tools=None if tools is None else ToolRegistry(tools, tracing),
             clock=clock,
         )
+        if conversations is not None:
+            self._node.retention = conversations
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
         self._life = Life(self.name, supervisor, self._node, self._equipment, self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from civitas.state.in_memory import InMemoryStateStore
 from civitas.state.long_record import LongRecord
 from civitas.state.nats_kv import NatsKVStateStore
+from civitas.state.retention import Retention
 from civitas.state.sqlite import SQLiteStateStore
 from civitas.state.store import BatchStore, RevisionedStore, StateStore
 
@@ -13,6 +14,7 @@ __all__ = [
     "InMemoryStateStore",
     "LongRecord",
     "NatsKVStateStore",
+    "Retention",
     "RevisionedStore",
     "SQLiteStateStore",
     "StateStore",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
-from civitas.errors import StateStoreError
+from civitas.errors import StateConflict, StateStoreError
 from civitas.message import encode
 from civitas.state.in_order import keys_of_pieces, piece_key, read_head, read_many, write_in_order
 from civitas.state.segments import Segment, arranged, chunks, dumped, loaded, merged
@@ -174,6 +175,21 @@ class LongRecord:
             await kept.drop()
             return True
         return False
+
+    @staticmethod
+    async def claim(store: StateStore, key: str, *, unused_since: float) -> None:
+        """Note that the record under `key` is in use, if nobody has written it since then, in unix seconds.
+
+        Whoever drops what nobody uses, in another OS process, then leaves it alone.
+        """
+        head, revision = await read_head(store, key)
+        used = LongRecord.written(head)
+        if head is None or used is None or used >= unused_since:
+            return
+        expect = {} if revision is None else {key: revision}
+        with suppress(StateConflict):  # then somebody else has written it
+            now = {**head, "used": int(time.time())}
+            await write_in_order(store, {}, {key: now}, (), expect=expect)
 
     @staticmethod
     def written(head: Mapping[str, Any] | None) -> int | None:

@@ -67,9 +67,14 @@ def arranged(
 ) -> list[Part]:
     """How `after` is kept, where `before` is kept as `segments`: what both begin and end with stays.
 
-    So nothing is written again of a list that was appended to, or shortened at either end, or changed in one place. An
-    item is the same as before if it is the same object, or encoded as that was.
+    So nothing is written again of a list that was appended to, or shortened at either end, or changed in one place, or
+    of one that holds the newest of something. An item is the same as before if it is the same object, or encoded as
+    that was.
     """
+    gone = _gone_from_the_front(before, after)
+    if gone:
+        segments = tuple(cut(segments, gone, len(before)))
+        before = before[gone:]
     same = 0
     if len(after) >= len(before) and all(map(is_, before, after)):
         same = len(before)  # the common case, in a fraction of the time
@@ -151,6 +156,12 @@ def dumped(segments: Iterable[Segment]) -> list[int]:
 def loaded(facts: Sequence[int]) -> tuple[Segment, ...]:
     """Segments as `dumped` made them."""
     return tuple(Segment(*facts[at : at + 5]) for at in range(0, len(facts), 5))
+
+
+def _gone_from_the_front(before: Sequence[Any], after: Sequence[Any]) -> int:
+    if not before or not after or _is_same(before[0], after[0]):
+        return 0
+    return next((at for at, each in enumerate(before) if _is_same(each, after[0])), 0)
 
 
 def _is_same(one: Any, other: Any) -> bool:

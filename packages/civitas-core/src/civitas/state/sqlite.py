@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import ConfigurationError, StateConflict, StateStoreError
 from civitas.state.sqlite_file import make_ready
-from civitas.state.sqlite_groups import Groups, Row, Write
+from civitas.state.sqlite_groups import Groups, PendingWrite, Row
 from civitas.state.sqlite_log import ShortLog
 from civitas.state.sqlite_opening import prepare
 from civitas.state.sqlite_statements import behind, change, delete, read, revisions, upsert
@@ -187,7 +187,7 @@ class SQLiteStateStore:
             raise self._is_closed(rows[0][0])
         await self._groups.write(rows)
 
-    async def _commit(self, group: Sequence[Write]) -> None:
+    async def _commit(self, group: Sequence[PendingWrite]) -> None:
         connection = self._connection or await self._open()
         await self._log.keep(lambda sql: _rows(connection, sql))
         # Outside of BEGIN, one statement is one transaction: that is one visit to the connection's thread where
@@ -205,7 +205,7 @@ class SQLiteStateStore:
                 await self._patiently(lambda: _rows(connection, delete(len(gone)), gone))
         self._check_file()
 
-    async def _problem(self, write: Write, error: Exception) -> Exception | None:
+    async def _problem(self, write: PendingWrite, error: Exception) -> Exception | None:
         """What went wrong with a write that was alone in its group."""
         key = write.rows[0][0]
         if not _is_conflict(error):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Groups", "Row", "Write"]
+__all__ = ["Groups", "PendingWrite", "Row"]
 
 # Rows of one statement: more gain nothing, and each size is a statement of its own in SQLite's cache.
 _LARGEST_GROUP = 240
@@ -17,7 +17,7 @@ Row: TypeAlias = "tuple[str, bytes | None, int | None, int | None]"
 
 
 @dataclass(eq=False, slots=True)
-class Write:
+class PendingWrite:
     """What one caller writes, all or nothing.
 
     Attributes:
@@ -46,19 +46,19 @@ class Groups:
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Write]], Awaitable[None]],
-        explain: Callable[[Write, Exception], Awaitable[Exception | None]],
+        commit: Callable[[Sequence[PendingWrite]], Awaitable[None]],
+        explain: Callable[[PendingWrite, Exception], Awaitable[Exception | None]],
     ) -> None:
         self._commit = commit
         self._explain = explain
-        self._pending: list[Write] = []
+        self._pending: list[PendingWrite] = []
         self._writing = False
         self._next: asyncio.Task[None] | None = None  # held, as the loop holds tasks weakly
         self._idle: asyncio.Future[None] | None = None
 
     async def write(self, rows: Sequence[Row]) -> None:
         """Commit `rows`, together with what others write."""
-        write = Write(rows, asyncio.get_running_loop().create_future())
+        write = PendingWrite(rows, asyncio.get_running_loop().create_future())
         self._pending.append(write)
         if not self._writing:
             self._writing = True
@@ -78,7 +78,7 @@ class Groups:
 
     async def _commit_group(self) -> None:
         """Commit what waits; one caller does it for all, which saves a single caller the switch to another task."""
-        group: list[Write] = []
+        group: list[PendingWrite] = []
         try:
             # Everyone who is runnable now gets a turn first: those whose group was just committed write again in that
             # turn, and so share the next commit.
@@ -101,7 +101,7 @@ class Groups:
                     self._idle.set_result(None)
                     self._idle = None
 
-    def _take(self) -> list[Write]:
+    def _take(self) -> list[PendingWrite]:
         rows, count = 0, 0
         for write in self._pending:
             rows += len(write.rows)
@@ -112,7 +112,7 @@ class Groups:
         del self._pending[:count]
         return group
 
-    async def _save(self, group: Sequence[Write]) -> None:
+    async def _save(self, group: Sequence[PendingWrite]) -> None:
         problem: Exception | None = None
         try:
             await self._commit(group)

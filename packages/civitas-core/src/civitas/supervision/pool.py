@@ -29,12 +29,17 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         spec: What the user wrote down.
         host: The node.
         parent: Its own supervisor.
+        address: Where messages for it go on this node; its name by default. One of several of that name has its own.
     """
 
     kind = ChildKind.CONVERSATION_POOL
 
-    def __init__(self, spec: ConversationPool, host: Host, parent: Parent | None) -> None:
-        self.pool = spec  # the host reads it when this joins
+    def __init__(
+        self, spec: ConversationPool, host: Host, parent: Parent | None, address: str = ""
+    ) -> None:
+        # The host reads these when this joins.
+        self.pool = spec
+        self.address = address or spec.name
         super().__init__(spec.name, spec.limits, spec.restart, None, host, parent)
         self._cells: dict[str, Cell] = {}
         self._budgets: dict[str, RestartBudget] = {}

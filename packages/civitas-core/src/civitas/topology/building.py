@@ -8,10 +8,11 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, ChildKind
+from civitas.process import AgentProcess, ChildKind, RestartType
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import Resources, needs_a_loop
+from civitas.state import Retention
 from civitas.supervision import (
     ChildSpec,
     ConversationPool,
@@ -35,7 +36,7 @@ from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
 from civitas.topology.yaml_reader import Path
 
-__all__ = ["Builder", "build", "runtime_options"]
+__all__ = ["Builder", "build", "retention_of", "runtime_options"]
 
 
 def build(
@@ -81,8 +82,15 @@ def runtime_options(
         "transport": topology.transport.type,
         "drain_timeout": topology.runtime.drain_timeout,
     }
+    if topology.conversations.given():
+        options["conversations"] = retention_of(topology)
     options |= make_provided(topology, plugins, leave_out)
     return {key: value for key, value in options.items() if key not in leave_out}
+
+
+def retention_of(topology: Topology) -> Retention:
+    """What of conversations is kept."""
+    return Retention(**topology.conversations.given())
 
 
 class Builder:
@@ -328,13 +336,13 @@ def _pooled(
 
 def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     """The child of `above` that runs in a process of its own; a supervisor of several if it has replicas."""
-    if entry.is_pool:
-        return Placed(entry.name, entry.process, ChildKind.CONVERSATION_POOL)
+    kind = ChildKind.CONVERSATION_POOL if entry.is_pool else ChildKind.AGENT
+    # The `restart` of a pool is that of the agents in it.
+    restart = RestartType.PERMANENT if entry.is_pool else entry.restart
     if entry.replicas == 1:
-        return Placed(entry.name, entry.process, restart=entry.restart)
+        return Placed(entry.name, entry.process, kind, restart)
     replicas = [
-        Placed(name, process, restart=entry.restart, family=entry.name)
-        for name, process in entry.places()
+        Placed(name, process, kind, restart, family=entry.name) for name, process in entry.places()
     ]
     # Each crash of one counts against what they may have together: as much as the children beside them.
     limits = above.given("name", "children", "strategy", "restart")

@@ -87,12 +87,6 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
     if "replicas" in entry.model_fields_set and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))
-    elif entry.replicas > 1 and entry.is_pool:
-        text = (
-            f"{who} has one process for each conversation, and they live in one OS process; "
-            "'replicas' is for agents without that"
-        )
-        found.append(problem((*path, "replicas"), text))
     return found
 
 

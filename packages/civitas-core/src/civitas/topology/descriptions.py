@@ -6,6 +6,7 @@ from civitas.topology.grammar import (
     AgentEntry,
     ChildEntry,
     ConversationPoolEntry,
+    ConversationsEntry,
     DynamicSupervisorEntry,
     ProcessEntry,
     ProvidedEntry,
@@ -40,6 +41,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "tools": "Become self.tools of every agent.",
         "serializer": "Wire format between OS processes: msgpack or json.",
         "runtime": "Options of the runtime.",
+        "conversations": "What of the conversations of adapters is kept; all, for ever, where nothing is said.",
         "processes": "OS processes that differ from the defaults, by name.",
         "supervision": "The root supervisor.",
     },
@@ -57,6 +59,10 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     RuntimeEntry: {
         "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",
         "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
+    },
+    ConversationsEntry: {
+        "keep": "How long one is kept that nobody uses, such as 30d, 12h or seconds; for ever where it is not given.",
+        "longest": "How many messages one keeps, the newest; of a crew, runs. All where it is not given.",
     },
     ProcessEntry: {
         "python": "Interpreter, or folder of a virtual environment; relative to this file.",

@@ -27,6 +27,7 @@ from civitas.message import Serializer
 from civitas.process import Delivery, RestartType
 from civitas.process.options import check_name
 from civitas.supervision import BackoffPolicy, RestartStrategy
+from civitas.topology.durations import Duration
 from civitas.topology.problems import did_you_mean
 from civitas.topology.source import Source
 from civitas.topology.yaml_reader import Path
@@ -36,6 +37,7 @@ __all__ = [
     "AgentEntry",
     "ChildEntry",
     "ConversationPoolEntry",
+    "ConversationsEntry",
     "DynamicSupervisorEntry",
     "ProcessEntry",
     "ProvidedEntry",
@@ -165,6 +167,13 @@ class RuntimeEntry(TopologyEntry):
 
     drain_timeout: SecondsOrZero = 30.0
     node_timeout: Seconds = 10.0
+
+
+class ConversationsEntry(TopologyEntry):
+    """What of the conversations of adapters is kept."""
+
+    keep: Duration | None = None
+    longest: Count | None = None
 
 
 class ProcessEntry(TopologyEntry):
@@ -322,6 +331,7 @@ class Topology(TopologyEntry):
     tools: list[ProvidedEntry] = Field(default_factory=list)
     serializer: Annotated[Serializer, _word(Serializer)] = Serializer.MSGPACK
     runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
+    conversations: ConversationsEntry = Field(default_factory=ConversationsEntry)
     processes: dict[Name, ProcessEntry] = Field(default_factory=dict)
     supervision: RootEntry
 

@@ -25,6 +25,7 @@ from civitas.transport import (
     Carrier,
     CarrierEntry,
     Elects,
+    SpansMachines,
     Transport,
     check_transport,
     unknown_transport,
@@ -131,6 +132,30 @@ class Links:
         self._expect(access, Access, "access()")
         self._check(access)
         return access
+
+    def known_access(self) -> Access:
+        """The access to the system, for somebody who starts nothing.
+
+        Raises:
+            ConfigurationError: Only the root knows it.
+        """
+        with self._asking("access()"):
+            access = self._carrier.access(self._entry)
+        if access is None:
+            raise ConfigurationError(
+                f"system {self._entry.system!r} has a token that its own processes alone know, and takes no requests "
+                "from others; write a 'secret' in 'transport', or leave 'jetstream: false' out"
+            )
+        self._expect(access, Access, "access()")
+        return access
+
+    @property
+    def spans_machines(self) -> bool:
+        """Whether the root is found from other machines."""
+        if not isinstance(self._carrier, SpansMachines):
+            return False
+        with self._asking("spans_machines()"):
+            return bool(self._carrier.spans_machines(self._entry))
 
     @property
     def elects(self) -> bool:

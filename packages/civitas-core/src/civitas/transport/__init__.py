@@ -10,7 +10,14 @@ import difflib
 from collections.abc import Iterable
 
 from civitas.errors import ConfigurationError
-from civitas.transport.carrier import Access, Carrier, CarrierEntry, Elects, Place
+from civitas.transport.carrier import (
+    Access,
+    Carrier,
+    CarrierEntry,
+    Elects,
+    Place,
+    SpansMachines,
+)
 from civitas.transport.contract import MAX_FRAME, CutOff, Link, Transport, Watch, check_frame
 
 __all__ = [
@@ -22,6 +29,7 @@ __all__ = [
     "Elects",
     "Link",
     "Place",
+    "SpansMachines",
     "Transport",
     "Watch",
     "check_frame",

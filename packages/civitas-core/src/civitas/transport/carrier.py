@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from civitas.transport.contract import Transport
 
-__all__ = ["Access", "Carrier", "CarrierEntry", "Elects", "Place"]
+__all__ = ["Access", "Carrier", "CarrierEntry", "Elects", "Place", "SpansMachines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,13 @@ class Elects(Protocol):
 
     def elects(self, entry: CarrierEntry) -> bool:
         """Whether several roots of this system may be started; what decides between them may still be missing."""
+        ...
+
+
+@runtime_checkable
+class SpansMachines(Protocol):
+    """What a carrier may offer beside: its roots are found from other machines, by anybody with the same entry."""
+
+    def spans_machines(self, entry: CarrierEntry) -> bool:
+        """Whether the meeting place of this system means something on other machines."""
         ...

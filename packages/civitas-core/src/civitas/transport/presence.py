@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from civitas.process.account import Account
 from civitas.transport.contract import Transport
 
-__all__ = ["Presence", "Presenting", "show"]
+__all__ = ["KnowsAbsence", "Presence", "Presenting", "is_absent", "show"]
 
 
 class Presence(Protocol):
@@ -34,3 +34,17 @@ def show(node: Presence, transport: Transport) -> None:
     """Show a node with what its broker has for that, if there is anything."""
     if isinstance(transport, Presenting):
         transport.present(node)
+
+
+@runtime_checkable
+class KnowsAbsence(Protocol):
+    """What an open transport may offer whose broker knows at once that nobody is there."""
+
+    async def is_absent(self, address: str) -> bool:
+        """Whether surely no node is at an address."""
+        ...
+
+
+async def is_absent(transport: Transport, address: str) -> bool:
+    """Whether surely no node is at an address; False where that cannot be known at once."""
+    return isinstance(transport, KnowsAbsence) and await transport.is_absent(address)

@@ -108,5 +108,6 @@ class Cycles:
 
     def _known(self, name: str) -> Recipient | None:
         """An agent, or a conversation of a pool elsewhere that something is on the way to."""
-        pool = self.registry.pools.get(name.partition("/")[0])
-        return pool.find(name) if isinstance(pool, ElsewherePool) else self.registry.get(name)
+        found = self.registry.get(name)
+        pool = self.registry.pools.get(name.partition("/")[0]) if found is None else None
+        return pool.find(name) if isinstance(pool, ElsewherePool) else found

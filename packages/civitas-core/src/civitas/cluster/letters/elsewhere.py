@@ -83,6 +83,15 @@ class Elsewhere:
         """Whether its process is there."""
         return self.outbox.way_is_open
 
+    @property
+    def load(self) -> int:
+        """How many messages of this node it is not finished with, or wait for room."""
+        return len(self.outbox) + self.outbox.waiting
+
+    def address(self, message: Message) -> str:
+        """Where a message for it goes on the node that hosts it."""
+        return self.name if self.pool is None else self.pool.address(message)
+
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone."""
         self._way.withdrawn(self, message, reader_left)
@@ -132,11 +141,13 @@ class ElsewherePool:
     A sender to more conversations than may be awake there, and wait for that, waits here: memory stays bounded.
     """
 
-    __slots__ = ("_conversations", "_held", "_way", "facts", "name")
+    __slots__ = ("_conversations", "_held", "_way", "alive", "facts", "name")
 
     def __init__(self, facts: Facts, way: Way) -> None:
         self.name = facts.name
         self.facts = facts
+        self.alive = _is_there(facts)
+        """Whether its process is there, and takes messages."""
         self._way = way
         self._conversations: dict[str, Elsewhere] = {}
         self._held: dict[str, None] = {}
@@ -144,7 +155,8 @@ class ElsewherePool:
 
     def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
         """The process for a message of `conversation`."""
-        name = f"{self.name}/{conversation if conversation is not None else message_id}"
+        shown = self.facts.behind or self.name  # a conversation may move to another of that name
+        name = f"{shown}/{conversation if conversation is not None else message_id}"
         found = self._conversations.get(name)
         if found is None:
             facts = Facts(name, *self.facts.plain()[1:])
@@ -154,13 +166,23 @@ class ElsewherePool:
                 self._held[name] = None
                 found.outbox.hold()
             self._conversations[name] = found
-            if facts.boot is not None and not facts.closed:
+            if self.alive:
                 found.outbox.open_way()
         return found
 
     def find(self, name: str) -> Elsewhere | None:
         """The conversation `name`, where this node sent something to it that is not finished."""
         return self._conversations.get(name)
+
+    @property
+    def load(self) -> int:
+        """How many conversations have something on the way there."""
+        return len(self._conversations)
+
+    def address(self, message: Message) -> str:
+        """Where a message for one of its conversations goes on the node that hosts it."""
+        behind = self.facts.behind
+        return self.name + message.recipient.removeprefix(behind) if behind else message.recipient
 
     def all(self) -> Iterator[Elsewhere]:
         """Its conversations that this node sent to; those with nothing on the way are forgotten."""
@@ -194,7 +216,12 @@ class ElsewherePool:
     def learn(self, facts: Facts) -> list[Message]:
         """Take over what is known of it now."""
         self.facts = facts
+        self.alive = _is_there(facts)
         left: list[Message] = []
         for each in self.all():
             left += each.learn(Facts(each.name, *facts.plain()[1:]))
         return left
+
+
+def _is_there(facts: Facts) -> bool:
+    return facts.boot is not None and not facts.closed

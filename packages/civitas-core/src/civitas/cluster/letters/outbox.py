@@ -107,6 +107,12 @@ class Outbox:
             self._pushed.add(message.id)
             self._accept(message)
 
+    def take_over(self, message: Message, times: int) -> None:
+        """Put what stood in another one, and was given to so many incarnations that were lost with it."""
+        if times:
+            self.times_given[message.id] = times
+        self.push(message)
+
     def hold_for(self, message: Message) -> None:
         """Hold what an agent of the other process was sent by one beside it, should that process die."""
         self._pushed.add(message.id)
@@ -168,9 +174,12 @@ class Outbox:
         self._messages[message_id] = message.again(message.attempt + times)
         return None
 
-    def clear(self) -> list[Message]:
-        """Take everything that stands in it; the senders that wait for room come in now."""
-        taken = self._take_all()
+    def clear(self, which: Callable[[Message], bool] = lambda message: True) -> list[Message]:
+        """Take out all, or those that are asked for; the senders that wait for room come in now."""
+        taken = [message for message in self._messages.values() if which(message)]
+        for message in taken:
+            del self._messages[message.id]
+            self._forget(message.id)
         self._admit()
         return taken
 

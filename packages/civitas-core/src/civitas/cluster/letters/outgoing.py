@@ -108,7 +108,7 @@ class Outgoing:
         try:
             peer.send(
                 Kind.MESSAGE,
-                message.recipient if each.pool is not None else each.name,
+                each.address(message),
                 dumps(message, self._serializer),
                 asker,
                 each.outbox.times_given.get(message.id, 0),
@@ -172,6 +172,20 @@ class Outgoing:
     def has(self, message_id: str) -> bool:
         """Whether a message stands here that another node is not finished with."""
         return message_id in self._sent
+
+    def move(self, message: Message, times: int, each: Elsewhere) -> None:
+        """Send what another was to have to `each` instead: nothing of it is on its way any more.
+
+        Args:
+            message: The message.
+            times: To how many incarnations it was given whose process was lost with it.
+            each: Who has it from now on.
+        """
+        self._sent.pop(message.id, None)
+        origin = self._handed_on(message.id)
+        if origin is not None:
+            origin.cell = each
+        each.outbox.take_over(message, times)
 
     def under_way(self) -> dict[Elsewhere, None]:
         """The agents that something is on the way to."""
@@ -292,7 +306,8 @@ class Outgoing:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")
                     self.give_up(message, down, DeadLetterReason.MAX_DELIVERIES)
             return
-        for lost in box.clear():
+        # What had not left yet, as the process was about to leave, is not lost with it.
+        for lost in box.clear(lambda message: message.id in self._sent):
             if facts.closed:
                 self.give_up(
                     lost, AgentTerminated(each.name, facts.closed), DeadLetterReason.TERMINATED

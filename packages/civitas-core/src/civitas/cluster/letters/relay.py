@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.replicas import Crew, Replicas
 from civitas.message import Message, loads
 from civitas.message.large import Large
 from civitas.node import Recipient, Registry
+from civitas.process import ChildKind
 
-__all__ = ["Relay"]
+__all__ = ["Move", "Relay"]
+
+Move: TypeAlias = Callable[[Message, int, Elsewhere], None]
+"""Lets an agent have what another was to have, which was given to so many incarnations before."""
 
 
 class Relay:
@@ -26,15 +33,21 @@ class Relay:
         self._registry = registry
 
     def group(self, name: str) -> Replicas | None:
-        """What stands behind `name`, if that is several agents."""
-        group = self._registry.groups.get(name)
-        return group if isinstance(group, Replicas) else None
+        """What stands behind `name`, if that is several agents or pools."""
+        for several in (self._registry.groups, self._registry.pools):
+            group = several.get(name)
+            if isinstance(group, Replicas):
+                return group
+        return None
 
-    def join(self, family: str, child: Crew) -> None:
+    def join(self, family: str, child: Crew, kind: ChildKind) -> None:
         """One more stands behind a name."""
         group = self.group(family)
         if group is None:
-            group = self._registry.groups[family] = Replicas(family, self._registry)
+            group = Replicas(family, kind, self._registry)
+            # To its senders a name that several pools stand behind is a pool.
+            pools, groups = self._registry.pools, self._registry.groups
+            (groups if kind is ChildKind.AGENT else pools)[family] = group
         group.add(child)
 
     def leave(self, family: str, name: str) -> None:
@@ -46,6 +59,20 @@ class Relay:
     def dissolve(self, name: str) -> None:
         """Nobody stands behind a name any more."""
         self._registry.groups.pop(name, None)
+        self._registry.pools.pop(name, None)
+
+    def pool_of(self, conversation: str) -> str:
+        """The name of the pool that a conversation lives in; empty if it lives in none of several."""
+        name, _, conversation = conversation.partition("/")
+        group = self.group(name)
+        return group.holder(conversation) if group is not None else name
+
+    def settle(self, family: str, move: Move) -> None:
+        """One behind a name came or went: what stands here for one whose process is gone goes to another."""
+        group = self.group(family)
+        if group is not None:
+            for moved in group.unattended():
+                move(*moved)
 
     def clear(self) -> None:
         """Forget every name."""
@@ -56,11 +83,12 @@ class Relay:
         """The agent that a message to `to` is for."""
         group = self.group(to)
         if group is not None:
-            return group.choose(message.conversation, message.sender)
+            return group.choose(message.conversation, message.sender, message.id)
         return self._registry.route(to, message.conversation, message.id)
 
     def answered(self, each: Elsewhere, reply: bytes | Large) -> None:
         """A conversation may begin with an answer, as with an interrupt: it stays with the one that gave it."""
         group = self.group(each.facts.behind)
         if group is not None:
-            group.began(loads(reply).conversation, each.name)
+            one = each.name if each.pool is None else each.pool.name
+            group.began(loads(reply).conversation, one)

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from civitas.cluster.facts import Facts
-from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.errors import AgentTerminated
-from civitas.process import Delivery, Status
+from civitas.message import Message
+from civitas.process import ChildKind, Delivery, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,20 +32,25 @@ class Crew(Protocol):
     def alive(self) -> bool:
         """Whether an incarnation of it runs."""
 
+    def is_awake(self, conversation: str) -> bool:
+        """Whether a process for a conversation is awake in it."""
+
 
 class Replicas:
-    """The agents behind one name, as the root knows them.
+    """The agents, or the conversation pools, behind one name, as the root knows them.
 
-    Each message goes to the one with the fewest that are not finished; the messages of a conversation go to the one
-    that got its first, for as long as that may run again.
+    Each message goes to the one with the least to do; the messages of a conversation go to the one that got its first,
+    for as long as the process of that is there. When that is gone they go on, in order, to another that is up.
 
     Args:
         name: What their senders send to.
+        kind: What they are.
         registry: Has the mailbox of each.
     """
 
-    def __init__(self, name: str, registry: Registry) -> None:
+    def __init__(self, name: str, kind: ChildKind, registry: Registry) -> None:
         self.name = name
+        self.kind = kind
         self._registry = registry
         self._children: dict[str, Crew] = {}
         """By name, the one that was chosen longest ago first."""
@@ -69,14 +75,17 @@ class Replicas:
 
     def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
         """The one for a message from the root."""
-        return self.choose(conversation, None)
+        return self.choose(conversation, None, message_id)
 
-    def choose(self, conversation: str | None, sender: str | None) -> Elsewhere:
+    def choose(
+        self, conversation: str | None, sender: str | None, message_id: str = ""
+    ) -> Elsewhere:
         """The one for a message.
 
         Args:
             conversation: Of the message.
             sender: Of the message; another is taken before it.
+            message_id: Of the message.
 
         Raises:
             AgentTerminated: None of them will be started again.
@@ -85,12 +94,42 @@ class Replicas:
         if not there:
             raise AgentTerminated(self.name, self._why_closed())
         if conversation is None:
-            return there[self._least_busy(there, sender)]
-        name = self._given.get(conversation, "")
-        if name not in there:
             name = self._least_busy(there, sender)
-        self._give(conversation, name)
-        return there[name]
+        else:
+            name = self._given.get(conversation, "")
+            if name not in there:
+                name = self._least_busy(there, sender)
+            self._give(conversation, name)
+        each = there[name]
+        return each.cell(conversation, message_id) if isinstance(each, ElsewherePool) else each
+
+    def holder(self, conversation: str) -> str:
+        """The name of the one that has a conversation; empty for none."""
+        return self._given.get(conversation, "")
+
+    def unattended(self) -> Iterator[tuple[Message, int, Elsewhere]]:
+        """Take from those whose process is gone what they have not finished, if another is up.
+
+        Returns:
+            Each message, to how many incarnations it was given that were lost with it, and who is to have it; those of
+            a conversation in order.
+        """
+        boxes = {each.name: each for each in self._mailboxes()}
+        gone = {name for name, each in boxes.items() if each.facts.boot is None}
+        if not gone or not any(self._is_up(each) for each in boxes.values()):
+            return
+        for conversation in [each for each, name in self._given.items() if name in gone]:
+            del self._given[conversation]
+        for name in gone:
+            one = boxes[name]
+            for each in list(one.all()) if isinstance(one, ElsewherePool) else [one]:
+                given = dict(each.outbox.times_given)
+                for message in each.outbox.emptied():
+                    yield message, given.get(message.id, 0), self._for(message)
+
+    def _for(self, message: Message) -> Elsewhere:
+        name = message.recipient.removeprefix(self.name).removeprefix("/")
+        return self.choose(name or message.conversation, message.sender, message.id)
 
     def began(self, conversation: str | None, name: str) -> None:
         """An answer of `name` is of a conversation; if nobody has that yet, it began with this answer."""
@@ -101,13 +140,18 @@ class Replicas:
         self._given[conversation] = name
         self._given.move_to_end(conversation)
         if len(self._given) > _CONVERSATIONS:
-            self._given.popitem(last=False)
+            silent, holder = next(iter(self._given.items()))
+            if self._children[holder].is_awake(f"{self.name}/{silent}"):
+                self._given.move_to_end(silent)  # it must not begin in another as well
+            else:
+                del self._given[silent]
 
-    def _least_busy(self, there: dict[str, Elsewhere], sender: str | None) -> str:
+    def _is_up(self, each: Elsewhere | ElsewherePool) -> bool:
+        return self._children[each.name].status is Status.RUNNING and each.alive
+
+    def _least_busy(self, there: dict[str, Elsewhere | ElsewherePool], sender: str | None) -> str:
         def how_busy(name: str) -> tuple[bool, bool, int]:
-            outbox = there[name].outbox
-            up = self._children[name].status is Status.RUNNING and outbox.way_is_open
-            return not up, name == sender, len(outbox) + outbox.waiting
+            return not self._is_up(there[name]), name == sender, there[name].load
 
         name = min(there, key=how_busy)
         self._children[name] = self._children.pop(name)  # among equals they take turns
@@ -115,21 +159,28 @@ class Replicas:
 
     def facts(self, node: str, boot: str) -> Facts:
         """What every node knows of the name: its messages go to the root, who hands them on."""
-        there = [each for each in self._mailboxes() if not each.facts.closed]
-        size = sum(each.facts.size for each in there)
-        closed = "" if there else self._why_closed()
-        sure = any(each.facts.delivery == Delivery.AT_LEAST_ONCE for each in there)
-        delivery = Delivery.AT_LEAST_ONCE if sure else Delivery.AT_MOST_ONCE
-        return Facts(self.name, node, boot, size=size or 1, delivery=delivery, closed=closed)
+        there = [each.facts for each in self._mailboxes() if not each.facts.closed]
+        sizes = [facts.size for facts in there]
+        sure = any(facts.delivery == Delivery.AT_LEAST_ONCE for facts in there)
+        return Facts(
+            self.name,
+            node,
+            boot,
+            self.kind,
+            # Of a pool it is that of each conversation.
+            size=(sum(sizes) if self.kind is ChildKind.AGENT else max(sizes, default=0)) or 1,
+            delivery=Delivery.AT_LEAST_ONCE if sure else Delivery.AT_MOST_ONCE,
+            closed="" if there else self._why_closed(),
+            max_live=sum(facts.max_live for facts in there),
+        )
 
     def _why_closed(self) -> str:
         whys = [each.facts.closed for each in self._mailboxes()]
         return whys[-1] if whys else "none of its replicas is left"
 
-    def _mailboxes(self) -> Iterator[Elsewhere]:
+    def _mailboxes(self) -> Iterator[Elsewhere | ElsewherePool]:
         for name in self._children:
-            each = self._registry[name]
-            assert isinstance(
-                each, Elsewhere
-            )  # `Directory.announce` made it when the child was placed
+            each = self._registry.get(name) or self._registry.pools.get(name)
+            # `Directory.announce` made it when the child was placed.
+            assert isinstance(each, Elsewhere | ElsewherePool)
             yield each

@@ -30,6 +30,7 @@ class Hello:
         pid_space: Where that pid means something; empty if nobody knows.
         token: What the root gave it when it started it; empty for one that somebody else started.
         joined: Whether it believes that it has joined already.
+        guest: Whether it only wants to ask something.
     """
 
     version: int
@@ -40,6 +41,7 @@ class Hello:
     pid_space: str = ""
     token: str = ""
     joined: bool = False
+    guest: bool = False
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Hello:
@@ -69,11 +71,13 @@ class Epoch:
         ending: Whether it stops.
         civitas: The version of civitas-core at the root.
         names: Of its processes.
+        guests: Why nobody is let in who only wants to ask something; empty if anybody is.
     """
 
     ending: bool
     civitas: str
     names: tuple[str, ...]
+    guests: str = ""
 
 
 def is_of_another_version(hello: Hello, member: Member | None) -> bool:
@@ -109,6 +113,8 @@ def refusal(hello: Hello, member: Member | None, epoch: Epoch) -> str:
         )
     if epoch.ending:
         return "the runtime stops"
+    if hello.guest:
+        return epoch.guests
     if member is None:
         known = ", ".join(sorted(epoch.names)) or "none"
         return f"the root's topology has no process {name!r}; it has: {known}"

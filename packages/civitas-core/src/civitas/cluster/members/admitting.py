@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from civitas.cluster.frames import Kind, own_version
+from civitas.cluster.guests import Guests
 from civitas.cluster.members.admission import (
     Epoch,
     Hello,
@@ -45,6 +46,7 @@ class Admitting:
         came: Called when one is there.
         gone: Called when one that was there is not any more, with why.
         ended: Called when one on this machine that somebody else started has ended.
+        guests: Those that only want to ask something.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Admitting:
         came: Callable[[Member], None],
         gone: Callable[[Member, str], None],
         ended: Callable[[Member], None],
+        guests: Guests,
     ) -> None:
+        self._guests = guests
         self._roster = roster
         self._seal = seal
         self._boot = boot
@@ -90,9 +94,12 @@ class Admitting:
         member = self._roster.get(hello.name)
         if member is not None and comes_back(hello, member):
             self._gone(member, "it lost the root and is coming back")
-        epoch = Epoch(self._roster.ending, own_version(), tuple(each.name for each in self._roster))
+        names = tuple(each.name for each in self._roster)
+        epoch = Epoch(self._roster.ending, own_version(), names, self._guests.refusal())
         why = refusal(hello, member, epoch)
-        if member is None or why:
+        if hello.guest and not why:
+            self._guests.hello(boot, hello)
+        elif member is None or why:
             self._refuse(hello, boot, why)
         else:
             self._admit(member, hello, boot)
@@ -105,7 +112,7 @@ class Admitting:
             why = f"there is no way to it: {type(error).__name__}: {error}"
             self._fail(member, ConfigurationError(why))
             raise
-        if member.is_foreign and hello.pid_space == pid_space() != "":
+        if not member.options.start and hello.pid_space == pid_space() != "":
             member.watch = PidWatch(hello.pid, lambda: self._ended(member))
         member.arrived(peer, hello.pid, hello.pid_space)
         self._came(member)

@@ -44,7 +44,9 @@ class Joining:
         transport: Of the member.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
-        lost: Called with the reason when the root is gone that took this process in.
+        end: Ends the member, for a reason; empty if the root said so.
+        forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
+        guest: Whether it only wants to ask something, and hosts nothing.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Joining:
         transport: Transport,
         *,
         remind: float | None,
-        lost: Callable[[str], None],
+        end: Callable[[str], None],
+        forget: Callable[[], None],
+        guest: bool = False,
     ) -> None:
         self.boot = new_boot()
         """Of this membership; another for each root that is sought."""
@@ -66,7 +70,9 @@ class Joining:
         self._seal = seal
         self._transport = transport
         self._remind_after = remind
-        self._lost_root = lost
+        self._end = end
+        self._forget = forget
+        self._guest = guest
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._reminder: asyncio.TimerHandle | None = None
@@ -77,11 +83,6 @@ class Joining:
         """The root, known by its boot id from its welcome on."""
         assert self._root is not None  # it is sought before anything is sent
         return self._root
-
-    @property
-    def is_in(self) -> bool:
-        """Whether a root has taken this process in."""
-        return self._welcome is not None and self._welcome.done()
 
     @property
     def was_started_elsewhere(self) -> bool:
@@ -116,15 +117,17 @@ class Joining:
     def _seek(self) -> None:
         # Whoever stood at its address before may have read the last one.
         self.boot = new_boot()
+        self._forget()
         # Its boot id is not known before it answers.
         self._root = reach(self._transport, "root", "", self._address, self.boot, self._lost)
         self._say_hello()
 
     def _lost(self) -> None:
-        if self._remind_after is not None and not self.is_in:
+        arrived = self._welcome is not None and self._welcome.done()
+        if self._remind_after is not None and not arrived:
             self._seek()
         else:
-            self._lost_root("the root is gone")
+            self._end("the root is gone")
 
     def _say_hello(self, *, joined: bool = False) -> None:
         hello = Hello(
@@ -136,6 +139,7 @@ class Joining:
             pid_space=pid_space(),
             token=self._token,
             joined=joined,
+            guest=self._guest,
         ).plain()
         self.root.signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
 
@@ -158,22 +162,9 @@ class Joining:
         """The root takes this process in."""
         root = self.root
         root.boot = boot
-        if self.was_started_elsewhere:
-            self._watch_process(welcome)
+        if self.was_started_elsewhere and welcome["pid_space"] == pid_space() != "":
+            self._watch = PidWatch(welcome["pid"], lambda: self._end("the root is gone"))
         return root
-
-    def follow(self, boot: str, welcome: Mapping[str, Any]) -> None:
-        """Another root took this process over, which it did not start."""
-        self.rest()
-        self._root = reach(self._transport, "root", boot, welcome["address"], self.boot, self._lost)
-        self._remind_after = welcome["remind"]
-        self._watch_process(welcome)
-        self._remind_later()
-
-    def _watch_process(self, welcome: Mapping[str, Any]) -> None:
-        """Where the root is on this machine, its end is known at once."""
-        if welcome["pid_space"] == pid_space() != "":
-            self._watch = PidWatch(welcome["pid"], lambda: self._lost_root("the root is gone"))
 
     def welcomed(self) -> None:
         """Everything that the root told is taken over."""

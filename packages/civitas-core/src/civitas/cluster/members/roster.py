@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from civitas.cluster.peers import Peer
@@ -30,40 +29,28 @@ class Member:
     """What a process on another machine is handling, and how many of its incarnations were given that."""
     watch: PidWatch | None = None
     """Of one that was started elsewhere, on this machine."""
+    leaving: bool = False
+    """Whether it is about to leave: another will come in its place, and nothing is started in this one any more."""
     was_up: bool = False
-    taken_over: bool = False
-    """Whether it is there, and the root that started it was another one."""
-    was_left: bool = False
-    """Whether the last root left it, and it has not been there since."""
-    in_hand_file: Path | None = None
-    """Where such a one notes what its agents are handling."""
-    hosts: asyncio.Task[dict[str, Any]] | None = None
-    """Asks such a one what it hosts."""
     arriving: asyncio.Future[Peer] | None = None
     """Set while somebody waits for it to join."""
     starting: asyncio.Task[Peer] | None = None
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether this root did not start it."""
-        return self.taken_over or not self.options.start
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Whether it was taken over, and has not shown yet that it is there."""
-        return self.hosts is not None and not self.hosts.done()
+    def host(self) -> Peer | None:
+        """It, if agents may be started in it."""
+        return None if self.leaving else self.peer
 
     def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
         """It is there."""
         self.peer, self.pid, self.pid_space, self.was_up = peer, pid, pid_space, True
-        self.was_left = False
         if self.arriving is not None and not self.arriving.done():
             self.arriving.set_result(peer)
 
     def left(self) -> None:
         """It is not there any more."""
         self.peer = self.pid = None
-        self.taken_over, self.in_hand_file = False, None
+        self.leaving = False
         if self.watch is not None:
             self.watch.close()
             self.watch = None

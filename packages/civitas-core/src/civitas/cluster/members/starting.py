@@ -36,7 +36,6 @@ class Starting:
 
     Attributes:
         outages: When the root could reach nobody.
-        outlives: Seconds that a process which is started outlives the root, as another one may take it over.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class Starting:
         self._address = address
         self._ended = ended
         self.outages = Outages()
-        self.outlives = 0.0
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: RunFolder | None = None
 
@@ -71,7 +69,7 @@ class Starting:
             self._folder = None
 
     async def start_all(self) -> None:
-        """Start every process, and wait until each is there, but for those that have ended since the last root led.
+        """Start every process, and wait until each is there.
 
         Raises:
             StartFailed: One did not come.
@@ -79,8 +77,6 @@ class Starting:
         try:
             async with asyncio.TaskGroup() as starts:
                 for member in self._roster:
-                    if member.was_left:
-                        continue  # its agents are down, and their supervisors serve the others meanwhile
                     starts.create_task(self.ready(member.name))
         except BaseExceptionGroup as group:
             error: BaseException = group
@@ -141,8 +137,8 @@ class Starting:
             StartFailed: It did not come.
         """
         member = self._roster[name]
-        if member.peer is not None:
-            return member.peer
+        if member.host is not None:
+            return member.host
         if self._roster.ending:
             raise _too_late(name)
         if member.starting is None:
@@ -152,8 +148,8 @@ class Starting:
         return await asyncio.shield(member.starting)
 
     async def _start(self, member: Member) -> Peer:
-        if member.peer is not None:
-            return member.peer  # it came in the moment between the call of this and now
+        if member.host is not None:
+            return member.host  # it came in the moment between the call of this and now
         member.arriving = asyncio.get_running_loop().create_future()
         exited: asyncio.Task[Exit] | None = None
         try:
@@ -192,7 +188,6 @@ class Starting:
             "root": self._address(),
             "token": member.token,
             "in_hand": str(self.in_hand_of(member)),
-            "outlives": self.outlives,
             "hang_timeout": member.options.hang_timeout,
         }
 

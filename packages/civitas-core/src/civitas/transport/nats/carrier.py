@@ -80,6 +80,10 @@ class NatsCarrier:
         """That of whichever root there is."""
         return address_of(ROOT)
 
+    def spans_machines(self, entry: CarrierEntry) -> bool:
+        """Wherever the server is reached; see `SpansMachines`."""
+        return True
+
     def for_member(
         self, entry: CarrierEntry, access: Access, root: str, folder: Path | None
     ) -> Transport:

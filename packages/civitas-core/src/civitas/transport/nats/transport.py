@@ -41,6 +41,8 @@ _ROOM = 64 * 1024
 """Bytes that a server must take beside the frames of a batch."""
 _ECHO = "echo"
 """What a node says to itself, to hear that the server has handed over everything before it."""
+_IS_ANYBODY_THERE = 0.5
+"""Seconds for the answer of a root. If there is none, the server says so at once."""
 _PUMP = 2.0
 """Seconds for the server to hand over what it has."""
 
@@ -162,6 +164,21 @@ class NatsTransport:
     def watch(self, address: str, back: Callable[[], None], lost: Callable[[], None]) -> Watch:
         """Watch a node; see `Transport.watch`."""
         return self._there(address).watch(back, lost)
+
+    async def is_absent(self, address: str) -> bool:
+        """Whether no root is there, as far as the server knows; see `KnowsAbsence.is_absent`."""
+        from nats.errors import NoRespondersError
+
+        token, _ = split_address(address)
+        if (client := self._client()) is None or token != ROOT:
+            return False
+        try:
+            await client.request(self._subjects.here(ROOT), b"?", _IS_ANYBODY_THERE)
+        except NoRespondersError:
+            return True
+        except Exception as error:
+            log.debug("nats: it is not known whether there is a root: %r", error)
+        return False
 
     async def pump(self) -> None:
         """Hand over everything that has arrived, at the server, too."""

@@ -92,6 +92,10 @@ class ZmqCarrier:
         """The address that is given, otherwise a socket in the place of the system."""
         return _address(entry) or f"ipc://{_place_of(entry).path / _SOCKET}"
 
+    def spans_machines(self, entry: CarrierEntry) -> bool:
+        """Where it has an address of TCP, and keys that others may have, too; see `SpansMachines`."""
+        return (_address(entry) or "").startswith("tcp://") and _keys_file(entry) is not None
+
     def for_member(
         self, entry: CarrierEntry, access: Access, root: str, folder: Path | None
     ) -> Transport:

@@ -48,7 +48,7 @@ class RemotePool(RemoteChild):
     """
 
     def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
-        super().__init__(spec, home, parent)
+        super().__init__(spec, home)
         self.parent: Parent | None = parent
         self._conversations: dict[str, RemoteConversation] = {}
 
@@ -61,6 +61,10 @@ class RemotePool(RemoteChild):
     def children(self) -> list[Any]:
         """The conversations that are awake."""
         return list(self._conversations.values())
+
+    def is_awake(self, conversation: str) -> bool:
+        """Whether a conversation is awake, as its process said a moment ago."""
+        return conversation in self._conversations
 
     def reported(self, facts: Any) -> None:
         """Its process says which conversations came or changed, and which went to sleep."""

@@ -1,0 +1,120 @@
+"""`Guest`: asks something of a system that runs elsewhere, without joining it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.desk import Desk
+from civitas.cluster.door import Door
+from civitas.cluster.frames import Kind
+from civitas.cluster.members.joining import Joining
+from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.seal import Seal
+from civitas.errors import NodeDown
+from civitas.message import decode, encode
+from civitas.transport.contract import Transport
+from civitas.transport.presence import is_absent
+
+__all__ = ["Guest"]
+
+_NAME = "the command line"
+"""What it is called where a root of another version refuses it; no process can have that name."""
+_STOPPED = "the system stopped"
+
+
+class Guest:
+    """Reaches the root of a system over its transport.
+
+    Args:
+        root: The address of the root.
+        token: Of the system.
+        transport: Of this process, not open.
+    """
+
+    def __init__(self, root: str, token: str, transport: Transport) -> None:
+        self._root = root
+        self._seal = Seal(token)
+        self._transport = transport
+        self._peers = Peers()
+        self._calls = Calls()
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._joining = Joining(
+            *(_NAME, root, "", self._seal, transport),
+            remind=None,
+            end=self._end,
+            forget=self._peers.leave,
+            guest=True,
+        )
+        desk = Desk(_NAME, self._calls, {}, {"end": lambda _: self._end(_STOPPED)})
+        self._door = Door(
+            _NAME,
+            self._peers,
+            {Kind.RETURN: self._calls.returned, Kind.CAST: desk.told},
+            {Kind.WELCOME: self._welcomed, Kind.REFUSED: lambda _, why, *seal: self._refused(why)},
+            lambda kind, boot, fields: self._seal.fits(kind, boot, self._joining.boot, *fields),
+            lambda _, why: self._end(why),
+        )
+
+    async def enter(self, patience: float) -> bool:
+        """Reach the root.
+
+        Args:
+            patience: Seconds to wait for its answer.
+
+        Returns:
+            Whether there is one.
+
+        Raises:
+            ConfigurationError: The way to it cannot be opened, or it refuses.
+        """
+        await self._door.open(self._transport)
+        if await is_absent(self._transport, self._root):
+            return False
+        try:
+            async with asyncio.timeout(patience):
+                await self._joining.enter(self._ended)
+        except TimeoutError:
+            return False
+        return True
+
+    async def request(self, request: Mapping[str, Any]) -> Any:
+        """Let the root do something, and return its answer; who is cancelled here cancels it there.
+
+        Raises:
+            NodeDown: It went away before it had answered.
+        """
+        asking = asyncio.ensure_future(
+            self._calls.call(self._joining.root, "control", encode(dict(request), "request"))
+        )
+        either: set[asyncio.Future[Any]] = {asking, self._ended}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise NodeDown("the system", "root", self._ended.result())
+            return decode(asking.result())
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Leave. May be called twice, and without `enter`."""
+        self._joining.rest()
+        await self._joining.take_leave()
+        self._peers.leave()
+        await self._door.close(self._transport)
+
+    def _welcomed(self, boot: str, welcome: Mapping[str, Any]) -> None:
+        root: Peer = self._joining.root
+        root.boot = boot
+        self._peers.met(root)
+        self._joining.welcomed()
+
+    def _refused(self, why: str) -> None:
+        self._joining.refused(why)
+
+    def _end(self, why: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(why)

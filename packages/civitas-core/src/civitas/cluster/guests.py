@@ -1,0 +1,103 @@
+"""The root's side of those who ask something of a system without joining it: a command line on another machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeAlias
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.desk import Desk
+from civitas.cluster.frames import Kind
+from civitas.cluster.members.admission import Hello
+from civitas.cluster.peers import Peer, Peers, reach
+from civitas.cluster.seal import Seal
+from civitas.errors import ConfigurationError
+from civitas.message import decode, encode
+from civitas.transport.contract import Transport
+
+__all__ = ["Answers", "Guests"]
+
+Answers: TypeAlias = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
+"""Does what a request says, and returns what came of it; raises nothing."""
+
+_MOST = 100
+"""So many may be there at once."""
+_LAST_WORDS = 1.0
+"""Seconds for them to hear that the system stops."""
+
+
+class Guests:
+    """Lets in whoever shows the token of the system and wants to ask something: they host nothing.
+
+    Args:
+        boot: Of the root.
+        seal: Of the system.
+        transport: Of the root.
+        peers: Whose frames are taken.
+        calls: Where calls are served.
+    """
+
+    def __init__(
+        self, boot: str, seal: Seal, transport: Transport, peers: Peers, calls: Calls
+    ) -> None:
+        self.answers: Answers | None = None
+        """Answers them; None while nobody is let in."""
+        self._boot = boot
+        self._seal = seal
+        self._transport = transport
+        self._peers = peers
+        self._calls = calls
+        self._there: dict[str, Peer] = {}
+        self.desk = Desk("root", calls, {"control": self._asked}, {"left": self._left})
+        """What is done for them."""
+
+    def __contains__(self, peer: Peer) -> bool:
+        return peer.boot in self._there
+
+    def refusal(self) -> str:
+        """Why nobody is let in at this moment; empty if anybody is."""
+        if self.answers is None:
+            return "the system takes no requests: it is starting or stopping, or a program runs it by itself"
+        if len(self._there) >= _MOST:
+            return f"{_MOST} others ask something of the system at this moment; try again"
+        return ""
+
+    def hello(self, boot: str, hello: Hello) -> None:
+        """Let one in."""
+        lost = partial(self.gone, boot, "it cannot be reached")
+        peer = reach(self._transport, f"guest {boot}", boot, hello.address, self._boot, lost)
+        self._peers.met(peer)
+        self._there[boot] = peer
+        peer.introduce(Kind.WELCOME, self._seal, {"guest": True})
+
+    async def _asked(self, peer: Peer, request: bytes) -> bytes:
+        if self.answers is None:
+            raise ConfigurationError("the system is stopping")
+        asked = decode(request)
+        if not isinstance(asked, dict):
+            raise ConfigurationError("the request must be a mapping")
+        return encode(dict(await self.answers(asked)), "answer")
+
+    def _left(self, peer: Peer) -> None:
+        self.gone(peer.boot, "it left")
+
+    def gone(self, boot: str, why: str) -> None:
+        """One is gone: what it waited for is withdrawn."""
+        peer = self._there.pop(boot, None)
+        if peer is not None:
+            self._calls.abandon(peer)
+            self._peers.gone(boot, why)
+
+    async def close(self) -> None:
+        """Let nobody in any more, and tell those that are there that the system stops."""
+        self.answers = None
+        for peer in self._there.values():
+            peer.cast("end")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*(peer.link.flushed() for peer in self._there.values()))
+        for boot in list(self._there):
+            self.gone(boot, "the system stops")

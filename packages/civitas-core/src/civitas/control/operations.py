@@ -1,0 +1,94 @@
+"""What can be asked of a running system from outside its program."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
+from civitas.runtime import Runtime
+
+__all__ = ["Operations", "refusal_of"]
+
+logger = logging.getLogger("civitas")
+
+
+class Operations:
+    """Does what requests say.
+
+    Args:
+        runtime: The system; it runs.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
+            "ask": self._ask,
+            "send": self._send,
+            "tree": self._tree,
+        }
+
+    async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what a request says, and say what came of it: ``ok``, or ``error`` and what belongs to that."""
+        operation = self._operations.get(str(request.get("op")))
+        try:
+            if operation is None:
+                known = ", ".join(self._operations)
+                raise ConfigurationError(
+                    f"this system does not know {request.get('op')!r}, only {known}; "
+                    "is the command line a different version?"
+                )
+            return {"ok": await operation(request)}
+        except CivitasError as error:
+            return refusal_of(error)
+        except Exception as error:
+            logger.exception("a request from outside could not be carried out")
+            return refusal_of(ConfigurationError(f"the request failed: {error!r}"))
+
+    async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        to, payload = _addressed(request)
+        reply = await self._runtime.ask(to, payload, **_options(request))
+        return {
+            "sender": reply.sender,
+            "type": reply.type,
+            "payload": reply.payload,
+            "conversation": reply.conversation,
+        }
+
+    async def _send(self, request: dict[str, Any]) -> None:
+        to, payload = _addressed(request)
+        await self._runtime.send(to, payload, **_options(request))
+
+    async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self._runtime.tree()
+
+
+def refusal_of(error: CivitasError) -> dict[str, Any]:
+    """An error as the answer to a request."""
+    trace = error.remote_traceback if isinstance(error, HandlerFailed) else ""
+    return {"error": type(error).__name__, "message": str(error), "traceback": trace}
+
+
+def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
+    """The recipient of a request, and its payload.
+
+    Raises:
+        ConfigurationError: It does not say, or not in text.
+    """
+    for key in ("to", "payload"):
+        if key not in request:
+            raise ConfigurationError(f"the request has no {key!r}")
+    to = request["to"]
+    if not isinstance(to, str):
+        raise ConfigurationError(f"'to' must be the name of an agent, as text; got {to!r}")
+    return to, request["payload"]
+
+
+def _options(request: dict[str, Any]) -> dict[str, Any]:
+    """The other options of a request; the runtime checks them."""
+    return {
+        "message_type": request.get("type", "message"),
+        "timeout": request.get("timeout", 30.0),
+        "conversation": request.get("conversation"),
+    }

@@ -1,0 +1,101 @@
+"""`Remembering`: what an agent keeps of its conversations, from the start of a run to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from civitas.frameworks.conversations import Record
+from civitas.frameworks.recent import RecentRecords
+from civitas.process import Delivery
+from civitas.state import LongRecord, Retention
+
+if TYPE_CHECKING:
+    from civitas.frameworks.base import FrameworkAgent
+    from civitas.frameworks.run import Run
+
+__all__ = ["Remembering", "newest_turns"]
+
+
+def newest_turns(
+    messages: Sequence[Any], longest: int, begins: Callable[[Any], bool]
+) -> Sequence[Any]:
+    """The newest turns of a conversation that have up to `longest` messages together, and one turn at least.
+
+    A turn stays whole: without its call, a model's provider refuses the result of a tool.
+
+    Args:
+        messages: The messages.
+        longest: How many stay.
+        begins: Whether a turn begins with a message.
+    """
+    if len(messages) <= longest:
+        return messages
+    turns = [at for at, message in enumerate(messages) if begins(message)]
+    within = [at for at in turns if at >= len(messages) - longest]
+    return messages[(within[:1] or turns[-1:] or [0])[0] :]
+
+
+class Remembering:
+    """Reads and writes the conversations of an agent.
+
+    Args:
+        agent: The agent; it runs.
+    """
+
+    def __init__(self, agent: FrameworkAgent) -> None:
+        self._agent = agent
+        node = agent._civitas_running().node
+        self._recent = RecentRecords.of(node)
+        self.retention: Retention = node.retention
+
+    @asynccontextmanager
+    async def using(self, conversation: str | None) -> AsyncIterator[None]:
+        """Inside the block a run uses `conversation`: nobody drops it for not being used."""
+        if conversation is None:
+            yield
+            return
+        key = self._agent.memory_key(conversation)
+        with self._recent.using(key):
+            if self.retention.keep is not None:
+                long_ago = time.time() - self.retention.keep / 2
+                await LongRecord.claim(self._agent.store, key, unused_since=long_ago)
+            yield
+
+    async def recall(self, run: Run) -> Record | None:
+        """Read what is kept of the conversation into `run`."""
+        if not self._agent.keeps_record or run.conversation is None:
+            return None
+        key = self._agent.memory_key(run.conversation)
+        record = await Record.load(self._agent.store, key, self._recent)
+        run.saved = record.saved
+        if not run.whole_history:
+            run.history = record.history
+        return record
+
+    async def keep(
+        self, run: Run, before: Record | None, outcome: tuple[str, Any], saved: Any
+    ) -> None:
+        """Keep what the next run of the conversation needs, all of it or nothing.
+
+        Args:
+            run: The run, which has ended well or waits for a human.
+            before: What was there.
+            outcome: The type and the payload of the reply.
+            saved: From what an interrupted run goes on.
+        """
+        agent, (kind, payload), conversation = self._agent, outcome, run.conversation
+        if kind == "interrupt" and conversation is None:
+            conversation = run.conversation = run.message.id
+        if not agent.keeps_record or conversation is None:
+            return
+        record = Record(run.history, kept=before.kept if before is not None else None)
+        if kind == "interrupt":
+            record.interrupts, record.saved = payload["interrupts"], saved
+        elif self.retention.longest is not None and record.history is not None:
+            record.history = agent.shortened(record.history, self.retention.longest)
+        if agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
+            record.message, record.outcome = run.message.id, (kind, payload, run.headers)
+        await record.keep(agent.store, agent.memory_key(conversation), self._recent)

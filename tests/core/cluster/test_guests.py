@@ -1,0 +1,150 @@
+"""Somebody who is no part of a system asks something of it, over its transport."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from civitas import AgentProcess
+from civitas.cluster.guest import Guest
+from civitas.control.operations import Operations
+from civitas.errors import ConfigurationError, NodeDown
+from civitas.testing import MemoryNetwork
+from tests.core.cluster.nodes import Nodes
+
+
+class Echo(AgentProcess):
+    async def handle(self, message):
+        return self.reply(message.payload)
+
+
+class Slow(AgentProcess):
+    began = None
+    ended = None
+
+    async def handle(self, message):
+        Slow.began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            Slow.ended.set()
+
+
+@pytest.fixture
+def slow():
+    Slow.began, Slow.ended = asyncio.Event(), asyncio.Event()
+    return Slow("slow", cancel_on_timeout=True)
+
+
+@pytest.fixture
+def network():
+    return MemoryNetwork()
+
+
+@pytest.fixture
+async def nodes(network, slow):
+    async with Nodes(network.transport, {"w": {"far": Echo}}, Echo("near"), slow) as nodes:
+        nodes.root.guests.answers = Operations(nodes.runtime).answer
+        yield nodes
+
+
+@pytest.fixture
+async def knock(network, nodes):
+    """Lets guests in, and out at the end of the test."""
+    guests = []
+
+    async def one(token="of the system", root=None):
+        guest = Guest(root or nodes.transport.address, token, network.transport())
+        guests.append(guest)
+        return guest if await guest.enter(0.5) else None
+
+    yield one
+    for each in guests:
+        await each.close()
+
+
+def ask(to, payload):
+    return {"op": "ask", "to": to, "payload": payload, "timeout": 5.0}
+
+
+@pytest.mark.promise(id="SEM-1516")
+@pytest.mark.parametrize("agent", ["near", "far"])
+async def test_a_guest_asks_agents_of_every_process(knock, agent):
+    guest = await knock()
+    answer = await guest.request(ask(agent, [1, "ä"]))
+    assert answer["ok"]["payload"] == [1, "ä"]
+
+
+@pytest.mark.promise(id="SEM-1516")
+async def test_a_guest_sees_the_tree_and_is_no_process_of_it(knock, nodes):
+    guest = await knock()
+    tree = (await guest.request({"op": "tree"}))["ok"]
+    assert {each["node"] for each in tree["children"]} == {"root", "w"}
+    assert nodes.root.roster.get("the command line") is None
+
+
+async def test_what_a_guest_asks_that_nobody_knows_is_refused_and_it_stays(knock):
+    guest = await knock()
+    assert "does not know 'fly'" in (await guest.request({"op": "fly"}))["message"]
+    assert (await guest.request(ask("nobody", 1)))["error"] == "UnknownAgent"
+    assert (await guest.request(ask("near", 1)))["ok"]["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-1517")
+async def test_who_does_not_show_the_token_gets_no_answer(knock, nodes):
+    assert await knock("another") is None
+    assert [name for name in nodes.root.peers.by_name if "guest" in name] == []
+
+
+@pytest.mark.promise(id="SEM-1517")
+async def test_a_guest_may_do_nothing_but_ask(knock, nodes):
+    guest = await knock()
+    root = guest._joining.root
+    with pytest.raises(ConfigurationError, match="does not know the call 'terminate'"):
+        await guest._calls.call(root, "terminate", "x", "near")
+
+
+@pytest.mark.promise(id="SEM-1518")
+async def test_what_a_guest_waits_for_is_withdrawn_when_it_leaves(knock):
+    guest = await knock()
+    asking = asyncio.create_task(guest.request(ask("slow", 1)))
+    await Slow.began.wait()
+    await guest.close()
+    await Slow.ended.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+@pytest.mark.promise(id="SEM-1518")
+async def test_what_a_guest_stops_waiting_for_is_withdrawn(knock):
+    guest = await knock()
+    asking = asyncio.create_task(guest.request(ask("slow", 1)))
+    await Slow.began.wait()
+    asking.cancel()
+    await Slow.ended.wait()
+    assert (await guest.request(ask("near", 2)))["ok"]["payload"] == 2
+
+
+@pytest.mark.promise(id="SEM-1518")
+async def test_a_guest_hears_at_once_that_the_system_stops(knock, nodes):
+    guest = await knock()
+    asking = asyncio.create_task(guest.request({"op": "ask", "to": "slow", "payload": 1}))
+    await Slow.began.wait()
+    await nodes.root.guests.close()
+    with pytest.raises(NodeDown, match="the system stopped"):
+        await asking
+    await Slow.ended.wait()
+
+
+async def test_a_system_that_takes_no_requests_says_so(knock, nodes):
+    nodes.root.guests.answers = None
+    with pytest.raises(ConfigurationError, match="the system takes no requests"):
+        await knock()
+
+
+async def test_more_than_so_many_at_once_are_refused(knock, nodes, monkeypatch):
+    monkeypatch.setattr("civitas.cluster.guests._MOST", 1)
+    await knock()
+    with pytest.raises(ConfigurationError, match="1 others ask something"):
+        await knock()
