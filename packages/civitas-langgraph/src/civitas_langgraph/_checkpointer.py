@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
@@ -14,7 +14,10 @@ from civitas.state import InMemoryStateStore
 from civitas_langgraph._breakpoints import has_breakpoints
 from civitas_langgraph._saver import StateStoreSaver
 
-__all__ = ["check_checkpointer"]
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+__all__ = ["check_checkpoint", "check_checkpointer"]
 
 _INSTEAD = (
     "compile the graph without a checkpointer: the runtime's StateStore keeps its threads then"
@@ -55,6 +58,26 @@ async def check_checkpointer(graph: Any, who: str, *, durable: bool, lost_at: st
         raise ConfigurationError(
             f"{who}: durable=True needs a checkpointer that outlives what the run is to survive, and what this "
             f"{kind} has is in memory: lost {lost_at}. Take one that keeps it on disk, or {_INSTEAD}"
+        )
+
+
+async def check_checkpoint(graph: Any, config: RunnableConfig, where: str) -> None:
+    """Refuse to begin at a checkpoint that is not there: LangGraph would begin with nothing.
+
+    Args:
+        graph: The graph.
+        config: Of the run.
+        where: The conversation, for the error.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    id = config.get("configurable", {}).get("checkpoint_id")
+    saver: Any = getattr(graph, "checkpointer", None)
+    if id and isinstance(saver, BaseCheckpointSaver) and await saver.aget_tuple(config) is None:
+        raise ConfigurationError(
+            f"the conversation {where} has no checkpoint {id!r}. An agent keeps as many as history= says, by default "
+            "the newest; see aget_state_history for those that are there"
         )
 
 

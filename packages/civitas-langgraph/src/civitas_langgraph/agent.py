@@ -24,7 +24,7 @@ from civitas.frameworks import (
 )
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts
-from civitas_langgraph._checkpointer import check_checkpointer
+from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
 from civitas_langgraph._humans import keep_questions_open, questions
@@ -163,6 +163,7 @@ class LangGraphAgent(FrameworkAgent):
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
             at = await thread.begin(graph.checkpointer, config)
+        await check_checkpoint(graph, at, f"{thread_id!r} of {self.name!r}")
         input = await self._inputs.of(run, command, at)
         more: dict[str, Any] = {}
         # Only if they are needed: not every kind of graph takes the keywords.
