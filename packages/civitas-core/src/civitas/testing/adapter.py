@@ -105,7 +105,7 @@ class AdapterSuite(AdapterCase):
     ) -> None:
         llm = model("first answer", "second answer")
         for text in ("first question", "second question"):
-            async with self._kept(tmp_path, run, self.agent("a", self.subject(llm))) as runtime:
+            async with run(self.agent("a", self.subject(llm)), folder=tmp_path) as runtime:
                 await runtime.ask("a", self.payload(text), conversation="c")
         assert "first answer" in " ".join(llm.seen[-1])
 
@@ -208,11 +208,11 @@ class AdapterSuite(AdapterCase):
     ) -> None:
         llm = self._asking(model)
         agent = self.agent("a", self.subject(llm, approval=True))
-        async with self._kept(tmp_path, run, agent) as runtime:
+        async with run(agent, folder=tmp_path) as runtime:
             asked = await runtime.ask("a", self.payload("do it"), conversation="c")
         answer = {"id": asked.payload["interrupts"][0]["id"], "value": self.approves}
         agent = self.agent("a", self.subject(llm, approval=True))
-        async with self._kept(tmp_path, run, agent) as runtime:
+        async with run(agent, folder=tmp_path) as runtime:
             reply = await runtime.ask("a", answer, "resume", conversation="c")
         assert reply.type == "reply"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -15,7 +16,7 @@ from civitas.frameworks import FrameworkAgent, wrap
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.state import SQLiteStateStore
+from civitas.state import SQLiteStateStore, StateStore
 from civitas.supervision import ConversationPool, Supervisor
 from civitas.testing.adapter_model import SuiteModel
 
@@ -67,6 +68,14 @@ class AdapterCase:
         """The framework's tool that asks the agent `name`."""
         raise NotImplementedError(f"{type(self).__name__} must define tool(self, name)")
 
+    @pytest.fixture
+    def make_store(self) -> Callable[[], StateStore] | None:
+        """Makes the store of each runtime, and again one that finds what the last one kept.
+
+        None, the default: state is kept in memory, and in an SQLite file where a second runtime is to find it.
+        """
+        return None
+
     # What the tests use.
 
     @pytest.fixture(autouse=True)
@@ -105,23 +114,21 @@ class AdapterCase:
         return make
 
     @pytest.fixture
-    def run(self) -> Any:
-        """Makes a runtime with these agents."""
+    def run(self, make_store: Callable[[], StateStore] | None) -> Any:
+        """Makes a runtime with these agents; `folder` is for state that the next one is to find."""
 
-        def make(*agents: AgentProcess | ConversationPool, **keywords: Any) -> Runtime:
+        def make(
+            *agents: AgentProcess | ConversationPool, folder: Path | None = None, **keywords: Any
+        ) -> Runtime:
             root = Supervisor("root", children=list(agents), backoff="NONE")
+            if make_store is not None:
+                keywords["state_store"] = partial(_closed_later, make_store)
+            elif folder is not None:
+                file = folder / "civitas.db"
+                keywords["state_store"] = partial(_closed_later, partial(SQLiteStateStore, file))
             return Runtime(root, **keywords)
 
         return make
-
-    @contextlib.asynccontextmanager
-    async def _kept(self, folder: Path, run: Any, agent: AgentProcess) -> AsyncIterator[Runtime]:
-        store = SQLiteStateStore(folder / "civitas.db")
-        try:
-            async with run(agent, state_store=store) as runtime:
-                yield runtime
-        finally:
-            await store.close()
 
     def _restarts(self, runtime: Runtime) -> int:
         return cast(int, runtime.tree()["children"][0]["restarts"])
@@ -129,3 +136,9 @@ class AdapterCase:
     async def _chunks(self, runtime: Runtime, text: str) -> list[Message]:
         async with contextlib.aclosing(runtime.stream("a", self.payload(text))) as stream:
             return [each async for each in stream]
+
+
+def _closed_later(make_store: Callable[[], StateStore]) -> Any:
+    """A store, and what the runtime closes it with."""
+    store: Any = make_store()
+    return store, store.close
