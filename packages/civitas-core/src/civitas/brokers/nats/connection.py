@@ -125,6 +125,13 @@ class Connection:
             if not self._over:
                 self._down()
 
+        async def ending() -> None:
+            log.warning(
+                "the NATS server at %s is about to shut down (lame duck mode); another one of its cluster takes over, "
+                "or it is waited for",
+                self._options.where,
+            )
+
         async def closed() -> None:
             if not self._over and client is self._client:
                 # A client that the server sent an error may close itself instead of connecting again.
@@ -140,6 +147,7 @@ class Connection:
                 reconnected_cb=reconnected,
                 disconnected_cb=disconnected,
                 closed_cb=closed,
+                lame_duck_mode_cb=ending,
             )
         )
         try:

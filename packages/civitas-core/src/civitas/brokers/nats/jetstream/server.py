@@ -207,6 +207,7 @@ class JetStream:
                 error_cb=self._heard,
                 disconnected_cb=self._lost,
                 reconnected_cb=self._found,
+                lame_duck_mode_cb=self._is_ending,
             )
         )
         either: set[asyncio.Future[Any]] = {connecting, self._refused}
@@ -257,6 +258,14 @@ class JetStream:
             "the NATS server %s, which keeps %s, is back", self._options.where, self._purpose.keeps
         )
 
+    async def _is_ending(self) -> None:
+        logger.warning(
+            "the NATS server %s, which keeps %s, is about to shut down (lame duck mode); another one of its cluster "
+            "takes over, or it is waited for",
+            self._options.where,
+            self._purpose.keeps,
+        )
+
     def _give_up_waiting(self) -> None:
         """End the requests under way: what would answer them is gone, and they are made again."""
         now = asyncio.get_running_loop().time()
@@ -280,9 +289,14 @@ class JetStream:
 
     def _no_answer(self) -> str:
         said = f" (the last that was heard: {self._said})" if self._said else ""
+        cure = "Start the server, or check servers and the network"
+        client = self._client
+        if client is not None and client.is_connected:
+            cure = "The server is there, but JetStream on it does not answer: see its log"
+            if client._server_info.get("cluster"):
+                cure += ". In a cluster more than half of the servers must run; start those that are missing"
         return (
-            f"no answer for {self._timeout:g} s{said}. Start the server, or check servers and the network; what was "
-            "kept before is still there"
+            f"no answer for {self._timeout:g} s{said}. {cure}; what was kept before is still there"
         )
 
 
