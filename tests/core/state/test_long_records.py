@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from civitas.errors import PayloadError, StateConflict, StateStoreError
 from civitas.message import encode
-from civitas.state import InMemoryStateStore, SQLiteStateStore
+from civitas.state import InMemoryStateStore, NatsKVStateStore, SQLiteStateStore
 from civitas.state.in_order import is_piece, piece_key
 from civitas.state.long_record import LongRecord
 from tests.core.state.few_methods import FewMethods, Killed, WithBatches, WithRevisions
@@ -212,12 +212,14 @@ async def test_what_is_still_as_it_was_is_not_read_again():
 @pytest.mark.promise(id="SEM-1564")
 async def test_what_somebody_else_wrote_since_is_not_replaced(kind):
     store = kind(InMemoryStateStore())
+    await (await LongRecord.load(store, KEY)).save({}, {"items": turn(0)})
     one, two = await LongRecord.load(store, KEY), await LongRecord.load(store, KEY)
-    await one.save({}, {"items": ["one"]})
+    await one.save({}, {"items": turn(0) + turn(1)})
     with pytest.raises(StateConflict, match="uses it at the same time"):
-        await two.save({}, {"items": ["two"]})
-    assert await kept(store) == ({}, {"items": ["one"]}, {})
-    await one.save({}, {"items": ["one", "more"]})
+        await two.save({}, {"items": turn(0) + turn(2)})
+    assert await kept(store) == ({}, {"items": turn(0) + turn(1)}, {})
+    await one.save({}, {"items": turn(0) + turn(1) + turn(3)})
+    assert await kept(store) == ({}, {"items": turn(0) + turn(1) + turn(3)}, {})
     again = await LongRecord.load(store, KEY)
     await again.drop()
     with pytest.raises(StateConflict):
@@ -234,6 +236,45 @@ async def test_two_processes_on_one_file_do_not_write_one_conversation_at_once(t
     assert sorted(type(each).__name__ for each in results) == ["NoneType", "StateConflict"]
     for store in stores:
         await store.close()
+
+
+@pytest.mark.promise(id="SEM-1564")
+async def test_on_nats_a_long_record_is_kept_too_and_one_of_two_writers_is_refused(
+    nats_server, bucket
+):
+    stores = [NatsKVStateStore(nats_server.url, bucket=bucket) for _ in range(2)]
+    items = [item for n in range(20) for item in turn(n, 20_000)]
+    one = await LongRecord.load(stores[0], KEY)
+    await one.save({"n": 1}, {"items": items}, {"text@1": "x" * 2000})
+    two = await LongRecord.load(stores[1], KEY)
+    assert (two.facts, two.lists) == ({"n": 1}, {"items": items})
+    await one.save({"n": 2}, {"items": [*items, *turn(20)]})
+    with pytest.raises(StateConflict):
+        await two.save({"n": 3}, {"items": items[:1]})
+    assert await kept(stores[1]) == ({"n": 2}, {"items": [*items, *turn(20)]}, {})
+    again = await LongRecord.load(stores[1], "run", home=KEY)
+    await again.save({"n": 4}, {"items": items})
+    await again.join({"n": 5}, {"items": items[-1:]})
+    assert (await LongRecord.load(stores[0], KEY)).lists == {"items": items[-1:]}
+    assert await LongRecord.forget(stores[0], "run")
+    assert await LongRecord.forget(stores[0], KEY)
+    assert await stores[0].keys() == []
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.parametrize("kind", STORES[1:], ids=lambda kind: kind.__name__)
+async def test_what_was_left_of_work_that_was_given_up_is_removed_by_the_next_writer(kind):
+    store = kind(InMemoryStateStore())
+    await (await LongRecord.load(store, KEY)).save({}, {"items": turn(0)})
+    run = await LongRecord.load(store, "run", home=KEY)
+    await run.save({}, {"items": turn(0) + turn(1)})
+    await store.delete("run")
+    assert await pieces(store.kept) == 2
+    again = await LongRecord.load(store, KEY)
+    assert await pieces(store.kept) == 2  # whoever only reads removes nothing
+    await again.save({}, {"items": turn(0)})
+    assert await pieces(store.kept) == 1
 
 
 @every_kind
@@ -318,6 +359,24 @@ async def test_what_is_on_its_way_is_seen_by_nobody_before_it_joins(kind):
     assert await LongRecord.forget(store, "run")
     assert await kept(store) == ({"n": 3}, {"items": turn(1) + turn(2) + turn(3)}, {})
     assert await pieces(store.kept) == 3
+
+
+@pytest.mark.parametrize("kind", STORES[1:], ids=lambda kind: kind.__name__)
+@pytest.mark.promise(id="SEM-1564")
+async def test_of_two_that_are_on_their_way_one_joins_with_its_own(kind):
+    store = kind(InMemoryStateStore())
+    await (await LongRecord.load(store, KEY)).save({}, {"items": turn(0)})
+    runs = [await LongRecord.load(store, f"run-{n}", home=KEY) for n in (1, 2)]
+    for n, run in enumerate(runs, 1):
+        await run.save({"n": n}, {"items": turn(0) + turn(n)})
+    await runs[0].join({"n": 1}, {"items": turn(0) + turn(1)})
+    with pytest.raises(StateConflict):
+        await runs[1].join({"n": 2}, {"items": turn(0) + turn(2)})
+    assert await kept(store) == ({"n": 1}, {"items": turn(0) + turn(1)}, {})
+    for n in (1, 2):
+        await LongRecord.forget(store, f"run-{n}")
+    assert await kept(store) == ({"n": 1}, {"items": turn(0) + turn(1)}, {})
+    assert await pieces(store.kept) == 2
 
 
 @every_kind

@@ -83,8 +83,6 @@ class RunThread:
         kept = await LongRecord.load(
             self._store, where, home=self._key, known=known.kept if known is not None else None
         )
-        if self._run is not None and not self._run.again and known is None:
-            await kept.sweep()
         thread = known.renewed(kept) if known is not None else Thread(self._serde, kept)
         thread.live = live
         if self._run is None and self._key is not None:

@@ -88,7 +88,7 @@ async def write_in_order(
             changes = {**pieces, **heads, **dict.fromkeys(gone)}
             return await batches.write(changes, expect=expect)
         for some in _parts(list(pieces), MOST_CHANGES):
-            await batches.write({key: pieces[key] for key in some})
+            await batches.write({key: pieces[key] for key in some}, expect=expect)
         written = await batches.write(heads, expect=expect)
         for some in _parts(gone, MOST_CHANGES):
             await batches.write(dict.fromkeys(some))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ from civitas.errors import StateConflict, StateStoreError
 from civitas.message import encode
 from civitas.state.in_order import keys_of_pieces, piece_key, read_head, read_many, write_in_order
 from civitas.state.segments import Segment, arranged, chunks, dumped, loaded, merged
-from civitas.state.store import StateStore
+from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
 
 __all__ = ["FORMAT", "LongRecord"]
 
@@ -32,7 +32,8 @@ class LongRecord:
 
     The head is written last, or together with the pieces where the store has batches. So a kill at any moment leaves
     what was there before or what is there after, and a reader sees one of them. What a killed writer left is written
-    over by the next. Where the store has revisions, a head that somebody else has written since is not replaced.
+    over or removed by the next. Where the store has revisions, a head that somebody else has written since is not
+    replaced.
 
     What it holds is shared with whoever asks for it: put another item in the place of one that changes.
 
@@ -64,6 +65,10 @@ class LongRecord:
         self._base = 0  # the stamp of the head of `home`, if that is another one
         self._others: frozenset[int] = frozenset()  # the pieces that it needs
         self._items: dict[str, list[Any]] = {}  # the lists as they are kept
+        self._alone = offers(store, BatchStore) or not offers(store, RevisionedStore)
+        """Whether nobody else writes pieces before a head: others write both at once, or there are none."""
+        self._spread = False  # whether it has numbers of its own for pieces
+        self._swept = False
 
     @classmethod
     async def load(
@@ -142,12 +147,6 @@ class LongRecord:
             for left in await keys_of_pieces(self._store, self.key):
                 await self._store.delete(left)
         self._clear()
-
-    async def sweep(self) -> None:
-        """Remove pieces that nobody needs: of a writer that was killed, or of work for `home` that was given up."""
-        needed = {self._piece(number) for number in self._pieces() | self._others}
-        left = [key for key in await keys_of_pieces(self._store, self.home) if key not in needed]
-        await write_in_order(self._store, {}, {}, left, expect={})
 
     @classmethod
     async def forget(
@@ -257,6 +256,7 @@ class LongRecord:
         return True
 
     def _take(self, known: Self) -> None:
+        self._swept = known._swept
         self.facts, self._items, self.values = known.facts, known._items, dict(known.values)
         self._segments, self._placed = known._segments, dict(known._placed)
         self._tag, self._stamp = known._tag, known._stamp
@@ -289,7 +289,10 @@ class LongRecord:
     ) -> None:
         if not self._tag:
             self._tag = os.urandom(4).hex()  # so that no piece of a former one is taken for its own
-        draft = _Draft(self._next)
+        if not self._spread and not (self._alone and self.home == self.key):
+            # Two that write at once must not write over each other's pieces, before one of them is refused.
+            self._next, self._spread = int.from_bytes(os.urandom(4)), True
+        draft = _Draft(self._next, self._pieces() | self._others)
         segments: dict[str, tuple[Segment, ...]] = {}
         short: dict[str, list[Any]] = {}
         for name, items in lists.items():
@@ -342,6 +345,19 @@ class LongRecord:
         self._segments, self._placed = segments, placed
         self._next, self._stamp, self.used, self.old = draft.next, stamp, used, None
         self._hand_out()
+        if not self._swept and (join or self.home == self.key):
+            self._swept = True
+            await self._sweep(needed)
+
+    async def _sweep(self, needed: Iterable[int]) -> None:
+        """Remove pieces that nobody needs: of a writer that was killed, or of work for `home` that was given up.
+
+        Only by who has just written the head of `home`, so that whoever else is at work for it is refused.
+        """
+        names = {self._piece(number) for number in needed}
+        left = [key for key in await keys_of_pieces(self._store, self.home) if key not in names]
+        if left:
+            await write_in_order(self._store, {}, {}, left, expect={})
 
     async def _write(
         self,
@@ -370,13 +386,17 @@ class _Draft:
 
     Args:
         next: The number of the first.
+        taken: Numbers of other pieces.
     """
 
-    def __init__(self, next: int) -> None:
+    def __init__(self, next: int, taken: Collection[int]) -> None:
         self.next = next
+        self._taken = taken
         self.pieces: dict[int, dict[str, Any]] = {}
 
     def put(self, value: dict[str, Any]) -> int:
+        while self.next in self._taken:
+            self.next += 1
         number, self.next = self.next, self.next + 1
         self.pieces[number] = value
         return number

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from operator import is_
 from typing import Any, TypeAlias
 
@@ -145,17 +146,20 @@ def chunks(items: Sequence[Any], place: range, size: int) -> Iterator[range]:
 
 
 def dumped(segments: Iterable[Segment]) -> list[int]:
-    """Segments as they are stored."""
-    return [
-        fact
-        for each in segments
-        for fact in (each.piece, each.begin, each.end, each.count, each.size)
-    ]
+    """Segments as they are stored: the number of each piece as a step from the one before, which is a small one."""
+    facts: list[int] = []
+    before = 0
+    for each in segments:
+        facts += (each.piece - before, each.begin, each.end, each.count, each.size)
+        before = each.piece
+    return facts
 
 
 def loaded(facts: Sequence[int]) -> tuple[Segment, ...]:
     """Segments as `dumped` made them."""
-    return tuple(Segment(*facts[at : at + 5]) for at in range(0, len(facts), 5))
+    pieces = accumulate(facts[::5])
+    rest = (facts[at : at + 4] for at in range(1, len(facts), 5))
+    return tuple(Segment(piece, *each) for piece, each in zip(pieces, rest, strict=True))
 
 
 def _gone_from_the_front(before: Sequence[Any], after: Sequence[Any]) -> int:
