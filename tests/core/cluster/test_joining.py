@@ -61,3 +61,35 @@ async def test_what_a_member_sends_after_it_sought_the_root_again_is_from_who_it
     ended.set_result("over")
     with pytest.raises(ConfigurationError, match="the root did not answer"):
         await entering
+
+
+class Met:
+    """A member, `v`, that has joined a root."""
+
+    def __init__(self) -> None:
+        self.air, self.peers = Air(), Peers()
+        seal = Seal("token")
+        self.joining = Joining(
+            "v", "root", "", seal, self.air, remind=1.0, end=lambda why: None, forget=lambda: None
+        )
+        self.joining._seek()
+        self.neighbours = Neighbours("v", seal, self.air, self.peers, self.joining, lambda b: None)
+
+
+async def test_a_member_does_not_meet_itself_nor_one_that_has_left() -> None:
+    v = Met()
+    v.neighbours.there_is(None, "v", v.joining.boot, "memory:here")
+    v.peers.gone("boot-w", "it was killed")
+    v.neighbours.introduced("boot-w", "w", "memory:w")
+    assert not v.peers
+
+
+async def test_the_root_is_told_of_a_member_that_cannot_be_reached_while_that_is_there() -> None:
+    v = Met()
+    v.neighbours.introduced("boot-w", "w", "memory:w")
+    v.air.lose["memory:w"]()
+    told = ("CAST", ["unreachable", ["boot-w"]])
+    assert v.air.wires["root"].sent[1:] == [told]
+    v.peers.gone("boot-w", "it was killed")
+    v.air.lose["memory:w"]()
+    assert v.air.wires["root"].sent[1:] == [told]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 import pytest
 
-from civitas.cluster.letters.origin import Back, FromPeer
+from civitas.cluster.letters.origin import Back, FromBeside, FromPeer
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
 from civitas.errors import NoReply
@@ -111,3 +111,33 @@ async def test_what_nobody_waits_for_any_more_is_withdrawn(waits: bool, reads: b
         origin.message = Message(id="m1", payload=1)
     origin.left()
     assert box.withdrawn == ([reads] if waits else [])
+
+
+async def test_an_asker_that_leaves_withdraws_what_it_asked() -> None:
+    origin, _, _, _ = came()
+    box = Box()
+    origin.cell = box  # type: ignore[assignment]
+    origin.withdraw(reader_left=True)
+    assert box.withdrawn == [True]
+
+
+async def test_a_message_is_heard_of_when_its_end_was_told_and_has_arrived() -> None:
+    origin, peer, wire, counted = came()
+    arrived = asyncio.Event()
+    peer.link.flushed = arrived.wait  # type: ignore[method-assign,assignment]
+    counted.outlived = True
+    origin.settled()
+    hearing = asyncio.create_task(origin.heard())
+    await asyncio.sleep(0)
+    assert wire.sent == [("SETTLED", [["m1"]])]
+    assert not hearing.done()
+    arrived.set()
+    await hearing
+
+
+async def test_what_has_steps_and_came_from_beside_its_agent_is_noted_as_well() -> None:
+    counted = Counted()
+    origin = FromBeside(counted, "m1")
+    origin.began("a")
+    origin.settled()
+    assert counted.noted == [("begun", "m1"), ("finished", "m1")]

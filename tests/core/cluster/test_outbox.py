@@ -10,7 +10,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.cluster.letters.holding import HeldEntry
 from civitas.cluster.letters.outbox import Outbox
-from civitas.errors import AgentTerminated, MailboxFull
+from civitas.errors import AgentTerminated, MailboxFull, PayloadError
 from civitas.message import Message
 from civitas.process import Mailbox
 
@@ -157,3 +157,83 @@ async def test_what_is_held_for_a_process_that_dies_goes_to_the_next() -> None:
     box.lost()
     box.open_way()
     assert posted[2:] == [held, other]
+
+
+async def test_who_waits_comes_in_one_for_each_message_that_is_finished() -> None:
+    box = outbox(1)
+    first = Message(payload=0)
+    assert box.offer(first)
+    assert box.offer(Message(payload=1))  # that in hand, and one in the mailbox
+    assert not box.offer(Message(payload=2))
+    one, other = await waiting(box), await waiting(box)
+    assert box.settled(first.id)
+    await one
+    assert (len(box), box.waiting) == (2, 1)
+    other.cancel()
+    await asyncio.wait({other})
+
+
+async def test_nobody_overtakes_who_waits_although_there_is_room_by_now() -> None:
+    box = outbox(1)
+    while box.offer(Message(payload=0)):
+        pass
+    one = await waiting(box)
+    box.size = 5  # another incarnation has a larger mailbox
+    assert not box.offer(Message(payload=1))
+    one.cancel()
+    await asyncio.wait({one})
+
+
+async def test_a_finished_message_that_was_pushed_leaves_no_room_behind() -> None:
+    box = outbox(1)
+    pushed = Message(payload="signal")
+    box.push(pushed)
+    box.settled(pushed.id)
+    assert [box.offer(Message(payload=n)) for n in range(3)] == [True, True, False]
+
+
+async def test_deaths_with_a_message_in_hand_are_added_up_until_it_is_finished() -> None:
+    box = outbox(1)
+    message = Message(payload=0)
+    box.offer(message)
+    assert box.given(message.id, 1, 4) is None
+    assert box.given(message.id, 2, 4) is None
+    found = box.find(message.id)
+    assert found is not None
+    assert (box.times_given, found.attempt) == ({message.id: 3}, 3)
+    box.settled(message.id)
+    assert box.times_given == {}
+
+
+@pytest.mark.parametrize("way", ["open", "closed"])
+async def test_an_outbox_that_closes_refuses_who_waits_and_returns_what_was_not_sent(
+    way: str,
+) -> None:
+    box = outbox(1)
+    if way == "open":
+        box.open_way()
+    messages = [Message(payload=n) for n in range(2)]
+    assert all(box.offer(each) for each in messages)
+    one = await waiting(box)
+    left = box.close(lambda: AgentTerminated("a"))
+    assert left == ([] if way == "open" else messages)
+    with pytest.raises(AgentTerminated):
+        await one
+
+
+async def test_an_outbox_is_emptied_with_what_its_senders_wait_to_put() -> None:
+    box = outbox(1)
+    box.hold()
+    one = await waiting(box)
+    assert [each.payload for each in box.emptied()] == [1]
+    await one
+
+
+def test_a_signal_that_no_frame_can_carry_is_refused_and_not_kept() -> None:
+    def check(message: Message) -> None:
+        raise PayloadError("message", "too large")
+
+    box = Outbox("a", 1, lambda message: None, check)
+    with pytest.raises(PayloadError):
+        box.push(Message(payload="signal"))
+    assert not len(box)
