@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
 from civitas.errors import StateConflict, StateStoreError
-from civitas.message import encode
+from civitas.state.drafts import Draft
+from civitas.state.heads import (
+    FORMAT,
+    MARK,
+    check_format,
+    is_head,
+    is_short,
+    named_pieces,
+    parts,
+)
 from civitas.state.in_order import keys_of_pieces, piece_key, read_head, read_many, write_in_order
-from civitas.state.segments import Segment, arranged, chunks, dumped, loaded, merged
+from civitas.state.segments import Segment, loaded
 from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
 
-__all__ = ["FORMAT", "LongRecord"]
-
-FORMAT = 2
-"""The number of the form in which heads are written. In the first, all stood under one key and had no number."""
-_MARK = "civitas:kept"
-_SMALL = 512  # bytes of a value or a list that stands in the head
+__all__ = ["LongRecord"]
 
 
 class LongRecord:
@@ -193,32 +197,32 @@ class LongRecord:
     @staticmethod
     def written(head: Mapping[str, Any] | None) -> int | None:
         """When a record was written whose head this is, in unix seconds; None if it is not in a form that says so."""
-        return head["used"] if head is not None and _MARK in head else None
+        return head["used"] if head is not None and is_head(head) else None
 
     # Reading.
 
     async def _open(self, *, whatever: bool = False) -> dict[str, Any] | None:
         """Read the head; None if there is none in this form."""
         head = await self._head(self.key)
-        if head is not None and _MARK in head:
+        if head is not None and is_head(head):
             home = head.get("home")
             if whatever and home is not None:
                 self.home = home
         if self.home != self.key:
             base = await self._head(self.home)
-            if base is not None and _MARK in base:
-                _check(base, self.home)
-                self._at_home(base["stamp"], _pieces_of(base))
+            if base is not None and is_head(base):
+                check_format(base, self.home)
+                self._at_home(base["stamp"], named_pieces(base))
                 self._tag, self._next = base["tag"], base["next"]
             if head is None or (self._base not in head["base"] and not whatever):
                 head = base
         if head is None:
             return None
-        if _MARK not in head:
+        if not is_head(head):
             self.old = head
             return None
         if not whatever:
-            _check(head, self.key)
+            check_format(head, self.key)
         self.used = head["used"]
         return head
 
@@ -292,12 +296,12 @@ class LongRecord:
         if not self._spread and not (self._alone and self.home == self.key):
             # Two that write at once must not write over each other's pieces, before one of them is refused.
             self._next, self._spread = int.from_bytes(os.urandom(4)), True
-        draft = _Draft(self._next, self._pieces() | self._others)
+        draft = Draft(self._next, self._pieces() | self._others)
         segments: dict[str, tuple[Segment, ...]] = {}
         short: dict[str, list[Any]] = {}
         for name, items in lists.items():
             there = self._segments.get(name, ())
-            if not there and len(encode(list(items), name)) <= _SMALL:
+            if not there and is_short(list(items), name):
                 short[name] = list(items)
             else:
                 before = self._items[name] if there else ()
@@ -307,26 +311,20 @@ class LongRecord:
         for name, value in values.items():
             if name in self._placed:
                 placed[name] = self._placed[name]
-            elif name in self.values or len(encode(value, name)) <= _SMALL:
+            elif name in self.values or is_short(value, name):
                 small[name] = self.values.get(name, value)
             else:
                 placed[name] = draft.put({"value": value})
         stamp, used = int.from_bytes(os.urandom(6)), int(time.time())
         head: dict[str, Any] = {
-            _MARK: FORMAT,
+            MARK: FORMAT,
             "stamp": stamp,
             "used": used,
             "tag": self._tag,
             "next": draft.next,
             "facts": dict(facts),
+            **parts(segments, short, placed, small),
         }
-        more = {
-            "lists": {name: dumped(each) for name, each in segments.items()},
-            "short": short,
-            "values": placed,
-            "small": small,
-        }
-        head |= {name: each for name, each in more.items() if each}
         heads: dict[str, dict[str, Any] | None] = {self.key: head}
         gone = self._pieces() - self._others
         if self.home != self.key:
@@ -336,7 +334,7 @@ class LongRecord:
             # Behind the other one, which holds for both.
             heads[self.home] = head
             gone |= self._others
-        needed = set(_pieces_of(head))
+        needed = set(named_pieces(head))
         await self._write(draft.pieces, heads, gone - needed)
         if join:
             self._at_home(stamp, needed)
@@ -379,55 +377,3 @@ class LongRecord:
     def _clear(self) -> None:
         self.facts, self.lists, self.values, self.old, self.used = {}, {}, {}, None, None
         self._segments, self._placed, self._items, self._stamp = {}, {}, {}, None
-
-
-class _Draft:
-    """The pieces that a save writes.
-
-    Args:
-        next: The number of the first.
-        taken: Numbers of other pieces.
-    """
-
-    def __init__(self, next: int, taken: Collection[int]) -> None:
-        self.next = next
-        self._taken = taken
-        self.pieces: dict[int, dict[str, Any]] = {}
-
-    def put(self, value: dict[str, Any]) -> int:
-        while self.next in self._taken:
-            self.next += 1
-        number, self.next = self.next, self.next + 1
-        self.pieces[number] = value
-        return number
-
-    def kept(
-        self, name: str, before: Sequence[Any], segments: Sequence[Segment], items: Sequence[Any]
-    ) -> tuple[Segment, ...]:
-        def size_of(place: range) -> int:
-            return len(encode(items[place.start : place.stop], name))
-
-        found: list[Segment] = []
-        for part in merged(arranged(before, segments, items), size_of):
-            if isinstance(part, Segment):
-                found.append(part)
-                continue
-            for some in chunks(items, part, size_of(part)):
-                number = self.put({"items": list(items[some.start : some.stop])})
-                found.append(Segment(number, 0, len(some), len(some), size_of(some)))
-        return tuple(found)
-
-
-def _check(head: Mapping[str, Any], key: str) -> None:
-    if head[_MARK] > FORMAT:
-        raise StateStoreError(
-            f"what is kept under {key!r} was written by a newer Civitas (format {head[_MARK]}, this one knows "
-            f"{FORMAT}) and was left alone. Upgrade civitas-core and the adapters",
-            key=key,
-        )
-
-
-def _pieces_of(head: Mapping[str, Any]) -> Iterable[int]:
-    for facts in head.get("lists", {}).values():
-        yield from (each.piece for each in loaded(facts))
-    yield from head.get("values", {}).values()

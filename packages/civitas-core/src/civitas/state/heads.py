@@ -1,0 +1,57 @@
+"""The heads of long records: their form, and what they say of pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from civitas.errors import StateStoreError
+from civitas.message import encode
+from civitas.state.segments import Segment, dumped, loaded
+
+__all__ = ["FORMAT", "MARK", "check_format", "is_head", "is_short", "named_pieces", "parts"]
+
+FORMAT = 2
+"""The number of the form in which heads are written. In the first, all stood under one key and had no number."""
+
+MARK = "civitas:kept"
+_SHORT = 512  # bytes of a value or a list that stands in the head
+
+
+def is_head(value: Mapping[str, Any] | None) -> bool:
+    """Whether a value is a head, and not what an earlier version kept."""
+    return value is not None and MARK in value
+
+
+def is_short(value: Any, name: str) -> bool:
+    """Whether a value stands in the head; `name` is what an error calls it."""
+    return len(encode(value, name)) <= _SHORT
+
+
+def check_format(head: Mapping[str, Any], key: str) -> None:
+    """Refuse a head in a form that this version does not know."""
+    if head[MARK] > FORMAT:
+        raise StateStoreError(
+            f"what is kept under {key!r} was written by a newer Civitas (format {head[MARK]}, this one knows "
+            f"{FORMAT}) and was left alone. Upgrade civitas-core and the adapters",
+            key=key,
+        )
+
+
+def parts(
+    segments: Mapping[str, Sequence[Segment]],
+    short: Mapping[str, Any],
+    placed: Mapping[str, int],
+    small: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What of a head says where the rest is: of lists and of values, each in pieces or in the head."""
+    lists = {name: dumped(each) for name, each in segments.items()}
+    all_ = {"lists": lists, "short": short, "values": placed, "small": small}
+    return {name: dict(each) for name, each in all_.items() if each}
+
+
+def named_pieces(head: Mapping[str, Any]) -> Iterable[int]:
+    """The numbers of the pieces that a head names."""
+    for facts in head.get("lists", {}).values():
+        yield from (each.piece for each in loaded(facts))
+    yield from head.get("values", {}).values()
