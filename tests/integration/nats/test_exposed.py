@@ -31,6 +31,7 @@ async def exposed(server, system) -> AsyncIterator[Runtime]:
         speaker("a.b", "worker", delivery="at_least_once"),
         {"conversation_pool": {**speaker("many")["agent"]}},
         speaker("hidden", expose=False),
+        {"agent": {"name": "poet", "wrap": "tests.integration.nats.graphs:made", "expose": True}},
     )
     async with Runtime.from_config({**config, "name": "research-team"}) as runtime:
         yield runtime
@@ -61,7 +62,7 @@ async def answer(agent, prompt):
 @pytest.mark.promise(id="SEM-1505")
 async def test_a_client_finds_the_agents_that_are_exposed_and_no_other(agents):
     all_of_them = await agents.discover(stall=0.1)
-    assert sorted(each.session_name for each in all_of_them) == ["a=2Eb", "here", "many"]
+    assert sorted(each.session_name for each in all_of_them) == ["a=2Eb", "here", "many", "poet"]
     agent = next(each for each in all_of_them if each.session_name == "a=2Eb")
     assert (agent.agent, agent.owner, agent.protocol_version) == ("civitas", "research-team", "0.3")
     assert agent.metadata["name"] == "a.b"
@@ -113,6 +114,23 @@ async def test_an_agent_that_asks_a_human_asks_whoever_prompted_it(agents):
         """May the tool 'pay' be called with {"euros": 5}? (yes/no)""",
         "you said {'q1': True}",
     ]
+
+
+@pytest.mark.promise(id="SEM-1508")
+async def test_a_graph_is_streamed_asks_and_goes_on_with_the_answer(agents):
+    agent = await found(agents, "poet")
+    said, statuses, questions = "", [], []
+    async for part in agent.prompt("a poem"):
+        if isinstance(part, Query):
+            questions.append(part.prompt)
+            await part.reply("fine")
+        elif isinstance(part, StatusChunk):
+            statuses.append(part.status)
+        else:
+            said += part.text
+    assert questions == ["Roses are red."]
+    assert said == "Roses are red.You said fine."
+    assert statuses == ["ack", "step: think", "step: approve", "step: approve"]
 
 
 @pytest.mark.promise(id="SEM-1505")

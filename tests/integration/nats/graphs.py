@@ -1,0 +1,30 @@
+"""A graph as users write it: a model, and a human who is asked before it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import interrupt
+
+
+async def think(state: MessagesState) -> Any:
+    model = GenericFakeChatModel(messages=iter([AIMessage("Roses are red.")]))
+    return {"messages": [await model.ainvoke(state["messages"])]}
+
+
+def approve(state: MessagesState) -> Any:
+    said = interrupt({"draft": state["messages"][-1].content})
+    return {"messages": [AIMessage(f"You said {said}.")]}
+
+
+def made() -> Any:
+    graph = StateGraph(MessagesState)
+    graph.add_node("think", think)
+    graph.add_node("approve", approve)
+    graph.add_edge(START, "think")
+    graph.add_edge("think", "approve")
+    graph.add_edge("approve", END)
+    return graph.compile()
