@@ -15,7 +15,7 @@ async def think(state: MessagesState) -> Any:
     return {"messages": [await model.ainvoke(state["messages"])]}
 
 
-def approve(state: MessagesState) -> Any:
+async def approve(state: MessagesState) -> Any:
     said = interrupt({"draft": state["messages"][-1].content})
     return {"messages": [AIMessage(f"You said {said}.")]}
 
