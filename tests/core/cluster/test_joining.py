@@ -44,7 +44,7 @@ async def test_what_a_member_sends_after_it_sought_the_root_again_is_from_who_it
     air, peers, seal = Air(), Peers(), Seal("token")
     ended = asyncio.get_running_loop().create_future()
     joining = Joining(
-        "w", "root", "", seal, air, remind=1.0, end=ended.set_result, forget=peers.leave
+        "w", "root", "", seal, air, remind=1.0, lost=ended.set_result, forget=peers.leave
     )
     neighbours = Neighbours("w", seal, air, peers, joining, lambda boot: None)
     entering = asyncio.create_task(joining.enter(ended))

@@ -33,6 +33,7 @@ from civitas.telemetry.readable import ReadableFormatter
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
 from civitas.topology.building import retention_of
+from civitas.topology.digest import digest_of
 from civitas.topology.grammar import Topology
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
@@ -82,7 +83,10 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
     try:
         async with worker.life() as life:
             life.node.on_system_stop = signals.system_stops
-            Lifeline(pipe, lambda: life.node.end("the root is gone"))
+            lifeline = Lifeline(
+                pipe, lambda: life.node.root_is_gone("the root is gone"), outlives=boot["outlives"]
+            )
+            life.node.on_taken_over = lifeline.cut
             await life.node.enter()
             life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()
@@ -198,6 +202,7 @@ class _Life:
             make=worker.maker,
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
+            topology=digest_of(topology),
             transport=worker.links.for_member(
                 worker.access, boot["root"], in_hand and in_hand.parent
             ),

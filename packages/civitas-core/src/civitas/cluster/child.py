@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.facts import Facts
+from civitas.cluster.failures import node_down
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
 from civitas.state import InMemoryStateStore, StateStore
-from civitas.supervision import Placed
+from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ class RemoteChild:
     Args:
         spec: What the topology says.
         home: The root.
+        owner: Its supervisor.
     """
 
-    def __init__(self, spec: Placed, home: Home) -> None:
+    def __init__(self, spec: Placed, home: Home, owner: Parent) -> None:
         self.name = spec.name
         self.kind = spec.kind
         self.spec = spec
@@ -86,7 +88,7 @@ class RemoteChild:
         self.restart: RestartType = spec.restart
         self._home = home
         self._member = home.roster[spec.process]
-        self._plain = spec.plain()
+        self._plain = {**spec.plain(), "owner": owner.name}
         self._peer: Peer | None = None
         self._run = 0
         self._ended: ExitReason | None = None
@@ -159,6 +161,12 @@ class RemoteChild:
         failed, self._failed = self._failed, None
         if failed is not None:
             raise self._not_started(failed.cause, failed.incident) from failed
+        if self._member.is_in_doubt:
+            self._start_later(on_exit)
+            return
+        if self._member.was_left and self._run == 1:
+            self._start_down(on_exit)
+            return
         peer: Peer | None = None
         try:
             peer = self._member.host or await self._home.starting.ready(self.node)
@@ -182,6 +190,37 @@ class RemoteChild:
         if self._ended is not None:  # in the same breath in which it started
             self._on_exit = None
             on_exit(self._ended)
+
+    def _start_later(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """Let the siblings start: its process has not shown yet that it is there, and it may be running."""
+        self._on_exit = on_exit
+        self._peer = self._member.peer
+        self.status = Status.RESTARTING
+        self._home.starting.look_after(self._start_when_sure(self._run))
+
+    def _start_down(self, on_exit: Callable[[ExitReason], None]) -> None:
+        """It has crashed with its process, while no root led."""
+        self._on_exit = on_exit
+        self.status = Status.RESTARTING
+        reason = node_down(self.node, f"{self.node} was left", "it ended while no root led")
+        asyncio.get_running_loop().call_soon(self.has_exited, self._run, reason)
+
+    async def _start_when_sure(self, run: int) -> None:
+        hosts, peer = self._member.hosts, self._member.peer
+        if hosts is None or peer is None:
+            return
+        with suppress(NodeDown):
+            await asyncio.shield(hosts)
+        if self._run != run or self._peer is not peer or peer.gone:
+            return  # it was stopped meanwhile, or its process is down, and its supervisor knows
+        try:
+            self._options = await self._start_there(peer)
+        except (StartFailed, NodeDown) as error:
+            cause = error.cause if isinstance(error, StartFailed) else error
+            self.has_exited(run, ExitReason.crashed(cause))
+            return
+        self.status = Status.RUNNING
+        self._announce()
 
     async def _start_there(self, peer: Peer) -> dict[str, Any]:
         """Let its process start it, within the `start_timeout` of that; returns the options it has there.

@@ -48,7 +48,7 @@ class RemoteChildren(dict[str, RemoteChild]):
     def add(self, placed: Placed, home: Home, owner: Parent) -> RemoteChild:
         """Make room for one."""
         pool = placed.kind is ChildKind.CONVERSATION_POOL
-        child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home)
+        child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home, owner)
         self[placed.name] = child
         return child
 

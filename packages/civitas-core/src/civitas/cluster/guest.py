@@ -44,7 +44,7 @@ class Guest:
         self._joining = Joining(
             *(_NAME, root, "", self._seal, transport),
             remind=None,
-            end=self._end,
+            lost=self._end,
             forget=self._peers.leave,
             guest=True,
         )

@@ -64,6 +64,10 @@ class Hosting:
         self._hosted: dict[str, Hosted] = {}
         self._runs: dict[str, int] = {}
         """Which start of each the root was told about last."""
+        self._specs: dict[str, Mapping[str, Any]] = {}
+        """How the root said that each is to be made."""
+        self._left: set[str] = set()
+        """Those that the last root left, and that this one has not asked for yet."""
         self._spawned: dict[str, AgentProcess] = {}
         self._reported: dict[str, Any] = {}
         """What the root was told last: of an agent what waits, of a pool its conversations."""
@@ -74,8 +78,18 @@ class Hosting:
     async def start(self, _: Peer, name: str, run: int, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Start an agent, and return its options, as its supervisor needs them."""
         child = self._hosted.get(name)
+        if name in self._left and child is not None:
+            self._left.discard(name)
+            if child.status is Status.RUNNING and _same(self._specs[name], spec):
+                self._runs[name] = run  # another root takes it over as it runs
+                return self._options_of(child)
+            await child.stop()  # whatever the last root was doing with it
+            if not _same(self._specs[name], spec):
+                self.discard(_, name)
+                child = None
         if child is None:
             child = self._hosted[name] = self._host(name, spec)
+        self._specs[name] = {**spec, "new": False}
         self._runs[name] = run
         self._is_new(name, spec.get("new", False))
         if isinstance(child, Cell):
@@ -86,9 +100,14 @@ class Hosting:
             except StartFailed:
                 child.status = Status.RESTARTING  # or its supervisor closes it
                 raise
-            options, max_live = child.template._civitas_options, 0
         else:
             await child.start(lambda reason: self.exited(name, reason))
+        return self._options_of(child)
+
+    def _options_of(self, child: Hosted) -> dict[str, Any]:
+        if isinstance(child, Cell):
+            options, max_live = child.template._civitas_options, 0
+        else:
             options, max_live = child.pool.child._civitas_options, child.pool.max_live
         return {
             "restart": child.restart,
@@ -148,9 +167,22 @@ class Hosting:
         """The spec of one is gone."""
         child = self._hosted.pop(name, None)
         self._runs.pop(name, None)
+        self._specs.pop(name, None)
+        self._left.discard(name)
         self._spawned.pop(name, None)
         if child is not None:
             child.discard()
+
+    # For the root that leads next.
+
+    def taken_over(self) -> None:
+        """Another root leads: it takes over what runs here."""
+        self._left = set(self._hosted)
+        self._reported = {}
+
+    def listed(self) -> dict[str, Mapping[str, Any]]:
+        """What is hosted here that no root has asked for since: how each was to be made."""
+        return {name: self._specs[name] for name in self._left if name in self._specs}
 
     # What the root is told.
 
@@ -193,6 +225,11 @@ class Hosting:
         await asyncio.gather(*(each.stop() for each in self._hosted.values()))
         for child in list(self._hosted.values()):
             child.close(Status.TERMINATED, f"its process {self._name!r} ends")
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether an agent is to be made in the same way."""
+    return all(one.get(key) == other.get(key) for key in ("kind", "recipe", "family"))
 
 
 def _show_end(cell: Cell, reason: ExitReason) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any
 
 from civitas.cluster.facts import Facts
-from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
 from civitas.cluster.letters.letters import Letters
-from civitas.errors import UnknownAgent
+from civitas.errors import NodeDown, UnknownAgent
 from civitas.node import Registry
 
 __all__ = ["UNUSED_FOR", "Lookups"]
@@ -45,6 +46,8 @@ class Lookups:
         self._sought: dict[str, asyncio.Future[None]] = {}
         self._expected: set[str] = set()
         """Those, and the pools of those that are conversations."""
+        self._again: set[str] = set()
+        """Those that another root is asked for once more."""
         self._next: list[str] = []
         """Those of them that the root is asked for in the next turn."""
         self._asking: set[asyncio.Task[None]] = set()
@@ -88,12 +91,38 @@ class Lookups:
     def hear(self, facts: Facts) -> None:
         """The root says where a name is; of one that was forgotten meanwhile nobody wants to know."""
         name = facts.name
+        if name in self._again and facts.boot is None and self._is_reached(name):
+            return  # the next root has not heard yet what runs there
         if name in self._expected or name in self._registry or name in self._registry.pools:
             self._letters.learn(facts)
 
+    def again(self) -> None:
+        """Another root leads, and does not know yet what this node knows: ask it for all of that."""
+        names = self._letters.names
+        known = dict.fromkeys(each.name for each in names.elsewhere() if each.pool is None)
+        known |= dict.fromkeys(pool.name for pool in names.pools())
+        if known:
+            self._begin(self._ask_again([*known]))
+
+    async def _ask_again(self, known: list[str]) -> None:
+        self._again.update(known)
+        with suppress(NodeDown):  # then the next one is asked
+            for name in await self._call_root("whereis", known):
+                self._letters.names.unlearn(name)
+        self._again.clear()
+
+    def _is_reached(self, name: str) -> bool:
+        """Whether there is a way to an agent or a pool of another node."""
+        known = self._registry.get(name) or self._registry.pools.get(name)
+        boot = known.facts.boot if isinstance(known, Elsewhere | ElsewherePool) else None
+        return self._letters.names.is_there(boot)
+
     def _ask_next(self) -> None:
         names, self._next = self._next, []
-        task = asyncio.get_running_loop().create_task(self._ask(names))
+        self._begin(self._ask(names))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 

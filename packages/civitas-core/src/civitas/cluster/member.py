@@ -12,7 +12,9 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door, Take
+from civitas.cluster.errands import Errands
 from civitas.cluster.facts import Facts
+from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.lent.borrowing import borrow, expect
@@ -22,15 +24,13 @@ from civitas.cluster.lookups import Lookups
 from civitas.cluster.members.in_hand import Notes
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
+from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
-from civitas.cluster.recipe import recipe_of
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver
 from civitas.errors import UnknownAgent
-from civitas.events import Event
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
-from civitas.node.administration import holding_if_waiting
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
@@ -38,9 +38,6 @@ from civitas.transport.contract import Transport
 __all__ = ["Maker", "MemberNode"]
 
 logger = logging.getLogger("civitas")
-
-_PASSED_ON = ("dead_letter", "started", "crashed", "restarted", "terminated", "gave_up")
-"""The events that the root is told."""
 
 
 def _nothing() -> None: ...
@@ -57,6 +54,7 @@ class MemberNode(Node):
         in_hand: Where to note what is in hand; None if the root says so later.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
+        topology: Says which topology it has: a root with another one cannot take it over.
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
@@ -75,6 +73,7 @@ class MemberNode(Node):
         serializer: Serializer,
         token: str,
         remind: float | None = None,
+        topology: str = "",
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
@@ -83,13 +82,15 @@ class MemberNode(Node):
         self.calls = Calls()
         self.on_system_stop: Callable[[], None] = _nothing
         """Called when the root says that the whole system stops."""
+        self.on_taken_over: Callable[[], None] = _nothing
+        """Called when another root took this process over."""
         self.ended: asyncio.Future[str] | None = None
         """Done when this node is to end, with the reason; empty if the root said so."""
         self._seal = Seal(token)
         self._joining = Joining(
             *(name, root, own_token, self._seal, transport),
             remind=remind,
-            end=self.end,
+            lost=self.root_is_gone,
             forget=self.peers.leave,
         )
         self._held = Held(name, self._copy_to_root, self.settle)
@@ -111,12 +112,17 @@ class MemberNode(Node):
             self._joining,
             self._letters.names.open_ways_to,
         )
+        self._following = Following(
+            name, topology, self._joining, self.calls, self._letters.part, self.end
+        )
+        self.call_root, self._tell_root = self._following.call, self._following.tell
         self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
         self._hosting = Hosting(
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
+        self._errands = Errands(self._hosting, self.call_root)
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, {}, {})
@@ -137,7 +143,8 @@ class MemberNode(Node):
             Kind.REFUSED: lambda _, why, *seal: self._joining.refused(why),
             Kind.INTRODUCE: self._neighbours.introduced,
         }
-        return Door(self.name, self.peers, takes, meets, self._belongs, self._unreadable)
+        unreadable = lambda peer, why: self._tell_root("unreadable", peer.boot, why)  # noqa: E731
+        return Door(self.name, self.peers, takes, meets, self._belongs, unreadable)
 
     def _desk_for(self, peer: Peer) -> Desk:
         """What is hosted here is the root's business alone."""
@@ -155,6 +162,7 @@ class MemberNode(Node):
                 "stop": hosting.stop,
                 "terminate_child": hosting.terminate_child,
                 "recycle": hosting.recycle,
+                "hosted": self._hosted,
                 "alive": lambda _, name: self.is_alive(name),
                 "drain": self._drain,
             },
@@ -167,6 +175,7 @@ class MemberNode(Node):
                 "hold": hosting.hold,
                 "close": hosting.close,
                 "discard": hosting.discard,
+                "settled": lambda _: self._lookups.again(),
                 "stopping": lambda _: self.on_system_stop(),
                 "end": lambda _: self.end(""),
             },
@@ -190,8 +199,7 @@ class MemberNode(Node):
         await self._joining.enter(self.ended)
         self._hosting.report()
         self._lookups.watch()
-        for event_type in _PASSED_ON:
-            self.events.on(event_type, self._pass_on)
+        pass_on(self.events, self._tell_root)
 
     async def drain(self, timeout: float) -> None:
         """Finish what is there, as this process is about to leave; what is sent to its agents from now on waits.
@@ -213,6 +221,7 @@ class MemberNode(Node):
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
         self._joining.rest()
+        self._following.close()
         if self.ended is not None and self.ended.done() and self.ended.result():
             # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
             await self.registry.interrupt()
@@ -234,10 +243,9 @@ class MemberNode(Node):
         await super().drained()
         await self._letters.drained()
 
-    async def matching(self, pattern: str) -> list[str]:
+    async def matching(self, pattern: str) -> Any:
         """The names of the agents that match the glob `pattern`, wherever they run."""
-        names: list[str] = await self.call_root("matching", pattern)
-        return names
+        return await self.call_root("matching", pattern)
 
     # The others.
 
@@ -247,8 +255,12 @@ class MemberNode(Node):
         return self._seal.fits(kind, boot, self._joining.boot, *fields)
 
     def _welcomed(self, boot: str, welcome: Mapping[str, Any]) -> None:
-        """The root takes this process in."""
+        """The root takes this process in, or takes it over from the last one."""
+        if self._joining.is_in:
+            self._taken_over(boot, welcome)
+            return
         self.peers.met(self._joining.met(boot, welcome))
+        self._following.begin(welcome)
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
@@ -256,25 +268,25 @@ class MemberNode(Node):
         borrow(self, welcome, self.call_root)
         self._joining.welcomed()
 
+    def _taken_over(self, boot: str, welcome: Mapping[str, Any]) -> None:
+        if self._following.takes_over(boot, welcome):
+            self.peers.met(self._joining.root)
+            borrow(self, welcome, self.call_root)
+            self._hosting.taken_over()
+            self.on_taken_over()
+
+    async def _hosted(self, _: Peer) -> dict[str, Any]:
+        """What the root that leads now finds here."""
+        met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
+        return {"agents": self._hosting.listed(), "met": met}
+
+    def root_is_gone(self, why: str) -> None:
+        """The root is gone: wait for the next, or end."""
+        self._following.lost(why)
+
     def _refused(self, peer: Peer, why: str, *seal: Any) -> None:
         if self._belongs(Kind.REFUSED, peer.boot, [why, *seal]):  # else another was refused
             self.end(why)
-
-    def _unreadable(self, peer: Peer, why: str) -> None:
-        """Let the root end whoever sent what cannot be read."""
-        self._tell_root("unreadable", peer.boot, why)
-
-    def _tell_root(self, what: str, *arguments: Any) -> None:
-        self._joining.root.cast(what, *arguments)
-
-    async def call_root(self, what: str, *arguments: Any) -> Any:
-        """Let the root do something."""
-        return await self.calls.call(self._joining.root, what, *arguments)
-
-    def _pass_on(self, event: Event) -> None:
-        self._tell_root(
-            "event", event.type, event.name, event.node, event.reason, event.message, event.time
-        )
 
     async def _drain(self, _: Peer) -> bool:
         """Wait until nothing is left to do here; True if there was something."""
@@ -313,27 +325,17 @@ class MemberNode(Node):
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
-        recipe = recipe_of(agent)
-        self._hosting.will_host(agent)
-        try:
-            with holding_if_waiting(sender, [agent.name]):
-                await self.call_root("spawn", sender.name, supervisor, recipe)
-        except BaseException:
-            self._hosting.will_not_host(agent.name)
-            raise
+        await self._errands.spawn(sender, agent, supervisor)
 
     async def terminate(self, sender: Caller, name: str) -> bool:
         """End an agent that was spawned; False if it is not there."""
-        with holding_if_waiting(sender, [name]):
-            ended: bool = await self.call_root("terminate", sender.name, name)
-        return ended
+        return await self._errands.terminate(sender, name)
 
     async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
             return await super().monitor(watcher, target)
-        ref: str = await self.call_root("monitor", watcher.name, target)
-        return ref
+        return str(await self.call_root("monitor", watcher.name, target))
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor."""

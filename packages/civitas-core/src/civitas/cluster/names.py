@@ -102,6 +102,10 @@ class Names:
         found = registry.get(name) or registry.pools.get(name) or registry.groups.get(name)
         return found is not None and not isinstance(found, Elsewhere | ElsewherePool)
 
+    def is_there(self, boot: str | None) -> bool:
+        """Whether there is a way to a run of a node."""
+        return boot in self._peers
+
     def open_way_of(self, each: Elsewhere) -> None:
         """Send what waits for an agent, if there is a way to it."""
         if each.boot in self._peers and not each.outbox.way_is_open:

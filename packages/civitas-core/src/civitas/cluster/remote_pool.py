@@ -48,7 +48,7 @@ class RemotePool(RemoteChild):
     """
 
     def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
-        super().__init__(spec, home)
+        super().__init__(spec, home, parent)
         self.parent: Parent | None = parent
         self._conversations: dict[str, RemoteConversation] = {}
 

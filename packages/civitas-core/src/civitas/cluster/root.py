@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -29,13 +30,18 @@ from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.seal import Seal
-from civitas.errors import NodeDown
+from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
 from civitas.process import AgentProcess, Delivery
 from civitas.state import InMemoryStateStore
-from civitas.supervision import ConversationPoolProcess, Parent, Placed
+from civitas.supervision import (
+    ConversationPoolProcess,
+    DynamicSupervisorProcess,
+    Parent,
+    Placed,
+)
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
@@ -76,6 +82,7 @@ class RootNode(Node):
         self.peers = Peers()
         self.calls = Calls()
         self.roster = Roster(processes)
+        self._topology = str(boot_data.get("digest", ""))
         self._given = list(boot_data["root_has"])
         """What the root was given in Python."""
         self._relay = Relay(self.registry)
@@ -119,6 +126,8 @@ class RootNode(Node):
             children=self._children,
             events=self.events,
             welcome=self._welcome,
+            calls=self.calls,
+            owned=self._owned,
             forget_records_of=self.forget_records_of,
             guests=self.guests,
         )
@@ -195,6 +204,7 @@ class RootNode(Node):
             self.lead = await self.transport.elect(
                 lambda leader: waiting(f"{leader} leads the system"), lost
             )
+        self.membership.lead = self.lead
 
     async def assemble(self) -> None:
         """Start every process and wait until each is ready.
@@ -205,7 +215,13 @@ class RootNode(Node):
         self.roster.ending = False
         await self.membership.starting.open()
         await self._door.open(self.transport, self.membership.starting.outages.cut_off)
+        await self.membership.take_over()
         await self.membership.starting.start_all()
+
+    async def has_started(self) -> None:
+        """The tree has started."""
+        self.membership.note()
+        await self.membership.succession.settle()
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
@@ -222,6 +238,7 @@ class RootNode(Node):
             "given": self._given,
             "has_llm": self.llm is not None,
             "tools": describe_tools(tools) if tools is not None else None,
+            "topology": self._topology,
             "keeps": not isinstance(self.store, InMemoryStateStore),
             "offers": offered(self.store),
         }
@@ -341,6 +358,21 @@ class RootNode(Node):
 
     async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
         return self._directory.whereis(names, peer)
+
+    async def _owned(self, peer: Peer, agents: Mapping[str, Any]) -> None:
+        """A process that was taken over hosts these: what was spawned is taken over, too, and the rest is ended."""
+        for name, spec in agents.items():
+            if name in self._children:
+                continue
+            owner = self.supervisors.get(spec.get("owner", ""))
+            if spec.get("recipe") is not None and isinstance(owner, DynamicSupervisorProcess):
+                with suppress(StartFailed, SupervisionError):  # the supervisor says why
+                    await owner.start_child(Placed(name, peer.name, recipe=spec["recipe"]))
+            else:
+                with suppress(NodeDown):
+                    why = "the root that leads now does not have it"
+                    await self.calls.call(peer, "stop", name, why)
+                peer.cast("discard", name)
 
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]

@@ -82,6 +82,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         # Of a member.
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
+        "hosted": Shape(),
         "stop": Shape(TEXT, TEXT),  # the agent, why
         "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
         "recycle": Shape(TEXT, TEXT),
@@ -102,6 +103,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(FLAG),
         "monitor": Shape(TEXT),
         "start": Shape(MAP),
+        "hosted": Shape(MAP),
         "alive": Shape(FLAG),
         "drain": Shape(FLAG),
         **{
@@ -132,6 +134,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "hold": Shape(TEXT),
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
+        "settled": Shape(),
         "stopping": Shape(),
         "end": Shape(),
     }

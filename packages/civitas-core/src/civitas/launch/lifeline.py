@@ -59,14 +59,24 @@ class Lifeline:
         pipe: What `read_boot` returned.
         on_gone: Called on the loop when the starter is gone.
         grace: Seconds until this process ends all the same.
+        outlives: Seconds that it may outlive its starter before that, as somebody may take it over.
     """
 
-    def __init__(self, pipe: int, on_gone: Callable[[], None], grace: float = 5.0) -> None:
+    def __init__(
+        self,
+        pipe: int,
+        on_gone: Callable[[], None],
+        grace: float = 5.0,
+        *,
+        outlives: float = 0.0,
+    ) -> None:
         self._pipe = pipe
         self._on_gone = on_gone
-        self._grace = grace
+        self._grace = grace + outlives
+        self._cut = threading.Event()
         self._loop = asyncio.get_running_loop()
-        _end_soon_after_starter()
+        if not outlives:
+            _end_soon_after_starter()
         threading.Thread(target=self._watch, name="civitas-lifeline", daemon=True).start()
 
     def _watch(self) -> None:
@@ -75,8 +85,12 @@ class Lifeline:
         # A closed loop is not the end: a non-daemon thread may keep the process alive.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_gone)
-        threading.Event().wait(self._grace)
-        os._exit(1)
+        if not self._cut.wait(self._grace):
+            os._exit(1)
+
+    def cut(self) -> None:
+        """Let this process live on without its starter: somebody else looks after it."""
+        self._cut.set()
 
 
 def _end_soon_after_starter() -> None:

@@ -143,8 +143,7 @@ class Node(Router):
         self._forget(forget_records_of(self.store, message_ids))
 
     def _forget(self, work: Coroutine[Any, Any, None]) -> None:
-        forgetting = self._background(work)
-        self._forgetting.add(forgetting)
+        self._forgetting.add(forgetting := self._background(work))
         forgetting.add_done_callback(self._forgetting.discard)
 
     def blocking_calls(self, message_id: str) -> int:
@@ -155,14 +154,16 @@ class Node(Router):
         """The threads for blocking code of frameworks, for an event loop of an agent's own."""
         return self._agent_threads.lend()
 
-    lead: Lead | None = None
-    """What this node has where other roots may wait to take over from it."""
+    lead: Lead | None = None  # where other roots may wait to take over
 
     async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
         """Wait until no other root leads; `waiting` is told who does, and `lost` why this one does not any more."""
 
     async def assemble(self) -> None:
         """Start the other OS processes of the system; there are none."""
+
+    async def has_started(self) -> None:
+        """The tree has started."""
 
     async def dismiss(self) -> None:
         """End the other OS processes of the system; there are none."""

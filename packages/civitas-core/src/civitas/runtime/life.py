@@ -76,16 +76,18 @@ class Life:
             await node.elect(waiting, self._deposed)
             elected = node.lead is not None
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
+            root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
             await node.assemble()
         except BaseException:
             await self._close()
             self._unless_stopped(starting)
             raise
-        self.root = root = SupervisorProcess(self._supervisor, node)
+        self.root = root
         try:
             await root.start(self._root_ended)
             if starting.stopped:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
+            await node.has_started()
             node.open = True
             for edge in self.edges:
                 await edge.open(self._outside)

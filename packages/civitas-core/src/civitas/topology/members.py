@@ -18,6 +18,7 @@ from civitas.supervision import ConversationPool
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.topology.building import Builder, runtime_options
+from civitas.topology.digest import digest_of
 from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
 from civitas.topology.links import carried_by
 from civitas.topology.loading import load
@@ -64,6 +65,7 @@ def boot_data(
         },
         "plugins": [each.__name__ for each in modules],
         "root_has": sorted(lent),
+        "digest": digest_of(topology),
         "transport": keywords.get("transport"),
         "path": [each for each in sys.path if each],
         "log_level": logging.getLogger("civitas").getEffectiveLevel(),

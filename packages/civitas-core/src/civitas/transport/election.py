@@ -178,11 +178,13 @@ class Lead(Protocol):
         leader: It.
         last: Who led before; None if nobody did.
         left: What that one noted for whoever comes next; empty if it noted nothing.
+        patience: Seconds that a process which has lost the leader waits for the next one, and works on.
     """
 
     leader: Leader
     last: Leader | None
     left: bytes
+    patience: float
 
     @property
     def watched(self) -> bool:

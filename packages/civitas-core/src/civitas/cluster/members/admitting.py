@@ -112,7 +112,7 @@ class Admitting:
             why = f"there is no way to it: {type(error).__name__}: {error}"
             self._fail(member, ConfigurationError(why))
             raise
-        if not member.options.start and hello.pid_space == pid_space() != "":
+        if member.is_foreign and hello.pid_space == pid_space() != "":
             member.watch = PidWatch(hello.pid, lambda: self._ended(member))
         member.arrived(peer, hello.pid, hello.pid_space)
         self._came(member)

@@ -68,6 +68,8 @@ class Departures:
         noted = read_in_hand(self._bereaved.in_hand_of(member))
         in_hand = noted.in_hand | member.in_hand
         member.in_hand = {}
+        # Before the tree of a root that takes over has started, nobody else knows.
+        member.was_left = member.is_in_doubt
         member.left()
         peer.incident = self._incidents.of(peer.boot, in_hand)
         reason = node_down(member.name, peer.incident, why)
@@ -120,5 +122,5 @@ class Departures:
     def left(self, peer: Peer) -> None:
         """A process says that it has stopped what it hosted and leaves."""
         member = self._roster.of(peer)
-        if member is not None and not member.options.start:
+        if member is not None and member.is_foreign:
             self.gone(member, "it was stopped")

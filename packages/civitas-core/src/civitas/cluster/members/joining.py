@@ -44,7 +44,7 @@ class Joining:
         transport: Of the member.
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
-        end: Ends the member, for a reason; empty if the root said so.
+        lost: Called with the reason when the root is gone that took this process in.
         forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
     """
@@ -58,7 +58,7 @@ class Joining:
         transport: Transport,
         *,
         remind: float | None,
-        end: Callable[[str], None],
+        lost: Callable[[str], None],
         forget: Callable[[], None],
         guest: bool = False,
     ) -> None:
@@ -70,7 +70,7 @@ class Joining:
         self._seal = seal
         self._transport = transport
         self._remind_after = remind
-        self._end = end
+        self._lost_root = lost
         self._forget = forget
         self._guest = guest
         self._root: Peer | None = None
@@ -83,6 +83,11 @@ class Joining:
         """The root, known by its boot id from its welcome on."""
         assert self._root is not None  # it is sought before anything is sent
         return self._root
+
+    @property
+    def is_in(self) -> bool:
+        """Whether a root has taken this process in."""
+        return self._welcome is not None and self._welcome.done()
 
     @property
     def was_started_elsewhere(self) -> bool:
@@ -123,11 +128,10 @@ class Joining:
         self._say_hello()
 
     def _lost(self) -> None:
-        arrived = self._welcome is not None and self._welcome.done()
-        if self._remind_after is not None and not arrived:
+        if self._remind_after is not None and not self.is_in:
             self._seek()
         else:
-            self._end("the root is gone")
+            self._lost_root("the root is gone")
 
     def _say_hello(self, *, joined: bool = False) -> None:
         hello = Hello(
@@ -162,9 +166,22 @@ class Joining:
         """The root takes this process in."""
         root = self.root
         root.boot = boot
-        if self.was_started_elsewhere and welcome["pid_space"] == pid_space() != "":
-            self._watch = PidWatch(welcome["pid"], lambda: self._end("the root is gone"))
+        if self.was_started_elsewhere:
+            self._watch_process(welcome)
         return root
+
+    def follow(self, boot: str, welcome: Mapping[str, Any]) -> None:
+        """Another root took this process over, which it did not start."""
+        self.rest()
+        self._root = reach(self._transport, "root", boot, welcome["address"], self.boot, self._lost)
+        self._remind_after = welcome["remind"]
+        self._watch_process(welcome)
+        self._remind_later()
+
+    def _watch_process(self, welcome: Mapping[str, Any]) -> None:
+        """Where the root is on this machine, its end is known at once."""
+        if welcome["pid_space"] == pid_space() != "":
+            self._watch = PidWatch(welcome["pid"], lambda: self._lost_root("the root is gone"))
 
     def welcomed(self) -> None:
         """Everything that the root told is taken over."""

@@ -60,8 +60,16 @@ class Knowledge:
         if other is None or other is peer or other.boot in self._met.get(peer.boot, ()):
             return
         peer.cast("met", other.name, other.boot, other.address)
+        self.have_met(peer, other.boot)
+
+    def have_met(self, peer: Peer, boot: str) -> bool:
+        """Two processes have met already, when another root led; False if the other one is not there."""
+        other = self._peers.get(boot)
+        if other is None:
+            return False
         for one, another in ((peer, other), (other, peer)):
             self._met.setdefault(one.boot, {})[another.boot] = None
+        return True
 
     def acquaintances(self, boot: str) -> list[Peer]:
         """The processes that have met one."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from civitas.cluster.calls import Calls
 from civitas.cluster.children import RemoteChildren
 from civitas.cluster.frames import Kind
 from civitas.cluster.guests import Guests
@@ -17,16 +18,19 @@ from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.knowledge import Knowledge
+from civitas.cluster.members.legacy import LeftMember, Legacy
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
+from civitas.cluster.members.succession import Succession
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
 from civitas.events import EventType
-from civitas.launch import Hold, pid_space
+from civitas.launch import Hold, PidWatch, pid_space
 from civitas.node import Events
 from civitas.process import ExitReason
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
+from civitas.transport.election import Lead
 
 __all__ = ["Membership"]
 
@@ -50,6 +54,8 @@ class Membership:
         children: The agents in them.
         events: Reports what happens.
         welcome: What a process is told about the root that is taken in.
+        calls: To the processes.
+        owned: Sees to what a process hosts that was taken over, and the tree may not have.
         forget_records_of: Drops what is recorded for messages, by their ids.
         guests: Those that only want to ask something.
     """
@@ -69,6 +75,8 @@ class Membership:
         children: RemoteChildren,
         events: Events,
         welcome: Callable[[], Mapping[str, Any]],
+        calls: Calls,
+        owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
         forget_records_of: Callable[[Collection[str]], None],
         guests: Guests,
     ) -> None:
@@ -99,9 +107,32 @@ class Membership:
             guests=guests,
         )
 
+        self.lead: Lead | None = None
+        """What this root has where others may take over from it."""
+        self._legacy = Legacy()
+        self.succession = Succession(
+            roster,
+            peers,
+            knowledge,
+            calls,
+            seal,
+            meet=self._meet,
+            welcome=self._whole_welcome,
+            came=self._took_over,
+            owned=owned,
+        )
+
+    async def take_over(self) -> None:
+        """Take over the processes that the root before this one left."""
+        if self.lead is not None:
+            self.starting.outlives = self.lead.patience
+            self._legacy = Legacy.of(self.lead.left)
+            await self.succession.take_over(self._legacy.members)
+
     async def close(self) -> None:
         """End every process, and wait until none that was started here is left."""
         self._roster.ending = True
+        self.succession.close()
         self.starting.give_up()
         self._roster.tell("end")
         await self._say_last_words()
@@ -115,7 +146,7 @@ class Membership:
         elsewhere = [
             member.peer.link.flushed()
             for member in self._roster
-            if member.peer is not None and not member.options.start
+            if member.peer is not None and member.is_foreign
         ]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
@@ -142,9 +173,37 @@ class Membership:
             "pid": os.getpid(),
             "pid_space": pid_space(),
             "spans": forwarding.wanted(),
+            "address": self._transport.address,
+            "term": 0 if self.lead is None else self.lead.leader.term,
+            "patience": 0.0 if self.lead is None else self.lead.patience,
+            "remind": None if self.lead is None else self.lead.patience / 2,
         }
 
+    def _took_over(self, member: Member, left: LeftMember) -> None:
+        if left.pid_space == pid_space() != "":
+            member.watch = PidWatch(left.pid, lambda: self._ended_elsewhere(member))
+
+    def note(self) -> None:
+        """Note for the next root what it needs to take over."""
+        if self.lead is None or self._roster.ending:
+            return
+        there = ((each, each.peer) for each in self._roster)
+        self._legacy = self._legacy.with_members(
+            LeftMember(
+                each.name,
+                peer.boot,
+                peer.address,
+                each.pid or 0,
+                each.pid_space,
+                str(self.in_hand_of(each) or ""),
+            )
+            for each, peer in there
+            if peer is not None
+        )
+        self.lead.note(self._legacy.raw())
+
     def _came(self, member: Member) -> None:
+        self.note()
         self._tell_of("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
 
     def _tell_of(self, type: EventType, process: str, reason: str, message: str) -> None:
@@ -176,7 +235,7 @@ class Membership:
 
     def in_hand_of(self, member: Member) -> Path | None:
         """Where a process notes what its agents were handling."""
-        return self.starting.in_hand_of(member)
+        return member.in_hand_file or self.starting.in_hand_of(member)
 
     async def pump(self) -> None:
         """Take what arrived already."""
@@ -194,6 +253,7 @@ class Membership:
         self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
     ) -> None:
         """Nothing that was sent to a process will be answered."""
+        self.note()
         self._letters.part(boot, why, in_hand, finished)
         # What is to be delivered again stands here. Of all else that the process had, what it recorded is left over.
         had = in_hand if self._roster.ending else (*in_hand, *finished)

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from civitas.cluster.peers import Peer
@@ -32,6 +33,14 @@ class Member:
     leaving: bool = False
     """Whether it is about to leave: another will come in its place, and nothing is started in this one any more."""
     was_up: bool = False
+    taken_over: bool = False
+    """Whether it is there, and the root that started it was another one."""
+    was_left: bool = False
+    """Whether the last root left it, and it has not been there since."""
+    in_hand_file: Path | None = None
+    """Where such a one notes what its agents are handling."""
+    hosts: asyncio.Task[dict[str, Any]] | None = None
+    """Asks such a one what it hosts."""
     arriving: asyncio.Future[Peer] | None = None
     """Set while somebody waits for it to join."""
     starting: asyncio.Task[Peer] | None = None
@@ -41,9 +50,20 @@ class Member:
         """It, if agents may be started in it."""
         return None if self.leaving else self.peer
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this root did not start it."""
+        return self.taken_over or not self.options.start
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it was taken over, and has not shown yet that it is there."""
+        return self.hosts is not None and not self.hosts.done()
+
     def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
         """It is there."""
         self.peer, self.pid, self.pid_space, self.was_up = peer, pid, pid_space, True
+        self.was_left = False
         if self.arriving is not None and not self.arriving.done():
             self.arriving.set_result(peer)
 
@@ -51,6 +71,7 @@ class Member:
         """It is not there any more."""
         self.peer = self.pid = None
         self.leaving = False
+        self.taken_over, self.in_hand_file = False, None
         if self.watch is not None:
             self.watch.close()
             self.watch = None

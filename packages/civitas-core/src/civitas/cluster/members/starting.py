@@ -36,6 +36,7 @@ class Starting:
 
     Attributes:
         outages: When the root could reach nobody.
+        outlives: Seconds that a process which is started outlives the root, as another one may take it over.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Starting:
         self._address = address
         self._ended = ended
         self.outages = Outages()
+        self.outlives = 0.0
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: RunFolder | None = None
 
@@ -69,7 +71,7 @@ class Starting:
             self._folder = None
 
     async def start_all(self) -> None:
-        """Start every process, and wait until each is there.
+        """Start every process, and wait until each is there, but for those that have ended since the last root led.
 
         Raises:
             StartFailed: One did not come.
@@ -77,6 +79,8 @@ class Starting:
         try:
             async with asyncio.TaskGroup() as starts:
                 for member in self._roster:
+                    if member.was_left:
+                        continue  # its agents are down, and their supervisors serve the others meanwhile
                     starts.create_task(self.ready(member.name))
         except BaseExceptionGroup as group:
             error: BaseException = group
@@ -188,6 +192,7 @@ class Starting:
             "root": self._address(),
             "token": member.token,
             "in_hand": str(self.in_hand_of(member)),
+            "outlives": self.outlives,
             "hang_timeout": member.options.hang_timeout,
         }
 

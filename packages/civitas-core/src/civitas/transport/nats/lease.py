@@ -47,6 +47,7 @@ class NatsLease:
         self.leader = Leader.here(uuid.uuid4().hex, pid_space)
         self.last: Leader | None = None
         self.left = b""
+        self.patience = terms.lasts(watched=False)
         self.until = 0.0
         self._record = record
         self._notes = notes

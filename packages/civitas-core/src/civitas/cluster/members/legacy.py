@@ -1,0 +1,66 @@
+"""`Legacy`: what a root that leads notes for the one that may take over from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+__all__ = ["LeftMember", "Legacy"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftMember:
+    """A process that was there.
+
+    Attributes:
+        name: Of the process.
+        boot: Its run.
+        address: Where it is reached.
+        pid: Its pid.
+        pid_space: Where that means something; empty if nobody knows.
+        in_hand: The file in which it notes what its agents are handling.
+    """
+
+    name: str
+    boot: str
+    address: str
+    pid: int
+    pid_space: str
+    in_hand: str
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """What a root leaves.
+
+    Attributes:
+        members: The processes.
+        restarts: By supervisor, its restarts within the window: when, in unix seconds, and of which child.
+    """
+
+    members: tuple[LeftMember, ...] = ()
+    restarts: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+
+    def raw(self) -> bytes:
+        """As it is noted."""
+        members = [asdict(each) for each in self.members]
+        return json.dumps({"members": members, "restarts": self.restarts}).encode()
+
+    @classmethod
+    def of(cls, raw: bytes) -> Legacy:
+        """What was noted; nothing if it cannot be read, as it is of another version."""
+        try:
+            found = json.loads(raw) if raw else {}
+            members = tuple(LeftMember(**each) for each in found.get("members", ()))
+            restarts = {
+                name: [(float(when), str(child)) for when, child in each]
+                for name, each in found.get("restarts", {}).items()
+            }
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+        return cls(members, restarts)
+
+    def with_members(self, members: Iterable[LeftMember]) -> Legacy:
+        """The same with other processes."""
+        return Legacy(tuple(members), self.restarts)

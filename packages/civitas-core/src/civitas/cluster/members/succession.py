@@ -1,0 +1,160 @@
+"""How a root that leads takes over the processes of the one that led before, without restarting them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.frames import Kind
+from civitas.cluster.members.knowledge import Knowledge
+from civitas.cluster.members.legacy import LeftMember
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.seal import Seal
+from civitas.errors import NodeDown
+from civitas.launch import pid_space
+
+__all__ = ["Succession"]
+
+logger = logging.getLogger("civitas")
+
+_HEARD = 1.0
+"""Seconds to wait for all of them to show that they are there; who does not is waited for beside what goes on."""
+
+
+class Succession:
+    """Takes over the processes that another root left.
+
+    Each is told that this root leads now, and asked what it hosts. The tree then starts its children as always: a
+    process says of those that are running there already that they are.
+
+    Args:
+        roster: The processes of the topology.
+        peers: Those that are there.
+        knowledge: Which of them know which others.
+        calls: To them.
+        seal: Of the system.
+        meet: Makes a way to a process: its name, boot id and address.
+        welcome: What a process is told about this root.
+        came: Called when one was taken over.
+        owned: Sees to what a process hosts, and the tree may not have: how each was made, by name.
+    """
+
+    def __init__(
+        self,
+        roster: Roster,
+        peers: Peers,
+        knowledge: Knowledge,
+        calls: Calls,
+        seal: Seal,
+        *,
+        meet: Callable[[str, str, str], Peer],
+        welcome: Callable[[Member], Mapping[str, Any]],
+        came: Callable[[Member, LeftMember], None],
+        owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
+    ) -> None:
+        self._roster = roster
+        self._peers = peers
+        self._knowledge = knowledge
+        self._calls = calls
+        self._seal = seal
+        self._meet = meet
+        self._welcome = welcome
+        self._came = came
+        self._owned = owned
+        self._settling: set[asyncio.Task[None]] = set()
+
+    async def take_over(self, left: tuple[LeftMember, ...]) -> None:
+        """Take over the processes that were left; the tree may start when this returns."""
+        for each in left:
+            member = self._roster.get(each.name)
+            if member is None:
+                continue
+            if _has_ended(each):
+                member.was_left = True
+            else:
+                self._take_over(member, each)
+        asking = [member.hosts for member in self._roster if member.hosts is not None]
+        if asking:
+            await asyncio.wait(asking, timeout=_HEARD)
+
+    def _take_over(self, member: Member, left: LeftMember) -> None:
+        logger.info("taking over process %r (pid %d)", left.name, left.pid)
+        peer = self._meet(left.name, left.boot, left.address)
+        member.arrived(peer, left.pid, left.pid_space)
+        member.taken_over = True
+        member.in_hand_file = Path(left.in_hand) if left.in_hand else None
+        self._came(member, left)
+        peer.introduce(Kind.WELCOME, self._seal, dict(self._welcome(member)))
+        loop = asyncio.get_running_loop()
+        member.hosts = loop.create_task(self._calls.call(peer, "hosted"))
+        member.hosts.add_done_callback(_seen)
+
+    async def settle(self) -> None:
+        """The tree has started: see to what it does not have, and let the processes know that all can be found."""
+        there = [
+            member for member in self._roster if member.taken_over and member.hosts is not None
+        ]
+        for member in there:
+            if member.is_in_doubt:
+                self._settle_later(member)
+        sure = [member for member in there if not member.is_in_doubt]
+        await asyncio.gather(*(self._see_to(member) for member in sure))
+        for member in sure:
+            if member.peer is not None:
+                member.peer.cast("settled")
+
+    def _settle_later(self, member: Member) -> None:
+        async def settle() -> None:
+            await self._see_to(member)
+            if member.peer is not None:
+                member.peer.cast("settled")
+
+        task = asyncio.get_running_loop().create_task(settle())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _see_to(self, member: Member) -> None:
+        peer, asking = member.peer, member.hosts
+        if peer is None or asking is None:
+            return
+        try:
+            hosts = await asyncio.shield(asking)
+        except NodeDown:
+            return
+        for boot in hosts["met"]:
+            if not self._knowledge.have_met(peer, boot):
+                peer.cast("gone", boot, "it ended while no root led", {})
+        await self._owned(peer, hosts["agents"])
+
+    def close(self) -> None:
+        """Wait for nobody any more."""
+        for member in self._roster:
+            if member.hosts is not None:
+                member.hosts.cancel()
+                member.hosts = None
+        for task in self._settling:
+            task.cancel()
+
+
+def _has_ended(left: LeftMember) -> bool:
+    """Whether a process is known to be gone, as it was on this machine."""
+    if left.pid_space != pid_space() or not left.pid_space:
+        return False
+    try:
+        os.kill(left.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waits for it hears of it

@@ -1,0 +1,170 @@
+"""Several roots of one system and its members in one event loop: one root leads, and another takes over.
+
+    async with SeveralRoots({"w": {"far": Echo}}) as roots:
+        await roots.lead()
+        await roots.kill()
+        await roots.lead()
+
+Who leads is decided in memory, and time may be virtual.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from civitas import AgentProcess, Runtime, Supervisor
+from civitas.cluster import Processes
+from civitas.cluster.member import MemberNode
+from civitas.launch import ProcessOptions
+from civitas.message import Serializer
+from civitas.state import InMemoryStateStore
+from civitas.supervision import Placed
+from civitas.telemetry.tracing import Tracing
+from civitas.testing.memory_network import MemoryNetwork
+from civitas.transport.election import Leader
+
+__all__ = ["SeveralRoots"]
+
+_TOKEN = "of the system"
+
+
+class _Lead:
+    """The lead of one root, which whoever leads next finds what the last one noted in."""
+
+    patience = 8.0
+    watched = True
+
+    def __init__(self, term: int, left: bytes) -> None:
+        self.leader = Leader("id", term, "here", 0, "", 0.0)
+        self.last = None
+        self.left = self.noted = left
+
+    def holds(self) -> bool:
+        return True
+
+    def note(self, what: bytes) -> None:
+        self.noted = what
+
+
+class SeveralRoots:
+    """A system with one root after another.
+
+    Args:
+        agents: What runs in each member, by its name: the classes of agents by theirs.
+        here: Makes the agents of a root.
+        children: Further children of the one supervisor.
+        node_timeout: Of the network.
+        **supervisor: Of the one supervisor.
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[str, Mapping[str, type[AgentProcess]]],
+        *,
+        here: Callable[[], list[AgentProcess]] = list,
+        children: Callable[[], list[Any]] = list,
+        node_timeout: float = 10.0,
+        **supervisor: Any,
+    ) -> None:
+        self.network = MemoryNetwork(node_timeout=node_timeout)
+        self.members: dict[str, MemberNode] = {}
+        self.runtime: Runtime
+        self._agents = agents
+        self._here = here
+        self.children = children
+        self._options = {"backoff": "none", "max_restarts": 1000, **supervisor}
+        self._lead = _Lead(0, b"")
+        self._lives: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        starting = await self.start_root()
+        for name in self._agents:
+            await self.join(name)
+        await starting
+        return self
+
+    async def start_root(self) -> asyncio.Task[None]:
+        """Start a root that leads; members that were there are taken over."""
+        transport: Any = self.network.transport("root")
+        self._lead = _Lead(self._lead.leader.term + 1, self._lead.noted)
+        lead = self._lead
+
+        async def elect(waiting: Any, lost: Any) -> Any:
+            return lead
+
+        transport.elect = elect
+        placed = [Placed(name, process) for process, each in self._agents.items() for name in each]
+        self.runtime = Runtime(
+            Supervisor("top", children=[*self._here(), *placed, *self.children()], **self._options),
+            processes=Processes(
+                {name: ProcessOptions(start=False, start_timeout=10) for name in self._agents},
+                transport,
+                Serializer.MSGPACK,
+                {"root_has": ()},
+                _TOKEN,
+            ),
+        )
+        starting = asyncio.create_task(self.runtime.start())
+        while not transport.address and not starting.done():
+            await asyncio.sleep(0)
+        return starting
+
+    async def next_root(self) -> Runtime:
+        """Let another root take over, and wait until it leads."""
+        await (await self.start_root())
+        return self.runtime
+
+    async def kill_root(self) -> None:
+        """End the root without a word: what it still does reaches nobody."""
+        root: Any = self.runtime._node
+        self.network.kill(root.transport)
+        for member in self.members.values():
+            member.root_is_gone("the test killed it")
+        root.roster.ending = True
+        for peer in root.roster.peers():  # so that it waits for nobody
+            root.membership.departures.end(peer, "the test killed the root")
+        await root.registry.interrupt()
+        await self.runtime.stop()
+
+    async def join(self, name: str) -> MemberNode:
+        """Let a member come."""
+        root: Any = self.runtime._node
+        member = MemberNode(
+            name,
+            root=root.transport.address,
+            own_token="",
+            make=lambda agent: self._agents[name][agent](agent),
+            in_hand=None,
+            remind=60.0,
+            transport=self.network.transport(),
+            serializer=Serializer.MSGPACK,
+            token=_TOKEN,
+            store=InMemoryStateStore(),
+            tracing=Tracing(),
+        )
+        member.attach()
+        self.members[name] = member
+        await member.enter()
+        self._lives.append(asyncio.create_task(_live(member)))
+        return member
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.runtime.stop()
+        for member in self.members.values():
+            member.end("the root is gone")
+        await asyncio.gather(*self._lives)
+
+
+async def _live(member: MemberNode) -> None:
+    assert member.ended is not None
+    await member.ended
+    await member.leave_system()
+    await member.detach()

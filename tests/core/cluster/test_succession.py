@@ -1,0 +1,179 @@
+"""A root that leads takes over the members of the last one, and what runs there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import pytest_asyncio
+
+from civitas import AgentProcess, DynamicSupervisor, Message, NodeDown, UnknownAgent
+from tests.core.cluster.several_roots import SeveralRoots
+
+STARTS: list[str] = []
+"""The starts of agents: all nodes share this process."""
+JOURNAL: list[object] = []
+"""What agents wrote down."""
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _clean() -> None:
+    STARTS.clear()
+    JOURNAL.clear()
+    Worker.go = asyncio.Event()
+
+
+class Worker(AgentProcess):
+    """Counts its messages in memory, so that whoever restarts it is found out."""
+
+    go: asyncio.Event
+    """Lets those go on that wait."""
+
+    def __init__(self, name: str, **keywords: object) -> None:
+        super().__init__(name, **keywords)  # type: ignore[arg-type]
+        self.count = 0
+
+    async def on_start(self) -> None:
+        STARTS.append(self.name)
+
+    async def handle(self, message: Message) -> Message | None:
+        self.count += 1
+        match message.type:
+            case "wait":
+                JOURNAL.append("waits")
+                await self.go.wait()
+            case "ask":
+                return await self.ask(message.payload, 1)
+            case "ask slowly":
+                try:
+                    JOURNAL.append((await self.ask(message.payload, 2, "wait")).payload)
+                except NodeDown:
+                    JOURNAL.append("NodeDown")
+            case "spawn":
+                await self.spawn(Worker, message.payload)
+            case "crash":
+                raise ValueError("as it was told")
+        return self.reply({"count": self.count})
+
+
+PLACED = {"w": {"far": Worker}, "v": {"other": Worker}}
+
+
+@pytest.mark.promise(id="SEM-1485")
+async def test_agents_of_members_run_on_under_the_next_root():
+    async with SeveralRoots(PLACED) as roots:
+        await roots.runtime.ask("far", 1)
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", 1)).payload == {"count": 2}
+        assert STARTS == ["far", "other"]
+        assert (await runtime.ask("far", "other", "ask")).payload == {"count": 1}
+
+
+@pytest.mark.promise(id="SEM-1486")
+async def test_an_ask_between_members_is_answered_across_the_takeover():
+    async with SeveralRoots(PLACED) as roots:
+        await roots.runtime.send("far", "other", "ask slowly")
+        await until(lambda: "waits" in JOURNAL)
+        await roots.kill_root()
+        await roots.next_root()
+        Worker.go.set()
+        await until(lambda: {"count": 1} in JOURNAL)
+
+
+@pytest.mark.promise(id="SEM-1487")
+async def test_an_ask_to_an_agent_of_the_root_that_is_gone_ends_at_once():
+    async with SeveralRoots(PLACED, here=lambda: [Worker("here")]) as roots:
+        await roots.runtime.send("far", "here", "ask slowly")
+        await until(lambda: "waits" in JOURNAL)
+        await roots.kill_root()
+        await until(lambda: "NodeDown" in JOURNAL)
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", "here", "ask")).payload == {"count": 1}
+
+
+@pytest.mark.promise(id="SEM-1488")
+async def test_a_name_that_is_sought_while_no_root_leads_is_found_when_one_does():
+    async with SeveralRoots(PLACED, here=lambda: [Worker("here")]) as roots:
+        await roots.kill_root()
+        far = roots.members["w"].registry["far"]
+        asking = asyncio.create_task(ask_from(roots, "w", "far", "here"))
+        await asyncio.sleep(0)
+        await roots.next_root()
+        assert await asking == {"count": 1}
+        assert far.alive
+
+
+@pytest.mark.promise(id="SEM-1485")
+async def test_what_was_spawned_in_a_member_runs_on_under_its_supervisor():
+    async with SeveralRoots(PLACED, children=lambda: [DynamicSupervisor("sessions")]) as roots:
+        await roots.runtime.ask("far", "one", "spawn")
+        await roots.runtime.ask("one", 1)
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        await until(lambda: runtime.which_children("sessions"))
+        assert (await runtime.ask("one", 1)).payload == {"count": 2}
+        assert STARTS.count("one") == 1
+        restarted = asyncio.Event()
+        runtime.on("restarted", lambda event: restarted.set())
+        await runtime.send("one", 1, "crash")
+        await restarted.wait()
+        assert (await runtime.ask("one", 1)).payload == {"count": 1}
+
+
+@pytest.mark.promise(id="SEM-1489")
+async def test_what_the_next_root_does_not_have_is_ended():
+    async with SeveralRoots(PLACED, children=lambda: [DynamicSupervisor("sessions")]) as roots:
+        await roots.runtime.ask("far", "one", "spawn")
+        await roots.kill_root()
+        roots.children = list
+        runtime = await roots.next_root()
+        await until(lambda: "one" not in roots.members["w"].registry)
+        with pytest.raises(UnknownAgent):
+            await runtime.ask("one", 1)
+
+
+async def test_an_agent_that_crashed_while_no_root_led_is_started_by_the_next():
+    async with SeveralRoots(PLACED) as roots:
+        await roots.runtime.ask("far", 1)
+        await roots.kill_root()
+        await ask_from(roots, "w", "far", 1, "crash")
+        await until(lambda: not roots.members["w"].registry["far"].alive)
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", 1)).payload == {"count": 1}
+        assert STARTS.count("far") == 2
+
+
+async def test_a_member_that_ended_while_no_root_led_is_down_for_the_next_one_and_for_the_others():
+    async with SeveralRoots(PLACED, node_timeout=0.5) as roots:
+        await roots.runtime.ask("far", "other", "ask")
+        await roots.runtime.send("far", "other", "ask slowly")
+        await until(lambda: "waits" in JOURNAL)
+        await roots.kill_root()
+        gone = roots.members.pop("v")
+        roots.network.kill(gone.transport)
+        gone.end("the test ended it")
+        starting = await roots.start_root()
+        await until(lambda: "NodeDown" in JOURNAL)
+        await roots.join("v")
+        await starting
+        assert (await roots.runtime.ask("far", "other", "ask")).payload == {"count": 1}
+
+
+async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+async def ask_from(roots: SeveralRoots, member: str, *order: object) -> object:
+    """Let an agent be asked by its own process, and not by a root."""
+    node = roots.members[member]
+    node.open = True
+    to, payload, *type = order
+    what = str(type[0]) if type else "ask"
+    if what == "crash":
+        node.send(None, str(to), payload, what, 5.0, None, None)
+        return None
+    return (await node.ask(None, str(to), payload, what, 20.0, None, None)).payload
