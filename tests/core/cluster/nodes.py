@@ -38,7 +38,7 @@ class Nodes:
         agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: The agents of the root.
         keywords: Of the constructor of each agent of a member.
-        family: The name that all that ends with a hyphen and a number behind it stands behind.
+        family: A name; whatever begins with that and a hyphen stands behind it, under a supervisor of that name.
         **supervisor: Of the one supervisor above all of them.
     """
 
@@ -46,13 +46,13 @@ class Nodes:
         self,
         transport: Callable[[], Transport],
         agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
-        *here: AgentProcess,
+        *here: AgentProcess | Supervisor,
         keywords: Mapping[str, Any] | None = None,
         family: str = "",
         **supervisor: Any,
     ) -> None:
         self._make_transport = transport
-        self._agents = agents
+        self._agents = dict(agents)
         self._keywords = dict(keywords or {})
         placed = [
             Placed(name, process, _kind_of(what), family=family * name.startswith(f"{family}-"))
@@ -60,6 +60,10 @@ class Nodes:
             for name, what in each.items()
         ]
         options = {"backoff": "none", "max_restarts": 1000, **supervisor}
+        if family:
+            crew = [each for each in placed if each.family]
+            placed = [*(each for each in placed if not each.family)]
+            here = (*here, Supervisor(family, crew, **options))
         self.transport = transport()
         self.runtime = Runtime(
             Supervisor("top", children=[*here, *placed], **options),
@@ -88,8 +92,12 @@ class Nodes:
             raise
         return self
 
-    async def join(self, name: str) -> MemberNode:
+    async def join(
+        self, name: str, agents: Mapping[str, type[AgentProcess] | ConversationPool] | None = None
+    ) -> MemberNode:
         """Let a member come: the first time, or again after it was lost."""
+        if agents is not None:
+            self._agents[name] = agents
         member = MemberNode(
             name,
             root=self.transport.address,

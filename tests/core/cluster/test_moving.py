@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from civitas import AgentProcess, ConversationPool, Message, NodeDown, UnknownAgent
+from civitas import (
+    AgentProcess,
+    ConfigurationError,
+    ConversationPool,
+    Message,
+    NodeDown,
+    SupervisionError,
+    UnknownAgent,
+)
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
 
@@ -45,13 +53,15 @@ def pool(n: int, **keywords: Any) -> ConversationPool:
     return ConversationPool("support", Talker("support", f"p-{n}", **keywords), max_live=100)
 
 
+def share(kind: str, n: int, **keywords: Any) -> dict[str, Any]:
+    """What runs in one member."""
+    return {f"support-{n}": pool(n, **keywords) if kind == "pool" else Talker}
+
+
 @asynccontextmanager
 async def crew(kind: str, **keywords: Any) -> AsyncIterator[Nodes]:
     """Three behind the name `support`, each in a member, and an agent in another."""
-    agents: dict[str, dict[str, Any]] = {
-        f"p-{n}": {f"support-{n}": pool(n, **keywords) if kind == "pool" else Talker}
-        for n in (1, 2, 3)
-    }
+    agents = {f"p-{n}": share(kind, n, **keywords) for n in (1, 2, 3)}
     agents["w"] = {"far": Talker}
     transport = MemoryNetwork().transport
     async with Nodes(transport, agents, keywords=keywords, family="support") as nodes:
@@ -127,8 +137,8 @@ async def test_a_name_whose_replicas_are_all_deleted_is_unknown(kind: str) -> No
         member.open = True
         for n in (1, 2, 3):
             await member.ask(None, "support", None, "message", 5.0, "c", None)
-            await nodes.runtime.terminate_child("top", f"support-{n}")
-            await nodes.runtime.delete_child("top", f"support-{n}")
+            await nodes.runtime.terminate_child("support", f"support-{n}")
+            await nodes.runtime.delete_child("support", f"support-{n}")
         await until(lambda: not member._lookups.knows("support"))
         for node in (nodes.root, member):
             with pytest.raises(UnknownAgent):
@@ -268,3 +278,60 @@ async def test_members_come_and_go_while_messages_flow_and_nothing_is_lost_or_ou
             assert first == [*range(count), "last"]
             if delivery == "at_most_once":
                 assert heard == first
+
+
+@pytest.mark.promise(id="SEM-1545")
+@KINDS
+async def test_one_that_is_added_gets_its_share_and_conversations_stay_where_they_are(
+    kind: str,
+) -> None:
+    async with crew(kind) as nodes:
+        first = {f"c{n}": await where(nodes, f"c{n}") for n in range(6)}
+        scaling = asyncio.create_task(nodes.runtime.scale("support", 4))
+        await nodes.join("p-4", share(kind, 4))
+        await scaling
+        assert {await where(nodes) for _ in range(4)} == {"1", "2", "3", "4"}
+        assert {each: await where(nodes, each) for each in first} == first
+        assert "4" in {await where(nodes, f"d{n}") for n in range(4)}
+        names = [each["name"] for each in nodes.runtime.which_children("support")]
+        assert names == [f"support-{n}" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.promise(id="SEM-1545")
+@KINDS
+@pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
+async def test_one_that_is_removed_finishes_what_it_has_and_its_conversations_go_on_in_order(
+    kind: str, delivery: str
+) -> None:
+    async with crew(kind, delivery=delivery) as nodes:
+        numbers = {f"c{n}": await where(nodes, f"c{n}") for n in range(6)}
+        moved = next(each for each, number in numbers.items() if number == "3")
+        waiting = asyncio.create_task(
+            nodes.runtime.ask("support", "now", "wait", conversation=moved, timeout=5)
+        )
+        await until(lambda: "now" in Talker.heard[moved])
+        for n in range(3):
+            await nodes.runtime.send("support", n, conversation=moved)
+        scaling = asyncio.create_task(nodes.runtime.scale("support", 2))
+        await until(lambda: "support-3" in nodes.root._relay.group("support")._retiring)
+        for n in range(3, 6):
+            await nodes.runtime.send("support", n, conversation=moved)
+        assert await where(nodes) != "3"
+        Talker.signs["now"].set()
+        await scaling
+        assert number_in(await waiting) == "3"
+        assert await where(nodes, moved, "last") in ("1", "2")
+        assert Talker.heard[moved] == [None, "now", *range(6), "last"]
+        names = [each["name"] for each in nodes.runtime.which_children("support")]
+        assert names == ["support-1", "support-2"]
+
+
+@pytest.mark.promise(id="SEM-1545")
+async def test_what_has_no_replicas_cannot_be_scaled() -> None:
+    async with crew("agent") as nodes:
+        with pytest.raises(ConfigurationError, match="'top' has no replicas"):
+            await nodes.runtime.scale("top", 2)
+        with pytest.raises(ConfigurationError, match="replicas must be"):
+            await nodes.runtime.scale("support", 0)
+        with pytest.raises(SupervisionError, match="there is no supervisor 'far'"):
+            await nodes.runtime.scale("far", 2)

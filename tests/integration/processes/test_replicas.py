@@ -183,3 +183,27 @@ async def test_beyond_what_they_may_have_together_all_of_them_are_started_again(
         assert [event.name for event in events.of("gave_up")] == ["crew"]
         assert look(runtime, "crew")["restarts"] == 1
         assert (await runtime.ask("crew", 1, "echo")).payload == 1
+
+
+@pytest.mark.promise(id="SEM-1545")
+@pytest.mark.parametrize("kind", ["agent", "conversation_pool"])
+async def test_processes_are_added_and_removed_while_messages_flow(tmp_path, caplog, kind):
+    heard = tmp_path / "heard"
+    crew = agent("crew", "w", "Writer", file=str(heard), replicas=2)
+    config = topology({kind: crew["agent"]}, *SENDERS)
+
+    async def scale() -> None:
+        for replicas in (3, 1, 2):
+            await runtime.scale("crew", replicas)
+            names = [each["name"] for each in runtime.which_children("crew")]
+            assert names == [f"crew-{n}" for n in range(1, replicas + 1)]
+
+    async with Runtime.from_config(config) as runtime:
+        events = Events(runtime)
+        over = tmp_path / "over"
+        sent = await send_during(scale(), runtime, "crew", over, conversations=True)
+        pids = {each["pid"] for each in look(runtime, "crew")["children"]}
+        assert len(pids) == 2
+    assert_each_came_in_order(heard, sent)
+    assert events.reasons() == []
+    assert not caplog.records

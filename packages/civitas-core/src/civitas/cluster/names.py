@@ -125,3 +125,15 @@ class Names:
         for pool in self.pools():
             if pool.facts.boot == boot:
                 pool.alive = False
+
+    def hold_back_for(self, name: str) -> list[Elsewhere]:
+        """Keep what comes for an agent or a pool of another node from now on; returns what it was sent to."""
+        pool, agent = self._registry.pools.get(name), self._registry.get(name)
+        if isinstance(pool, ElsewherePool):
+            pool.alive = False
+        each = list(pool.all()) if isinstance(pool, ElsewherePool) else []
+        if isinstance(agent, Elsewhere):
+            each.append(agent)
+        for one in each:
+            one.outbox.close_way()
+        return each

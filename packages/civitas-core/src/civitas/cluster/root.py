@@ -29,6 +29,7 @@ from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
+from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.launch import Hold, ProcessOptions
@@ -141,6 +142,7 @@ class RootNode(Node):
             self.membership.departures.end,
         )
         self._for_members = self._make_desk()
+        self.scaling = Scaling(self.roster, self._children, self._letters, self._relay, self.calls)
         self._door = Door(
             self.name,
             self.peers,

@@ -124,8 +124,9 @@ class Requests:
             return
         name = cell.name.partition("/")[0]
         for pool in self._registry.pools.values():
-            here = isinstance(pool, ConversationPoolProcess) and pool.name == name
-            if here and pool.status is Status.RUNNING:
+            if isinstance(pool, ConversationPoolProcess) and pool.name == name:
+                if pool.status is not Status.RUNNING:
+                    break
                 return  # it wakes the conversation
         why = f"it is down, and {asker!r}, which asks it, is being stopped"
         raise AgentTerminated(cell.name, why)

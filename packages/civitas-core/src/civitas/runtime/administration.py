@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from civitas.errors import SupervisionError
+from civitas.errors import ConfigurationError, SupervisionError
 from civitas.node import Node
 from civitas.node.administration import administering, agents_below
 from civitas.process import ChildKind, Status
-from civitas.process.options import check_is_name
+from civitas.process.options import check_is_name, positive
 from civitas.supervision import ChildSpec, Parent, SupervisorProcess
 
 __all__ = ["Administration"]
@@ -63,6 +63,16 @@ class Administration:
             raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
         with self._ending(owner, "restart", name):
             await owner.recycle(name)
+
+    async def scale(self, name: str, replicas: int) -> None:
+        """Let so many OS processes stand behind a name."""
+        positive(replicas, "replicas", whole=True)
+        supervisor = self._static(name)
+        scaling = getattr(self._node, "scaling", None)  # a system of one OS process has none
+        if scaling is None:
+            raise ConfigurationError(f"{name!r} has no replicas: the system has one OS process")
+        with administering(self._node, supervisor, f"scale({name!r})", waits_for=[name]):
+            await scaling.scale(supervisor, replicas)
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order."""

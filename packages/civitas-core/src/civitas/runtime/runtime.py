@@ -226,6 +226,23 @@ class Runtime(Messenger):
         """
         await self._administration.restart(name)
 
+    async def scale(self, name: str, replicas: int) -> None:
+        """Let so many OS processes stand behind `name`, which has `replicas` in the topology; returns when they do.
+
+        Those that are added get their share of what is new. One that is removed, the last first, finishes what it was
+        sent; then its conversations go on in others, in order. Another start of the runtime begins with the topology's.
+
+        Args:
+            name: Of the agent or the pool.
+            replicas: How many; at least 1.
+
+        Raises:
+            SupervisionError: `not_found`.
+            StartFailed: One that was to be added did not start, and is not there.
+            ConfigurationError: `name` has no replicas in the topology, or `replicas` is not a number of them.
+        """
+        await self._administration.scale(name, replicas)
+
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order: `name`, `kind` and `status` of each."""
         return self._administration.which_children(supervisor)

@@ -187,6 +187,10 @@ class Outgoing:
             origin.cell = each
         each.outbox.take_over(message, times)
 
+    def is_under_way(self, each: Elsewhere) -> bool:
+        """Whether an agent has not finished with something that it was sent."""
+        return each in self._sent.values()
+
     def under_way(self) -> dict[Elsewhere, None]:
         """The agents that something is on the way to."""
         return dict.fromkeys(self._sent.values())

@@ -74,6 +74,13 @@ class Relay:
             for moved in group.unattended():
                 move(*moved)
 
+    def retired(self, family: str, name: str, move: Move) -> None:
+        """One behind a name has finished what it was sent: the others have what came since, and its conversations."""
+        group = self.group(family)
+        if group is not None:
+            for moved in group.taken_from([name]):
+                move(*moved)
+
     def clear(self) -> None:
         """Forget every name."""
         self._registry.groups.clear()

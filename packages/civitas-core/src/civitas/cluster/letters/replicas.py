@@ -12,7 +12,7 @@ from civitas.message import Message
 from civitas.process import ChildKind, Delivery, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from civitas.node import Registry
 
@@ -56,6 +56,8 @@ class Replicas:
         """By name, the one that was chosen longest ago first."""
         self._given: OrderedDict[str, str] = OrderedDict()
         """Who has a conversation, the one that was silent longest first."""
+        self._retiring: set[str] = set()
+        """Those that get nothing new, as they are about to be removed."""
 
     def __len__(self) -> int:
         return len(self._children)
@@ -67,6 +69,12 @@ class Replicas:
     def remove(self, name: str) -> None:
         """One of them is gone for good."""
         self._children.pop(name, None)
+        self._retiring.discard(name)
+
+    @property
+    def children(self) -> list[Crew]:
+        """They."""
+        return list(self._children.values())
 
     @property
     def alive(self) -> bool:
@@ -93,12 +101,11 @@ class Replicas:
         there = {each.name: each for each in self._mailboxes() if not each.facts.closed}
         if not there:
             raise AgentTerminated(self.name, self._why_closed())
-        if conversation is None:
-            name = self._least_busy(there, sender)
-        else:
-            name = self._given.get(conversation, "")
-            if name not in there:
-                name = self._least_busy(there, sender)
+        name = self._given.get(conversation, "") if conversation is not None else ""
+        if name not in there:
+            staying = {name: each for name, each in there.items() if name not in self._retiring}
+            name = self._least_busy(staying or there, sender)
+        if conversation is not None:
             self._give(conversation, name)
         each = there[name]
         return each.cell(conversation, message_id) if isinstance(each, ElsewherePool) else each
@@ -108,20 +115,25 @@ class Replicas:
         return self._given.get(conversation, "")
 
     def unattended(self) -> Iterator[tuple[Message, int, Elsewhere]]:
-        """Take from those whose process is gone what they have not finished, if another is up.
+        """Take from those whose process is gone what they have not finished, if another is up; see `taken_from`."""
+        boxes = list(self._mailboxes())
+        gone = [each.name for each in boxes if each.facts.boot is None]
+        return self.taken_from(gone if any(map(self._is_up, boxes)) else [])
+
+    def retire(self, name: str) -> None:
+        """One is about to be removed: let others have what is new."""
+        self._retiring.add(name)
+
+    def taken_from(self, names: Collection[str]) -> Iterator[tuple[Message, int, Elsewhere]]:
+        """Take from some of them their conversations, and what stands there.
 
         Returns:
             Each message, to how many incarnations it was given that were lost with it, and who is to have it; those of
             a conversation in order.
         """
-        boxes = {each.name: each for each in self._mailboxes()}
-        gone = {name for name, each in boxes.items() if each.facts.boot is None}
-        if not gone or not any(self._is_up(each) for each in boxes.values()):
-            return
-        for conversation in [each for each, name in self._given.items() if name in gone]:
+        for conversation in [each for each, name in self._given.items() if name in names]:
             del self._given[conversation]
-        for name in gone:
-            one = boxes[name]
+        for one in [each for each in self._mailboxes() if each.name in names]:
             for each in list(one.all()) if isinstance(one, ElsewherePool) else [one]:
                 given = dict(each.outbox.times_given)
                 for message in each.outbox.emptied():
@@ -141,7 +153,8 @@ class Replicas:
         self._given.move_to_end(conversation)
         if len(self._given) > _CONVERSATIONS:
             silent, holder = next(iter(self._given.items()))
-            if self._children[holder].is_awake(f"{self.name}/{silent}"):
+            child = self._children.get(holder)
+            if child is not None and child.is_awake(f"{self.name}/{silent}"):
                 self._given.move_to_end(silent)  # it must not begin in another as well
             else:
                 del self._given[silent]

@@ -74,7 +74,7 @@ class Departures:
         peer.incident = self._incidents.of(peer.boot, in_hand)
         reason = node_down(member.name, peer.incident, why)
         self._bereaved.lost_with(peer, reason)
-        if not self._roster.ending:
+        if not self._roster.ending and member.dismissed is None:
             logger.error("process %r is down: %s", member.name, why)
             self._bereaved.node_is_down(member.name, why)
         for other in self._knowledge.acquaintances(peer.boot):
@@ -111,6 +111,8 @@ class Departures:
             member.process = None
         if member.pid == process.pid:
             self.gone(member, end.text)
+        if member.dismissed is not None:
+            self._roster.remove(member)
 
     async def ended_elsewhere(self, member: Member) -> None:
         """A process of this machine that somebody else started has ended."""

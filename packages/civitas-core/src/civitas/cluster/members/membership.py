@@ -137,9 +137,11 @@ class Membership:
         self._roster.tell("end")
         await self._say_last_words()
         await self.starting.end_all(_LAST_WORDS)
-        for member in self._roster:
+        for member in list(self._roster):
             member.left()
             member.was_up = False
+            if member.added:
+                self._roster.remove(member)
 
     async def _say_last_words(self) -> None:
         """Processes that were started elsewhere outlive the links to them: let those carry what was said."""

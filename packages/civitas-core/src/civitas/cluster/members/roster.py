@@ -32,6 +32,10 @@ class Member:
     """Of one that was started elsewhere, on this machine."""
     leaving: bool = False
     """Whether it is about to leave: another will come in its place, and nothing is started in this one any more."""
+    added: bool = False
+    """Whether the topology does not name it: it came at run time."""
+    dismissed: asyncio.Future[None] | None = None
+    """Set while it ends because nothing is to run in it any more; done when it has ended."""
     was_up: bool = False
     taken_over: bool = False
     """Whether it is there, and the root that started it was another one."""
@@ -100,6 +104,17 @@ class Roster:
 
     def __getitem__(self, name: str) -> Member:
         return self._members[name]
+
+    def add(self, name: str, options: ProcessOptions) -> None:
+        """There is to be one more, unless there is one of that name."""
+        if name not in self._members:
+            self._members[name] = Member(name, options, added=True)
+
+    def remove(self, member: Member) -> None:
+        """Nothing is to run in a process any more, and it has ended."""
+        self._members.pop(member.name, None)
+        if member.dismissed is not None and not member.dismissed.done():
+            member.dismissed.set_result(None)
 
     def get(self, name: str) -> Member | None:
         """The process of that name; None if the topology has none."""
