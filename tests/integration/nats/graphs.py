@@ -1,18 +1,16 @@
-"""A graph as users write it: a model, and a human who is asked before it ends."""
+"""A graph in which a human is asked before it ends."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 
 async def think(state: MessagesState) -> Any:
-    model = GenericFakeChatModel(messages=iter([AIMessage("Roses are red.")]))
-    return {"messages": [await model.ainvoke(state["messages"])]}
+    return {"messages": [AIMessage("Roses are red.")]}
 
 
 async def approve(state: MessagesState) -> Any:
