@@ -6,11 +6,12 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.graph import START, StateGraph
 
-from civitas import HandlerFailed, Message, Runtime, Supervisor
-from civitas.errors import ConfigurationError
+from civitas import HandlerFailed, Runtime, Supervisor
+from civitas.errors import ConfigurationError, PayloadError
 from civitas.state import InMemoryStateStore
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from tests.langgraph.test_delta import join
@@ -24,8 +25,8 @@ def counting(channel: Any = operator.add, **compiled: Any) -> Any:
     return builder.compile(**compiled)
 
 
-def at_checkpoint(message: Message) -> Any:
-    return {"configurable": {"checkpoint_id": message.headers["at"]}} if message.headers else {}
+def at_checkpoint(id: str) -> Any:
+    return {"configurable": {"checkpoint_id": id}}
 
 
 def history_of(store: Any, channel: Any = operator.add) -> Any:
@@ -62,9 +63,7 @@ async def test_as_many_checkpoints_are_kept_as_history_says(history, kept, chann
 @pytest.mark.parametrize("channel", CHANNELS, ids=["value", "delta"])
 async def test_a_run_begins_at_the_checkpoint_that_its_config_names(channel, durable):
     store = InMemoryStateStore()
-    agent = LangGraphAgent(
-        "g", graph=counting(channel), history="all", config=at_checkpoint, durable=durable
-    )
+    agent = LangGraphAgent("g", graph=counting(channel), history="all", durable=durable)
     async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
         for text in "abc":
             await runtime.ask("g", {"said": [text]}, conversation="c")
@@ -74,7 +73,7 @@ async def test_a_run_begins_at_the_checkpoint_that_its_config_names(channel, dur
             if each.values["said"] == ["a", 1] and not each.next
         ]
         forked = await runtime.ask(
-            "g", {"said": ["fork"]}, conversation="c", headers={"at": first[0]}
+            "g", {"said": ["fork"]}, conversation="c", config=at_checkpoint(first[0])
         )
         assert forked.payload["said"] == ["a", 1, "fork", 3]
         # The branch is where the conversation goes on; the other one is still there.
@@ -87,11 +86,11 @@ async def test_a_run_begins_at_the_checkpoint_that_its_config_names(channel, dur
 
 @pytest.mark.promise(id="SEM-1586")
 async def test_a_checkpoint_that_is_not_kept_is_named_to_whoever_asked():
-    agent = LangGraphAgent("g", graph=counting(), config=at_checkpoint)
+    agent = LangGraphAgent("g", graph=counting())
     async with Runtime(Supervisor("root", [agent])) as runtime:
         await runtime.ask("g", {"said": ["a"]}, conversation="c")
         with pytest.raises(HandlerFailed, match="no checkpoint '1f1'"):
-            await runtime.ask("g", {"said": ["b"]}, conversation="c", headers={"at": "1f1"})
+            await runtime.ask("g", {"said": ["b"]}, conversation="c", config=at_checkpoint("1f1"))
         reply = await runtime.ask("g", {"said": ["b"]}, conversation="c")
     assert reply.payload["said"] == ["a", 1, "b", 3]
 
@@ -100,3 +99,31 @@ async def test_a_checkpoint_that_is_not_kept_is_named_to_whoever_asked():
 def test_a_history_that_says_nothing_is_refused(history):
     with pytest.raises(ConfigurationError, match="history is how many checkpoints are kept"):
         LangGraphAgent("g", graph=counting(), history=history)
+
+
+async def heard(runtime: Any, **options: Any) -> Any:
+    return (await runtime.ask("g", {"said": ["x"]}, **options)).payload["said"][1:]
+
+
+@pytest.mark.promise(id="SEM-1587")
+async def test_the_config_of_a_message_is_added_to_that_of_its_agent():
+    def say(state: Any, config: RunnableConfig) -> Any:
+        told = config["configurable"]
+        return {"said": [told.get("a"), told.get("b"), sorted(config.get("tags") or ())]}
+
+    State = TypedDict("State", {"said": Annotated[list[Any], operator.add]})  # noqa: UP013
+    builder = StateGraph(State)
+    builder.add_node("say", say)
+    builder.add_edge(START, "say")
+    given: Any = {"configurable": {"a": 1, "b": 1}, "tags": ["mine"]}
+    agent = LangGraphAgent("g", graph=builder.compile(), config=given)
+    async with Runtime(Supervisor("root", [agent])) as runtime:
+        assert await heard(runtime, config={"configurable": {"b": 2}}) == [1, 2, ["mine"]]
+        assert await heard(runtime, config={"tags": ["theirs"]}) == [1, 1, ["theirs"]]
+        assert await heard(runtime) == [1, 1, ["mine"]]
+        with pytest.raises(HandlerFailed, match="config takes no 'tag'; did you mean 'tags'"):
+            await heard(runtime, config={"tag": ["theirs"]})
+        with pytest.raises(PayloadError, match="config: it travels as JSON"):
+            await heard(runtime, config={"callbacks": [object()]})
+        with pytest.raises(ConfigurationError, match="config is a dict"):
+            await heard(runtime, config="tags")

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from civitas.message import Message
 
-__all__ = ["checked_durability", "checked_history", "config_of", "named", "needs", "taking_message"]
+__all__ = [
+    "checked_durability",
+    "checked_history",
+    "config_of",
+    "named",
+    "needs",
+    "taking_message",
+    "with_config",
+]
 
 
 def config_of(given: Any, where: str) -> Callable[[Message], RunnableConfig]:
@@ -37,6 +45,20 @@ def config_of(given: Any, where: str) -> Callable[[Message], RunnableConfig]:
         return lambda message: _checked(make(message), where)
     config = _checked(given, where)
     return lambda message: config
+
+
+def with_config(given: RunnableConfig, told: Mapping[str, Any], where: str) -> RunnableConfig:
+    """`given`, and what a message brings along, which counts where both say something.
+
+    Raises:
+        ConfigurationError: As for `config_of`.
+    """
+    if not told:
+        return given
+    checked = _checked(told, where)
+    config: RunnableConfig = {**given, **checked}
+    config["configurable"] = {**given.get("configurable", {}), **checked.get("configurable", {})}
+    return config
 
 
 def _checked(config: Any, where: str) -> RunnableConfig:

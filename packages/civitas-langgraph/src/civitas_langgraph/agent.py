@@ -31,7 +31,13 @@ from civitas_langgraph._humans import keep_questions_open, questions
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
 from civitas_langgraph._memory import OwnThread, RunThread
 from civitas_langgraph._once import InTurn, let_graphs_without_checkpoints_be_sync
-from civitas_langgraph._options import checked_durability, checked_history, config_of, named
+from civitas_langgraph._options import (
+    checked_durability,
+    checked_history,
+    config_of,
+    named,
+    with_config,
+)
 from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._run import End, run_graph
@@ -69,7 +75,8 @@ class LangGraphAgent(FrameworkAgent):
         name: Address of the agent.
         graph: The compiled graph, or a function without arguments that builds it. Never changed.
         config: LangGraph's own run configuration, a dict of `recursion_limit`, `tags`, `callbacks`, `configurable` and
-            so on, or a function from a message to the one of its run. In a topology, also ``module:name``.
+            so on, or a function from a message to the one of its run. In a topology, also ``module:name``. What a
+            message brings along by `ask(..., config=...)` is added to it.
         context: LangGraph's run-time context, for graphs with a `context_schema`: one for all runs, a function or a
             class without arguments that makes one for each conversation, or a function of the message that makes one
             for each message. In a topology, also ``module:name``.
@@ -89,6 +96,7 @@ class LangGraphAgent(FrameworkAgent):
 
     subject_keyword = "graph"
     operation = "invoke_workflow"
+    takes_config = True
     keeps_record = False
     outcomes = OUTCOMES
 
@@ -156,7 +164,7 @@ class LangGraphAgent(FrameworkAgent):
         assert self._inputs is not None
         assert self._contexts is not None
         command = await self._inputs.command_of(run)
-        given = self._configs(run.message)
+        given = with_config(self._configs(run.message), run.config, self._where)
         thread_id, thread = self._thread_of(run, given)
         accounts = Accounts()
         config = self._run_config(given, thread_id, run, accounts)

@@ -21,6 +21,7 @@ from civitas.frameworks.run import Interrupted, Run
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.process.resources import Opened, Owner, Resources
+from civitas.process.run_config import CONFIG
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class FrameworkAgent(AgentProcess):
     """The constructor's keyword that takes the framework's object."""
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]] = "invoke_workflow"
     """How the GenAI conventions call one run; with the agent's name it names the run's span."""
+    takes_config: ClassVar[bool] = False
+    """Whether a message may bring run options of the framework along, `Run.config`."""
     keeps_record: ClassVar[bool] = True
     """Whether conversations and open interrupts are kept here, as `Run.history` and `Interrupted.saved`.
 
@@ -260,6 +263,10 @@ class FrameworkAgent(AgentProcess):
 
     async def handle(self, message: Message) -> Message | None:
         """Run the framework on the message's payload and reply with what it returns."""
+        if CONFIG in message.headers and not self.takes_config:
+            self.refuse(
+                "config", f"a {type(self).__name__} takes none with a message; leave it out"
+            )
         run = Run(self, message, message.payload, message.conversation, self.durable)
         memory = Remembering(self)
         async with memory.using(run.conversation):

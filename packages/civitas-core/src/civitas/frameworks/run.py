@@ -13,6 +13,7 @@ from civitas.errors import ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.node.streams import OFFSET, PART
+from civitas.process.run_config import config_of_message
 
 if TYPE_CHECKING:
     from civitas.frameworks.spans import SpanTree
@@ -102,6 +103,11 @@ class Run:
     def whole_history(self) -> bool:
         """Whether the payload holds all of the conversation, so that what is kept of that would be twice: a handoff."""
         return WHOLE_HISTORY in self.message.headers
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The run options of the framework that the message brings along; see `FrameworkAgent.takes_config`."""
+        return config_of_message(self.message.headers)
 
     @property
     def streams(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from civitas.message import Message
 from civitas.process.context import Context, Runner
+from civitas.process.run_config import with_config
 
 __all__ = ["Messenger"]
 
@@ -32,6 +33,7 @@ class Messenger:
         timeout: float | None = 30.0,
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         """Send and go on; waits while the recipient's mailbox is full.
 
@@ -45,6 +47,8 @@ class Messenger:
             timeout: Seconds to wait for room in the mailbox; None waits for ever.
             conversation: In a handler, defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
+            config: For an agent that runs a framework with such: its run options for this message, as plain data; of
+                LangGraph its `config`.
 
         Raises:
             UnknownAgent: Nobody has that name.
@@ -55,7 +59,9 @@ class Messenger:
                 started, or that stops, takes nothing from outside.
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
-        taking = node.send(caller, to, payload, message_type, timeout, conversation, headers)
+        taking = node.send(
+            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+        )
         if taking is not None:
             await taking
 
@@ -68,6 +74,7 @@ class Messenger:
         timeout: float | None = 30.0,
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> Message:
         """Send and wait for the answer.
 
@@ -81,6 +88,8 @@ class Messenger:
                 if that is sooner. None waits for ever.
             conversation: In a handler, defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
+            config: For an agent that runs a framework with such: its run options for this message, as plain data; of
+                LangGraph its `config`.
 
         Returns:
             The reply; its `sender` is the agent that answered.
@@ -98,7 +107,9 @@ class Messenger:
             ConfigurationError: As for `send`.
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
-        return await node.ask(caller, to, payload, message_type, timeout, conversation, headers)
+        return await node.ask(
+            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+        )
 
     def stream(
         self,
@@ -109,6 +120,7 @@ class Messenger:
         timeout: float | None = 30.0,
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Send, and iterate over what the recipient emits; its reply comes last.
 
@@ -122,13 +134,17 @@ class Messenger:
             timeout: Seconds until the final reply must be there; None waits for ever.
             conversation: In a handler, defaults to that of the message being handled.
             headers: Text to text, handed on as they are.
+            config: For an agent that runs a framework with such: its run options for this message, as plain data; of
+                LangGraph its `config`.
 
         Raises:
             DeliveryError: As for `ask`, out of the iteration.
             ConfigurationError: As for `send`.
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
-        return node.stream(caller, to, payload, message_type, timeout, conversation, headers)
+        return node.stream(
+            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+        )
 
     async def broadcast(
         self,
