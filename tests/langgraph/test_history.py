@@ -97,7 +97,7 @@ async def test_a_checkpoint_that_is_not_kept_is_named_to_whoever_asked():
 
 @pytest.mark.parametrize("history", [0, -1, "many", 1.5])
 def test_a_history_that_says_nothing_is_refused(history):
-    with pytest.raises(ConfigurationError, match="history is how many checkpoints are kept"):
+    with pytest.raises(ConfigurationError, match="history must be a whole number of checkpoints"):
         LangGraphAgent("g", graph=counting(), history=history)
 
 
@@ -125,5 +125,5 @@ async def test_the_config_of_a_message_is_added_to_that_of_its_agent():
             await heard(runtime, config={"tag": ["theirs"]})
         with pytest.raises(PayloadError, match="config: it travels as JSON"):
             await heard(runtime, config={"callbacks": [object()]})
-        with pytest.raises(ConfigurationError, match="config is a dict"):
+        with pytest.raises(ConfigurationError, match="config must be a dict"):
             await heard(runtime, config="tags")

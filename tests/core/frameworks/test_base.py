@@ -48,6 +48,15 @@ async def test_the_frameworks_exception_reaches_the_asker_by_name_and_the_agent_
         assert restarts(runtime) == 0
 
 
+@pytest.mark.promise(id="SEM-1587")
+async def test_an_agent_whose_framework_has_no_run_options_refuses_those_of_a_message():
+    async with running(MachineAgent("m", machine=Machine())) as runtime:
+        with pytest.raises(HandlerFailed, match="config: a MachineAgent takes none"):
+            await runtime.ask("m", ["go"], config={"tags": ["a"]})
+        await runtime.ask("m", ["go"])
+        assert restarts(runtime) == 0
+
+
 @pytest.mark.promise(id="SEM-1081")
 async def test_bad_requests_one_after_the_other_take_nobody_down():
     bad = MachineAgent("m", machine=Machine(fail=[KeyError("broken")] * 9))

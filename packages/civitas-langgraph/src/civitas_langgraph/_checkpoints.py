@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from civitas_langgraph._items import Dumps, Loads
     from civitas_langgraph._values import Value
 
-__all__ = ["Call", "Held", "KeptCheckpoint", "Write", "pending"]
+__all__ = ["HeldValue", "KeptCheckpoint", "TaskWrites", "Write", "pending"]
 
 
-class Held:
+class HeldValue:
     """A value as it was given, or as it is stored."""
 
     __slots__ = ("_stored", "value")
@@ -50,12 +50,12 @@ class Write:
     task: str
     place: int
     channel: str
-    held: Held
+    held: HeldValue
     path: str
 
 
 @dataclass(slots=True)
-class Call:
+class TaskWrites:
     """What was written in one call.
 
     Attributes:
@@ -74,10 +74,10 @@ class Call:
         ]
 
     @classmethod
-    def read(cls, name: str, record: Sequence[Sequence[Any]]) -> Call:
+    def read(cls, name: str, record: Sequence[Sequence[Any]]) -> TaskWrites:
         """What was stored."""
         writes = [
-            Write(task, place, channel, Held(stored=stored), path)
+            Write(task, place, channel, HeldValue(stored=stored), path)
             for task, place, channel, stored, path in record
         ]
         return cls(name, writes)
@@ -100,14 +100,14 @@ class KeptCheckpoint:
         record: As it is stored when it is not the newest; None until it was made.
     """
 
-    body: Held
-    metadata: Held
+    body: HeldValue
+    metadata: HeldValue
     run_id: str | None
     parent: str | None
     rebuilt: list[str]
     live: Mapping[str, Any] | None = None
     values: dict[str, Value] = field(default_factory=dict)
-    calls: list[Call] = field(default_factory=list)
+    calls: list[TaskWrites] = field(default_factory=list)
     versions: Mapping[str, Any] | None = None
     record: dict[str, Any] | None = None
 
@@ -117,7 +117,7 @@ class KeptCheckpoint:
         return sorted(found, key=lambda each: (each.path, each.task, each.place))
 
 
-def pending(calls: Sequence[Call]) -> dict[tuple[str, int], Write]:
+def pending(calls: Sequence[TaskWrites]) -> dict[tuple[str, int], Write]:
     """What counts of `calls`: what a task wrote first, and of LangGraph's own what it wrote last."""
     found: dict[tuple[str, int], Write] = {}
     for write in _all(calls):
@@ -127,6 +127,6 @@ def pending(calls: Sequence[Call]) -> dict[tuple[str, int], Write]:
     return found
 
 
-def _all(calls: Sequence[Call]) -> Iterator[Write]:
+def _all(calls: Sequence[TaskWrites]) -> Iterator[Write]:
     for call in calls:
         yield from call.writes

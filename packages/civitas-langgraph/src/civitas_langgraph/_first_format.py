@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write
+from civitas_langgraph._checkpoints import HeldValue, KeptCheckpoint, TaskWrites, Write
 from civitas_langgraph._deltas import rebuilt
 from civitas_langgraph._packed import pack
 
@@ -29,15 +29,15 @@ def _checkpoint(name: str, kept: Mapping[str, Any], loads: Loads) -> KeptCheckpo
     body = loads(tuple(kept["checkpoint"]))
     metadata = loads(tuple(kept["metadata"]))
     writes = [
-        Write(task, place, channel, Held(stored=pack((kind, raw))), path)
+        Write(task, place, channel, HeldValue(stored=pack((kind, raw))), path)
         for task, place, channel, kind, raw, path in kept["writes"]
     ]
     return KeptCheckpoint(
-        Held({key: value for key, value in body.items() if key != "channel_values"}),
-        Held(metadata),
+        HeldValue({key: value for key, value in body.items() if key != "channel_values"}),
+        HeldValue(metadata),
         kept["run_id"],
         kept["parent"],
         rebuilt(body, metadata),
         live=body["channel_values"],
-        calls=[Call(name, writes)] if writes else [],
+        calls=[TaskWrites(name, writes)] if writes else [],
     )

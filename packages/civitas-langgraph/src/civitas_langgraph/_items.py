@@ -74,7 +74,7 @@ class Item:
 
 
 def _mark_of(value: Any) -> int | None:
-    """A number that changes with whatever is in `value`; None where that cannot be seen from outside."""
+    """A number that changes with whatever is in `value`; None if that cannot be seen from outside."""
     try:
         return hash(marshal.dumps(_inside(value), 0))
     except ValueError:

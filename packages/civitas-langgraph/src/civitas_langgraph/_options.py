@@ -120,7 +120,7 @@ def checked_history(given: Any, where: str) -> int | None:
         return 1
     if not isinstance(given, int) or given < 1:
         raise ConfigurationError(
-            f"{where}: history is how many checkpoints are kept, a whole number > 0 or 'all'; got {given!r}"
+            f"{where}: history must be a whole number of checkpoints > 0, or 'all'; got {given!r}"
         )
     return given
 

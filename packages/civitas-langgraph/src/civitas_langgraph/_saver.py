@@ -21,7 +21,7 @@ from civitas.errors import ConfigurationError
 from civitas.state import LongRecord
 from civitas.state.in_order import is_piece
 from civitas_langgraph._blocking import BlockingSaver
-from civitas_langgraph._checkpoints import Held, KeptCheckpoint, Write
+from civitas_langgraph._checkpoints import HeldValue, KeptCheckpoint, Write
 from civitas_langgraph._deltas import lineage, rebuilt, with_ancestors
 from civitas_langgraph._options import checked_history
 from civitas_langgraph._thread import Thread
@@ -228,8 +228,8 @@ class StateStoreSaver(BlockingSaver):
         values = self.untracked.kept(ns, checkpoint["channel_values"])
         body = {key: value for key, value in checkpoint.items() if key != "channel_values"}
         kept = KeptCheckpoint(
-            Held(body),
-            Held(told),
+            HeldValue(body),
+            HeldValue(told),
             told.get("run_id"),
             get_checkpoint_id(config),
             rebuilt(checkpoint, told),
@@ -259,7 +259,9 @@ class StateStoreSaver(BlockingSaver):
         thread_id, ns = _place(config)
         thread = await self._thread(thread_id)
         given = [
-            Write(task_id, WRITES_IDX_MAP.get(channel, number), channel, Held(value), task_path)
+            Write(
+                task_id, WRITES_IDX_MAP.get(channel, number), channel, HeldValue(value), task_path
+            )
             for number, (channel, value) in enumerate(writes)
             if (ns, channel) not in self.untracked
         ]

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from civitas.errors import StateStoreError
 from civitas.frameworks import newest_turns
-from civitas_langgraph._checkpoints import Call, Held, KeptCheckpoint, Write, pending
+from civitas_langgraph._checkpoints import HeldValue, KeptCheckpoint, TaskWrites, Write, pending
 from civitas_langgraph._deltas import with_ancestors
 from civitas_langgraph._first_format import read_first_format
 from civitas_langgraph._logs import Logs
@@ -50,10 +50,10 @@ class Thread:
         self.live = live
         self.spaces: dict[str, dict[str, KeptCheckpoint]] = {}
         self.lock = asyncio.Lock()
-        """Held while it is stored, and while a checkpoint comes to it."""
+        """HeldValue while it is stored, and while a checkpoint comes to it."""
         self.changes = self.saved = 0
         """How often it was changed, and how many of these changes are stored."""
-        self._early: dict[tuple[str, str], list[Call]] = {}
+        self._early: dict[tuple[str, str], list[TaskWrites]] = {}
         """What was written for checkpoints that are still on their way, by namespace and id."""
         self._latest: dict[str, KeptCheckpoint] = {}
         """By namespace, what the next checkpoint is compared with."""
@@ -142,7 +142,7 @@ class Thread:
             for each in new:
                 self._write(each)
         self._calls += 1
-        calls.append(Call(str(self._calls), new))
+        calls.append(TaskWrites(str(self._calls), new))
         if id in space:
             space[id].record = None
         self.changes += 1
@@ -335,8 +335,8 @@ def _check(kept: LongRecord) -> None:
 
 def _checkpoint(record: Mapping[str, Any], values: Mapping[str, Any]) -> KeptCheckpoint:
     return KeptCheckpoint(
-        Held(stored=record["checkpoint"]),
-        Held(stored=record["metadata"]),
+        HeldValue(stored=record["checkpoint"]),
+        HeldValue(stored=record["metadata"]),
         record["run_id"],
         record["parent"],
         record["rebuilt"],
@@ -345,5 +345,5 @@ def _checkpoint(record: Mapping[str, Any], values: Mapping[str, Any]) -> KeptChe
     )
 
 
-def _calls(names: Sequence[str], values: Mapping[str, Any]) -> list[Call]:
-    return [Call.read(name, values[name]) for name in names]
+def _calls(names: Sequence[str], values: Mapping[str, Any]) -> list[TaskWrites]:
+    return [TaskWrites.read(name, values[name]) for name in names]

@@ -20,10 +20,10 @@ Run = tuple[str, int, int]
 
 
 class Value:
-    """The value of a channel: as it is stored, where that is small, as runs of items, or as values by key.
+    """The value of a channel: as it is stored if it is small, otherwise as runs of items or as values by key.
 
     Attributes:
-        stored: What is stored; None where it is made of something.
+        stored: What is stored; None if it is made of something.
         kind: As `parted` tells it.
         snapshot: As `parted` tells it.
         runs: Its items.

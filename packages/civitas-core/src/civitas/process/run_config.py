@@ -27,7 +27,7 @@ def with_config(
         return headers
     if not isinstance(config, Mapping):
         raise ConfigurationError(
-            f"config is a dict of a framework's run options; got {type(config).__name__}"
+            f"config must be a dict of a framework's run options; got {type(config).__name__}"
         )
     try:
         text = json.dumps(dict(config), allow_nan=False)
