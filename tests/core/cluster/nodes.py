@@ -25,7 +25,7 @@ from civitas.supervision import ConversationPool, Placed
 from civitas.telemetry.tracing import Tracing
 from civitas.transport.contract import Transport
 
-__all__ = ["Nodes"]
+__all__ = ["Nodes", "kind_of", "make"]
 
 _TOKEN = "of the system"
 
@@ -55,7 +55,7 @@ class Nodes:
         self._agents = dict(agents)
         self._keywords = dict(keywords or {})
         placed = [
-            Placed(name, process, _kind_of(what), family=family * name.startswith(f"{family}-"))
+            Placed(name, process, kind_of(what), family=family * name.startswith(f"{family}-"))
             for process, each in agents.items()
             for name, what in each.items()
         ]
@@ -102,7 +102,7 @@ class Nodes:
             name,
             root=self.transport.address,
             own_token="",
-            make=lambda agent: self._make(name, agent),
+            make=lambda agent: make(self._agents[name], agent, **self._keywords),
             in_hand=None,
             remind=60.0,
             transport=self._make_transport(),
@@ -116,11 +116,6 @@ class Nodes:
         await member.enter()
         self._lives.append(asyncio.create_task(_live(member)))
         return member
-
-    def _make(self, member: str, name: str) -> AgentProcess | ConversationPool:
-        here = self._agents[member]  # one behind a name is made by that
-        what = next(here[each] for each in here if each == name or each.startswith(f"{name}-"))
-        return what if isinstance(what, ConversationPool) else what(name, **self._keywords)
 
     async def lose(self, name: str, why: str = "the test ended it") -> None:
         """Have the root take a member for gone, and end that: its transport first, so that it can say nothing."""
@@ -141,7 +136,16 @@ class Nodes:
         await asyncio.gather(*self._lives)
 
 
-def _kind_of(what: object) -> ChildKind:
+def make(
+    here: Mapping[str, type[AgentProcess] | ConversationPool], name: str, **keywords: Any
+) -> AgentProcess | ConversationPool:
+    """What a member makes for a name; of several behind one, the one that it has."""
+    what = next(here[each] for each in here if each == name or each.startswith(f"{name}-"))
+    return what if isinstance(what, ConversationPool) else what(name, **keywords)
+
+
+def kind_of(what: object) -> ChildKind:
+    """What a member is to host."""
     pool = isinstance(what, ConversationPool)
     return ChildKind.CONVERSATION_POOL if pool else ChildKind.AGENT
 

@@ -21,10 +21,11 @@ from civitas.cluster.member import MemberNode
 from civitas.launch import ProcessOptions
 from civitas.message import Serializer
 from civitas.state import InMemoryStateStore
-from civitas.supervision import Placed
+from civitas.supervision import ConversationPool, Placed
 from civitas.telemetry.tracing import Tracing
 from civitas.testing.memory_network import MemoryNetwork
 from civitas.transport.election import Leader
+from tests.core.cluster.nodes import kind_of, make
 
 __all__ = ["SeveralRoots"]
 
@@ -53,26 +54,29 @@ class SeveralRoots:
     """A system with one root after another.
 
     Args:
-        agents: What runs in each member, by its name: the classes of agents by theirs.
+        agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: Makes the agents of a root.
         children: Further children of the one supervisor.
         node_timeout: Of the network.
+        family: A name; whatever begins with that and a hyphen stands behind it.
         **supervisor: Of the one supervisor.
     """
 
     def __init__(
         self,
-        agents: Mapping[str, Mapping[str, type[AgentProcess]]],
+        agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
         *,
         here: Callable[[], list[AgentProcess]] = list,
         children: Callable[[], list[Any]] = list,
         node_timeout: float = 10.0,
+        family: str = "",
         **supervisor: Any,
     ) -> None:
         self.network = MemoryNetwork(node_timeout=node_timeout)
         self.members: dict[str, MemberNode] = {}
         self.runtime: Runtime
         self._agents = agents
+        self._family = family
         self._here = here
         self.children = children
         self._options = {"backoff": "none", "max_restarts": 1000, **supervisor}
@@ -96,7 +100,16 @@ class SeveralRoots:
             return lead
 
         transport.elect = elect
-        placed = [Placed(name, process) for process, each in self._agents.items() for name in each]
+        placed = [
+            Placed(
+                name,
+                process,
+                kind_of(what),
+                family=self._family * name.startswith(f"{self._family}-"),
+            )
+            for process, each in self._agents.items()
+            for name, what in each.items()
+        ]
         self.runtime = Runtime(
             Supervisor("top", children=[*self._here(), *placed, *self.children()], **self._options),
             processes=Processes(
@@ -136,7 +149,7 @@ class SeveralRoots:
             name,
             root=root.transport.address,
             own_token="",
-            make=lambda agent: self._agents[name][agent](agent),
+            make=lambda agent: make(self._agents[name], agent),
             in_hand=None,
             remind=60.0,
             transport=self.network.transport(),

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import pytest
 import pytest_asyncio
 
-from civitas import AgentProcess, DynamicSupervisor, Message, NodeDown, UnknownAgent
+from civitas import (
+    AgentProcess,
+    ConversationPool,
+    DynamicSupervisor,
+    Message,
+    NodeDown,
+    UnknownAgent,
+)
 from tests.core.cluster.several_roots import SeveralRoots
 
 STARTS: list[str] = []
@@ -177,3 +184,32 @@ async def ask_from(roots: SeveralRoots, member: str, *order: object) -> object:
         node.send(None, str(to), payload, what, 5.0, None, None)
         return None
     return (await node.ask(None, str(to), payload, what, 20.0, None, None)).payload
+
+
+@pytest.mark.promise(id="SEM-1547")
+@pytest.mark.parametrize("kind", ["agent", "pool"])
+async def test_the_next_root_knows_which_replica_has_a_conversation(kind: str) -> None:
+    def replica() -> type[AgentProcess] | ConversationPool:
+        return ConversationPool("support", Worker("support")) if kind == "pool" else Worker
+
+    placed = {"w": {"far": Worker}, **{f"p-{n}": {f"support-{n}": replica()} for n in (1, 2, 3)}}
+    async with SeveralRoots(placed, family="support") as roots:
+        for n in range(3):  # one each
+            await roots.runtime.send("support", n, "wait", conversation=f"c{n}")
+        while len(JOURNAL) < 3:
+            await asyncio.sleep(0)
+        group = roots.runtime._node._relay.group("support")  # type: ignore[attr-defined]
+        before = {f"c{n}": group.holder(f"c{n}") for n in range(3)}
+        assert len(set(before.values())) == 3
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        asking = [
+            asyncio.create_task(runtime.ask("support", 1, conversation=each, timeout=5))
+            for each in reversed(before)
+        ]
+        await asyncio.sleep(0)
+        Worker.go.set()
+        counts = [(await each).payload for each in asking]
+        assert counts == [{"count": 2}] * 3  # the same incarnation, which has not been restarted
+        after = runtime._node._relay.group("support")  # type: ignore[attr-defined]
+        assert {each: after.holder(each) for each in before} == before

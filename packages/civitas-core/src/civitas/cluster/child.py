@@ -55,6 +55,7 @@ class Home:
         calls: To them.
         announce: Lets every node know of an agent.
         end: Ends a process that does not do what it should, for a reason.
+        has: Called with the name that one stands behind, its own, and a conversation that it has already.
     """
 
     tree: Tree
@@ -64,6 +65,7 @@ class Home:
     calls: Calls
     announce: Callable[[Facts], None]
     end: Callable[[Peer, str], None]
+    has: Callable[[str, str, str], None]
 
 
 class RemoteChild:
@@ -247,6 +249,8 @@ class RemoteChild:
                 "what it waits for, or raise that start_timeout"
             )
             raise StartFailed(self.name, late) from None
+        for conversation in options.pop("conversations", ()):  # it ran before this root led
+            self._home.has(self.spec.family, self.name, conversation)
         return options
 
     def _not_started(self, cause: BaseException, incident: str) -> StartFailed:

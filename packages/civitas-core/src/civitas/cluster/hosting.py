@@ -82,7 +82,7 @@ class Hosting:
             self._left.discard(name)
             if child.status is Status.RUNNING and _same(self._specs[name], spec):
                 self._runs[name] = run  # another root takes it over as it runs
-                return self._options_of(child)
+                return {**self._options_of(child), "conversations": _conversations_of(child)}
             await child.stop()  # whatever the last root was doing with it
             if not _same(self._specs[name], spec):
                 self.discard(_, name)
@@ -225,6 +225,13 @@ class Hosting:
         await asyncio.gather(*(each.stop() for each in self._hosted.values()))
         for child in list(self._hosted.values()):
             child.close(Status.TERMINATED, f"its process {self._name!r} ends")
+
+
+def _conversations_of(child: Hosted) -> list[str]:
+    """Those that would begin a second time elsewhere, if another of its name had them now."""
+    if isinstance(child, Cell):
+        return sorted(child.conversations)
+    return [each.name.removeprefix(f"{child.name}/") for each in child.children]
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -140,6 +140,7 @@ class RootNode(Node):
             self.calls,
             self._directory.announce,
             self.membership.departures.end,
+            self._relay.has,
         )
         self._for_members = self._make_desk()
         self.scaling = Scaling(self.roster, self._children, self._letters, self._relay, self.calls)

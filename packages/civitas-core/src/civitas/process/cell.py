@@ -113,6 +113,13 @@ class Cell:
         return self._deliveries.last_error
 
     @property
+    def conversations(self) -> set[str]:
+        """Those of the messages that it has, in hand and waiting."""
+        in_hand = self._incarnation.now.current if self._incarnation is not None else None
+        messages = [*self.mailbox, *([in_hand] if in_hand is not None else ())]
+        return {each.conversation for each in messages if each.conversation is not None}
+
+    @property
     def asking(self) -> Mapping[str, str]:
         """The agents that its running handler waits for, by the id of its message to each."""
         return self._incarnation.asking if self._incarnation is not None else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from civitas.errors import DeliveryError, MailboxFull
 from civitas.message import Message
@@ -61,6 +61,9 @@ class Mailbox:
     def __len__(self) -> int:
         gone = self._withdrawn.count if self._withdrawn is not None else 0
         return len(self._queue) - gone
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(tuple(self._queue))
 
     @property
     def waiting(self) -> int:

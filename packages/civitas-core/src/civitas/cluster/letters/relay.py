@@ -67,6 +67,12 @@ class Relay:
         group = self.group(name)
         return group.holder(conversation) if group is not None else name
 
+    def has(self, family: str, name: str, conversation: str) -> None:
+        """One behind a name has a conversation already, as another root gave it that."""
+        group = self.group(family)
+        if group is not None:
+            group.began(conversation, name)
+
     def settle(self, family: str, move: Move) -> None:
         """One behind a name came or went: what stands here for one whose process is gone goes to another."""
         group = self.group(family)
