@@ -176,9 +176,9 @@ class Life:
 
     async def _fall(self, root: SupervisorProcess, why: str) -> None:
         self._node.close_door()
+        await self._node.registry.interrupt()
         for edge in self.edges:
             await edge.close_door()
-        await self._node.registry.interrupt()
         await root.stop(why)
         root.close(Status.TERMINATED, why)
         self.root = None
