@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from functools import partial
 from typing import Any
 
 import pytest
+from crewai.tools import tool
 
 from civitas.errors import HandlerFailed
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore, Retention
+from civitas.state import InMemoryStateStore, Retention, SQLiteStateStore
 from civitas.supervision import Supervisor
-from civitas.testing import SuiteModel
+from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
 from civitas_crewai._memory import as_text, with_run
 from tests.core.frameworks.support import running, transcript
@@ -112,3 +116,43 @@ async def test_a_long_conversation_keeps_its_newest_runs():
         for topic in ("a", "b", "c"):
             await runtime.ask("c", {"topic": topic}, conversation="x")
     assert (await transcript(store, "c", "x"))[1::2] == ["assistant: two", "assistant: three"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.promise(id="SEM-1599")
+async def test_a_conversation_that_another_process_wrote_meanwhile_is_not_written_over(
+    durable, tmp_path
+):
+    entered, go_on = threading.Event(), threading.Event()
+
+    @tool("look")
+    def look(q: str) -> str:
+        """Look it up."""
+        entered.set()
+        go_on.wait(10)
+        return "found"
+
+    models = [SuiteModel(ToolCall("look", {"q": "x"}), "slow"), SuiteModel("quick", "last")]
+    stores = [SQLiteStateStore(tmp_path / "civitas.db") for _ in range(2)]
+    agents = [
+        CrewAIAgent("c", crew=partial(_crew, model, look), durable=durable) for model in models
+    ]
+    async with (
+        Runtime(Supervisor("root", children=[agents[0]]), state_store=stores[0]) as slow,
+        Runtime(Supervisor("root", children=[agents[1]]), state_store=stores[1]) as quick,
+    ):
+        asking = asyncio.create_task(slow.ask("c", {}, conversation="x"))
+        await asyncio.to_thread(entered.wait, 10)
+        await quick.ask("c", {}, conversation="x")
+        go_on.set()
+        with pytest.raises(HandlerFailed, match="at the same time"):
+            await asking
+        await quick.ask("c", {}, conversation="x")
+    for store in stores:
+        await store.close()
+    said = " ".join(models[1].seen[-1])
+    assert said.count("Earlier output: quick") == said.count("Earlier output:") == 1
+
+
+def _crew(model: SuiteModel, *tools: Any) -> Any:
+    return crew_of(task(clerk(model, tools=list(tools))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from civitas.state import InMemoryStateStore, Retention, SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_openai import OpenAIAgent
 from tests.core.frameworks.support import running, transcript
+from tests.openai.support import Says, function
 
 
 class Heard:
@@ -150,3 +152,56 @@ async def test_a_long_conversation_keeps_its_newest_turns_whole(scripted):
             await runtime.ask("o", {"input": text}, conversation="c")
     # The call, its result and the answer are of one turn, which does not fit beside the last one.
     assert await transcript(store, "o", "c") == ["user: three", "assistant: answer 2"]
+
+
+class Held:
+    """A model that calls a tool, waits until it is told to go on, and then ends as it is told."""
+
+    def __init__(self, end: Any) -> None:
+        self.end = end
+        self.began = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, items: Any) -> Any:
+        if items[-1].get("type") != "function_call_output":
+            return [function("look", f"c{len(items)}")]
+        self.began.set()
+        await self.go_on.wait()
+        if isinstance(self.end, Exception):
+            raise self.end
+        return self.end
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("end", ["slow answer", ValueError("spoilt")])
+@pytest.mark.promise(id="SEM-1599")
+async def test_a_conversation_that_another_process_wrote_meanwhile_is_not_written_over(
+    durable, end, tmp_path
+):
+    @function_tool
+    async def look() -> str:
+        """Look."""
+        return "found"
+
+    held, heard = Held(end), Says(lambda items: f"answer {len(items)}")
+    stores = [SQLiteStateStore(tmp_path / "civitas.db") for _ in range(2)]
+    agents = [Agent(name="a", model=model, tools=[look]) for model in (Says(held), heard)]
+    trees = [
+        Supervisor("root", children=[OpenAIAgent("o", agent=agent, durable=durable)])
+        for agent in agents
+    ]
+    async with (
+        Runtime(trees[0], state_store=stores[0]) as slow,
+        Runtime(trees[1], state_store=stores[1]) as quick,
+    ):
+        asking = asyncio.create_task(slow.ask("o", {"input": "slow"}, conversation="c"))
+        await held.began.wait()
+        await quick.ask("o", {"input": "quick"}, conversation="c")
+        held.go_on.set()
+        with pytest.raises(HandlerFailed, match=r"at the same time|spoilt"):
+            await asking
+        await quick.ask("o", {"input": "last"}, conversation="c")
+    for store in stores:
+        await store.close()
+    said = [each["content"] for each in heard.inputs[-1] if each.get("role") == "user"]
+    assert said == ["quick", "last"]

@@ -11,7 +11,7 @@ from civitas import HandlerFailed, Runtime, SQLiteStateStore, Supervisor
 from civitas.frameworks import Run
 from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.recent import RecentRecords
-from civitas.message import encode
+from civitas.message import Message, encode
 from civitas.state import InMemoryStateStore, LongRecord
 from tests.core.frameworks.machine import Machine, MachineAgent
 from tests.core.state.few_methods import FewMethods, WithBatches, WithRevisions
@@ -159,3 +159,41 @@ async def test_what_is_known_of_conversations_has_bounds():
     assert known == [6, 7, 8, 9]
     assert awake._size == 0
     assert len(encode("x" * 10_000)) < 11_000
+
+
+class Noting(MachineAgent):
+    """Does something of its own before and after the framework's run."""
+
+    async def handle(self, message: Message) -> Message | None:
+        await self.step("before", self.subject.do, "before")
+        reply = await super().handle(message)
+        await self.step("after", self.subject.do, "crash")
+        return reply
+
+
+@pytest.mark.promise(id="SEM-1598")
+async def test_what_a_durable_run_recorded_is_gone_with_the_write_that_ends_it():
+    class Watched(WithBatches):
+        async def write(self, changes: Any, *, expect: Any = {}) -> Any:  # noqa: B006
+            written = await super().write(changes, expect=expect)
+            steps.append(len(await self.keys("civitas:step:")))
+            return written
+
+    steps: list[int] = []
+    store = Watched(InMemoryStateStore())
+    async with running(store, durable=True) as runtime:
+        await runtime.ask("books", ["a", "b", "c"], conversation="trip")
+    assert steps[-1] == 0
+    assert await store.keys("civitas:step:") == []
+
+
+async def test_a_step_of_the_agents_own_outlives_the_run_within_its_message():
+    machine = Machine(crash=[MemoryError("once")])
+    agent = Noting("books", machine=machine, durable=True)
+    tree = Supervisor("root", children=[agent], backoff="NONE")
+    store = InMemoryStateStore()
+    async with Runtime(tree, state_store=store) as runtime:
+        reply = await runtime.ask("books", ["a"], conversation="trip")
+    assert reply.payload["done"] == ["A"]
+    assert machine.did == ["before", "a", "crash", "crash"]
+    assert await store.keys("civitas:step:") == []

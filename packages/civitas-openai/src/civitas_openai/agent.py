@@ -9,8 +9,9 @@ from agents import Agent, RunConfig, Runner
 from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
+from civitas.errors import StateConflict
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run, newest_turns
-from civitas.frameworks.conversations import Record
+from civitas.frameworks.remembering import Remembering
 from civitas.process import ErrorAction
 from civitas_openai._attempt import Attempt
 from civitas_openai._context import KeptContext, factory_of
@@ -160,7 +161,7 @@ class OpenAIAgent(FrameworkAgent):
         self._attempt = None
         watched = WatchedAgents(run, self._servers)
         agent = watched.agent(self.subject)
-        memory = await self._memory_of(run)
+        memory = self._memory_of(run)
         context = await self._context_of(run, memory)
         attempt = Attempt(run, memory, context, self._session)
         begin: Any
@@ -193,8 +194,14 @@ class OpenAIAgent(FrameworkAgent):
     async def _tell_next(self, attempt: Attempt) -> None:
         run = attempt.run
         try:
-            if await attempt.failed() and run.conversation is not None:
-                await Record(run.history).keep(self.store, self.memory_key(run.conversation))
+            if await attempt.failed():
+                await Remembering(self).keep_of_failed(run)
+        except StateConflict:
+            logger.warning(
+                "agent %r: another process wrote conversation %r meanwhile, so what this failed run did is not in it",
+                self.name,
+                run.conversation,
+            )
         except Exception:
             logger.exception(
                 "agent %r: what its failed run did could not be saved in conversation %r",
@@ -227,12 +234,11 @@ class OpenAIAgent(FrameworkAgent):
         finally:
             scope.reset(token)
 
-    async def _memory_of(self, run: Run) -> Memory:
+    def _memory_of(self, run: Run) -> Memory:
         """What is kept of the conversation; without its items where the payload holds those."""
         if not run.whole_history or run.conversation is None:
             return Memory.load(run.history, run.message.id)
-        record = await Record.load(self.store, self.memory_key(run.conversation))
-        memory = Memory.load(record.history, run.message.id)
+        memory = Memory.load(run.record and run.record.history, run.message.id)
         memory.items, memory.left = [], []
         return memory
 

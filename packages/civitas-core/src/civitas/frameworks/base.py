@@ -290,7 +290,7 @@ class FrameworkAgent(AgentProcess):
                 outcome = ("interrupt", payload)
             else:
                 outcome = ("reply", plain(result, self.plain))
-            await memory.keep(run, record, outcome, result.saved if interrupted else None)
+            await memory.keep(run, outcome, result.saved if interrupted else None)
         return self._reply(run, *outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:

@@ -9,6 +9,8 @@ from civitas.frameworks.apart import apart, together
 from civitas.state import LongRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from civitas.frameworks.recent import RecentRecords
     from civitas.state import StateStore
 
@@ -111,13 +113,21 @@ class Record:
             kept,
         )
 
-    async def keep(self, store: StateStore, key: str, recent: RecentRecords | None = None) -> None:
+    async def keep(
+        self,
+        store: StateStore,
+        key: str,
+        recent: RecentRecords | None = None,
+        *,
+        gone: Sequence[str] = (),
+    ) -> None:
         """Put the record under `key`, in the place of what it was read from.
 
         Args:
             store: Where.
             key: Its key.
             recent: Takes what is known of the conversation now.
+            gone: Keys of what nobody needs when this is kept.
 
         Raises:
             StateConflict: Somebody else has written the conversation since it was read.
@@ -131,7 +141,7 @@ class Record:
                 parts = apart(name, list(value) if name == "outcome" else value)
                 facts[name] = parts.pop(name)
                 lists |= parts
-        await kept.save(facts, lists)
+        await kept.save(facts, lists, gone=gone)
         self.kept = kept
         if recent is not None:
             recent.put(kept)

@@ -69,20 +69,17 @@ class Remembering:
         if not self._agent.keeps_record or run.conversation is None:
             return None
         key = self._agent.memory_key(run.conversation)
-        record = await Record.load(self._agent.store, key, self._recent)
+        record = run.record = await Record.load(self._agent.store, key, self._recent)
         run.saved = record.saved
         if not run.whole_history:
             run.history = record.history
         return record
 
-    async def keep(
-        self, run: Run, before: Record | None, outcome: tuple[str, Any], saved: Any
-    ) -> None:
+    async def keep(self, run: Run, outcome: tuple[str, Any], saved: Any) -> None:
         """Keep what the next run of the conversation needs, all of it or nothing.
 
         Args:
             run: The run, which has ended well or waits for a human.
-            before: What was there.
             outcome: The type and the payload of the reply.
             saved: From what an interrupted run goes on.
         """
@@ -91,11 +88,23 @@ class Remembering:
             conversation = run.conversation = run.message.id
         if not agent.keeps_record or conversation is None:
             return
-        record = Record(run.history, kept=before.kept if before is not None else None)
+        record = Record(run.history, kept=run.record and run.record.kept)
         if kind == "interrupt":
             record.interrupts, record.saved = payload["interrupts"], saved
         elif self.retention.longest is not None and record.history is not None:
             record.history = agent.shortened(record.history, self.retention.longest)
         if agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
-        await record.keep(agent.store, agent.memory_key(conversation), self._recent)
+        # With its outcome the run needs nothing of what it recorded, which is in its history as well.
+        steps = agent._civitas_running().now.steps if record.outcome is not None else None
+        gone = steps.places(run.made) if steps is not None else []
+        await record.keep(agent.store, agent.memory_key(conversation), self._recent, gone=gone)
+        if steps is not None:
+            steps.dropped(gone)
+
+    async def keep_of_failed(self, run: Run) -> None:
+        """Keep `run.history`, though the run failed: what the next one has to know about it."""
+        if run.conversation is None:
+            return
+        record = Record(run.history, kept=run.record and run.record.kept)
+        await record.keep(self._agent.store, self._agent.memory_key(run.conversation), self._recent)

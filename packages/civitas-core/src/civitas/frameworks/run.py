@@ -16,6 +16,7 @@ from civitas.node.streams import OFFSET, PART
 from civitas.process.run_config import config_of_message
 
 if TYPE_CHECKING:
+    from civitas.frameworks.conversations import Record
     from civitas.frameworks.spans import SpanTree
     from civitas.message import Message
     from civitas.process import Runner
@@ -92,6 +93,10 @@ class Run:
     history: Any = None
     spans: SpanTree | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    record: Record | None = None
+    """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
+    made: list[str] = field(default_factory=list)
+    """The keys of the calls that `once` has recorded or found."""
     _told: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -215,7 +220,9 @@ class Run:
         """
         with self.keyed(key):
             if self.durable:
-                return await self.agent.step(key, function, *args)
+                result = await self.agent.step(key, function, *args)
+                self.made.append(key)
+                return result
             result = function(*args)
             return await result if inspect.isawaitable(result) else result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,14 @@ class Steps:
             await patiently(lambda: self._store.set(where, result), self._agent)
             recorded = result
         return recorded["result"]
+
+    def places(self, keys: Iterable[str]) -> list[str]:
+        """Where in the store these steps of this incarnation are recorded, for whoever drops them before `forget`."""
+        return [where for where in map(self._prefix.__add__, keys) if where in self._keys]
+
+    def dropped(self, places: Iterable[str]) -> None:
+        """What is in these places is dropped."""
+        self._keys.difference_update(places)
 
     def passing_key(self, name: str) -> str:
         """A key for what is dropped with the steps, and is not a step."""

@@ -73,7 +73,7 @@ async def write_in_order(
         store: Where.
         pieces: What nobody reads before a head names it.
         heads: What names pieces, in this order.
-        gone: The keys of pieces that no head names any more.
+        gone: The keys of pieces that no head names any more, and of what nobody needs besides.
         expect: The revisions that must be there, of a store that has them.
 
     Returns:
@@ -85,7 +85,8 @@ async def write_in_order(
     if offers(store, BatchStore):
         batches = cast(BatchStore, store)
         if len(pieces) + len(heads) + len(gone) <= MOST_CHANGES:
-            changes = {**pieces, **heads, **dict.fromkeys(gone)}
+            # In this order, what is gone makes room for what comes.
+            changes = {**dict.fromkeys(gone), **pieces, **heads}
             return await batches.write(changes, expect=expect)
         for some in _parts(list(pieces), MOST_CHANGES):
             await batches.write({key: pieces[key] for key in some}, expect=expect)

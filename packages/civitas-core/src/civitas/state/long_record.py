@@ -125,14 +125,22 @@ class LongRecord:
         facts: Mapping[str, Any],
         lists: Mapping[str, Sequence[Any]] | None = None,
         values: Mapping[str, Any] | None = None,
+        *,
+        gone: Sequence[str] = (),
     ) -> None:
         """Keep this in the place of what is there.
+
+        Args:
+            facts: What is written whole.
+            lists: The lists by name.
+            values: The values by name.
+            gone: Keys of the store under which is what nobody needs when this is kept; they are forgotten.
 
         Raises:
             StateConflict: Somebody else has written it since it was read; what they wrote stays.
             PayloadError: Something in it is not plain data.
         """
-        await self._save(facts, lists or {}, values or {})
+        await self._save(facts, lists or {}, values or {}, needless=gone)
 
     async def join(
         self,
@@ -290,6 +298,7 @@ class LongRecord:
         values: Mapping[str, Any],
         *,
         join: bool = False,
+        needless: Sequence[str] = (),
     ) -> None:
         if not self._tag:
             self._tag = os.urandom(4).hex()  # so that no piece of a former one is taken for its own
@@ -335,7 +344,7 @@ class LongRecord:
             heads[self.home] = head
             gone |= self._others
         needed = set(named_pieces(head))
-        await self._write(draft.pieces, heads, gone - needed)
+        await self._write(draft.pieces, heads, gone - needed, needless)
         if join:
             self._at_home(stamp, needed)
         self.facts, self.values = dict(facts), dict(values)
@@ -362,12 +371,13 @@ class LongRecord:
         pieces: Mapping[int, dict[str, Any]],
         heads: Mapping[str, dict[str, Any] | None],
         gone: Iterable[int],
+        needless: Sequence[str] = (),
     ) -> None:
         written = await write_in_order(
             self._store,
             {self._piece(number): value for number, value in pieces.items()},
             heads,
-            [self._piece(number) for number in gone],
+            [*(self._piece(number) for number in gone), *needless],
             expect=self._revisions,
         )
         for key in heads:
