@@ -27,6 +27,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.plot import Plot, drawn
 from benchmarks.talks import TALKS, Talk, text
 
 __all__ = ["main"]
@@ -196,6 +197,27 @@ def _ratios(spent: dict[str, Spent]) -> str:
     return ", ".join(told)
 
 
+def plotted(framework: str, found: dict[str, dict[str, list[Any]]]) -> str:
+    """Time of a turn and bytes that were written until then, over the length, as an SVG."""
+    a_turn: dict[str, dict[int, float]] = {}
+    written: dict[str, dict[int, float]] = {}
+    for who, each in found.items():
+        before, last = Spent(0.0, 0, 0), 0
+        for turns, spent in each.items():
+            now, number = Spent(*spent), int(turns)
+            milliseconds = 1000 * (now.seconds - before.seconds) / (number - last)
+            a_turn.setdefault(who, {})[number] = milliseconds
+            written.setdefault(who, {})[number] = (now.written or 0) / 1e6
+            before, last = now, number
+    across = "turns of 4 kB in one conversation"
+    return drawn(
+        [
+            Plot(f"{framework}: time of a turn", across, "ms", a_turn),
+            Plot(f"{framework}: written to disk so far", across, "MB", written),
+        ]
+    )
+
+
 def main() -> int:
     """Measure what was asked for, and print tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conversations", description=__doc__)
@@ -205,6 +227,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--turns", type=int, default=LENGTHS[-1], help="of the longest conversation"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FOLDER", help="also draw time and bytes over length there"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -228,6 +253,9 @@ def main() -> int:
             figures.setdefault(framework, {})[what] = found
             if what == "length":
                 show_lengths(framework, found)
+                if arguments.plot:
+                    file = arguments.plot / f"conversations-{framework}.svg"
+                    file.write_text(plotted(framework, found))
             elif what == "run":
                 spent = {who: Spent(*each) for who, each in found.items()}
                 for who, each in spent.items():
