@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from typing import Any
 
 from civitas import AgentProcess, Message
 from civitas.message import encode, new_message
@@ -67,3 +69,23 @@ class Speaker(AgentProcess):
             case "where":
                 return self.reply([message.conversation, message.attempt])
         return self.reply(f"{self.name}: {message.payload['input']}")
+
+
+class Ticker(AgentProcess):
+    """Works all the time, and writes each beginning and end of its work into a ledger that all incarnations share."""
+
+    def __init__(self, name: str, *, ledger: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._ledger = ledger
+
+    async def on_start(self) -> None:
+        self.send_after(0.01, self.name, None)
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.reply_to is not None:
+            return self.reply(os.getpid())
+        for what in ("begins", "ends"):
+            write_line(self._ledger, f"{self.name} {os.getpid()} {what} {time.time()}")
+            await asyncio.sleep(0.01)
+        self.send_after(0.01, self.name, None)
+        return None

@@ -7,12 +7,14 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
 from tests.integration.nats.conftest import over_nats, traveller
 from tests.integration.nats.roots import roots
+from tests.integration.processes.system import lines, until
 from tests.nats_server import NatsServer
 
 
@@ -63,3 +65,28 @@ async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits
         third.signal(signal.SIGTERM)
         assert await third.ended() == 0
         assert await second.ask("here", 1) == 1
+
+
+@pytest.mark.promise(id="SEM-1490")
+async def test_a_leader_that_was_stopped_does_nothing_more_when_it_is_continued_and_waits(
+    jetstream: NatsServer, tmp_path: Path
+):
+    ledger = tmp_path / "ledger"
+    ticker = traveller("ticker", ledger=str(ledger))
+    ticker["agent"]["type"] = "tests.integration.nats.cast:Ticker"
+    config = over_nats(jetstream, ticker, traveller("there", "worker"), prefix="fenced")
+    async with roots(tmp_path, config) as (first, second):
+        pid = await first.ask("there", type="pid")
+        first.signal(signal.SIGSTOP)
+        await second.says(" ready ")
+        ticks = len(lines(ledger))
+        await until(lambda: len(lines(ledger)) > ticks + 10)
+        first.signal(signal.SIGCONT)
+        await first.says(f" deposed .*process {second.pid} on ")
+        await first.says(rf"deposed[^§]* waiting .*process {second.pid} on ")
+        ticks = len(lines(ledger))
+        await until(lambda: len(lines(ledger)) > ticks + 10)
+        assert await second.ask("there", "heard", type="print") == "heard"
+        assert await second.ask("there", type="pid") == pid
+        told = [line.split()[1] for line in lines(ledger)]
+    assert [who for who, _ in groupby(told)] == [str(first.pid), str(second.pid)]

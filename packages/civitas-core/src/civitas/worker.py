@@ -55,6 +55,8 @@ def main() -> None:
     global _status
     boot, pipe = read_boot()
     inherit(boot["held"])
+    if boot["console"] is not None:
+        os.set_inheritable(boot["console"], False)
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
     sys.path[:0] = [each for each in boot["path"] if each not in sys.path]
     handler = logging.StreamHandler()
@@ -84,7 +86,10 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
         async with worker.life() as life:
             life.node.on_system_stop = signals.system_stops
             lifeline = Lifeline(
-                pipe, lambda: life.node.root_is_gone("the root is gone"), outlives=boot["outlives"]
+                pipe,
+                lambda: life.node.root_is_gone("the root is gone"),
+                outlives=boot["outlives"],
+                console=boot["console"],
             )
             life.node.on_taken_over = lifeline.cut
             await life.node.enter()

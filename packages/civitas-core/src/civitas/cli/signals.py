@@ -40,6 +40,11 @@ class StopSignals:
         self._wake = asyncio.Event()
         self._before: dict[signal.Signals, Any] = {}
 
+    @property
+    def received(self) -> bool:
+        """Whether one has come."""
+        return self._received is not None
+
     async def first(self) -> signal.Signals:
         """Wait for the first signal."""
         self._loop = asyncio.get_running_loop()

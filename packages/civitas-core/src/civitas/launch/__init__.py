@@ -3,6 +3,7 @@
 from civitas.launch.adopted import PidWatch, pid_space
 from civitas.launch.descriptors import keep_from_children, let_go
 from civitas.launch.ending import end_soon
+from civitas.launch.fence import Fence, FencedLoop, fence_of, start_over
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
 from civitas.launch.in_use import InUse
@@ -14,6 +15,8 @@ from civitas.launch.shared_signals import SharedSignals
 
 __all__ = [
     "Exit",
+    "Fence",
+    "FencedLoop",
     "HangWatchdog",
     "Hold",
     "InUse",
@@ -26,6 +29,7 @@ __all__ = [
     "SharedSignals",
     "ShortPauses",
     "end_soon",
+    "fence_of",
     "inherit",
     "keep_from_children",
     "let_go",
@@ -33,4 +37,5 @@ __all__ = [
     "queued_output",
     "read_boot",
     "short_pauses",
+    "start_over",
 ]

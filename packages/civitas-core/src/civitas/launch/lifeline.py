@@ -60,6 +60,7 @@ class Lifeline:
         on_gone: Called on the loop when the starter is gone.
         grace: Seconds until this process ends all the same.
         outlives: Seconds that it may outlive its starter before that, as somebody may take it over.
+        console: Where its output goes then, as its starter does not read that any more: a descriptor.
     """
 
     def __init__(
@@ -69,10 +70,12 @@ class Lifeline:
         grace: float = 5.0,
         *,
         outlives: float = 0.0,
+        console: int | None = None,
     ) -> None:
         self._pipe = pipe
         self._on_gone = on_gone
         self._grace = grace + outlives
+        self._console = console
         self._cut = threading.Event()
         self._loop = asyncio.get_running_loop()
         if not outlives:
@@ -82,11 +85,21 @@ class Lifeline:
     def _watch(self) -> None:
         while os.read(self._pipe, 4096):
             pass
+        if self._console is not None:
+            self._turn_output_to(self._console)
+        if self._cut.is_set():
+            return
         # A closed loop is not the end: a non-daemon thread may keep the process alive.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_gone)
         if not self._cut.wait(self._grace):
             os._exit(1)
+
+    def _turn_output_to(self, console: int) -> None:
+        # A terminal may be closed one day, and writing there would be an error then.
+        target = os.open(os.devnull, os.O_WRONLY) if os.isatty(console) else console
+        for descriptor in (1, 2):
+            os.dup2(target, descriptor)
 
     def cut(self) -> None:
         """Let this process live on without its starter: somebody else looks after it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -176,10 +177,16 @@ class Starting:
         process = OsProcess(member.name, member.options)
         holds = (*self._holds, self._folder.hold)
         held = [each.descriptor for each in holds if each.descriptor is not None]
+        # Who outlives this root still has somewhere to write to.
+        console = os.dup(2) if self.outlives else None
+        told = {**self._boot_data, **self._told(member), "held": held, "console": console}
         try:
-            await process.start({**self._boot_data, **self._told(member), "held": held}, held)
+            await process.start(told, held if console is None else [*held, console])
         except ConfigurationError as error:  # there is no such interpreter
             raise StartFailed(member.name, error) from error
+        finally:
+            if console is not None:
+                os.close(console)
         member.process = process
         return self.look_after(self._exit_of(member, process))
 

@@ -15,6 +15,7 @@ from civitas.brokers.nats.connection import Connection
 from civitas.brokers.nats.micro import Service, answers
 from civitas.brokers.nats.register import Bucket
 from civitas.errors import ConfigurationError
+from civitas.launch import Fence, fence_of
 from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
 from civitas.transport.contract import CutOff, Link, Watch
@@ -81,6 +82,7 @@ class NatsTransport:
         self._service: Service | None = None
         self._bucket = bucket
         self._office: Office | None = None
+        self._fence: Fence | None = None
         self._options = options
         self._subjects = subjects
         self._run = new_id()
@@ -117,20 +119,29 @@ class NatsTransport:
 
     async def _begin(self, waiting: Callable[[Leader], None], lost: Callable[[str], None]) -> None:
         """Connect to the server for the first time; a root waits until it is the one."""
+        loop = asyncio.get_running_loop()
+        self._fence = fence = fence_of(loop) if self._token == ROOT else None
         if self._token == ROOT:
-            loop = asyncio.get_running_loop()
+
+            def lead_is_lost(why: str) -> None:
+                if fence is not None:  # first of all, and from this thread
+                    fence.lose(why)
+                _in_loop(loop, lost, why)
+
             self._office = Office(
                 self._subjects,
                 self._run,
                 self._bucket,
                 Terms.of(self._timeout),
                 partial(_in_loop, loop, waiting),
-                partial(_in_loop, loop, lost),
+                lead_is_lost,
             )
         self._pulse = NatsPulse(
             self._options, self._subjects, self._token, self._run, self._timeout, self._office
         )
         await self._pulse.open(self._patience)
+        if self._office is not None and self._office.lease is not None and fence is not None:
+            fence.guard(self._office.holds)
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
@@ -216,6 +227,8 @@ class NatsTransport:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+        if self._fence is not None:
+            self._fence.open()
         pulse, self._pulse = self._pulse, None
         if pulse is not None:
             await pulse.close()
