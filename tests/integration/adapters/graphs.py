@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.store.base import BaseStore
 from langgraph.types import interrupt
 
-from tests.integration.adapters.points import point
+from tests.integration.adapters.points import fatal_point, point
 
 
 def more(before: list[Any] | None, new: list[Any]) -> list[Any]:
@@ -54,6 +58,37 @@ def noting() -> Any:
     builder.add_node("note", note)
     builder.add_edge(START, "note")
     return builder.compile()
+
+
+def reading() -> Any:
+    """An agent that looks up one number after the other, as many as its first message says."""
+
+    @tool
+    def look(number: int) -> str:
+        """Look up a number."""
+        fatal_point(f"look-{number}")
+        return result_of(number)
+
+    def think(state: MessagesState) -> Any:
+        messages = state["messages"]
+        seen = sum(each.type == "tool" for each in messages)
+        if seen == int(str(messages[0].content)):
+            return {"messages": [AIMessage("The end.")]}
+        call = {"name": "look", "args": {"number": seen}, "id": f"call_{seen}"}
+        return {"messages": [AIMessage("", tool_calls=[call])]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("think", think)
+    builder.add_node("tools", ToolNode([look]))
+    builder.add_edge(START, "think")
+    builder.add_conditional_edges("think", tools_condition)
+    builder.add_edge("tools", "think")
+    return builder.compile()
+
+
+def result_of(number: int) -> str:
+    """What `look` returns: 4 kB."""
+    return "".join(random.Random(number).choices("abcdefgh ", k=4000))
 
 
 three = line("one", "two", "three")

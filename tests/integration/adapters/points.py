@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ class Points:
     def hold(self, name: str) -> None:
         """The next run that comes to the point waits there, until it is killed."""
         (self.folder / f"hold-{name}").touch()
+
+    def kill(self, name: str) -> None:
+        """The first run that comes to the point kills its process there."""
+        (self.folder / f"kill-{name}").touch()
 
     @property
     def passed(self) -> list[str]:
@@ -62,6 +67,15 @@ def blocking_point(name: str) -> None:
     """A point of code in a thread."""
     if passed(name):
         time.sleep(60)
+
+
+def fatal_point(name: str) -> None:
+    """A point at which the process kills itself, if it was told to, before it is passed."""
+    told = Path(os.environ[FOLDER]) / f"kill-{name}"
+    if told.exists():
+        told.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    passed(name)
 
 
 def system(folder: Path, *agents: dict[str, Any], **top: Any) -> dict[str, Any]:

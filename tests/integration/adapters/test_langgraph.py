@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from civitas import Runtime, StartFailed, UnknownInterrupt
 from tests.deep import further
+from tests.integration.adapters.graphs import result_of
 from tests.integration.adapters.points import Points, system
 from tests.integration.processes.system import killed, running
 
@@ -18,6 +21,31 @@ GRAPHS = "tests.integration.adapters.graphs"
 
 def graph(name: str, **keywords: Any) -> dict[str, Any]:
     return {"name": "g", "wrap": f"{GRAPHS}:{name}", "process": "w", **keywords}
+
+
+@pytest.mark.promise(id="SEM-1588")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("run", [(20, 1), *further((1000, 20))])
+async def test_a_long_run_that_is_killed_again_and_again_makes_each_call_once_and_keeps_it_once(
+    tmp_path: Path, run: tuple[int, int]
+) -> None:
+    calls, kills = run
+    points = Points(tmp_path)
+    for number in range(kills):
+        points.kill(f"look-{(number * calls + calls // 2) // kills}")
+    agent = graph(
+        "reading", durable=True, config={"recursion_limit": 10_000}, max_deliveries=kills + 2
+    )
+    config = system(tmp_path, agent)
+    config["supervision"]["max_restarts"] = kills + 2
+    async with Runtime.from_config(config) as runtime:
+        reply = await runtime.ask("g", {"input": str(calls)}, conversation="c", timeout=None)
+    found = [each["content"] for each in reply.payload["messages"] if each["type"] == "tool"]
+    assert found == [result_of(number) for number in range(calls)]
+    assert points.passed == [f"look-{number}" for number in range(calls)]
+    with closing(sqlite3.connect(tmp_path / "civitas.db")) as connection:
+        (kept,) = connection.execute("SELECT sum(length(value)) FROM civitas_state").fetchone()
+    assert kept <= 1.2 * sum(map(len, found))
 
 
 @pytest.mark.promise(id="SEM-978")
