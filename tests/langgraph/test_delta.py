@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.channels import AnyValue, DeltaChannel, EphemeralValue, Topic
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
@@ -19,7 +19,7 @@ from civitas.frameworks import plain
 from civitas.state import InMemoryStateStore
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from civitas_langgraph._payload import flat_message
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import restarts, running, transcript
 
 
 def join(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
@@ -243,3 +243,23 @@ async def test_a_channel_that_becomes_a_delta_channel_goes_on_from_its_value():
             replies.append(reply.payload["said"])
             assert restarts(runtime) == 0
     assert replies[-1] == ["x", 1, "x", 3, "x", 5, "x", 7]
+
+
+@pytest.mark.promise(id="SEM-1569")
+async def test_civitas_state_shows_messages_that_are_kept_as_what_was_written():
+    class Chat(TypedDict, total=False):
+        messages: Annotated[
+            list[AnyMessage], DeltaChannel(_messages_delta_reducer, snapshot_frequency=3)
+        ]
+
+    builder = StateGraph(Chat)
+    builder.add_node("say", lambda state: {"messages": [AIMessage(f"{len(state['messages'])}")]})
+    builder.add_edge(START, "say")
+    store = InMemoryStateStore()
+    agent = LangGraphAgent("g", graph=builder.compile())
+    async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+        for text in "abc":
+            await runtime.ask("g", {"input": text}, conversation="c")
+    assert await transcript(store, "g", "c") == [
+        *("user: a", "assistant: 1", "user: b", "assistant: 3", "user: c", "assistant: 5")
+    ]

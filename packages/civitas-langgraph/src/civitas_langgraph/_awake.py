@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["AWAKE", "Awake"]
 
-_MOST = 64 * 1024 * 1024
+_MOST = 128 * 1024 * 1024
 
 
 class Awake:
     """The threads of conversations that were used last; whoever takes one looks whether the store has it still.
 
     Args:
-        most: Bytes that they may have together in the store; in memory it is some times that.
+        most: Bytes of memory that they may take together.
     """
 
     def __init__(self, most: int = _MOST) -> None:

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from langgraph.graph.message import add_messages
 
+from civitas_langgraph._deltas import lineage
 from civitas_langgraph._payload import flat_message, plain_or_text
 from civitas_langgraph._thread import Thread
 
@@ -23,7 +26,8 @@ def shown(kept: LongRecord) -> list[dict[str, Any]]:
     space = thread.spaces.get("", {})
     if not space:
         return []
-    state = thread.values(space[max(space)])
+    newest = max(space)
+    state = {**_rebuilt(thread, newest), **thread.values(space[newest])}
     messages: list[dict[str, Any]] = []
     rest: dict[str, Any] = {}
     for name, value in state.items():
@@ -32,3 +36,25 @@ def shown(kept: LongRecord) -> list[dict[str, Any]]:
         elif not name.startswith(("__", "branch:")):
             rest[name] = plain_or_text(value)
     return [*([{"role": "state", "content": rest}] if rest else ()), *messages]
+
+
+def _rebuilt(thread: Thread, id: str) -> dict[str, Any]:
+    """The messages that channels are rebuilt from; the reducers of others are not at hand."""
+    space, loads = thread.spaces[""], thread.serde.loads_typed
+    found: dict[str, Any] = {}
+    for name in space[id].rebuilt:
+        ancestors = [ancestor for ancestor, _ in lineage(space, id, {name})]
+        seed = thread.values(space[ancestors[-1]]).get(name) if ancestors else None
+        messages = list(seed.value if isinstance(seed, _DeltaSnapshot) else seed or ())
+        written = [
+            write.held.read(loads)
+            for ancestor in reversed(ancestors)
+            for write in space[ancestor].writes()
+            if write.channel == name
+        ]
+        parts = [
+            each for write in written for each in (write if isinstance(write, list) else [write])
+        ]
+        if all(isinstance(each, BaseMessage) for each in [*messages, *parts]):
+            found[name] = add_messages(messages, parts)
+    return found

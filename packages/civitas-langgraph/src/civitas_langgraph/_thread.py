@@ -29,6 +29,9 @@ FORMAT = 1
 
 _LOG, _OLDER = "log:", "older"
 
+_THREAD, _ITEM = 4096, 2048
+"""Bytes of memory that a thread takes beside what is stored, and an item such as a message."""
+
 Spaces = Mapping[str, Mapping[str, KeptCheckpoint]]
 """Checkpoints by namespace and id."""
 
@@ -82,8 +85,10 @@ class Thread:
 
     @property
     def size(self) -> int:
-        """About how many bytes it has in the store."""
-        return self.kept.size if self.kept is not None else 0
+        """About how many bytes it takes in memory."""
+        there = self.kept.size if self.kept is not None else 0
+        items = sum(len(log.items) for log in self._logs.logs.values())
+        return _THREAD + 2 * there + _ITEM * items
 
     @property
     def is_stored(self) -> bool:
