@@ -213,3 +213,28 @@ async def test_the_next_root_knows_which_replica_has_a_conversation(kind: str) -
         assert counts == [{"count": 2}] * 3  # the same incarnation, which has not been restarted
         after = runtime._node._relay.group("support")  # type: ignore[attr-defined]
         assert {each: after.holder(each) for each in before} == before
+
+
+@pytest.mark.promise(id="SEM-1549")
+async def test_what_an_agent_has_already_is_not_handled_again_when_another_root_hands_it_on() -> (
+    None
+):
+    class Sure(Worker):
+        def __init__(self, name: str) -> None:
+            super().__init__(name, delivery="at_least_once")
+
+    async with SeveralRoots({"w": {"far": Sure}, "v": {"other": Sure}}) as roots:
+        await roots.runtime.send("far", "other", "ask slowly")
+        while "waits" not in JOURNAL:
+            await asyncio.sleep(0)
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        asking = asyncio.create_task(runtime.ask("other", 1, timeout=5))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        Worker.go.set()
+        assert (await asking).payload == {"count": 2}
+        while len(JOURNAL) < 2:
+            await asyncio.sleep(0)
+        assert JOURNAL == ["waits", {"count": 1}]
+        assert (await runtime.ask("other", 1, timeout=5)).payload == {"count": 3}

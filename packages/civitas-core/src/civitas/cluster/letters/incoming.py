@@ -103,6 +103,8 @@ class Incoming:
         message = loads(raw)
         if hold:
             self.back.tidings.has(peer, message.id)
+        if self._has_it_from_one_that_is_gone(message.id, peer, asker):
+            return
         origin = FromPeer(peer, message, self.back)
         self._receivers.foreign[message.id] = origin
         try:
@@ -127,6 +129,19 @@ class Incoming:
                 self._receivers.dead_letter(
                     message, DeadLetterReason.UNKNOWN if unknown else DeadLetterReason.TERMINATED
                 )
+
+    def _has_it_from_one_that_is_gone(self, id: str, peer: Peer, asker: str | None) -> bool:
+        """Whether an agent here has a message already, by way of a root that is gone: the next one hands it on again.
+
+        What becomes of it is for that one from now on.
+        """
+        origin = self._receivers.foreign.get(id)
+        if not isinstance(origin, FromPeer) or not origin.peer.gone:
+            return False
+        if not isinstance(origin.cell, Cell):
+            return False
+        origin.peer, origin.asker = peer, asker
+        return True
 
     def _deliver(self, origin: FromPeer, cell: Cell, given: int, node: str) -> None:
         origin.cell = cell
