@@ -70,7 +70,7 @@ class Met:
         self.air, self.peers = Air(), Peers()
         seal = Seal("token")
         self.joining = Joining(
-            "v", "root", "", seal, self.air, remind=1.0, end=lambda why: None, forget=lambda: None
+            "v", "root", "", seal, self.air, remind=1.0, lost=lambda why: None, forget=lambda: None
         )
         self.joining._seek()
         self.neighbours = Neighbours("v", seal, self.air, self.peers, self.joining, lambda b: None)
