@@ -225,6 +225,8 @@ class LongRecord:
             if head is None or (self._base not in head["base"] and not whatever):
                 head = base
         if head is None:
+            # Before there is a head, only a store without batches can have pieces.
+            self._swept = offers(self._store, BatchStore)
             return None
         if not is_head(head):
             self.old = head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["BatchStore", "RevisionedStore", "StateStore", "check_key", "offers"]
@@ -85,8 +86,13 @@ class BatchStore(RevisionedStore, Protocol):
 
 def offers(store: object, protocol: type) -> bool:
     """Whether `store` offers what `protocol` says; also one that only stands for another, and passes calls on."""
-    names = [name for each in protocol.__mro__ for name in vars(each) if not name.startswith("_")]
-    return all(callable(getattr(store, name, None)) for name in names)
+    return all(callable(getattr(store, name, None)) for name in _methods(protocol))
+
+
+@lru_cache
+def _methods(protocol: type) -> frozenset[str]:
+    names = (name for each in protocol.__mro__ for name in vars(each))
+    return frozenset(name for name in names if not name.startswith("_"))
 
 
 def check_key(key: object) -> str:
