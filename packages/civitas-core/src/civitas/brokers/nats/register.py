@@ -18,6 +18,8 @@ __all__ = ["Away", "Bucket", "Register", "Stale", "Unavailable"]
 _EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _TAKEN = (10058, 10065)
 """Of a name, by somebody who was quicker."""
+_TOO_FEW = (10005, 10074)
+"""Servers for so many replicas."""
 _OFF = (10039, 10076)
 """JetStream is not enabled."""
 
@@ -41,12 +43,12 @@ class Bucket:
     Attributes:
         name: Its name.
         description: What people are told about it.
-        replicas: On how many servers of a cluster it is.
+        replicas: On how many servers of a cluster it is, if there are so many; otherwise on one.
     """
 
     name: str
     description: str
-    replicas: int = 1
+    replicas: int = 3
 
     @property
     def stream(self) -> str:
@@ -57,7 +59,7 @@ class Bucket:
         """Of a key."""
         return f"$KV.{self.name}.{key}"
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self, replicas: int) -> dict[str, Any]:
         """That of a new one, in the words of the server."""
         return {
             "name": self.stream,
@@ -66,7 +68,7 @@ class Bucket:
             "subjects": [self.subject(">")],
             "retention": "limits",
             "storage": "file",
-            "num_replicas": self.replicas,
+            "num_replicas": replicas,
             "max_msgs_per_subject": 1,
             "discard": "new",
             "allow_rollup_hdrs": True,
@@ -109,11 +111,14 @@ class Register:
                 raise Away(str(error)) from error
             await self._create(stream)
 
-    async def _create(self, stream: str) -> None:
+    async def _create(self, stream: str, replicas: int | None = None) -> None:
+        wanted = self._bucket.configuration(replicas or self._bucket.replicas)
         try:
-            await self._api(f"STREAM.CREATE.{stream}", **self._bucket.configuration())
+            await self._api(f"STREAM.CREATE.{stream}", **wanted)
         except NatsRefusal as error:
-            if error.code not in _TAKEN:
+            if error.code in _TOO_FEW and replicas is None:
+                await self._create(stream, 1)
+            elif error.code not in _TAKEN:
                 raise Away(str(error)) from error
 
     async def read(self) -> tuple[int, bytes]:
