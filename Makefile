@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire coverage lint format types check bench build lock clean
+.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -41,6 +41,9 @@ test-wild: $(W) $(B) ## public agents, unchanged; writes docs/wild.md (minutes);
 
 test-fire: $(A) ## real systems while everything around them fails; writes docs/fire.md (minutes); ARGS="-k word --seconds 300 --seed 7"
 	@.venv/bin/python -m tests.fire $(ARGS)
+
+test-nats: $(A) ## machines and NATS servers that fail (Linux, as root; minutes); ARGS="-k word" picks some
+	@scripts/test-nats.sh $(ARGS)
 
 coverage: $(A) $(B) ## the tests again, with what of the code they run (a quarter of an hour and more)
 	@COVERAGE=1 scripts/test.sh $(ARGS)

@@ -64,6 +64,10 @@ class Ledger:
         """Write down that a step was done."""
         self._write("done", what)
 
+    def moment(self, what: str, agent: str, incarnation: str, second: float) -> None:
+        """Write down when an incarnation began or ended to handle something."""
+        self._write("moments", f"{what} {agent} {incarnation} {second:.6f}")
+
     def lines(self, file: str) -> Iterator[list[str]]:
         """The words of each line."""
         path = self._folder / file

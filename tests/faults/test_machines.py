@@ -1,0 +1,70 @@
+"""Machines that are cut off, vanish, or have a bad network between them; the NATS server is on a machine of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.machines import Network, machines
+from tests.faults.system import Burning, over_nats, serve
+
+pytestmark = pytest.mark.usefixtures("namespaces")
+
+
+@pytest.fixture
+def three(namespaces: None, tmp_path: Path) -> Iterator[Network]:
+    """`server` has a NATS server, `here` is for the root, and `there` for a process that is started elsewhere."""
+    with machines(tmp_path, "server", "here", "there") as network:
+        serve(network.machines["server"])
+        yield network
+
+
+def burning(network: Network, tmp_path: Path, seconds: float) -> Burning:
+    config = over_nats(tmp_path / "ledger", network.machines["server"])
+    load = Burning(network.machines["here"], config, seconds)
+    network.machines["there"].civitas("--process", "far", topology=config)
+    load.burns()
+    return load
+
+
+@pytest.mark.promise(id="SEM-1553")
+def test_a_bad_network_is_nobodys_death(three: Network, tmp_path: Path) -> None:
+    load = burning(three, tmp_path, 20)
+    three.weather(loss=0.05, delay=0.05)
+    time.sleep(18)
+    three.heal()
+    assert load.ended()["events"] == {}
+
+
+@pytest.mark.promise(id="SEM-1554")
+def test_a_machine_that_is_cut_off_for_20_s_is_back_with_everything(
+    three: Network, tmp_path: Path
+) -> None:
+    load = burning(three, tmp_path, 32)
+    time.sleep(2)
+    three.cut(["there"], ["here", "server"])
+    time.sleep(20)
+    three.heal()
+    events = load.ended()["events"]
+    assert events["node_down"] == 1
+    assert events["restarted"] == 2
+
+
+@pytest.mark.promise(id="SEM-1554")
+def test_a_machine_that_vanishes_and_returns_is_back_with_everything(
+    three: Network, tmp_path: Path
+) -> None:
+    load = burning(three, tmp_path, 20)
+    time.sleep(2)
+    there = three.machines["there"]
+    three.cut(["there"], ["here", "server"])  # not even its kernel says goodbye
+    there.vanish()
+    time.sleep(8)
+    three.heal()
+    there.civitas(
+        "--process", "far", topology=over_nats(tmp_path / "ledger", three.machines["server"])
+    )
+    assert load.ended()["events"]["node_down"] == 1
