@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from agents import Agent, RunContextWrapper, function_tool
 
+from civitas.errors import HandlerFailed
+from civitas.frameworks.conversations import Record, key_of
 from civitas.runtime import Runtime
-from civitas.state import InMemoryStateStore
+from civitas.state import InMemoryStateStore, LongRecord
 from civitas.supervision import Supervisor
 from civitas_openai import OpenAIAgent
+from civitas_openai._folded import unfold
 from tests.core.state.few_methods import FewMethods, WithBatches
 from tests.openai.support import Says, function
 
@@ -150,3 +153,46 @@ async def test_a_context_that_grows_has_what_is_new_in_it_written(kind: Any) -> 
         await runtime.ask("o", {"input": "Go on."}, conversation="c")
         assert store.bytes - before <= 4 * calls * SIZE
     assert kept(store) <= 1.2 * 2 * calls * SIZE
+
+
+@pytest.mark.promise(id="SEM-1568")
+async def test_a_question_that_an_earlier_version_kept_is_answered() -> None:
+    model = Says(calling("ask", 1))
+    agent = Agent(name="a", model=model, tools=[ask])
+    async with asked(WithBatches, agent) as (runtime, store):
+        await runtime.ask("o", {"input": "Go on."}, conversation="c")
+        key = key_of("o", "c")
+        record = await Record.load(store, key)
+        saved = record.saved
+        state = unfold(saved["state"], record.history["items"])
+        await LongRecord.forget(store, key)
+        # As before there were pieces: all under one key, the SDK's state as it is.
+        await store.set(
+            key,
+            {
+                "history": record.history,
+                "interrupts": record.interrupts,
+                "saved": {"state": state, "sdk": saved["sdk"], "session": True},
+            },
+        )
+        reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
+        assert reply.payload == {"output": "The end."}
+        await runtime.ask("o", {"input": "And now?"}, conversation="c")
+    users = [each["content"] for each in model.inputs[-1] if each.get("role") == "user"]
+    assert users == ["Go on.", "And now?"]
+
+
+async def test_a_question_that_a_newer_version_kept_is_refused_and_stays_open() -> None:
+    agent = Agent(name="a", model=Says(calling("ask", 1)), tools=[ask])
+    async with asked(WithBatches, agent) as (runtime, store):
+        await runtime.ask("o", {"input": "Go on."}, conversation="c")
+        record = await Record.load(store, key_of("o", "c"))
+        for form, answer in ((99, "a newer civitas-openai interrupted it"), (2, None)):
+            record.saved = {**record.saved, "form": form}
+            await record.keep(store, key_of("o", "c"))
+            asking = runtime.ask("o", {"value": True}, "resume", conversation="c")
+            if answer is None:
+                assert (await asking).payload == {"output": "The end."}
+            else:
+                with pytest.raises(HandlerFailed, match=answer):
+                    await asking
