@@ -9,7 +9,7 @@ from crewai import LLM, Agent, BaseLLM, Crew, Task
 from crewai.tools import tool
 
 from tests.integration.adapters.askers import MODEL
-from tests.integration.adapters.points import blocking_point
+from tests.integration.adapters.points import blocking_point, fatal_point, result_of
 
 
 class Played(BaseLLM):
@@ -66,6 +66,46 @@ def two_tasks() -> Crew:
 def asking() -> Crew:
     """Finds, asks a human, and then writes."""
     return _crew(_task("find", look, human_input=True), _task("write"))
+
+
+class Reading(BaseLLM):
+    """Calls for one number after the other, as many as the task says."""
+
+    def call(self, messages: Any, tools: Any = None, *args: Any, **keywords: Any) -> Any:
+        seen = sum(each.get("role") == "tool" for each in messages)
+        text = next(each["content"] for each in messages if each["role"] == "user")
+        if f"Look up {seen} numbers." in text:
+            return f"{seen} found"
+        function = {"name": "look_up", "arguments": f'{{"number": {seen}}}'}
+        return [{"id": f"call-{seen}", "type": "function", "function": function}]
+
+    def supports_function_calling(self) -> bool:
+        return True
+
+    def get_context_window_size(self) -> int:
+        return 10_000_000
+
+
+@tool("look_up")
+def look_up(number: int) -> str:
+    """Look up a number."""
+    fatal_point(f"look-{number}")
+    return result_of(number)
+
+
+def reading() -> Crew:
+    """Looks up one number after the other."""
+    reader = Agent(
+        role="Reader",
+        goal="Look up every number",
+        backstory="You read.",
+        llm=Reading(model="reading"),
+        tools=[look_up],
+        max_iter=10_000,
+        max_retry_limit=0,
+    )
+    read = Task(description="Look up {calls} numbers.", expected_output="Text", agent=reader)
+    return _crew(read)
 
 
 def asker() -> Crew:

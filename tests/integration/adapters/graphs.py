@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.messages import AIMessage
@@ -13,7 +12,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.store.base import BaseStore
 from langgraph.types import interrupt
 
-from tests.integration.adapters.points import fatal_point, point
+from tests.integration.adapters.points import fatal_point, point, result_of
 
 
 def more(before: list[Any] | None, new: list[Any]) -> list[Any]:
@@ -84,11 +83,6 @@ def reading() -> Any:
     builder.add_conditional_edges("think", tools_condition)
     builder.add_edge("tools", "think")
     return builder.compile()
-
-
-def result_of(number: int) -> str:
-    """What `look` returns: 4 kB."""
-    return "".join(random.Random(number).choices("abcdefgh ", k=4000))
 
 
 three = line("one", "two", "three")

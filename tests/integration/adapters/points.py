@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,18 @@ def fatal_point(name: str) -> None:
         told.unlink()
         os.kill(os.getpid(), signal.SIGKILL)
     passed(name)
+
+
+def result_of(number: int) -> str:
+    """What a tool returns that looks up a number: 4 kB."""
+    return "".join(random.Random(number).choices("abcdefgh ", k=4000))
+
+
+def kept_in(folder: Path) -> int:
+    """Bytes of all values in the state of `system`."""
+    with closing(sqlite3.connect(folder / "civitas.db")) as connection:
+        (kept,) = connection.execute("SELECT sum(length(value)) FROM civitas_state").fetchone()
+    return int(kept)
 
 
 def system(folder: Path, *agents: dict[str, Any], **top: Any) -> dict[str, Any]:

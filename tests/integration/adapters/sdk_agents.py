@@ -21,7 +21,7 @@ from openai.types.responses import (
     ResponseOutputText,
 )
 
-from tests.integration.adapters.points import point
+from tests.integration.adapters.points import fatal_point, point, result_of
 from tests.openai.support import Says, function, patch, shell
 
 
@@ -85,6 +85,24 @@ _nested = _expert.as_tool("expert", "Ask the expert.")
 
 clerk = Agent(name="clerk", model=Played("outer", "look", "expert"), tools=[look, _nested])
 asking = Agent(name="clerk", model=Played("outer", "look", "delete"), tools=[look, delete])
+
+
+def _numbers(input: Any) -> Any:
+    """Calls for one number after the other, as many as the user says."""
+    seen = sum("output" in each for each in input)
+    if seen == int(input[0]["content"]):
+        return f"{seen} found"
+    return [function("look_up", f"c{seen}", f'{{"number": {seen}}}')]
+
+
+@function_tool
+async def look_up(number: int) -> str:
+    """Look up a number."""
+    fatal_point(f"look-{number}")
+    return result_of(number)
+
+
+reader = Agent(name="reader", model=Says(_numbers), tools=[look_up])
 
 
 class Notes:

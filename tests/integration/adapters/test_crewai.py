@@ -13,8 +13,8 @@ from civitas.demo.model_server import Failure, ModelServer
 from tests.deep import further
 from tests.house.project import ROOT
 from tests.integration.adapters.askers import MODEL
-from tests.integration.adapters.points import Points, system
-from tests.integration.processes.system import killed
+from tests.integration.adapters.points import Points, kept_in, result_of, system
+from tests.integration.processes.system import killed, until
 
 CREW = ROOT / ".venv-crew"
 POINTS = ["find-0", "look", "find-1", "note", "find-2", "write-0"]
@@ -47,6 +47,30 @@ async def test_a_durable_crew_goes_on_after_kill_9_and_makes_no_finished_call_ag
     expected = list(POINTS)
     expected.insert(expected.index(where), where)
     assert points.passed == expected
+
+
+@pytest.mark.promise(id="SEM-1600")
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("run", further((300, 10)))  # imports CrewAI again and again
+async def test_a_long_run_that_is_killed_again_and_again_makes_each_call_once_and_keeps_it_once(
+    tmp_path: Path, run: tuple[int, int]
+) -> None:
+    calls, kills = run
+    points = Points(tmp_path)
+    for number in range(kills):
+        points.kill(f"look-{(number * calls + calls // 2) // kills}")
+    config = crew(tmp_path, "reading", durable=True, max_deliveries=kills + 2)
+    config["supervision"]["max_restarts"] = kills + 2
+    async with Runtime.from_config(config) as runtime:
+        payload = {"calls": str(calls)}
+        asking = asyncio.create_task(runtime.ask("c", payload, conversation="c", timeout=None))
+        await until(lambda: len(points.passed) == calls, 1000)
+        kept = kept_in(tmp_path)
+        reply = await asking
+    assert reply.payload["output"] == f"{calls} found"
+    assert points.passed == [f"look-{number}" for number in range(calls)]
+    assert kept <= 1.2 * calls * len(result_of(0))
+    assert kept_in(tmp_path) <= 1000
 
 
 async def test_the_stream_of_a_durable_crew_goes_on_after_kill_9_and_repeats_nothing(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,7 @@ import pytest
 
 from civitas import Runtime, StartFailed, UnknownInterrupt
 from tests.deep import further
-from tests.integration.adapters.graphs import result_of
-from tests.integration.adapters.points import Points, system
+from tests.integration.adapters.points import Points, kept_in, result_of, system
 from tests.integration.processes.system import killed, running
 
 GRAPHS = "tests.integration.adapters.graphs"
@@ -43,9 +40,7 @@ async def test_a_long_run_that_is_killed_again_and_again_makes_each_call_once_an
     found = [each["content"] for each in reply.payload["messages"] if each["type"] == "tool"]
     assert found == [result_of(number) for number in range(calls)]
     assert points.passed == [f"look-{number}" for number in range(calls)]
-    with closing(sqlite3.connect(tmp_path / "civitas.db")) as connection:
-        (kept,) = connection.execute("SELECT sum(length(value)) FROM civitas_state").fetchone()
-    assert kept <= 1.2 * sum(map(len, found))
+    assert kept_in(tmp_path) <= 1.2 * sum(map(len, found))
 
 
 @pytest.mark.promise(id="SEM-978")

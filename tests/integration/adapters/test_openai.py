@@ -10,7 +10,7 @@ import pytest
 
 from civitas import Runtime, UnknownInterrupt
 from tests.deep import further
-from tests.integration.adapters.points import Points, system
+from tests.integration.adapters.points import Points, kept_in, result_of, system
 from tests.integration.processes.system import killed, running
 
 AGENTS = "tests.integration.adapters.sdk_agents"
@@ -37,6 +37,27 @@ async def test_a_durable_agent_goes_on_after_kill_9_and_makes_no_finished_call_a
     expected = list(POINTS)
     expected.insert(expected.index(where), where)
     assert points.passed == expected
+
+
+@pytest.mark.promise(id="SEM-1600")
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("run", [(20, 1), *further((1000, 20))])
+async def test_a_long_run_that_is_killed_again_and_again_makes_each_call_once_and_keeps_it_once(
+    tmp_path: Path, run: tuple[int, int]
+) -> None:
+    calls, kills = run
+    points = Points(tmp_path)
+    for number in range(kills):
+        points.kill(f"look-{(number * calls + calls // 2) // kills}")
+    agent = sdk_agent("reader", durable=True, max_turns=None, max_deliveries=kills + 2)
+    config = system(tmp_path, agent)
+    config["supervision"]["max_restarts"] = kills + 2
+    async with Runtime.from_config(config) as runtime:
+        payload = {"input": str(calls)}
+        reply = await runtime.ask("o", payload, conversation="c", timeout=None)
+    assert reply.payload == {"output": f"{calls} found"}
+    assert points.passed == [f"look-{number}" for number in range(calls)]
+    assert kept_in(tmp_path) <= 1.2 * calls * len(result_of(0))
 
 
 async def test_the_stream_of_a_durable_agent_goes_on_after_kill_9_and_repeats_nothing(
