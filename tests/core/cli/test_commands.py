@@ -209,10 +209,10 @@ def test_validate_finds_a_name_that_leads_nowhere(
 def test_validate_says_what_this_version_cannot_run(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
-    text = TOPOLOGY.replace("type: zmq", "type: nats, jetstream: true")
+    text = TOPOLOGY.replace("type: zmq", "type: nats, on_partition: stop")
     result = civitas("topology", "validate", write(text))
     assert result.code == 1
-    assert "topology.yaml:2: 'jetstream' is not available yet" in result.err
+    assert "topology.yaml:2: 'on_partition' is not available yet" in result.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["topology", "validate"], ["topology", "show"]])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from civitas.cluster.members.departures import Departures
-from civitas.cluster.members.in_hand import InHand
+from civitas.cluster.members.in_hand import InHand, Noted
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
@@ -41,10 +40,9 @@ class Root:
     def node_is_down(self, name: str, why: str) -> None:
         self.heard.append(f"{name} is down: {why}")
 
-    def part(
-        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
-    ) -> None:
-        self.heard.append(dict(in_hand))
+    def part(self, boot: str, why: str, noted: Noted) -> None:
+        self.noted = noted
+        self.heard.append(dict(noted.in_hand))
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
         self.heard.append(("crashed", reason.incident))
@@ -91,11 +89,34 @@ def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
     roster, _ = two()
     notes = InHand(tmp_path / "notes")
     notes.begun("a", "here")
-    roster.begun(roster["w"].peer, "there")  # type: ignore[arg-type]
+    roster.begun(roster["w"].peer, "there", False)  # type: ignore[arg-type]
     root = Root(tmp_path / "notes")
     Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
     notes.close()
     assert {"here": 1, "there": 1} in root.heard
+
+
+def test_what_the_broker_keeps_is_told_apart(tmp_path: Path) -> None:
+    roster, _ = two()
+    notes = InHand(tmp_path / "notes")
+    notes.begun("a", "here", kept=True)
+    notes.begun("a", "other")
+    roster.begun(roster["w"].peer, "there", True)  # type: ignore[arg-type]
+    root = Root(tmp_path / "notes")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
+    notes.close()
+    assert root.noted.kept == {"here", "there"}
+    assert root.noted.is_known
+
+
+def test_one_that_leaves_well_had_nothing_in_hand() -> None:
+    roster, _ = two(start=False)
+    root = Root()
+    departures = Departures(roster, root, acquainted(roster))
+    departures.left(roster["w"].peer)  # type: ignore[arg-type]
+    assert root.noted.is_known
+    departures.gone(roster["v"], "it was killed")
+    assert not root.noted.is_known
 
 
 def test_deaths_by_one_message_are_one_incident(tmp_path: Path) -> None:

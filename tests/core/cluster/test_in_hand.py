@@ -21,7 +21,20 @@ def test_what_was_begun_and_what_was_finished_is_told_apart(file):
     for id in (begun, finished, twice, twice):
         noted.begun("a", id)
     noted.finished(finished)
-    assert read_in_hand(file) == Noted({begun: 1, twice: 2}, {finished: 1})
+    assert read_in_hand(file) == Noted({begun: 1, twice: 2}, {finished: 1}, is_known=True)
+    noted.close()
+
+
+def test_what_the_broker_keeps_is_told_apart_until_it_has_let_go_of_it(file):
+    noted = InHand(file)
+    begun, finished = new_id(), new_id()
+    for id in (begun, begun, finished):
+        noted.begun("a", id, kept=True)
+    noted.finished(finished)
+    kept = frozenset({begun, finished})
+    assert read_in_hand(file) == Noted({begun: 2}, {finished: 1}, kept, is_known=True)
+    noted.forgotten(finished)
+    assert read_in_hand(file) == Noted({begun: 2}, {}, frozenset({begun}), is_known=True)
     noted.close()
 
 

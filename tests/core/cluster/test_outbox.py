@@ -26,6 +26,8 @@ class Nowhere:
 
     def holder_for(self, facts: Facts) -> None: ...
 
+    def kept_entry(self, each: object, key: str) -> None: ...
+
 
 class Keeper:
     """A holder that has what it was handed when the test says so."""

@@ -39,6 +39,8 @@ class Nowhere:
 
     def holder_for(self, facts: Facts) -> None: ...
 
+    def kept_entry(self, each: object, key: str) -> None: ...
+
 
 class Crew:
     """Three of them, all up and idle."""

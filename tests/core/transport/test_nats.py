@@ -261,10 +261,26 @@ async def test_a_server_that_takes_too_small_messages_is_refused(another, join):
 
 
 @pytest.mark.promise(id="SEM-1413")
-@pytest.mark.parametrize("key", ["jetstream", "stream", "on_partition"])
-def test_what_is_not_available_yet_is_refused(key):
-    found = NatsCarrier().problems(CarrierEntry(options={key: True}))
-    assert [(where, "not available yet" in text) for where, text in found] == [(key, True)]
+def test_what_is_not_available_yet_is_refused():
+    found = NatsCarrier().problems(CarrierEntry(options={"on_partition": "stop"}))
+    assert [(where, "not available yet" in text) for where, text in found] == [
+        ("on_partition", True)
+    ]
+
+
+@pytest.mark.promise(id="SEM-1452")
+@pytest.mark.parametrize(
+    ("options", "key", "problem"),
+    [
+        ({"jetstream": "yes"}, "jetstream", "'jetstream' must be true or false"),
+        ({"stream": 3}, "stream", "'stream' must be a mapping"),
+        ({"stream": {"max_age": "soon"}}, "stream", "'max_age' must be a time"),
+        ({"jetstream": False, "stream": {}}, "stream", "'jetstream: false' keeps nothing"),
+    ],
+)
+def test_what_is_wrong_with_what_the_server_keeps_is_told(options, key, problem):
+    ((where, text),) = NatsCarrier().problems(CarrierEntry(options=options))
+    assert (where, problem in text) == (key, True)
 
 
 @pytest.mark.parametrize("prefix", ["", "a b", "a..b", ".a", "a.*", ">", "$SYS", 5])

@@ -89,3 +89,23 @@ class Ticker(AgentProcess):
             await asyncio.sleep(0.01)
         self.send_after(0.01, self.name, None)
         return None
+
+
+class Scribe(AgentProcess):
+    """Writes the payload and the attempt of each message into a file, and does what the payload says beside that."""
+
+    def __init__(self, name: str, *, file: str, pause: float = 0.0, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._file = file
+        self._pause = pause
+
+    async def handle(self, message: Message) -> Message | None:
+        payload = message.payload
+        write_line(self._file, f"{payload} {message.attempt}")
+        if payload == "die" or (payload == "die once" and message.attempt == 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+            await asyncio.Event().wait()
+        if payload == "wait":
+            await asyncio.Event().wait()
+        await asyncio.sleep(self._pause)
+        return self.reply(message.attempt)

@@ -32,10 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(60))
 
 
+def with_jetstream(folder: Path) -> NatsServer:
+    return NatsServer(folder, f"jetstream {{store_dir: {json.dumps(str(folder / 'js'))}}}")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     """One that has a port and does not run yet; the system starts it."""
-    server = NatsServer(tmp_path_factory.mktemp("nats")).start()
+    server = with_jetstream(tmp_path_factory.mktemp("nats")).start()
     server.kill()
     yield server
     server.close()
@@ -44,7 +48,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 @pytest.fixture
 def server_of_its_own(tmp_path: Path) -> Iterator[NatsServer]:
     """One that a test may end."""
-    server = NatsServer(tmp_path).start()
+    server = with_jetstream(tmp_path).start()
     yield server
     server.close()
 
@@ -105,6 +109,7 @@ async def system(
         traveller("far", "gpu"),
         processes={"gpu": {"start": False}},
         runtime={"node_timeout": 30},
+        jetstream=False,
     )
     async with elsewhere(folder / "gpu", config, "gpu"):
         runtime = Runtime.from_config(config)

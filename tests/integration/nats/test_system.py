@@ -122,7 +122,7 @@ async def test_another_prefix_or_name_is_another_system(system, server):
 @pytest.mark.promise(id="SEM-1406")
 async def test_a_second_root_of_one_system_is_refused(system, server):
     events, pids = Events(system), pids_of(system)
-    second = Runtime.from_config(over_nats(server, traveller("there", "worker")))
+    second = Runtime.from_config(over_nats(server, traveller("there", "worker"), jetstream=False))
     with pytest.raises(ConfigurationError, match="another root of this system is running"):
         await second.start()
     await second.stop()

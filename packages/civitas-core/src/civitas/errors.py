@@ -14,6 +14,7 @@
     │   ├── AgentTerminated       it was stopped, or its supervisor gave up, before it answered
     │   ├── NodeDown              its OS process or machine went away before it answered
     │   ├── MailboxFull           its mailbox stayed full for the whole timeout
+    │   ├── NotStored             the broker that keeps its messages did not take this one (.unsure)
     │   └── AskCycle              the ask would wait for itself (.cycle)
     ├── SupervisorGaveUp          a supervisor ran out of restarts
     ├── StartFailed               a child did not start (.child, .cause)
@@ -39,6 +40,7 @@ __all__ = [
     "MailboxFull",
     "NoReply",
     "NodeDown",
+    "NotStored",
     "PayloadError",
     "PluginError",
     "StartFailed",
@@ -260,6 +262,22 @@ class MailboxFull(DeliveryError):
             else f"the mailbox of {agent!r} ({size} messages) stayed full for {timeout:g} s. "
             "Send slower, wait longer (timeout=), or give it a larger mailbox_size"
         )
+
+
+class NotStored(DeliveryError):
+    """The broker that keeps the agent's messages did not take this one, or did not say that it has it.
+
+    Attributes:
+        agent: Name of the agent.
+        unsure: Whether the broker may have it all the same; otherwise it surely has not.
+    """
+
+    def __init__(self, agent: str, why: str, *, unsure: bool = False) -> None:
+        self.agent = agent
+        self.unsure = unsure
+        what = "may not have been stored" if unsure else "was not stored"
+        then = "Sent again, it may be handled twice" if unsure else "Fix that, then send it again"
+        super().__init__(f"a message for {agent!r} {what}: {why}. {then}")
 
 
 class AskCycle(DeliveryError):

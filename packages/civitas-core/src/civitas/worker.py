@@ -199,6 +199,7 @@ class _Life:
         made = (self._store, llm.provider if llm is not None else None)
         self._late = [each for each in made if isinstance(each, BuiltLate)]
         in_hand = Path(boot["in_hand"]) if boot["in_hand"] else None
+        transport = worker.links.for_member(worker.access, boot["root"], in_hand and in_hand.parent)
         self.node = MemberNode(
             boot["name"],
             root=boot["root"],
@@ -208,9 +209,9 @@ class _Life:
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
             topology=digest_of(topology),
-            transport=worker.links.for_member(
-                worker.access, boot["root"], in_hand and in_hand.parent
-            ),
+            transport=transport,
+            mailboxes=worker.links.mailboxes(transport),
+            all_are_kept=bool(worker.links.keeps()),
             serializer=serializer_of(topology),
             tracing=tracing,
             **parts,

@@ -5,67 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.facts import Facts
 from civitas.cluster.failures import node_down
+from civitas.cluster.home import Home
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
-from civitas.state import InMemoryStateStore, StateStore
+from civitas.state import InMemoryStateStore
 from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
 
 if TYPE_CHECKING:
-    from civitas.cluster.calls import Calls
-    from civitas.cluster.members.roster import Roster
-    from civitas.cluster.members.starting import Starting
     from civitas.cluster.peers import Peer
 
-__all__ = ["Home", "RemoteChild"]
+__all__ = ["RemoteChild"]
 
 _STUCK_AFTER = 5.0
 """Seconds for a process to answer, beyond those that an agent may take to stop."""
-
-
-class Tree(Protocol):
-    """The tree that such a child is part of, as the root keeps it."""
-
-    store: StateStore
-
-    def exited(self, name: str, reason: ExitReason) -> None:
-        """An incarnation of `name` has exited."""
-
-    def forget(self, name: str) -> None:
-        """Remove a name whose child spec is gone."""
-
-    def unsent(self, name: str) -> int:
-        """How many messages for `name` wait at the root for its process."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """What a child in another process needs of the root.
-
-    Attributes:
-        tree: The tree.
-        conversations_are_down: Called with the name of a pool whose process is gone, and why.
-        roster: The processes.
-        starting: Starts them.
-        calls: To them.
-        announce: Lets every node know of an agent.
-        end: Ends a process that does not do what it should, for a reason.
-        has: Called with the name that one stands behind, its own, and a conversation that it has already.
-    """
-
-    tree: Tree
-    conversations_are_down: Callable[[str, ExitReason], None]
-    roster: Roster
-    starting: Starting
-    calls: Calls
-    announce: Callable[[Facts], None]
-    end: Callable[[Peer, str], None]
-    has: Callable[[str, str, str], None]
 
 
 class RemoteChild:
@@ -96,6 +53,7 @@ class RemoteChild:
         self._ended: ExitReason | None = None
         self._on_exit: Callable[[ExitReason], None] | None = None
         self._options: dict[str, Any] = {}
+        self._mailbox = ""
         self._closed = ""
         self._untold = True
         """Whether others do not know yet what is known here."""
@@ -175,6 +133,9 @@ class RemoteChild:
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
+            mailbox = ""
+            if not self.spec.family:
+                mailbox = await self._home.grant(self.name, self.kind, options, peer)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:
@@ -182,8 +143,8 @@ class RemoteChild:
             raise self._not_started(error, peer.incident if peer is not None else "") from error
         except Exception as error:
             raise StartFailed(self.name, error) from error
-        if options != self._options:
-            self._options, self._untold = options, True
+        if (options, mailbox) != (self._options, self._mailbox):
+            self._options, self._mailbox, self._untold = options, mailbox, True
             self.restart = RestartType(options.get("restart", self.restart))
         self._on_exit = on_exit
         self.status = Status.RUNNING
@@ -343,5 +304,6 @@ class RemoteChild:
                 self._closed,
                 options.get("max_live", 0),
                 self.spec.family,
+                self._mailbox or self._home.mailbox_of(self.name),
             )
         )

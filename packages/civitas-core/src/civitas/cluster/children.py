@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from civitas.cluster.child import Home, RemoteChild
+from civitas.cluster.child import RemoteChild
 from civitas.cluster.failures import load_reason
+from civitas.cluster.home import Home
 from civitas.cluster.peers import Peer
 from civitas.cluster.remote_pool import RemotePool
 from civitas.events import Event, EventType

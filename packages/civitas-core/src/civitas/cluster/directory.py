@@ -26,6 +26,7 @@ class Directory:
         learn: Lets this node know.
         move: Lets one agent behind a name have what another was to have.
         closest: The names that are most like one that nobody has.
+        mailbox_of: Finds where the broker keeps the messages of an agent; empty if it does not.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Directory:
         learn: Callable[[Facts], None],
         move: Move,
         closest: Callable[[str], list[str]],
+        mailbox_of: Callable[[str], str] = lambda name: "",
     ) -> None:
         self._name = name
         self._boot = boot
@@ -45,6 +47,7 @@ class Directory:
         self._learn = learn
         self._move = move
         self._closest = closest
+        self._mailbox_of = mailbox_of
         self._facts: dict[str, Facts] = {}
 
     def announce(self, facts: Facts) -> None:
@@ -71,24 +74,26 @@ class Directory:
                 options.mailbox_size,
                 options.delivery,
                 options.max_deliveries,
+                mailbox=self._mailbox_of(name),
             )
         )
 
-    def announce_pool(self, pool: ConversationPoolProcess) -> None:
-        """Let a conversation pool of the root be known."""
+    def announce_pool(self, pool: ConversationPoolProcess) -> Facts:
+        """Let a conversation pool of the root be known; returns what is known of it."""
         options = pool.pool.child._civitas_options
-        self.announce(
-            Facts(
-                pool.name,
-                self._name,
-                self._boot,
-                pool.kind,
-                options.mailbox_size,
-                options.delivery,
-                options.max_deliveries,
-                max_live=pool.pool.max_live,
-            )
+        facts = Facts(
+            pool.name,
+            self._name,
+            self._boot,
+            pool.kind,
+            options.mailbox_size,
+            options.delivery,
+            options.max_deliveries,
+            max_live=pool.pool.max_live,
+            mailbox=self._mailbox_of(pool.name),
         )
+        self.announce(facts)
+        return facts
 
     def announce_group(self, name: str) -> None:
         """Let a name be known that several stand behind, or that none does any more."""
@@ -149,4 +154,6 @@ class Directory:
     def _as_told(self, facts: Facts, node: str) -> Facts:
         """What `node` is told about an agent: what must outlive its sender goes there by way of the root."""
         direct = facts.delivery == Delivery.AT_MOST_ONCE or facts.node in (self._name, node)
-        return facts if direct else replace(facts, node=self._name, boot=self._boot)
+        return (
+            facts if direct or facts.mailbox else replace(facts, node=self._name, boot=self._boot)
+        )

@@ -25,6 +25,7 @@ class Facts:
         closed: Why it takes no messages; empty if it does.
         max_live: Of a pool, its `max_live`.
         behind: Of a replica, the name that it stands behind; otherwise empty.
+        mailbox: Where the broker keeps its messages; empty if it does not.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Facts:
     closed: str = ""
     max_live: int = 0
     behind: str = ""
+    mailbox: str = ""
 
     def plain(self) -> list[Any]:
         """As it travels."""

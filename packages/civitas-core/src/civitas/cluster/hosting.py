@@ -147,6 +147,10 @@ class Hosting:
         """Stop a conversation and start it again."""
         await self._pool(pool).recycle(name)
 
+    def get(self, name: str) -> Hosted | None:
+        """What is hosted under a name; None for nothing."""
+        return self._hosted.get(name)
+
     def _pool(self, name: str) -> ConversationPoolProcess:
         pool = self._hosted.get(name)
         if not isinstance(pool, ConversationPoolProcess):

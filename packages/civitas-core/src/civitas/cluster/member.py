@@ -12,6 +12,7 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door, Take
+from civitas.cluster.durable.at_member import MemberMailboxes
 from civitas.cluster.errands import Errands
 from civitas.cluster.facts import Facts
 from civitas.cluster.following import Following
@@ -34,6 +35,7 @@ from civitas.node import Node
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
+from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["Maker", "MemberNode"]
 
@@ -58,6 +60,8 @@ class MemberNode(Node):
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
+        mailboxes: Makes the mailboxes of the broker, not open; None if it keeps none.
+        all_are_kept: Whether it keeps the messages of every agent.
         **parts: Of `Node`.
     """
 
@@ -74,6 +78,8 @@ class MemberNode(Node):
         token: str,
         remind: float | None = None,
         topology: str = "",
+        mailboxes: Callable[[], Mailboxes] | None = None,
+        all_are_kept: bool = False,
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
@@ -104,14 +110,8 @@ class MemberNode(Node):
             to_be_held=self._held.by_root,
         )
         self.asked, self.recording = self._letters.asked, self._letters.recording
-        self._neighbours = Neighbours(
-            name,
-            self._seal,
-            transport,
-            self.peers,
-            self._joining,
-            self._letters.names.open_ways_to,
-        )
+        met = self._letters.names.open_ways_to
+        self._neighbours = Neighbours(name, self._seal, transport, self.peers, self._joining, met)
         self._following = Following(
             name, topology, self._joining, self.calls, self._letters.part, self.end
         )
@@ -123,9 +123,12 @@ class MemberNode(Node):
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
         self._errands = Errands(self._hosting, self.call_root)
+        self._mailboxes = MemberMailboxes(
+            self, self._letters, self._joining, self._hosting, mailboxes, all_are_kept
+        )
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
-        self._for_others = Desk(name, self.calls, {}, {})
+        self._for_others = Desk(name, self.calls, {"line": self._mailboxes.settled}, {})
         self._door = self._make_door()
 
     def _make_door(self) -> Door:
@@ -165,6 +168,8 @@ class MemberNode(Node):
                 "hosted": self._hosted,
                 "alive": lambda _, name: self.is_alive(name),
                 "drain": self._drain,
+                "line": self._mailboxes.settled,
+                "read": self._mailboxes.read,
             },
             {
                 "facts": lambda _, facts: self._lookups.hear(Facts(*facts)),
@@ -176,7 +181,7 @@ class MemberNode(Node):
                 "close": hosting.close,
                 "discard": hosting.discard,
                 "settled": lambda _: self._lookups.again(),
-                "stopping": lambda _: self.on_system_stop(),
+                "stopping": self._system_stops,
                 "end": lambda _: self.end(""),
             },
         )
@@ -222,10 +227,12 @@ class MemberNode(Node):
         """Stop what is hosted, and leave."""
         self._joining.rest()
         self._following.close()
+        self._mailboxes.end()
         if self.ended is not None and self.ended.done() and self.ended.result():
             # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
             await self.registry.interrupt()
         await self._hosting.stop_all()
+        await self._mailboxes.close()
         await self._joining.take_leave()
         self._lookups.close()
         await self.calls.close()
@@ -237,6 +244,10 @@ class MemberNode(Node):
         """Let this node end."""
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(why)
+
+    def _system_stops(self, _: Peer) -> None:
+        self._mailboxes.end()
+        self.on_system_stop()
 
     async def drained(self) -> None:
         """Wait until no agent here works, and none elsewhere on what was sent from here."""
@@ -298,18 +309,20 @@ class MemberNode(Node):
 
     def _settle_in(self, made: AgentProcess | ConversationPool, name: str, family: str) -> Hosted:
         """Make room for what is to be hosted; what waits here for it goes there."""
+        self._mailboxes.will_host(name, made)
         waiting = self._letters.names.emptied(name)
         child: Hosted
         if isinstance(made, ConversationPool):
             child = ConversationPoolProcess(made, self, None, address=name)
         else:
-            child = self.registry[name] = self._held.entered(Cell(made, self, name, family))
+            cell = self._held.entered(Cell(made, self, name, family))
+            child = self.registry[name] = self._mailboxes.entered(cell)
         self._letters.into.moved(self._joining.root, waiting)
         return child
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Any:
         """Make room for a conversation."""
-        return self._held.entered(super().place(agent, owner, name))
+        return self._mailboxes.entered(self._held.entered(super().place(agent, owner, name)))
 
     def _copy_to_root(self, message: Message) -> None:
         self._letters.out.check(message)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from civitas.cluster.child import Home, RemoteChild
+from civitas.cluster.child import RemoteChild
+from civitas.cluster.home import Home
 from civitas.errors import SupervisionError
 from civitas.process import ChildKind, ExitReason, Status
 from civitas.supervision import Parent, Placed

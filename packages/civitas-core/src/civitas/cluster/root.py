@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import Any
 
 from civitas.cluster.calls import Calls
-from civitas.cluster.child import Home, RemoteChild
+from civitas.cluster.child import RemoteChild
 from civitas.cluster.children import RemoteChildren
 from civitas.cluster.desk import Desk
 from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
+from civitas.cluster.durable.at_root import RootMailboxes
+from civitas.cluster.durable.granting import Wanted
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.guests import Guests
+from civitas.cluster.home import Home
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.lent.store import offered
@@ -35,7 +39,7 @@ from civitas.errors import NodeDown, StartFailed, SupervisionError
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
-from civitas.process import AgentProcess, Delivery
+from civitas.process import AgentProcess, Cell, Delivery
 from civitas.state import InMemoryStateStore
 from civitas.supervision import (
     ConversationPoolProcess,
@@ -46,9 +50,12 @@ from civitas.supervision import (
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
+from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
 
 __all__ = ["RootNode"]
 
+_LOOK = 0.02
+"""Seconds between two looks whether the mailboxes at the broker are empty."""
 _LAST_WORDS = 5.0
 """Seconds for a process to end by itself when the runtime stops, after its agents did."""
 
@@ -63,6 +70,10 @@ class RootNode(Node):
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
+        mailboxes: Makes the mailboxes of the broker, not open; None if it keeps none.
+        keeper: What the root alone does with them; likewise.
+        kept: The agents whose messages are kept there, as far as that is known.
+        all_are_kept: Whether those of every agent are.
         **parts: Of `Node`.
     """
 
@@ -75,6 +86,10 @@ class RootNode(Node):
         serializer: Serializer,
         token: str,
         holds: Sequence[Hold] = (),
+        mailboxes: Callable[[], Mailboxes] | None = None,
+        keeper: MailboxKeeper | None = None,
+        kept: Mapping[str, Wanted] = MappingProxyType({}),
+        all_are_kept: bool = False,
         **parts: Any,
     ) -> None:
         super().__init__("root", **parts)
@@ -101,6 +116,16 @@ class RootNode(Node):
             answered=self._relay.answered,
         )
         self.asked = self._letters.asked
+        self.mailboxes = RootMailboxes(
+            self,
+            self._letters,
+            mailboxes,
+            keeper,
+            kept,
+            self.calls,
+            all_are_kept=all_are_kept,
+            was_there=self.roster.was_taken_over,
+        )
         self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
             self.name,
@@ -110,6 +135,7 @@ class RootNode(Node):
             self._letters.learn,
             self._letters.out.move,
             self.registry.closest,
+            self.mailboxes.address,
         )
         seal = Seal(token)
         self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
@@ -131,6 +157,7 @@ class RootNode(Node):
             owned=self._owned,
             forget_records_of=self.forget_records_of,
             guests=self.guests,
+            has_left=self.mailboxes.has_left,
         )
         self._home = Home(
             self,
@@ -141,6 +168,8 @@ class RootNode(Node):
             self._directory.announce,
             self.membership.departures.end,
             self._relay.has,
+            self.mailboxes.address,
+            self.mailboxes.grant,
         )
         self._for_members = self._make_desk()
         self.scaling = Scaling(self.roster, self._children, self._letters, self._relay, self.calls)
@@ -173,6 +202,9 @@ class RootNode(Node):
             self.name,
             self.calls,
             {
+                "line": self.mailboxes.settled,
+                "renew": self.mailboxes.renew,
+                "meet": self._meet,
                 "leave": self.membership.is_leaving,
                 "take_in_hand": self._note_begun,
                 "whereis": self._whereis,
@@ -208,6 +240,7 @@ class RootNode(Node):
                 lambda leader: waiting(f"{leader} leads the system"), lost
             )
         self.membership.lead = self.lead
+        await self.mailboxes.open()
 
     async def assemble(self) -> None:
         """Start every process and wait until each is ready.
@@ -228,8 +261,10 @@ class RootNode(Node):
 
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
+        leads = self.lead is None or self.lead.holds()
         await self.membership.close()
         await self.guests.close()
+        await self.mailboxes.close(well=leads)
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
@@ -257,10 +292,22 @@ class RootNode(Node):
         """Make room for a child, here or in another process."""
         if isinstance(agent, Placed):
             return self._place_elsewhere(agent, owner, name)
+        self.mailboxes.choose(agent)
         cell = super().place(agent, owner, name)
-        if not isinstance(owner, ConversationPoolProcess):
-            self._directory.announce_agent(name, agent)
+        pool = owner if isinstance(owner, ConversationPoolProcess) else None
+        assert isinstance(cell, Cell)  # a node makes nothing else
+        self.mailboxes.entered(cell, pool)
+        if pool is None:
+            self.announce_agent(name, agent)
         return cell
+
+    def announce_agent(self, name: str, agent: AgentProcess) -> None:
+        """Let every node know of an agent of the root."""
+        self._directory.announce_agent(name, agent)
+
+    def look_after(self, work: Coroutine[Any, Any, object]) -> object:
+        """Do something beside what is going on; it ends with the node."""
+        return self._background(work)
 
     def _place_elsewhere(self, agent: Placed, owner: Parent, name: str) -> RemoteChild:
         self._check_free(name)
@@ -272,15 +319,26 @@ class RootNode(Node):
             self._relay.join(agent.family, child, agent.kind)
         careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
         self._directory.announce(
-            Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
+            Facts(
+                name,
+                agent.process,
+                kind=agent.kind,
+                size=self.mailboxes.size(name),
+                delivery=careful,
+                behind=agent.family,
+                mailbox=self.mailboxes.address(name),
+            )
         )
         return child
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
+        if isinstance(supervisor, ConversationPoolProcess):
+            self.mailboxes.choose(supervisor.pool.child)
         super().join(supervisor)
         if isinstance(supervisor, ConversationPoolProcess):
-            self._directory.announce_pool(supervisor)
+            facts = self._directory.announce_pool(supervisor)
+            self.mailboxes.joined(supervisor, facts, self._letters.out)
 
     def closed(self, name: str, why: str) -> None:
         """The mailbox of `name` is closed for `why`; open again if that is empty."""
@@ -300,6 +358,7 @@ class RootNode(Node):
             self._relay.leave(child.spec.family, name)
             self._directory.announce_group(child.spec.family)
         self._letters.names.unlearn(name)
+        self.mailboxes.forget(name)
         super().forget(name)
         self._directory.forget(name)
 
@@ -337,6 +396,7 @@ class RootNode(Node):
     def close_door(self) -> None:
         """Take no more work from outside, and let the members know that the system stops."""
         super().close_door()
+        self.mailboxes.end()
         self.roster.tell("stopping")
 
     async def matching(self, pattern: str) -> list[str]:
@@ -351,13 +411,19 @@ class RootNode(Node):
             await self._letters.drained()
             calls = (self.calls.call(peer, "drain") for peer in self.roster.peers())
             worked = await asyncio.gather(*calls, return_exceptions=True)
-            if not any(each is not False for each in worked) and not self._letters.is_sending():
+            if any(each is not False for each in worked) or self._letters.is_sending():
+                continue
+            if await self.mailboxes.is_empty():
                 return
+            await asyncio.sleep(_LOOK)
 
     # What members say.
 
-    async def _note_begun(self, peer: Peer, message_id: str) -> None:
-        self.roster.begun(peer, message_id)
+    async def _meet(self, peer: Peer, boot: str) -> None:
+        self._knowledge.introduce(peer, boot)
+
+    async def _note_begun(self, peer: Peer, message_id: str, kept: bool) -> None:
+        self.roster.begun(peer, message_id, kept)
 
     async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
         return self._directory.whereis(names, peer)

@@ -66,9 +66,13 @@ FRAMES: Mapping[int, Shape] = MappingProxyType(
 
 CALLS: Mapping[str, Shape] = MappingProxyType(
     {
+        # Of anybody.
+        "line": Shape(TEXT, TEXT, COUNT),  # the address of a mailbox, the conversation, a number
         # Of the root.
         "leave": Shape(),
-        "take_in_hand": Shape(TEXT),  # the id of a message
+        "meet": Shape(TEXT),  # the boot id of another node
+        "renew": Shape(TEXT),  # the agent
+        "take_in_hand": Shape(TEXT, FLAG),  # the id of a message, whether the broker keeps it
         "whereis": Shape(TEXTS),  # names
         "matching": Shape(TEXT),  # a pattern
         "spawn": Shape(TEXT, MAYBE_TEXT, MAP),  # the sender, the supervisor, the recipe
@@ -88,6 +92,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "recycle": Shape(TEXT, TEXT),
         "alive": Shape(TEXT),
         "drain": Shape(),
+        # The agent, its mailbox, how often messages were given, and those that had been finished.
+        "read": Shape(TEXT, TEXT, COUNTS, COUNTS),
     }
 )
 
@@ -106,8 +112,11 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "hosted": Shape(MAP),
         "alive": Shape(FLAG),
         "drain": Shape(FLAG),
+        "renew": Shape(COUNTS),
+        "line": Shape(VALUES),
         **{
-            each: Shape(NOTHING) for each in ("leave", "take_in_hand", "spawn", "demonitor", "stop")
+            each: Shape(NOTHING)
+            for each in ("leave", "take_in_hand", "spawn", "demonitor", "stop", "read", "meet")
         },
         **{each: Shape(NOTHING) for each in ("terminate_child", "recycle")},
     }

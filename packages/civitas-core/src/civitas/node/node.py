@@ -94,6 +94,8 @@ class Node(Router):
         self.supervisors: dict[str, Parent] = {}
         self.owners: dict[str, Parent] = {}
         """The supervisor of each agent."""
+        self.stays: Callable[[Message, DeadLetterReason], bool] = lambda message, reason: False
+        """Whether a message that nobody here will handle stays where it is kept."""
         self._monitors = Monitors()
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
@@ -130,6 +132,8 @@ class Node(Router):
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Count and report a message that nobody will handle, and forget what is recorded for it."""
+        if self.stays(message, reason):
+            return
         super().dead_letter(message, reason)
         if message.attempt:
             self.forget_records(message)

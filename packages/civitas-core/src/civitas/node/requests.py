@@ -123,7 +123,8 @@ class Requests:
         if cell.alive:
             return
         name = cell.name.partition("/")[0]
-        for pool in self._registry.pools.values():
+        for each in self._registry.pools.values():
+            pool = getattr(each, "here", each)
             if isinstance(pool, ConversationPoolProcess) and pool.name == name:
                 if pool.status is not Status.RUNNING:
                     break

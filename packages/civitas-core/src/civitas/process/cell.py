@@ -60,6 +60,7 @@ class Cell:
         "mailbox",
         "name",
         "node",
+        "on_ready",
         "restarts",
         "status",
     )
@@ -73,6 +74,8 @@ class Cell:
         self.mailbox = Mailbox(self.name, template._civitas_options.mailbox_size)
         self.entry: Entry = self.mailbox
         """Where its senders put messages for it."""
+        self.on_ready: Callable[[], None] | None = None
+        """Called each time that an incarnation has started."""
         self.status = Status.STARTING
         self.restarts = 0
         self.generation = 0
@@ -150,6 +153,7 @@ class Cell:
             agent = self._template._civitas_fresh()
             agent.name = self.name
             agent._civitas_family = self.family
+            agent._civitas_options = agent._civitas_options.delivered(self.delivery)
             incarnation = Incarnation(agent, self.mailbox, self.node, self._deliveries)
         except KeyboardInterrupt:
             raise
@@ -174,6 +178,8 @@ class Cell:
             raise StartFailed(self.name, error) from error
         self._on_exit = on_exit
         self.status = Status.RUNNING
+        if self.on_ready is not None:
+            self.on_ready()
         if task.done():  # it ended in the same breath, before anyone listened
             self._ended(task)
 

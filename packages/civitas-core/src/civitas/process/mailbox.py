@@ -72,6 +72,11 @@ class Mailbox:
 
     # For senders.
 
+    def check_open(self) -> None:
+        """Raise what `close` said, if it takes no messages."""
+        if self._closed is not None:
+            raise self._closed()
+
     def offer(self, message: Message, wake: Wake = soon) -> bool:
         """Put without waiting; see `Entry.offer`."""
         if self._closed is not None:

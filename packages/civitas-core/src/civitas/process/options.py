@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from civitas.errors import ConfigurationError
 from civitas.message.envelope import shown
@@ -111,6 +111,10 @@ class AgentOptions:
             delivery=choose(Delivery, delivery, f"{who}: delivery"),
             max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
         )
+
+    def delivered(self, delivery: Delivery) -> Self:
+        """The same with another `delivery`: a system may have one for all."""
+        return self if self.delivery is delivery else replace(self, delivery=delivery)
 
 
 _USUAL = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3)

@@ -308,16 +308,23 @@ class Runtime(Messenger):
         processes = topology.processes_of(loaded)
         holds = topology.holds_of(loaded, options.get("state_store"))
         links = topology.Links(loaded, plugins)
-        if processes or links.elects:
+        keeps = links.keeps()
+        kept = topology.kept_of(loaded, tree, all_of_them=bool(keeps)) if keeps is not False else {}
+        if processes or kept or links.elects:
             told = topology.boot_data(loaded, agent_classes or {}, keywords)
             access = links.access()
+            transport = links.for_root(access)
             options["processes"] = Processes(
                 processes,
-                links.for_root(access),
+                transport,
                 topology.serializer_of(loaded),
                 {**told, "access": asdict(access)},
                 access.token,
                 holds,
+                links.mailboxes(transport),
+                links.keeper(),
+                kept,
+                bool(keeps),
             )
         else:
             options.pop("transport", None)  # it may stand there before anything is to be carried

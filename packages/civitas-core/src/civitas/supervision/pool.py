@@ -78,6 +78,10 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             timer.cancel()
         return cell
 
+    def is_alone(self, name: str) -> bool:
+        """Whether a process of it is that of a single message without a conversation."""
+        return name in self._alone
+
     async def start_child(self, spec: Any) -> None:
         """Refused: conversations begin with their first message."""
         raise SupervisionError(

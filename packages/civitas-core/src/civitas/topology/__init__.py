@@ -10,6 +10,7 @@ from civitas.topology.building import build, runtime_options
 from civitas.topology.edges import edges_of
 from civitas.topology.grammar import Topology
 from civitas.topology.holds import holds_of
+from civitas.topology.kept import kept_of
 from civitas.topology.links import Links, carried_by, serializer_of
 from civitas.topology.loading import load, load_part
 from civitas.topology.members import boot_data
@@ -23,6 +24,7 @@ __all__ = [
     "carried_by",
     "edges_of",
     "holds_of",
+    "kept_of",
     "load",
     "load_part",
     "processes_of",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from civitas.transport import (
     unknown_transport,
 )
 from civitas.transport.dead_letters import DeadLetterBox, KeepsDeadLetters
+from civitas.transport.mailboxes import Keeping, Mailboxes, MailboxKeeper
 from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
@@ -192,6 +194,24 @@ class Links:
             return None
         with self._asking("dead_letters()"):
             return self._carrier.dead_letters(self._entry)
+
+    def keeps(self) -> bool | None:
+        """Whether the broker keeps messages: of all agents (True), of those that want it (None), or none."""
+        return self._carrier.keeps(self._entry) if isinstance(self._carrier, Keeping) else False
+
+    def mailboxes(self, transport: Transport) -> Callable[[], Mailboxes] | None:
+        """Makes what a node with this transport uses of the broker's mailboxes; None if it keeps none."""
+        carrier = self._carrier
+        if not isinstance(carrier, Keeping) or self.keeps() is False:
+            return None
+        return partial(carrier.mailboxes, self._entry, transport)
+
+    def keeper(self) -> MailboxKeeper | None:
+        """What the root does with the broker's mailboxes; None if it keeps none."""
+        carrier = self._carrier
+        if not isinstance(carrier, Keeping) or self.keeps() is False:
+            return None
+        return carrier.keeper(self._entry)
 
     def _check(self, access: Access) -> None:
         """It is handed to other processes. What it holds is secret, so an error does not show that."""

@@ -42,6 +42,8 @@ class Connection:
         down: Called each time that it is gone.
         heard: Called with each error that the server, or the client, reports.
         silence: Seconds after which a server that says nothing is taken for gone.
+        keeps_unsent: Whether what was not sent when the connection was lost is sent over the next one; otherwise there
+            is a new client each time, and whoever sends starts over.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Connection:
         down: Callable[[], None],
         heard: Callable[[Exception], None] | None = None,
         silence: float = 6.0,
+        keeps_unsent: bool = True,
     ) -> None:
         self._options = options
         self._settings: dict[str, Any] = {
@@ -64,6 +67,7 @@ class Connection:
             "max_outstanding_pings": 2,
             "reconnect_time_wait": _PAUSE,
             "max_reconnect_attempts": -1,
+            "allow_reconnect": keeps_unsent,
             "connect_timeout": _ONE_TRY,
             "flush_timeout": _FLUSH,
         }
@@ -90,7 +94,20 @@ class Connection:
         Raises:
             ConfigurationError: It cannot be reached, or lets nobody in who shows what the options say.
         """
-        self._client = await self._connected(patience)
+        clock = asyncio.get_running_loop().time
+        ends = None if patience is None else clock() + patience
+        while True:
+            rest = None if ends is None else max(0.0, ends - clock())
+            try:
+                self._client = await self._connected(rest)
+            except ConfigurationError:
+                raise
+            except Exception as error:  # a client that is not to reconnect makes but one try
+                if ends is not None and clock() + _PAUSE > ends:
+                    raise ConfigurationError(self._nobody(error)) from error
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
 
     async def close(self) -> None:
         """End it. May be called twice, and without `open`."""
@@ -165,10 +182,7 @@ class Connection:
                     f"the NATS server at {self._options.where} does not let this process in: {refused.result()}"
                 )
             if not connecting.done():
-                why = f": {last[0]}" if last else ""
-                raise ConfigurationError(
-                    f"there is no NATS server at {self._options.where}{why}; start it, or correct 'servers'"
-                )
+                raise ConfigurationError(self._nobody(last[0] if last else ""))
             connecting.result()
             await self._subscribe(client)
             await client.flush(_ONE_TRY)
@@ -181,13 +195,20 @@ class Connection:
         self._up()
         return client
 
+    def _nobody(self, why: object) -> str:
+        said = f": {why}" if str(why) else ""
+        return f"there is no NATS server at {self._options.where}{said}; start it, or correct 'servers'"
+
     async def _begin_again(self) -> None:
         while not self._over:
             try:
                 self._client = await self._connected(None)
-            except Exception as error:
+            except ConfigurationError as error:
                 log.warning("nats: %s", error)
                 await asyncio.sleep(_ONE_TRY)
+            except Exception as error:
+                log.debug("nats: %s", error)
+                await asyncio.sleep(_PAUSE)
             else:
                 return
 

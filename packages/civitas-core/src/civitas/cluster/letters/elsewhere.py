@@ -36,6 +36,10 @@ class Way(Protocol):
     def holder_for(self, facts: Facts) -> Holder | None:
         """Who must have what is sent to an agent before it is accepted; None for nobody."""
 
+    @property
+    def kept_entry(self) -> Callable[[Elsewhere, str], Entry | None]:
+        """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
+
 
 class Elsewhere:
     """An agent that another node hosts. To a router it is what a `Cell` is: a name with an entry."""
@@ -103,8 +107,11 @@ class Elsewhere:
             The messages that nobody will take any more.
         """
         self.facts = facts
-        holder = self._way.holder_for(facts)
-        self.entry = self.outbox if holder is None else HeldEntry(self.outbox, holder)
+        if (kept := self._way.kept_entry(self, "")) is not None:
+            self.entry = kept
+        else:
+            holder = self._way.holder_for(facts)
+            self.entry = self.outbox if holder is None else HeldEntry(self.outbox, holder)
         self.turn()
         self.outbox.size = facts.size
         left: list[Message] = []
@@ -162,6 +169,9 @@ class ElsewherePool:
             facts = Facts(name, *self.facts.plain()[1:])
             found = Elsewhere(facts, self._way, self)
             found.learn(facts)
+            if (kept := self._way.kept_entry(found, conversation or "")) is not None:
+                found.entry = kept
+                return found  # nothing of it stands here
             if not self._has_room():
                 self._held[name] = None
                 found.outbox.hold()

@@ -45,6 +45,9 @@ class Receivers(Protocol):
     def settle(self, message: Message) -> object:
         """Nobody here has anything to do with a message any more."""
 
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that is finished."""
+
     def refuse_while_down(self, cell: Recipient, asker: str) -> None:
         """Let an agent that is being stopped not wait for one that is down; raises `AgentTerminated`."""
 
@@ -71,6 +74,8 @@ class Incoming:
         outgoing: Outgoing | None,
     ) -> None:
         self.back = back
+        self.withdrawn: Callable[[str, str], None] = _nobody_reads
+        """Called with the agent and the id of a message that was withdrawn, and that did not come yet."""
         self._receivers = receivers
         self._peers = peers
         self._cycles = cycles
@@ -199,6 +204,8 @@ class Incoming:
         origin = self._receivers.foreign.get(message_id)
         if isinstance(origin, FromPeer):
             origin.withdraw(reader_left)
+        elif origin is None:
+            self.withdrawn(to, message_id)
 
     def room(self, _: Peer, message_id: str, taken: int) -> None:
         """A reader there took so many chunks."""
@@ -219,3 +226,6 @@ class Incoming:
                 continue
             if self._outgoing is None or not self._outgoing.take_back(origin):
                 origin.left()
+
+
+def _nobody_reads(name: str, message_id: str) -> None: ...

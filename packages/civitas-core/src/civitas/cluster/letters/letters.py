@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Protocol
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.durable.durable import Durable, Renewal
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.cycles import Cycles
@@ -24,6 +25,7 @@ from civitas.errors import AgentTerminated, NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
 from civitas.message.large import Large
+from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["Letters", "Local"]
 
@@ -112,6 +114,35 @@ class Letters:
             Kind.RETURN: self._calls.returned,
             Kind.CANCEL: self._calls.cancelled,
         }
+
+    def keeping(
+        self,
+        node: Receivers,
+        make: Callable[[], Mailboxes],
+        boot: Callable[[], str],
+        renewal: Renewal,
+        introduce: Callable[[str], Awaitable[object]],
+        *,
+        moves: bool = False,
+    ) -> Durable:
+        """Let the broker keep the messages of agents that want it; see `Durable` for the arguments."""
+        durable = Durable(
+            node,
+            make,
+            boot,
+            self.back.serializer,
+            peers=self._peers,
+            calls=self._calls,
+            back=self.back,
+            cycles=self.cycles,
+            asker_of=self.out.asker_of,
+            renewal=renewal,
+            introduce=introduce,
+            moves=moves,
+        )
+        self.out.kept_entry = durable.entry_for
+        self.into.withdrawn = durable.withdrawn
+        return durable
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent that another node hosts, or this one will."""

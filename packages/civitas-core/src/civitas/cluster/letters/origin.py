@@ -16,7 +16,7 @@ from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
 
-__all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "Uncounted"]
+__all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "KeptOrigin", "Uncounted"]
 
 
 class DeliveryCount(Protocol):
@@ -27,11 +27,20 @@ class DeliveryCount(Protocol):
     reads: bool
     """Whether that one reads what was noted, also of messages that it never had."""
 
-    def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
-        """An incarnation of `agent` begins to handle a message; it must wait for what this returns."""
+    def begun(self, agent: str, message_id: str, *, kept: bool = False) -> Awaitable[None] | None:
+        """An incarnation of `agent` begins to handle a message; it must wait for what this returns.
+
+        Args:
+            agent: The agent.
+            message_id: The id of the message.
+            kept: Whether the broker keeps the message, and not the node that sent it.
+        """
 
     def finished(self, message_id: str) -> None:
         """The message is finished."""
+
+    def forgotten(self, message_id: str) -> None:
+        """The broker, which kept the message, has let go of it."""
 
 
 class Uncounted:
@@ -39,11 +48,27 @@ class Uncounted:
 
     outlived = reads = False
 
-    def begun(self, agent: str, message_id: str) -> None:
+    def begun(self, agent: str, message_id: str, *, kept: bool = False) -> None:
         """Nothing to count."""
 
     def finished(self, message_id: str) -> None:
         """Nothing was counted."""
+
+    def forgotten(self, message_id: str) -> None:
+        """Nothing was counted."""
+
+
+class KeptOrigin(Protocol):
+    """The broker, where that has the message and not the node that sent it."""
+
+    def began(self, agent: str) -> Awaitable[None] | None:
+        """As `Origin.began`."""
+
+    def settled(self) -> None:
+        """As `Origin.settled`."""
+
+    async def heard(self) -> None:
+        """As `Origin.heard`."""
 
 
 @dataclass(slots=True)
@@ -114,9 +139,20 @@ class FromPeer:
         back: The way back.
         cell: The agent that has it; None for nobody.
         asker: The agent that waits for its answer, and so for `cell`; None for nobody.
+        kept: The broker, if that has the message until it is finished.
     """
 
-    __slots__ = ("_back", "_said", "_window", "asker", "cell", "handed_on", "message", "peer")
+    __slots__ = (
+        "_back",
+        "_said",
+        "_window",
+        "asker",
+        "cell",
+        "handed_on",
+        "kept",
+        "message",
+        "peer",
+    )
 
     def __init__(
         self,
@@ -125,7 +161,9 @@ class FromPeer:
         back: Back,
         cell: Recipient | None = None,
         asker: str | None = None,
+        kept: KeptOrigin | None = None,
     ) -> None:
+        self.kept = kept
         self.peer = peer
         self.message = message
         self.cell = cell
@@ -140,18 +178,25 @@ class FromPeer:
 
     def began(self, agent: str) -> Awaitable[None] | None:
         """Count this delivery; see `Origin.began`."""
+        if self.kept is not None:
+            return self.kept.began(agent)
         return self._back.deliveries.begun(agent, self.message.id)
 
     def settled(self) -> None:
         """Whoever had the message is finished with it; see `Origin.settled`."""
         self._end_window()
+        if self.kept is not None:
+            self.kept.settled()
+            return
         if not self._said:
             self._back.tidings.finished(self.peer, self.message.id)
         self._back.deliveries.finished(self.message.id)
 
     async def heard(self) -> None:
         """Wait until the node knows what became of the message; see `Origin.heard`."""
-        if self._back.deliveries.outlived:
+        if self.kept is not None:
+            await self.kept.heard()
+        elif self._back.deliveries.outlived:
             self._back.tidings.tell()
             await self.peer.link.flushed()
 
@@ -205,6 +250,11 @@ class FromPeer:
         if self.cell is not None and self.message.reply_to is not None:
             self.cell.withdraw(self.message, reader_left=self.message.wants_chunks)
         self._end_window()
+
+    @property
+    def was_told(self) -> bool:
+        """Whether an answer, or that there is none, is on its way."""
+        return self._said and not self.peer.gone
 
     def withdraw(self, reader_left: bool) -> None:
         """The asker there has stopped waiting."""

@@ -26,7 +26,7 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, dumps, loads
 from civitas.message.large import Large
 from civitas.node import Chunks, Origin, Registry
-from civitas.process import Cell, Delivery
+from civitas.process import Cell, Delivery, Entry
 
 __all__ = ["Outgoing", "Senders"]
 
@@ -83,6 +83,8 @@ class Outgoing:
         self._serializer = serializer
         self.check: Callable[[Message], None] = partial(check_size, serializer=serializer)
         """Raises `PayloadError` for a message that no frame can carry."""
+        self.kept_entry: Callable[[Elsewhere, str], Entry | None] = _nowhere
+        """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
         self._to_be_held = to_be_held
         self._answered = answered
         self._sent: dict[str, Elsewhere] = {}
@@ -139,8 +141,16 @@ class Outgoing:
             peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
         elif isinstance(here := self._senders.registry.get(each.name), Cell):
             here.withdraw(message, reader_left=reader_left)  # it arrived meanwhile
+        elif each.facts.mailbox:
+            if peer is not None:
+                peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
         elif reader_left and each.outbox.withdraw(message):
             self._senders.dead_letter(message, DeadLetterReason.NO_READER)
+
+    def asker_of(self, message: Message) -> str | None:
+        """The agent of this node that waits for the answer to a message; None for nobody."""
+        name = message.sender or self._senders.by_way_of_runtime.get(message.id)
+        return None if name is None else self._waiting(name, message.id)[0]
 
     def hand_on(self, origin: FromPeer, each: Elsewhere) -> None:
         """Send on what came from another node; what becomes of it is handed back there."""
@@ -333,3 +343,6 @@ class Outgoing:
     def forget_all(self) -> None:
         """This node leaves the system."""
         self._sent.clear()
+
+
+def _nowhere(each: Elsewhere, key: str) -> None: ...

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from civitas.cluster.failures import node_down
-from civitas.cluster.members.in_hand import read_in_hand
+from civitas.cluster.members.in_hand import Noted, read_in_hand
 from civitas.cluster.members.incidents import Incidents
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
@@ -36,9 +35,7 @@ class Bereaved(Protocol):
     def node_is_down(self, name: str, why: str) -> None:
         """Report it."""
 
-    def part(
-        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
-    ) -> None:
+    def part(self, boot: str, why: str, noted: Noted) -> None:
         """Nothing that was sent to it will be answered."""
 
     def crashed_with(self, peer: Peer, reason: ExitReason) -> None:
@@ -60,14 +57,21 @@ class Departures:
         self._knowledge = knowledge
         self._incidents = Incidents()
 
-    def gone(self, member: Member, why: str) -> None:
-        """A process is gone; does nothing if it was not there."""
+    def gone(self, member: Member, why: str, *, well: bool = False) -> None:
+        """A process is gone; does nothing if it was not there.
+
+        Args:
+            member: The process.
+            why: What happened to it.
+            well: Whether it had finished, or put back, everything.
+        """
         peer = member.peer
         if peer is None:
             return
         noted = read_in_hand(self._bereaved.in_hand_of(member))
         in_hand = noted.in_hand | member.in_hand
-        member.in_hand = {}
+        noted = Noted(in_hand, noted.finished, noted.kept | member.kept, well or noted.is_known)
+        member.in_hand, member.kept = {}, set()
         # Before the tree of a root that takes over has started, nobody else knows.
         member.was_left = member.is_in_doubt
         member.left()
@@ -80,7 +84,7 @@ class Departures:
         for other in self._knowledge.acquaintances(peer.boot):
             other.cast("gone", peer.boot, why, in_hand)
         self._knowledge.left(peer.boot)
-        self._bereaved.part(peer.boot, why, in_hand, noted.finished)
+        self._bereaved.part(peer.boot, why, noted)
         self._bereaved.crashed_with(peer, reason)
 
     def end(self, peer: Peer, why: str) -> None:
@@ -125,4 +129,4 @@ class Departures:
         """A process says that it has stopped what it hosted and leaves."""
         member = self._roster.of(peer)
         if member is not None and member.is_foreign:
-            self.gone(member, "it was stopped")
+            self.gone(member, "it was stopped", well=True)

@@ -27,7 +27,11 @@ _ID = 36
 _PLACE = _ID + 1
 """Bytes of a place: an id, and how many incarnations were given the message."""
 _FINISHED = 0x80
-"""Set in the count of one that is finished; no more than 127 incarnations are counted."""
+"""Set in the count of one that is finished."""
+_KEPT = 0x40
+"""Set in the count of one that the broker keeps."""
+_MOST = 0x3F
+"""No more incarnations are counted."""
 _PLACES = 4096
 """How many messages can be noted; beyond, the last ones are not, and do not count as a delivery."""
 
@@ -49,22 +53,33 @@ class InHand:
         """Those freed last are used last: what was finished there can be read for a while."""
         self._places: dict[str, int] = {}
 
-    def begun(self, agent: str, id: str) -> None:
+    def begun(self, agent: str, id: str, *, kept: bool = False) -> None:
         """A message is being handled from now on, by an incarnation that was not given it before."""
         place = self._places.get(id)
         if place is not None:
             at = (place + 1) * _PLACE - 1
-            self._map[at] = min(self._map[at] + 1, _FINISHED - 1)
+            if self._map[at] & _MOST < _MOST:
+                self._map[at] += 1
         elif self._free:
             place = self._places[id] = self._free.popleft()
-            noted = id.encode().ljust(_ID, b"\0")[:_ID] + b"\1"
+            noted = id.encode().ljust(_ID, b"\0")[:_ID] + (b"\x41" if kept else b"\1")
             self._map[place * _PLACE : (place + 1) * _PLACE] = noted
 
     def finished(self, id: str) -> None:
         """A message is finished."""
+        place = self._places.get(id)
+        if place is not None:
+            at = (place + 1) * _PLACE - 1
+            self._map[at] |= _FINISHED
+            if not self._map[at] & _KEPT:
+                del self._places[id]
+                self._free.append(place)
+
+    def forgotten(self, id: str) -> None:
+        """The broker, which kept a message, has let go of it."""
         place = self._places.pop(id, None)
         if place is not None:
-            self._map[(place + 1) * _PLACE - 1] |= _FINISHED
+            self._map[(place + 1) * _PLACE - 1] = 0
             self._free.append(place)
 
     def close(self) -> None:
@@ -94,20 +109,23 @@ class ToldRoot:
         self._tell_root = tell_root
         self._noted: set[str] = set()
 
-    def begun(self, agent: str, id: str) -> Awaitable[None] | None:
+    def begun(self, agent: str, id: str, *, kept: bool = False) -> Awaitable[None] | None:
         """A message is about to be handled: wait until the root has noted that."""
-        return self._note(id) if self._is_sure(agent) else None
+        return self._note(id, kept) if self._is_sure(agent) else None
 
-    async def _note(self, id: str) -> None:
+    async def _note(self, id: str, kept: bool) -> None:
         self._noted.add(id)
         with suppress(NodeDown):  # this process is about to end
-            await self._call_root("take_in_hand", id)
+            await self._call_root("take_in_hand", id, kept)
 
     def finished(self, id: str) -> None:
         """A message is finished."""
         if id in self._noted:
             self._noted.remove(id)
             self._tell_root("drop", id)
+
+    def forgotten(self, id: str) -> None:
+        """Nothing was noted of that."""
 
 
 class Notes:
@@ -157,20 +175,29 @@ class Noted:
     Attributes:
         in_hand: Those that were being handled.
         finished: Those that were finished last; most of them were heard of.
+        kept: Those of both that the broker keeps.
+        is_known: Whether it could say what was in hand.
     """
 
     in_hand: dict[str, int] = field(default_factory=dict)
     finished: dict[str, int] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
+    is_known: bool = False
 
 
 def read_in_hand(file: Path | None) -> Noted:
     """What a process noted in a file; nothing if there is none."""
-    noted = Noted()
     if file is None or not file.exists():
-        return noted
+        return Noted()
+    in_hand: dict[str, int] = {}
+    finished: dict[str, int] = {}
+    kept: set[str] = set()
     raw = file.read_bytes()
     for at in range(0, len(raw), _PLACE):
         if count := raw[at + _ID]:
-            where = noted.finished if count & _FINISHED else noted.in_hand
-            where[raw[at : at + _ID].rstrip(b"\0").decode()] = count & ~_FINISHED
-    return noted
+            where = finished if count & _FINISHED else in_hand
+            id = raw[at : at + _ID].rstrip(b"\0").decode()
+            where[id] = count & _MOST
+            if count & _KEPT:
+                kept.add(id)
+    return Noted(in_hand, finished, frozenset(kept), is_known=True)

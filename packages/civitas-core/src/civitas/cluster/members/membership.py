@@ -12,11 +12,13 @@ from typing import Any
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.children import RemoteChildren
+from civitas.cluster.durable.granting import Left
 from civitas.cluster.frames import Kind
 from civitas.cluster.guests import Guests
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
+from civitas.cluster.members.in_hand import Noted
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.legacy import LeftMember, Legacy
 from civitas.cluster.members.roster import Member, Roster
@@ -58,6 +60,7 @@ class Membership:
         owned: Sees to what a process hosts that was taken over, and the tree may not have.
         forget_records_of: Drops what is recorded for messages, by their ids.
         guests: Those that only want to ask something.
+        has_left: Called with the run of a process that is gone, and what it left behind.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Membership:
         owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
         forget_records_of: Callable[[Collection[str]], None],
         guests: Guests,
+        has_left: Callable[[str, Left], None],
     ) -> None:
         self._roster = roster
         self._boot = boot
@@ -90,6 +94,7 @@ class Membership:
         self._events = events
         self._welcome = welcome
         self._forget_records_of = forget_records_of
+        self._has_left = has_left
         self.departures = Departures(roster, self, knowledge)
         self.starting = Starting(
             roster, boot_data, holds, lambda: transport.address, self.departures.ended
@@ -251,15 +256,20 @@ class Membership:
         """Report that a process is gone."""
         self._tell_of("node_down", name, "node_down", f"{name} is down: {why}")
 
-    def part(
-        self, boot: str, why: str, in_hand: Mapping[str, int], finished: Mapping[str, int]
-    ) -> None:
+    def part(self, boot: str, why: str, noted: Noted) -> None:
         """Nothing that was sent to a process will be answered."""
+        in_hand, finished = noted.in_hand, noted.finished
+        kept, done = (
+            {id: times for id, times in each.items() if id in noted.kept}
+            for each in (in_hand, finished)
+        )
+        self._has_left(boot, Left(kept, done, noted.is_known))
         self.note()
         self._letters.part(boot, why, in_hand, finished)
-        # What is to be delivered again stands here. Of all else that the process had, what it recorded is left over.
+        # What is to be delivered again stands here, or the broker keeps it. Of all else that the process had, what it
+        # recorded is left over.
         had = in_hand if self._roster.ending else (*in_hand, *finished)
-        over = {id for id in had if not self._letters.out.has(id)}
+        over = {id for id in had if id not in noted.kept and not self._letters.out.has(id)}
         if over:
             self._forget_records_of(over)
 

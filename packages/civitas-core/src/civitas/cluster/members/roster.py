@@ -28,6 +28,8 @@ class Member:
     pid_space: str = ""
     in_hand: dict[str, int] = field(default_factory=dict)
     """What a process on another machine is handling, and how many of its incarnations were given that."""
+    kept: set[str] = field(default_factory=set)
+    """That of it which the broker keeps."""
     watch: PidWatch | None = None
     """Of one that was started elsewhere, on this machine."""
     leaving: bool = False
@@ -125,6 +127,11 @@ class Roster:
         member = self._members.get(peer.name)
         return member if member is not None and member.peer is peer else None
 
+    def was_taken_over(self, peer: Peer) -> bool:
+        """Whether a process ran already when this root began to lead."""
+        member = self.of(peer)
+        return member is not None and member.taken_over
+
     def peers(self) -> list[Peer]:
         """Those that are there."""
         return [member.peer for member in self if member.peer is not None]
@@ -136,12 +143,15 @@ class Roster:
 
     # What their deliveries are noted by, if they cannot do it themselves.
 
-    def begun(self, peer: Peer, message_id: str) -> None:
+    def begun(self, peer: Peer, message_id: str, kept: bool) -> None:
         """A process on another machine is about to handle a message."""
         if not peer.gone:
-            in_hand = self._members[peer.name].in_hand
-            in_hand[message_id] = in_hand.get(message_id, 0) + 1
+            member = self._members[peer.name]
+            member.in_hand[message_id] = member.in_hand.get(message_id, 0) + 1
+            if kept:
+                member.kept.add(message_id)
 
     def finished(self, peer: Peer, message_id: str) -> None:
         """It is finished with that."""
         self._members[peer.name].in_hand.pop(message_id, None)
+        self._members[peer.name].kept.discard(message_id)

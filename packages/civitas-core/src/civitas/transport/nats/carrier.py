@@ -9,25 +9,26 @@ from pathlib import Path
 from typing import ClassVar
 
 from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems, token_of
-from civitas.brokers.nats.jetstream import StreamLimits
+from civitas.brokers.nats.jetstream import StreamLimits, limit_problems
 from civitas.brokers.nats.register import Bucket
 from civitas.transport.carrier import Access, CarrierEntry
 from civitas.transport.contract import Transport
+from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
 from civitas.transport.nats.address import ROOT, Subjects, address_of
 from civitas.transport.nats.dead_letters import NatsDeadLetters
+from civitas.transport.nats.mailboxes import MailboxNames, NatsMailboxes, NatsMailboxKeeper
 from civitas.transport.nats.transport import NatsTransport
 
 __all__ = ["NatsCarrier"]
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_LATER = {
-    "jetstream": "Not available yet.",
-    "stream": "Not available yet.",
-    "on_partition": "Not available yet.",
-}
-_WHY = "messages travel over core NATS, which keeps none of them"
+_LATER = {"on_partition": "Not available yet."}
+_WHY = "there is one root, and none takes over from it"
 _OWN = {
     "prefix": "What the subjects begin with; civitas by default. The name of the system follows.",
+    "jetstream": "Whether the server keeps messages: true for every agent, false for none; without it, for those with "
+    "at_least_once.",
+    "stream": "The limits of what it keeps, a mapping: storage, replicas, max_age, max_bytes, sync.",
     "secret": "Text that all processes of the system know; without it, whoever the server lets in may join.",
 }
 _PATIENCE = 10.0
@@ -51,6 +52,13 @@ class NatsCarrier:
         for key in _LATER:
             if entry.options.get(key, False) is not False:
                 yield key, f"{key!r} is not available yet: {_WHY}; leave the line out"
+        if not isinstance(entry.options.get("jetstream", True), bool):
+            given = entry.options["jetstream"]
+            yield "jetstream", f"'jetstream' must be true or false; got {given!r}"
+        if "stream" in entry.options:
+            yield from (("stream", text) for text in limit_problems(entry.options["stream"]))
+            if entry.options.get("jetstream") is False:
+                yield "stream", "'jetstream: false' keeps nothing; leave out 'stream', or that"
         if "secret" in entry.options and not _secret(entry):
             yield "secret", "'secret' must be text that is not empty, such as ${CIVITAS_SECRET}"
 
@@ -98,6 +106,33 @@ class NatsCarrier:
         limits = StreamLimits.of(entry.options.get("stream") or {})
         return NatsDeadLetters(options, prefix, entry.system, limits)
 
+    def keeps(self, entry: CarrierEntry) -> bool | None:
+        """As `jetstream` says."""
+        said: bool | None = entry.options.get("jetstream")
+        return said
+
+    def mailboxes(self, entry: CarrierEntry, transport: Transport) -> Mailboxes:
+        """Those in its streams, over a connection of their own."""
+        assert isinstance(transport, NatsTransport)  # it made that
+        return NatsMailboxes(
+            NatsOptions.of(entry.options, entry.folder),
+            _names(entry),
+            inbox=transport.own_subject("mail"),
+            who=transport.token,
+            sign=transport,
+            node_timeout=entry.node_timeout,
+        )
+
+    def keeper(self, entry: CarrierEntry) -> MailboxKeeper:
+        """That of its streams."""
+        return NatsMailboxKeeper(
+            NatsOptions.of(entry.options, entry.folder),
+            _names(entry),
+            StreamLimits.of(entry.options.get("stream", {})),
+            system=entry.system,
+            patience=max(_PATIENCE, entry.node_timeout),
+        )
+
 
 def _transport(
     entry: CarrierEntry, token: str | None, patience: float | None, bucket: Bucket | None = None
@@ -126,6 +161,10 @@ def _bucket(entry: CarrierEntry) -> Bucket:
 
 def _subjects(entry: CarrierEntry) -> Subjects:
     return Subjects.of(entry.options.get("prefix", "civitas"), entry.system)
+
+
+def _names(entry: CarrierEntry) -> MailboxNames:
+    return MailboxNames.of(entry.options.get("prefix", "civitas"), entry.system)
 
 
 def _secret(entry: CarrierEntry) -> str:

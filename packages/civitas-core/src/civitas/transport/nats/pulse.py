@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _SELDOM = 1.0
 """Seconds between two beats at most."""
 _MISSED = 3
 """After so many a node was away for a while."""
+_PROGRESS_EVERY = 10.0
+"""Seconds between two times that the server hears of what is still being handled."""
+_PROGRESS = b"+WPI"
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +73,7 @@ class NatsPulse:
         run: Of this node.
         timeout: Seconds without a sign after which a node is lost.
         office: Of the root; None for any other node.
+        handles: The subjects at which the server wants to hear of what is still being handled; called in the thread.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class NatsPulse:
         run: bytes,
         timeout: float,
         office: Office | None = None,
+        handles: Callable[[], list[str]] = list,
     ) -> None:
         self._subjects = subjects
         self._token = token
@@ -91,6 +97,10 @@ class NatsPulse:
         self._looked_at = 0.0
         self._office = office
         self._shown = asyncio.Event()
+        self._handles = handles
+        self._told_progress = 0.0
+        self.shown_at = time.monotonic()
+        """When the server showed others last that this node lives."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connection = Connection(
             options,
@@ -219,6 +229,15 @@ class NatsPulse:
         with suppress(Exception):  # the next one comes soon
             shows = self._run if office is None else office.sign
             await client.publish(self._subjects.beats(self._token), shows)
+            if self._now() - self._told_progress >= _PROGRESS_EVERY:
+                self._told_progress = self._now()
+                for handle in self._handles():
+                    await client.publish(handle, _PROGRESS)
+
+    async def _heard_itself(self, message: Msg) -> None:
+        office = self._office
+        if message.data == (self._run if office is None else office.sign):
+            self.shown_at = time.monotonic()
 
     def _look(self) -> None:
         now = self._now()
@@ -270,6 +289,7 @@ class NatsPulse:
         self._subscriptions.clear()
         if self._office is not None:
             await self._office.subscribe(client)
+        await client.subscribe(self._subjects.beats(self._token), cb=self._heard_itself)
         for watched in list(self._watched):
             await self._subscribe(client, watched)
 

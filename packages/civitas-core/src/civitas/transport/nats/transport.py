@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,6 +79,8 @@ class NatsTransport:
         bucket: Bucket | None = None,
     ) -> None:
         self.address = ""
+        self.handles: Callable[[], list[str]] = list
+        """What the thread of the pulse says to be in progress; see `Sign`."""
         self._system = system
         self._service: Service | None = None
         self._bucket = bucket
@@ -137,7 +140,13 @@ class NatsTransport:
                 lead_is_lost,
             )
         self._pulse = NatsPulse(
-            self._options, self._subjects, self._token, self._run, self._timeout, self._office
+            self._options,
+            self._subjects,
+            self._token,
+            self._run,
+            self._timeout,
+            self._office,
+            lambda: self.handles(),  # noqa: PLW0108  # it is set later
         )
         await self._pulse.open(self._patience)
         if self._office is not None and self._office.lease is not None and fence is not None:
@@ -190,6 +199,19 @@ class NatsTransport:
         except Exception as error:
             log.debug("nats: it is not known whether there is a root: %r", error)
         return False
+
+    @property
+    def token(self) -> str:
+        """The one under which this node is reached."""
+        return self._token
+
+    def own_subject(self, what: str) -> str:
+        """What the subjects of this run alone begin with that are for something beside frames."""
+        return f"{self._subjects.base}.{what}.{self._run.hex()}"
+
+    def silence(self) -> float:
+        """Seconds since others could see last that this node lives."""
+        return 0.0 if self._pulse is None else time.monotonic() - self._pulse.shown_at
 
     async def pump(self) -> None:
         """Hand over everything that has arrived, at the server, too."""

@@ -1,0 +1,156 @@
+"""`MemberMailboxes`: what a member does with mailboxes that the broker keeps, for the agents that it hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from civitas.cluster.durable.durable import Durable
+from civitas.cluster.durable.entries import KeptPool
+from civitas.cluster.facts import Facts
+from civitas.cluster.hosting import Hosting
+from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
+from civitas.cluster.letters.letters import Letters, Local
+from civitas.cluster.members.joining import Joining
+from civitas.cluster.peers import Peer
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.process import AgentProcess, Cell, ChildKind, Delivery
+from civitas.supervision import ConversationPool, ConversationPoolProcess
+from civitas.transport.mailboxes import Mailboxes
+
+__all__ = ["MemberMailboxes"]
+
+
+class HostNode(Local, Protocol):
+    """The member."""
+
+    stays: Callable[[Message, DeadLetterReason], bool]
+    """Whether a message that nobody here will handle stays where it is kept."""
+
+    async def call_root(self, what: str, *arguments: Any) -> Any:
+        """Let the root do something."""
+
+
+class MemberMailboxes:
+    """The mailboxes of the agents of one member.
+
+    Args:
+        node: The member.
+        letters: Its messages.
+        joining: Its way to the root.
+        hosting: Its agents.
+        make: Makes the mailboxes, not open; None if the broker keeps nothing.
+        all_are_kept: Whether it keeps the messages of every agent.
+    """
+
+    def __init__(
+        self,
+        node: HostNode,
+        letters: Letters,
+        joining: Joining,
+        hosting: Hosting,
+        make: Callable[[], Mailboxes] | None,
+        all_are_kept: bool,
+    ) -> None:
+        self._node = node.name
+        self._registry = node.registry
+        self._way = letters.out
+        self._hosted = hosting.get
+        self._all_are_kept = all_are_kept
+        self._durable: Durable | None = None
+        if make is not None:
+            self._durable = letters.keeping(
+                node,
+                make,
+                lambda: joining.boot,
+                partial(node.call_root, "renew"),
+                partial(node.call_root, "meet"),
+            )
+            node.stays = self._durable.keep
+        self._addresses: dict[str, str] = {}
+
+    def will_host(self, name: str, made: AgentProcess | ConversationPool) -> None:
+        """An agent is about to have its place here: remember where its messages are kept, if the root has said so."""
+        if self._all_are_kept:
+            agent = made.child if isinstance(made, ConversationPool) else made
+            agent._civitas_options = agent._civitas_options.delivered(Delivery.AT_LEAST_ONCE)
+        known = self._registry.get(name) or self._registry.pools.get(name)
+        if isinstance(known, Elsewhere | ElsewherePool) and known.facts.mailbox:
+            self._addresses[name] = known.facts.mailbox
+
+    def entered(self, cell: Cell) -> Cell:
+        """An agent, or a conversation of a pool, has its place here: what is sent to it from here is kept, too."""
+        pool, _, key = cell.name.partition("/")
+        address = self._addresses.get(pool)
+        if self._durable is not None and address:
+            process = self._hosted(pool)
+            if isinstance(process, ConversationPoolProcess) and process.is_alone(cell.name):
+                key = ""
+            cell.entry = self._durable.entry_beside(cell.mailbox, address, key)
+        return cell
+
+    async def read(
+        self,
+        _: Peer,
+        name: str,
+        address: str,
+        given: Mapping[str, int],
+        finished: Mapping[str, int],
+    ) -> None:
+        """The root has handed the mailbox of an agent to this member."""
+        child = self._hosted(name)
+        if self._durable is None or child is None:
+            return
+        self._addresses[name] = address
+        if isinstance(child, Cell):
+            options = child.template._civitas_options
+            route: Callable[[Message], Cell] = partial(_itself, child)
+            self.entered(child)
+        else:
+            options = child.pool.child._civitas_options
+            route = partial(_conversation, child)
+            facts = Facts(
+                name,
+                self._node,
+                kind=ChildKind.CONVERSATION_POOL,
+                size=options.mailbox_size,
+                delivery=options.delivery,
+                mailbox=address,
+            )
+            self._registry.pools[name] = KeptPool(child, facts, self._way)
+        await self._durable.read(
+            name,
+            address,
+            route,
+            size=options.mailbox_size,
+            max_deliveries=options.max_deliveries,
+            given=given,
+            finished=finished,
+        )
+
+    async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
+        """Another node asks about a line of this one: up to where it must read, and what is void."""
+        if self._durable is None:
+            return [0]
+        found = await self._durable.settled_here(address, key, number)
+        return [found.until, *found.void]
+
+    def end(self) -> None:
+        """What is not handled stays where it is from now on."""
+        if self._durable is not None:
+            self._durable.ending = True
+
+    async def close(self) -> None:
+        """Read and put nothing any more."""
+        if self._durable is not None:
+            await self._durable.close()
+
+
+def _itself(cell: Cell, message: Message) -> Cell:
+    return cell
+
+
+def _conversation(pool: ConversationPoolProcess, message: Message) -> Cell:
+    return pool.cell(message.conversation, message.id)

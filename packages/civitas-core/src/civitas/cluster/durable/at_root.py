@@ -1,0 +1,263 @@
+"""`RootMailboxes`: what the root does with mailboxes that the broker keeps, for its own agents and for all others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.durable.durable import Durable
+from civitas.cluster.durable.entries import KeptPool
+from civitas.cluster.durable.granting import Granting, Left, Wanted
+from civitas.cluster.facts import Facts
+from civitas.cluster.letters.letters import Letters, Local
+from civitas.cluster.peers import Peer
+from civitas.errors import ConfigurationError
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.process import AgentProcess, Cell, ChildKind, Delivery
+from civitas.supervision import ConversationPoolProcess
+from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
+
+__all__ = ["RootMailboxes"]
+
+logger = logging.getLogger("civitas")
+
+_PATIENCE = 10.0
+"""Seconds that the broker is waited for at the start."""
+_PAUSE = 0.5
+"""Seconds before a mailbox is tried again that could not be read."""
+
+
+class RootTree(Local, Protocol):
+    """The root, as it is seen here."""
+
+    boot: str
+    stays: Callable[[Message, DeadLetterReason], bool]
+    """Whether a message that nobody here will handle stays where it is kept."""
+
+    def look_after(self, work: Coroutine[Any, Any, object]) -> object:
+        """Do something beside what is going on; it ends with the node."""
+
+    def announce_agent(self, name: str, agent: AgentProcess) -> None:
+        """Let every node know of an agent of the root."""
+
+
+class RootMailboxes:
+    """The mailboxes of a system, at its root.
+
+    Args:
+        tree: The root.
+        letters: Its messages.
+        make: Makes the mailboxes, not open; None if the broker keeps nothing.
+        keeper: What the root alone does with them; likewise.
+        wanted: The mailboxes that the topology asks for, by agent.
+        all_are_kept: Whether every agent has one.
+        calls: To other nodes.
+        was_there: Whether a process ran already when this root began to lead.
+    """
+
+    def __init__(
+        self,
+        tree: RootTree,
+        letters: Letters,
+        make: Callable[[], Mailboxes] | None,
+        keeper: MailboxKeeper | None,
+        wanted: Mapping[str, Wanted],
+        calls: Calls,
+        *,
+        all_are_kept: bool,
+        was_there: Callable[[Peer], bool],
+    ) -> None:
+        self._tree = tree
+        self._durable: Durable | None = None
+        if make is not None:
+            self._durable = letters.keeping(
+                tree, make, lambda: tree.boot, self._renew_here, _knows_all, moves=True
+            )
+            tree.stays = self._durable.keep
+        self._granting = None if keeper is None else Granting(keeper, wanted, tree.boot)
+        self._wants_some = bool(wanted)
+        self._all_are_kept = all_are_kept
+        self._calls = calls
+        self._was_there = was_there
+
+    async def open(self) -> None:
+        """Make the mailboxes that the topology asks for.
+
+        Raises:
+            ConfigurationError: The broker cannot keep messages, or has one of them with other settings.
+        """
+        if self._durable is not None and self._granting is not None and self._wants_some:
+            self._durable.ending = False
+            await self._granting.open()
+            await self._durable.open(_PATIENCE)
+
+    def address(self, name: str) -> str:
+        """Where the messages of an agent are kept; empty if they are not."""
+        return "" if self._granting is None else self._granting.address(name)
+
+    def size(self, name: str) -> int:
+        """How many messages may be unfinished in the mailbox of an agent that has not started yet."""
+        return 1000 if self._granting is None else self._granting.size(name)
+
+    # Agents of the root.
+
+    def choose(self, agent: AgentProcess) -> None:
+        """Give an agent the delivery that the system has for all."""
+        if self._all_are_kept:
+            sure = agent._civitas_options.delivered(Delivery.AT_LEAST_ONCE)
+            agent._civitas_options = sure
+
+    def entered(self, cell: Cell, pool: ConversationPoolProcess | None) -> None:
+        """An agent, or a conversation of a pool, has a place here: read its mailbox as soon as it has started."""
+        if self._durable is None or cell.delivery != Delivery.AT_LEAST_ONCE:
+            return
+        if pool is not None:
+            if address := self.address(pool.name):
+                key = "" if pool.is_alone(cell.name) else cell.name.partition("/")[2]
+                cell.entry = self._durable.entry_beside(cell.mailbox, address, key)
+            return
+        if address := self.address(cell.name):
+            cell.entry = self._durable.entry_beside(cell.mailbox, address, "")
+        cell.on_ready = partial(self._is_ready, cell)
+
+    def _is_ready(self, cell: Cell) -> None:
+        options = cell.template._civitas_options
+        wanted = Wanted(options.mailbox_size)
+        self._tree.look_after(
+            self._read(cell.name, wanted, lambda _: cell, options.max_deliveries, cell)
+        )
+
+    def joined(self, pool: ConversationPoolProcess, facts: Facts, way: Any) -> None:
+        """A pool has a place here: read its mailbox."""
+        options = pool.pool.child._civitas_options
+        wanted = Wanted.of(options, several=True)
+        if self._durable is None or wanted is None or not facts.mailbox:
+            return
+        self._tree.registry.pools[pool.name] = KeptPool(pool, facts, way)
+        route = partial(_conversation, pool)
+        self._tree.look_after(self._read(pool.name, wanted, route, options.max_deliveries, None))
+
+    async def _read(
+        self,
+        name: str,
+        wanted: Wanted,
+        route: Callable[[Message], Cell],
+        max_deliveries: int,
+        cell: Cell | None,
+    ) -> None:
+        assert self._granting is not None
+        assert self._durable is not None  # or nothing is read
+        while True:
+            try:
+                known = bool(self.address(name))
+                address = await self._granting.make(name, wanted)
+                handed = await self._granting.hand_over(name, self._tree.boot)
+                if handed is None:
+                    return
+                if cell is not None and not known:
+                    cell.entry = self._durable.entry_beside(cell.mailbox, address, "")
+                    self._tree.announce_agent(name, cell.template)
+                await self._durable.read(
+                    name,
+                    address,
+                    route,
+                    size=wanted.size,
+                    max_deliveries=max_deliveries,
+                    given=handed.given,
+                    finished=handed.finished,
+                )
+                return
+            except Exception:
+                logger.exception("the mailbox of %r cannot be read", name)
+                await asyncio.sleep(_PAUSE)
+
+    # Agents of other processes.
+
+    async def grant(self, name: str, kind: str, options: Mapping[str, Any], peer: Peer) -> str:
+        """Hand the mailbox of an agent to the process that has started it; see `Home.grant`.
+
+        Raises:
+            ConfigurationError: The broker cannot keep its messages.
+            NodeDown: The process is gone.
+        """
+        if self._granting is None or options["delivery"] != Delivery.AT_LEAST_ONCE:
+            return ""
+        wanted = Wanted(options["size"], kind == ChildKind.CONVERSATION_POOL)
+        address = await self._granting.make(name, wanted)
+        handed = await self._granting.hand_over(name, peer.boot, had_it=self._was_there(peer))
+        if handed is not None:
+            told = dict(handed.given), dict(handed.finished)
+            await self._calls.call(peer, "read", name, address, *told)
+        return address
+
+    async def renew(self, peer: Peer, name: str) -> dict[str, int]:
+        """A process may have lost something of a mailbox."""
+        if self._granting is None:
+            raise ConfigurationError("the broker keeps nothing for this system")
+        return dict(await self._granting.renew(name, peer.boot))
+
+    async def _renew_here(self, name: str) -> Mapping[str, int]:
+        """The root itself may have."""
+        assert self._granting is not None  # or nothing is read
+        return await self._granting.renew(name, self._tree.boot)
+
+    async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
+        """Another node asks about a line of this one: up to where it must read, and what is void."""
+        if self._durable is None:
+            return [0]
+        found = await self._durable.settled_here(address, key, number)
+        return [found.until, *found.void]
+
+    def has_left(self, boot: str, left: Left) -> None:
+        """A process is gone."""
+        if self._granting is not None:
+            self._granting.has_left(boot, left)
+
+    def forget(self, name: str) -> None:
+        """An agent is gone for good."""
+        if self._granting is not None and self.address(name):
+            self._tree.look_after(self._forget(name))
+
+    async def _forget(self, name: str) -> None:
+        assert self._granting is not None
+        assert self._durable is not None  # it had a mailbox
+        await self._durable.leave(name)
+        try:
+            await self._granting.forget(name)
+        except Exception as error:
+            logger.warning("the mailbox of %r was not removed: %s", name, error)
+
+    # The end.
+
+    def end(self) -> None:
+        """What is not handled stays where it is from now on: the system stops."""
+        if self._durable is not None:
+            self._durable.ending = True
+
+    async def is_empty(self) -> bool:
+        """Whether nothing is in the mailboxes."""
+        return self._granting is None or await self._granting.is_empty()
+
+    async def close(self, *, well: bool) -> None:
+        """Read and put nothing any more. What is not finished stays.
+
+        Args:
+            well: Whether the system stops; otherwise another root leads, and the mailboxes are its business.
+        """
+        if self._durable is not None:
+            await self._durable.close()
+        if self._granting is not None:
+            await self._granting.close(well=well)
+
+
+async def _knows_all(boot: str) -> None:
+    """The root has met everybody who is there."""
+
+
+def _conversation(pool: ConversationPoolProcess, message: Message) -> Cell:
+    return pool.cell(message.conversation, message.id)

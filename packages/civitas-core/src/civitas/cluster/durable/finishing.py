@@ -1,0 +1,112 @@
+"""Takes what was handled out of the mailboxes, but not before whoever asked has the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from civitas.cluster.durable.origin import FromMailbox
+from civitas.cluster.peers import Peer
+from civitas.transport.mailboxes import Letter
+
+__all__ = ["Finishing"]
+
+_Finish: TypeAlias = Callable[[Letter], None]
+_Finished: TypeAlias = Callable[[Letter], Awaitable[None]]
+_Item: TypeAlias = tuple[FromMailbox, _Finish, _Finished]
+
+
+_SENT = 0.02
+"""Seconds after which what was told the broker has left this process."""
+
+
+class Finishing:
+    """What is finished on one node and is to leave the mailboxes.
+
+    A process that is killed after the broker has forgotten a message, and before its answer has left, would leave
+    somebody waiting in vain. So an answer goes first; and as many may go in one turn of the loop, their arrival is
+    waited for together.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now: list[_Item] = []
+        self._behind: dict[Peer, list[_Item]] = {}
+        """What waits for an answer to arrive at a node."""
+        self._out: list[FromMailbox] = []
+        """What was taken out a moment ago: that may not have left this process yet."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, held: FromMailbox, finish: _Finish, finished: _Finished) -> None:
+        """A message is finished."""
+        if not self._now:
+            self._loop.call_soon(self._turn)
+        self._now.append((held, finish, finished))
+
+    async def done(self) -> None:
+        """Wait until everything so far has been taken out."""
+        self._turn()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Take nothing out any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _turn(self) -> None:
+        now, self._now = self._now, []
+        for item in now:
+            held, finish, _ = item
+            if held.origin.was_told:
+                peer = held.origin.peer
+                behind = self._behind.get(peer)
+                if behind is None:
+                    self._behind[peer] = [item]
+                    self._begin(self._when_arrived(peer))
+                else:
+                    behind.append(item)
+            elif held.confirmed is not None:
+                self._begin(_confirm(item))
+            else:
+                self._finish(held, finish)
+
+    def _finish(self, held: FromMailbox, finish: _Finish) -> None:
+        finish(held.letter)
+        if not self._out:
+            self._loop.call_later(_SENT, self._are_sent)
+        self._out.append(held)
+
+    def _are_sent(self) -> None:
+        out, self._out = self._out, []
+        for held in out:
+            held.forgotten()
+
+    async def _when_arrived(self, peer: Peer) -> None:
+        while items := self._behind.get(peer):
+            self._behind[peer] = []
+            await peer.link.flushed()
+            for item in items:
+                held, finish, _ = item
+                if held.confirmed is not None:
+                    self._begin(_confirm(item))
+                else:
+                    self._finish(held, finish)
+        del self._behind[peer]
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _confirm(item: _Item) -> None:
+    held, _, finished = item
+    try:
+        await finished(held.letter)
+    finally:
+        held.forgotten()
+        held.let_go()

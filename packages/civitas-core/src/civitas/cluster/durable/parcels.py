@@ -1,0 +1,64 @@
+"""What is kept of a message in a mailbox of the broker: the message, where it came from, and its place in a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgpack
+
+from civitas.message import Message, Serializer, dumps, loads
+
+__all__ = ["Stored", "pack", "unpack"]
+
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class Stored:
+    """A message as it was kept.
+
+    Attributes:
+        message: The message.
+        boot: The run of the node that put it.
+        number: Counts what that node has put, in order.
+        after: The number of the one before it in its line, if that was not known to be stored when this one was put;
+            otherwise 0.
+        asker: The agent that waits for its answer; None for nobody.
+    """
+
+    message: Message
+    boot: str
+    number: int
+    after: int
+    asker: str | None
+
+
+def pack(
+    message: Message,
+    serializer: Serializer,
+    boot: str,
+    number: int,
+    after: int,
+    asker: str | None,
+) -> bytes:
+    """As it is kept. What is behind these fields in a newer version is passed over."""
+    raw = dumps(message, serializer)
+    if type(raw) is not bytes:
+        raw = bytes(raw)
+    packed: bytes = msgpack.packb((_VERSION, raw, boot, number, after, asker))
+    return packed
+
+
+def unpack(body: bytes) -> Stored:
+    """Read what was kept.
+
+    Raises:
+        ValueError: It is something else, or of a version that this one does not know.
+    """
+    try:
+        version, raw, boot, number, after, asker, *_ = msgpack.unpackb(body)
+        if version != _VERSION:
+            raise ValueError(f"it has version {version}")
+        return Stored(loads(raw), boot, number, after, asker)
+    except Exception as error:
+        raise ValueError(f"it is not a message of Civitas: {error}") from error

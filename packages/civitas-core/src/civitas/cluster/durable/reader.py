@@ -1,0 +1,316 @@
+"""`MailboxReader`: reads the mailbox of one agent, or of a pool, for the node that hosts it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from civitas.cluster.durable.finishing import Finishing
+from civitas.cluster.durable.lanes import Settled
+from civitas.cluster.durable.order import InOrder, LaneId
+from civitas.cluster.durable.origin import FromMailbox
+from civitas.cluster.durable.parcels import Stored, unpack
+from civitas.cluster.letters.cycles import Cycles
+from civitas.cluster.letters.incoming import Receivers
+from civitas.cluster.letters.origin import Back, FromPeer
+from civitas.cluster.peers import Peer, Peers
+from civitas.errors import AskCycle, DeliveryError, HandlerFailed, UnknownAgent
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.process import Cell
+from civitas.transport.mailboxes import Letter, Mailboxes, Reading
+
+__all__ = ["Holdings", "MailboxReader"]
+
+logger = logging.getLogger("civitas")
+
+_ROOM = 256
+"""How many messages are read ahead of the one in hand."""
+_EACH = 16
+"""How many of one conversation count for that: one that hangs must not keep the others from being read."""
+_LARGE = 32 * 1024
+"""Bytes that count as one message more."""
+_TURNS = 3
+"""Of the event loop, until what is to be sent has left the process."""
+_REMEMBERED = 10_000
+"""How many withdrawn messages are remembered that have not been read yet."""
+
+
+class Holdings(Protocol):
+    """What a reader needs of the node it is part of, beside what is its own."""
+
+    peers: Peers
+    back: Back
+    cycles: Cycles
+    gone: Peer
+    """Stands for a node that is not there any more."""
+
+    @property
+    def receivers(self) -> Receivers:
+        """Those of the node who receive."""
+
+    def settled(self, line: LaneId, address: str, number: int) -> Awaitable[Settled | None]:
+        """Ask the node of a line about everything before a number; None if that is gone."""
+
+    def renew(self, name: str) -> None:
+        """Ask the root whether this node still has the mailbox of `name`."""
+
+    def knows(self, boot: str) -> bool:
+        """Whether there is a way to a node, or there will never be one."""
+
+    async def meet(self, boot: str) -> None:
+        """Find a way to a node; afterwards it is known whether there is one."""
+
+
+class MailboxReader:
+    """Reads one mailbox.
+
+    Args:
+        name: Of the agent or pool.
+        address: Of its mailbox.
+        route: Finds the agent for a message.
+        max_deliveries: To how many incarnations a message is given at most.
+        holdings: What it needs of its node.
+        finishing: Finishes what was handled.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        route: Callable[[Message], Cell],
+        max_deliveries: int,
+        size: int,
+        holdings: Holdings,
+        finishing: Finishing,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self._route = route
+        self._max_deliveries = max_deliveries
+        self._room = min(size, _ROOM)
+        self._holdings = holdings
+        self._finishing = finishing
+        self._order = InOrder(self._deliver, self._ask, self._forget)
+        self._behind_strangers: deque[tuple[Letter, Stored]] = deque()
+        """What was read from a node that is not known here, and all behind it."""
+        self._meeting: asyncio.Task[None] | None = None
+        self._given: dict[str, int] = {}
+        self._done_before: dict[str, int] = {}
+        """What a killed process had finished, and the broker did not know."""
+        self._leaving: Counter[str] = Counter()
+        """How many of each conversation are finished and not out of the mailbox yet."""
+        self._left: dict[str, asyncio.Future[None]] = {}
+        """Made where somebody waits for that."""
+        self._withdrawn: OrderedDict[str, None] = OrderedDict()
+        self._held: dict[int, FromMailbox | None] = {}
+        """What was read and is not finished, by place; None while it is held back."""
+        self._in_conversation: Counter[str] = Counter()
+        self._owed = 0
+        """How many that are finished make no room, as more was read than counts."""
+        self.reading: Reading | None = None
+        self.behind = 0
+        """How many stood in the mailbox behind the one that was read last."""
+
+    async def open(self, mailboxes: Mailboxes) -> None:
+        """Begin to read what `begin` is called for."""
+        self.reading = await mailboxes.read(self.address, self._take, self._lost)
+        self.reading.want(self._room)
+
+    def begin(self, given: Mapping[str, int], finished: Mapping[str, int]) -> None:
+        """The root has handed the mailbox to this node, or says that it still has it.
+
+        Args:
+            given: To how many incarnations messages were given, by id.
+            finished: The same of those that a killed process had finished.
+        """
+        assert self.reading is not None  # it is open
+        self._given |= given
+        self._done_before |= finished
+        self.reading.renew()
+
+    def withdraw(self, message_id: str) -> None:
+        """Whoever asked is gone, and the message has not been read yet."""
+        self._withdrawn[message_id] = None
+        if len(self._withdrawn) > _REMEMBERED:
+            self._withdrawn.popitem(last=False)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was read is finished, and nothing stood behind it."""
+        return not self._held and not self.behind
+
+    async def close(self) -> None:
+        """Read nothing more; what is not finished stays where it is."""
+        self._order.close()
+        if self._meeting is not None:
+            self._meeting.cancel()
+        reading, self.reading = self.reading, None
+        if reading is not None:
+            await reading.close()
+
+    # What comes.
+
+    def _take(self, letter: Letter) -> None:
+        self.behind = letter.behind
+        try:
+            kept = unpack(letter.body)
+        except ValueError:
+            logger.exception("something in the mailbox of %r was dropped", self.name)
+            self._finish(letter)
+            return
+        self._held[letter.place] = None
+        self._owed += len(letter.body) // _LARGE
+        if self._meeting is not None or not self._holdings.knows(kept.boot):
+            self._behind_strangers.append((letter, kept))
+            if self._meeting is None:
+                self._meeting = asyncio.get_running_loop().create_task(self._meet())
+            return
+        self._sort(letter, kept)
+
+    async def _meet(self) -> None:
+        """Find ways to those who sent, so that they get their answers."""
+        while self._behind_strangers:
+            letter, kept = self._behind_strangers[0]
+            if not self._holdings.knows(kept.boot):
+                await self._holdings.meet(kept.boot)
+            self._behind_strangers.popleft()
+            self._sort(letter, kept)
+        self._meeting = None
+
+    def _sort(self, letter: Letter, kept: Stored) -> None:
+        self._order.take((kept.boot, kept.message.conversation or ""), letter, kept)
+        if self._held.get(letter.place, letter) is None:
+            self._read_on()  # it waits for others, which must be read meanwhile
+
+    def _read_on(self) -> None:
+        self._owed += 1
+        if self.reading is not None:
+            self.reading.want(1)
+
+    def _ask(self, line: LaneId, number: int) -> Awaitable[Settled | None]:
+        return self._holdings.settled(line, self.address, number)
+
+    def _lost(self) -> None:
+        self._holdings.renew(self.name)
+
+    def _deliver(self, letter: Letter, kept: Stored) -> None:
+        holdings = self._holdings
+        message, receivers = kept.message, holdings.receivers
+        times = self._given.pop(message.id, 0) if self._given else 0
+        done = self._done_before.pop(message.id, 0) if self._done_before else 0
+        times += done
+        if times:
+            message = message.again(max(times, message.attempt))
+        key = message.conversation or ""
+        held = FromMailbox(
+            holdings.peers.get(kept.boot) or holdings.gone,
+            message,
+            holdings.back,
+            letter,
+            key,
+            self._is_over,
+            self._are_out,
+        )
+        self._held[letter.place] = held
+        receivers.foreign[message.id] = held.origin
+        self._in_conversation[key] += 1
+        if self._in_conversation[key] > _EACH and self.address.endswith("."):
+            self._read_on()
+        if done and message.reply_to is None:
+            receivers.settle(message)
+            receivers.forget_records(message)
+            return
+        if message.id in self._withdrawn:
+            del self._withdrawn[message.id]
+            receivers.dead_letter(message, DeadLetterReason.NO_READER)
+            return
+        if times >= self._max_deliveries:
+            why = f"its process was lost each of the {times} times that it was given the message"
+            receivers.refuse(message, HandlerFailed(self.name, "NodeDown", why))
+            receivers.dead_letter(message, DeadLetterReason.MAX_DELIVERIES)
+            return
+        try:
+            self._hand_over(held.origin, times, kept)
+        except AskCycle as error:
+            receivers.refuse(message, error)
+            receivers.settle(message)
+        except DeliveryError as error:
+            receivers.refuse(message, error)
+            unknown = isinstance(error, UnknownAgent)
+            receivers.dead_letter(
+                message, DeadLetterReason.UNKNOWN if unknown else DeadLetterReason.TERMINATED
+            )
+
+    def _hand_over(self, origin: FromPeer, times: int, kept: Stored) -> None:
+        message = origin.message
+        cell = origin.cell = self._route(message)
+        if kept.asker is not None and not origin.peer.gone:
+            origin.asker = kept.asker
+            circle = self._holdings.cycles.follow(
+                message.id, origin.peer.name, [kept.asker, cell.name]
+            )
+            if circle is not None:
+                raise AskCycle(circle[0])
+        if times:
+            cell.was_given(message.id, times)
+        if not cell.mailbox.offer(message):
+            cell.mailbox.push(message)
+
+    # What is finished.
+
+    def _are_out(self, key: str) -> Awaitable[None] | None:
+        """Wait until what was finished of a conversation is out of the mailbox.
+
+        Otherwise the root would take it for what was in hand, should this process die of the next one.
+        """
+        return self._wait_until_out(key) if self._leaving[key] else None
+
+    async def _wait_until_out(self, key: str) -> None:
+        while self._leaving[key]:
+            out = self._left.get(key)
+            if out is None:
+                out = self._left[key] = asyncio.get_running_loop().create_future()
+            await asyncio.shield(out)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+    def _is_over(self, held: FromMailbox) -> None:
+        self._leaving[held.key] += 1
+        self._finishing.add(held, self._finish, self._finished)
+
+    def _forget(self, letter: Letter) -> None:
+        held = self._held.pop(letter.place, None)
+        if held is not None:
+            self._leaves(held)
+            left = self._in_conversation[held.key] - 1
+            if left:
+                self._in_conversation[held.key] = left
+            else:
+                del self._in_conversation[held.key]
+        if self._owed:
+            self._owed -= 1
+        elif self.reading is not None:
+            self.reading.want(1)
+
+    def _leaves(self, held: FromMailbox) -> None:
+        if self._leaving[held.key] > 1:
+            self._leaving[held.key] -= 1
+            return
+        del self._leaving[held.key]
+        out = self._left.pop(held.key, None)
+        if out is not None and not out.done():
+            out.set_result(None)
+
+    def _finish(self, letter: Letter) -> None:
+        if self.reading is not None:
+            self.reading.finish(letter)
+        self._forget(letter)
+
+    async def _finished(self, letter: Letter) -> None:
+        self._forget(letter)
+        if self.reading is not None:
+            await self.reading.finished(letter)

@@ -1,0 +1,237 @@
+"""Reads one mailbox: a standing pull of its own at the consumer, renewed before it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from civitas.transport.mailboxes import Letter
+from civitas.transport.nats.mailboxes.publishing import Publishing
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+__all__ = ["NatsReading"]
+
+log = logging.getLogger("civitas.transport")
+
+_LATE = 1.0
+"""Seconds after the end of a pull in which the server may say so."""
+_PAUSE = 0.25
+"""Seconds before a pull is made again that the server refused."""
+_CONFIRM_EVERY = 500
+"""So many acknowledgements are sent until one is confirmed, which confirms those before it."""
+_ACK = b"+ACK"
+
+
+class NatsReading:
+    """The reader of a mailbox.
+
+    `fetch` of nats-py is not used: it makes a task and an inbox for each call, is deaf after a reconnect, and swallows
+    what the server says of a consumer that is gone.
+
+    Args:
+        inbox: Where letters arrive.
+        stream: Of the mailbox.
+        consumer: Of the mailbox.
+        publishing: Carries pulls and acknowledgements.
+        expires: Seconds that a pull lasts: who is stopped cannot renew it, and gets nothing more.
+        take: See `Mailboxes.read`.
+        lost: Likewise.
+        may_finish: Whether this node has shown lately that it lives, so that nobody can have given it up.
+        over: Called when it is closed.
+    """
+
+    def __init__(
+        self,
+        inbox: str,
+        stream: str,
+        consumer: str,
+        publishing: Publishing,
+        *,
+        expires: float,
+        take: Callable[[Letter], None],
+        lost: Callable[[], None],
+        may_finish: Callable[[], bool],
+        over: Callable[[], object],
+    ) -> None:
+        self._inbox = inbox
+        self._pull_at = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._publishing = publishing
+        self._expires = expires
+        self._take = take
+        self._lost = lost
+        self._may_finish = may_finish
+        self._over = over
+        self._loop = asyncio.get_running_loop()
+        self._room = 0
+        """How many letters are wanted, beyond those that were asked for."""
+        self._asked = 0
+        """How many were asked for and have not come."""
+        self._pulled_at = 0.0
+        self._number = 0
+        """Of the last delivery, as the consumer counts."""
+        self._reads = False
+        self._finishing: dict[int, None] = {}
+        """The places of what was finished, and not surely taken out yet."""
+        self._unconfirmed = 0
+        self._held: dict[int, Letter] = {}
+        """What was taken and is not finished, by place."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._subscription: Any = None
+        self._closed = False
+
+    async def subscribe(self, client: Client) -> None:
+        """Listen on a new connection."""
+        if self._closed:
+            return
+        unlimited: dict[str, Any] = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
+        self._subscription = await client.subscribe(self._inbox, cb=self._arrived, **unlimited)
+
+    def handles(self) -> list[Any]:
+        """By which the server knows what is held; may be called in another thread."""
+        return [each.handle for each in list(self._held.values())]
+
+    # As its reader uses it.
+
+    def want(self, count: int) -> None:
+        """Take more; see `Reading.want`."""
+        self._room += count
+        self._pull()
+
+    def renew(self) -> None:
+        """Begin again; see `Reading.renew`."""
+        if self._closed:
+            return
+        self._reads = True
+        self._number = 0
+        self._room += self._asked
+        self._asked = 0
+        self._pull()
+
+    def interrupted(self) -> None:
+        """What was on its way may be lost: read nothing before the root says that this node still may."""
+        if self._reads and not self._closed:
+            self._reads = False
+            self._lost()
+
+    def finish(self, letter: Letter) -> None:
+        """Acknowledge it; see `Reading.finish`."""
+        self._held.pop(letter.place, None)
+        self._finishing[letter.place] = None
+        if not self._can_finish():
+            return  # it comes again, and is known then
+        self._unconfirmed += 1
+        if self._unconfirmed >= _CONFIRM_EVERY:
+            self._unconfirmed = 0
+            before = list(self._finishing)
+            confirmed = self._publishing.confirm(letter.handle, _ACK)
+            confirmed.add_done_callback(lambda done: self._are_out(before, done.result()))
+        else:
+            self._publishing.tell(letter.handle, _ACK)
+
+    async def finished(self, letter: Letter) -> None:
+        """Acknowledge it, and wait for the server; see `Reading.finished`."""
+        self._held.pop(letter.place, None)
+        self._finishing[letter.place] = None
+        if self._can_finish() and await self._publishing.confirm(letter.handle, _ACK):
+            self._finishing.pop(letter.place, None)
+
+    async def close(self) -> None:
+        """End it; see `Reading.close`."""
+        self._closed = True
+        self._reads = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            with suppress(Exception):  # the connection is gone, and it with that
+                await subscription.unsubscribe()
+        self._held.clear()
+        self._over()
+
+    def _can_finish(self) -> bool:
+        if not self._reads:
+            return False
+        if not self._may_finish():
+            log.warning("this node was stopped for a while; asking the root whether it may go on")
+            self.interrupted()
+            return False
+        return True
+
+    def _are_out(self, places: list[int], well: bool) -> None:
+        if well:
+            for place in places:
+                self._finishing.pop(place, None)
+
+    # At the server.
+
+    def _pull(self) -> None:
+        if not self._reads or self._room <= 0 or self._room < self._asked:
+            return
+        count, self._room = self._room, 0
+        self._asked += count
+        self._pulled_at = self._loop.time()
+        body = {"batch": count, "expires": round(self._expires * 1e9)}
+        self._publishing.request(self._pull_at, json.dumps(body).encode(), self._inbox)
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._expires + _LATE, self._look)
+
+    def _look(self) -> None:
+        """The server says when a pull ends; when it does not, it has forgotten it."""
+        self._timer = None
+        rest = self._pulled_at + self._expires + _LATE - self._loop.time()
+        if self._asked and rest <= 0:
+            self._room += self._asked
+            self._asked = 0
+            self._pull()
+        if self._asked and self._timer is None:
+            self._timer = self._loop.call_later(max(rest, _LATE), self._look)
+
+    async def _arrived(self, message: Msg) -> None:
+        if not self._reads:
+            return
+        if not message.reply:
+            self._heard(message)
+            return
+        parts = message.reply.split(".")
+        # With an account of its own, a domain and a hash stand in front.
+        at = 2 if len(parts) == 9 else 4
+        place, number, behind = int(parts[at + 3]), int(parts[at + 4]), int(parts[at + 6])
+        self._asked = max(self._asked - 1, 0)
+        if number != self._number + 1:
+            log.debug("nats: delivery %d came after %d", number, self._number)
+            self.interrupted()
+            return
+        self._number = number
+        letter = Letter(place, message.data, behind, message.reply)
+        if place in self._finishing:
+            self._room += 1
+            self._publishing.tell(letter.handle, _ACK)
+        elif (held := self._held.get(place)) is not None:
+            self._room += 1
+            held.handle = letter.handle
+        else:
+            self._held[place] = letter
+            self._take(letter)
+        self._pull()
+
+    def _heard(self, message: Msg) -> None:
+        """The server says that a pull is over."""
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        left = headers.get("Nats-Pending-Messages")
+        given_back = min(int(left), self._asked) if left is not None else self._asked
+        self._asked -= given_back
+        self._room += given_back
+        if status == "408":
+            self._pull()
+            return
+        log.debug("nats: a pull ended: %s %s", status, headers.get("Description", ""))
+        self._loop.call_later(_PAUSE, self._pull)

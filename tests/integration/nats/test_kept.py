@@ -1,0 +1,202 @@
+"""Messages that a real server keeps in its streams, whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import HandlerFailed, MailboxFull, Runtime, StartFailed
+from civitas.errors import ConfigurationError
+from tests.integration.nats.conftest import over_nats, traveller
+from tests.integration.nats.roots import Root
+from tests.integration.processes.system import Events, lines, pid_of, until
+from tests.nats_server import NatsServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def scribe(name: str, file: Path, process: str | None = None, **keywords: Any) -> dict[str, Any]:
+    """An agent that notes what it gets; the server keeps its messages."""
+    entry = {"delivery": "at_least_once", **keywords, "file": str(file)}
+    if process is not None:
+        entry["process"] = process
+    return {"agent": {"name": name, "type": "tests.integration.nats.cast:Scribe", **entry}}
+
+
+def pool(name: str, process: str | None = None) -> dict[str, Any]:
+    entry = {**traveller(name, process)["agent"], "delivery": "at_least_once"}
+    return {"conversation_pool": entry}
+
+
+@pytest.mark.promise(id="SEM-1451")
+async def test_with_jetstream_the_messages_of_every_agent_go_through_streams(system, server):
+    config = over_nats(
+        server,
+        traveller("here"),
+        traveller("there", "worker"),
+        pool("pool"),
+        pool("far pool".replace(" ", "-"), "worker"),
+        prefix="kept",
+        jetstream=True,
+    )
+    async with Runtime.from_config(config) as kept:
+        for asker in ("here", "there"):
+            for asked in ("here", "there"):
+                if asker != asked:
+                    order = {"to": asked, "type": "echo", "payload": [1, "ä"]}
+                    assert (await kept.ask(asker, order, "ask")).payload == [1, "ä"]
+        for name in ("pool", "far-pool"):
+            replies = [await kept.ask(name, 1, conversation="c"), await kept.ask(name, 2)]
+            assert [reply.payload for reply in replies] == [1, 2]
+        async with aclosing(kept.stream("there", 250, "count")) as stream:
+            assert [message.payload async for message in stream] == [*range(250), "told"]
+        with pytest.raises(HandlerFailed, match="boom"):
+            await kept.ask("there", "boom", "crash")
+        assert (await kept.ask("there", None, "pid")).payload == pid_of(kept, "there")
+
+
+@pytest.mark.promise(id="SEM-1453")
+async def test_sends_that_are_started_together_arrive_in_order_at_a_small_mailbox(
+    system, server, tmp_path
+):
+    file = tmp_path / "written"
+    config = over_nats(
+        server,
+        scribe("small", file, "worker", mailbox_size=4, pause=0.0002),
+        traveller("sender", "worker"),
+        prefix="order",
+    )
+    async with Runtime.from_config(config) as kept:
+        await asyncio.gather(*(kept.send("small", n, timeout=None) for n in range(300)))
+        await until(lambda: len(lines(file)) == 300)
+    assert lines(file) == [f"{n} 0" for n in range(300)]
+
+
+@pytest.mark.promise(id="SEM-1454")
+async def test_a_send_waits_while_as_many_are_unfinished_as_the_mailbox_holds(
+    system, server, tmp_path
+):
+    file = tmp_path / "written"
+    config = over_nats(
+        server, scribe("busy", file, "worker", mailbox_size=2, shutdown_timeout=0), prefix="full"
+    )
+    config["runtime"] = {"drain_timeout": 0.1}
+    async with Runtime.from_config(config) as kept:
+        await kept.send("busy", "wait")
+        await kept.send("busy", "waits")
+        with pytest.raises(MailboxFull, match=r"2 messages.*0.3 s"):
+            await kept.send("busy", "has no room", timeout=0.3)
+
+
+@pytest.mark.promise(id="SEM-1455")
+async def test_what_a_killed_process_had_comes_again_at_once_and_in_order(system, server, tmp_path):
+    file = tmp_path / "written"
+    config = over_nats(server, scribe("sure", file, "worker"), prefix="again")
+    async with Runtime.from_config(config) as kept:
+        events = Events(kept)
+        for payload in (0, "die once", *range(1, 20)):
+            await kept.send("sure", payload)
+        assert (await kept.ask("sure", "last")).payload == 0
+        assert [event.name for event in events.of("crashed")] == ["sure"]
+    again = ["0 0", "die once 0", "die once 1", *(f"{n} 0" for n in range(1, 20)), "last 0"]
+    assert lines(file) == again
+
+
+@pytest.mark.promise(id="SEM-1456")
+async def test_a_message_that_kills_its_process_each_time_is_given_up(system, server, tmp_path):
+    file = tmp_path / "written"
+    config = over_nats(server, scribe("sure", file, "worker", max_deliveries=2), prefix="poison")
+    async with Runtime.from_config(config) as kept:
+        events = Events(kept)
+        with pytest.raises(HandlerFailed) as failed:
+            await kept.ask("sure", "die")
+        assert failed.value.error_type == "NodeDown"
+        assert (await kept.ask("sure", "next")).payload == 0
+        await until(lambda: events.reasons() == ["max_deliveries"])
+    assert lines(file) == ["die 0", "die 1", "next 0"]
+
+
+@pytest.mark.promise(id="SEM-1457")
+async def test_what_was_accepted_is_handled_after_a_kill_of_every_process_and_the_server(
+    server_of_its_own, tmp_path
+):
+    server = server_of_its_own
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = over_nats(
+        server,
+        scribe("here", here, shutdown_timeout=0),
+        scribe("there", there, "worker", shutdown_timeout=0),
+        traveller("beside", "worker"),
+    )
+    config["runtime"] = {"drain_timeout": 0.1}
+    root = await Root(tmp_path / "root", config).start()
+    await root.says(" ready ")
+    for name in ("here", "there"):
+        for payload in ("wait", 1):
+            await root.civitas("send", "topology.yaml", name, json.dumps(payload))
+    await until(lambda: lines(here) == lines(there) == ["wait 0"])
+    worker = await root.ask("beside", type="pid")
+    server.kill()
+    root.signal(signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    await root.ended()
+    server.start()
+    async with Runtime.from_config(config):
+        await until(lambda: len(lines(here)) > 1 and len(lines(there)) > 1)
+        assert lines(here) == lines(there) == ["wait 0", "wait 1"]
+    async with Runtime.from_config(config):  # it stopped well, which counts nothing
+        await until(lambda: len(lines(here)) > 2 and len(lines(there)) > 2)
+        assert lines(here)[2:] == lines(there)[2:] == ["wait 1"]
+
+
+@pytest.mark.promise(id="SEM-1458")
+@pytest.mark.parametrize("place", [None, "worker"])
+async def test_what_stands_in_a_mailbox_when_the_system_stops_is_handled_at_its_next_start(
+    system, server, tmp_path, place
+):
+    file = tmp_path / "written"
+    slow = scribe("slow", file, place, pause=30, shutdown_timeout=0)
+    config = over_nats(server, slow, prefix=f"stop{place}")
+    config["runtime"] = {"drain_timeout": 0.1}
+    async with Runtime.from_config(config) as kept:
+        events = Events(kept)
+        for n in range(3):
+            await kept.send("slow", n)
+        await until(lambda: lines(file) == ["0 0"])
+    assert events.reasons() == []
+    slow["agent"]["pause"] = 0
+    async with Runtime.from_config(config) as kept:
+        assert (await kept.ask("slow", "last")).payload == 0
+    assert lines(file) == ["0 0", "0 0", "1 0", "2 0", "last 0"]
+
+
+@pytest.mark.promise(id="SEM-1459")
+async def test_a_server_without_jetstream_is_an_error_at_the_start(tmp_path):
+    server = NatsServer(tmp_path).start()
+    try:
+        config = over_nats(server, scribe("sure", tmp_path / "written", "worker"))
+        kept = Runtime.from_config(config)
+        with pytest.raises((ConfigurationError, StartFailed), match="no JetStream"):
+            await kept.start()
+        config["transport"]["jetstream"] = False
+        async with Runtime.from_config(config) as runtime:
+            assert (await runtime.ask("sure", "die once")).payload == 1
+    finally:
+        server.close()
+
+
+@pytest.mark.promise(id="SEM-1452")
+async def test_a_stream_that_is_there_with_other_settings_is_refused(system, server, tmp_path):
+    config = over_nats(server, scribe("sure", tmp_path / "written", "worker"), prefix="drift")
+    async with Runtime.from_config(config):
+        pass
+    config["transport"]["stream"] = {"max_age": "7d"}
+    with pytest.raises(ConfigurationError, match=r"is there with other settings.*max_age"):
+        await Runtime.from_config(config).start()
