@@ -88,7 +88,7 @@ class Remembering:
             conversation = run.conversation = run.message.id
         if not agent.keeps_record or conversation is None:
             return
-        record = Record(run.history, kept=run.record and run.record.kept)
+        record = Record(run.history, kept=run.record.kept if run.record is not None else None)
         if kind == "interrupt":
             record.interrupts, record.saved = payload["interrupts"], saved
         elif self.retention.longest is not None and record.history is not None:
@@ -106,5 +106,5 @@ class Remembering:
         """Keep `run.history`, though the run failed: what the next one has to know about it."""
         if run.conversation is None:
             return
-        record = Record(run.history, kept=run.record and run.record.kept)
+        record = Record(run.history, kept=run.record.kept if run.record is not None else None)
         await record.keep(self._agent.store, self._agent.memory_key(run.conversation), self._recent)
