@@ -145,7 +145,8 @@ def _messages(value: Any, refuse: Refuse) -> list[BaseMessage]:
 
 def flat_message(message: BaseMessage) -> dict[str, Any]:
     """A message as a flat dict without what is empty; LangGraph takes it as input again."""
-    flat = {"type": message.type, "content": to_plain(message.content)}
+    content = message.content
+    flat = {"type": message.type, "content": content if type(content) is str else to_plain(content)}
     for key, value in message.model_dump(exclude={"type", "content"}).items():
         told = _told(value) if key in _ABOUT else value
         if _is_empty(told):
