@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import random
 from typing import Annotated, Any
@@ -372,3 +373,46 @@ def test_the_words_that_stored_messages_refer_to_never_change():
     import hashlib
 
     assert hashlib.sha256(_DICTIONARY).hexdigest()[:16] == "df5cc1549fbe4999"
+
+
+@pytest.mark.promise(id="SEM-1583")
+async def test_a_saver_of_many_threads_at_once_keeps_each_step_of_each():
+    meets, everybody = [0], asyncio.Event()
+
+    async def meet(state: Any) -> Any:
+        meets[0] += 1
+        if meets[0] == 40:
+            everybody.set()
+        await everybody.wait()
+        return {"messages": [AIMessage(text(len(state["messages"])))]}
+
+    saver = StateStoreSaver(SlowStore(), "t:")
+    graph = chat(meet, checkpointer=saver)
+    for turn in (1, 2):
+        meets[0] = 0
+        everybody.clear()
+        await asyncio.gather(
+            *(
+                graph.ainvoke(
+                    {"messages": [HumanMessage("go")]}, {"configurable": {"thread_id": f"{each}"}}
+                )
+                for each in range(40)
+            )
+        )
+        for each in range(40):
+            state = await graph.aget_state({"configurable": {"thread_id": f"{each}"}})
+            assert len(state.values["messages"]) == 2 * turn
+
+
+class SlowStore(InMemoryStateStore):
+    """One whose calls overlap, as those of a store on a disk."""
+
+    async def get_with_revision(self, key: str) -> tuple[dict[str, Any] | None, int]:
+        await asyncio.sleep(0)
+        return await super().get_with_revision(key)
+
+    async def write(self, changes: Any, *, expect: Any = {}) -> dict[str, int]:  # noqa: B006
+        await asyncio.sleep(0)
+        written = await super().write(changes, expect=expect)
+        await asyncio.sleep(0)
+        return written

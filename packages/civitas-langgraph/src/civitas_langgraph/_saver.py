@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -45,7 +46,7 @@ __all__ = ["StateStoreSaver"]
 _TURNS = 4
 """Turns of the event loop in which the checkpoint may come that makes pending writes needless."""
 _MOST_OPEN = 16
-"""Threads that a saver keeps in memory."""
+"""Threads that a saver keeps in memory beside those that are being written."""
 
 
 class StateStoreSaver(BlockingSaver):
@@ -81,8 +82,7 @@ class StateStoreSaver(BlockingSaver):
         self._prefix = prefix
         self._history = checked_history(history, "StateStoreSaver")
         self._lent: RunThread | None = None
-        self._open: OrderedDict[str, Thread] = OrderedDict()
-        self._opening = asyncio.Lock()
+        self._seats: OrderedDict[tuple[str, int], _Seat] = OrderedDict()
         self.untracked = Untracked()
         """What to leave out."""
 
@@ -92,22 +92,33 @@ class StateStoreSaver(BlockingSaver):
         """Work on this one thread from now on, whatever its id: that of the run of an agent."""
         self._lent = thread
 
-    async def _thread(self, thread_id: str, *, fresh: bool = False) -> Thread:
+    @asynccontextmanager
+    async def _thread(self, thread_id: str, *, fresh: bool = False) -> AsyncIterator[Thread]:
         """The thread; `fresh` looks whether somebody else has written it meanwhile."""
         if self._lent is not None:
-            return await self._lent.open()
+            yield await self._lent.open()
+            return
         key = f"{self._prefix}{thread_id}"
-        async with self._opening:
-            thread = self._open.pop(key, None)
-            if thread is None or thread.serde is not self.serde or thread.saved < 0:
-                thread = Thread(self.serde, await LongRecord.load(self.store, key))
-            elif fresh and not thread.lock.locked() and thread.changes == thread.saved:
-                kept = await LongRecord.load(self.store, key, known=thread.kept)
-                thread = thread.renewed(kept)
-            self._open[key] = thread
-        while len(self._open) > _MOST_OPEN:
-            self._open.popitem(last=False)
-        return thread
+        # A copy of this saver may have another serializer.
+        place = (key, id(self.serde))
+        seat = self._seats.setdefault(place, _Seat(self.serde))
+        self._seats.move_to_end(place)
+        seat.users += 1
+        try:
+            async with seat.lock:
+                thread = seat.thread
+                if thread is None or (thread.is_lost and seat.users == 1):
+                    thread = Thread(self.serde, await LongRecord.load(self.store, key))
+                elif fresh and seat.users == 1:
+                    kept = await LongRecord.load(self.store, key, known=thread.kept)
+                    thread = thread.renewed(kept)
+                seat.thread = thread
+            yield thread
+        finally:
+            seat.users -= 1
+            for old in list(self._seats)[:-_MOST_OPEN]:
+                if self._seats[old].users == 0:
+                    del self._seats[old]
 
     async def _save(self, thread: Thread, *, soon: bool = False) -> None:
         """Have what was changed stored; `soon` waits for what may make it needless."""
@@ -137,8 +148,8 @@ class StateStoreSaver(BlockingSaver):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or the newest of its thread."""
         thread_id, ns = _place(config)
-        thread = await self._thread(thread_id, fresh=True)
-        space = thread.spaces.get(ns)
+        async with self._thread(thread_id, fresh=True) as thread:
+            space = thread.spaces.get(ns)
         if not space:
             return None
         id = get_checkpoint_id(config) or max(space)
@@ -158,8 +169,9 @@ class StateStoreSaver(BlockingSaver):
         wanted = about.get("checkpoint_id")
         end = get_checkpoint_id(before) if before is not None else None
         for thread_id in threads:
-            thread = await self._thread(thread_id, fresh=True)
-            for ns, space in list(thread.spaces.items()):
+            async with self._thread(thread_id, fresh=True) as thread:
+                spaces = list(thread.spaces.items())
+            for ns, space in spaces:
                 if ns != about.get("checkpoint_ns", ns):
                     continue
                 for id in sorted(space, reverse=True):
@@ -196,8 +208,8 @@ class StateStoreSaver(BlockingSaver):
     ) -> Mapping[str, DeltaChannelHistory]:
         """What `channels` are rebuilt from at a checkpoint: a value, and what was written since."""
         thread_id, ns = _place(config)
-        thread = await self._thread(thread_id)
-        space = thread.spaces.get(ns, {})
+        async with self._thread(thread_id) as thread:
+            space = thread.spaces.get(ns, {})
         id = get_checkpoint_id(config) or max(space, default="")
         found: dict[str, DeltaChannelHistory] = {each: {"writes": []} for each in channels}
         for each, history in found.items() if id in space else ():
@@ -235,8 +247,7 @@ class StateStoreSaver(BlockingSaver):
             rebuilt(checkpoint, told),
             live=values,
         )
-        thread = await self._thread(thread_id)
-        async with thread.lock:
+        async with self._thread(thread_id) as thread, thread.lock:
             thread.put(ns, checkpoint["id"], kept, self._history)
             if thread.is_stored:
                 await thread.save()
@@ -257,7 +268,6 @@ class StateStoreSaver(BlockingSaver):
     ) -> None:
         """Keep what a task wrote, until the checkpoint made of it is there."""
         thread_id, ns = _place(config)
-        thread = await self._thread(thread_id)
         given = [
             Write(
                 task_id, WRITES_IDX_MAP.get(channel, number), channel, HeldValue(value), task_path
@@ -265,31 +275,37 @@ class StateStoreSaver(BlockingSaver):
             for number, (channel, value) in enumerate(writes)
             if (ns, channel) not in self.untracked
         ]
-        thread.add_writes(ns, get_checkpoint_id(config) or "", given)
-        await self._save(thread, soon=True)
+        async with self._thread(thread_id) as thread:
+            thread.add_writes(ns, get_checkpoint_id(config) or "", given)
+            await self._save(thread, soon=True)
 
     # Forgetting.
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Forget a thread."""
-        await self._replace(await self._thread(thread_id, fresh=True), {})
+        async with self._thread(thread_id, fresh=True) as thread:
+            await self._replace(thread, {})
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Forget the checkpoints of these runs, in whatever thread; but not what those of others are rebuilt from."""
         for thread_id in await self._threads():
-            thread = await self._thread(thread_id, fresh=True)
-            left: dict[str, dict[str, KeptCheckpoint]] = {}
-            for ns, space in thread.spaces.items():
-                others = [id for id, each in space.items() if each.run_id not in run_ids]
-                left[ns] = with_ancestors(space, others)
-            if left != thread.spaces:
-                await self._replace(thread, left)
+            async with self._thread(thread_id, fresh=True) as thread:
+                left: dict[str, dict[str, KeptCheckpoint]] = {}
+                for ns, space in thread.spaces.items():
+                    others = [id for id, each in space.items() if each.run_id not in run_ids]
+                    left[ns] = with_ancestors(space, others)
+                if left != thread.spaces:
+                    await self._replace(thread, left)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread, with its whole history."""
-        source = await self._thread(source_thread_id, fresh=True)
-        target = await self._thread(target_thread_id, fresh=True)
-        async with source.lock, target.lock:
+        if source_thread_id == target_thread_id:
+            return
+        async with (
+            self._thread(source_thread_id, fresh=True) as source,
+            self._thread(target_thread_id, fresh=True) as target,
+            target.lock,
+        ):
             target.copy(source)
             if target.is_stored:
                 await target.save()
@@ -297,13 +313,13 @@ class StateStoreSaver(BlockingSaver):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Forget threads, or all but the newest checkpoint of each namespace and what that is rebuilt from."""
         for thread_id in thread_ids:
-            thread = await self._thread(thread_id, fresh=True)
-            newest = strategy == "keep_latest"
-            left = {
-                ns: with_ancestors(space, [max(space)]) if newest else {}
-                for ns, space in thread.spaces.items()
-            }
-            await self._replace(thread, left)
+            async with self._thread(thread_id, fresh=True) as thread:
+                newest = strategy == "keep_latest"
+                left = {
+                    ns: with_ancestors(space, [max(space)]) if newest else {}
+                    for ns, space in thread.spaces.items()
+                }
+                await self._replace(thread, left)
 
     async def _replace(
         self, thread: Thread, spaces: Mapping[str, Mapping[str, KeptCheckpoint]]
@@ -312,6 +328,16 @@ class StateStoreSaver(BlockingSaver):
             thread.reduce(spaces)
             if thread.is_stored:
                 await thread.save()
+
+
+class _Seat:
+    """The place of a thread that a saver has in memory."""
+
+    def __init__(self, serde: SerializerProtocol) -> None:
+        self.serde = serde
+        self.lock = asyncio.Lock()
+        self.thread: Thread | None = None
+        self.users = 0
 
 
 def _place(config: RunnableConfig) -> tuple[str, str]:

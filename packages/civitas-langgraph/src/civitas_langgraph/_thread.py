@@ -95,6 +95,11 @@ class Thread:
         """Whether each change is stored at once."""
         return self.kept is not None and not self.live
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it could not be stored, so that nobody knows what is."""
+        return self.saved < 0
+
     def all(self) -> Iterator[tuple[str, str, KeptCheckpoint]]:
         """Every checkpoint, with its namespace and its id."""
         for ns, space in self.spaces.items():
