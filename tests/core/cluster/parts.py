@@ -15,12 +15,14 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, list[Any]]] = []
+        self.urgent: list[bool] = []
         self.closed = False
 
     def send(self, frame: bytes, *, urgent: bool = False) -> None:
         """Keep a frame, as the name of its kind and its fields."""
         kind, _, *fields = unpacked(frame)
         self.sent.append((Kind(kind).name, fields))
+        self.urgent.append(urgent)
 
     def close(self) -> None:
         """Note it."""

@@ -76,6 +76,7 @@ async def test_what_is_finished_without_a_word_is_told_in_the_next_turn_all_at_o
     assert wire.sent == []
     await asyncio.sleep(0)
     assert wire.sent == [("SETTLED", [["m1", "m2"]])]
+    assert wire.urgent == [False]  # behind the answers that went before
 
 
 async def test_a_node_that_is_gone_is_told_nothing() -> None:
