@@ -11,7 +11,9 @@ Who leads is decided in memory, and time may be virtual.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,18 +38,20 @@ class _Lead:
     """The lead of one root, which whoever leads next finds what the last one noted in."""
 
     patience = 8.0
-    watched = True
+    watched = False
+    over = False
 
     def __init__(self, term: int, left: bytes) -> None:
         self.leader = Leader("id", term, "here", 0, "", 0.0)
-        self.last = None
+        self.last = replace(self.leader, renewed=time.time()) if left else None
         self.left = self.noted = left
 
     def holds(self) -> bool:
         return True
 
     def note(self, what: bytes) -> None:
-        self.noted = what
+        if not self.over:
+            self.noted = what
 
 
 class SeveralRoots:
@@ -130,10 +134,16 @@ class SeveralRoots:
         await (await self.start_root())
         return self.runtime
 
+    async def stop_root(self) -> None:
+        """Stop the root while another one waits."""
+        self._lead.watched = True
+        await self.runtime.stop()
+
     async def kill_root(self) -> None:
         """End the root without a word: what it still does reaches nobody."""
         root: Any = self.runtime._node
         self.network.kill(root.transport)
+        self._lead.over = True
         for member in self.members.values():
             member.root_is_gone("the test killed it")
         root.roster.ending = True

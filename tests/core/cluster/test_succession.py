@@ -238,3 +238,15 @@ async def test_what_an_agent_has_already_is_not_handled_again_when_another_root_
             await asyncio.sleep(0)
         assert JOURNAL == ["waits", {"count": 1}]
         assert (await runtime.ask("other", 1, timeout=5)).payload == {"count": 3}
+
+
+@pytest.mark.promise(id="SEM-1491")
+async def test_a_root_that_is_stopped_leaves_the_members_to_the_one_that_waits():
+    async with SeveralRoots(PLACED, here=lambda: [Worker("here")]) as roots:
+        await roots.runtime.ask("far", "other", "ask")
+        await roots.runtime.ask("far", "here", "ask")
+        await roots.stop_root()
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", "other", "ask")).payload == {"count": 2}
+        assert (await runtime.ask("far", "here", "ask")).payload == {"count": 1}
+        assert sorted(STARTS) == ["far", "here", "here", "other"]

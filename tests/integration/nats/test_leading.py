@@ -48,11 +48,13 @@ async def test_one_root_leads_and_another_takes_over_within_5_seconds_of_its_kil
 
 
 @pytest.mark.promise(id="SEM-1483")
+@pytest.mark.promise(id="SEM-1491")
 async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits_ends_with_0(
     jetstream: NatsServer, tmp_path: Path
 ):
-    config = over_nats(jetstream, traveller("here"), prefix="stopped")
+    config = over_nats(jetstream, traveller("here"), traveller("there", "worker"), prefix="stopped")
     async with roots(tmp_path, config, 3) as (first, *others):
+        pid = await first.ask("there", type="pid")
         first.signal(signal.SIGTERM)
         assert await first.ended() == 0
         ended = time.monotonic()
@@ -65,6 +67,10 @@ async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits
         third.signal(signal.SIGTERM)
         assert await third.ended() == 0
         assert await second.ask("here", 1) == 1
+        assert await second.ask("there", type="pid") == pid
+        second.signal(signal.SIGTERM)
+        assert await second.ended() == 0
+        await until(lambda: has_ended(pid))  # and soon: nobody waits to take it over any more
 
 
 @pytest.mark.promise(id="SEM-1490")
@@ -90,3 +96,8 @@ async def test_a_leader_that_was_stopped_does_nothing_more_when_it_is_continued_
         assert await second.ask("there", type="pid") == pid
         told = [line.split()[1] for line in lines(ledger)]
     assert [who for who, _ in groupby(told)] == [str(first.pid), str(second.pid)]
+
+
+def has_ended(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"

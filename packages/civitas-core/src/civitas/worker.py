@@ -92,6 +92,16 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
                 console=boot["console"],
             )
             life.node.on_taken_over = lifeline.cut
+            go_on, signals_too = life.node.on_handed_over, signals.system_stops
+
+            def handed_over() -> None:
+                if signals.received:  # all processes of this service are to end
+                    signals_too()
+                    life.node.end("")
+                else:
+                    go_on()
+
+            life.node.on_handed_over = handed_over
             await life.node.enter()
             life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()

@@ -250,7 +250,7 @@ class RemoteChild:
         """End it, within its shutdown timeout."""
         self._on_exit = None
         peer = self._peer
-        if peer is None:
+        if peer is None or self._home.tree.hands_over:
             return
         self.status = Status.STOPPING
         timeout = self._options.get("shutdown_timeout", 0.0)
@@ -286,10 +286,12 @@ class RemoteChild:
         self._home.tree.forget(self.name)
 
     def _cast(self, what: str, *arguments: Any) -> None:
-        if self._peer is not None:
+        if self._peer is not None and not self._home.tree.hands_over:
             self._peer.cast(what, self.name, *arguments)
 
     def _announce(self) -> None:
+        if self._home.tree.hands_over:
+            return
         self._untold = False
         options = self._options
         self._home.announce(

@@ -23,6 +23,8 @@ class Tree(Protocol):
     """The tree that such a child is part of, as the root keeps it."""
 
     store: StateStore
+    hands_over: bool
+    """Whether another root takes over, so that what runs elsewhere goes on."""
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""

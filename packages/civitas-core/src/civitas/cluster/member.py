@@ -86,10 +86,9 @@ class MemberNode(Node):
         self.transport = transport
         self.peers = Peers()
         self.calls = Calls()
-        self.on_system_stop: Callable[[], None] = _nothing
-        """Called when the root says that the whole system stops."""
-        self.on_taken_over: Callable[[], None] = _nothing
-        """Called when another root took this process over."""
+        self.on_system_stop: Callable[[], None] = _nothing  # as the root says
+        self.on_taken_over: Callable[[], None] = _nothing  # by another root
+        self.on_handed_over: Callable[[], None] = lambda: self.root_is_gone("the root was stopped")
         self.ended: asyncio.Future[str] | None = None
         """Done when this node is to end, with the reason; empty if the root said so."""
         self._seal = Seal(token)
@@ -181,6 +180,7 @@ class MemberNode(Node):
                 "close": hosting.close,
                 "discard": hosting.discard,
                 "settled": lambda _: self._lookups.again(),
+                "handed_over": lambda _: self.on_handed_over(),
                 "stopping": self._system_stops,
                 "end": lambda _: self.end(""),
             },

@@ -98,6 +98,8 @@ class RootNode(Node):
         self.peers = Peers()
         self.calls = Calls()
         self.roster = Roster(processes)
+        self.hands_over = False
+        """Whether another root takes over when this one stops, so that the members are to go on."""
         self._topology = str(boot_data.get("digest", ""))
         self._given = list(boot_data["root_has"])
         """What the root was given in Python."""
@@ -234,7 +236,7 @@ class RootNode(Node):
 
     async def elect(self, waiting: Callable[[str], None], lost: Callable[[str], None]) -> None:
         """Wait until this root leads, where several may be started."""
-        self.lead = None
+        self.lead, self.hands_over = None, False
         if isinstance(self.transport, Electing):
             self.lead = await self.transport.elect(
                 lambda leader: waiting(f"{leader} leads the system"), lost
@@ -262,13 +264,17 @@ class RootNode(Node):
     async def dismiss(self) -> None:
         """End every process, and leave none behind."""
         leads = self.lead is None or self.lead.holds()
-        await self.membership.close()
+        if self.hands_over:
+            await self.membership.hand_over()
+        else:
+            await self.membership.close()
         await self.guests.close()
-        await self.mailboxes.close(well=leads)
+        await self.mailboxes.close(well=leads and not self.hands_over)
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)
-        self.membership.starting.close()
+        if not self.hands_over:
+            self.membership.starting.close()
 
     def _welcome(self) -> dict[str, Any]:
         tools = self.tools.values() if self.tools and "tools" in self._given else None
@@ -394,10 +400,12 @@ class RootNode(Node):
         return self._children.pool_of(name) or super().owner_of(name)
 
     def close_door(self) -> None:
-        """Take no more work from outside, and let the members know that the system stops."""
+        """Take no more work from outside; let the members know that the system stops, unless another root waits."""
         super().close_door()
         self.mailboxes.end()
-        self.roster.tell("stopping")
+        self.hands_over = self.lead is not None and self.lead.watched
+        if not self.hands_over:
+            self.roster.tell("stopping")
 
     async def matching(self, pattern: str) -> list[str]:
         """The names of the agents that match the glob `pattern`, wherever they run."""
@@ -409,6 +417,8 @@ class RootNode(Node):
         while True:
             await super().drained()
             await self._letters.drained()
+            if self.hands_over:
+                return  # the members go on
             calls = (self.calls.call(peer, "drain") for peer in self.roster.peers())
             worked = await asyncio.gather(*calls, return_exceptions=True)
             if any(each is not False for each in worked) or self._letters.is_sending():

@@ -144,6 +144,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
         "settled": Shape(),
+        "handed_over": Shape(),
         "stopping": Shape(),
         "end": Shape(),
     }

@@ -23,14 +23,21 @@ class SharedSignals:
     def __init__(self) -> None:
         self._system_stops = threading.Event()
         self._decided = False
+        self._received = False
         for each in _SIGNALS:
             signal.signal(each, self._handle)
+
+    @property
+    def received(self) -> bool:
+        """Whether this process got one."""
+        return self._received
 
     def system_stops(self) -> None:
         """The root says that the whole system stops."""
         self._system_stops.set()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._received = True
         if self._decided:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -40,6 +40,7 @@ class Leader:
         pid_space: Where that pid means something; empty if nobody knows.
         since: When it began to lead, in unix seconds.
         watched: Whether it knows of a root that waits, and so stops soon when it cannot renew.
+        renewed: When it said last that it leads, in unix seconds.
         released: Whether it has stopped leading, so that nobody has to wait.
     """
 
@@ -49,6 +50,7 @@ class Leader:
     pid: int
     pid_space: str
     since: float
+    renewed: float = 0.0
     watched: bool = False
     released: bool = False
 
@@ -76,7 +78,7 @@ class Leader:
         now = time.time()
         # A server that lost its record must not let the count begin again.
         term = max(last.term + 1 if last is not None else 0, int(now * 1000))
-        return replace(self, term=term, since=now, watched=False, released=False)
+        return replace(self, term=term, since=now, renewed=now, watched=False, released=False)
 
     def plain(self) -> dict[str, Any]:
         """What people are told about it."""
@@ -101,7 +103,14 @@ class Leader:
 
 
 def _fits(known: dict[str, Any]) -> bool:
-    kinds = {"term": int, "pid": int, "since": (int, float), "watched": bool, "released": bool}
+    kinds = {
+        "term": int,
+        "pid": int,
+        "since": (int, float),
+        "renewed": (int, float),
+        "watched": bool,
+        "released": bool,
+    }
     return all(isinstance(value, kinds.get(name, str)) for name, value in known.items())  # type: ignore[arg-type]
 
 

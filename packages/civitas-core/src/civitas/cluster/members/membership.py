@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -36,6 +37,8 @@ from civitas.transport.election import Lead
 
 __all__ = ["Membership"]
 
+_CLOCKS = 60.0
+"""Seconds by which the clocks of machines may differ."""
 _LAST_WORDS = 5.0
 """Seconds for a process to end by itself when the runtime stops, after its agents did."""
 
@@ -132,7 +135,19 @@ class Membership:
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self._legacy = Legacy.of(self.lead.left)
-            await self.succession.take_over(self._legacy.members)
+            last = self.lead.last
+            # Processes that nobody took over have ended long ago.
+            if last is not None and time.time() - last.renewed < self.lead.patience + _CLOCKS:
+                await self.succession.take_over(self._legacy.members)
+
+    async def hand_over(self) -> None:
+        """Leave every process to the root that takes over."""
+        self._roster.ending = True
+        self.succession.close()
+        self.starting.give_up()
+        self._roster.tell("handed_over")
+        await self._say_last_words(everybody=True)
+        self.starting.let_go_all()
 
     async def close(self) -> None:
         """End every process, and wait until none that was started here is left."""
@@ -142,18 +157,20 @@ class Membership:
         self._roster.tell("end")
         await self._say_last_words()
         await self.starting.end_all(_LAST_WORDS)
+        if self.lead is not None:
+            self.lead.note(Legacy(restarts=self._legacy.restarts).raw())
         for member in list(self._roster):
             member.left()
             member.was_up = False
             if member.added:
                 self._roster.remove(member)
 
-    async def _say_last_words(self) -> None:
+    async def _say_last_words(self, *, everybody: bool = False) -> None:
         """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
         elsewhere = [
             member.peer.link.flushed()
             for member in self._roster
-            if member.peer is not None and member.is_foreign
+            if member.peer is not None and (everybody or member.is_foreign)
         ]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):

@@ -95,6 +95,15 @@ class Starting:
             if member.arriving is not None and not member.arriving.done():
                 member.arriving.set_exception(_too_late(member.name))
 
+    def let_go_all(self) -> None:
+        """Look after none any more that was started here: they go on without this root."""
+        for member in self._roster:
+            if member.process is not None:
+                member.process.let_go()
+                member.process = None
+        for task in self._watching:
+            task.cancel()
+
     async def end_all(self, patience: float) -> None:
         """Wait until every process that was started here has ended; kill those that have not within `patience` seconds.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,11 +16,13 @@ from civitas.transport.election import Leader, Terms, Vigil, steady
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.aio.msg import Msg
 
 __all__ = ["NatsLease"]
 
 log = logging.getLogger("civitas.transport")
 
+_WAITS, _WAITS_NO_MORE = b"waits", b"waits no more"
 _WATCHED = 6
 """After so many renewals without a word of a root that waits, there is none any more."""
 
@@ -85,6 +88,16 @@ class NatsLease:
             client: The connection; None while there is none.
             waiting: Called with each leader that is waited for.
         """
+        try:
+            await self._win(client, waiting)
+        except asyncio.CancelledError:
+            await _publish(client(), self._waits_at, _WAITS_NO_MORE)
+            raise
+        await self._read_note()
+
+    async def _win(
+        self, client: Callable[[], Client | None], waiting: Callable[[Leader], None]
+    ) -> None:
         vigil, waited_for = Vigil(self._terms, self._pid_space), ""
         while True:
             with suppress(Away):
@@ -101,9 +114,8 @@ class NatsLease:
                 elif found is not None and found.id != waited_for:
                     waited_for = found.id
                     waiting(found)
-            await _publish(client(), self._waits_at)
+            await _publish(client(), self._waits_at, _WAITS)
             await asyncio.sleep(self._terms.look)
-        await self._read_note()
 
     async def _take(self, revision: int, last: Leader | None) -> bool:
         self.last = last
@@ -144,7 +156,7 @@ class NatsLease:
 
     async def _renew(self) -> bool:
         self._unwatched += 1
-        leader = replace(self.leader, watched=self.watched)
+        leader = replace(self.leader, watched=self.watched, renewed=time.time())
         began = steady()
         lasts = self._terms.lasts(watched=leader.watched)
         # Whoever waits may read this although its answer is lost, and takes over sooner then.
@@ -175,9 +187,9 @@ class NatsLease:
             return
         self._noted_at, _ = await self._notes.read()
 
-    async def somebody_waits(self, _: object) -> None:
-        """Another root says that it waits."""
-        self._unwatched = 0
+    async def somebody_waits(self, message: Msg) -> None:
+        """Another root says that it waits, or does not any more; if there are others they say so in a moment."""
+        self._unwatched = 0 if message.data == _WAITS else _WATCHED
 
     async def release(self) -> None:
         """Stop leading, so that another root may at once."""
@@ -185,14 +197,17 @@ class NatsLease:
         with suppress(Away, Stale):
             await self._write_note()
         with suppress(Away, Stale):
-            await self._record.write(replace(self.leader, released=True).raw(), self._revision)
+            await self._record.write(
+                replace(self.leader, released=True, renewed=time.time()).raw(), self._revision
+            )
 
 
 class _Deposed(Exception):
     """Another root leads."""
 
 
-async def _publish(client: Client | None, subject: str) -> None:
+async def _publish(client: Client | None, subject: str, what: bytes) -> None:
     if client is not None:
         with suppress(Exception):  # it says so again soon
-            await client.publish(subject, b"")
+            await client.publish(subject, what)
+            await client.flush(1)
