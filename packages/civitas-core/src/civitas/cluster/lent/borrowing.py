@@ -32,7 +32,7 @@ def borrow(
     Args:
         borrower: The member.
         welcome: What the root says of it.
-        call_root: Lets the root do something.
+        call_root: Calls the root.
     """
     given = welcome["given"]
     if "state_store" in given and not isinstance(borrower.store, RemoteStore):
@@ -48,6 +48,6 @@ def borrow(
 
 
 def expect(borrower: Borrower, name: str, new: bool) -> None:
-    """An agent is about to start, and `new` if the root knows that nothing is kept for it."""
+    """An agent is about to start; `new` says that the root knows that nothing is kept for it."""
     if isinstance(borrower.store, RemoteStore):
         borrower.store.expect(name, nothing=new)

@@ -19,7 +19,7 @@ class RemoteModel:
     """A ModelProvider that asks the one of the root.
 
     Args:
-        call_root: Lets the root do something.
+        call_root: Calls the root.
     """
 
     def __init__(self, call_root: Callable[..., Awaitable[Any]]) -> None:
@@ -42,7 +42,7 @@ class RemoteTool:
     """A tool of the root.
 
     Attributes:
-        call_root: Lets the root do something.
+        call_root: Calls the root.
         name: As at the root.
         description: As at the root.
         parameters: As at the root.

@@ -36,7 +36,7 @@ class RemoteStore:
         outlives: bool,
         offers: Iterable[str] = (),
     ) -> None:
-        """The root is known.
+        """Use the store of the root, which is known now.
 
         Args:
             call_root: Lets it do something.

@@ -1,9 +1,9 @@
 """Asks that would wait for themselves, over several nodes.
 
 Edge chasing (Chandy, Misra and Haas 1983): the ask that closes a circle finds all its other edges there, so it is found
-out whoever was last. An edge is the id of an ask: who answered already has it no more, though its answer may still be
-on the way. An ask that stands in line at its own node, since the agent it is for has no room, is an edge as well, but
-the node of that agent does not know it yet: it is followed there by the name of the agent.
+out, whichever came last. An edge is the id of an ask: an agent that has answered does not have it any more, though its
+answer may still be on the way. An ask that stands in line at its own node, since the agent it is for has no room, is an
+edge as well, but the node of that agent does not know it yet: it is followed there by the name of the agent.
 """
 
 from __future__ import annotations

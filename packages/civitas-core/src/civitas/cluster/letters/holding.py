@@ -24,7 +24,7 @@ class Holder(Protocol):
         """Hand `message` over; what is returned is done when the other process has it."""
 
     def release(self, message: Message) -> None:
-        """The message was not taken after all."""
+        """The message was not taken after all: it need not be held."""
 
 
 class HeldEntry:

@@ -16,9 +16,9 @@ __all__ = ["Outbox"]
 class Outbox:
     """The entry of an agent that another node hosts, for the senders of one node.
 
-    A message stands in it from `send` until the agent has finished with it. That is the flow control: who finds as many
-    messages unfinished as the mailbox holds, and one in hand, waits here, and delays nobody else on the connection. And
-    it is what makes redelivery possible: what stands here when the other process dies is known.
+    A message stands in it from `send` until the agent has finished with it. That is the flow control: a sender that
+    finds as many messages unfinished as the mailbox holds, and one in hand, waits here, and delays nobody else on the
+    connection. And it makes redelivery possible: what stands here when the other process dies is known.
 
     The bound is for each sending OS process; senders of one process wait in line, as at any mailbox.
 

@@ -94,7 +94,7 @@ def is_of_another_version(hello: Hello, member: Member | None) -> bool:
 
 
 def comes_back(hello: Hello, member: Member | None) -> bool:
-    """Whether who says hello is the process that is there: it has lost the root, and comes back."""
+    """Whether the process that says hello is the one that is there: it has lost the root and comes back."""
     if member is None or member.peer is None or hello.joined:
         return False
     known = not member.options.start or hello.token == member.token

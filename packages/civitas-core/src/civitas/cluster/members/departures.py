@@ -88,7 +88,7 @@ class Departures:
         self._bereaved.crashed_with(peer, reason)
 
     def end(self, peer: Peer, why: str) -> None:
-        """Take a process that does not do what it should for gone, and see to it that it is."""
+        """Treat a process that does not do what it should as gone, and make sure that it is."""
         member = self._roster.of(peer)
         if member is None:
             return

@@ -11,7 +11,7 @@ _REMEMBERED = 4096
 
 
 class Incidents:
-    """Tells the deaths that one message causes, by being delivered again, from all others.
+    """Tells apart the deaths that one message causes, by being delivered again, and all others.
 
     `max_deliveries` bounds how often that happens. Each time counted for itself, one such message could use up the
     restarts of everybody under the same supervisor.
