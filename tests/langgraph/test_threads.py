@@ -20,6 +20,7 @@ from civitas import HandlerFailed, Runtime, StateStoreError, Supervisor
 from civitas.state import InMemoryStateStore, LongRecord
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from civitas_langgraph._packed import _DICTIONARY
+from civitas_langgraph._thread import Thread
 from tests.core.state.few_methods import FewMethods, Killed, WithBatches, WithRevisions
 from tests.deep import DEEP
 
@@ -416,3 +417,81 @@ class SlowStore(InMemoryStateStore):
         written = await super().write(changes, expect=expect)
         await asyncio.sleep(0)
         return written
+
+
+@pytest.mark.promise(id="SEM-1002")
+async def test_a_copy_of_a_thread_outlives_it_and_all_of_a_deleted_one_is_gone():
+    store = InMemoryStateStore()
+    saver = StateStoreSaver(store, "t:")
+    graph = chat(checkpointer=saver)
+    copy: Any = {"configurable": {"thread_id": "copy"}}
+    for number in range(5):
+        await graph.ainvoke({"messages": [HumanMessage(text(number))]}, THREAD)
+    before = [each async for each in graph.aget_state_history(THREAD)]
+    await saver.acopy_thread("t", "copy")
+    await graph.ainvoke({"messages": [HumanMessage("more")]}, THREAD)
+    await saver.adelete_thread("t")
+    assert await saver.aget_tuple(THREAD) is None
+    for each in (saver, StateStoreSaver(store, "t:")):
+        history = chat(checkpointer=each).aget_state_history(copy)
+        assert [state.values async for state in history] == [state.values for state in before]
+    await saver.aprune(["copy"])
+    assert len([each async for each in saver.alist(None)]) == 1
+    await saver.adelete_thread("copy")
+    assert await store.keys("") == []
+
+
+@pytest.mark.promise(id="SEM-1584")
+@pytest.mark.parametrize("conversation", ["c", None])
+async def test_a_durable_run_that_an_earlier_version_began_goes_on(conversation):
+    store, ran = WithBatches(InMemoryStateStore()), []
+
+    def first(state: Any) -> Any:
+        ran.append("first")
+        return {"messages": [AIMessage(text(1))]}
+
+    def second(state: Any) -> Any:
+        ran.append("second")
+        if len(ran) == 2:
+            raise MemoryError  # the agent crashes
+        return {"messages": [AIMessage("done")]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("first", first)
+    builder.add_node("second", second)
+    builder.add_edge(START, "first")
+    builder.add_edge("first", "second")
+    agent = Older("g", graph=builder.compile(), durable=True)
+
+    async with Runtime(Supervisor("root", [agent], backoff="NONE"), state_store=store) as runtime:
+        reply = await runtime.ask("g", {"input": "go"}, conversation=conversation)
+    assert ran == ["first", "second", "second"]
+    assert [each["content"] for each in reply.payload["messages"]] == ["go", text(1), "done"]
+
+
+class Older(LangGraphAgent):
+    """One that finds, when it is started again, what its run has kept as an earlier version did."""
+
+    async def on_start(self) -> None:
+        """Bring what is kept to the first form."""
+        await super().on_start()
+        for key in await self.store.keys("civitas:step:"):
+            if key.endswith(":thread"):
+                head = await self.store.get(key)
+                kept = await LongRecord.load(self.store, key, home=(head or {}).get("home"))
+                await self.store.set(key, first_form_of(Thread(JsonPlusSerializer(), kept)))
+
+
+def first_form_of(thread: Thread) -> dict[str, Any]:
+    serde = thread.serde
+    spaces: dict[str, Any] = {}
+    for ns, id, each in thread.all():
+        body = {**each.body.read(serde.loads_typed), "channel_values": thread.values(each)}
+        spaces.setdefault(ns, {})[id] = {
+            "checkpoint": serde.dumps_typed(body),
+            "metadata": serde.dumps_typed(each.metadata.read(serde.loads_typed)),
+            "run_id": each.run_id,
+            "parent": each.parent,
+            "writes": [],
+        }
+    return spaces

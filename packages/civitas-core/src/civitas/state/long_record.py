@@ -222,7 +222,7 @@ class LongRecord:
                 check_format(base, self.home)
                 self._at_home(base["stamp"], named_pieces(base))
                 self._tag, self._next = base["tag"], base["next"]
-            if head is None or (self._base not in head["base"] and not whatever):
+            if head is None or (is_head(head) and self._base not in head["base"] and not whatever):
                 head = base
         if head is None:
             # Before there is a head, only a store without batches can have pieces.
