@@ -6,7 +6,7 @@ other directly. A supervisor does not know where its child runs: start, stop and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ from civitas.node import Node
 from civitas.transport.presence import show
 
 if TYPE_CHECKING:
-    from civitas.cluster.durable.granting import Wanted
+    from civitas.cluster.durable.broker import Broker
     from civitas.launch import Hold, ProcessOptions
     from civitas.message import Serializer
     from civitas.transport.contract import Transport
-    from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
 
 __all__ = ["Processes", "RemoteChild", "RemoteConversation", "make_root"]
 
@@ -36,10 +35,7 @@ class Processes:
         boot_data: What each is told when it starts.
         token: Of the system: who has it may join.
         holds: What they and the root hold together.
-        mailboxes: Makes the mailboxes of the broker as the root uses them, not open; None if none are kept there.
-        keeper: What the root does with them; likewise.
-        kept: The agents whose messages are kept there, as far as the topology says so; likewise.
-        all_are_kept: Whether those of every agent are.
+        broker: What keeps messages; None if nothing does.
     """
 
     options: Mapping[str, ProcessOptions]
@@ -48,10 +44,7 @@ class Processes:
     boot_data: Mapping[str, Any] = field(repr=False)
     token: str = field(repr=False)
     holds: Sequence[Hold] = ()
-    mailboxes: Callable[[], Mailboxes] | None = None
-    keeper: MailboxKeeper | None = None
-    kept: Mapping[str, Wanted] = field(default_factory=dict)
-    all_are_kept: bool = False
+    broker: Broker | None = None
 
 
 def make_root(processes: Processes | None, **parts: Any) -> Node:
@@ -73,10 +66,7 @@ def make_root(processes: Processes | None, **parts: Any) -> Node:
         transport=processes.transport,
         serializer=processes.serializer,
         token=processes.token,
-        mailboxes=processes.mailboxes,
-        keeper=processes.keeper,
-        kept=processes.kept,
-        all_are_kept=processes.all_are_kept,
+        broker=processes.broker,
         **parts,
     )
     show(root, processes.transport)

@@ -13,6 +13,7 @@ from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door, Take
 from civitas.cluster.durable.at_member import MemberMailboxes
+from civitas.cluster.durable.broker import Broker
 from civitas.cluster.errands import Errands
 from civitas.cluster.facts import Facts
 from civitas.cluster.following import Following
@@ -35,14 +36,10 @@ from civitas.node import Node
 from civitas.process import AgentProcess, Caller, Cell, ExitReason
 from civitas.supervision import ConversationPool, ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
-from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["Maker", "MemberNode"]
 
 logger = logging.getLogger("civitas")
-
-
-def _nothing() -> None: ...
 
 
 class MemberNode(Node):
@@ -60,8 +57,7 @@ class MemberNode(Node):
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
-        mailboxes: Makes the mailboxes of the broker, not open; None if it keeps none.
-        all_are_kept: Whether it keeps the messages of every agent.
+        broker: What keeps messages; None if nothing does.
         **parts: Of `Node`.
     """
 
@@ -78,16 +74,15 @@ class MemberNode(Node):
         token: str,
         remind: float | None = None,
         topology: str = "",
-        mailboxes: Callable[[], Mailboxes] | None = None,
-        all_are_kept: bool = False,
+        broker: Broker | None = None,
         **parts: Any,
     ) -> None:
         super().__init__(name, **parts)
         self.transport = transport
         self.peers = Peers()
         self.calls = Calls()
-        self.on_system_stop: Callable[[], None] = _nothing  # as the root says
-        self.on_taken_over: Callable[[], None] = _nothing  # by another root
+        self.on_system_stop: Callable[[], None] = lambda: None  # as the root says
+        self.on_taken_over: Callable[[], None] = lambda: None  # by another root
         self.on_handed_over: Callable[[], None] = lambda: self.root_is_gone("the root was stopped")
         self.ended: asyncio.Future[str] | None = None
         """Done when this node is to end, with the reason; empty if the root said so."""
@@ -122,9 +117,7 @@ class MemberNode(Node):
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
         self._errands = Errands(self._hosting, self.call_root)
-        self._mailboxes = MemberMailboxes(
-            self, self._letters, self._joining, self._hosting, mailboxes, all_are_kept
-        )
+        self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, {"line": self._mailboxes.settled}, {})
@@ -181,7 +174,7 @@ class MemberNode(Node):
                 "discard": hosting.discard,
                 "settled": lambda _: self._lookups.again(),
                 "handed_over": lambda _: self.on_handed_over(),
-                "stopping": self._system_stops,
+                "stopping": lambda _: self._mailboxes.stopping(self.on_system_stop),
                 "end": lambda _: self.end(""),
             },
         )
@@ -217,11 +210,8 @@ class MemberNode(Node):
                 await self.call_root("leave")
                 await self.drained()
         except TimeoutError:
-            logger.warning(
-                "process %r: mailboxes were not empty after drain_timeout=%g s; what is left was dropped",
-                self.name,
-                timeout,
-            )
+            said = "process %r: not all was handled in drain_timeout=%g s; the rest was dropped"
+            logger.warning(said, self.name, timeout)
 
     async def leave_system(self) -> None:
         """Stop what is hosted, and leave."""
@@ -244,10 +234,6 @@ class MemberNode(Node):
         """Let this node end."""
         if self.ended is not None and not self.ended.done():
             self.ended.set_result(why)
-
-    def _system_stops(self, _: Peer) -> None:
-        self._mailboxes.end()
-        self.on_system_stop()
 
     async def drained(self) -> None:
         """Wait until no agent here works, and none elsewhere on what was sent from here."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 from typing import Any
 
 from civitas.cluster.calls import Calls
@@ -16,11 +14,12 @@ from civitas.cluster.desk import Desk
 from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
 from civitas.cluster.durable.at_root import RootMailboxes
-from civitas.cluster.durable.granting import Wanted
+from civitas.cluster.durable.broker import Broker
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.guests import Guests
 from civitas.cluster.home import Home
+from civitas.cluster.inheritance import Inheritance
 from civitas.cluster.lent.lender import Lender
 from civitas.cluster.lent.parts import describe_tools
 from civitas.cluster.lent.store import offered
@@ -35,22 +34,20 @@ from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
-from civitas.errors import NodeDown, StartFailed, SupervisionError
+from civitas.errors import NodeDown
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
-from civitas.process import AgentProcess, Cell, Delivery
+from civitas.process import AgentProcess, Delivery
 from civitas.state import InMemoryStateStore
 from civitas.supervision import (
     ConversationPoolProcess,
-    DynamicSupervisorProcess,
     Parent,
     Placed,
 )
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
-from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
 
 __all__ = ["RootNode"]
 
@@ -70,10 +67,7 @@ class RootNode(Node):
         transport: Carries the frames.
         serializer: The format of messages.
         token: Of the system: who has it may join.
-        mailboxes: Makes the mailboxes of the broker, not open; None if it keeps none.
-        keeper: What the root alone does with them; likewise.
-        kept: The agents whose messages are kept there, as far as that is known.
-        all_are_kept: Whether those of every agent are.
+        broker: What keeps messages; None if nothing does.
         **parts: Of `Node`.
     """
 
@@ -86,10 +80,7 @@ class RootNode(Node):
         serializer: Serializer,
         token: str,
         holds: Sequence[Hold] = (),
-        mailboxes: Callable[[], Mailboxes] | None = None,
-        keeper: MailboxKeeper | None = None,
-        kept: Mapping[str, Wanted] = MappingProxyType({}),
-        all_are_kept: bool = False,
+        broker: Broker | None = None,
         **parts: Any,
     ) -> None:
         super().__init__("root", **parts)
@@ -119,14 +110,7 @@ class RootNode(Node):
         )
         self.asked = self._letters.asked
         self.mailboxes = RootMailboxes(
-            self,
-            self._letters,
-            mailboxes,
-            keeper,
-            kept,
-            self.calls,
-            all_are_kept=all_are_kept,
-            was_there=self.roster.was_taken_over,
+            self, self._letters, broker, self.calls, self.roster.was_taken_over
         )
         self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
@@ -139,6 +123,7 @@ class RootNode(Node):
             self.registry.closest,
             self.mailboxes.address,
         )
+        self.mailboxes.announce = self._directory.announce_agent
         seal = Seal(token)
         self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
         """Those that ask something of the system without joining it."""
@@ -156,7 +141,7 @@ class RootNode(Node):
             events=self.events,
             welcome=self._welcome,
             calls=self.calls,
-            owned=self._owned,
+            owned=Inheritance(self, self._children, self.calls).take,
             forget_records_of=self.forget_records_of,
             guests=self.guests,
             has_left=self.mailboxes.has_left,
@@ -206,7 +191,7 @@ class RootNode(Node):
             {
                 "line": self.mailboxes.settled,
                 "renew": self.mailboxes.renew,
-                "meet": self._meet,
+                "meet": self._knowledge.wants_to_meet,
                 "leave": self.membership.is_leaving,
                 "take_in_hand": self._note_begun,
                 "whereis": self._whereis,
@@ -300,20 +285,10 @@ class RootNode(Node):
             return self._place_elsewhere(agent, owner, name)
         self.mailboxes.choose(agent)
         cell = super().place(agent, owner, name)
-        pool = owner if isinstance(owner, ConversationPoolProcess) else None
-        assert isinstance(cell, Cell)  # a node makes nothing else
-        self.mailboxes.entered(cell, pool)
-        if pool is None:
-            self.announce_agent(name, agent)
+        self.mailboxes.entered(cell, owner)
+        if not isinstance(owner, ConversationPoolProcess):
+            self._directory.announce_agent(name, agent)
         return cell
-
-    def announce_agent(self, name: str, agent: AgentProcess) -> None:
-        """Let every node know of an agent of the root."""
-        self._directory.announce_agent(name, agent)
-
-    def look_after(self, work: Coroutine[Any, Any, object]) -> object:
-        """Do something beside what is going on; it ends with the node."""
-        return self._background(work)
 
     def _place_elsewhere(self, agent: Placed, owner: Parent, name: str) -> RemoteChild:
         self._check_free(name)
@@ -324,17 +299,8 @@ class RootNode(Node):
         if agent.family:
             self._relay.join(agent.family, child, agent.kind)
         careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
-        self._directory.announce(
-            Facts(
-                name,
-                agent.process,
-                kind=agent.kind,
-                size=self.mailboxes.size(name),
-                delivery=careful,
-                behind=agent.family,
-                mailbox=self.mailboxes.address(name),
-            )
-        )
+        facts = Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
+        self._directory.announce(self.mailboxes.completed(facts))
         return child
 
     def join(self, supervisor: Parent) -> None:
@@ -429,29 +395,11 @@ class RootNode(Node):
 
     # What members say.
 
-    async def _meet(self, peer: Peer, boot: str) -> None:
-        self._knowledge.introduce(peer, boot)
-
     async def _note_begun(self, peer: Peer, message_id: str, kept: bool) -> None:
         self.roster.begun(peer, message_id, kept)
 
     async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
         return self._directory.whereis(names, peer)
-
-    async def _owned(self, peer: Peer, agents: Mapping[str, Any]) -> None:
-        """A process that was taken over hosts these: what was spawned is taken over, too, and the rest is ended."""
-        for name, spec in agents.items():
-            if name in self._children:
-                continue
-            owner = self.supervisors.get(spec.get("owner", ""))
-            if spec.get("recipe") is not None and isinstance(owner, DynamicSupervisorProcess):
-                with suppress(StartFailed, SupervisionError):  # the supervisor says why
-                    await owner.start_child(Placed(name, peer.name, recipe=spec["recipe"]))
-            else:
-                with suppress(NodeDown):
-                    why = "the root that leads now does not have it"
-                    await self.calls.call(peer, "stop", name, why)
-                peer.cast("discard", name)
 
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]

@@ -94,8 +94,6 @@ class Node(Router):
         self.supervisors: dict[str, Parent] = {}
         self.owners: dict[str, Parent] = {}
         """The supervisor of each agent."""
-        self.stays: Callable[[Message, DeadLetterReason], bool] = lambda message, reason: False
-        """Whether a message that nobody here will handle stays where it is kept."""
         self._monitors = Monitors()
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
@@ -130,13 +128,11 @@ class Node(Router):
         self.tool_threads.shutdown(wait=False, cancel_futures=True)
         self._agent_threads.detach()
 
-    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
         """Count and report a message that nobody will handle, and forget what is recorded for it."""
-        if self.stays(message, reason):
-            return
-        super().dead_letter(message, reason)
-        if message.attempt:
+        if (is_dead := super().dead_letter(message, reason)) and message.attempt:
             self.forget_records(message)
+        return is_dead
 
     def forget_records(self, message: Message) -> None:
         """Drop what is recorded for a message that was given up."""

@@ -68,9 +68,10 @@ class Router:
         self.by_way_of_runtime = self._requests.by_way_of_runtime
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
-        """Called when an agent of this node is about to wait for another of it, or for room at one elsewhere, with the
-        names of both."""
-        self.recording: Callable[[Message], None] = _nothing
+        """Called when an agent here is about to wait for another, or for room at one elsewhere, with both names."""
+        self.stays: Callable[[Message, DeadLetterReason], bool] = lambda message, reason: False
+        """Whether a message that nobody here will handle stays where it is kept."""
+        self.recording: Callable[[Message], None] = lambda message: None
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
         """Where the messages of other nodes that agents of this one have came from, by their ids."""
@@ -259,8 +260,10 @@ class Router:
         elif (origin := self.foreign.get(request.id)) is not None:
             origin.refused(error)
 
-    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
-        """Count and report a message that nobody will handle."""
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
+        """Count and report a message that nobody will handle; False if it is kept for the next one who may."""
+        if self.stays(message, reason):
+            return False
         text = (
             f"{message.type!r} from {message.sender or 'the runtime'} to "
             f"{message.recipient} was dropped: {reason}"
@@ -269,6 +272,7 @@ class Router:
         self._observe.dead_letter(message, reason)
         if self.foreign:
             self.settle(message)
+        return True
 
     def take_in_hand(self, agent: str, message: Message) -> Awaitable[None] | None:
         """An agent begins to handle a message; it must wait for what this returns."""
@@ -392,6 +396,3 @@ def _check_pattern(pattern: object) -> None:
         raise ConfigurationError(
             f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
         )
-
-
-def _nothing(message: Message) -> None: ...

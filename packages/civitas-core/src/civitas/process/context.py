@@ -175,7 +175,7 @@ class Context(Protocol):
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""
 
-    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """Count and report a message that nobody will handle."""
 
 

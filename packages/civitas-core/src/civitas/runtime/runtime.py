@@ -321,10 +321,7 @@ class Runtime(Messenger):
                 {**told, "access": asdict(access)},
                 access.token,
                 holds,
-                links.mailboxes(transport),
-                links.keeper(),
-                kept,
-                bool(keeps),
+                links.broker(transport, kept),
             )
         else:
             options.pop("transport", None)  # it may stand there before anything is to be carried

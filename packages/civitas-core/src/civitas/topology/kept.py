@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from civitas.cluster.durable.granting import Wanted
+from civitas.cluster.durable.broker import Wanted
 from civitas.process import AgentProcess, Delivery
 from civitas.supervision import ChildSpec, ConversationPool, Supervisor
 from civitas.topology.grammar import AgentEntry, Topology

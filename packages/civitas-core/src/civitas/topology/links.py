@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -13,6 +13,7 @@ from typing import Any
 
 import msgpack
 
+from civitas.cluster.durable.broker import Broker, Wanted
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.hidden import hides
 from civitas.message import Serializer
@@ -32,7 +33,7 @@ from civitas.transport import (
     unknown_transport,
 )
 from civitas.transport.dead_letters import DeadLetterBox, KeepsDeadLetters
-from civitas.transport.mailboxes import Keeping, Mailboxes, MailboxKeeper
+from civitas.transport.mailboxes import Keeping
 from civitas.transport.shortfall import shortfall
 
 __all__ = ["SERIALIZER", "Links", "carried_by", "serializer_of"]
@@ -199,19 +200,22 @@ class Links:
         """Whether the broker keeps messages: of all agents (True), of those that want it (None), or none."""
         return self._carrier.keeps(self._entry) if isinstance(self._carrier, Keeping) else False
 
-    def mailboxes(self, transport: Transport) -> Callable[[], Mailboxes] | None:
-        """Makes what a node with this transport uses of the broker's mailboxes; None if it keeps none."""
-        carrier = self._carrier
-        if not isinstance(carrier, Keeping) or self.keeps() is False:
-            return None
-        return partial(carrier.mailboxes, self._entry, transport)
+    def broker(
+        self, transport: Transport, wanted: Mapping[str, Wanted] | None = None
+    ) -> Broker | None:
+        """What a node with this transport needs to have its messages kept; None if nothing keeps them.
 
-    def keeper(self) -> MailboxKeeper | None:
-        """What the root does with the broker's mailboxes; None if it keeps none."""
+        Args:
+            transport: Of the node.
+            wanted: Of the root, the agents that want it; None for any other node.
+        """
         carrier = self._carrier
-        if not isinstance(carrier, Keeping) or self.keeps() is False:
+        if not isinstance(carrier, Keeping) or (keeps := self.keeps()) is False:
             return None
-        return carrier.keeper(self._entry)
+        make = partial(carrier.mailboxes, self._entry, transport)
+        if wanted is None:
+            return Broker(make, bool(keeps))
+        return Broker(make, bool(keeps), carrier.keeper(self._entry), wanted)
 
     def _check(self, access: Access) -> None:
         """It is handed to other processes. What it holds is secret, so an error does not show that."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+from civitas.cluster.durable.broker import Broker
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.entries import KeptPool
 from civitas.cluster.facts import Facts
@@ -18,7 +19,6 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process import AgentProcess, Cell, ChildKind, Delivery
 from civitas.supervision import ConversationPool, ConversationPoolProcess
-from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["MemberMailboxes"]
 
@@ -41,8 +41,7 @@ class MemberMailboxes:
         letters: Its messages.
         joining: Its way to the root.
         hosting: Its agents.
-        make: Makes the mailboxes, not open; None if the broker keeps nothing.
-        all_are_kept: Whether it keeps the messages of every agent.
+        broker: What keeps messages; None if nothing does.
     """
 
     def __init__(
@@ -51,19 +50,18 @@ class MemberMailboxes:
         letters: Letters,
         joining: Joining,
         hosting: Hosting,
-        make: Callable[[], Mailboxes] | None,
-        all_are_kept: bool,
+        broker: Broker | None,
     ) -> None:
         self._node = node.name
         self._registry = node.registry
         self._way = letters.out
         self._hosted = hosting.get
-        self._all_are_kept = all_are_kept
+        self._all_are_kept = broker is not None and broker.of_all
         self._durable: Durable | None = None
-        if make is not None:
+        if broker is not None:
             self._durable = letters.keeping(
                 node,
-                make,
+                broker.mailboxes,
                 lambda: joining.boot,
                 partial(node.call_root, "renew"),
                 partial(node.call_root, "meet"),
@@ -141,6 +139,11 @@ class MemberMailboxes:
         """What is not handled stays where it is from now on."""
         if self._durable is not None:
             self._durable.ending = True
+
+    def stopping(self, then: Callable[[], None]) -> None:
+        """The whole system stops."""
+        self.end()
+        then()
 
     async def close(self) -> None:
         """Read and put nothing any more."""

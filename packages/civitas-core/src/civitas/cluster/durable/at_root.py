@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.durable.broker import Broker, Wanted
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.entries import KeptPool
-from civitas.cluster.durable.granting import Granting, Left, Wanted
+from civitas.cluster.durable.granting import Granting, Left
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.letters import Letters, Local
 from civitas.cluster.peers import Peer
@@ -19,8 +21,7 @@ from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process import AgentProcess, Cell, ChildKind, Delivery
-from civitas.supervision import ConversationPoolProcess
-from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
+from civitas.supervision import ConversationPoolProcess, Parent
 
 __all__ = ["RootMailboxes"]
 
@@ -39,12 +40,6 @@ class RootTree(Local, Protocol):
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
 
-    def look_after(self, work: Coroutine[Any, Any, object]) -> object:
-        """Do something beside what is going on; it ends with the node."""
-
-    def announce_agent(self, name: str, agent: AgentProcess) -> None:
-        """Let every node know of an agent of the root."""
-
 
 class RootMailboxes:
     """The mailboxes of a system, at its root.
@@ -52,10 +47,7 @@ class RootMailboxes:
     Args:
         tree: The root.
         letters: Its messages.
-        make: Makes the mailboxes, not open; None if the broker keeps nothing.
-        keeper: What the root alone does with them; likewise.
-        wanted: The mailboxes that the topology asks for, by agent.
-        all_are_kept: Whether every agent has one.
+        broker: What keeps messages; None if nothing does.
         calls: To other nodes.
         was_there: Whether a process ran already when this root began to lead.
     """
@@ -64,26 +56,31 @@ class RootMailboxes:
         self,
         tree: RootTree,
         letters: Letters,
-        make: Callable[[], Mailboxes] | None,
-        keeper: MailboxKeeper | None,
-        wanted: Mapping[str, Wanted],
+        broker: Broker | None,
         calls: Calls,
-        *,
-        all_are_kept: bool,
         was_there: Callable[[Peer], bool],
     ) -> None:
         self._tree = tree
         self._durable: Durable | None = None
-        if make is not None:
+        self._granting: Granting | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        if broker is not None and broker.keeper is not None:
+            self._granting = Granting(broker.keeper, broker.wanted, tree.boot)
             self._durable = letters.keeping(
-                tree, make, lambda: tree.boot, self._renew_here, _knows_all, moves=True
+                tree, broker.mailboxes, lambda: tree.boot, self._renew_here, _knows_all, moves=True
             )
             tree.stays = self._durable.keep
-        self._granting = None if keeper is None else Granting(keeper, wanted, tree.boot)
-        self._wants_some = bool(wanted)
-        self._all_are_kept = all_are_kept
+        self._wants_some = broker is not None and bool(broker.wanted)
+        self._all_are_kept = broker is not None and broker.of_all
         self._calls = calls
+        self.announce: Callable[[str, AgentProcess], None] = _unannounced
+        """Lets an agent of the root be known."""
         self._was_there = was_there
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def open(self) -> None:
         """Make the mailboxes that the topology asks for.
@@ -100,9 +97,12 @@ class RootMailboxes:
         """Where the messages of an agent are kept; empty if they are not."""
         return "" if self._granting is None else self._granting.address(name)
 
-    def size(self, name: str) -> int:
-        """How many messages may be unfinished in the mailbox of an agent that has not started yet."""
-        return 1000 if self._granting is None else self._granting.size(name)
+    def completed(self, facts: Facts) -> Facts:
+        """What is known of an agent of another process that has not started yet, with its mailbox."""
+        if self._granting is None:
+            return facts
+        size, address = self._granting.size(facts.name), self._granting.address(facts.name)
+        return replace(facts, size=size, mailbox=address)
 
     # Agents of the root.
 
@@ -112,8 +112,9 @@ class RootMailboxes:
             sure = agent._civitas_options.delivered(Delivery.AT_LEAST_ONCE)
             agent._civitas_options = sure
 
-    def entered(self, cell: Cell, pool: ConversationPoolProcess | None) -> None:
+    def entered(self, cell: Any, owner: Parent) -> None:
         """An agent, or a conversation of a pool, has a place here: read its mailbox as soon as it has started."""
+        pool = owner if isinstance(owner, ConversationPoolProcess) else None
         if self._durable is None or cell.delivery != Delivery.AT_LEAST_ONCE:
             return
         if pool is not None:
@@ -128,9 +129,7 @@ class RootMailboxes:
     def _is_ready(self, cell: Cell) -> None:
         options = cell.template._civitas_options
         wanted = Wanted(options.mailbox_size)
-        self._tree.look_after(
-            self._read(cell.name, wanted, lambda _: cell, options.max_deliveries, cell)
-        )
+        self._begin(self._read(cell.name, wanted, lambda _: cell, options.max_deliveries, cell))
 
     def joined(self, pool: ConversationPoolProcess, facts: Facts, way: Any) -> None:
         """A pool has a place here: read its mailbox."""
@@ -140,7 +139,7 @@ class RootMailboxes:
             return
         self._tree.registry.pools[pool.name] = KeptPool(pool, facts, way)
         route = partial(_conversation, pool)
-        self._tree.look_after(self._read(pool.name, wanted, route, options.max_deliveries, None))
+        self._begin(self._read(pool.name, wanted, route, options.max_deliveries, None))
 
     async def _read(
         self,
@@ -161,7 +160,7 @@ class RootMailboxes:
                     return
                 if cell is not None and not known:
                     cell.entry = self._durable.entry_beside(cell.mailbox, address, "")
-                    self._tree.announce_agent(name, cell.template)
+                    self.announce(name, cell.template)
                 await self._durable.read(
                     name,
                     address,
@@ -221,7 +220,7 @@ class RootMailboxes:
     def forget(self, name: str) -> None:
         """An agent is gone for good."""
         if self._granting is not None and self.address(name):
-            self._tree.look_after(self._forget(name))
+            self._begin(self._forget(name))
 
     async def _forget(self, name: str) -> None:
         assert self._granting is not None
@@ -249,10 +248,17 @@ class RootMailboxes:
         Args:
             well: Whether the system stops; otherwise another root leads, and the mailboxes are its business.
         """
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._durable is not None:
             await self._durable.close()
         if self._granting is not None:
             await self._granting.close(well=well)
+
+
+def _unannounced(name: str, agent: AgentProcess) -> None: ...
 
 
 async def _knows_all(boot: str) -> None:

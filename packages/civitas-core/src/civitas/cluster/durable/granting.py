@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from civitas.cluster.durable.broker import Wanted
 from civitas.cluster.durable.parcels import unpack
 from civitas.errors import ConfigurationError
-from civitas.process import Delivery
-from civitas.process.options import AgentOptions
 from civitas.transport.mailboxes import MailboxKeeper
 
-__all__ = ["Granting", "Handed", "Left", "Wanted"]
+__all__ = ["Granting", "Handed", "Left"]
 
 logger = logging.getLogger("civitas")
 
@@ -27,26 +26,6 @@ _AT_ONCE = 16
 """Mailboxes that are asked about at a time."""
 _LAST_WORDS = 5.0
 """Seconds for the broker to take back what was given to this system, when it stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A mailbox that an agent needs.
-
-    Attributes:
-        size: How many messages may be unfinished in it.
-        several: Whether it is that of a pool.
-    """
-
-    size: int
-    several: bool = False
-
-    @classmethod
-    def of(cls, options: AgentOptions, *, several: bool = False) -> Wanted | None:
-        """What an agent with these options needs; None for one that needs none."""
-        if options.delivery != Delivery.AT_LEAST_ONCE:
-            return None
-        return cls(options.mailbox_size, several)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 
+from civitas.cluster.durable.lane import Lane, Shipment
 from civitas.cluster.durable.parcels import pack
 from civitas.errors import AskTimeout, DeliveryError, MailboxFull, NotStored, PayloadError
 from civitas.message import Message, Serializer
-from civitas.transport.mailboxes import Mailboxes, NoRoom, NotKept
+from civitas.transport.mailboxes import Mailboxes
 
-__all__ = ["Lane", "Lanes", "Settled"]
+__all__ = ["Lanes", "Settled"]
 
-_WINDOW = 256
-"""How many of one line may be in flight."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
-"""Seconds before what was refused for want of room, or had no answer, is put again."""
 _REMEMBERED = 1000
 """Of so many messages that were stored out of order, or taken out again, it is remembered where."""
 _TRACING = ("traceparent", "tracestate", "baggage")
@@ -36,217 +32,6 @@ class Settled:
 
     until: int = 0
     void: Sequence[int] = ()
-
-
-class _Parcel:
-    """A message on its way into a mailbox."""
-
-    __slots__ = (
-        "after",
-        "asker",
-        "body",
-        "copy",
-        "flying",
-        "message",
-        "number",
-        "place",
-        "stored",
-        "unsure",
-    )
-
-    def __init__(self, message: Message, asker: str | None, stored: asyncio.Future[None]) -> None:
-        self.message = message
-        self.asker = asker
-        self.stored = stored
-        self.number = self.after = 0
-        self.body = b""
-        self.flying = False
-        self.place = 0
-        """Where it is stored; 0 as long as that is not known."""
-        self.copy = 0
-        """How often it was taken out again."""
-        self.unsure = ""
-        """Why it is not known whether it is stored; empty if it surely is not."""
-
-
-class Lane:
-    """The messages of one node for one mailbox, or for one conversation of a pool.
-
-    They are stored in the order in which they were put. To wait for each before the next is sent would take a round
-    trip for each; therefore many are in flight. Where the broker did not take one but has taken a later one, the reader
-    sees from `after` that something is missing, and asks this node (`Lanes.settled`). If it was for want of room, those
-    behind it, which nobody has handled, are taken out again: they would keep the room that it waits for.
-    """
-
-    __slots__ = (
-        "_flying",
-        "_lanes",
-        "_pause",
-        "_queue",
-        "_retracting",
-        "_retry",
-        "_sent",
-        "_window",
-        "address",
-        "full",
-        "key",
-        "why",
-    )
-
-    def __init__(self, lanes: Lanes, address: str, key: str) -> None:
-        self.address = address
-        self.key = key
-        self.full = False
-        """Whether the mailbox had no room when something was put last."""
-        self.why = ""
-        """Why it is not known whether something is stored."""
-        self._lanes = lanes
-        self._queue: deque[_Parcel] = deque()
-        self._sent: OrderedDict[int, _Parcel] = OrderedDict()
-        """Those with a number, from the first on of which it is not known whether it is stored."""
-        self._flying = 0
-        self._window = _WINDOW
-        self._pause = _FIRST_PAUSE
-        self._retry: asyncio.TimerHandle | None = None
-        self._retracting: asyncio.Task[None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._queue) + len(self._sent)
-
-    def add(self, parcel: _Parcel) -> None:
-        """One more wants to go."""
-        self._queue.append(parcel)
-        self.go()
-
-    def go(self) -> None:
-        """Send as many as may be in flight."""
-        if self._retry is not None or self._retracting is not None:
-            return
-        if (self.full or self.why) and self._flying:
-            return  # first it must be known what became of all of them
-        if self.full or self.why:
-            for parcel in [each for each in self._sent.values() if not each.place]:
-                if parcel.stored.done():
-                    self._drop(parcel)  # its sender has given up
-                elif self._flying < self._window:
-                    self._fly(parcel)
-            if self._flying:
-                return
-            self.full, self.why = False, ""
-        while self._queue and len(self._sent) < self._window:
-            parcel = self._queue.popleft()
-            if parcel.stored.done():
-                continue
-            parcel.number = self._lanes.next_number()
-            parcel.after = next(reversed(self._sent), 0)
-            try:
-                parcel.body = self._lanes.pack(
-                    parcel.message, parcel.number, parcel.after, parcel.asker
-                )
-            except PayloadError as error:
-                parcel.stored.set_exception(error)
-                continue
-            self._sent[parcel.number] = parcel
-            self._fly(parcel)
-
-    def again(self) -> None:
-        """The broker can be reached again: what came back for want of it goes now."""
-        if self._retry is not None and not self.full:
-            self._retry.cancel()
-            self._pause = _FIRST_PAUSE
-            self._try_again()
-
-    def settled(self, number: int) -> bool:
-        """Whether of every message up to a number it is known whether it is stored."""
-        return not self._sent or next(iter(self._sent)) > number
-
-    def close(self) -> None:
-        """Put nothing any more."""
-        if self._retry is not None:
-            self._retry.cancel()
-        if self._retracting is not None:
-            self._retracting.cancel()
-        for parcel in (*self._sent.values(), *self._queue):
-            if not parcel.stored.done():
-                error = NotStored(
-                    parcel.message.recipient, "this process ends", unsure=parcel.number > 0
-                )
-                parcel.stored.set_exception(error)
-                parcel.stored.exception()
-        self._sent.clear()
-        self._queue.clear()
-
-    def _fly(self, parcel: _Parcel) -> None:
-        parcel.flying = True
-        self._flying += 1
-        self._lanes.fly(self, parcel).add_done_callback(partial(self._landed, parcel))
-
-    def _landed(self, parcel: _Parcel, flight: asyncio.Future[int]) -> None:
-        parcel.flying = False
-        self._flying -= 1
-        error = flight.exception()
-        if error is None:
-            parcel.place, parcel.unsure = flight.result(), ""
-            self._pause = _FIRST_PAUSE
-            self._window = min(2 * self._window, _WINDOW)
-            self._finish()
-        elif isinstance(error, NotKept):
-            if not parcel.stored.done():
-                parcel.stored.set_exception(NotStored(parcel.message.recipient, str(error)))
-            self._drop(parcel)
-        elif isinstance(error, NoRoom):
-            self.full, self._window, parcel.unsure = True, 1, ""
-        else:
-            parcel.unsure = self.why = str(error)
-        if not self._flying and any(not each.place for each in self._sent.values()):
-            if self.full and any(each.place for each in self._sent.values()):
-                self._retracting = self._lanes.loop.create_task(self._retract())
-            elif self.full or self.why:
-                self._wait()
-        if not self and not self._flying:
-            self._lanes.idle(self)
-        elif self._retry is None:
-            self.go()
-
-    def _wait(self) -> None:
-        self._retry = self._lanes.loop.call_later(self._pause, self._try_again)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-
-    def _try_again(self) -> None:
-        self._retry = None
-        self.go()
-        if not self and not self._flying:
-            self._lanes.idle(self)
-
-    async def _retract(self) -> None:
-        """Take out what was stored behind something that had no room."""
-        behind = [each for each in self._sent.values() if each.place]
-        try:
-            out = await self._lanes.retract(self, [each.place for each in behind])
-        finally:
-            self._retracting = None
-        if out:
-            for parcel in behind:
-                self._lanes.is_void(self, parcel.number, parcel.place)
-                parcel.place = 0
-                parcel.copy += 1
-        self._wait()
-
-    def _finish(self) -> None:
-        """Those that are stored, with all before them."""
-        last = 0
-        while self._sent and (parcel := next(iter(self._sent.values()))).place:
-            if parcel.place < last:
-                self._lanes.stored_late(self, parcel.number, last)
-            last = max(last, parcel.place)
-            del self._sent[parcel.number]
-            if not parcel.stored.done():
-                parcel.stored.set_result(None)
-        self._lanes.is_settled(self)
-
-    def _drop(self, parcel: _Parcel) -> None:
-        del self._sent[parcel.number]
-        self._finish()
 
 
 class Lanes:
@@ -301,7 +86,7 @@ class Lanes:
         line = self._lines.get((address, key))
         if line is None:
             line = self._lines[address, key] = Lane(self, address, key)
-        parcel = _Parcel(message, asker, self.loop.create_future())
+        parcel = Shipment(message, asker, self.loop.create_future())
         line.add(parcel)
         try:
             async with asyncio.timeout(timeout):
@@ -309,7 +94,7 @@ class Lanes:
         except TimeoutError:
             raise self._too_late(line, parcel, timeout or 0.0, size) from None
 
-    def _too_late(self, line: Lane, parcel: _Parcel, timeout: float, size: int) -> DeliveryError:
+    def _too_late(self, line: Lane, parcel: Shipment, timeout: float, size: int) -> DeliveryError:
         message = parcel.message
         why = parcel.unsure or line.why
         if line.full and not why:
@@ -376,7 +161,7 @@ class Lanes:
             )
         return body
 
-    def fly(self, line: Lane, parcel: _Parcel) -> asyncio.Future[int]:
+    def fly(self, line: Lane, parcel: Shipment) -> asyncio.Future[int]:
         """Hand a message to the broker."""
         message = parcel.message
         headers: Mapping[str, str] = message.headers

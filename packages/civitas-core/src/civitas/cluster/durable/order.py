@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from civitas.cluster.durable.lanes import Settled
-from civitas.cluster.durable.parcels import Stored
+from civitas.cluster.durable.parcels import KeptMessage
 from civitas.transport.mailboxes import Letter
 
 __all__ = ["InOrder", "LaneId"]
@@ -37,7 +37,7 @@ class InOrder:
 
     def __init__(
         self,
-        deliver: Callable[[Letter, Stored], None],
+        deliver: Callable[[Letter, KeptMessage], None],
         ask: Callable[[LaneId, int], Awaitable[Settled | None]],
         drop: Callable[[Letter], None],
     ) -> None:
@@ -54,7 +54,7 @@ class InOrder:
         self._behind = 0
         """How many stood behind that."""
 
-    def take(self, line: LaneId, letter: Letter, kept: Stored) -> None:
+    def take(self, line: LaneId, letter: Letter, kept: KeptMessage) -> None:
         """Take what was read."""
         self._read += 1
         self._place, self._behind = letter.place, letter.behind
@@ -74,17 +74,17 @@ class InOrder:
             gap.asking.cancel()
         self._gaps.clear()
 
-    def _follows(self, line: LaneId, kept: Stored) -> bool:
+    def _follows(self, line: LaneId, kept: KeptMessage) -> bool:
         """Whether nothing can be missing before it."""
         return not kept.after or self._last.get(line, 0) >= kept.after
 
-    def _hand_over(self, line: LaneId, letter: Letter, kept: Stored) -> None:
+    def _hand_over(self, line: LaneId, letter: Letter, kept: KeptMessage) -> None:
         self._last[line] = kept.number
         if len(self._last) > _REMEMBERED:
             self._last.popitem(last=False)
         self._deliver(letter, kept)
 
-    def _hold(self, line: LaneId, letters: list[tuple[int, int, Letter, Stored]]) -> None:
+    def _hold(self, line: LaneId, letters: list[tuple[int, int, Letter, KeptMessage]]) -> None:
         asking = asyncio.get_running_loop().create_task(self._find_out(line, letters[0][0]))
         self._gaps[line] = _Gap(letters, letters[0][0], asking)
 
@@ -131,7 +131,7 @@ class _Gap:
         ends: How many were read when everything was read that was there when the answer came; None before that.
     """
 
-    letters: list[tuple[int, int, Letter, Stored]]
+    letters: list[tuple[int, int, Letter, KeptMessage]]
     number: int
     asking: asyncio.Task[None]
     until: float = math.inf

@@ -8,13 +8,13 @@ import msgpack
 
 from civitas.message import Message, Serializer, dumps, loads
 
-__all__ = ["Stored", "pack", "unpack"]
+__all__ = ["KeptMessage", "pack", "unpack"]
 
 _VERSION = 1
 
 
 @dataclass(slots=True)
-class Stored:
+class KeptMessage:
     """A message as it was kept.
 
     Attributes:
@@ -49,7 +49,7 @@ def pack(
     return packed
 
 
-def unpack(body: bytes) -> Stored:
+def unpack(body: bytes) -> KeptMessage:
     """Read what was kept.
 
     Raises:
@@ -59,6 +59,6 @@ def unpack(body: bytes) -> Stored:
         version, raw, boot, number, after, asker, *_ = msgpack.unpackb(body)
         if version != _VERSION:
             raise ValueError(f"it has version {version}")
-        return Stored(loads(raw), boot, number, after, asker)
+        return KeptMessage(loads(raw), boot, number, after, asker)
     except Exception as error:
         raise ValueError(f"it is not a message of Civitas: {error}") from error

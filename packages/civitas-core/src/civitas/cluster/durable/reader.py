@@ -12,7 +12,7 @@ from civitas.cluster.durable.finishing import Finishing
 from civitas.cluster.durable.lanes import Settled
 from civitas.cluster.durable.order import InOrder, LaneId
 from civitas.cluster.durable.origin import FromMailbox
-from civitas.cluster.durable.parcels import Stored, unpack
+from civitas.cluster.durable.parcels import KeptMessage, unpack
 from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.incoming import Receivers
 from civitas.cluster.letters.origin import Back, FromPeer
@@ -95,7 +95,7 @@ class MailboxReader:
         self._holdings = holdings
         self._finishing = finishing
         self._order = InOrder(self._deliver, self._ask, self._forget)
-        self._behind_strangers: deque[tuple[Letter, Stored]] = deque()
+        self._behind_strangers: deque[tuple[Letter, KeptMessage]] = deque()
         """What was read from a node that is not known here, and all behind it."""
         self._meeting: asyncio.Task[None] | None = None
         self._given: dict[str, int] = {}
@@ -181,7 +181,7 @@ class MailboxReader:
             self._sort(letter, kept)
         self._meeting = None
 
-    def _sort(self, letter: Letter, kept: Stored) -> None:
+    def _sort(self, letter: Letter, kept: KeptMessage) -> None:
         self._order.take((kept.boot, kept.message.conversation or ""), letter, kept)
         if self._held.get(letter.place, letter) is None:
             self._read_on()  # it waits for others, which must be read meanwhile
@@ -197,7 +197,7 @@ class MailboxReader:
     def _lost(self) -> None:
         self._holdings.renew(self.name)
 
-    def _deliver(self, letter: Letter, kept: Stored) -> None:
+    def _deliver(self, letter: Letter, kept: KeptMessage) -> None:
         holdings = self._holdings
         message, receivers = kept.message, holdings.receivers
         times = self._given.pop(message.id, 0) if self._given else 0
@@ -245,7 +245,7 @@ class MailboxReader:
                 message, DeadLetterReason.UNKNOWN if unknown else DeadLetterReason.TERMINATED
             )
 
-    def _hand_over(self, origin: FromPeer, times: int, kept: Stored) -> None:
+    def _hand_over(self, origin: FromPeer, times: int, kept: KeptMessage) -> None:
         message = origin.message
         cell = origin.cell = self._route(message)
         if kept.asker is not None and not origin.peer.gone:

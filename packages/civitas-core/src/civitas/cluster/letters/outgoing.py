@@ -48,7 +48,7 @@ class Senders(Protocol):
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
 
-    def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """Count and report a message that nobody will handle."""
 
     def settle(self, message: Message) -> object:

@@ -71,6 +71,10 @@ class Knowledge:
             self._met.setdefault(one.boot, {})[another.boot] = None
         return True
 
+    async def wants_to_meet(self, peer: Peer, boot: str) -> None:
+        """A process has something from another one, and does not know it."""
+        self.introduce(peer, boot)
+
     def acquaintances(self, boot: str) -> list[Peer]:
         """The processes that have met one."""
         return self._there(self._met.get(boot, ()))
