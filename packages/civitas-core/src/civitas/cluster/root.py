@@ -254,7 +254,7 @@ class RootNode(Node):
         else:
             await self.membership.close()
         await self.guests.close()
-        await self.mailboxes.close(well=leads and not self.hands_over)
+        await self.mailboxes.close(well=leads, hands_over=self.hands_over)
         await self.calls.close()
         self.peers.leave()
         await self._door.close(self.transport)

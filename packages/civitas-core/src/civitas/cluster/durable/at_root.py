@@ -242,11 +242,12 @@ class RootMailboxes:
         """Whether nothing is in the mailboxes."""
         return self._granting is None or await self._granting.is_empty()
 
-    async def close(self, *, well: bool) -> None:
+    async def close(self, *, well: bool, hands_over: bool = False) -> None:
         """Read and put nothing any more. What is not finished stays.
 
         Args:
             well: Whether the system stops; otherwise another root leads, and the mailboxes are its business.
+            hands_over: Whether the other processes run on, for another root.
         """
         for task in tuple(self._tasks):
             task.cancel()
@@ -255,7 +256,7 @@ class RootMailboxes:
         if self._durable is not None:
             await self._durable.close()
         if self._granting is not None:
-            await self._granting.close(well=well)
+            await self._granting.close(well=well, hands_over=hands_over)
 
 
 def _unannounced(name: str, agent: AgentProcess) -> None: ...

@@ -196,18 +196,20 @@ class Granting:
                 if name not in self._addresses:
                     await self._keeper.remove(address)
 
-    async def close(self, *, well: bool) -> None:
+    async def close(self, *, well: bool, hands_over: bool = False) -> None:
         """The system stops.
 
         Args:
             well: Whether whoever had a mailbox has put back what was not finished: then the next start counts nothing.
+            hands_over: Whether the other processes go on with theirs.
         """
         if self._is_open and well:
             try:
                 async with asyncio.timeout(_LAST_WORDS):
                     fences = (
                         self._keeper.fence(self._addresses[name], look=False)
-                        for name in self._holders
+                        for name, holder in self._holders.items()
+                        if holder == self._boot or not hands_over
                     )
                     await asyncio.gather(*fences)
             except Exception as error:
