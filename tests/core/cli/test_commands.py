@@ -206,13 +206,13 @@ def test_validate_finds_a_name_that_leads_nowhere(
     assert "did you mean 'AgentProcess'?" in result.err
 
 
-def test_validate_says_what_this_version_cannot_run(
+def test_validate_says_what_a_transport_does_not_take(
     civitas: Civitas, write: Callable[[str], str]
 ) -> None:
-    text = TOPOLOGY.replace("type: zmq", "type: nats, on_partition: stop")
+    text = TOPOLOGY.replace("type: zmq", "type: nats, on_partition: perhaps")
     result = civitas("topology", "validate", write(text))
     assert result.code == 1
-    assert "topology.yaml:2: 'on_partition' is not available yet" in result.err
+    assert "topology.yaml:2: 'on_partition' must be keep or stop; got 'perhaps'" in result.err
 
 
 @pytest.mark.parametrize("command", [["run"], ["topology", "validate"], ["topology", "show"]])

@@ -37,11 +37,13 @@ _TOKEN = "of the system"
 class _Lead:
     """The lead of one root, which whoever leads next finds what the last one noted in."""
 
-    patience = 8.0
+    remind = 5.0
+    place = "memory:root"
     watched = False
     over = False
 
-    def __init__(self, term: int, left: bytes) -> None:
+    def __init__(self, term: int, left: bytes, patience: float) -> None:
+        self.patience = patience
         self.leader = Leader("id", term, "here", 0, "", 0.0)
         self.last = replace(self.leader, renewed=time.time()) if left else None
         self.left = self.noted = left
@@ -62,6 +64,7 @@ class SeveralRoots:
         here: Makes the agents of a root.
         children: Further children of the one supervisor.
         node_timeout: Of the network.
+        patience: Of members that have lost their root.
         family: A name; whatever begins with that and a hyphen stands behind it.
         **supervisor: Of the one supervisor.
     """
@@ -73,6 +76,7 @@ class SeveralRoots:
         here: Callable[[], list[AgentProcess]] = list,
         children: Callable[[], list[Any]] = list,
         node_timeout: float = 10.0,
+        patience: float = 8.0,
         family: str = "",
         **supervisor: Any,
     ) -> None:
@@ -84,7 +88,7 @@ class SeveralRoots:
         self._here = here
         self.children = children
         self._options = {"backoff": "none", "max_restarts": 1000, **supervisor}
-        self._lead = _Lead(0, b"")
+        self._lead = _Lead(0, b"", patience)
         self._lives: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -97,7 +101,7 @@ class SeveralRoots:
     async def start_root(self) -> asyncio.Task[None]:
         """Start a root that leads; members that were there are taken over."""
         transport: Any = self.network.transport("root")
-        self._lead = _Lead(self._lead.leader.term + 1, self._lead.noted)
+        self._lead = _Lead(self._lead.leader.term + 1, self._lead.noted, self._lead.patience)
         lead = self._lead
 
         async def elect(waiting: Any, lost: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 import pytest
@@ -250,3 +251,30 @@ async def test_a_root_that_is_stopped_leaves_the_members_to_the_one_that_waits()
         assert (await runtime.ask("far", "other", "ask")).payload == {"count": 2}
         assert (await runtime.ask("far", "here", "ask")).payload == {"count": 1}
         assert sorted(STARTS) == ["far", "here", "here", "other"]
+
+
+@pytest.mark.promise(id="SEM-1492")
+@pytest.mark.parametrize(("patience", "lives"), [(0.01, False), (math.inf, True)])
+async def test_a_member_waits_for_the_next_root_as_long_as_it_was_told(
+    patience: float, lives: bool
+):
+    async with SeveralRoots(PLACED, patience=patience) as roots:
+        member = roots.members["w"]
+        await roots.kill_root()
+        await asyncio.sleep(0.05)
+        assert member.ended is not None
+        assert member.ended.done() is not lives
+        if lives:
+            runtime = await roots.next_root()
+            assert (await runtime.ask("far", 1)).payload == {"count": 1}
+
+
+@pytest.mark.promise(id="SEM-1493")
+async def test_a_member_that_its_root_has_gone_on_without_is_told_so_and_ends():
+    async with SeveralRoots(PLACED) as roots:
+        member, root = roots.members["w"], roots.runtime._node
+        root.membership.departures.end(root.peers.by_name["w"], "the test cut it off")
+        member.root_is_gone("it could not be reached")
+        assert member.ended is not None
+        async with asyncio.timeout(5):
+            assert "went on without it" in await member.ended

@@ -18,7 +18,7 @@ Write = Callable[[str], Path]
     ("text", "line", "words"),
     [
         ("transport: {type: zmq, adress: x}", 1, "did you mean 'address'?"),
-        ("transport: {type: nats, on_partition: stop}", 1, "'on_partition' is not available yet"),
+        ("transport: {type: nats, on_partition: no}", 1, "'on_partition' must be keep or stop"),
         ("transport: {type: in_proces}", 1, "did you mean 'in_process'?"),
         ("transport: {type: in_process, port: 5}", 1, "unknown key 'port'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,6 +52,7 @@ class Following:
         self._part = part
         self._end = end
         self._patience = 0.0
+        self._place, self._remind = "", 0.0
         self._next: asyncio.Future[None] | None = None
         """Done when there is a root again; None while there is one."""
         self._timer: asyncio.TimerHandle | None = None
@@ -79,6 +81,7 @@ class Following:
     def begin(self, welcome: Mapping[str, Any]) -> None:
         """A root took this process in."""
         self.term, self._patience = welcome["term"], welcome["patience"]
+        self._place, self._remind = welcome["place"], welcome["remind"]
 
     def lost(self, why: str) -> None:
         """The root is gone: end, or wait for the next if there may be one."""
@@ -94,8 +97,10 @@ class Following:
             loop = asyncio.get_running_loop()
             self._next = loop.create_future()
             self._next.add_done_callback(_seen)
-            self._timer = loop.call_later(self._patience, self._give_up, why)
+            if self._patience < math.inf:
+                self._timer = loop.call_later(self._patience, self._give_up, why)
             self._let_go(why)
+            self._joining.seek_next(self._place, self._remind)
 
     def _let_go(self, why: str) -> None:
         root = self._joining.root

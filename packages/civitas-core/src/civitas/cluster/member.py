@@ -91,6 +91,7 @@ class MemberNode(Node):
             *(name, root, own_token, self._seal, transport),
             remind=remind,
             lost=self.root_is_gone,
+            refused=self.end,
             forget=self.peers.leave,
         )
         self._held = Held(name, self._copy_to_root, self.settle)

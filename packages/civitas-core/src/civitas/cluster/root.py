@@ -235,10 +235,11 @@ class RootNode(Node):
         Raises:
             StartFailed: One did not start.
         """
-        self.roster.ending = False
+        self.roster.ending, self.roster.opening = False, True
         await self.membership.starting.open()
         await self._door.open(self.transport, self.membership.starting.outages.cut_off)
         await self.membership.take_over()
+        self.roster.opening = False
         await self.membership.starting.start_all()
 
     async def has_started(self) -> None:

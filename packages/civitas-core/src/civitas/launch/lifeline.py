@@ -92,7 +92,7 @@ class Lifeline:
         # A closed loop is not the end: a non-daemon thread may keep the process alive.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._on_gone)
-        if not self._cut.wait(self._grace):
+        if not self._cut.wait(min(self._grace, threading.TIMEOUT_MAX)):
             os._exit(1)
 
     def _turn_output_to(self, console: int) -> None:

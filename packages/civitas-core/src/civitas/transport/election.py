@@ -187,13 +187,18 @@ class Lead(Protocol):
         leader: It.
         last: Who led before; None if nobody did.
         left: What that one noted for whoever comes next; empty if it noted nothing.
-        patience: Seconds that a process which has lost the leader waits for the next one, and works on.
+        patience: Seconds that a process which has lost the leader waits for the next one and works on, perhaps without
+            end.
+        remind: Seconds after which it asks again whether it is still one of the system.
+        place: Where whichever root leads is reached.
     """
 
     leader: Leader
     last: Leader | None
     left: bytes
     patience: float
+    remind: float
+    place: str
 
     @property
     def watched(self) -> bool:

@@ -91,6 +91,8 @@ class Admitting:
         if self._roster.ending:
             return
         hello = Hello.of(plain)
+        if hello.joined and self._roster.opening:
+            return  # it asks again
         member = self._roster.get(hello.name)
         if member is not None and comes_back(hello, member):
             self._gone(member, "it lost the root and is coming back")

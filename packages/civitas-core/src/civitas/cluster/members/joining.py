@@ -45,6 +45,7 @@ class Joining:
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         lost: Called with the reason when the root is gone that took this process in.
+        refused: Called with the reason when another root has gone on without it.
         forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
     """
@@ -59,6 +60,7 @@ class Joining:
         *,
         remind: float | None,
         lost: Callable[[str], None],
+        refused: Callable[[str], None] | None = None,
         forget: Callable[[], None],
         guest: bool = False,
     ) -> None:
@@ -71,11 +73,13 @@ class Joining:
         self._transport = transport
         self._remind_after = remind
         self._lost_root = lost
+        self._refused = refused or lost
         self._forget = forget
         self._guest = guest
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._reminder: asyncio.TimerHandle | None = None
+        self._sought: list[Peer] = []
         self._watch: PidWatch | None = None
 
     @property
@@ -133,7 +137,7 @@ class Joining:
         else:
             self._lost_root("the root is gone")
 
-    def _say_hello(self, *, joined: bool = False) -> None:
+    def _say_hello(self, *, joined: bool = False, to: Peer | None = None) -> None:
         hello = Hello(
             version=CLUSTER_VERSION,
             civitas=own_version(),
@@ -145,7 +149,7 @@ class Joining:
             joined=joined,
             guest=self._guest,
         ).plain()
-        self.root.signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
+        (to or self.root).signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
 
     async def _say_unanswered(self) -> None:
         """Whoever has read this process's introduction and does not answer takes it for a stranger."""
@@ -170,6 +174,18 @@ class Joining:
             self._watch_process(welcome)
         return root
 
+    def seek_next(self, place: str, every: float) -> None:
+        """Ask again and again whichever root there is whether this process is still one of the system.
+
+        A root that takes it over need not be asked; one that has gone on without it says so.
+        """
+        self.rest()
+        sought = reach(self._transport, "root", "", place, self.boot, _nothing)
+        self._sought.append(sought)
+        self._say_hello(joined=True, to=sought)
+        loop = asyncio.get_running_loop()
+        self._reminder = loop.call_later(every, self.seek_next, place, every)
+
     def follow(self, boot: str, welcome: Mapping[str, Any]) -> None:
         """Another root took this process over, which it did not start."""
         self.rest()
@@ -189,7 +205,9 @@ class Joining:
             self._welcome.set_result(None)
 
     def refused(self, why: str) -> None:
-        """The root does not take this process in."""
+        """The root does not take this process in, or has gone on without it."""
+        if self._sought:
+            self._refused(why)
         if self._welcome is not None and not self._welcome.done():
             self._welcome.set_exception(ConfigurationError(why))
 
@@ -209,6 +227,9 @@ class Joining:
 
     def rest(self) -> None:
         """Do nothing any more by itself."""
+        for each in self._sought:
+            each.leave()
+        self._sought.clear()
         if self._reminder is not None:
             self._reminder.cancel()
         if self._watch is not None:
@@ -223,3 +244,6 @@ class Joining:
                 await self._root.link.flushed()
                 self._root.cast("left")  # what is urgent would overtake the last answers
                 await self._root.link.flushed()
+
+
+def _nothing() -> None: ...

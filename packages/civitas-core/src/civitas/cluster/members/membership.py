@@ -200,7 +200,8 @@ class Membership:
             "address": self._transport.address,
             "term": 0 if self.lead is None else self.lead.leader.term,
             "patience": 0.0 if self.lead is None else self.lead.patience,
-            "remind": None if self.lead is None else self.lead.patience / 2,
+            "remind": None if self.lead is None else self.lead.remind,
+            "place": "" if self.lead is None else self.lead.place,
         }
 
     def _took_over(self, member: Member, left: LeftMember) -> None:

@@ -98,6 +98,8 @@ class Roster:
 
     def __init__(self, processes: Mapping[str, ProcessOptions]) -> None:
         self._members = {name: Member(name, each) for name, each in processes.items()}
+        self.opening = False
+        """Whether the root takes over processes at this moment, and does not know yet which."""
         self.ending = False
         """Whether the system stops, so that nobody is started or taken in any more."""
 

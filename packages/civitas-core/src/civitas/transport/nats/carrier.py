@@ -22,13 +22,12 @@ from civitas.transport.nats.transport import NatsTransport
 __all__ = ["NatsCarrier"]
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_LATER = {"on_partition": "Not available yet."}
-_WHY = "there is one root, and none takes over from it"
 _OWN = {
     "prefix": "What the subjects begin with; civitas by default. The name of the system follows.",
     "jetstream": "Whether the server keeps messages: true for every agent, false for none; without it, for those with "
     "at_least_once.",
     "stream": "The limits of what it keeps, a mapping: storage, replicas, max_age, max_bytes, sync.",
+    "on_partition": "What the side without the leader does with its agents: stop, the default, or keep.",
     "secret": "Text that all processes of the system know; without it, whoever the server lets in may join.",
 }
 _PATIENCE = 10.0
@@ -38,7 +37,7 @@ _PATIENCE = 10.0
 class NatsCarrier:
     """Carries frames through a NATS server or cluster that all machines reach."""
 
-    keys: ClassVar[Mapping[str, str]] = {**OPTIONS, **_OWN, **_LATER}
+    keys: ClassVar[Mapping[str, str]] = {**OPTIONS, **_OWN}
 
     def problems(self, entry: CarrierEntry) -> Iterator[tuple[str, str]]:
         """What is wrong; not that a file is not there, as other machines may have it."""
@@ -49,9 +48,8 @@ class NatsCarrier:
                 "prefix",
                 f"'prefix' must be words of letters, digits, - and _ with dots between them; got {prefix!r}",
             )
-        for key in _LATER:
-            if entry.options.get(key, False) is not False:
-                yield key, f"{key!r} is not available yet: {_WHY}; leave the line out"
+        if (what := entry.options.get("on_partition", "stop")) not in ("keep", "stop"):
+            yield "on_partition", f"'on_partition' must be keep or stop; got {what!r}"
         if not isinstance(entry.options.get("jetstream", True), bool):
             given = entry.options["jetstream"]
             yield "jetstream", f"'jetstream' must be true or false; got {given!r}"
@@ -147,6 +145,7 @@ def _transport(
         patience=patience,
         system=entry.system,
         bucket=bucket,
+        keeps=entry.options.get("on_partition") == "keep",
     )
 
 

@@ -51,6 +51,8 @@ class NatsLease:
         self.last: Leader | None = None
         self.left = b""
         self.patience = terms.lasts(watched=False)
+        self.remind = terms.alone / 2
+        self.place = ""
         self.until = 0.0
         self._record = record
         self._notes = notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,7 +14,7 @@ from civitas.errors import ConfigurationError
 from civitas.launch.adopted import pid_space
 from civitas.transport.batches import ID_SIZE
 from civitas.transport.election import Leader, Terms
-from civitas.transport.nats.address import ROOT, Subjects
+from civitas.transport.nats.address import ROOT, Subjects, address_of
 from civitas.transport.nats.lease import NatsLease
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Office:
         terms: The times of an election.
         waiting: Called with each leader that is waited for.
         lost: Called once, with the reason, if this root does not lead any more.
+        keeps: Whether processes that are cut off keep their agents going.
 
     Attributes:
         lease: None if there is no means for it.
@@ -64,6 +66,8 @@ class Office:
         terms: Terms,
         waiting: Callable[[Leader], None],
         lost: Callable[[str], None],
+        *,
+        keeps: bool,
     ) -> None:
         self._subjects = subjects
         self._run = run
@@ -80,6 +84,9 @@ class Office:
                 for key in ("leader", "notes")
             )
             self.lease = NatsLease(record, notes, terms, pid_space(), subjects.waits)
+            self.lease.place = address_of(ROOT)
+            if keeps:
+                self.lease.patience = math.inf
 
     def _connected(self) -> Client | None:
         return None if self._connection is None else self._connection.client

@@ -60,6 +60,7 @@ class NatsTransport:
         node_timeout: Seconds without a sign of a node after which it is lost, above 0.
         patience: Seconds that `open` waits for a server that cannot be reached; None waits for ever.
         system: Name of the system, for whoever looks at the server.
+        keeps: Whether a node that is cut off keeps its agents going.
         bucket: Of a root, where the roots of the system agree on who leads; None if there may be only one.
 
     Raises:
@@ -77,6 +78,7 @@ class NatsTransport:
         patience: float | None = 10.0,
         system: str = "civitas",
         bucket: Bucket | None = None,
+        keeps: bool = False,
     ) -> None:
         self.address = ""
         self.handles: Callable[[], list[str]] = list
@@ -84,6 +86,7 @@ class NatsTransport:
         self._system = system
         self._service: Service | None = None
         self._bucket = bucket
+        self._keeps = keeps
         self._office: Office | None = None
         self._fence: Fence | None = None
         self._options = options
@@ -138,6 +141,7 @@ class NatsTransport:
                 Terms.of(self._timeout),
                 partial(_in_loop, loop, waiting),
                 lead_is_lost,
+                keeps=self._keeps,
             )
         self._pulse = NatsPulse(
             self._options,
@@ -150,7 +154,7 @@ class NatsTransport:
         )
         await self._pulse.open(self._patience)
         if self._office is not None and self._office.lease is not None and fence is not None:
-            fence.guard(self._office.holds)
+            fence.guard(_always if self._keeps else self._office.holds)
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
@@ -384,3 +388,7 @@ def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], tol
     """Call a function in the event loop of the transport, from the thread of its pulse."""
     with suppress(RuntimeError):  # the loop has been closed
         loop.call_soon_threadsafe(function, told)
+
+
+def _always() -> bool:
+    return True
