@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 from civitas import AgentProcess, Message
@@ -109,3 +110,17 @@ class Scribe(AgentProcess):
             await asyncio.Event().wait()
         await asyncio.sleep(self._pause)
         return self.reply(message.attempt)
+
+
+class Fixable(AgentProcess):
+    """Fails at every message, until there is a file `fixed` beside its own."""
+
+    def __init__(self, name: str, *, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._file = Path(file)
+
+    async def handle(self, message: Message) -> None:
+        replays = message.headers.get("civitas-replay", "0")
+        write_line(str(self._file), f"{message.id} {message.attempt} {replays}")
+        if not self._file.with_name("fixed").exists():
+            raise ValueError("it is broken")

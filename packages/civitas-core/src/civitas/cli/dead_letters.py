@@ -19,8 +19,10 @@ from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
 from civitas.cli.payloads import json_text, print_payload
 from civitas.cli.trees import count
-from civitas.cluster.dead_letters import REPLAY, kept, message_of, replayed
+from civitas.cluster.dead_letters import REPLAY, message_of, replayed
+from civitas.cluster.durable.parcels import pack
 from civitas.errors import ConfigurationError
+from civitas.message import Serializer
 from civitas.plugins import PluginManager
 from civitas.telemetry.readable import cut
 from civitas.topology import Links, load_part
@@ -108,7 +110,9 @@ async def _replay(topology: Path, chosen: Chosen) -> int:
         for letter in [each async for each in _found(box, chosen)]:
             try:
                 message = replayed(letter)
-                await box.deliver(letter, message.conversation or "", kept(message))
+                # No node puts it there, so it has no place in the line of one, and nobody to answer to.
+                body = pack(message, Serializer.MSGPACK, "", 0, 0, None)
+                await box.deliver(letter, message.id, message.conversation or "", body)
             except ConfigurationError as error:
                 if chosen.keys or not _is_reply(letter):
                     before = f" ({count(done, 'message')} before it were replayed)" if done else ""

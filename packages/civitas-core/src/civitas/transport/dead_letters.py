@@ -69,11 +69,16 @@ class DeadLetterBox(Protocol):
         """Remove one; False if it is not there."""
         ...
 
-    async def deliver(self, letter: DeadLetter, conversation: str, body: bytes) -> None:
+    async def deliver(
+        self, letter: DeadLetter, message_id: str, conversation: str, body: bytes
+    ) -> None:
         """Put a message into the mailbox of the agent again, once for each number.
+
+        To how many incarnations it was given before counts no more.
 
         Args:
             letter: The dead letter that it was.
+            message_id: The id of the message.
             conversation: Of the message; empty for none.
             body: What the mailbox takes.
 

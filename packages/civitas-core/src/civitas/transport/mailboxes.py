@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from civitas.transport.carrier import CarrierEntry
 from civitas.transport.contract import Transport
+from civitas.transport.dead_letters import DeadLetterBox
 
 __all__ = [
     "Keeping",
@@ -85,10 +86,12 @@ class Mailboxes(Protocol):
 
     Attributes:
         largest: Bytes that a body may have.
+        dead_letters: Where those are kept that nobody will handle.
         on_up: Called each time that the broker can be reached again.
     """
 
     largest: int
+    dead_letters: DeadLetterBox
     on_up: Callable[[], None]
 
     async def open(self, patience: float | None) -> None:

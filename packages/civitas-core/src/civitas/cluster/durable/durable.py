@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.durable.burying import Burying
 from civitas.cluster.durable.entries import Before, KeptEntry
 from civitas.cluster.durable.finishing import Finishing
 from civitas.cluster.durable.lanes import Lanes, Settled
@@ -24,6 +25,7 @@ from civitas.cluster.peers import Peer, Peers
 from civitas.errors import NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
+from civitas.node import Registry
 from civitas.process import Cell, Entry, Mailbox
 from civitas.transport.mailboxes import Mailboxes
 
@@ -57,6 +59,7 @@ class Durable:
 
     Args:
         node: The node.
+        registry: Its agents, and those that it knows.
         make: Makes the mailboxes, not open.
         boot: The run of the node.
         serializer: The format of messages.
@@ -74,6 +77,7 @@ class Durable:
     def __init__(
         self,
         node: Receivers,
+        registry: Registry,
         make: Callable[[], Mailboxes],
         boot: Callable[[], str],
         serializer: Serializer,
@@ -107,6 +111,7 @@ class Durable:
         self._mailboxes: Mailboxes | None = None
         self._lines: Lanes | None = None
         self._finishing: Finishing | None = None
+        self._burying = Burying(serializer, registry)
         self._opening: asyncio.Task[None] | None = None
         self._readers: dict[str, MailboxReader] = {}
         self._renewing: dict[str, asyncio.Task[None]] = {}
@@ -130,7 +135,8 @@ class Durable:
         mailboxes = self._make()
         await mailboxes.open(patience)
         self._mailboxes = mailboxes
-        self._finishing = Finishing()
+        self._burying.open(mailboxes.dead_letters)
+        self._finishing = Finishing(self._burying.keep)
         self._lines = Lanes(mailboxes, self._boot, self._serializer)
 
     # Putting.
@@ -236,11 +242,13 @@ class Durable:
 
     def keep(self, message: Message, reason: DeadLetterReason) -> bool:
         """Whether a message stays in its mailbox and is not a dead letter, as more than its agent ends."""
-        if not self.ending or reason is not DeadLetterReason.TERMINATED:
-            return False
         origin = self.receivers.foreign.get(message.id)
         kept = origin.kept if isinstance(origin, FromPeer) else None
         if not isinstance(kept, FromMailbox):
+            self._burying.lost(message, reason)
+            return False
+        if not self.ending or reason is not DeadLetterReason.TERMINATED:
+            kept.dead = message, reason
             return False
         del self.receivers.foreign[message.id]
         kept.let_go()
@@ -315,6 +323,7 @@ class Durable:
                 async with asyncio.timeout(_LAST_WORDS):
                     await finishing.done()
             await finishing.close()
+        await self._burying.close()
         lines, self._lines = self._lines, None
         if lines is not None:
             lines.close()

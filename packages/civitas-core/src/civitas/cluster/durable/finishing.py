@@ -8,9 +8,13 @@ from typing import TypeAlias
 
 from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.peers import Peer
+from civitas.events import DeadLetterReason
+from civitas.message import Message
 from civitas.transport.mailboxes import Letter
 
-__all__ = ["Finishing"]
+__all__ = ["Bury", "Finishing"]
+
+Bury: TypeAlias = Callable[[Message, DeadLetterReason], Awaitable[None]]
 
 _Finish: TypeAlias = Callable[[Letter], None]
 _Finished: TypeAlias = Callable[[Letter], Awaitable[None]]
@@ -26,10 +30,14 @@ class Finishing:
 
     A process that is killed after the broker has forgotten a message, and before its answer has left, would leave
     somebody waiting in vain. So an answer goes first; and as many may go in one turn of the loop, their arrival is
-    waited for together.
+    waited for together. A dead letter is kept first, too.
+
+    Args:
+        bury: Keeps a dead letter, however long that takes; None if nobody does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, bury: Bury | None = None) -> None:
+        self._bury = bury
         self._loop = asyncio.get_running_loop()
         self._now: list[_Item] = []
         self._behind: dict[Peer, list[_Item]] = {}
@@ -60,19 +68,31 @@ class Finishing:
     def _turn(self) -> None:
         now, self._now = self._now, []
         for item in now:
-            held, finish, _ = item
-            if held.origin.was_told:
-                peer = held.origin.peer
-                behind = self._behind.get(peer)
-                if behind is None:
-                    self._behind[peer] = [item]
-                    self._begin(self._when_arrived(peer))
-                else:
-                    behind.append(item)
-            elif held.confirmed is not None:
-                self._begin(_confirm(item))
+            if item[0].dead is not None and self._bury is not None:
+                self._begin(self._bury_first(item, *item[0].dead, self._bury))
             else:
-                self._finish(held, finish)
+                self._take_out(item)
+
+    async def _bury_first(
+        self, item: _Item, message: Message, reason: DeadLetterReason, bury: Bury
+    ) -> None:
+        await bury(message, reason)
+        self._take_out(item)
+
+    def _take_out(self, item: _Item) -> None:
+        held, finish, _ = item
+        if held.origin.was_told:
+            peer = held.origin.peer
+            behind = self._behind.get(peer)
+            if behind is None:
+                self._behind[peer] = [item]
+                self._begin(self._when_arrived(peer))
+            else:
+                behind.append(item)
+        elif held.confirmed is not None:
+            self._begin(_confirm(item))
+        else:
+            self._finish(held, finish)
 
     def _finish(self, held: FromMailbox, finish: _Finish) -> None:
         finish(held.letter)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from civitas.cluster.letters.origin import DeliveryCount, FromPeer
+from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.transport.mailboxes import Letter
 
@@ -36,6 +37,7 @@ class FromMailbox:
         "_others_are_out",
         "_over",
         "confirmed",
+        "dead",
         "key",
         "letter",
         "origin",
@@ -55,6 +57,8 @@ class FromMailbox:
         """The node that put it there hears of an answer."""
         self.letter = letter
         self.key = key
+        self.dead: tuple[Message, DeadLetterReason] | None = None
+        """The message as it was last, and why nobody will handle it, if that is so."""
         self.confirmed: asyncio.Future[None] | None = None
         """Made where somebody waits until the broker surely does not deliver it again."""
         self._deliveries: DeliveryCount = back.deliveries

@@ -128,6 +128,7 @@ class Letters:
         """Let the broker keep the messages of agents that want it; see `Durable` for the arguments."""
         durable = Durable(
             node,
+            self._local.registry,
             make,
             boot,
             self.back.serializer,

@@ -119,6 +119,7 @@ class NatsCarrier:
             who=transport.token,
             sign=transport,
             node_timeout=entry.node_timeout,
+            dead_letters=self.dead_letters(entry),
         )
 
     def keeper(self, entry: CarrierEntry) -> MailboxKeeper:
@@ -129,6 +130,7 @@ class NatsCarrier:
             StreamLimits.of(entry.options.get("stream", {})),
             system=entry.system,
             patience=max(_PATIENCE, entry.node_timeout),
+            dead_letters=self.dead_letters(entry).configuration(),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from civitas.brokers.nats.jetstream import (
 )
 from civitas.errors import ConfigurationError
 from civitas.transport.dead_letters import DeadLetter
+from civitas.transport.nats.mailboxes.names import MailboxNames
 
 __all__ = ["NatsDeadLetters"]
 
@@ -28,6 +30,7 @@ _LONGEST = 30 * 24 * 3600
 """Seconds that one is kept."""
 _NANO = 10**9
 _VERSION = 1
+_EXPECT = "Nats-Expected-Last-Subject-Sequence"
 _WINDOW = 600
 """Seconds in which one that is put again is kept once."""
 _NOT_THERE = 10043
@@ -54,8 +57,9 @@ class NatsDeadLetters:
         *,
         patience: float = 5.0,
     ) -> None:
-        self.stream = f"{token_of(prefix)}_{token_of(system)}_dead"
-        self._base = f"{prefix}.{token_of(system)}"
+        self._names = names = MailboxNames.of(prefix, system)
+        self.stream = f"{names.system}_dead"
+        self._base = names.base
         self._system = system
         self._limits = limits
         self._where = options.where
@@ -123,7 +127,9 @@ class NatsDeadLetters:
             raise self._unusable(error) from error
         return True
 
-    async def deliver(self, letter: DeadLetter, conversation: str, body: bytes) -> None:
+    async def deliver(
+        self, letter: DeadLetter, message_id: str, conversation: str, body: bytes
+    ) -> None:
         """Publish it to the mailbox's subject; see `DeadLetterBox.deliver`."""
         consumer = await self._mailbox(letter.agent)
         if consumer is None:
@@ -131,11 +137,16 @@ class NatsDeadLetters:
                 f"{letter.agent!r} has no mailbox on the NATS server {self._where}: it is not an agent of this system "
                 "now, or was never started with at_least_once"
             )
-        subject = consumer["config"]["filter_subject"]
-        if subject.endswith(">"):
-            subject = f"{subject[:-1]}{token_of(conversation) if conversation else '-'}"
-        id = f"{letter.id}#replay-{letter.number}"
+        pattern: str = consumer["config"]["filter_subject"]
+        several = pattern.endswith(">")
+        subject = (
+            f"{pattern[:-1]}{token_of(conversation) if conversation else '-'}"
+            if several
+            else pattern
+        )
         try:
+            await self._forgive(pattern, message_id)
+            id = f"{letter.id}#replay-{letter.number}"
             await self._server.request(subject, body, {**letter.headers, "Nats-Msg-Id": id})
         except NatsRefusal as error:
             if error.is_no_room:
@@ -145,6 +156,26 @@ class NatsDeadLetters:
             raise self._unusable(error) from error
         except ServerAway as error:
             raise self._unusable(error) from error
+
+    async def _forgive(self, pattern: str, message_id: str) -> None:
+        """Forget to how many incarnations a message was given: the root would give it up at once."""
+        names = self._names
+        key = pattern.removeprefix(f"{names.base}.mbox.").rstrip(".>")
+        subject = f"$KV.{names.bucket}.given.{key}"
+        while True:
+            found = await self._read(f"KV_{names.bucket}", last_by_subj=subject)
+            counts = json.loads(base64.b64decode(found.get("data", "")) or b"{}") if found else {}
+            if found is None or counts.pop(message_id, None) is None:
+                return
+            try:
+                await self._server.request(
+                    subject, json.dumps(counts).encode(), {_EXPECT: str(found["seq"])}
+                )
+            except NatsRefusal as error:
+                if not error.is_stale:
+                    raise
+            else:
+                return
 
     async def close(self) -> None:
         """End the connection; see `DeadLetterBox.close`."""
@@ -162,8 +193,11 @@ class NatsDeadLetters:
         return None
 
     async def _message(self, **which: Any) -> dict[str, Any] | None:
+        return await self._read(self.stream, **which)
+
+    async def _read(self, stream: str, **which: Any) -> dict[str, Any] | None:
         try:
-            answer = await self._call(f"STREAM.MSG.GET.{self.stream}", **which)
+            answer = await self._call(f"STREAM.MSG.GET.{stream}", **which)
         except NatsRefusal as error:
             if error.is_absent or error.is_gone:
                 return None

@@ -40,6 +40,7 @@ class NatsMailboxKeeper:
         limits: Of the streams.
         system: Name of the system, for those who look at the server.
         patience: Seconds that the server is waited for.
+        dead_letters: The stream of dead letters, in the words of the server.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class NatsMailboxKeeper:
         *,
         system: str,
         patience: float,
+        dead_letters: Mapping[str, Any],
     ) -> None:
+        self._dead_letters = dead_letters
         self._names = names
         self._limits = limits
         self._system = system
@@ -74,6 +77,8 @@ class NatsMailboxKeeper:
         names = self._names
         address = names.address(name, size, several=several)
         try:
+            if not self._streams:
+                await make_stream(self._server, self._dead_letters)
             if size not in self._streams:
                 await make_stream(self._server, self._stream(size))
                 self._streams.add(size)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.errors import ConfigurationError
+from civitas.transport.dead_letters import DeadLetterBox
 from civitas.transport.mailboxes import Letter, Reading
 from civitas.transport.nats.mailboxes.names import MailboxNames
 from civitas.transport.nats.mailboxes.publishing import Publishing
@@ -50,6 +51,7 @@ class NatsMailboxes:
         who: What the server shows for the connection.
         sign: Shows that this node lives.
         node_timeout: Seconds without a sign after which it may have been given up.
+        dead_letters: Those of the system.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class NatsMailboxes:
         who: str,
         sign: Sign,
         node_timeout: float,
+        dead_letters: DeadLetterBox,
     ) -> None:
         self.largest = 0
+        self.dead_letters = dead_letters
         self.on_up: Callable[[], None] = _nothing
         self._options = options
         self._names = names
