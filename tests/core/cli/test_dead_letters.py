@@ -11,10 +11,11 @@ import pytest
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.jetstream import StreamLimits
-from civitas.cluster.dead_letters import Burying
+from civitas.cluster.dead_letters import dead_letter_of
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
 from civitas.transport.nats.dead_letters import NatsDeadLetters
+from civitas.transport.nats.mailboxes import MailboxNames, NatsMailboxKeeper
 from tests.nats_server import NatsServer
 
 
@@ -51,11 +52,10 @@ class System:
         options = NatsOptions.of({"servers": self.url})
         box = NatsDeadLetters(options, "civitas", self.name, StreamLimits())
         await box.make()
-        burying = Burying(box, Serializer.MSGPACK)
         for agent, reason, keywords in letters:
-            message = Message(recipient=agent, **keywords)
-            await burying.keep(agent, message, DeadLetterReason(reason))
-        await burying.close()
+            message = Message(**{"recipient": agent, **keywords})
+            await box.keep(dead_letter_of(message, DeadLetterReason(reason), Serializer.MSGPACK))
+        await box.close()
 
 
 @pytest.fixture
@@ -181,3 +181,45 @@ def test_without_nats_the_command_says_what_is_needed(civitas, tmp_path, transpo
 def test_one_that_is_put_twice_is_kept_once(civitas, topology):
     topology.fill(LETTERS[0], LETTERS[0])
     assert numbers(civitas("dead-letters", "list", topology, "--json")) == [1]
+
+
+LATE = ("writer", "late_reply", {"sender": "writer", "recipient": "", "correlation_id": "x"})
+
+
+@pytest.mark.promise(id="SEM-1512")
+def test_what_cannot_be_replayed_stays_and_is_said(civitas, topology):
+    topology.fill(LETTERS[0], LATE)
+    no_mailbox = civitas("dead-letters", "replay", topology, "1")
+    assert no_mailbox.code == 1
+    assert "number 1: 'writer' has no mailbox on the NATS server" in no_mailbox.err
+    reply = civitas("dead-letters", "replay", topology, "2")
+    assert (reply.code, "nobody waits for it" in reply.err) == (1, True)
+    assert numbers(civitas("dead-letters", "list", topology, "--json")) == [1, 2]
+
+
+@pytest.mark.promise(id="SEM-1512")
+def test_a_replay_stops_at_a_full_mailbox_and_says_how_far_it_came(civitas, topology):
+    topology.fill(LETTERS[0], LATE, LETTERS[2])
+    asyncio.run(make_mailbox(topology, "writer", 1))
+    result = civitas("dead-letters", "replay", topology, "--all")
+    assert result.code == 1
+    assert "number 2 was left: number 2 is a reply that came too late" in result.err
+    assert "number 3: the mailbox of 'writer' is full" in result.err
+    assert "Replayed before it: 1 message" in result.err
+    assert numbers(civitas("dead-letters", "list", topology, "--json")) == [2, 3]
+
+
+async def make_mailbox(system, agent, size):
+    options = NatsOptions.of({"servers": system.url})
+    box = NatsDeadLetters(options, "civitas", system.name, StreamLimits())
+    keeper = NatsMailboxKeeper(
+        options,
+        MailboxNames.of("civitas", system.name),
+        StreamLimits(),
+        system=system.name,
+        patience=5.0,
+        dead_letters=box.configuration(),
+    )
+    await keeper.open()
+    await keeper.make(agent, size, several=False)
+    await keeper.close()

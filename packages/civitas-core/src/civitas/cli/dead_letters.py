@@ -115,7 +115,7 @@ async def _replay(topology: Path, chosen: Chosen) -> int:
                 await box.deliver(letter, message.id, message.conversation or "", body)
             except ConfigurationError as error:
                 if chosen.keys or not _is_reply(letter):
-                    before = f" ({count(done, 'message')} before it were replayed)" if done else ""
+                    before = f". Replayed before it: {count(done, 'message')}" if done else ""
                     raise Refused(f"number {letter.number}: {error}{before}") from error
                 say(f"number {letter.number} was left: {error}")
                 continue
