@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -24,7 +25,9 @@ def command(tmp_path, capsys):
         file = tmp_path / "topology.yaml"
         file.write_text(json.dumps(config))
         capsys.readouterr()
-        code = await asyncio.to_thread(main, ["dead-letters", what, str(file), *arguments])
+        words = ["dead-letters", what, str(file), *arguments]
+        with ThreadPoolExecutor(1) as thread:
+            code = await asyncio.get_running_loop().run_in_executor(thread, main, words)
         assert code == 0, capsys.readouterr().err
         return capsys.readouterr().out
 
@@ -51,6 +54,7 @@ async def test_dead_letters_of_every_reason_are_kept(command, server_of_its_own,
         with pytest.raises(HandlerFailed):
             await system.ask("plain", "no", "crash")
         busy = asyncio.create_task(system.ask("there", 0.6, "busy", timeout=20))
+        await asyncio.sleep(0)  # it goes first
         with suppress(TimeoutError):
             await system.ask("there", 1, "too late", timeout=0.1)
         await busy
