@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,11 @@ class Box:
 @pytest.fixture
 def registry():
     registry = Registry()
-    entry = KeptEntry(None, None, "1000.sure", "", 1000)
-    registry["sure"] = SimpleNamespace(entry=entry)
-    registry["plain"] = SimpleNamespace(entry=object())
+    nobody: Any = None
+    entry = KeptEntry(nobody, nobody, "1000.sure", "", 1000)
+    cells: Any = registry
+    cells["sure"] = SimpleNamespace(entry=entry)
+    cells["plain"] = SimpleNamespace(entry=object())
     return registry
 
 
@@ -49,7 +52,10 @@ def burying(registry, box):
     return found
 
 
-def held(message, reason=None):
+async def nothing(letter): ...
+
+
+def held(message, reason=None) -> Any:
     """What was read from a mailbox and is finished now."""
     return SimpleNamespace(
         dead=None if reason is None else (message, reason),
@@ -72,7 +78,7 @@ async def test_a_mailbox_forgets_a_dead_letter_only_when_that_is_kept(registry):
     finishing = Finishing(bury)
     dead, done = Message(recipient="sure", id="dead"), Message(recipient="sure", id="done")
     for each in (held(dead, Reason.EXPIRED), held(done)):
-        finishing.add(each, out.append, None)
+        finishing.add(each, out.append, nothing)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert out == ["done"]
@@ -92,7 +98,7 @@ async def test_what_the_broker_does_not_take_is_put_until_it_does(registry, monk
     assert caplog.text.count("a dead letter of 'sure' is not kept yet: the storage is full") == 3
 
 
-REPLY = {"sender": "sure", "recipient": "", "correlation_id": "c"}
+REPLY: dict[str, Any] = {"sender": "sure", "recipient": "", "correlation_id": "c"}
 
 
 @pytest.mark.promise(id="SEM-1511")
@@ -122,7 +128,13 @@ async def test_what_was_in_no_mailbox_is_kept_if_it_is_of_such_an_agent(
 async def test_a_replayed_message_is_the_same_but_for_who_waits_for_it(registry):
     box = Box()
     some = burying(registry, box)
-    given = {"payload": [1], "id": "x", "sender": "a", "conversation": "c", "attempt": 2}
+    given: dict[str, Any] = {
+        "payload": [1],
+        "id": "x",
+        "sender": "a",
+        "conversation": "c",
+        "attempt": 2,
+    }
     message = Message(recipient="sure", deadline=1.0, headers={"k": "v"}, **given)
     await some.keep(message, Reason.MAX_DELIVERIES)
     again = replayed(box.kept[0])

@@ -20,8 +20,8 @@ class Echo(AgentProcess):
 
 
 class Slow(AgentProcess):
-    began = None
-    ended = None
+    began: asyncio.Event
+    ended: asyncio.Event
 
     async def handle(self, message):
         Slow.began.set()

@@ -37,7 +37,7 @@ def machine(tmp_path, server, system):
             stderr=asyncio.subprocess.PIPE,
         )
 
-    run.config = config
+    run.config = config  # type: ignore[attr-defined]
     return run
 
 

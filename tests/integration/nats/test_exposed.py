@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import nats
 import pytest
@@ -144,7 +145,7 @@ async def test_an_agent_shows_that_it_lives(agents, server):
 @pytest.mark.promise(id="SEM-1506")
 async def test_an_envelope_may_name_the_conversation(agents):
     agent = await found(agents, "many")
-    envelope = Envelope(prompt="where", conversation="user-42")
+    envelope = Envelope.model_validate({"prompt": "where", "conversation": "user-42"})
     assert (await answer(agent, envelope))[0] == '["user-42", 0]'
 
 
@@ -186,7 +187,7 @@ async def test_a_run_whose_caller_is_gone_is_cancelled(server, tmp_path):
     file = tmp_path / "file"
     config = over_nats(server, speaker("here")) | {"name": "short"}
     runtime = Runtime.from_config(config)
-    [edge] = runtime._life.edges
+    edge: Any = runtime._life.edges[0]
     edge._limits["keepalive"] = 0.05  # the first part of a prompt is not waited 20 s for
     async with runtime:
         caller = await nats.connect(server.url)

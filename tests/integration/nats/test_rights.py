@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,9 @@ async def test_a_system_with_jetstream_needs_the_rights_that_are_named(tmp_path)
             with pytest.raises(HandlerFailed):
                 await system.ask("sure", "no", "crash", timeout=20)
             assert (await system.ask("sure", [2], "echo")).payload == [2]
-            store = system._node.store
-            assert await store.keys("") == []
-            box = system._node.mailboxes._durable._burying._box
+            node: Any = system._node
+            assert await node.store.keys("") == []
+            box = node.mailboxes._durable._burying._box
             async with asyncio.timeout(10):
                 while not [each async for each in box.all("sure", "max_deliveries")]:
                     await asyncio.sleep(0.05)

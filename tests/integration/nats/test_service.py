@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import nats
 import pytest
 import pytest_asyncio
+from nats.aio.client import Client
 
 from tests.integration.processes.system import pid_of
 
@@ -16,7 +17,7 @@ SERVICE = "civitas_level_2E3"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def client(server, system) -> AsyncIterator[nats.NATS]:
+async def client(server, system) -> AsyncIterator[Client]:
     client = await nats.connect(server.url)
     yield client
     await client.close()
