@@ -27,7 +27,7 @@ from benchmarks.wall.task import CHARACTERS, Task
 
 _WALL = Task("", tokens=200_000, calls=100, result=25, kills=(60,))
 # A thousand results of 800 tokens, and the conversation before them.
-_HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=tuple(range(25, 1000, 50)))
+_HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=tuple(range(20, 1000, 50)))
 
 _ENVIRONMENT = Path(".venv-wall")
 _CREW = Path(".venv-crew")
