@@ -6,6 +6,7 @@ import ast
 import contextlib
 import doctest
 import io
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -43,7 +44,10 @@ def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool
 
     There is a scripted model for samples that have a real model's client, and a NATS server.
     """
-    broker = NatsServer(tmp_path_factory.mktemp("nats")).start()
+    folder = tmp_path_factory.mktemp("nats")
+    broker = NatsServer(
+        folder, f"jetstream {{store_dir: {json.dumps(str(folder / 'js'))}}}"
+    ).start()
     try:
         with ModelServer(lambda _: "A scripted answer.") as model:
             keys = {

@@ -121,7 +121,7 @@ class MemberNode(Node):
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self._spans = HandedOver(self.peers, self._tell_root)
         self._for_root = self._make_desk()
-        self._for_others = Desk(name, self.calls, {"line": self._mailboxes.settled}, {})
+        self._for_others = Desk(name, self.calls, self._mailboxes.asked_by_all, {})
         self._door = self._make_door()
 
     def _make_door(self) -> Door:
@@ -161,7 +161,7 @@ class MemberNode(Node):
                 "hosted": self._hosted,
                 "alive": lambda _, name: self.is_alive(name),
                 "drain": self._drain,
-                "line": self._mailboxes.settled,
+                **self._mailboxes.asked_by_all,
                 "read": self._mailboxes.read,
             },
             {

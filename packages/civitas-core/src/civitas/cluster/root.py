@@ -189,7 +189,7 @@ class RootNode(Node):
             self.name,
             self.calls,
             {
-                "line": self.mailboxes.settled,
+                **self.mailboxes.asked_by_all,
                 "renew": self.mailboxes.renew,
                 "meet": self._knowledge.wants_to_meet,
                 "leave": self.membership.is_leaving,

@@ -67,6 +67,7 @@ FRAMES: Mapping[int, Shape] = MappingProxyType(
 CALLS: Mapping[str, Shape] = MappingProxyType(
     {
         # Of anybody.
+        "awaits": Shape(TEXT),  # the id of a message
         "line": Shape(TEXT, TEXT, COUNT),  # the address of a mailbox, the conversation, a number
         # Of the root.
         "leave": Shape(),
@@ -113,6 +114,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "alive": Shape(FLAG),
         "drain": Shape(FLAG),
         "renew": Shape(COUNTS),
+        "awaits": Shape(FLAG),
         "line": Shape(VALUES),
         **{
             each: Shape(NOTHING)

@@ -45,6 +45,9 @@ class PendingAsks:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, id: object) -> bool:
+        return id in self._waiting
+
     def add(self, id: str, seconds: float | None, asking: Asking | None) -> asyncio.Future[Answer]:
         """Begin to wait for the answer to message `id`, at most `seconds`.
 

@@ -111,7 +111,7 @@ class Node(Router):
         self._agent_threads = AgentThreads(_THREADS, f"civitas-{self.name}-frameworks")
         self._agent_threads.attach(self.loop)
         self._asks = PendingAsks(self.loop)
-        self.hand_answer = self._asks.answer
+        self.hand_answer, self.awaits = self._asks.answer, self._asks.__contains__
         self._handover = Handover(self.loop)
 
     async def detach(self) -> None:

@@ -51,6 +51,8 @@ class Router:
     turns: Turns
     hand_answer: Callable[[str, Message | DeliveryError], bool]
     """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
+    awaits: Callable[[str], bool]
+    """Whether somebody here waits for the answer to a message, by its id."""
     _asks: PendingAsks
     _handover: Handover
     _thread: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -127,6 +127,15 @@ class MemberMailboxes:
             given=given,
             finished=finished,
         )
+
+    @property
+    def asked_by_all(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """What any other node may ask of this one."""
+        return {"awaits": self.awaits, "line": self.settled}
+
+    async def awaits(self, _: Peer, message_id: str) -> bool:
+        """Another node asks whether somebody here still waits for an answer."""
+        return self._durable is not None and await self._durable.awaits_here(message_id)
 
     async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
         """Another node asks about a line of this one: up to where it must read, and what is void."""

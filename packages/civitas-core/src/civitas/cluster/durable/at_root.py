@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -204,6 +204,15 @@ class RootMailboxes:
         """The root itself may have."""
         assert self._granting is not None  # or nothing is read
         return await self._granting.renew(name, self._tree.boot)
+
+    @property
+    def asked_by_all(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        """What any other node may ask of this one."""
+        return {"awaits": self.awaits, "line": self.settled}
+
+    async def awaits(self, _: Peer, message_id: str) -> bool:
+        """Another node asks whether somebody here still waits for an answer."""
+        return self._durable is not None and await self._durable.awaits_here(message_id)
 
     async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
         """Another node asks about a line of this one: up to where it must read, and what is void."""

@@ -278,6 +278,22 @@ class Durable:
         until, *void = found
         return Settled(until, void)
 
+    async def awaits_here(self, message_id: str) -> bool:
+        """Whether somebody of this node waits for the answer to a message."""
+        return self.receivers.awaits(message_id)
+
+    async def is_awaited(self, boot: str, message_id: str) -> bool:
+        """Whether somebody of a node waits for the answer to a message."""
+        if boot == self._boot():
+            return self.receivers.awaits(message_id)
+        peer = self.peers.get(boot)
+        if peer is None:
+            return False
+        with suppress(NodeDown):
+            awaited: bool = await self._calls.call(peer, "awaits", message_id)
+            return awaited
+        return False
+
     def knows(self, boot: str) -> bool:
         """Whether there is a way to a node, or it is this one or known to be gone."""
         return boot in self.peers or boot == self._boot() or self.peers.has_left(boot)

@@ -64,6 +64,9 @@ class Holdings(Protocol):
     async def meet(self, boot: str) -> None:
         """Find a way to a node; afterwards it is known whether there is one."""
 
+    async def is_awaited(self, boot: str, message_id: str) -> bool:
+        """Whether somebody of a node waits for the answer to a message."""
+
 
 class MailboxReader:
     """Reads one mailbox.
@@ -101,6 +104,8 @@ class MailboxReader:
         self._given: dict[str, int] = {}
         self._done_before: dict[str, int] = {}
         """What a killed process had finished, and the broker did not know."""
+        self._answered: set[str] = set()
+        """Those of it whose answers have arrived."""
         self._leaving: Counter[str] = Counter()
         """How many of each conversation are finished and not out of the mailbox yet."""
         self._left: dict[str, asyncio.Future[None]] = {}
@@ -164,7 +169,8 @@ class MailboxReader:
             return
         self._held[letter.place] = None
         self._owed += len(letter.body) // _LARGE
-        if self._meeting is not None or not self._holdings.knows(kept.boot):
+        is_open = kept.message.id in self._done_before and kept.message.reply_to is not None
+        if is_open or self._meeting is not None or not self._holdings.knows(kept.boot):
             self._behind_strangers.append((letter, kept))
             if self._meeting is None:
                 self._meeting = asyncio.get_running_loop().create_task(self._meet())
@@ -177,6 +183,9 @@ class MailboxReader:
             letter, kept = self._behind_strangers[0]
             if not self._holdings.knows(kept.boot):
                 await self._holdings.meet(kept.boot)
+            id = kept.message.id
+            if id in self._done_before and not await self._holdings.is_awaited(kept.boot, id):
+                self._answered.add(id)
             self._behind_strangers.popleft()
             self._sort(letter, kept)
         self._meeting = None
@@ -220,7 +229,8 @@ class MailboxReader:
         self._in_conversation[key] += 1
         if self._in_conversation[key] > _EACH and self.address.endswith("."):
             self._read_on()
-        if done and message.reply_to is None:
+        if done and (message.reply_to is None or message.id in self._answered):
+            self._answered.discard(message.id)
             receivers.settle(message)
             receivers.forget_records(message)
             return

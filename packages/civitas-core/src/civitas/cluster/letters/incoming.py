@@ -35,6 +35,8 @@ class Receivers(Protocol):
     """Those of this node who receive."""
 
     foreign: dict[str, Origin]
+    awaits: Callable[[str], bool]
+    """Whether somebody here waits for the answer to a message, by its id."""
 
     def refuse(self, request: Message, error: DeliveryError) -> None:
         """Tell whoever waits for an answer to `request` that there is none, and why."""

@@ -213,10 +213,10 @@ class NatsMailboxKeeper:
         return {
             "name": f"KV_{bucket}",
             "subjects": [f"$KV.{bucket}.>"],
-            "description": f"What the root of the Civitas system {self._system!r} must not forget"[
+            "description": f"Deliveries of the Civitas system {self._system!r} that ended in a death"[
                 :1000
             ],
-            "metadata": {"civitas": "cluster", "civitas.system": self._system},
+            "metadata": {"civitas": "deliveries", "civitas.system": self._system},
             "max_msgs_per_subject": 1,
             "discard": "new",
             "allow_rollup_hdrs": True,

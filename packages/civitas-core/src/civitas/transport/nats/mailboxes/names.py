@@ -32,7 +32,7 @@ class MailboxNames:
     @property
     def bucket(self) -> str:
         """The bucket with what the root notes."""
-        return f"{self.system}_cluster"
+        return f"{self.system}_deliveries"
 
     def address(self, agent: str, size: int, *, several: bool) -> str:
         """Of the mailbox of an agent; `several` where each conversation has a bound of its own."""
