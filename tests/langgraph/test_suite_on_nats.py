@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from civitas import Runtime, Supervisor
 from civitas.state import NatsKVStateStore
+from civitas.testing import SuiteModel
 from tests.core.state.conftest import with_jetstream
 from tests.langgraph import test_suite as suite
 from tests.nats_server import NatsServer
@@ -28,11 +30,13 @@ class TestLangGraphAdapterOnNats(suite.TestLangGraphAdapter):
         bucket = f"state-{next(buckets)}"
         return lambda: NatsKVStateStore(servers=server.url, bucket=bucket)
 
-    @pytest.mark.promise(id="SEM-1519")
-    async def test_what_is_kept_of_a_conversation_is_in_the_bucket(self, run, model, make_store):
-        store = make_store()
-        assert await store.keys("") == []
-        async with run(self.agent("a", self.subject(model("an answer")), durable=True)) as runtime:
-            await runtime.ask("a", self.payload("a question"), conversation="c")
-        assert await store.keys("")
-        await store.close()
+
+@pytest.mark.promise(id="SEM-1519")
+async def test_what_is_kept_of_a_conversation_is_in_the_bucket(server):
+    adapter = suite.TestLangGraphAdapter()
+    agent = adapter.agent("a", adapter.subject(SuiteModel("an answer")), durable=True)
+    store = NatsKVStateStore(servers=server.url, bucket="conversations")
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("a", adapter.payload("a question"), conversation="c")
+    assert await store.keys("")
+    await store.close()
