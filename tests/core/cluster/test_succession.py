@@ -15,6 +15,7 @@ from civitas import (
     DynamicSupervisor,
     Message,
     NodeDown,
+    SupervisorGaveUp,
     UnknownAgent,
 )
 from tests.core.cluster.several_roots import SeveralRoots
@@ -278,3 +279,20 @@ async def test_a_member_that_its_root_has_gone_on_without_is_told_so_and_ends():
         assert member.ended is not None
         async with asyncio.timeout(5):
             assert "went on without it" in await member.ended
+
+
+@pytest.mark.promise(id="SEM-1494")
+async def test_the_restarts_of_the_last_root_count_under_the_next():
+    options = {"max_restarts": 2, "restart_window": 60.0}
+    async with SeveralRoots(PLACED, **options) as roots:
+        for _ in range(2):
+            restarted = asyncio.Event()
+            roots.runtime.on("restarted", lambda _, restarted=restarted: restarted.set())
+            await roots.runtime.send("far", 1, "crash")
+            await restarted.wait()
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        await runtime.send("far", 1, "crash")
+        async with asyncio.timeout(5):
+            with pytest.raises(SupervisorGaveUp):
+                await runtime.wait()

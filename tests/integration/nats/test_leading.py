@@ -21,7 +21,7 @@ from tests.nats_server import NatsServer
 @pytest.fixture(scope="module")
 def jetstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
     folder = tmp_path_factory.mktemp("jetstream")
-    server = NatsServer(folder, f"jetstream {{store_dir: {json.dumps(str(folder))}}}").start()
+    server = jetstream_in(folder)
     yield server
     server.close()
 
@@ -96,6 +96,41 @@ async def test_a_leader_that_was_stopped_does_nothing_more_when_it_is_continued_
         assert await second.ask("there", type="pid") == pid
         told = [line.split()[1] for line in lines(ledger)]
     assert [who for who, _ in groupby(told)] == [str(first.pid), str(second.pid)]
+
+
+@pytest.mark.promise(id="SEM-1495")
+async def test_a_server_that_is_away_for_longer_than_a_lease_lasts_changes_no_leader_and_restarts_nobody(
+    tmp_path: Path,
+):
+    server = jetstream_in(tmp_path)
+    ledger = tmp_path / "ledger"
+    ticker = traveller("ticker", ledger=str(ledger))
+    ticker["agent"]["type"] = "tests.integration.nats.cast:Ticker"
+    there = traveller("there", "worker")
+    config = over_nats(server, ticker, there, runtime={"node_timeout": 4})
+    try:
+        async with roots(tmp_path, config) as (first, second):
+            pid = await first.ask("there", type="pid")
+            server.kill()
+            await until(lambda: is_quiet(ledger))  # what it leads is held up
+            server.start()
+            ticks = len(lines(ledger))
+            await until(lambda: len(lines(ledger)) > ticks + 10)
+            assert await first.ask("there", type="pid") == pid
+            assert await first.ask("ticker") == first.pid
+            assert "crashed" not in first.text()
+            assert "ready" not in second.text()
+    finally:
+        server.close()
+
+
+def jetstream_in(folder: Path) -> NatsServer:
+    return NatsServer(folder, f"jetstream {{store_dir: {json.dumps(str(folder))}}}").start()
+
+
+def is_quiet(ledger: Path) -> bool:
+    """Whether nobody has written for longer than it takes to work once."""
+    return time.time() - ledger.stat().st_mtime > 0.5
 
 
 def has_ended(pid: int) -> bool:

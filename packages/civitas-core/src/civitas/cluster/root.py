@@ -141,6 +141,7 @@ class RootNode(Node):
             events=self.events,
             welcome=self._welcome,
             calls=self.calls,
+            history=self.history,
             owned=Inheritance(self, self._children, self.calls).take,
             forget_records_of=self.forget_records_of,
             guests=self.guests,

@@ -48,6 +48,7 @@ from civitas.supervision import (
     LoopClock,
     Parent,
     Placed,
+    RestartHistory,
 )
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
@@ -86,11 +87,10 @@ class Node(Router):
     ) -> None:
         super().__init__(name, tracing)
         self.store = store
-        self.retention = Retention()
-        """What of conversations is kept."""
-        self.llm = llm
-        self.tools = tools
+        self.retention = Retention()  # what of conversations is kept
+        self.llm, self.tools = llm, tools
         self.clock: Clock = clock or LoopClock()
+        self.history = RestartHistory()
         self.supervisors: dict[str, Parent] = {}
         self.owners: dict[str, Parent] = {}
         """The supervisor of each agent."""

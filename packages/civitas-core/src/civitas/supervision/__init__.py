@@ -4,6 +4,7 @@ from civitas.supervision.backoff import BackoffPolicy
 from civitas.supervision.child import Child, Host, Parent
 from civitas.supervision.clock import Clock, LoopClock
 from civitas.supervision.dynamic import DynamicSupervisorProcess
+from civitas.supervision.history import RestartHistory
 from civitas.supervision.placed import Placed
 from civitas.supervision.policy import RestartStrategy
 from civitas.supervision.pool import ConversationPoolProcess
@@ -28,6 +29,7 @@ __all__ = [
     "LoopClock",
     "Parent",
     "Placed",
+    "RestartHistory",
     "RestartStrategy",
     "Supervisor",
     "SupervisorProcess",

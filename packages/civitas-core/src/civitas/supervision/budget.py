@@ -9,6 +9,7 @@ from functools import partial
 
 from civitas.process.options import choose, positive
 from civitas.supervision.backoff import BackoffPolicy, delay
+from civitas.supervision.history import Past
 from civitas.supervision.intensity import RestartIntensity
 
 __all__ = ["RestartBudget", "RestartLimits"]
@@ -64,13 +65,18 @@ class RestartBudget:
 
     Args:
         limits: What is allowed.
+        past: The restarts that count already, and where those to come are noted.
+        now: Seconds of the clock by which they are spent.
     """
 
-    def __init__(self, limits: RestartLimits) -> None:
+    def __init__(self, limits: RestartLimits, past: Past | None = None, now: float = 0.0) -> None:
         self._delay = partial(
             delay, limits.backoff, base=limits.backoff_base, longest=limits.backoff_max
         )
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
+        self._past = past
+        for ago, child in past.ago() if past is not None else ():
+            self._intensity.add(child, now - ago)
         self._incidents: dict[str, _Incident] = {}
         """The latest ones: those of several OS processes, and of several messages, may mix."""
 
@@ -96,6 +102,8 @@ class RestartBudget:
         wait = None
         if self._intensity.add(child, now):
             wait = self._delay(restarts=self._intensity.of[child], chance=random.random())
+        if self._past is not None:
+            self._past.add(child)
         if incident:
             self._incidents[incident] = _Incident(wait, Counter({child: 1}))
             if len(self._incidents) > _INCIDENTS:

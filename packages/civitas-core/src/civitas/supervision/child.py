@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from civitas.events import EventType
 from civitas.process import AgentProcess, ChildKind, ExitReason, RestartType, Status, Turns
 from civitas.supervision.clock import Clock
+from civitas.supervision.history import RestartHistory
 from civitas.supervision.placed import Placed
 
 __all__ = ["Child", "Host", "Parent"]
@@ -99,6 +100,7 @@ class Host(Protocol):
 
     clock: Clock
     turns: Turns
+    history: RestartHistory
 
     def place(self, agent: AgentProcess | Placed, owner: Parent, name: str) -> Child:
         """Make room for an agent: from now on its name is known and messages for it wait.

@@ -92,7 +92,8 @@ class DynamicSupervisorProcess:
     async def start(self, on_exit: Callable[[ExitReason], None]) -> None:
         """Start without children."""
         self._forget_children()
-        self._budget = RestartBudget(self.limits)
+        past = self._host.history.begin(self.name)
+        self._budget = RestartBudget(self.limits, past, self._host.clock.now())
         self._on_exit = on_exit
         self.status = Status.RUNNING
 

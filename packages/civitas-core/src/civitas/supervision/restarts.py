@@ -59,11 +59,13 @@ class Restarts:
         self._idle = idle
         self._resume = resume
         self._give_up = give_up
-        self.reset()
+        self._budget = RestartBudget(spec.limits)
+        self._too_many = False
 
     def reset(self) -> None:
-        """Begin with a fresh budget."""
-        self._budget = RestartBudget(self._spec.limits)
+        """Begin with a fresh budget; with what is left of it when another root ran the tree before."""
+        host, spec = self._host, self._spec
+        self._budget = RestartBudget(spec.limits, host.history.begin(spec.name), host.clock.now())
         self._too_many = False
 
     async def ended(self, slot: Slot, reason: ExitReason) -> None:

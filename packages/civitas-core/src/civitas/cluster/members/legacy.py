@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 __all__ = ["LeftMember", "Legacy"]
@@ -60,7 +59,3 @@ class Legacy:
         except (ValueError, TypeError, AttributeError):
             return cls()
         return cls(members, restarts)
-
-    def with_members(self, members: Iterable[LeftMember]) -> Legacy:
-        """The same with other processes."""
-        return Legacy(tuple(members), self.restarts)

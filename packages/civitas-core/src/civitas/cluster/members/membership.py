@@ -31,6 +31,7 @@ from civitas.events import EventType
 from civitas.launch import Hold, PidWatch, pid_space
 from civitas.node import Events
 from civitas.process import ExitReason
+from civitas.supervision import RestartHistory
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Lead
@@ -60,6 +61,7 @@ class Membership:
         events: Reports what happens.
         welcome: What a process is told about the root that is taken in.
         calls: To the processes.
+        history: The latest restarts of the supervisors.
         owned: Sees to what a process hosts that was taken over, and the tree may not have.
         forget_records_of: Drops what is recorded for messages, by their ids.
         guests: Those that only want to ask something.
@@ -82,6 +84,7 @@ class Membership:
         events: Events,
         welcome: Callable[[], Mapping[str, Any]],
         calls: Calls,
+        history: RestartHistory,
         owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
         forget_records_of: Callable[[Collection[str]], None],
         guests: Guests,
@@ -118,6 +121,8 @@ class Membership:
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
         self._legacy = Legacy()
+        self._history = history
+        history.changed = self.note
         self.succession = Succession(
             roster,
             peers,
@@ -135,6 +140,7 @@ class Membership:
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self._legacy = Legacy.of(self.lead.left)
+            self._history.load(self._legacy.restarts)
             last = self.lead.last
             # Processes that nobody took over have ended long ago.
             if last is not None and time.time() - last.renewed < self.lead.patience + _CLOCKS:
@@ -158,7 +164,7 @@ class Membership:
         await self._say_last_words()
         await self.starting.end_all(_LAST_WORDS)
         if self.lead is not None:
-            self.lead.note(Legacy(restarts=self._legacy.restarts).raw())
+            self.lead.note(Legacy().raw())
         for member in list(self._roster):
             member.left()
             member.was_up = False
@@ -213,7 +219,7 @@ class Membership:
         if self.lead is None or self._roster.ending:
             return
         there = ((each, each.peer) for each in self._roster)
-        self._legacy = self._legacy.with_members(
+        members = tuple(
             LeftMember(
                 each.name,
                 peer.boot,
@@ -225,6 +231,7 @@ class Membership:
             for each, peer in there
             if peer is not None
         )
+        self._legacy = Legacy(members, self._history.plain())
         self.lead.note(self._legacy.raw())
 
     def _came(self, member: Member) -> None:
