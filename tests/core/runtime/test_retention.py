@@ -122,8 +122,11 @@ async def test_a_run_in_another_process_claims_its_conversation(tmp_path):
         await store.close()
 
 
-async def test_a_conversation_that_is_used_at_this_moment_is_left_alone():
-    class Used(InMemoryStateStore):
+@pytest.mark.parametrize("kind", [WithRevisions, WithBatches])
+async def test_a_conversation_that_is_used_at_this_moment_is_left_alone(kind):
+    class Used(kind):
+        writes = 0
+
         async def get_with_revision(self, key: str) -> Any:
             found = await super().get_with_revision(key)
             if key.endswith("trip") and self.writes:
@@ -131,8 +134,7 @@ async def test_a_conversation_that_is_used_at_this_moment_is_left_alone():
                 await kept(self, "trip", ["A", "B"])
             return found
 
-    store = Used()
-    store.writes = 0
+    store = Used(InMemoryStateStore())
     key = await kept(store, "trip", ["A"])
     await aged(store, key, 31)
     async with running(store) as runtime:

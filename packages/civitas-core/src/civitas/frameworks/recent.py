@@ -26,7 +26,7 @@ class RecentRecords:
 
     def __init__(self) -> None:
         self._most = _MOST
-        self._known: OrderedDict[str, LongRecord] = OrderedDict()
+        self._known: OrderedDict[str, tuple[LongRecord, int]] = OrderedDict()
         self._size = 0
         self._in_use: Counter[str] = Counter()
 
@@ -55,16 +55,16 @@ class RecentRecords:
 
     def take(self, key: str) -> LongRecord | None:
         """What is known of the conversation under `key`, which is not known any more."""
-        known = self._known.pop(key, None)
-        if known is not None:
-            self._size -= known.size + _EACH
+        known, size = self._known.pop(key, (None, 0))
+        self._size -= size
         return known
 
     def put(self, known: LongRecord) -> None:
         """A conversation was kept; those that were used least of late make room for it."""
         self.take(known.key)
-        self._known[known.key] = known
-        self._size += known.size + _EACH
+        size = known.size + _EACH
+        self._known[known.key] = known, size
+        self._size += size
         while self._size > self._most:
             self.take(next(iter(self._known)))
 

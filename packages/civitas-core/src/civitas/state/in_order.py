@@ -98,13 +98,16 @@ async def write_in_order(
         await asyncio.gather(*(store.set(key, pieces[key]) for key in some))
     written = {}
     for key, head in heads.items():
+        if key in expect:
+            # What is to be forgotten is emptied first: only so nobody forgets what somebody else has written since.
+            revisioned = cast(RevisionedStore, store)
+            revision = await revisioned.compare_and_set(key, head or {}, expect[key])
+            if head is not None:
+                written[key] = revision
+        elif head is not None:
+            await store.set(key, head)
         if head is None:
             await store.delete(key)
-        elif key in expect:
-            revisioned = cast(RevisionedStore, store)
-            written[key] = await revisioned.compare_and_set(key, head, expect[key])
-        else:
-            await store.set(key, head)
     for some in _parts(gone, _AT_ONCE):
         await asyncio.gather(*map(store.delete, some))
     return written
