@@ -196,3 +196,15 @@ async def test_a_question_that_a_newer_version_kept_is_refused_and_stays_open() 
             else:
                 with pytest.raises(HandlerFailed, match=answer):
                     await asking
+
+
+async def test_a_conversation_that_a_newer_version_kept_is_refused_and_left_alone() -> None:
+    agent = Agent(name="a", model=Says(["one", "two"]))
+    async with asked(WithBatches, agent) as (runtime, store):
+        await runtime.ask("o", {"input": "Go on."}, conversation="c")
+        record = await Record.load(store, key_of("o", "c"))
+        record.history = {**record.history, "mood": "fine"}
+        await record.keep(store, key_of("o", "c"))
+        with pytest.raises(HandlerFailed, match=r"newer civitas-openai .* 'mood' in it"):
+            await runtime.ask("o", {"input": "Go on."}, conversation="c")
+        assert (await Record.load(store, key_of("o", "c"))).history == record.history

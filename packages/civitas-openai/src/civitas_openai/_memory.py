@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from agents import ItemHelpers, ShellResult
 from agents.editor import ApplyPatchResult
 
+from civitas.errors import ConfigurationError
 from civitas_openai._tool_calls import LOCAL, UNFINISHED, WITHHELD, Failed, ToolCalls
 
 __all__ = ["Memory", "untold"]
@@ -39,10 +39,18 @@ class Memory:
         Args:
             history: What `dump` made, or the items alone.
             message: Id of the message that is handled.
+
+        Raises:
+            ConfigurationError: A newer version kept it.
         """
         if not isinstance(history, dict):
             return cls(list(history or ()))
-        memory = cls(**copy.copy(history))
+        if unknown := sorted(history.keys() - {each.name for each in fields(cls)}):
+            raise ConfigurationError(
+                f"a newer civitas-openai kept this conversation, with {', '.join(map(repr, unknown))} in it, which is "
+                "unknown here. Nothing was changed: upgrade civitas-openai, or begin another conversation"
+            )
+        memory = cls(**history)
         if memory.failed is not None and memory.failed[0] == message:
             # It is delivered again, as only its end was not heard of.
             memory.items = memory.items[: memory.failed[1]]
