@@ -6,70 +6,69 @@ import asyncio
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from civitas.cli import main
 from tests.integration.nats.conftest import ROOT, over_nats, traveller
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture
-def machine(tmp_path, server, system):
-    """Runs `civitas ARGUMENTS...` on a machine of that name."""
+def config(server, system):
+    """Of a system of its own on the shared server: `system` has started that."""
     config = over_nats(server, traveller("here"), traveller("there", "worker"), secret="s3cret")
-    config["name"] = "remote"
-
-    async def run(name, *arguments, topology=config):
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        (folder / "topology.yaml").write_text(json.dumps(topology))
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "civitas.cli", *map(str, arguments)),
-            cwd=folder,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "XDG_STATE_HOME": str(folder),
-                "HOME": str(folder),
-            },
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-
-    run.config = config  # type: ignore[attr-defined]
-    return run
+    return config | {"name": "remote"}
 
 
-async def told(process):
-    out, err = await process.communicate()
-    return process.returncode, out.decode().strip(), err.decode().strip()
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch, capsys):
+    """Calls `civitas COMMAND TOPOLOGY ARGUMENTS...` where no state folder of the system is."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+
+    async def call(config, command, *arguments):
+        file = folder / "topology.yaml"
+        file.write_text(json.dumps(config))
+        capsys.readouterr()
+        with ThreadPoolExecutor(1) as thread:
+            words = [command, str(file), *arguments]
+            code = await asyncio.get_running_loop().run_in_executor(thread, main, words)
+        return code, *map(str.strip, capsys.readouterr())
+
+    return call
 
 
 @pytest.mark.promise(id="SEM-1516")
 @pytest.mark.promise(id="SEM-1517")
-async def test_the_command_line_finds_the_system_from_another_machine(machine):
-    system = await machine("one", "run", "topology.yaml")
+async def test_the_command_line_finds_the_system_from_another_machine(config, elsewhere, tmp_path):
+    (tmp_path / "topology.yaml").write_text(json.dumps(config))
+    system = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "civitas.cli", "run", "topology.yaml"),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     try:
+        assert system.stdout is not None
         while b" ready " not in await system.stdout.readline():
             pass
         order = json.dumps({"to": "there", "type": "echo", "payload": [1, "ä"]})
-        asking = [
-            ("ask", "topology.yaml", "here", order, "--type", "ask"),
-            ("top", "topology.yaml", "--once"),
-            ("ask", "topology.yaml", "there", '"no"', "--type", "crash"),
-            ("ask", "topology.yaml", "nobody", "1"),
-        ]
-        commands = [await machine("other", *each) for each in asking]
-        answer, top, crash, unknown = await asyncio.gather(*map(told, commands))
+        answer = await elsewhere(config, "ask", "here", order, "--type", "ask")
         assert answer == (0, '[1, "ä"]', "")
-        assert "there" in top[1]
-        assert "worker" in top[1]
-        assert (crash[0], "ValueError: no" in crash[2]) == (1, True)
-        assert (unknown[0], "no agent is named 'nobody'" in unknown[2]) == (1, True)
-        wrong = machine.config | {"transport": {**machine.config["transport"], "secret": "wr0ng"}}
-        stranger = await machine("bad", "send", "topology.yaml", "here", "1", topology=wrong)
-        code, _, err = await told(stranger)
+        _, tree, _ = await elsewhere(config, "top", "--once")
+        assert "there" in tree
+        assert "worker" in tree
+        code, _, err = await elsewhere(config, "ask", "there", '"no"', "--type", "crash")
+        assert (code, "ValueError: no" in err) == (1, True)
+        code, _, err = await elsewhere(config, "send", "nobody", "1")
+        assert (code, "no agent is named 'nobody'" in err) == (1, True)
+        wrong = config | {"transport": {**config["transport"], "secret": "wr0ng"}}
+        code, _, err = await elsewhere(wrong, "send", "here", "1")
         assert (code, "none answers over nats" in err) == (1, True), err
     finally:
         system.terminate()
@@ -78,7 +77,10 @@ async def test_the_command_line_finds_the_system_from_another_machine(machine):
 
 
 @pytest.mark.promise(id="SEM-1516")
-async def test_a_system_that_runs_nowhere_is_told_at_once(machine):
-    code, _, err = await told(await machine("other", "ask", "topology.yaml", "here", "1"))
+async def test_a_system_that_runs_nowhere_is_told_at_once(config, elsewhere):
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    code, _, err = await elsewhere(config | {"name": "nowhere"}, "ask", "here", "1")
     assert code == 1
-    assert "'remote' is not running here, and none answers over nats; start it with" in err
+    assert "'nowhere' is not running here, and none answers over nats; start it with" in err
+    assert loop.time() - began < 4  # an answer is waited for longer than that
