@@ -62,6 +62,17 @@ async def test_with_jetstream_the_messages_of_every_agent_go_through_streams(sys
         assert (await kept.ask("there", None, "pid")).payload == pid_of(kept, "there")
 
 
+@pytest.mark.promise(id="SEM-1460")
+async def test_a_message_that_is_larger_than_the_server_takes_is_kept_in_pieces(system, server):
+    config = over_nats(
+        server, traveller("there", "worker", delivery="at_least_once"), prefix="large"
+    )
+    payload = os.urandom(5_000_000)
+    async with Runtime.from_config(config) as kept:
+        asked = [kept.ask("there", n if n % 2 else payload) for n in range(4)]
+        assert [each.payload for each in await asyncio.gather(*asked)] == [payload, 1, payload, 3]
+
+
 @pytest.mark.promise(id="SEM-1453")
 async def test_sends_that_are_started_together_arrive_in_order_at_a_small_mailbox(
     system, server, tmp_path

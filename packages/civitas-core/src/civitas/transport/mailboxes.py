@@ -122,6 +122,22 @@ class Mailboxes(Protocol):
         """
         ...
 
+    async def keep_apart(self, raw: bytes) -> str:
+        """Keep a message that is too large for a mailbox; returns the reference that stands there for it.
+
+        Raises:
+            NotKept: The broker does not take it.
+        """
+        ...
+
+    async def fetch(self, reference: str) -> bytes | None:
+        """What was kept apart; None if it is not whole, as its sender ended meanwhile."""
+        ...
+
+    def drop(self, reference: str) -> None:
+        """Remove what was kept apart. Does not wait for that."""
+        ...
+
     async def retract(self, address: str, places: Sequence[int]) -> bool:
         """Take messages out of a mailbox that nobody has handled.
 

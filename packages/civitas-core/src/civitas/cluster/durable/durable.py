@@ -24,7 +24,7 @@ from civitas.cluster.letters.origin import Back, FromPeer
 from civitas.cluster.peers import Peer, Peers
 from civitas.errors import NodeDown
 from civitas.events import DeadLetterReason
-from civitas.message import Message, Serializer
+from civitas.message import Message, Serializer, loads
 from civitas.node import Registry
 from civitas.process import Cell, Entry, Mailbox
 from civitas.transport.mailboxes import Mailboxes
@@ -277,6 +277,17 @@ class Durable:
             return None
         until, *void = found
         return Settled(until, void)
+
+    async def fetch(self, apart: str) -> Message | None:
+        """A message that was too large to stand in its mailbox; None if it is not whole."""
+        assert self._mailboxes is not None  # something was read from it
+        raw = await self._mailboxes.fetch(apart)
+        return None if raw is None else loads(raw)
+
+    def drop(self, apart: str) -> None:
+        """Such a message is finished."""
+        if self._mailboxes is not None:
+            self._mailboxes.drop(apart)
 
     async def awaits_here(self, message_id: str) -> bool:
         """Whether somebody of this node waits for the answer to a message."""

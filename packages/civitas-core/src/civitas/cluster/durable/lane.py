@@ -25,6 +25,7 @@ class Shipment:
 
     __slots__ = (
         "after",
+        "apart",
         "asker",
         "body",
         "copy",
@@ -36,8 +37,16 @@ class Shipment:
         "unsure",
     )
 
-    def __init__(self, message: Message, asker: str | None, stored: asyncio.Future[None]) -> None:
+    def __init__(
+        self,
+        message: Message,
+        asker: str | None,
+        stored: asyncio.Future[None],
+        apart: str = "",
+    ) -> None:
         self.message = message
+        self.apart = apart
+        """Where the whole message is kept, if it is too large; otherwise empty."""
         self.asker = asker
         self.stored = stored
         self.number = self.after = 0
@@ -59,7 +68,7 @@ class Sending(Protocol):
     def next_number(self) -> int:
         """Of what is put next."""
 
-    def pack(self, message: Message, number: int, after: int, asker: str | None) -> bytes:
+    def pack(self, parcel: Shipment) -> bytes:
         """What is kept of a message; raises `PayloadError` if it is too large."""
 
     def fly(self, line: Lane, parcel: Shipment) -> asyncio.Future[int]:
@@ -152,9 +161,7 @@ class Lane:
             parcel.number = self._lanes.next_number()
             parcel.after = next(reversed(self._sent), 0)
             try:
-                parcel.body = self._lanes.pack(
-                    parcel.message, parcel.number, parcel.after, parcel.asker
-                )
+                parcel.body = self._lanes.pack(parcel)
             except PayloadError as error:
                 parcel.stored.set_exception(error)
                 continue

@@ -11,8 +11,8 @@ from itertools import count
 from civitas.cluster.durable.lane import Lane, Shipment
 from civitas.cluster.durable.parcels import pack
 from civitas.errors import AskTimeout, DeliveryError, MailboxFull, NotStored, PayloadError
-from civitas.message import Message, Serializer
-from civitas.transport.mailboxes import Mailboxes
+from civitas.message import Message, Serializer, dumps
+from civitas.transport.mailboxes import Mailboxes, NotKept
 
 __all__ = ["Lanes", "Settled"]
 
@@ -83,16 +83,31 @@ class Lanes:
             NotStored: The broker did not take it, or did not say so in time.
             AskTimeout: The same, where an answer is waited for.
         """
+        apart = ""
+        try:
+            async with asyncio.timeout(timeout):
+                if len(message.raw) > self._mailboxes.largest // 2:
+                    apart = await self._keep_apart(message)
+        except TimeoutError:
+            error = "it could not be kept in time"
+            raise NotStored(message.recipient, error) from None
         line = self._lines.get((address, key))
         if line is None:
             line = self._lines[address, key] = Lane(self, address, key)
-        parcel = Shipment(message, asker, self.loop.create_future())
+        parcel = Shipment(message, asker, self.loop.create_future(), apart)
         line.add(parcel)
         try:
             async with asyncio.timeout(timeout):
                 await parcel.stored
         except TimeoutError:
             raise self._too_late(line, parcel, timeout or 0.0, size) from None
+
+    async def _keep_apart(self, message: Message) -> str:
+        raw = dumps(message, self._serializer)
+        try:
+            return await self._mailboxes.keep_apart(bytes(raw))
+        except NotKept as error:
+            raise NotStored(message.recipient, str(error)) from error
 
     def _too_late(self, line: Lane, parcel: Shipment, timeout: float, size: int) -> DeliveryError:
         message = parcel.message
@@ -146,18 +161,26 @@ class Lanes:
         """Of what is put next."""
         return next(self._numbers)
 
-    def pack(self, message: Message, number: int, after: int, asker: str | None) -> bytes:
+    def pack(self, parcel: Shipment) -> bytes:
         """What is kept of a message.
 
         Raises:
-            PayloadError: It is too large.
+            PayloadError: It is too large, for its headers and names.
         """
-        body = pack(message, self._serializer, self._boot(), number, after, asker)
+        body = pack(
+            parcel.message,
+            self._serializer,
+            self._boot(),
+            parcel.number,
+            parcel.after,
+            parcel.asker,
+            parcel.apart,
+        )
         if len(body) > self._mailboxes.largest:
             raise PayloadError(
                 "message",
-                f"{len(body):,} bytes with its headers and names, more than the {self._mailboxes.largest:,} that the "
-                "broker takes in one message; raise its limit, or store it elsewhere and send a reference to it",
+                f"{len(body):,} bytes of headers and names, more than the {self._mailboxes.largest:,} that the broker "
+                "takes in one message; make them shorter",
             )
         return body
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgpack
 
-from civitas.message import Message, Serializer, dumps, loads
+from civitas.message import Message, Serializer, dumps, encode, loads, new_message
 
 __all__ = ["KeptMessage", "pack", "unpack"]
 
@@ -24,6 +24,7 @@ class KeptMessage:
         after: The number of the one before it in its line, if that was not known to be stored when this one was put;
             otherwise 0.
         asker: The agent that waits for its answer; None for nobody.
+        apart: Where the whole message is kept, if it was too large to stand here; otherwise empty.
     """
 
     message: Message
@@ -31,6 +32,7 @@ class KeptMessage:
     number: int
     after: int
     asker: str | None
+    apart: str = ""
 
 
 def pack(
@@ -40,13 +42,33 @@ def pack(
     number: int,
     after: int,
     asker: str | None,
+    apart: str = "",
 ) -> bytes:
     """As it is kept. What is behind these fields in a newer version is passed over."""
-    raw = dumps(message, serializer)
+    raw = dumps(message if not apart else _without_payload(message), serializer)
     if type(raw) is not bytes:
         raw = bytes(raw)
-    packed: bytes = msgpack.packb((_VERSION, raw, boot, number, after, asker))
+    fields = (_VERSION, raw, boot, number, after, asker)
+    packed: bytes = msgpack.packb(fields if not apart else (*fields, apart))
     return packed
+
+
+def _without_payload(message: Message) -> Message:
+    return new_message(
+        message.type,
+        message.sender,
+        message.recipient,
+        encode(None),
+        message.id,
+        message.correlation_id,
+        message.reply_to,
+        message.conversation,
+        None,
+        message.timestamp,
+        message.deadline,
+        message.attempt,
+        message.wants_chunks,
+    )
 
 
 def unpack(body: bytes) -> KeptMessage:
@@ -56,9 +78,9 @@ def unpack(body: bytes) -> KeptMessage:
         ValueError: It is something else, or of a version that this one does not know.
     """
     try:
-        version, raw, boot, number, after, asker, *_ = msgpack.unpackb(body)
+        version, raw, boot, number, after, asker, *more = msgpack.unpackb(body)
         if version != _VERSION:
             raise ValueError(f"it has version {version}")
-        return KeptMessage(loads(raw), boot, number, after, asker)
+        return KeptMessage(loads(raw), boot, number, after, asker, more[0] if more else "")
     except Exception as error:
         raise ValueError(f"it is not a message of Civitas: {error}") from error

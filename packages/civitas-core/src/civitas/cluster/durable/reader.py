@@ -64,6 +64,12 @@ class Holdings(Protocol):
     async def meet(self, boot: str) -> None:
         """Find a way to a node; afterwards it is known whether there is one."""
 
+    async def fetch(self, apart: str) -> Message | None:
+        """A message that was too large to stand in its mailbox; None if it is not whole."""
+
+    def drop(self, apart: str) -> None:
+        """Such a message is finished."""
+
     async def is_awaited(self, boot: str, message_id: str) -> bool:
         """Whether somebody of a node waits for the answer to a message."""
 
@@ -104,6 +110,8 @@ class MailboxReader:
         self._given: dict[str, int] = {}
         self._done_before: dict[str, int] = {}
         """What a killed process had finished, and the broker did not know."""
+        self._apart: dict[int, str] = {}
+        """Where large messages are kept as a whole, by place."""
         self._answered: set[str] = set()
         """Those of it whose answers have arrived."""
         self._leaving: Counter[str] = Counter()
@@ -170,7 +178,12 @@ class MailboxReader:
         self._held[letter.place] = None
         self._owed += len(letter.body) // _LARGE
         is_open = kept.message.id in self._done_before and kept.message.reply_to is not None
-        if is_open or self._meeting is not None or not self._holdings.knows(kept.boot):
+        if (
+            kept.apart
+            or is_open
+            or self._meeting is not None
+            or not self._holdings.knows(kept.boot)
+        ):
             self._behind_strangers.append((letter, kept))
             if self._meeting is None:
                 self._meeting = asyncio.get_running_loop().create_task(self._meet())
@@ -183,6 +196,17 @@ class MailboxReader:
             letter, kept = self._behind_strangers[0]
             if not self._holdings.knows(kept.boot):
                 await self._holdings.meet(kept.boot)
+            if kept.apart:
+                self._apart[letter.place] = kept.apart
+                whole = await self._holdings.fetch(kept.apart)
+                if whole is None:
+                    logger.error(
+                        "a message in the mailbox of %r was dropped: it is not whole", self.name
+                    )
+                    self._behind_strangers.popleft()
+                    self._finish(letter)
+                    continue
+                kept.message = whole
             id = kept.message.id
             if id in self._done_before and not await self._holdings.is_awaited(kept.boot, id):
                 self._answered.add(id)
@@ -294,6 +318,8 @@ class MailboxReader:
 
     def _forget(self, letter: Letter) -> None:
         held = self._held.pop(letter.place, None)
+        if self._apart and (apart := self._apart.pop(letter.place, "")):
+            self._holdings.drop(apart)
         if held is not None:
             self._leaves(held)
             left = self._in_conversation[held.key] - 1

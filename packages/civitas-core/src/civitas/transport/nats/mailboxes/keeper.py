@@ -81,6 +81,8 @@ class NatsMailboxKeeper:
                 await make_stream(self._server, self._dead_letters)
             if size not in self._streams:
                 await make_stream(self._server, self._stream(size))
+                if not self._streams:
+                    await make_stream(self._server, self._bodies())
                 self._streams.add(size)
             await self._refuse_leftovers(name, size)
             await make_consumer(self._server, names.stream(address), self._consumer(name, address))
@@ -104,6 +106,20 @@ class NatsMailboxKeeper:
             "max_msgs_per_subject": size,
             "max_consumers": _CONSUMERS,
             "duplicate_window": round(min(_WINDOW, age or _WINDOW) * _NANO),
+            **self._limits.settings(),
+        }
+
+    def _bodies(self) -> dict[str, Any]:
+        return {
+            "name": self._names.bodies,
+            "subjects": [self._names.body("*", "*")],
+            "description": f"Large messages of the Civitas system {self._system!r}, in pieces"[
+                :1000
+            ],
+            "metadata": {"civitas": "bodies", "civitas.system": self._system},
+            "discard": "new",
+            "max_msgs_per_subject": 1,
+            "duplicate_window": round(min(_WINDOW, self._limits.max_age or _WINDOW) * _NANO),
             **self._limits.settings(),
         }
 

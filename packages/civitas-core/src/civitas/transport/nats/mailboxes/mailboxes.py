@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
+from civitas.brokers.nats.jetstream import NatsRefusal
 from civitas.errors import ConfigurationError
 from civitas.transport.dead_letters import DeadLetterBox
-from civitas.transport.mailboxes import Letter, Reading
+from civitas.transport.mailboxes import Letter, NoRoom, Reading, Unsure
 from civitas.transport.nats.mailboxes.names import MailboxNames
 from civitas.transport.nats.mailboxes.publishing import Publishing
 from civitas.transport.nats.mailboxes.reading import NatsReading
@@ -24,6 +27,8 @@ __all__ = ["NatsMailboxes", "Sign"]
 
 log = logging.getLogger("civitas.transport")
 
+_PAUSE = 0.2
+"""Seconds before a piece of a large message is put or asked for again."""
 _AROUND = 8 * 1024
 """Bytes of a message for its subject and its headers."""
 
@@ -107,6 +112,58 @@ class NatsMailboxes:
         assert self._publishing is not None  # it is open
         subject = self._names.subject(address, key)
         return self._publishing.put(subject, body, {**headers, "Nats-Msg-Id": id})
+
+    async def keep_apart(self, raw: bytes) -> str:
+        """Put it into a stream of its own, in pieces; see `Mailboxes.keep_apart`."""
+        assert self._publishing is not None  # it is open
+        reference = uuid.uuid4().hex
+        count = -(-len(raw) // self.largest)
+        for piece in range(count):
+            part = raw[piece * self.largest : (piece + 1) * self.largest]
+            subject = self._names.body(reference, piece)
+            while True:
+                try:
+                    await self._publishing.put(subject, part, {"Nats-Msg-Id": subject})
+                    break
+                except (Unsure, NoRoom):
+                    await asyncio.sleep(_PAUSE)
+        return f"{reference}.{count}"
+
+    async def fetch(self, reference: str) -> bytes | None:
+        """Read the pieces; see `Mailboxes.fetch`."""
+        name, _, count = reference.partition(".")
+        pieces: list[bytes] = []
+        while len(pieces) < int(count):
+            subject = self._names.body(name, len(pieces))
+            found = await self._message(subject)
+            if found is None:
+                return None
+            pieces.append(found)
+        return b"".join(pieces)
+
+    async def _message(self, subject: str) -> bytes | None:
+        ask = f"$JS.API.STREAM.MSG.GET.{self._names.bodies}"
+        while True:
+            client = self._client()
+            try:
+                if client is not None:
+                    body = json.dumps({"last_by_subj": subject}).encode()
+                    answer = json.loads((await client.request(ask, body, 5)).data)
+                    if "error" not in answer:
+                        return base64.b64decode(answer["message"].get("data", ""))
+                    refusal = NatsRefusal(answer["error"])
+                    if refusal.is_absent or refusal.is_gone:
+                        return None
+            except Exception as error:
+                log.debug("nats: %s", error)
+            await asyncio.sleep(_PAUSE)
+
+    def drop(self, reference: str) -> None:
+        """Purge its subjects; see `Mailboxes.drop`."""
+        if self._publishing is not None:
+            subject = self._names.body(reference.partition(".")[0], "*")
+            ask = f"$JS.API.STREAM.PURGE.{self._names.bodies}"
+            self._publishing.tell(ask, json.dumps({"filter": subject}).encode())
 
     async def retract(self, address: str, places: Sequence[int]) -> bool:
         """Delete them from the stream; see `Mailboxes.retract`."""

@@ -34,6 +34,15 @@ class MailboxNames:
         """The bucket with what the root notes."""
         return f"{self.system}_deliveries"
 
+    @property
+    def bodies(self) -> str:
+        """The stream of messages that are too large for one of the server."""
+        return f"{self.system}_bodies"
+
+    def body(self, reference: str, piece: int | str) -> str:
+        """Where a piece of one is put; ``*`` for all."""
+        return f"{self.base}.body.{reference}.{piece}"
+
     def address(self, agent: str, size: int, *, several: bool) -> str:
         """Of the mailbox of an agent; `several` where each conversation has a bound of its own."""
         return f"{size}.{token_of(agent)}{'.' if several else ''}"
