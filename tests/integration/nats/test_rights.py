@@ -11,8 +11,7 @@ import pytest
 
 from civitas import HandlerFailed, Runtime
 from tests.house.project import ROOT
-from tests.integration.nats.conftest import over_nats
-from tests.integration.processes.system import agent
+from tests.integration.nats.conftest import over_nats, traveller
 from tests.nats_server import NatsServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,12 +45,13 @@ async def test_a_system_with_jetstream_needs_the_rights_that_are_named(tmp_path)
     login = {"user": "system", "password": "pw"}
     config = over_nats(
         server,
-        agent("sure", "worker", delivery="at_least_once", max_deliveries=1),
+        traveller("sure", "worker", delivery="at_least_once", max_deliveries=2),
         **login,
     ) | {"name": "research-team", "state": {"type": "nats_kv", "bucket": "state"}}
     try:
         async with Runtime.from_config(config) as system:
             assert (await system.ask("sure", [1], "echo")).payload == [1]
+            assert (await system.ask("sure", None, "die once", timeout=20)).payload == 1
             with pytest.raises(HandlerFailed):
                 await system.ask("sure", "no", "crash", timeout=20)
             assert (await system.ask("sure", [2], "echo")).payload == [2]
