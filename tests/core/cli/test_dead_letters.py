@@ -167,7 +167,10 @@ def test_a_system_that_has_none_yet_says_so(civitas, topology):
 
 
 @pytest.mark.promise(id="SEM-1514")
-@pytest.mark.parametrize("transport", ["", "transport: {type: zmq}"])
+@pytest.mark.parametrize(
+    "transport",
+    ["", "transport: {type: zmq}", "transport: {type: nats, jetstream: false}"],
+)
 def test_without_nats_the_command_says_what_is_needed(civitas, tmp_path, transport):
     path = tmp_path / "topology.yaml"
     path.write_text(f"{transport}\nsupervision: {{}}")

@@ -166,9 +166,9 @@ async def _opened(file: Path) -> AsyncIterator[DeadLetterBox]:
     box = links.dead_letters()
     if box is None:
         raise Refused(
-            f"{file}: a system with transport {topology.transport.type!r} keeps no dead letters: it reports and counts "
-            "them. A NATS server with JetStream keeps those of agents with at_least_once; write "
-            "transport: {type: nats, servers: [...]}"
+            f"{file}: this system keeps no dead letters: it reports and counts them. A NATS server with JetStream "
+            "keeps those of agents with at_least_once; write transport: {type: nats, servers: [...]}, without "
+            "jetstream: false"
         )
     try:
         yield box

@@ -96,13 +96,9 @@ class NatsCarrier:
         """Reached under a token of its own; waits for the server however long that is away."""
         return _transport(entry, None, None)
 
-    def dead_letters(self, entry: CarrierEntry) -> NatsDeadLetters:
-        """Those in the stream of the system."""
-        options = NatsOptions.of(entry.options, entry.folder)
-        options.keywords()  # says now what is not installed, or not there
-        prefix = entry.options.get("prefix", "civitas")
-        limits = StreamLimits.of(entry.options.get("stream") or {})
-        return NatsDeadLetters(options, prefix, entry.system, limits)
+    def dead_letters(self, entry: CarrierEntry) -> NatsDeadLetters | None:
+        """Those in the stream of the system; None for `jetstream: false`."""
+        return None if self.keeps(entry) is False else _dead_letters(entry)
 
     def keeps(self, entry: CarrierEntry) -> bool | None:
         """As `jetstream` says."""
@@ -119,7 +115,7 @@ class NatsCarrier:
             who=transport.token,
             sign=transport,
             node_timeout=entry.node_timeout,
-            dead_letters=self.dead_letters(entry),
+            dead_letters=_dead_letters(entry),
         )
 
     def keeper(self, entry: CarrierEntry) -> MailboxKeeper:
@@ -130,7 +126,7 @@ class NatsCarrier:
             StreamLimits.of(entry.options.get("stream", {})),
             system=entry.system,
             patience=max(_PATIENCE, entry.node_timeout),
-            dead_letters=self.dead_letters(entry).configuration(),
+            dead_letters=_dead_letters(entry).configuration(),
         )
 
 
@@ -149,6 +145,14 @@ def _transport(
         bucket=bucket,
         keeps=entry.options.get("on_partition") == "keep",
     )
+
+
+def _dead_letters(entry: CarrierEntry) -> NatsDeadLetters:
+    options = NatsOptions.of(entry.options, entry.folder)
+    options.keywords()  # says now what is not installed, or not there
+    prefix = entry.options.get("prefix", "civitas")
+    limits = StreamLimits.of(entry.options.get("stream") or {})
+    return NatsDeadLetters(options, prefix, entry.system, limits)
 
 
 def _bucket(entry: CarrierEntry) -> Bucket:
