@@ -107,6 +107,13 @@ class Following:
         self._calls.abandon(root)
         self._part(root.boot, why)
 
+    def silent(self, why: str) -> None:
+        """The root could not be reached for the node timeout: it has gone on without this process, if it is there."""
+        if self._patience == math.inf:
+            self.lost(why)
+        else:
+            self._end(why)
+
     def takes_over(self, boot: str, welcome: Mapping[str, Any]) -> bool:
         """Another root took this process over; False if it does not lead any more, or cannot."""
         if welcome["term"] <= self.term:

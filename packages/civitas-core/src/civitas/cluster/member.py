@@ -91,6 +91,7 @@ class MemberNode(Node):
             *(name, root, own_token, self._seal, transport),
             remind=remind,
             lost=self.root_is_gone,
+            silent=self._root_is_silent,
             refused=self.end,
             forget=self.peers.leave,
         )
@@ -277,6 +278,9 @@ class MemberNode(Node):
         """What the root that leads now finds here."""
         met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
         return {"agents": self._hosting.listed(), "met": met}
+
+    def _root_is_silent(self, why: str) -> None:
+        self._following.silent(why)
 
     def root_is_gone(self, why: str) -> None:
         """The root is gone: wait for the next, or end."""

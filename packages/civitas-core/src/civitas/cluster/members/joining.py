@@ -45,6 +45,7 @@ class Joining:
         remind: Of a process that the root did not start, and which waits for it however long that takes: seconds after
             which it tells the root again that it is there. None for one that the root started.
         lost: Called with the reason when the root is gone that took this process in.
+        silent: Called with the reason when it could not be reached for the node timeout.
         refused: Called with the reason when another root has gone on without it.
         forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
@@ -60,6 +61,7 @@ class Joining:
         *,
         remind: float | None,
         lost: Callable[[str], None],
+        silent: Callable[[str], None] | None = None,
         refused: Callable[[str], None] | None = None,
         forget: Callable[[], None],
         guest: bool = False,
@@ -73,6 +75,7 @@ class Joining:
         self._transport = transport
         self._remind_after = remind
         self._lost_root = lost
+        self._silent = silent or lost
         self._refused = refused or lost
         self._forget = forget
         self._guest = guest
@@ -135,7 +138,7 @@ class Joining:
         if self._remind_after is not None and not self.is_in:
             self._seek()
         else:
-            self._lost_root("the root is gone")
+            self._silent("the root is gone")
 
     def _say_hello(self, *, joined: bool = False, to: Peer | None = None) -> None:
         hello = Hello(

@@ -251,7 +251,8 @@ class NatsPulse:
 
     def _silence_of(self, watched: WatchedNode) -> float:
         since = watched.heard
-        if self._down_since is not None:
+        # A root that may be followed by another is not waited for longer than it waits for this node.
+        if self._down_since is not None and not watched.term:
             since = max(since, self._down_since)  # nobody can be heard: that is nobody's death
         return self._now() - since
 
@@ -306,6 +307,8 @@ class NatsPulse:
     def _heard(self, watched: WatchedNode, run: bytes, term: int) -> None:
         if watched not in self._watched or term < watched.term:
             return  # what a root says that does not lead any more counts for nothing
+        if 0 < watched.term < term and watched.run != ANY_RUN:
+            return  # another root leads now, which takes over whom this one knows
         watched.term = term
         if watched.run == ANY_RUN:
             watched.run = run
