@@ -95,10 +95,13 @@ class Ticker(AgentProcess):
 class Scribe(AgentProcess):
     """Writes the payload and the attempt of each message into a file, and does what the payload says beside that."""
 
-    def __init__(self, name: str, *, file: str, pause: float = 0.0, **keywords: Any) -> None:
+    def __init__(
+        self, name: str, *, file: str, pause: float = 0.0, waits: bool = True, **keywords: Any
+    ) -> None:
         super().__init__(name, **keywords)
         self._file = file
         self._pause = pause
+        self._waits = waits
 
     async def handle(self, message: Message) -> Message | None:
         payload = message.payload
@@ -106,7 +109,7 @@ class Scribe(AgentProcess):
         if payload == "die" or (payload == "die once" and message.attempt == 0):
             os.kill(os.getpid(), signal.SIGKILL)
             await asyncio.Event().wait()
-        if payload == "wait":
+        if payload == "wait" and self._waits:
             await asyncio.Event().wait()
         await asyncio.sleep(self._pause)
         return self.reply(message.attempt)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
+import pytest_asyncio
 
-from civitas import Runtime
-from tests.integration.nats.conftest import over_nats
+from civitas import HandlerFailed, Runtime
+from tests.integration.nats.conftest import over_nats, traveller
+from tests.integration.nats.roots import Root
 from tests.integration.processes.load import assert_each_came_in_order
-from tests.integration.processes.system import agent, killed, look, running
+from tests.integration.processes.system import agent, killed, lines, look, running, until
 from tests.nats_server import NatsServer
 
 CONVERSATIONS = 200
@@ -28,13 +34,21 @@ async def consumers(server: NatsServer) -> int:
         await client.close()
 
 
-@pytest.mark.promise(id="SEM-1548")
-async def test_conversations_move_with_their_messages_and_no_conversation_is_a_consumer(
-    tmp_path: Path,
-) -> None:
-    folder, heard = tmp_path / "server", tmp_path / "heard"
+@pytest_asyncio.fixture
+async def kept_by(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A server of its own that keeps messages."""
+    folder = tmp_path / "server"
     folder.mkdir()
     server = NatsServer(folder, f"jetstream {{store_dir: {json.dumps(str(folder))}}}").start()
+    yield server
+    server.close()
+
+
+@pytest.mark.promise(id="SEM-1548")
+async def test_conversations_move_with_their_messages_and_no_conversation_is_a_consumer(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    server, heard = kept_by, tmp_path / "heard"
     options = {"file": str(heard), "replicas": 2, "delivery": "at_least_once"}
     crew = agent("crew", "w", "Writer", **options)["agent"]
     config = over_nats(server, {"conversation_pool": {**crew, "max_deliveries": 100}})
@@ -46,19 +60,85 @@ async def test_conversations_move_with_their_messages_and_no_conversation_is_a_c
             await runtime.send("crew", payload, conversation=name, timeout=60)
         await runtime.ask("crew", {"from": name, "n": first + 3}, conversation=name, timeout=60)
 
-    try:
-        async with Runtime.from_config(config) as runtime:
-            await asyncio.gather(*(talk(name, 0) for name in names))
-            assert await consumers(server) <= 3  # the name, and its replicas
-            talking = asyncio.gather(*(talk(name, 4) for name in names))
-            await killed(runtime, "crew-1")
-            await talking
-            assert await consumers(server) <= 3
-            await running(runtime)
-            assert [each["name"] for each in look(runtime, "crew")["children"]] == [
-                "crew-1",
-                "crew-2",
-            ]
-    finally:
-        server.close()
+    async with Runtime.from_config(config) as runtime:
+        await asyncio.gather(*(talk(name, 0) for name in names))
+        assert await consumers(server) <= 3  # the name, and its replicas
+        talking = asyncio.gather(*(talk(name, 4) for name in names))
+        await killed(runtime, "crew-1")
+        await talking
+        assert await consumers(server) <= 3
+        await running(runtime)
+        assert [each["name"] for each in look(runtime, "crew")["children"]] == [
+            "crew-1",
+            "crew-2",
+        ]
     assert_each_came_in_order(heard, dict.fromkeys(names, 8))
+
+
+def scribes(file: Path, kind: str, **keywords: Any) -> dict[str, Any]:
+    entry = {"name": "crew", "type": "tests.integration.nats.cast:Scribe", "process": "w"}
+    kept = {"file": str(file), "replicas": 2, "delivery": "at_least_once"}
+    return {kind: {**entry, **kept, **keywords}}
+
+
+@pytest.mark.promise(id="SEM-1537")
+async def test_what_replicas_were_sent_outlives_the_root_and_all_processes(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "written"
+    config = over_nats(kept_by, scribes(file, "conversation_pool"), prefix="outlives")
+    root = await Root(tmp_path / "root", config).start()
+    try:
+        await root.says(" ready ")
+        for payload in ("wait", 1, 2, 3):
+            said = ("send", "topology.yaml", "crew", json.dumps(payload), "--conversation", "c")
+            await root.civitas(*said)
+        await until(lambda: lines(file))
+        root.signal(signal.SIGKILL)
+        await root.ended()
+    finally:
+        await root.close()
+    file.write_text("")
+    again = scribes(file, "conversation_pool", waits=False)
+    config = over_nats(kept_by, again, prefix="outlives")
+    async with Runtime.from_config(config):
+        await until(lambda: len(lines(file)) == 4)
+    assert [line.split()[0] for line in lines(file)] == ["wait", "1", "2", "3"]
+
+
+@pytest.mark.promise(id="SEM-1537")
+async def test_what_stood_before_replicas_when_the_system_stopped_is_handled_by_the_next(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "written"
+    config = over_nats(kept_by, scribes(file, "agent", shutdown_timeout=0), prefix="stopped")
+    config["runtime"] = {"drain_timeout": 0.1}
+    async with Runtime.from_config(config) as runtime:
+        for payload in ("wait", 1, 2):
+            await runtime.send("crew", payload, conversation="c")
+        await until(lambda: lines(file))
+    assert lines(file) == ["wait 0"]
+    file.write_text("")
+    config = over_nats(kept_by, scribes(file, "agent", waits=False), prefix="stopped")
+    async with Runtime.from_config(config):
+        await until(lambda: len(lines(file)) == 3)
+    assert [line.split()[0] for line in lines(file)] == ["wait", "1", "2"]
+
+
+@pytest.mark.promise(id="SEM-1537")
+async def test_an_ask_and_a_stream_of_a_replica_are_answered_through_its_mailbox(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    crew = traveller("crew", "w", replicas=2, delivery="at_least_once")
+    config = over_nats(kept_by, crew, traveller("there", "v"), traveller("here"), prefix="asked")
+    async with Runtime.from_config(config) as runtime:
+        for asker in ("here", "there"):
+            order = {"to": "crew", "type": "echo", "payload": [1, "ä"]}
+            assert (await runtime.ask(asker, order, "ask")).payload == [1, "ä"]
+        pids = {(await runtime.ask("crew", None, "pid")).payload for _ in range(4)}
+        assert len(pids) == 2
+        async with aclosing(runtime.stream("crew", 250, "count")) as stream:
+            assert [message.payload async for message in stream] == [*range(250), "told"]
+        with pytest.raises(HandlerFailed, match="boom"):
+            await runtime.ask("crew", "boom", "crash")
+        assert await consumers(kept_by) >= 1

@@ -133,9 +133,7 @@ class RemoteChild:
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
-            mailbox = ""
-            if not self.spec.family:
-                mailbox = await self._home.grant(self.name, self.kind, options, peer)
+            mailbox = await self._home.grant(self.name, self.kind, options, peer, self.spec.family)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:

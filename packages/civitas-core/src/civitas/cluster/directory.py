@@ -101,7 +101,8 @@ class Directory:
         if group is None:
             return
         if len(group):
-            self.announce(group.facts(self._name, self._boot))
+            facts = group.facts(self._name, self._boot)
+            self.announce(replace(facts, mailbox=self._mailbox_of(name)))
         else:
             self._relay.dissolve(name)
             self.forget(name)

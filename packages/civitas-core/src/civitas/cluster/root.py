@@ -110,7 +110,7 @@ class RootNode(Node):
         )
         self.asked = self._letters.asked
         self.mailboxes = RootMailboxes(
-            self, self._letters, broker, self.calls, self.roster.was_taken_over
+            self, self._letters, self._relay, broker, self.calls, self.roster.was_taken_over
         )
         self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
@@ -123,7 +123,7 @@ class RootNode(Node):
             self.registry.closest,
             self.mailboxes.address,
         )
-        self.mailboxes.announce = self._directory.announce_agent
+        self.mailboxes.announced_by(self._directory)
         seal = Seal(token)
         self.guests = Guests(self.boot, seal, transport, self.peers, self.calls)
         """Those that ask something of the system without joining it."""

@@ -25,14 +25,18 @@ def kept_of(topology: Topology, tree: Supervisor, *, all_of_them: bool) -> dict[
 
 def _placed(topology: Topology, all_of_them: bool) -> Iterator[tuple[str, Wanted]]:
     for _, _, entry in topology.walk():
-        if not isinstance(entry, AgentEntry) or not entry.process or entry.replicas > 1:
+        if not isinstance(entry, AgentEntry) or not entry.process:
             continue
         given = entry.keywords()
         delivery, size = given.get("delivery"), given.get("mailbox_size", 1000)
         # An adapter that makes its runs durable wants it, too.
         sure = str(delivery).lower() == Delivery.AT_LEAST_ONCE or given.get("durable") is True
         if (all_of_them or sure) and isinstance(size, int):
-            yield entry.name, Wanted(size, entry.is_pool)
+            # Of a pool the bound is for each conversation; of replicas their mailboxes count together.
+            yield (
+                entry.name,
+                Wanted(size if entry.is_pool else size * entry.replicas, entry.is_pool),
+            )
 
 
 def _made(child: ChildSpec, all_of_them: bool) -> Iterator[tuple[str, Wanted]]:

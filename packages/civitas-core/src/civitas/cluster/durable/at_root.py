@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any, Protocol
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.directory import Directory
 from civitas.cluster.durable.broker import Broker, Wanted
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.entries import KeptPool
 from civitas.cluster.durable.granting import Granting, Left
+from civitas.cluster.durable.shared import SharedMailboxes
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.letters import Letters, Local
+from civitas.cluster.letters.relay import Relay
 from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason
@@ -47,6 +50,7 @@ class RootMailboxes:
     Args:
         tree: The root.
         letters: Its messages.
+        relay: Has what stands behind a name.
         broker: What keeps messages; None if nothing does.
         calls: To other nodes.
         was_there: Whether a process ran already when this root began to lead.
@@ -56,6 +60,7 @@ class RootMailboxes:
         self,
         tree: RootTree,
         letters: Letters,
+        relay: Relay,
         broker: Broker | None,
         calls: Calls,
         was_there: Callable[[Peer], bool],
@@ -63,6 +68,7 @@ class RootMailboxes:
         self._tree = tree
         self._durable: Durable | None = None
         self._granting: Granting | None = None
+        self.shared: SharedMailboxes | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         if broker is not None and broker.keeper is not None:
             self._granting = Granting(broker.keeper, broker.wanted, tree.boot)
@@ -70,12 +76,21 @@ class RootMailboxes:
                 tree, broker.mailboxes, lambda: tree.boot, self._renew_here, _knows_all, moves=True
             )
             tree.stays = self._durable.keep
+            self.shared = SharedMailboxes(
+                tree.name, tree.boot, self._granting, self._durable, relay, letters.out
+            )
         self._wants_some = broker is not None and bool(broker.wanted)
         self._all_are_kept = broker is not None and broker.of_all
         self._calls = calls
         self.announce: Callable[[str, AgentProcess], None] = _unannounced
         """Lets an agent of the root be known."""
         self._was_there = was_there
+
+    def announced_by(self, directory: Directory) -> None:
+        """What becomes known is announced by that."""
+        self.announce = directory.announce_agent
+        if self.shared is not None:
+            self.shared.announce = directory.announce_group
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -177,7 +192,9 @@ class RootMailboxes:
 
     # Agents of other processes.
 
-    async def grant(self, name: str, kind: str, options: Mapping[str, Any], peer: Peer) -> str:
+    async def grant(
+        self, name: str, kind: str, options: Mapping[str, Any], peer: Peer, family: str
+    ) -> str:
         """Hand the mailbox of an agent to the process that has started it; see `Home.grant`.
 
         Raises:
@@ -185,6 +202,9 @@ class RootMailboxes:
             NodeDown: The process is gone.
         """
         if self._granting is None or options["delivery"] != Delivery.AT_LEAST_ONCE:
+            return ""
+        if family and self.shared is not None:
+            await self.shared.read(family, kind, options)
             return ""
         wanted = Wanted(options["size"], kind == ChildKind.CONVERSATION_POOL)
         address = await self._granting.make(name, wanted)
@@ -228,6 +248,8 @@ class RootMailboxes:
 
     def forget(self, name: str) -> None:
         """An agent is gone for good."""
+        if self.shared is not None:
+            self.shared.forget(name)
         if self._granting is not None and self.address(name):
             self._begin(self._forget(name))
 
@@ -258,6 +280,8 @@ class RootMailboxes:
             well: Whether the system stops; otherwise another root leads, and the mailboxes are its business.
             hands_over: Whether the other processes run on, for another root.
         """
+        if self.shared is not None:
+            self.shared.clear()
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:

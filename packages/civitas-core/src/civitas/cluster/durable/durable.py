@@ -25,8 +25,8 @@ from civitas.cluster.peers import Peer, Peers
 from civitas.errors import NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, loads
-from civitas.node import Registry
-from civitas.process import Cell, Entry, Mailbox
+from civitas.node import Recipient, Registry
+from civitas.process import Cell, Delivery, Entry, Mailbox
 from civitas.transport.mailboxes import Mailboxes
 
 __all__ = ["Durable", "Renewal"]
@@ -68,6 +68,7 @@ class Durable:
         back: The way back to them.
         cycles: Finds asks that would wait for themselves.
         asker_of: The agent of this node that waits for the answer to a message; None for nobody.
+        hand_on: Sends on what is for an agent of another node, and was given to so many incarnations before.
         renewal: Asks the root.
         introduce: Asks the root to show this node and another each other, by the run of that.
         moves: Whether what waits here for an agent is put into its mailbox once there is one: at the root, where all
@@ -87,6 +88,7 @@ class Durable:
         back: Back,
         cycles: Cycles,
         asker_of: Callable[[Message], str | None],
+        hand_on: Callable[[FromPeer, Elsewhere, int], None],
         renewal: Renewal,
         introduce: Callable[[str], Awaitable[object]],
         moves: bool = False,
@@ -104,6 +106,7 @@ class Durable:
         self._serializer = serializer
         self._calls = calls
         self._asker_of = asker_of
+        self.hand_on = hand_on
         self._renewal = renewal
         self._introduce = introduce
         self._moves = moves
@@ -198,7 +201,7 @@ class Durable:
         self,
         name: str,
         address: str,
-        route: Callable[[Message], Cell],
+        route: Callable[[Message], Recipient],
         *,
         size: int,
         max_deliveries: int,
@@ -244,15 +247,24 @@ class Durable:
         """Whether a message stays in its mailbox and is not a dead letter, as more than its agent ends."""
         origin = self.receivers.foreign.get(message.id)
         kept = origin.kept if isinstance(origin, FromPeer) else None
+        ends = self.ending and reason is DeadLetterReason.TERMINATED
         if not isinstance(kept, FromMailbox):
+            if ends and self._root_has_it(origin):
+                del self.receivers.foreign[message.id]  # so that the root is not told
+                return True
             self._burying.lost(message, reason)
             return False
-        if not self.ending or reason is not DeadLetterReason.TERMINATED:
+        if not ends:
             kept.dead = message, reason
             return False
         del self.receivers.foreign[message.id]
         kept.let_go()
         return True
+
+    def _root_has_it(self, origin: object) -> bool:
+        """Whether the root has handed a message on out of a mailbox, in which it stays until it is finished here."""
+        cell = origin.cell if isinstance(origin, FromPeer) else None
+        return isinstance(cell, Cell) and cell.delivery == Delivery.AT_LEAST_ONCE
 
     @property
     def idle(self) -> bool:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere, Way
 from civitas.message import Message
-from civitas.process import Entry, Wake, soon
+from civitas.process import ChildKind, Entry, Wake, soon
 
-__all__ = ["Before", "Beside", "KeptEntry", "KeptPool", "Putting"]
+__all__ = ["Before", "Beside", "KeptEntry", "KeptName", "KeptPool", "Putting"]
 
 
 class Putting(Protocol):
@@ -89,6 +89,31 @@ class KeptEntry:
     async def drained(self) -> None:
         """Wait until nothing is left that was read; see `Entry.drained`."""
         await self._beside.drained()
+
+
+class KeptName:
+    """A name that several stand behind, and whose messages the broker keeps until the root hands them on.
+
+    Args:
+        facts: What is known of the name.
+        way: How messages go to agents of others.
+    """
+
+    def __init__(self, facts: Facts, way: Way) -> None:
+        self._facts = facts
+        self._way = way
+
+    def cell(self, conversation: str | None, message_id: str) -> Elsewhere:
+        """Where a message of `conversation` is put."""
+        name, rest = self._facts.name, self._facts.plain()[1:]
+        several = self._facts.kind == ChildKind.CONVERSATION_POOL
+        if several:
+            name = f"{name}/{conversation if conversation is not None else message_id}"
+        found = Elsewhere(Facts(name, *rest), self._way)
+        kept = self._way.kept_entry(found, (conversation or "") if several else "")
+        assert kept is not None  # it has a mailbox
+        found.entry = kept
+        return found
 
 
 class KeptPool:

@@ -112,6 +112,10 @@ class Granting:
         wanted = self._wanted.get(name)
         return wanted.size if wanted is not None else 1000
 
+    def wanted(self, name: str) -> Wanted | None:
+        """The mailbox that the topology asks for, for an agent; None for none."""
+        return self._wanted.get(name)
+
     def address(self, name: str) -> str:
         """Of the mailbox of an agent; empty if it has none, or none yet."""
         return self._addresses.get(name, "")
@@ -128,7 +132,8 @@ class Granting:
         Args:
             name: Of the agent.
             boot: The run of the node.
-            had_it: Whether another root had handed it to the same node, which goes on.
+            had_it: Whether whoever had it before goes on: another root had handed it to the same node, or had itself
+                handed on what is in it.
 
         Returns:
             What the node must know of its messages; None if it has the mailbox already.

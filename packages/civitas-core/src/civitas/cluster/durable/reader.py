@@ -14,12 +14,14 @@ from civitas.cluster.durable.order import InOrder, LaneId
 from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.durable.parcels import KeptMessage, unpack
 from civitas.cluster.letters.cycles import Cycles
+from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.incoming import Receivers
 from civitas.cluster.letters.origin import Back, FromPeer
 from civitas.cluster.peers import Peer, Peers
 from civitas.errors import AskCycle, DeliveryError, HandlerFailed, UnknownAgent
 from civitas.events import DeadLetterReason
 from civitas.message import Message
+from civitas.node import Recipient
 from civitas.process import Cell
 from civitas.transport.mailboxes import Letter, Mailboxes, Reading
 
@@ -58,6 +60,10 @@ class Holdings(Protocol):
     def renew(self, name: str) -> None:
         """Ask the root whether this node still has the mailbox of `name`."""
 
+    @property
+    def hand_on(self) -> Callable[[FromPeer, Elsewhere, int], None]:
+        """Sends on what is for an agent of another node, and was given to so many incarnations before."""
+
     def knows(self, boot: str) -> bool:
         """Whether there is a way to a node, or there will never be one."""
 
@@ -90,7 +96,7 @@ class MailboxReader:
         self,
         name: str,
         address: str,
-        route: Callable[[Message], Cell],
+        route: Callable[[Message], Recipient],
         max_deliveries: int,
         size: int,
         holdings: Holdings,
@@ -284,8 +290,13 @@ class MailboxReader:
         cell = origin.cell = self._route(message)
         if kept.asker is not None and not origin.peer.gone:
             origin.asker = kept.asker
+        if isinstance(cell, Elsewhere):
+            self._holdings.hand_on(origin, cell, times)
+            return
+        assert isinstance(cell, Cell)  # what is hosted here
+        if origin.asker is not None:
             circle = self._holdings.cycles.follow(
-                message.id, origin.peer.name, [kept.asker, cell.name]
+                message.id, origin.peer.name, [origin.asker, cell.name]
             )
             if circle is not None:
                 raise AskCycle(circle[0])

@@ -137,6 +137,7 @@ class Letters:
             back=self.back,
             cycles=self.cycles,
             asker_of=self.out.asker_of,
+            hand_on=self.out.hand_on,
             renewal=renewal,
             introduce=introduce,
             moves=moves,

@@ -100,7 +100,7 @@ class Outgoing:
         self._sent[message.id] = each
         asker, node, shuts_down = None, self._senders.name, False
         if message.reply_to is not None:
-            origin = self._handed_on(message.id) if self._senders.foreign else None
+            origin = self._asked_elsewhere(message.id) if self._senders.foreign else None
             name = message.sender or self._senders.by_way_of_runtime.get(message.id)
             if origin is not None:
                 if not origin.peer.gone:
@@ -144,6 +144,8 @@ class Outgoing:
         elif each.facts.mailbox:
             if peer is not None:
                 peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
+            elif (origin := self._handed_on(message.id)) is not None:
+                origin.withdraw(reader_left)
         elif reader_left and each.outbox.withdraw(message):
             self._senders.dead_letter(message, DeadLetterReason.NO_READER)
 
@@ -152,9 +154,17 @@ class Outgoing:
         name = message.sender or self._senders.by_way_of_runtime.get(message.id)
         return None if name is None else self._waiting(name, message.id)[0]
 
-    def hand_on(self, origin: FromPeer, each: Elsewhere) -> None:
-        """Send on what came from another node; what becomes of it is handed back there."""
+    def hand_on(self, origin: FromPeer, each: Elsewhere, times: int = 0) -> None:
+        """Send on what came from another node, or out of a mailbox; what becomes of it is handed back there.
+
+        Args:
+            origin: Where it came from.
+            each: Who is to have it.
+            times: To how many incarnations it was given that were lost with their processes.
+        """
         origin.cell, origin.handed_on = each, True
+        if times:
+            each.outbox.times_given[origin.message.id] = times
         # Its sender holds to the bound.
         each.outbox.push(origin.message.answered_by_way_of(self._senders.name))
 
@@ -216,7 +226,7 @@ class Outgoing:
         each = self._sent.get(message_id)
         if each is not None and each.facts.behind:
             self._answered(each, raw)
-        origin = self._handed_on(message_id) if self._senders.foreign else None
+        origin = self._asked_elsewhere(message_id) if self._senders.foreign else None
         if origin is None:
             reply = loads(raw)
             if not self._senders.hand_answer(message_id, reply):
@@ -229,7 +239,7 @@ class Outgoing:
         """There will be no answer; the message is finished."""
         error = load_error(plain)
         if isinstance(error, DeliveryError):
-            origin = self._handed_on(message_id)
+            origin = self._asked_elsewhere(message_id)
             if origin is None:
                 self._senders.hand_answer(message_id, error)
             else:
@@ -243,7 +253,7 @@ class Outgoing:
 
     def chunk(self, peer: Peer, message_id: str, raw: bytes | Large) -> None:
         """A chunk of a stream came."""
-        origin = self._handed_on(message_id)
+        origin = self._asked_elsewhere(message_id)
         if origin is not None:
             if not origin.pass_chunk(raw):
                 self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
@@ -265,6 +275,12 @@ class Outgoing:
         """Where a message came from that was handed on from here."""
         origin = self._senders.foreign.get(message_id)
         return origin if isinstance(origin, FromPeer) and origin.handed_on else None
+
+    def _asked_elsewhere(self, message_id: str) -> FromPeer | None:
+        """The same, if whoever asked is not here: what this node put into a mailbox it may hand on itself."""
+        origin = self._handed_on(message_id)
+        own = origin is not None and origin.message.reply_to == self._senders.name
+        return None if own else origin
 
     def _finish(self, message_id: str) -> None:
         each = self._sent.pop(message_id, None)
@@ -333,7 +349,7 @@ class Outgoing:
         """Nobody elsewhere will handle a message that was sent or handed on from here."""
         self._sent.pop(message.id, None)
         if message.reply_to is not None:
-            origin = self._handed_on(message.id)
+            origin = self._asked_elsewhere(message.id)
             if origin is None:
                 self._senders.hand_answer(message.id, error)
             else:

@@ -10,6 +10,7 @@ from civitas.cluster.letters.replicas import Crew, Replicas
 from civitas.message import Message, loads
 from civitas.message.large import Large
 from civitas.node import Recipient, Registry
+from civitas.node.registry import Recipients
 from civitas.process import ChildKind
 
 __all__ = ["Move", "Relay"]
@@ -31,24 +32,24 @@ class Relay:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._groups: dict[str, Replicas] = {}
 
     def group(self, name: str) -> Replicas | None:
         """What stands behind `name`, if that is several agents or pools."""
-        for several in (self._registry.groups, self._registry.pools):
-            group = several.get(name)
-            if isinstance(group, Replicas):
-                return group
-        return None
+        return self._groups.get(name)
 
     def join(self, family: str, child: Crew, kind: ChildKind) -> None:
         """One more stands behind a name."""
         group = self.group(family)
         if group is None:
-            group = Replicas(family, kind, self._registry)
-            # To its senders a name that several pools stand behind is a pool.
-            pools, groups = self._registry.pools, self._registry.groups
-            (groups if kind is ChildKind.AGENT else pools)[family] = group
+            group = self._groups[family] = Replicas(family, kind, self._registry)
+            self.show(group, group)
         group.add(child)
+
+    def show(self, group: Replicas, recipients: Recipients) -> None:
+        """Let the senders of the root find what stands behind a name; to them several pools are a pool."""
+        pools, groups = self._registry.pools, self._registry.groups
+        (groups if group.kind is ChildKind.AGENT else pools)[group.name] = recipients
 
     def leave(self, family: str, name: str) -> None:
         """One of those that stand behind a name is gone."""
@@ -58,6 +59,7 @@ class Relay:
 
     def dissolve(self, name: str) -> None:
         """Nobody stands behind a name any more."""
+        self._groups.pop(name, None)
         self._registry.groups.pop(name, None)
         self._registry.pools.pop(name, None)
 
@@ -89,6 +91,7 @@ class Relay:
 
     def clear(self) -> None:
         """Forget every name."""
+        self._groups.clear()
         self._registry.groups.clear()
         self._registry.behind.clear()
 
