@@ -14,7 +14,18 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import adapters, durable, idle, imports, links, messages, restart, tracing, workers
+from benchmarks import (
+    adapters,
+    broker,
+    durable,
+    idle,
+    imports,
+    links,
+    messages,
+    restart,
+    tracing,
+    workers,
+)
 from benchmarks.harness import run, use_processor_time
 from benchmarks.report import as_data, environment, show
 
@@ -43,6 +54,11 @@ BENCHMARKS = {
     "zmq-accepts": workers.ACCEPTS,
     "neighbour": workers.NEIGHBOUR,
     "recovery": workers.RECOVERY,
+    "nats-ask": broker.ASK,
+    "nats-asks": broker.ASKS,
+    "nats-stored": broker.STORED,
+    "nats-handled": broker.HANDLED,
+    "nats-recovery": broker.RECOVERY,
     "import": imports.IMPORT,
     "graph": adapters.GRAPH,
     "graph-conversation": adapters.GRAPH_CONVERSATION,
