@@ -84,23 +84,30 @@ class Lanes:
             AskTimeout: The same, where an answer is waited for.
         """
         apart = ""
-        try:
-            async with asyncio.timeout(timeout):
-                if len(message.raw) > self._mailboxes.largest // 2:
+        if len(message.raw) > self._mailboxes.largest // 2:
+            try:
+                async with asyncio.timeout(timeout):
                     apart = await self._keep_apart(message)
-        except TimeoutError:
-            error = "it could not be kept in time"
-            raise NotStored(message.recipient, error) from None
+            except TimeoutError:
+                raise NotStored(message.recipient, "it could not be kept in time") from None
         line = self._lines.get((address, key))
         if line is None:
             line = self._lines[address, key] = Lane(self, address, key)
         parcel = Shipment(message, asker, self.loop.create_future(), apart)
         line.add(parcel)
+        if timeout is None:
+            await parcel.stored
+            return
+        # An `asyncio.timeout` was measured to be a tenth of the whole.
+        timer = self.loop.call_later(timeout, self._expire, line, parcel, timeout, size)
         try:
-            async with asyncio.timeout(timeout):
-                await parcel.stored
-        except TimeoutError:
-            raise self._too_late(line, parcel, timeout or 0.0, size) from None
+            await parcel.stored
+        finally:
+            timer.cancel()
+
+    def _expire(self, line: Lane, parcel: Shipment, timeout: float, size: int) -> None:
+        if not parcel.stored.done():
+            parcel.stored.set_exception(self._too_late(line, parcel, timeout, size))
 
     async def _keep_apart(self, message: Message) -> str:
         raw = dumps(message, self._serializer)
