@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from pathlib import Path
 from typing import Any
 
-from civitas import Message
+from civitas import AgentProcess, CivitasError, Message
 from tests.fire.cast import Relay as FireRelay
 from tests.fire.cast import Sink as FireSink
+from tests.fire.ledger import Ledger
 
-__all__ = ["Relay", "Sink", "overlaps"]
+__all__ = ["Pump", "Relay", "Sink", "overlaps"]
 
 
 class _Timed:
@@ -38,6 +41,43 @@ class Sink(_Timed, FireSink):
 
 class Relay(_Timed, FireRelay):
     """Sends or asks on what it hears."""
+
+
+class Pump(AgentProcess):
+    """Sends to others and asks them, one after the other, until there is a file `stop` beside the ledger."""
+
+    def __init__(self, name: str, ledger: str, *, to: list[str], **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.folder = Path(ledger)
+        self.ledger = Ledger(ledger)
+        self.to = to
+        self.run_id = f"{name}-{os.getpid()}"
+
+    async def on_start(self) -> None:
+        self.tasks = [asyncio.create_task(self.pump(to)) for to in self.to]
+
+    async def pump(self, to: str) -> None:
+        """Three sends and an ask, again and again; what is not taken or answered is written down."""
+        n = 0
+        while not (self.folder / "stop").exists():
+            for how in ("send", "send", "send", "ask"):
+                token = f"{self.run_id}-{to}-{n}"
+                payload = {"token": token, "sender": self.run_id, "n": n}
+                n += 1
+                try:
+                    if how == "send":
+                        await self.send(to, payload, timeout=60)
+                    else:
+                        await self.ask(to, payload, timeout=60)
+                except CivitasError as error:
+                    self.ledger.failed(f"{how} {token} {type(error).__name__}: {error}")
+                else:
+                    self.ledger.accepted(token)
+            await asyncio.sleep(0.02)
+
+    async def on_stop(self) -> None:
+        for each in self.tasks:
+            each.cancel()
 
 
 def overlaps(moments: list[list[str]]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from tests.faults.machines import Machine
 from tests.fire.harness import SURE
 
-__all__ = ["Burning", "kill", "leader_of", "over_nats", "serve", "workers"]
+__all__ = ["Burning", "kill", "leader_of", "over_nats", "serve", "serve_kept", "workers"]
 
 _CAST = "tests.faults.cast"
 
@@ -65,8 +65,9 @@ def serve(machine: Machine, config: str = "") -> subprocess.Popen[bytes]:
 
 
 def workers(root: int) -> list[int]:
-    """The processes that a root has started."""
-    return [int(pid) for pid in Path(f"/proc/{root}/task/{root}/children").read_text().split()]
+    """The processes that a root has started; none if it has ended."""
+    children = Path(f"/proc/{root}/task/{root}/children")
+    return [int(pid) for pid in children.read_text().split()] if children.exists() else []
 
 
 def kill(pid: int) -> None:
@@ -96,6 +97,11 @@ def leader_of(machine: Machine, servers: Sequence[Machine]) -> str:
     done = subprocess.run([*inside, *urls], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def serve_kept(machine: Machine, config: str = "") -> subprocess.Popen[bytes]:
+    """One with JetStream, whose store outlives it."""
+    return serve(machine, f'jetstream: {{store_dir: "{machine.folder}/js"}}\n{config}')
 
 
 class Burning:

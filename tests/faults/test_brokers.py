@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.machines import Machine, Network, machines
-from tests.faults.system import Burning, kill, leader_of, over_nats, serve, workers
+from tests.faults.machines import Network, machines
+from tests.faults.system import Burning, kill, leader_of, over_nats, serve_kept, workers
 
 pytestmark = pytest.mark.usefixtures("namespaces")
-
-
-def with_store(machine: Machine) -> subprocess.Popen[bytes]:
-    return serve(machine, f'jetstream: {{store_dir: "{machine.folder}/js"}}')
 
 
 @pytest.fixture
@@ -33,9 +28,9 @@ def cluster(namespaces: None, tmp_path: Path) -> Iterator[Network]:
         servers = [network.machines[name] for name in ("one", "two", "three")]
         routes = ", ".join(f"nats://{each.address}:6222" for each in servers)
         for each in servers:
-            serve(
+            serve_kept(
                 each,
-                f'server_name: {each.name}\njetstream: {{store_dir: "{each.folder}/js"}}\n'
+                f"server_name: {each.name}\n"
                 f"cluster: {{name: c, listen: {each.address}:6222, routes: [{routes}]}}",
             )
         yield network
@@ -46,7 +41,7 @@ def test_a_server_that_is_killed_and_started_with_its_store_again_and_again_lose
     three: Network, tmp_path: Path
 ) -> None:
     server = three.machines["server"]
-    running = with_store(server)
+    running = serve_kept(server)
     config = over_nats(tmp_path / "ledger", server)
     load = Burning(three.machines["here"], config, 20)
     three.machines["there"].civitas("--process", "far", topology=config)
@@ -56,7 +51,7 @@ def test_a_server_that_is_killed_and_started_with_its_store_again_and_again_lose
         running.kill()
         running.wait()
         time.sleep(1)
-        running = with_store(server)
+        running = serve_kept(server)
     assert load.ended()["events"] == {}
 
 
@@ -66,7 +61,7 @@ def test_another_server_of_the_cluster_takes_over_when_the_one_that_leads_is_kil
 ) -> None:
     servers = [cluster.machines[name] for name in ("one", "two", "three")]
     here = cluster.machines["here"]
-    config = over_nats(tmp_path / "ledger", *servers)
+    config = over_nats(tmp_path / "ledger", *servers, stream={"replicas": 3})
     load = Burning(here, config, 25)
     cluster.machines["there"].civitas("--process", "far", topology=config)
     load.burns()
@@ -80,7 +75,7 @@ def test_two_systems_on_one_server_never_meet_whatever_befalls_them(
     three: Network, tmp_path: Path
 ) -> None:
     server, here, there = (three.machines[name] for name in ("server", "here", "there"))
-    with_store(server)
+    serve_kept(server)
     loads = []
     for machine, other, name in ((here, there, "one"), (there, here, "two")):
         config = over_nats(tmp_path / f"ledger-{name}", server, name=name)
@@ -98,7 +93,7 @@ def test_two_systems_on_one_server_never_meet_whatever_befalls_them(
 def test_kills_at_random_lose_nothing(three: Network, tmp_path: Path) -> None:
     chance = random.Random(1)
     server, there = three.machines["server"], three.machines["there"]
-    running = with_store(server)
+    running = serve_kept(server)
     config = over_nats(tmp_path / "ledger", server)
     load = Burning(three.machines["here"], config, 110)
     there.civitas("--process", "far", topology=config)
@@ -117,7 +112,7 @@ def test_kills_at_random_lose_nothing(three: Network, tmp_path: Path) -> None:
         if "far" in how:
             there.vanish()
         if "server" in how:
-            running = with_store(server)
+            running = serve_kept(server)
         if "far" in how:
             there.civitas("--process", "far", topology=config)
         kills += 1

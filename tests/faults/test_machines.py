@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.machines import Network, machines
-from tests.faults.system import Burning, over_nats, serve
+from tests.faults.system import Burning, over_nats, serve_kept
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -18,12 +19,12 @@ pytestmark = pytest.mark.usefixtures("namespaces")
 def three(namespaces: None, tmp_path: Path) -> Iterator[Network]:
     """`server` has a NATS server, `here` is for the root, and `there` for a process that is started elsewhere."""
     with machines(tmp_path, "server", "here", "there") as network:
-        serve(network.machines["server"])
+        serve_kept(network.machines["server"])
         yield network
 
 
-def burning(network: Network, tmp_path: Path, seconds: float) -> Burning:
-    config = over_nats(tmp_path / "ledger", network.machines["server"])
+def burning(network: Network, tmp_path: Path, seconds: float, **keys: Any) -> Burning:
+    config = over_nats(tmp_path / "ledger", network.machines["server"], **keys)
     load = Burning(network.machines["here"], config, seconds)
     network.machines["there"].civitas("--process", "far", topology=config)
     load.burns()
@@ -31,8 +32,9 @@ def burning(network: Network, tmp_path: Path, seconds: float) -> Burning:
 
 
 @pytest.mark.promise(id="SEM-1553")
-def test_a_bad_network_is_nobodys_death(three: Network, tmp_path: Path) -> None:
-    load = burning(three, tmp_path, 20)
+@pytest.mark.parametrize("kept", [True, False], ids=["JetStream", "core NATS"])
+def test_a_bad_network_is_nobodys_death(three: Network, tmp_path: Path, kept: bool) -> None:
+    load = burning(three, tmp_path, 20, **{} if kept else {"jetstream": False})
     three.weather(loss=0.05, delay=0.05)
     time.sleep(18)
     three.heal()

@@ -68,6 +68,10 @@ class Ledger:
         """Write down when an incarnation began or ended to handle something."""
         self._write("moments", f"{what} {agent} {incarnation} {second:.6f}")
 
+    def failed(self, what: str) -> None:
+        """Write down that something was refused or not answered."""
+        self._write("failed", what.replace("\n", " "))
+
     def lines(self, file: str) -> Iterator[list[str]]:
         """The words of each line."""
         path = self._folder / file
