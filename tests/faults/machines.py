@@ -19,7 +19,7 @@ __all__ = ["Machine", "Network", "machines", "missing"]
 
 ROOT = Path(__file__).parents[2]
 _NET = "10.99.0."
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 def missing() -> str:

@@ -61,7 +61,10 @@ def test_another_server_of_the_cluster_takes_over_when_the_one_that_leads_is_kil
 ) -> None:
     servers = [cluster.machines[name] for name in ("one", "two", "three")]
     here = cluster.machines["here"]
-    config = over_nats(tmp_path / "ledger", *servers, stream={"replicas": 3})
+    # The servers take 4 to 7 s to agree on another leader, and store nothing meanwhile.
+    config = over_nats(
+        tmp_path / "ledger", *servers, stream={"replicas": 3}, runtime={"node_timeout": 15}
+    )
     load = Burning(here, config, 25)
     cluster.machines["there"].civitas("--process", "far", topology=config)
     load.burns()
