@@ -72,8 +72,15 @@ class Knowledge:
         return True
 
     async def wants_to_meet(self, peer: Peer, boot: str) -> None:
-        """A process has something from another one, and does not know it."""
-        self.introduce(peer, boot)
+        """A process has something from another one, and does not know it.
+
+        It is told even if that other one was told already, and so is about to introduce itself: whom this process does
+        not know when it has its answer, it takes for gone.
+        """
+        other = self._peers.get(boot)
+        if other is not None and other is not peer:
+            peer.cast("met", other.name, other.boot, other.address)
+            self.have_met(peer, boot)
 
     def acquaintances(self, boot: str) -> list[Peer]:
         """The processes that have met one."""
