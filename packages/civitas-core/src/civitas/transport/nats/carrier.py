@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems, token_of
+from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems
 from civitas.brokers.nats.jetstream import StreamLimits, limit_problems
 from civitas.brokers.nats.register import Bucket
 from civitas.transport.carrier import Access, CarrierEntry
@@ -157,10 +157,9 @@ def _dead_letters(entry: CarrierEntry) -> NatsDeadLetters:
 
 def _bucket(entry: CarrierEntry) -> Bucket:
     """What the roots of a system, and whoever leads it, have to remember."""
-    prefix = token_of(entry.options.get("prefix", "civitas")).replace("=", "-")
-    system = token_of(entry.system).replace("=", "-")
+    names = MailboxNames.of(entry.options.get("prefix", "civitas"), entry.system)
     return Bucket(
-        f"{prefix}_{system}_cluster", f"Who leads the Civitas system {entry.system}, and its notes"
+        f"{names.system}_cluster", f"Who leads the Civitas system {entry.system}, and its notes"
     )
 
 

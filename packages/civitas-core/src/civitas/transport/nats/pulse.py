@@ -251,9 +251,10 @@ class NatsPulse:
 
     def _silence_of(self, watched: WatchedNode) -> float:
         since = watched.heard
-        # A root that may be followed by another is not waited for longer than it waits for this node.
-        if self._down_since is not None and not watched.term:
+        if self._down_since is not None:
             since = max(since, self._down_since)  # nobody can be heard: that is nobody's death
+        if watched.term:  # a root that another may follow has counted since its last word from here
+            since = min(since, watched.heard + self._interval)
         return self._now() - since
 
     def _lose(self, watched: WatchedNode, why: str) -> None:
