@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from civitas.frameworks.conversations import Record
 from civitas.frameworks.recent import RecentRecords
@@ -13,8 +13,10 @@ from civitas.process import Delivery
 from civitas.state import LongRecord, Retention
 
 if TYPE_CHECKING:
-    from civitas.frameworks.base import FrameworkAgent
     from civitas.frameworks.run import Run
+    from civitas.process import Runner
+    from civitas.process.options import AgentOptions
+    from civitas.state import StateStore
 
 __all__ = ["Remembering", "newest_turns"]
 
@@ -38,6 +40,25 @@ def newest_turns(
     return messages[(within[:1] or turns[-1:] or [0])[0] :]
 
 
+class RememberingAgent(Protocol):
+    """A `FrameworkAgent`, as what keeps its conversations sees it."""
+
+    keeps_record: ClassVar[bool]
+    _civitas_options: AgentOptions
+
+    @property
+    def store(self) -> StateStore:
+        """Where it keeps them."""
+
+    def memory_key(self, conversation: str) -> str:
+        """The key for what is kept of `conversation`."""
+
+    def shortened(self, history: Any, longest: int) -> Any:
+        """The newest turns of `history`, with up to `longest` messages."""
+
+    def _civitas_running(self) -> Runner: ...
+
+
 class Remembering:
     """Reads and writes the conversations of an agent.
 
@@ -45,7 +66,7 @@ class Remembering:
         agent: The agent; it runs.
     """
 
-    def __init__(self, agent: FrameworkAgent) -> None:
+    def __init__(self, agent: RememberingAgent) -> None:
         self._agent = agent
         node = agent._civitas_running().node
         self._recent = RecentRecords.of(node)
