@@ -65,12 +65,13 @@ async def _run(framework: str, task: Task, python: str | None) -> Outcome:
     state = Path(task.folder) / "civitas.db"
     with model.server as server:
         worker: dict[str, Any] = {
+            "start_timeout": 120,  # CrewAI takes its time, and the machine may have other work
             "env": {
                 VARIABLE: task.text(),
                 "OPENAI_BASE_URL": server.url,
                 "OPENAI_API_KEY": "scripted",
                 "PYTHONPATH": str(Path.cwd()),
-            }
+            },
         }
         if python is not None:
             worker["python"] = python
