@@ -15,6 +15,7 @@ from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.recent import RecentRecords
 from civitas.runtime.retention import Sweeper
 from civitas.state import InMemoryStateStore, LongRecord, Retention
+from civitas.state.heads import claim, written
 from civitas.state.store import StateStore
 from civitas.topology import load, runtime_options
 from tests.core.frameworks.machine import Machine, MachineAgent
@@ -266,9 +267,9 @@ async def test_a_claim_leaves_what_is_kept_as_it_was():
     record = await LongRecord.load(store, "a")
     await record.save({"n": 1}, {"items": ["x" * 1000]})
     await aged(store, "a", 3)
-    await LongRecord.claim(store, "a", unused_since=time.time() - DAY)
-    assert (LongRecord.written(await store.get("a")) or 0) > time.time() - 60
+    await claim(store, "a", unused_since=time.time() - DAY)
+    assert (written(await store.get("a")) or 0) > time.time() - 60
     found = await LongRecord.load(store, "a", known=record)
     assert found.facts is record.facts
-    await LongRecord.claim(store, "b", unused_since=time.time())
+    await claim(store, "b", unused_since=time.time())
     assert await store.get("b") is None

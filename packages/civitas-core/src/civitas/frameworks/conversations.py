@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks.apart import apart, together
 from civitas.state import LongRecord
+from civitas.state.heads import written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ async def forget(store: StateStore, key: str, *, unused_since: float | None = No
 
 async def last_use(store: StateStore, key: str) -> int | None:
     """When the conversation under `key` was written last, in unix seconds; None if nobody knows."""
-    return LongRecord.written(await store.get(key))
+    return written(await store.get(key))
 
 
 @dataclass

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from civitas.frameworks.conversations import Record
 from civitas.frameworks.recent import RecentRecords
 from civitas.process import Delivery
-from civitas.state import LongRecord, Retention
+from civitas.state import Retention
+from civitas.state.heads import claim
 
 if TYPE_CHECKING:
     from civitas.frameworks.run import Run
@@ -82,7 +83,7 @@ class Remembering:
         with self._recent.using(key):
             if self.retention.keep is not None:
                 long_ago = time.time() - self.retention.keep / 2
-                await LongRecord.claim(self._agent.store, key, unused_since=long_ago)
+                await claim(self._agent.store, key, unused_since=long_ago)
             yield
 
     async def recall(self, run: Run) -> Record | None:

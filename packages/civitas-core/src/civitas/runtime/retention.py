@@ -12,7 +12,8 @@ from civitas.errors import StateConflict
 from civitas.frameworks.conversations import CONVERSATION, forget
 from civitas.frameworks.recent import RecentRecords
 from civitas.node import Node
-from civitas.state import LongRecord, StateStore
+from civitas.state import StateStore
+from civitas.state.heads import written
 from civitas.state.in_order import is_piece, read_many
 
 __all__ = ["Sweeper"]
@@ -76,7 +77,7 @@ class Sweeper:
         dropped = 0
         for keys in _parts([key for key in await store.keys(CONVERSATION) if not is_piece(key)]):
             for key, head in (await read_many(store, keys)).items():
-                used: float | None = LongRecord.written(head)
+                used: float | None = written(head)
                 if used is None:
                     used = still[key] = seen.get(key, self._now())
                 if used < since and await self._drop(store, key, since):

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from civitas.errors import StateStoreError
+from civitas.errors import StateConflict, StateStoreError
 from civitas.message import encode
+from civitas.state.in_order import read_head, write_in_order
 from civitas.state.segments import Segment, dumped, loaded
+from civitas.state.store import StateStore
 
-__all__ = ["FORMAT", "MARK", "check_format", "is_head", "is_short", "named_pieces", "parts"]
+__all__ = [
+    "FORMAT",
+    "MARK",
+    "check_format",
+    "claim",
+    "is_head",
+    "is_short",
+    "named_pieces",
+    "parts",
+    "written",
+]
 
 FORMAT = 2
 """The number of the form in which heads are written. In the first, all stood under one key and had no number."""
@@ -55,3 +69,23 @@ def named_pieces(head: Mapping[str, Any]) -> Iterable[int]:
     for facts in head.get("lists", {}).values():
         yield from (each.piece for each in loaded(facts))
     yield from head.get("values", {}).values()
+
+
+def written(head: Mapping[str, Any] | None) -> int | None:
+    """When a record was written whose head this is, in unix seconds; None if it is not in a form that says so."""
+    return head["used"] if head is not None and is_head(head) else None
+
+
+async def claim(store: StateStore, key: str, *, unused_since: float) -> None:
+    """Note that the record under `key` is in use, if nobody has written it since then, in unix seconds.
+
+    Whoever drops what nobody uses, in another OS process, then leaves it alone.
+    """
+    head, revision = await read_head(store, key)
+    used = written(head)
+    if head is None or used is None or used >= unused_since:
+        return
+    expect = {} if revision is None else {key: revision}
+    with suppress(StateConflict):  # then somebody else has written it
+        now = {**head, "used": int(time.time())}
+        await write_in_order(store, {}, {key: now}, (), expect=expect)

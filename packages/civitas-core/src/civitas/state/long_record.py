@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from civitas.errors import StateConflict, StateStoreError
@@ -92,9 +91,10 @@ class LongRecord:
             StateStoreError: A newer version wrote it, or a part of it is missing.
         """
         seen: object = None
+        again = False
         while True:
             kept = cls(store, key, home)
-            head = await kept._open()
+            head = await kept._open(again=again)
             if head is None:
                 return kept
             if known is not None and known._stamp is not None and known._stamp == head["stamp"]:
@@ -102,7 +102,9 @@ class LongRecord:
                 return kept
             if await kept._read(head):
                 return kept
-            if seen == head["stamp"]:
+            if seen == head["stamp"] and kept.home != key and not again:
+                again = True  # `home` was forgotten meanwhile, and its pieces with it
+            elif seen == head["stamp"]:
                 raise StateStoreError(
                     f"what is kept under {key!r} is not whole: pieces of it are missing. Restore the store from a "
                     "backup, or remove it with `civitas state clear` to start afresh",
@@ -187,30 +189,15 @@ class LongRecord:
             return True
         return False
 
-    @staticmethod
-    async def claim(store: StateStore, key: str, *, unused_since: float) -> None:
-        """Note that the record under `key` is in use, if nobody has written it since then, in unix seconds.
-
-        Whoever drops what nobody uses, in another OS process, then leaves it alone.
-        """
-        head, revision = await read_head(store, key)
-        used = LongRecord.written(head)
-        if head is None or used is None or used >= unused_since:
-            return
-        expect = {} if revision is None else {key: revision}
-        with suppress(StateConflict):  # then somebody else has written it
-            now = {**head, "used": int(time.time())}
-            await write_in_order(store, {}, {key: now}, (), expect=expect)
-
-    @staticmethod
-    def written(head: Mapping[str, Any] | None) -> int | None:
-        """When a record was written whose head this is, in unix seconds; None if it is not in a form that says so."""
-        return head["used"] if head is not None and is_head(head) else None
-
     # Reading.
 
-    async def _open(self, *, whatever: bool = False) -> dict[str, Any] | None:
-        """Read the head; None if there is none in this form."""
+    async def _open(self, *, whatever: bool = False, again: bool = False) -> dict[str, Any] | None:
+        """Read the head; None if there is none in this form.
+
+        Args:
+            whatever: It need not be one that can be read.
+            again: Begin with that of `home`, whatever is on its way.
+        """
         head = await self._head(self.key)
         if head is not None and is_head(head):
             home = head.get("home")
@@ -222,7 +209,9 @@ class LongRecord:
                 check_format(base, self.home)
                 self._at_home(base["stamp"], named_pieces(base))
                 self._tag, self._next = base["tag"], base["next"]
-            if head is None or (is_head(head) and self._base not in head["base"] and not whatever):
+            if head is not None and is_head(head) and not whatever:
+                again = again or self._base not in head["base"]
+            if head is None or again:
                 head = base
         if head is None:
             # Before there is a head, only a store without batches can have pieces.
@@ -346,6 +335,8 @@ class LongRecord:
             heads[self.home] = head
             gone |= self._others
         needed = set(named_pieces(head))
+        if join and not self._base:
+            await self._check_there(needed.difference(draft.pieces))
         await self._write(draft.pieces, heads, gone - needed, needless)
         if join:
             self._at_home(stamp, needed)
@@ -357,6 +348,15 @@ class LongRecord:
         if not self._swept and (join or self.home == self.key):
             self._swept = True
             await self._sweep(needed)
+
+    async def _check_there(self, numbers: Collection[int]) -> None:
+        """Check that nobody has removed these pieces.
+
+        A `home` that somebody else began and forgot has no revision that differs from that of one that never was.
+        """
+        keys = [self._piece(number) for number in numbers]
+        if len(await read_many(self._store, keys)) < len(keys):
+            raise StateConflict(self.home, 0, 0)
 
     async def _sweep(self, needed: Iterable[int]) -> None:
         """Remove pieces that nobody needs: of a writer that was killed, or of work for `home` that was given up.
