@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import operator
 import random
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
+from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -21,6 +22,7 @@ from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from civitas_langgraph._packed import _DICTIONARY
 from tests.core.state.few_methods import FewMethods, Killed, WithBatches, WithRevisions
 from tests.deep import DEEP
+from tests.langgraph.test_delta import join
 from tests.langgraph.threads import HALF, THREAD, chat, sizes, talk, text
 
 # What is written.
@@ -353,3 +355,37 @@ async def test_a_copy_of_a_thread_outlives_it_and_all_of_a_deleted_one_is_gone()
     assert len([each async for each in saver.alist(None)]) == 1
     await saver.adelete_thread("copy")
     assert await store.keys("") == []
+
+
+@pytest.mark.promise(id="SEM-1583")
+async def test_a_checkpoint_that_is_put_again_keeps_what_tasks_wrote_for_it():
+    saver = StateStoreSaver(InMemoryStateStore(), "t:")
+    config: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+    checkpoint = empty_checkpoint()
+    at = await saver.aput(config, checkpoint, {}, {})
+    await saver.aput_writes(at, [("a", 1)], "task")
+    await saver.aput(config, checkpoint, {"step": 1}, {})
+    found = await saver.aget_tuple(config)
+    assert found is not None
+    assert (found.metadata["step"], found.pending_writes) == (1, [("task", "a", 1)])
+
+
+@pytest.mark.promise(id="SEM-1581")
+async def test_what_no_checkpoint_has_any_more_is_gone_also_beside_those_that_are_rebuilt_from():
+    class Files(TypedDict, total=False):
+        said: Annotated[list[Any], DeltaChannel(join)]
+        files: Annotated[dict[str, str], operator.or_]
+
+    def write(state: Any) -> Any:
+        number = len(state["said"])
+        return {"said": [1], "files": {f"f{number % 3}": text(number), "first": "x" * HALF}}
+
+    builder = StateGraph(Files)
+    builder.add_node("write", write)
+    builder.add_edge(START, "write")
+    store = InMemoryStateStore()
+    agent = LangGraphAgent("g", graph=builder.compile())
+    async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+        for _ in range(40):
+            await runtime.ask("g", {"said": [0]}, conversation="c")
+    assert await sizes(store) <= 20 * HALF

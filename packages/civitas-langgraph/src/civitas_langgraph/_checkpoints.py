@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,11 @@ class TaskWrites:
 
     name: str
     writes: Sequence[Write]
+
+    def only(self, channels: Collection[str]) -> TaskWrites:
+        """What of it was written to these channels; itself if that is all."""
+        writes = [each for each in self.writes if each.channel in channels]
+        return self if len(writes) == len(self.writes) else TaskWrites(f"{self.name}-", writes)
 
     def record(self, dumps: Dumps) -> list[Any]:
         """As it is stored."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,8 +40,25 @@ def lineage(
 def with_ancestors(
     kept: Mapping[str, KeptCheckpoint], ids: Collection[str]
 ) -> dict[str, KeptCheckpoint]:
-    """Of `kept`, the checkpoints `ids`, and of their ancestors those that they are rebuilt from."""
-    needed = set(ids)
+    """Of `kept`, the checkpoints `ids`, and of their ancestors what they are rebuilt from."""
+    needed: dict[str, set[str]] = {}
     for id in ids:
-        needed.update(ancestor for ancestor, _ in lineage(kept, id, kept[id].rebuilt))
-    return {id: each for id, each in kept.items() if id in needed}
+        for ancestor, channels in lineage(kept, id, kept[id].rebuilt):
+            needed.setdefault(ancestor, set()).update(channels)
+    return {
+        id: each if id in ids else _only(each, needed[id])
+        for id, each in kept.items()
+        if id in ids or id in needed
+    }
+
+
+def _only(checkpoint: KeptCheckpoint, channels: Collection[str]) -> KeptCheckpoint:
+    """What a checkpoint has of these channels; itself if that is all."""
+    values = {name: each for name, each in checkpoint.values.items() if name in channels}
+    live = checkpoint.live and {n: each for n, each in checkpoint.live.items() if n in channels}
+    calls = [each.only(channels) for each in checkpoint.calls]
+    calls = [each for each in calls if each.writes]
+    has_all = len(values) == len(checkpoint.values) and calls == checkpoint.calls
+    if has_all and len(live or ()) == len(checkpoint.live or ()):
+        return checkpoint
+    return replace(checkpoint, values=values, live=live, calls=calls, record=None)

@@ -44,13 +44,13 @@ class Item:
 
     @property
     def value(self) -> Any:
-        """The object that is what is stored, if one is known."""
-        return self._value
+        """The object that is what is stored; None if none is known."""
+        return None if self._value is _NOT_READ else self._value
 
     def is_of(self, value: Any) -> bool:
         """Whether it keeps `value`, as far as can be seen without writing that."""
         mine = self._value
-        if type(value) in _ATOMS:
+        if type(value) in _ATOMS and type(value) is not float:  # 0.0 is as much as -0.0
             return type(value) is type(mine) and bool(value == mine)
         if mine is not value and not _is_same_pair(mine, value):
             return False

@@ -67,15 +67,18 @@ class Logs:
         self._by_object: dict[int, Item] = {}
         self._by_stored: dict[bytes, Item] = {}
 
-    def put(self, channel: str, value: Any, before: Value | None) -> Value:
+    def put(self, channel: str, value: Any, before: Value | None, *, inside: bool = False) -> Value:
         """Keep `value`.
 
         Args:
             channel: The channel's name.
             value: Its value.
             before: What it had before; None for nothing.
+            inside: It is the value of a key of a channel's.
         """
         kind, snapshot, parts = parted(value)
+        if kind == "few" and inside:
+            kind = "dict"
         grows = before is not None and before.kind == kind != "one" and before.stored is None
         if len(parts) <= _FEW and not grows:
             typed = self._dumps(value)
@@ -87,7 +90,9 @@ class Logs:
                 None,
                 kind,
                 snapshot,
-                parts={name: self.put(name, each, old.get(name)) for name, each in parts},
+                parts={
+                    name: self.put(name, each, old.get(name), inside=True) for name, each in parts
+                },
             )
         known = self.items(before) if before is not None else []
         items = [
@@ -130,7 +135,8 @@ class Logs:
 
     def _remember(self, item: Item) -> None:
         if item.size >= _LEAST_SHARED:
-            self._by_object[id(item.value)] = item
+            if item.value is not None:
+                self._by_object[id(item.value)] = item
             if isinstance(item.stored, bytes):
                 self._by_stored.setdefault(item.stored, item)
 
@@ -166,13 +172,16 @@ class Logs:
             ]
         return value.items
 
-    def trim(self, values: Iterable[Value], *, exactly: bool) -> None:
+    def trim(self, values: Iterable[Value], *, exactly: bool) -> bool:
         """Drop items that no value needs any more.
 
         Args:
             values: All that stay.
-            exactly: Drop all of these, so that indices of others change and `runs` with them; by default only those
-                before the first that is needed.
+            exactly: Drop all of these, so that indices of others change and `runs` with them; otherwise only those
+                before the first that is needed, and all where they are the most.
+
+        Returns:
+            Whether indices changed.
         """
         needed: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         values = [leaf for value in values for leaf in value.leaves()]
@@ -185,7 +194,7 @@ class Logs:
             if not runs:
                 self._drop(log.items)
                 del self.logs[name]
-            elif exactly and sum(end - begin for begin, end in runs) < len(log.items):
+            elif _is_to_be_packed(log, runs, exactly=exactly):
                 if not changed:  # before the first index changes
                     changed = True
                     for value in values:
@@ -200,6 +209,7 @@ class Logs:
                 log.replace(log.items[gone:], first=runs[0][0])
         for value in values if changed else ():
             value.runs = list(_runs(value.items or ()))
+        return changed
 
     def _drop(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -210,6 +220,11 @@ class Logs:
     def load(self, lists: Mapping[str, Sequence[Stored]], firsts: Mapping[str, int]) -> None:
         """Take in what is stored: the items of each log, and the index of its first."""
         self.logs = {name: Log(name, firsts.get(name, 0), each) for name, each in lists.items()}
+
+
+def _is_to_be_packed(log: Log, needed: Sequence[tuple[int, int]], *, exactly: bool) -> bool:
+    count = sum(end - begin for begin, end in needed)
+    return count < len(log.items) if exactly else 2 * count < len(log.items)
 
 
 def _runs(items: Iterable[Item]) -> Iterator[Run]:

@@ -53,7 +53,7 @@ class Thread:
         self.live = live
         self.spaces: dict[str, dict[str, KeptCheckpoint]] = {}
         self.lock = asyncio.Lock()
-        """HeldValue while it is stored, and while a checkpoint comes to it."""
+        """Held while it is stored, and while a checkpoint comes to it."""
         self.changes = self.saved = 0
         """How often it was changed, and how many of these changes are stored."""
         self._early: dict[tuple[str, str], list[TaskWrites]] = {}
@@ -126,7 +126,8 @@ class Thread:
         if self.is_stored:
             self._settle(ns, checkpoint)
         space = self.spaces.setdefault(ns, {})
-        checkpoint.calls = self._early.pop((ns, id), [])
+        early = self._early.pop((ns, id), [])
+        checkpoint.calls = [*space[id].calls, *early] if id in space else early
         for place in [each for each in self._early if each[0] == ns and each[1] < id]:
             del self._early[place]  # the step that it belongs to is over
         self._shrank = self._shrank or id in space
@@ -194,7 +195,8 @@ class Thread:
                 self.changes += 1
 
     def _replace(self, ns: str, space: Mapping[str, KeptCheckpoint]) -> None:
-        self._shrank = self._shrank or len(space) < len(self.spaces[ns])
+        before = self.spaces[ns]
+        self._shrank = self._shrank or any(space.get(id) is not each for id, each in before.items())
         if space:
             self.spaces[ns] = dict(space)
         else:
@@ -256,7 +258,9 @@ class Thread:
             values = {
                 id(value): value for _, _, each in self.all() for value in each.values.values()
             }
-            self._logs.trim(list(values.values()), exactly=not older)
+            if self._logs.trim(values.values(), exactly=not older):
+                for _, _, each in self.all():
+                    each.record = None
             self._shrank = False
         self._latest = {ns: space[max(space)] for ns, space in self.spaces.items()}
         changes = self.changes
