@@ -19,6 +19,8 @@ __all__ = ["InOrder", "LaneId"]
 LaneId: TypeAlias = tuple[str, str]
 """The run of the sending node, and the conversation where each is a line of its own."""
 
+_GRACE = 2.0
+"""Seconds for what is known to be stored to be read."""
 _REMEMBERED = 10_000
 """Of so many lines the last number is known; of others the sender is asked, should something seem to be missing."""
 
@@ -100,15 +102,21 @@ class InOrder:
                 gap.letters.remove(each)
                 self._drop(each[2])
             heapq.heapify(gap.letters)
-        # Whatever is missing is among what is there now.
-        gap.ends = self._read + self._behind
         self._close_if_over(line, gap)
+        if self._gaps.get(line) is gap:
+            # It may have been stored after what was read last, or be handled and gone since a former reader.
+            await asyncio.sleep(_GRACE)  # cancelled when it closes meanwhile
+            gap.ends = self._read + self._behind
+            self._close_if_over(line, gap)
 
     def _close_if_over(self, line: LaneId, gap: _Gap) -> None:
         """Go on if everything that is missing has been read by now."""
-        if gap.ends is None or (self._read < gap.ends and self._place < gap.until):
+        everything = gap.ends is not None and self._read >= gap.ends
+        if not everything and self._place < gap.until:
             return
         del self._gaps[line]
+        if gap.asking is not asyncio.current_task():
+            gap.asking.cancel()
         letters = gap.letters
         while letters:
             number, _, letter, kept = letters[0]
@@ -128,7 +136,7 @@ class _Gap:
         number: Everything up to it is asked for.
         asking: Asks.
         until: Up to which place it must be read, as far as is known.
-        ends: How many were read when everything was read that was there when the answer came; None before that.
+        ends: How many were read when everything was read that could be what is missing; None as long as that is open.
     """
 
     letters: list[tuple[int, int, Letter, KeptMessage]]

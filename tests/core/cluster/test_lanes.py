@@ -1,0 +1,209 @@
+"""Many messages on their way into one mailbox of a broker, and the order in which they come out of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from civitas.cluster.durable import order
+from civitas.cluster.durable.lanes import Lanes, Settled
+from civitas.cluster.durable.order import InOrder
+from civitas.cluster.durable.parcels import KeptMessage, unpack
+from civitas.errors import MailboxFull, NotStored
+from civitas.message import Message, Serializer
+from civitas.transport.mailboxes import Letter, NoRoom, NotKept, Unsure
+
+
+class Shelf:
+    """A broker with one mailbox, which takes so many and answers as it is told."""
+
+    largest = 100_000
+
+    def __init__(self, room: int = 1000) -> None:
+        self.room = room
+        self.kept: dict[int, bytes] = {}
+        self.ids: dict[str, int] = {}
+        self.places = 0
+        self.fates: list[Exception | None] = []
+        """What becomes of the next ones; as there is room behind the last of them."""
+        self.on_up: Any = None
+
+    def put(
+        self, address: str, key: str, id: str, body: bytes, headers: Mapping[str, str]
+    ) -> asyncio.Future[int]:
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        fate = self.fates.pop(0) if self.fates else None
+        if isinstance(fate, NotKept | Unsure) and "stored" not in str(fate):
+            stored.set_exception(fate)
+            return stored
+        if id not in self.ids and (len(self.kept) >= self.room or isinstance(fate, NoRoom)):
+            stored.set_exception(NoRoom("full"))
+            return stored
+        if id not in self.ids:
+            self.places += 1
+            self.ids[id] = self.places
+            self.kept[self.places] = body
+        if fate is None:
+            stored.set_result(self.ids[id])
+        else:
+            stored.set_exception(fate)
+        return stored
+
+    async def retract(self, address: str, places: Sequence[int]) -> bool:
+        for place in places:
+            del self.kept[place]
+        return True
+
+    def numbers(self) -> list[int]:
+        return [unpack(self.kept[place]).message.payload for place in sorted(self.kept)]
+
+
+def lanes(shelf: Any) -> Lanes:
+    return Lanes(shelf, lambda: "boot", Serializer.MSGPACK)
+
+
+async def send(lanes: Lanes, n: int, timeout: float | None = 5.0) -> None:
+    await lanes.put("1.a", "", Message(payload=n, recipient="a"), timeout, 1, None)
+
+
+@pytest.mark.parametrize(
+    "fates",
+    [
+        [],
+        [NoRoom("")],
+        [None, NoRoom(""), None, NoRoom("")],
+        [Unsure("away"), None, None],
+        [Unsure("stored, but the answer was lost"), None],
+        [None, Unsure("away"), Unsure("stored"), None, NoRoom("")],
+    ],
+)
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_the_broker_does_not_take_at_once_is_stored_once_and_read_in_order(fates):
+    shelf = Shelf()
+    shelf.fates = list(fates)
+    lines = lanes(shelf)
+    await asyncio.gather(*(send(lines, n) for n in range(20)))
+    assert sorted(shelf.numbers()) == [*range(20)]
+    read: list[int] = []
+    in_order = InOrder(
+        lambda _, kept: read.append(kept.message.payload),
+        lambda line, number: lines.settled("1.a", line[1], number),
+        lambda letter: None,
+    )
+    places = sorted(shelf.kept)
+    for at, place in enumerate(places):
+        letter = Letter(place, shelf.kept[place], len(places) - at - 1, None)
+        in_order.take(("boot", ""), letter, unpack(letter.body))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert read == [*range(20)]
+
+
+async def test_a_mailbox_without_room_takes_all_in_order_as_room_is_made():
+    shelf = Shelf(room=3)
+    lines = lanes(shelf)
+    sending = asyncio.gather(*(send(lines, n) for n in range(12)))
+    taken: list[int] = []
+    while not sending.done() or shelf.kept:
+        for place in sorted(shelf.kept)[:1]:
+            head = unpack(shelf.kept[place])
+            if head.message.payload == len(taken):
+                taken.append(head.message.payload)
+                del shelf.kept[place]
+        await asyncio.sleep(0.001)
+    await sending
+    assert taken == [*range(12)]
+
+
+@pytest.mark.promise(id="SEM-1454")
+async def test_a_send_that_found_no_room_in_time_is_not_stored_later():
+    shelf = Shelf(room=1)
+    lines = lanes(shelf)
+    await send(lines, 0)
+    with pytest.raises(MailboxFull):
+        await send(lines, 1, timeout=0.02)
+    shelf.room = 2
+    await send(lines, 2)
+    assert shelf.numbers() == [0, 2]
+
+
+async def test_what_the_broker_refuses_is_an_error_at_once_and_holds_nobody_up():
+    shelf = Shelf()
+    shelf.fates = [NotKept("the disk is full")]
+    lines = lanes(shelf)
+    with pytest.raises(NotStored, match="the disk is full") as refused:
+        await send(lines, 0)
+    assert not refused.value.unsure
+    await send(lines, 1)
+    assert shelf.numbers() == [1]
+
+
+async def test_a_broker_that_does_not_answer_in_time_may_have_the_message():
+    shelf = Shelf()
+    shelf.fates = [Unsure("away")] * 100
+    with pytest.raises(NotStored, match="away") as refused:
+        await send(lanes(shelf), 0, timeout=0.02)
+    assert refused.value.unsure
+
+
+class Read:
+    """What comes out of `InOrder`, whose sender answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.read: list[int] = []
+        self.answer: asyncio.Future[Settled | None] = asyncio.get_running_loop().create_future()
+        self.order = InOrder(
+            lambda _, kept: self.read.append(kept.number),
+            lambda line, number: asyncio.shield(self.answer),
+            lambda letter: self.read.append(-letter.place),
+        )
+
+    def take(self, place: int, number: int, after: int, behind: int = 0, boot: str = "b") -> None:
+        kept = KeptMessage(Message(), boot, number, after, None)
+        self.order.take((boot, ""), Letter(place, b"", behind, None), kept)
+
+    async def answered(self, settled: Settled | None) -> None:
+        self.answer.set_result(settled)
+        for _ in range(4):
+            await asyncio.sleep(0)
+
+
+async def test_what_may_have_a_predecessor_on_the_way_waits_for_it_and_delays_no_other_line():
+    reader = Read()
+    reader.take(1, 2, after=1, behind=1)
+    reader.take(2, 9, after=0, boot="other")
+    assert reader.read == [9]
+    await reader.answered(Settled(until=3))
+    reader.take(3, 1, after=0)
+    assert reader.read == [9, 1, 2]
+
+
+async def test_what_was_taken_out_again_is_not_handled():
+    reader = Read()
+    reader.take(1, 2, after=1, behind=0)
+    await reader.answered(Settled(void=[1]))
+    assert reader.read == [-1]
+    reader.take(2, 1, after=0)
+    reader.take(3, 2, after=1)
+    assert reader.read == [-1, 1, 2]
+
+
+async def test_of_a_node_that_is_gone_nothing_is_waited_for_but_what_is_there(monkeypatch):
+    monkeypatch.setattr(order, "_GRACE", 0.0)
+    reader = Read()
+    reader.take(1, 3, after=2, behind=1)
+    await reader.answered(None)
+    assert reader.read == []  # something stands behind it
+    reader.take(2, 2, after=0)
+    assert reader.read == [2, 3]
+
+
+async def test_what_a_former_reader_has_handled_is_waited_for_a_moment_only(monkeypatch):
+    monkeypatch.setattr(order, "_GRACE", 0.0)
+    reader = Read()
+    reader.take(1, 2, after=1)
+    await reader.answered(Settled(until=3))
+    assert reader.read == [2]
