@@ -56,7 +56,7 @@ class Lookups:
         self._timer: asyncio.TimerHandle | None = None
 
     def knows(self, to: object) -> bool:
-        """Whether a message to `to` needs no look-up; what is no name is refused by whoever takes the message."""
+        """Whether a message to `to` needs no look-up; what is not a name is refused by whoever takes the message."""
         if type(to) is not str:
             return True
         cell = self._registry.get(to)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 __all__ = ["Past", "RestartHistory"]
 
 _REMEMBERED = 100
-"""So many of each supervisor: what there were before do not count any more when another root leads."""
+"""The number kept of each supervisor: earlier ones no longer count when another root leads."""
 
 
 class Past:

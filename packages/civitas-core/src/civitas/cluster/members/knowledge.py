@@ -25,7 +25,7 @@ class Knowledge:
         self._knowing: dict[str, dict[str, None]] = {}
         """The boot ids of the processes that know a name."""
         self._met: dict[str, dict[str, None]] = {}
-        """The boot ids of those that a process has met: who was told of another shows itself there."""
+        """The boot ids of those that a process has met: one that is introduced to another shows itself there."""
         self._leaving: set[str] = set()
 
     # Names.
@@ -55,7 +55,7 @@ class Knowledge:
     # Other processes.
 
     def introduce(self, peer: Peer, boot: str | None) -> None:
-        """Tell a process of another that hosts what it is told of, if it has not met that."""
+        """Introduce to a process another that hosts an agent it uses, if it has not met that."""
         other = self._peers.get(boot or "")
         if other is None or other is peer or other.boot in self._met.get(peer.boot, ()):
             return
