@@ -140,6 +140,10 @@ class Directory:
                 self._tell(peer, facts)
         return unknown
 
+    async def tell_where(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
+        """The same for a process that waits for it."""
+        return self.whereis(names, peer)
+
     def _pool_of(self, conversation: str) -> Facts | None:
         facts = self._facts.get(conversation.partition("/")[0])
         pool = ChildKind.CONVERSATION_POOL

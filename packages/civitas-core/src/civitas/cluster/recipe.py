@@ -48,8 +48,11 @@ def recipe_of(agent: AgentProcess) -> dict[str, Any]:
     return {"name": agent.name, "class": path, "args": list(args), "keywords": dict(keywords)}
 
 
-def check_recipe(recipe: Any) -> None:
+def check_recipe(recipe: Any) -> str:
     """Check the form of a recipe that another process sent; what it names is known when it is followed.
+
+    Returns:
+        The name of the agent.
 
     Raises:
         ConfigurationError: It is none.
@@ -64,6 +67,7 @@ def check_recipe(recipe: Any) -> None:
         raise ConfigurationError(
             "what another process wants to spawn is not a recipe: a name, the path of an agent's class, and arguments"
         )
+    return str(recipe["name"])
 
 
 def follow(recipe: Mapping[str, Any]) -> AgentProcess:

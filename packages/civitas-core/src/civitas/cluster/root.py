@@ -53,8 +53,6 @@ __all__ = ["RootNode"]
 
 _LOOK = 0.02
 """Seconds between two looks whether the mailboxes at the broker are empty."""
-_LAST_WORDS = 5.0
-"""Seconds for a process to end by itself when the runtime stops, after its agents did."""
 
 
 class RootNode(Node):
@@ -110,7 +108,7 @@ class RootNode(Node):
         )
         self.asked = self._letters.asked
         self.mailboxes = RootMailboxes(
-            self, self._letters, self._relay, broker, self.calls, self.roster.was_taken_over
+            self, self._letters, self._relay, broker, self.calls, self.roster.took_over
         )
         self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
@@ -194,8 +192,8 @@ class RootNode(Node):
                 "renew": self.mailboxes.renew,
                 "meet": self._knowledge.wants_to_meet,
                 "leave": self.membership.is_leaving,
-                "take_in_hand": self._note_begun,
-                "whereis": self._whereis,
+                "take_in_hand": self.roster.take_in_hand,
+                "whereis": self._directory.tell_where,
                 "matching": lambda _, pattern: self.matching(pattern),
                 "spawn": self._spawn_for,
                 "chat": lender.chat,
@@ -395,17 +393,8 @@ class RootNode(Node):
                 return
             await asyncio.sleep(_LOOK)
 
-    # What members say.
-
-    async def _note_begun(self, peer: Peer, message_id: str, kept: bool) -> None:
-        self.roster.begun(peer, message_id, kept)
-
-    async def _whereis(self, peer: Peer, names: list[str]) -> dict[str, list[str]]:
-        return self._directory.whereis(names, peer)
-
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]
     ) -> None:
-        check_recipe(recipe)
-        placed = Placed(recipe["name"], peer.name, recipe=recipe)
+        placed = Placed(check_recipe(recipe), peer.name, recipe=recipe)
         await self._dynamic_supervisor(sender, supervisor).start_child(placed)

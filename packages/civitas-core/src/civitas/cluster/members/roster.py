@@ -129,7 +129,7 @@ class Roster:
         member = self._members.get(peer.name)
         return member if member is not None and member.peer is peer else None
 
-    def was_taken_over(self, peer: Peer) -> bool:
+    def took_over(self, peer: Peer) -> bool:
         """Whether a process ran already when this root began to lead."""
         member = self.of(peer)
         return member is not None and member.taken_over
@@ -152,6 +152,10 @@ class Roster:
             member.in_hand[message_id] = member.in_hand.get(message_id, 0) + 1
             if kept:
                 member.kept.add(message_id)
+
+    async def take_in_hand(self, peer: Peer, message_id: str, kept: bool) -> None:
+        """The same, as the process waits for it."""
+        self.begun(peer, message_id, kept)
 
     def finished(self, peer: Peer, message_id: str) -> None:
         """It is finished with that."""
