@@ -128,7 +128,7 @@ class MemberNode(Node):
     def _make_door(self) -> Door:
         takes: dict[Kind, Take] = {
             **self._letters.takes,
-            Kind.SETTLED: self._settled,
+            Kind.SETTLED: self._held.before(self._letters.out.settled),
             Kind.HELD: lambda _, ids: self._held.by_root.told(ids),
             Kind.PARCEL: self._neighbours.take_parcel,
             Kind.REFUSED: self._refused,
@@ -320,10 +320,6 @@ class MemberNode(Node):
         # Before it is put anywhere: what is said of it must not overtake it on its way to the root.
         self._joining.root.send(Kind.HOLD, dumps(message, self._letters.back.serializer))
         self._letters.into.came_from(self._joining.root, message, None)
-
-    def _settled(self, peer: Peer, message_ids: list[str]) -> None:
-        self._held.by_root.told(message_ids)  # what is finished need not be held any more
-        self._letters.out.settled(peer, message_ids)
 
     # For processes.
 

@@ -148,6 +148,15 @@ class Held:
             return None
         return self._beside if facts.node == self._node else self.by_root
 
+    def before(self, settled: Callable[[Any, list[str]], None]) -> Callable[[Any, list[str]], None]:
+        """What is finished need not be held any more: `settled`, after that."""
+
+        def take(peer: Any, message_ids: list[str]) -> None:
+            self.by_root.told(message_ids)
+            settled(peer, message_ids)
+
+        return take
+
     def entered(self, cell: Any) -> Any:
         """An agent that this member hosts from now on, with the entry that its delivery needs."""
         if cell.delivery == Delivery.AT_LEAST_ONCE:
