@@ -61,6 +61,7 @@ async def test_a_long_run_that_is_killed_again_and_again_makes_each_call_once_an
         points.kill(f"look-{(number * calls + calls // 2) // kills}")
     config = crew(tmp_path, "reading", durable=True, max_deliveries=kills + 2)
     config["supervision"]["max_restarts"] = kills + 2
+    config["processes"]["w"]["start_timeout"] = 300  # each time it imports CrewAI
     async with Runtime.from_config(config) as runtime:
         payload = {"calls": str(calls)}
         asking = asyncio.create_task(runtime.ask("c", payload, conversation="c", timeout=None))
