@@ -159,7 +159,9 @@ class Incarnation:
             message = current_message.get()
             assert message is not None  # who calls this handles one
             self.node.recording(message)
-            self.now.steps = Steps(self.node.store, self.name, message)
+            # Of a replica under the name that it stands behind: another may be given the message next.
+            name = self.name if self.name.startswith(f"{self.family}/") else self.family
+            self.now.steps = Steps(self.node.store, name, message)
         return self.now.steps
 
     # The run.
