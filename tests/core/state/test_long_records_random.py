@@ -14,7 +14,7 @@ from civitas.state import InMemoryStateStore
 from civitas.state.in_order import is_piece
 from civitas.state.long_record import LongRecord
 from tests.core.state.few_methods import FewMethods, Killed
-from tests.core.state.test_long_records import KEY, STORES, kept
+from tests.core.state.long_records import KEY, STORES, kept
 
 SIZES = st.sampled_from([0, 5, 600, 40_000])
 EDITS = st.tuples(
