@@ -160,8 +160,12 @@ async def _consumers(server: NatsServer) -> dict[str, float]:
     await stream.add_stream(name="mailboxes", subjects=["mbox.>"], retention="workqueue")
     before, began, used = _resident(server.pid), time.perf_counter(), _used(server.pid)
     for n in range(_CONSUMERS):
-        config = {"durable_name": f"mbox_{n}", "filter_subject": f"mbox.{n}"}
-        await stream.add_consumer("mailboxes", ack_policy="explicit", **config)
+        await stream.add_consumer(
+            "mailboxes",
+            durable_name=f"mbox_{n}",
+            filter_subject=f"mbox.{n}",
+            ack_policy="explicit",
+        )
     took = time.perf_counter() - began
     found = {
         "NATS: a consumer is made (ms, wall clock)": took / _CONSUMERS * 1000,

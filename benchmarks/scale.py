@@ -77,7 +77,7 @@ class Frames:
             self.calm = time.perf_counter()
             receive(door, frame)
 
-        Door.receive = counted  # type: ignore[method-assign]
+        Door.receive = counted  # type: ignore[assignment, method-assign]
 
     def clear(self) -> None:
         """Count anew."""

@@ -83,7 +83,7 @@ class System:
 async def system(delivery: str = "at_most_once") -> AsyncIterator[System]:
     Asker.may_ask = defaultdict(asyncio.Event)
     placed = {"w": {"far": Asker}, "v": {"other": Asker}}
-    keywords = {"mailbox_size": 1, "delivery": delivery, "max_deliveries": 1}
+    keywords: dict[str, Any] = {"mailbox_size": 1, "delivery": delivery, "max_deliveries": 1}
     here = [Asker(name, **keywords) for name in ("here", "near")]
     async with Nodes(MemoryNetwork().transport, placed, *here, keywords=keywords) as nodes:
         system = System(nodes)

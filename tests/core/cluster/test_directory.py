@@ -15,7 +15,7 @@ from civitas.node import Registry
 from tests.core.cluster.parts import Wire, a_peer
 
 FAR = Facts("far", "w", "boot-w")
-MET = ["met", ["w", "boot-w", "ipc:///w"]]
+MET: list[object] = ["met", ["w", "boot-w", "ipc:///w"]]
 
 
 class Told:

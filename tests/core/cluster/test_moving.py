@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -205,9 +206,13 @@ async def test_a_message_that_kills_each_member_that_has_it_is_given_up(kind: st
         letters: list[Any] = []
         nodes.runtime.on("dead_letter", letters.append)
         root = nodes.root
+
+        def heard(times: int) -> bool:
+            return len(Talker.heard["c"]) == times
+
         await nodes.runtime.send("support", "bad", "stay", conversation="c")
         for times in (1, 2):
-            await until(lambda times=times: len(Talker.heard["c"]) == times)
+            await until(partial(heard, times))
             await nodes.lose(f"p-{root._relay.group('support').holder('c')[-1]}")
         await until(lambda: letters)
         assert [each.reason for each in letters] == ["max_deliveries"]

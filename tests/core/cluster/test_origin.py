@@ -24,12 +24,15 @@ class Counted:
     def __init__(self) -> None:
         self.noted: list[tuple[str, str]] = []
 
-    def begun(self, agent: str, message_id: str) -> Awaitable[None] | None:
+    def begun(self, agent: str, message_id: str, *, kept: bool = False) -> Awaitable[None] | None:
         self.noted.append(("begun", message_id))
         return None
 
     def finished(self, message_id: str) -> None:
         self.noted.append(("finished", message_id))
+
+    def forgotten(self, message_id: str) -> None:
+        self.noted.append(("forgotten", message_id))
 
 
 class Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.outgoing import Outgoing
 from civitas.cluster.peers import Peers
+from civitas.errors import DeliveryError
 from civitas.message import Message, Serializer
 from civitas.node import Registry
 from tests.core.cluster.parts import a_peer
@@ -26,6 +28,7 @@ class Sender:
         self.by_way_of_runtime: dict[str, str] = {}
         self.letters: list[tuple[str, str]] = []
         self.settled: list[str] = []
+        self.hand_answer: Callable[[str, Message | DeliveryError], bool] = lambda *answer: False
         self.peers = Peers()
         self.peer, self.wire = a_peer("w")
         self.peers.met(self.peer)
@@ -41,9 +44,6 @@ class Sender:
         self.far = Elsewhere(facts, self.out)
         self.far.learn(facts)
         self.registry["far"] = self.far
-
-    def hand_answer(self, message_id: str, answer: object) -> bool:
-        return False
 
     def reader_of(self, message_id: str) -> None:
         return None

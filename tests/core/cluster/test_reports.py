@@ -42,7 +42,12 @@ def told(nodes: Nodes) -> list[Any]:
     reports: list[Any] = []
     child = nodes.root._children["support"]
     reported = child.reported
-    child.reported = lambda facts: (reports.append(facts), reported(facts))
+
+    def hears(facts: Any) -> None:
+        reports.append(facts)
+        reported(facts)
+
+    child.reported = hears
     return reports
 
 

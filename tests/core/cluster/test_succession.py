@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,9 +16,11 @@ from civitas import (
     DynamicSupervisor,
     Message,
     NodeDown,
+    Runtime,
     SupervisorGaveUp,
     UnknownAgent,
 )
+from civitas.testing.memory_transport import MemoryTransport
 from tests.core.cluster.several_roots import SeveralRoots
 
 STARTS: list[str] = []
@@ -124,10 +127,7 @@ async def test_what_was_spawned_in_a_member_runs_on_under_its_supervisor():
         await until(lambda: runtime.which_children("sessions"))
         assert (await runtime.ask("one", 1)).payload == {"count": 2}
         assert STARTS.count("one") == 1
-        restarted = asyncio.Event()
-        runtime.on("restarted", lambda event: restarted.set())
-        await runtime.send("one", 1, "crash")
-        await restarted.wait()
+        await crash(runtime, "one")
         assert (await runtime.ask("one", 1)).payload == {"count": 1}
 
 
@@ -161,6 +161,7 @@ async def test_a_member_that_ended_while_no_root_led_is_down_for_the_next_one_an
         await until(lambda: "waits" in JOURNAL)
         await roots.kill_root()
         gone = roots.members.pop("v")
+        assert isinstance(gone.transport, MemoryTransport)
         roots.network.kill(gone.transport)
         gone.end("the test ended it")
         starting = await roots.start_root()
@@ -174,6 +175,14 @@ async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.001)
+
+
+async def crash(runtime: Runtime, agent: str) -> None:
+    """Let an agent crash, and wait until it has been restarted."""
+    restarted = asyncio.Event()
+    runtime.on("restarted", lambda event: restarted.set())
+    await runtime.send(agent, 1, "crash")
+    await restarted.wait()
 
 
 async def ask_from(roots: SeveralRoots, member: str, *order: object) -> object:
@@ -194,7 +203,8 @@ async def test_the_next_root_knows_which_replica_has_a_conversation(kind: str) -
     def replica() -> type[AgentProcess] | ConversationPool:
         return ConversationPool("support", Worker("support")) if kind == "pool" else Worker
 
-    placed = {"w": {"far": Worker}, **{f"p-{n}": {f"support-{n}": replica()} for n in (1, 2, 3)}}
+    placed: dict[str, dict[str, type[AgentProcess] | ConversationPool]] = {"w": {"far": Worker}}
+    placed |= {f"p-{n}": {f"support-{n}": replica()} for n in (1, 2, 3)}
     async with SeveralRoots(placed, family="support") as roots:
         for n in range(3):  # one each
             await roots.runtime.send("support", n, "wait", conversation=f"c{n}")
@@ -273,7 +283,8 @@ async def test_a_member_waits_for_the_next_root_as_long_as_it_was_told(
 @pytest.mark.promise(id="SEM-1493")
 async def test_a_member_that_its_root_has_gone_on_without_is_told_so_and_ends():
     async with SeveralRoots(PLACED) as roots:
-        member, root = roots.members["w"], roots.runtime._node
+        member = roots.members["w"]
+        root: Any = roots.runtime._node
         root.membership.departures.end(root.peers.by_name["w"], "the test cut it off")
         member.root_is_gone("it could not be reached")
         assert member.ended is not None
@@ -283,13 +294,9 @@ async def test_a_member_that_its_root_has_gone_on_without_is_told_so_and_ends():
 
 @pytest.mark.promise(id="SEM-1494")
 async def test_the_restarts_of_the_last_root_count_under_the_next():
-    options = {"max_restarts": 2, "restart_window": 60.0}
-    async with SeveralRoots(PLACED, **options) as roots:
+    async with SeveralRoots(PLACED, max_restarts=2, restart_window=60.0) as roots:
         for _ in range(2):
-            restarted = asyncio.Event()
-            roots.runtime.on("restarted", lambda _, restarted=restarted: restarted.set())
-            await roots.runtime.send("far", 1, "crash")
-            await restarted.wait()
+            await crash(roots.runtime, "far")
         await roots.kill_root()
         runtime = await roots.next_root()
         await runtime.send("far", 1, "crash")

@@ -88,9 +88,9 @@ class Trees(RuleBasedStateMachine):
         node = self.runtime._node
         bury = node.dead_letter
 
-        def dead_letter(message: Message, reason: DeadLetterReason) -> None:
+        def dead_letter(message: Message, reason: DeadLetterReason) -> bool:
             self.world.letter(message, reason)
-            bury(message, reason)
+            return bury(message, reason)
 
         node.dead_letter = dead_letter  # type: ignore[method-assign]
         for type in ("started", "crashed", "restarted", "gave_up", "terminated"):

@@ -125,7 +125,7 @@ async def test_a_run_in_another_process_claims_its_conversation(tmp_path):
 
 @pytest.mark.parametrize("kind", [WithRevisions, WithBatches])
 async def test_a_conversation_that_is_used_at_this_moment_is_left_alone(kind):
-    class Used(kind):
+    class Used(kind):  # type: ignore[misc, valid-type]  # of each kind of store
         writes = 0
 
         async def get_with_revision(self, key: str) -> Any:
