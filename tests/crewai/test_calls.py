@@ -90,7 +90,7 @@ def test_the_model_sees_name_description_and_schema():
     tool = agent_tool("echo", description="echoes", parameters=Order)
     assert (tool.name, tool.args_schema) == ("echo", Order)
     assert "echoes" in tool.description
-    with pytest.raises(ConfigurationError, match="description tells the model"):
+    with pytest.raises(ConfigurationError, match="description must say for the model"):
         agent_tool("echo", description="")
 
 
