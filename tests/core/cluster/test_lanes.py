@@ -161,8 +161,16 @@ class Read:
             lambda letter: self.read.append(-letter.place),
         )
 
-    def take(self, place: int, number: int, after: int, behind: int = 0, boot: str = "b") -> None:
-        kept = KeptMessage(Message(), boot, number, after, None)
+    def take(
+        self,
+        place: int,
+        number: int,
+        after: int,
+        behind: int = 0,
+        boot: str = "b",
+        sender: str | None = None,
+    ) -> None:
+        kept = KeptMessage(Message(sender=sender), boot, number, after, None)
         self.order.take((boot, ""), Letter(place, b"", behind, None), kept)
 
     async def answered(self, settled: Settled | None) -> None:
@@ -207,3 +215,34 @@ async def test_what_a_former_reader_has_handled_is_waited_for_a_moment_only(monk
     reader.take(1, 2, after=1)
     await reader.answered(Settled(until=3))
     assert reader.read == [2]
+
+
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_the_next_incarnation_sends_comes_behind_what_is_held_back_of_a_killed_one(
+    monkeypatch,
+):
+    monkeypatch.setattr(order, "_GRACE", 0.0)
+    reader = Read()
+    # The one before it was handled by a former reader, of which this one knows nothing.
+    reader.take(1, 5, after=4, behind=4, boot="killed", sender="relay")
+    reader.take(2, 21, after=0, behind=3, boot="next", sender="other")
+    reader.take(3, 22, after=0, behind=2, boot="next", sender="relay")
+    reader.take(4, 23, after=22, behind=1, boot="next", sender="relay")
+    assert reader.read == [21]
+    await reader.answered(None)
+    assert reader.read == [21]
+    reader.take(5, 6, after=5, boot="killed", sender="relay")
+    assert reader.read == [21, 5, 6, 22, 23]
+
+
+async def test_two_lines_that_hold_back_messages_of_the_same_two_agents_do_not_wait_for_each_other(
+    monkeypatch,
+):
+    monkeypatch.setattr(order, "_GRACE", 0.0)
+    reader = Read()
+    reader.take(1, 5, after=4, boot="one", sender="a")
+    reader.take(2, 25, after=24, boot="two", sender="b")
+    reader.take(3, 6, after=5, boot="one", sender="b")
+    reader.take(4, 26, after=25, boot="two", sender="a")
+    await reader.answered(None)
+    assert reader.read == [5, 6, 25, 26]

@@ -8,6 +8,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias
 
 from civitas.cluster.durable.lanes import Settled
@@ -19,6 +20,9 @@ __all__ = ["InOrder", "LaneId"]
 LaneId: TypeAlias = tuple[str, str]
 """The run of the sending node, and the conversation where each is a line of its own."""
 
+_Held: TypeAlias = tuple[int, int, Letter, KeptMessage]
+"""Number and place, by which they are sorted, before what was read."""
+
 _GRACE = 2.0
 """Seconds for what is known to be stored to be read."""
 _REMEMBERED = 10_000
@@ -29,7 +33,8 @@ class InOrder:
     """Holds back what was stored before something that was sent earlier.
 
     That is seldom: a mailbox had no room for one message and then for the next, or a server was lost with one of them.
-    A message whose predecessor was surely stored, or has been here, goes through at once.
+    A message whose predecessor was surely stored, or has been here, goes through at once. An incarnation of an agent in
+    another process has a line of its own: what it sends waits for what is held back of the incarnation before it.
 
     Args:
         deliver: Takes each in its turn.
@@ -49,6 +54,7 @@ class InOrder:
         self._last: OrderedDict[LaneId, int] = OrderedDict()
         """The number that was handed over last, of each line."""
         self._gaps: dict[LaneId, _Gap] = {}
+        self._counts = count(1)
         self._read = 0
         """How many were read."""
         self._place = 0
@@ -63,18 +69,39 @@ class InOrder:
         gap = self._gaps.get(line) if self._gaps else None
         if gap is not None:
             heapq.heappush(gap.letters, (kept.number, letter.place, letter, kept))
-        elif self._follows(line, kept):
-            self._hand_over(line, letter, kept)
+        elif not self._follows(line, kept):
+            self._hold(line, [(kept.number, letter.place, letter, kept)], next(self._counts))
+        elif self._gaps and self._former(line, kept):
+            held = [(kept.number, letter.place, letter, kept)]
+            self._gaps[line] = _Gap(held, kept.number, next(self._counts), until=0)
         else:
-            self._hold(line, [(kept.number, letter.place, letter, kept)])
-        for each, gap in list(self._gaps.items()):
-            self._close_if_over(each, gap)
+            self._hand_over(line, letter, kept)
+        if self._gaps:
+            self._close_those_over()
 
     def close(self) -> None:
         """Hold nothing any more."""
         for gap in self._gaps.values():
-            gap.asking.cancel()
+            if gap.asking is not None:
+                gap.asking.cancel()
         self._gaps.clear()
+
+    def _former(self, line: LaneId, kept: KeptMessage, since: float = math.inf) -> bool:
+        """Whether something that the same agent sent in another line is held back.
+
+        Args:
+            line: Of the message.
+            kept: The message.
+            since: Only what is held back for longer counts, so that no two lines wait for each other.
+        """
+        sender = kept.message.sender
+        return sender is not None and any(
+            gap.since < since
+            and each != line
+            and each[1] == line[1]
+            and any(other.message.sender == sender for *_, other in gap.letters)
+            for each, gap in self._gaps.items()
+        )
 
     def _follows(self, line: LaneId, kept: KeptMessage) -> bool:
         """Whether nothing can be missing before it."""
@@ -86,14 +113,13 @@ class InOrder:
             self._last.popitem(last=False)
         self._deliver(letter, kept)
 
-    def _hold(self, line: LaneId, letters: list[tuple[int, int, Letter, KeptMessage]]) -> None:
-        asking = asyncio.get_running_loop().create_task(self._find_out(line, letters[0][0]))
-        self._gaps[line] = _Gap(letters, letters[0][0], asking)
+    def _hold(self, line: LaneId, letters: list[_Held], since: int) -> None:
+        gap = self._gaps[line] = _Gap(letters, letters[0][0], since)
+        gap.asking = asyncio.get_running_loop().create_task(self._find_out(line, gap))
 
-    async def _find_out(self, line: LaneId, number: int) -> None:
-        settled = await self._ask(line, number)
-        gap = self._gaps.get(line)
-        if gap is None:
+    async def _find_out(self, line: LaneId, gap: _Gap) -> None:
+        settled = await self._ask(line, gap.number)
+        if self._gaps.get(line) is not gap:
             return
         if settled is not None:
             gap.until = settled.until
@@ -102,11 +128,16 @@ class InOrder:
                 gap.letters.remove(each)
                 self._drop(each[2])
             heapq.heapify(gap.letters)
-        self._close_if_over(line, gap)
+        self._close_those_over()
         if self._gaps.get(line) is gap:
             # It may have been stored after what was read last, or be handled and gone since a former reader.
             await asyncio.sleep(_GRACE)  # cancelled when it closes meanwhile
             gap.ends = self._read + self._behind
+            self._close_those_over()
+
+    def _close_those_over(self) -> None:
+        """Go on with each line where nothing is missing any more, the one that was held back first to begin with."""
+        for line, gap in sorted(self._gaps.items(), key=lambda each: each[1].since):
             self._close_if_over(line, gap)
 
     def _close_if_over(self, line: LaneId, gap: _Gap) -> None:
@@ -114,33 +145,41 @@ class InOrder:
         everything = gap.ends is not None and self._read >= gap.ends
         if not everything and self._place < gap.until:
             return
-        del self._gaps[line]
-        if gap.asking is not asyncio.current_task():
-            gap.asking.cancel()
         letters = gap.letters
         while letters:
             number, _, letter, kept = letters[0]
+            if self._former(line, kept, gap.since):
+                return
             if number > gap.number and not self._follows(line, kept):
-                self._hold(line, letters)
+                self._end(line, gap)
+                self._hold(line, letters, gap.since)
                 return
             heapq.heappop(letters)
             self._hand_over(line, letter, kept)
+        self._end(line, gap)
+
+    def _end(self, line: LaneId, gap: _Gap) -> None:
+        del self._gaps[line]
+        if gap.asking is not None and gap.asking is not asyncio.current_task():
+            gap.asking.cancel()
 
 
 @dataclass(slots=True)
 class _Gap:
-    """Something of a line is missing, or seems to be.
+    """Something of a line is missing, or seems to be, or it waits for another line.
 
     Attributes:
         letters: What is held back, by number.
         number: Everything up to it is asked for.
-        asking: Asks.
+        since: Counts the lines that were held back, in order.
+        asking: Asks; None where nothing is missing, and it waits for another line.
         until: Up to which place it must be read, as far as is known.
         ends: How many were read when everything was read that could be what is missing; None as long as that is open.
     """
 
-    letters: list[tuple[int, int, Letter, KeptMessage]]
+    letters: list[_Held]
     number: int
-    asking: asyncio.Task[None]
+    since: int
+    asking: asyncio.Task[None] | None = None
     until: float = math.inf
     ends: int | None = None

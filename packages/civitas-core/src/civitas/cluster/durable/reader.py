@@ -221,9 +221,13 @@ class MailboxReader:
         self._meeting = None
 
     def _sort(self, letter: Letter, kept: KeptMessage) -> None:
-        self._order.take((kept.boot, kept.message.conversation or ""), letter, kept)
+        self._order.take((kept.boot, self._key(kept.message)), letter, kept)
         if self._held.get(letter.place, letter) is None:
             self._read_on()  # it waits for others, which must be read meanwhile
+
+    def _key(self, message: Message) -> str:
+        """The conversation of a message, where each has a line of its own: an agent that is no pool has one for all."""
+        return message.conversation or "" if self.address.endswith(".") else ""
 
     def _read_on(self) -> None:
         self._owed += 1
@@ -244,7 +248,7 @@ class MailboxReader:
         times += done
         if times:
             message = message.again(max(times, message.attempt))
-        key = message.conversation or ""
+        key = self._key(message)
         held = FromMailbox(
             holdings.peers.get(kept.boot) or holdings.gone,
             message,
@@ -257,7 +261,7 @@ class MailboxReader:
         self._held[letter.place] = held
         receivers.foreign[message.id] = held.origin
         self._in_conversation[key] += 1
-        if self._in_conversation[key] > _EACH and self.address.endswith("."):
+        if key and self._in_conversation[key] > _EACH:
             self._read_on()
         if done and (message.reply_to is None or message.id in self._answered):
             self._answered.discard(message.id)
