@@ -47,7 +47,7 @@ def test_a_plain_name_is_its_own_token():
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ({"servers": []}, "is a list of URLs"),
+        ({"servers": []}, "must be a list of URLs"),
         ({"servers": ["http://host"]}, "got http://host"),
         ({"servers": ["nats://host:x"]}, "nats://HOST:PORT"),
         ({"servers": [4222]}, "got int"),

@@ -60,7 +60,13 @@ class Messenger:
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         taking = node.send(
-            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+            caller,
+            to,
+            payload,
+            message_type,
+            timeout,
+            conversation,
+            headers if config is None else with_config(headers, config),
         )
         if taking is not None:
             await taking
@@ -108,7 +114,13 @@ class Messenger:
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         return await node.ask(
-            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+            caller,
+            to,
+            payload,
+            message_type,
+            timeout,
+            conversation,
+            headers if config is None else with_config(headers, config),
         )
 
     def stream(
@@ -143,7 +155,13 @@ class Messenger:
         """
         node, caller = self._civitas_node or self._civitas_silent(), self._civitas_incarnation
         return node.stream(
-            caller, to, payload, message_type, timeout, conversation, with_config(headers, config)
+            caller,
+            to,
+            payload,
+            message_type,
+            timeout,
+            conversation,
+            headers if config is None else with_config(headers, config),
         )
 
     async def broadcast(

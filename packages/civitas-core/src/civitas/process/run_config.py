@@ -14,17 +14,13 @@ CONFIG = "civitas-config"
 """The header that carries it, as JSON."""
 
 
-def with_config(
-    headers: Mapping[str, str] | None, config: Mapping[str, Any] | None
-) -> Mapping[str, str] | None:
+def with_config(headers: Mapping[str, str] | None, config: Mapping[str, Any]) -> Mapping[str, str]:
     """`headers` with `config`.
 
     Raises:
         ConfigurationError: `config` is not a dict.
         PayloadError: Something in it is not JSON.
     """
-    if config is None:
-        return headers
     if not isinstance(config, Mapping):
         raise ConfigurationError(
             f"config must be a dict of a framework's run options; got {type(config).__name__}"
