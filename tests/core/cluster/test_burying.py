@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -75,7 +76,7 @@ async def test_a_mailbox_forgets_a_dead_letter_only_when_that_is_kept(registry):
         await may.wait()
         await burying(registry, box).keep(message, reason)
 
-    finishing = Finishing(bury)
+    finishing = Finishing(Mock(), bury)
     dead, done = Message(recipient="sure", id="dead"), Message(recipient="sure", id="done")
     for each in (held(dead, Reason.EXPIRED), held(done)):
         finishing.add(each, out.append, nothing)

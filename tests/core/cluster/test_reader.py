@@ -37,7 +37,7 @@ async def test_an_agent_that_is_no_pool_has_one_line_for_the_conversations_of_it
         knows=lambda boot: True,
         hand_on=lambda origin, cell, times: handed.append(origin.message.conversation),
     )
-    reader = MailboxReader("a", "9.a", lambda message: each, 3, 9, holdings, Finishing())
+    reader = MailboxReader("a", "9.a", lambda message: each, 3, 9, holdings, Finishing(Mock()))
     for n, conversation in enumerate(["x", "y", "x"], 1):
         message = Message(recipient="a", conversation=conversation)
         reader._take(Letter(n, pack(message, Serializer.MSGPACK, "b", n, n - 1, None), 0, None))

@@ -28,8 +28,14 @@ class Calls:
         self._serving: dict[tuple[str, int], asyncio.Task[None]] = {}
         """What is being done for others, by their boot id and the id of the call."""
 
-    async def call(self, peer: Peer, what: str, *arguments: Any) -> Any:
+    async def call(self, peer: Peer, what: str, *arguments: Any, behind: bool = False) -> Any:
         """Let `peer` do something; who is cancelled here cancels it there.
+
+        Args:
+            peer: The node.
+            what: The name of the call.
+            *arguments: Of the call.
+            behind: Whether it comes behind the messages and answers that were sent before; otherwise it overtakes them.
 
         Returns:
             Its result.
@@ -44,7 +50,7 @@ class Calls:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[id] = (peer, RESULTS[what], future)
         try:
-            peer.signal(Kind.CALL, id, what, list(arguments))
+            (peer.send if behind else peer.signal)(Kind.CALL, id, what, list(arguments))
             return await future
         except asyncio.CancelledError:
             peer.signal(Kind.CANCEL, id)

@@ -139,7 +139,7 @@ class Durable:
         await mailboxes.open(patience)
         self._mailboxes = mailboxes
         self._burying.open(mailboxes.dead_letters)
-        self._finishing = Finishing(self._burying.keep)
+        self._finishing = Finishing(self._taken, self._burying.keep)
         self._lines = Lanes(mailboxes, self._boot, self._serializer)
 
     # Putting.
@@ -284,10 +284,9 @@ class Durable:
         if peer is None:
             return None
         try:
-            found = await self._calls.call(peer, "line", address, key, number)
+            until, *void = await self._calls.call(peer, "line", address, key, number)
         except NodeDown:
             return None
-        until, *void = found
         return Settled(until, void)
 
     async def fetch(self, apart: str) -> Message | None:
@@ -316,6 +315,10 @@ class Durable:
             awaited: bool = await self._calls.call(peer, "awaits", message_id)
             return awaited
         return False
+
+    async def _taken(self, peer: Peer, message_id: str) -> None:
+        with suppress(NodeDown):  # nobody waits there any more
+            await self._calls.call(peer, "awaits", message_id, behind=True)
 
     def knows(self, boot: str) -> bool:
         """Whether there is a way to a node, or it is this one or known to be gone."""

@@ -29,19 +29,25 @@ class Finishing:
     """What is finished on one node and is to leave the mailboxes.
 
     A process that is killed after the broker has forgotten a message, and before its answer has left, would leave
-    somebody waiting in vain. So an answer goes first; and as many may go in one turn of the loop, their arrival is
-    waited for together. A dead letter is kept first, too.
+    somebody waiting in vain. So an answer goes first; and as many may go in one turn of the loop, they are waited for
+    together. A dead letter is kept first, too.
 
     Args:
+        taken: Waits until another node has taken all answers so far, of which the last is that to a message with this
+            id, or is gone. That they have arrived is not enough: a node that has heard that this one was given up drops
+            them, and the broker would still take the word of this one that they were given.
         bury: Keeps a dead letter, however long that takes; None if nobody does.
     """
 
-    def __init__(self, bury: Bury | None = None) -> None:
+    def __init__(
+        self, taken: Callable[[Peer, str], Awaitable[None]], bury: Bury | None = None
+    ) -> None:
+        self._taken = taken
         self._bury = bury
         self._loop = asyncio.get_running_loop()
         self._now: list[_Item] = []
         self._behind: dict[Peer, list[_Item]] = {}
-        """What waits for an answer to arrive at a node."""
+        """What waits for a node to take an answer."""
         self._out: list[FromMailbox] = []
         """What was taken out a moment ago: that may not have left this process yet."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,7 +92,7 @@ class Finishing:
             behind = self._behind.get(peer)
             if behind is None:
                 self._behind[peer] = [item]
-                self._begin(self._when_arrived(peer))
+                self._begin(self._when_taken(peer))
             else:
                 behind.append(item)
         elif held.confirmed is not None:
@@ -105,10 +111,10 @@ class Finishing:
         for held in out:
             held.forgotten()
 
-    async def _when_arrived(self, peer: Peer) -> None:
+    async def _when_taken(self, peer: Peer) -> None:
         while items := self._behind.get(peer):
             self._behind[peer] = []
-            await peer.link.flushed()
+            await self._taken(peer, items[-1][0].origin.message.id)
             for item in items:
                 held, finish, _ = item
                 if held.confirmed is not None:
