@@ -261,7 +261,7 @@ class MailboxReader:
         self._held[letter.place] = held
         receivers.foreign[message.id] = held.origin
         self._in_conversation[key] += 1
-        if key and self._in_conversation[key] > _EACH:
+        if self._in_conversation[key] > _EACH and self.address.endswith("."):
             self._read_on()
         if done and (message.reply_to is None or message.id in self._answered):
             self._answered.discard(message.id)
