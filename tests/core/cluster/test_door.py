@@ -107,6 +107,17 @@ async def test_a_frame_with_its_shape_is_handed_to_whoever_takes_its_kind(
     assert not house.unreadable
 
 
+async def test_a_frame_of_a_peer_that_has_somebody_of_its_own_for_its_kind_goes_to_that(
+    house: House,
+) -> None:
+    own: list[tuple[Any, ...]] = []
+    house.peer.takes = {Kind.CAST: lambda peer, *fields: own.append(fields)}
+    house.door.receive(pack(Kind.CAST, "boot-w", *BODIES[Kind.CAST]))
+    house.door.receive(pack(Kind.SETTLED, "boot-w", ["id"]))
+    assert own == [tuple(BODIES[Kind.CAST])]
+    assert house.taken == [(["id"],)]
+
+
 async def test_fields_of_a_newer_version_are_left_out(house: House) -> None:
     house.door.receive(pack(Kind.SETTLED, "boot-w", ["id"], "more"))
     assert house.taken == [(["id"],)]

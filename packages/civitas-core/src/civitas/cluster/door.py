@@ -31,7 +31,7 @@ class Door:
     Args:
         name: Of this node.
         peers: Those that are known.
-        takes: By kind, who takes the frames of peers.
+        takes: By kind, who takes the frames of peers, unless a peer has somebody else for those.
         meets: By kind, who takes the frames by which nodes meet.
         belongs: Whether the sender of such a frame has the token of this system.
         unreadable: Called where a frame of a peer cannot be read, with why. Connections are checked and lose nothing,
@@ -107,7 +107,7 @@ class Door:
         if peer is None:
             self._meet(kind, boot, fields)
             return
-        take = self._takes.get(kind)
+        take = peer.takes.get(kind) or self._takes.get(kind)
         if take is None:
             return  # of a newer version
         shape = FRAMES[kind]

@@ -51,8 +51,8 @@ class Guests:
         self._peers = peers
         self._calls = calls
         self._there: dict[str, Peer] = {}
-        self.desk = Desk("root", calls, {"control": self._asked}, {"left": self._left})
-        """What is done for them."""
+        desk = Desk("root", calls, {"control": self._asked}, {"left": self._left})
+        self._takes: dict[int, Callable[..., None]] = {Kind.CALL: desk.called, Kind.CAST: desk.told}
 
     def __contains__(self, peer: Peer) -> bool:
         return peer.boot in self._there
@@ -69,6 +69,7 @@ class Guests:
         """Let one in."""
         lost = partial(self.gone, boot, "it cannot be reached")
         peer = reach(self._transport, f"guest {boot}", boot, hello.address, self._boot, lost)
+        peer.takes = self._takes
         self._peers.met(peer)
         self._there[boot] = peer
         peer.introduce(Kind.WELCOME, self._seal, {"guest": True})

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from civitas.cluster.frames import Kind, packed, packed_large
@@ -15,6 +16,7 @@ from civitas.transport.shortfall import shortfall
 
 __all__ = ["Peer", "Peers", "reach", "way_to"]
 
+_NO_OTHERS: Mapping[int, Callable[..., None]] = MappingProxyType({})
 _REMEMBERED = 256
 """So many nodes that are gone are remembered."""
 
@@ -47,6 +49,8 @@ class Peer:
         """What happened to it, once it is."""
         self.incident = boot
         """What its end is counted as, once it is."""
+        self.takes: Mapping[int, Callable[..., None]] = _NO_OTHERS
+        """By kind, who takes its frames instead of whoever takes those of all others."""
         self._own_boot = own_boot
         self._watch = watch
 

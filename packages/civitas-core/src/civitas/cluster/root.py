@@ -164,17 +164,14 @@ class RootNode(Node):
             self.peers,
             {
                 **self._letters.takes,
-                Kind.CALL: lambda peer, *call: self._desk_for(peer).called(peer, *call),
-                Kind.CAST: lambda peer, *cast: self._desk_for(peer).told(peer, *cast),
+                Kind.CALL: self._for_members.called,
+                Kind.CAST: self._for_members.told,
                 Kind.PARCEL: self.membership.pass_parcel,
             },
             {Kind.HELLO: self.membership.admitting.hello},
             self.membership.admitting.belongs,
             self._unreadable,
         )
-
-    def _desk_for(self, peer: Peer) -> Desk:
-        return self.guests.desk if peer in self.guests else self._for_members
 
     def _unreadable(self, peer: Peer, why: str) -> None:
         if peer in self.guests:
