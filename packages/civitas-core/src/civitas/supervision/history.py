@@ -43,11 +43,11 @@ class RestartHistory:
     """The latest restarts of all supervisors of a tree.
 
     Attributes:
-        changed: Called when there is one more.
+        changed: Called when there is one more; None while no other root would take over, and none is noted.
     """
 
     def __init__(self) -> None:
-        self.changed: Callable[[], None] = _nothing
+        self.changed: Callable[[], None] | None = None
         self._left: dict[str, list[tuple[float, str]]] = {}
         self._of: dict[str, Past] = {}
 
@@ -55,8 +55,10 @@ class RestartHistory:
         """Take over what another root left, before the tree starts."""
         self._left, self._of = dict(left), {}
 
-    def begin(self, supervisor: str) -> Past:
+    def begin(self, supervisor: str) -> Past | None:
         """A supervisor starts: with what was left the first time, with nothing when it is itself restarted."""
+        if self.changed is None:
+            return None
         past = Past(self._left.pop(supervisor, ()), self.changed)
         self._of[supervisor] = past
         return past
@@ -64,6 +66,3 @@ class RestartHistory:
     def plain(self) -> dict[str, list[tuple[float, str]]]:
         """By supervisor; those without a restart are left out."""
         return {name: found for name, past in self._of.items() if (found := past.plain())}
-
-
-def _nothing() -> None: ...

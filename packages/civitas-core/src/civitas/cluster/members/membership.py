@@ -122,7 +122,6 @@ class Membership:
         """What this root has where others may take over from it."""
         self._legacy = Legacy()
         self._history = history
-        history.changed = self.note
         self.succession = Succession(
             roster,
             peers,
@@ -140,6 +139,7 @@ class Membership:
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
             self._legacy = Legacy.of(self.lead.left)
+            self._history.changed = self.note
             self._history.load(self._legacy.restarts)
             last = self.lead.last
             # Processes that nobody took over have ended long ago.
@@ -247,7 +247,7 @@ class Membership:
         """A process is about to leave: what comes for its agents waits."""
         member = self._roster.of(peer)
         if member is not None and not member.options.start:
-            member.leaving = True
+            member.leaves()
         self._letters.names.hold_back(peer.boot)
         self._knowledge.leaves(peer.boot)
 

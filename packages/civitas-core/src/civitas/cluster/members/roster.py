@@ -24,6 +24,8 @@ class Member:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     process: OsProcess | None = None
     peer: Peer | None = None
+    host: Peer | None = None
+    """It, if agents may be started in it."""
     pid: int | None = None
     pid_space: str = ""
     in_hand: dict[str, int] = field(default_factory=dict)
@@ -32,8 +34,6 @@ class Member:
     """That of it which the broker keeps."""
     watch: PidWatch | None = None
     """Of one that was started elsewhere, on this machine."""
-    leaving: bool = False
-    """Whether it is about to leave: another will come in its place, and nothing is started in this one any more."""
     added: bool = False
     """Whether the topology does not name it: it came at run time."""
     dismissed: asyncio.Future[None] | None = None
@@ -52,11 +52,6 @@ class Member:
     starting: asyncio.Task[Peer] | None = None
 
     @property
-    def host(self) -> Peer | None:
-        """It, if agents may be started in it."""
-        return None if self.leaving else self.peer
-
-    @property
     def is_foreign(self) -> bool:
         """Whether this root did not start it."""
         return self.taken_over or not self.options.start
@@ -68,15 +63,19 @@ class Member:
 
     def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
         """It is there."""
-        self.peer, self.pid, self.pid_space, self.was_up = peer, pid, pid_space, True
+        self.peer = self.host = peer
+        self.pid, self.pid_space, self.was_up = pid, pid_space, True
         self.was_left = False
         if self.arriving is not None and not self.arriving.done():
             self.arriving.set_result(peer)
 
+    def leaves(self) -> None:
+        """It is about to leave: another will come in its place, and nothing is started in this one any more."""
+        self.host = None
+
     def left(self) -> None:
         """It is not there any more."""
-        self.peer = self.pid = None
-        self.leaving = False
+        self.peer = self.host = self.pid = None
         self.taken_over, self.in_hand_file = False, None
         if self.watch is not None:
             self.watch.close()
