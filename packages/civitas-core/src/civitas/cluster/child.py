@@ -121,7 +121,7 @@ class RemoteChild:
         failed, self._failed = self._failed, None
         if failed is not None:
             raise self._not_started(failed.cause, failed.incident) from failed
-        if self._member.is_in_doubt:
+        if self._member.taken_over and self._member.is_in_doubt:
             self._start_later(on_exit)
             return
         if self._member.was_left and self._run == 1:
@@ -133,7 +133,10 @@ class RemoteChild:
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
-            mailbox = await self._home.grant(self.name, self.kind, options, peer, self.spec.family)
+            mailbox = ""
+            if options["delivery"] == Delivery.AT_LEAST_ONCE:
+                family = self.spec.family
+                mailbox = await self._home.grant(self.name, self.kind, options, peer, family)
         except StartFailed as error:
             raise self._not_started(error.cause, error.incident) from error
         except NodeDown as error:

@@ -50,8 +50,9 @@ class Home:
         end: Ends a process that does not do what it should, for a reason.
         has: Called with the name that one stands behind, its own, and a conversation that it has already.
         mailbox_of: Finds where the broker keeps the messages of an agent; empty if it does not.
-        grant: Hands an agent's mailbox at the broker to the process that has started it, by its name, its kind, its
-            options there and the name that it stands behind; returns the address, empty if it has none of its own.
+        grant: Hands the mailbox at the broker of an agent with `at_least_once` to the process that has started it, by
+            its name, its kind, its options there and the name that it stands behind; returns the address, empty if it
+            has none of its own.
     """
 
     tree: Tree

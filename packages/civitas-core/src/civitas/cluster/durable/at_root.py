@@ -201,7 +201,7 @@ class RootMailboxes:
             ConfigurationError: The broker cannot keep its messages.
             NodeDown: The process is gone.
         """
-        if self._granting is None or options["delivery"] != Delivery.AT_LEAST_ONCE:
+        if self._granting is None:
             return ""
         if family and self.shared is not None:
             await self.shared.read(family, kind, options)

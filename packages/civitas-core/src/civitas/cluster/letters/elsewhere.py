@@ -92,10 +92,6 @@ class Elsewhere:
         """How many messages of this node it is not finished with, or wait for room."""
         return len(self.outbox) + self.outbox.waiting
 
-    def address(self, message: Message) -> str:
-        """Where a message for it goes on the node that hosts it."""
-        return self.name if self.pool is None else self.pool.address(message)
-
     def withdraw(self, message: Message, *, reader_left: bool = False) -> None:
         """Whoever asked is gone."""
         self._way.withdrawn(self, message, reader_left)

@@ -110,7 +110,7 @@ class Outgoing:
         try:
             peer.send(
                 Kind.MESSAGE,
-                each.address(message),
+                each.name if each.pool is None else each.pool.address(message),
                 dumps(message, self._serializer),
                 asker,
                 each.outbox.times_given.get(message.id, 0),
