@@ -199,6 +199,21 @@ async def test_what_was_taken_out_again_is_not_handled():
     assert reader.read == [-1, 1, 2]
 
 
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_comes_before_something_that_is_held_back_is_handled_and_makes_room_for_it():
+    reader = Read()
+    reader.take(1, 1, after=0)
+    reader.take(2, 9, after=8)  # it is taken out again, as those before it find no room
+    reader.take(3, 2, after=1)
+    reader.take(4, 3, after=2)
+    reader.take(5, 8, after=7)
+    assert reader.read == [1, 2, 3]
+    await reader.answered(Settled(until=7, void=[2]))
+    reader.take(6, 7, after=3)
+    reader.take(7, 9, after=8)
+    assert reader.read == [1, 2, 3, -2, 7, 8, 9]
+
+
 async def test_of_a_node_that_is_gone_nothing_is_waited_for_but_what_is_there(monkeypatch):
     monkeypatch.setattr(order, "_GRACE", 0.0)
     reader = Read()

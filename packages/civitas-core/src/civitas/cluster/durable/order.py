@@ -67,8 +67,10 @@ class InOrder:
         self._read += 1
         self._place, self._behind = letter.place, letter.behind
         gap = self._gaps.get(line) if self._gaps else None
-        if gap is not None:
+        if gap is not None and not self._is_ahead(line, kept, gap):
             heapq.heappush(gap.letters, (kept.number, letter.place, letter, kept))
+        elif gap is not None:
+            self._hand_over(line, letter, kept)
         elif not self._follows(line, kept):
             self._hold(line, [(kept.number, letter.place, letter, kept)], next(self._counts))
         elif self._gaps and self._former(line, kept):
@@ -102,6 +104,11 @@ class InOrder:
             and any(other.message.sender == sender for *_, other in gap.letters)
             for each, gap in self._gaps.items()
         )
+
+    def _is_ahead(self, line: LaneId, kept: KeptMessage, gap: _Gap) -> bool:
+        """Whether what is held back waits for this message, and this one for none: it makes the room they may need."""
+        is_first = not gap.letters or kept.number < gap.letters[0][0]
+        return is_first and self._follows(line, kept) and not self._former(line, kept, gap.since)
 
     def _follows(self, line: LaneId, kept: KeptMessage) -> bool:
         """Whether nothing can be missing before it."""
