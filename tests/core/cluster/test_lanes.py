@@ -214,6 +214,23 @@ async def test_what_comes_before_something_that_is_held_back_is_handled_and_make
     assert reader.read == [1, 2, 3, -2, 7, 8, 9]
 
 
+async def test_what_was_taken_out_again_behind_what_was_asked_for_is_not_handled_either():
+    reader = Read()
+    asked: list[int] = []
+
+    async def ask(line, number):
+        asked.append(number)
+        return await asyncio.shield(reader.answer) if len(asked) == 1 else Settled(void=[1, 2])
+
+    reader.order._ask = ask
+    reader.take(1, 2, after=1)
+    reader.take(2, 3, after=2)
+    await asyncio.sleep(0)
+    reader.take(3, 1, after=0)
+    await reader.answered(Settled(void=[1]))
+    assert (reader.read, asked) == ([1, -1, -2], [2, 3])
+
+
 async def test_of_a_node_that_is_gone_nothing_is_waited_for_but_what_is_there(monkeypatch):
     monkeypatch.setattr(order, "_GRACE", 0.0)
     reader = Read()

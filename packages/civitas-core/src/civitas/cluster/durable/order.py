@@ -121,7 +121,7 @@ class InOrder:
         self._deliver(letter, kept)
 
     def _hold(self, line: LaneId, letters: list[_Held], since: int) -> None:
-        gap = self._gaps[line] = _Gap(letters, letters[0][0], since)
+        gap = self._gaps[line] = _Gap(letters, max(each[0] for each in letters), since)
         gap.asking = asyncio.get_running_loop().create_task(self._find_out(line, gap))
 
     async def _find_out(self, line: LaneId, gap: _Gap) -> None:
@@ -135,6 +135,8 @@ class InOrder:
                 gap.letters.remove(each)
                 self._drop(each[2])
             heapq.heapify(gap.letters)
+        else:
+            gap.is_of_nobody = True
         self._close_those_over()
         if self._gaps.get(line) is gap:
             # It may have been stored after what was read last, or be handled and gone since a former reader.
@@ -157,7 +159,9 @@ class InOrder:
             number, _, letter, kept = letters[0]
             if self._former(line, kept, gap.since):
                 return
-            if number > gap.number and not self._follows(line, kept):
+            # Something of what comes behind it may have been taken out again, too: its node knows, if it is there.
+            asks_on = gap.asking is not None and not gap.is_of_nobody
+            if number > gap.number and (asks_on or not self._follows(line, kept)):
                 self._end(line, gap)
                 self._hold(line, letters, gap.since)
                 return
@@ -180,6 +184,7 @@ class _Gap:
         number: Everything up to it is asked for.
         since: Counts the lines that were held back, in order.
         asking: Asks; None where nothing is missing, and it waits for another line.
+        is_of_nobody: Whether the node of the line is gone.
         until: Up to which place it must be read, as far as is known.
         ends: How many were read when everything was read that could be what is missing; None as long as that is open.
     """
@@ -188,5 +193,6 @@ class _Gap:
     number: int
     since: int
     asking: asyncio.Task[None] | None = None
+    is_of_nobody: bool = False
     until: float = math.inf
     ends: int | None = None
