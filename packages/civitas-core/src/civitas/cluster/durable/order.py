@@ -107,6 +107,10 @@ class InOrder:
 
     def _is_ahead(self, line: LaneId, kept: KeptMessage, gap: _Gap) -> bool:
         """Whether what is held back waits for this message, and this one for none: it makes the room they may need."""
+        for each in [each for each in gap.letters if each[0] == kept.number]:
+            gap.letters.remove(each)  # it was taken out again before this one was stored
+            self._drop(each[2])
+        heapq.heapify(gap.letters)
         is_first = not gap.letters or kept.number < gap.letters[0][0]
         return is_first and self._follows(line, kept) and not self._former(line, kept, gap.since)
 
