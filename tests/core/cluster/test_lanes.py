@@ -119,6 +119,20 @@ async def test_a_mailbox_without_room_takes_all_in_order_as_room_is_made():
 
 
 @pytest.mark.promise(id="SEM-1454")
+async def test_of_what_is_out_again_nothing_is_waited_for_that_has_no_room():
+    shelf = Shelf(room=2)
+    shelf.fates = [None, *[NoRoom("")] * 5, None]
+    lines = lanes(shelf)
+    sending = asyncio.gather(*(send(lines, n) for n in range(12)))
+    await turns()
+    assert (await lines.settled("1.a", "", 7)).void == [2]
+    assert shelf.numbers()[:1] == [0]
+    while not sending.done():
+        shelf.kept.clear()
+        await asyncio.sleep(0)
+    await sending
+
+
 async def test_a_send_that_found_no_room_in_time_is_not_stored_later():
     shelf = Shelf(room=1)
     lines = lanes(shelf)
@@ -149,6 +163,12 @@ async def test_a_broker_that_does_not_answer_in_time_may_have_the_message():
     assert refused.value.unsure
 
 
+async def turns() -> None:
+    """Let what is asked be answered."""
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
 class Read:
     """What comes out of `InOrder`, whose sender answers when it is told to."""
 
@@ -175,8 +195,7 @@ class Read:
 
     async def answered(self, settled: Settled | None) -> None:
         self.answer.set_result(settled)
-        for _ in range(4):
-            await asyncio.sleep(0)
+        await turns()
 
 
 async def test_what_may_have_a_predecessor_on_the_way_waits_for_it_and_delays_no_other_line():
@@ -211,6 +230,7 @@ async def test_what_comes_before_something_that_is_held_back_is_handled_and_make
     await reader.answered(Settled(until=7, void=[2]))
     reader.take(6, 7, after=3)
     reader.take(7, 9, after=8)
+    await turns()
     assert reader.read == [1, 2, 3, -2, 7, 8, 9]
 
 

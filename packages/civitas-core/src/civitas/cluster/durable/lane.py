@@ -84,7 +84,7 @@ class Sending(Protocol):
         """A message was stored ahead of an earlier one, which is at `place`."""
 
     def is_settled(self, line: Lane) -> None:
-        """Of one more it is known whether it is stored."""
+        """Of one more it is known whether it is stored, or that it is out again."""
 
     def idle(self, line: Lane) -> None:
         """Nothing is on its way in a line."""
@@ -179,6 +179,11 @@ class Lane:
         """Whether of every message up to a number it is known whether it is stored."""
         return not self._sent or next(iter(self._sent)) > number
 
+    def is_out(self, number: int) -> bool:
+        """Whether a message was taken out again, and is not on its way back yet."""
+        parcel = self._sent.get(number)
+        return parcel is not None and parcel.copy > 0 and not (parcel.place or parcel.flying)
+
     def close(self) -> None:
         """Put nothing any more."""
         if self._retry is not None:
@@ -249,6 +254,9 @@ class Lane:
                 self._lanes.is_void(self, parcel.number, parcel.place)
                 parcel.place = 0
                 parcel.copy += 1
+            self._lanes.is_settled(
+                self
+            )  # a reader that has one of them must not wait for those before it
         self._wait()
 
     def _finish(self) -> None:

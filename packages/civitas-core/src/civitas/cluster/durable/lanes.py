@@ -136,19 +136,19 @@ class Lanes:
         )
 
     async def settled(self, address: str, key: str, number: int) -> Settled:
-        """Wait until of each message up to a number it is known whether it is stored."""
+        """Wait until of each message up to a number it is known whether it is stored, or until that one is out again.
+
+        What is out again may stay so until there is room, and who asks has what keeps the room.
+        """
         line = self._lines.get((address, key))
-        if line is not None and not line.settled(number):
+        if line is not None and not _is_known(line, number):
             done: asyncio.Future[None] = self.loop.create_future()
             self._waiting.setdefault(line, []).append((number, done))
             await done
         where = (address, key)
         until = [place for (*of, n), place in self._late.items() if (*of,) == where and n <= number]
         void = [
-            place
-            for (*of, n), places in self._void.items()
-            if (*of,) == where and n <= number
-            for place in places
+            place for (*of, _), places in self._void.items() if (*of,) == where for place in places
         ]
         return Settled(max(until, default=0), void)
 
@@ -223,12 +223,12 @@ class Lanes:
             self._void.popitem(last=False)
 
     def is_settled(self, line: Lane) -> None:
-        """Of one more it is known whether it is stored."""
+        """Of one more it is known whether it is stored, or that it is out again."""
         waiting = self._waiting.get(line) if self._waiting else None
         if waiting is None:
             return
         for number, done in waiting[:]:
-            if line.settled(number):
+            if _is_known(line, number):
                 waiting.remove((number, done))
                 if not done.done():
                     done.set_result(None)
@@ -238,3 +238,7 @@ class Lanes:
     def _up(self) -> None:
         for line in list(self._lines.values()):
             line.again()
+
+
+def _is_known(line: Lane, number: int) -> bool:
+    return line.settled(number) or line.is_out(number)

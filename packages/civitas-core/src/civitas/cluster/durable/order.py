@@ -133,12 +133,18 @@ class InOrder:
         if self._gaps.get(line) is not gap:
             return
         if settled is not None:
-            gap.until = settled.until
             void = set(settled.void)
             for each in [each for each in gap.letters if each[1] in void]:
                 gap.letters.remove(each)
                 self._drop(each[2])
             heapq.heapify(gap.letters)
+            if any(each[0] == gap.number for each in gap.letters):
+                gap.until = settled.until
+            else:
+                gap.number, gap.until = (
+                    0,
+                    0,
+                )  # it is out again: of what is left it is to be asked anew
         else:
             gap.is_of_nobody = True
         self._close_those_over()

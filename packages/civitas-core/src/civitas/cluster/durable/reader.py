@@ -109,7 +109,7 @@ class MailboxReader:
         self._room = min(size, _ROOM)
         self._holdings = holdings
         self._finishing = finishing
-        self._order = InOrder(self._deliver, self._ask, self._forget)
+        self._order = InOrder(self._deliver, self._ask, self._finish)
         self._behind_strangers: deque[tuple[Letter, KeptMessage]] = deque()
         """What was read from a node that is not known here, and all behind it."""
         self._meeting: asyncio.Task[None] | None = None
