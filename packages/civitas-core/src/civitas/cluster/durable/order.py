@@ -140,11 +140,8 @@ class InOrder:
             heapq.heapify(gap.letters)
             if any(each[0] == gap.number for each in gap.letters):
                 gap.until = settled.until
-            else:
-                gap.number, gap.until = (
-                    0,
-                    0,
-                )  # it is out again: of what is left it is to be asked anew
+            else:  # it is out again, and what is left is to be asked for once more
+                gap.number, gap.until = 0, 0
         else:
             gap.is_of_nobody = True
         self._close_those_over()

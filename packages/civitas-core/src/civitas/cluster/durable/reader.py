@@ -226,7 +226,7 @@ class MailboxReader:
             self._read_on()  # it waits for others, which must be read meanwhile
 
     def _key(self, message: Message) -> str:
-        """The conversation of a message, where each has a line of its own: an agent that is no pool has one for all."""
+        """The conversation of a message, where each has a line of its own: in a pool. An agent has one line for all."""
         return message.conversation or "" if self.address.endswith(".") else ""
 
     def _read_on(self) -> None:
