@@ -27,7 +27,7 @@ _MORE_WORDS = (
     "langchain_core.messages.system SystemMessage langchain_core.messages.modifier RemoveMessage",
     "__pregel_tasks __interrupt__ __return__ counters_since_delta_snapshot fork update input run_id",
     "reasoning summary encrypted_content thinking signature text annotations image_url mime_type base64 tool_use",
-    "stop_reason end_turn cache_control ephemeral anthropic google_genai gpt-4o claude- gemini-",
+    "stop_reason end_turn cache_control ephemeral model_provider openai",
 )
 _CHECKPOINT = {
     "v": 4,
