@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
 
-from civitas import Runtime, Supervisor
-from civitas.state import NatsKVStateStore
-from civitas.testing import SuiteModel
 from tests.core.state.conftest import with_jetstream
 from tests.nats_server import NatsServer
 from tests.openai import test_suite as suite
-
-buckets = itertools.count()
+from tests.suite_on_nats import OnNats, keep_a_conversation
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +19,10 @@ def server(tmp_path_factory) -> Iterator[NatsServer]:
     server.close()
 
 
-class TestOpenAIOnNats(suite.TestOpenAI):
-    @pytest.fixture
-    def make_store(self, server):
-        bucket = f"state-{next(buckets)}"
-        return lambda: NatsKVStateStore(servers=server.url, bucket=bucket)
+class TestOpenAIOnNats(OnNats, suite.TestOpenAI):
+    pass
 
 
 @pytest.mark.promise(id="SEM-1519")
 async def test_what_is_kept_of_a_conversation_is_in_the_bucket(server):
-    adapter = suite.TestOpenAI()
-    agent = adapter.agent("a", adapter.subject(SuiteModel("an answer")), durable=True)
-    store = NatsKVStateStore(servers=server.url, bucket="conversations")
-    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
-        await runtime.ask("a", adapter.payload("a question"), conversation="c")
-    assert await store.keys("")
-    await store.close()
+    assert await keep_a_conversation(suite.TestOpenAI(), server)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,8 @@ from civitas.errors import (
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
-from civitas.supervision import ChildSpec, DynamicSupervisor, Supervisor
+from civitas.supervision import DynamicSupervisor, Supervisor
+from tests.core.supervision.cast import Spawner, dynamic
 from tests.core.support import (
     Actor,
     Journal,
@@ -29,26 +29,6 @@ from tests.core.support import (
     status,
     told,
 )
-
-
-class Spawner(AgentProcess):
-    """Spawns and ends actors as it is told."""
-
-    def __init__(self, name: str, journal: Journal) -> None:
-        super().__init__(name)
-        self.journal = journal
-
-    async def handle(self, message: Message) -> Message:
-        name, options = message.payload
-        if message.type == "terminate":
-            return self.reply(await self.terminate(name))
-        return self.reply(await self.spawn(Actor, name, self.journal, **options))
-
-
-def dynamic(journal: Journal, **keywords: Any) -> Runtime:
-    sessions = DynamicSupervisor("sessions", backoff="none", **keywords)
-    children: list[ChildSpec] = [Spawner("spawner", journal), sessions]
-    return Runtime(Supervisor("root", children, backoff="none"), drain_timeout=5)
 
 
 @pytest.mark.promise(id="SEM-501")

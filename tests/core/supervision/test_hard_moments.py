@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from civitas.errors import AgentTerminated, HandlerFailed, SupervisionError, SupervisorGaveUp
-from civitas.message import Message
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from civitas.testing import ManualClock
+from tests.core.supervision.cast import Fused, waiting
 from tests.core.support import (
     Actor,
     Journal,
@@ -24,21 +23,6 @@ from tests.core.support import (
 )
 
 
-class Fused(Actor):
-    """Crashes on `boom` when all that share its fuse may."""
-
-    def __init__(self, name: str, journal: Journal, fuse: asyncio.Event, **keywords: Any) -> None:
-        super().__init__(name, journal, **keywords)
-        self.fuse = fuse
-
-    async def handle(self, message: Message) -> Message | None:
-        if message.type == "boom":
-            self.journal.write(f"ready {self.name}")
-            await self.fuse.wait()
-            raise ValueError(f"{self.name} crashes")
-        return await super().handle(message)
-
-
 async def boom(runtime: Runtime, journal: Journal, fuse: asyncio.Event, names: str) -> None:
     """Crash all of `names` in one turn of the loop, in that order."""
     asking = []
@@ -47,11 +31,6 @@ async def boom(runtime: Runtime, journal: Journal, fuse: asyncio.Event, names: s
         await journal.until(f"ready {name}")
     fuse.set()
     assert all(isinstance(error, HandlerFailed) for error in await asyncio.gather(*asking))
-
-
-def waiting(backoff: float = 60, **keywords: Any) -> dict[str, Any]:
-    """Of a supervisor that waits `backoff` seconds before each restart."""
-    return {"backoff": "constant", "backoff_base": backoff, **keywords}
 
 
 # Two crash at once.

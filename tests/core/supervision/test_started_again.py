@@ -12,6 +12,7 @@ from civitas.message import Message
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
 from civitas.testing import ManualClock
+from tests.core.supervision.cast import Fused, waiting
 from tests.core.support import (
     Actor,
     Journal,
@@ -21,27 +22,6 @@ from tests.core.support import (
     eventually,
     status,
 )
-
-
-class Fused(Actor):
-    """Crashes on `boom` when all that share its fuse may."""
-
-    def __init__(self, name: str, journal: Journal, fuse: asyncio.Event, **keywords: Any) -> None:
-        super().__init__(name, journal, **keywords)
-        self.fuse = fuse
-
-    async def handle(self, message: Message) -> Message | None:
-        if message.type == "boom":
-            self.journal.write(f"ready {self.name}")
-            await self.fuse.wait()
-            raise ValueError(f"{self.name} crashes")
-        return await super().handle(message)
-
-
-def waiting(backoff: float = 60, **keywords: Any) -> dict[str, Any]:
-    """Of a supervisor that waits `backoff` seconds before each restart."""
-    return {"backoff": "constant", "backoff_base": backoff, **keywords}
-
 
 # Supervisors that are started again.
 
