@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+from civitas.cluster.durable.asked import asked_by_all
 from civitas.cluster.durable.broker import Broker
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.entries import KeptPool
@@ -131,18 +132,7 @@ class MemberMailboxes:
     @property
     def asked_by_all(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """What any other node may ask of this one."""
-        return {"awaits": self.awaits, "line": self.settled}
-
-    async def awaits(self, _: Peer, message_id: str) -> bool:
-        """Another node asks whether somebody here still waits for an answer."""
-        return self._durable is not None and await self._durable.awaits_here(message_id)
-
-    async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
-        """Another node asks about a line of this one: up to where it must read, and what is void."""
-        if self._durable is None:
-            return [0]
-        found = await self._durable.settled_here(address, key, number)
-        return [found.until, *found.void]
+        return asked_by_all(lambda: self._durable)
 
     def end(self) -> None:
         """What is not handled stays where it is from now on."""

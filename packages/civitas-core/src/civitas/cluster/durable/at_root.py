@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.directory import Directory
+from civitas.cluster.durable.asked import asked_by_all
 from civitas.cluster.durable.broker import Broker, Wanted
 from civitas.cluster.durable.durable import Durable
 from civitas.cluster.durable.entries import KeptPool
@@ -228,18 +229,7 @@ class RootMailboxes:
     @property
     def asked_by_all(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """What any other node may ask of this one."""
-        return {"awaits": self.awaits, "line": self.settled}
-
-    async def awaits(self, _: Peer, message_id: str) -> bool:
-        """Another node asks whether somebody here still waits for an answer."""
-        return self._durable is not None and await self._durable.awaits_here(message_id)
-
-    async def settled(self, _: Peer, address: str, key: str, number: int) -> list[int]:
-        """Another node asks about a line of this one: up to where it must read, and what is void."""
-        if self._durable is None:
-            return [0]
-        found = await self._durable.settled_here(address, key, number)
-        return [found.until, *found.void]
+        return asked_by_all(lambda: self._durable)
 
     def has_left(self, boot: str, left: Left) -> None:
         """A process is gone."""
