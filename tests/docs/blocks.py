@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.house.project import ROOT
@@ -47,6 +48,7 @@ def pages() -> list[Path]:
     return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs, *readmes])
 
 
+@cache
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page, from top to bottom."""
     if not page.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,27 @@ def public_modules() -> list[Path]:
     )
 
 
+@cache
+def text_of(file: Path) -> str:
+    """What stands in a file, which is read once for all tests."""
+    return file.read_text()
+
+
+@cache
+def syntax(module: Path) -> ast.Module:
+    """The syntax tree of a module, which is made once for all tests."""
+    return ast.parse(text_of(module))
+
+
+@cache
+def nodes(module: Path) -> tuple[ast.AST, ...]:
+    """Every node of that tree."""
+    return tuple(ast.walk(syntax(module)))
+
+
 def exported(module: Path) -> list[str] | None:
     """What a module lists in `__all__`, without importing it; None where it has none."""
-    for node in ast.parse(module.read_text()).body:
+    for node in syntax(module).body:
         match node:
             case (
                 ast.Assign(targets=[ast.Name(id="__all__")], value=value)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.project import PACKAGES, ROOT, sources
+from tests.house.project import PACKAGES, ROOT, nodes, sources, syntax
 
 ADAPTERS = [name for name in PACKAGES if name != "civitas-core"]
 SECTION = (ROOT / "docs" / "architecture.md").read_text().split("## The shape of an adapter")[1]
@@ -26,16 +26,18 @@ def modules(package: str) -> dict[str, Path]:
     return {path.stem: path for path in sources(package).glob("*.py") if path.stem != "__init__"}
 
 
-def trees(package: str) -> Iterator[tuple[str, ast.Module]]:
+def parts(package: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every node of the package's syntax trees, with the name of its file."""
     for path in sources(package).rglob("*.py"):
-        yield path.name, ast.parse(path.read_text())
+        for node in nodes(path):
+            yield path.name, node
 
 
 def privates(*places: str) -> set[str]:
     """The private names that the classes in these modules of the core define."""
     found: set[str] = set()
     for place in places:
-        for node in ast.walk(ast.parse((sources("civitas-core") / place).read_text())):
+        for node in nodes(sources("civitas-core") / place):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 found.add(node.name)
             elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -61,7 +63,7 @@ def test_a_name_that_two_adapters_use_is_one_of_the_shape() -> None:
 def test_a_module_of_the_shape_is_about_what_the_shape_says(package: str) -> None:
     strange = []
     for name, path in modules(package).items():
-        about = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0]
+        about = (ast.get_docstring(syntax(path)) or "").split("\n\n")[0]
         if name in SHAPE and SHAPE[name][1].lower() not in about.lower():
             strange.append(f"{path.relative_to(ROOT)} says nothing of {SHAPE[name][1]!r}")
     assert strange == []
@@ -70,20 +72,19 @@ def test_a_module_of_the_shape_is_about_what_the_shape_says(package: str) -> Non
 @pytest.mark.parametrize("package", ADAPTERS)
 def test_an_adapter_imports_no_other_and_nothing_private(package: str) -> None:
     reached = []
-    for place, tree in trees(package):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module is not None:
-                names = [f"{node.module}.{each.name}" for each in node.names]
-            elif isinstance(node, ast.Import):
-                names = [each.name for each in node.names]
-            else:
-                continue
-            for name in names:
-                top, *parts = name.split(".")
-                private = top == "civitas" and any(part.startswith("_") for part in parts)
-                other = top.startswith("civitas_") and top != PACKAGES[package]
-                if private or other:
-                    reached.append(f"{place}: {name}")
+    for place, node in parts(package):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [f"{node.module}.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        else:
+            continue
+        for name in names:
+            top, *below = name.split(".")
+            private = top == "civitas" and any(part.startswith("_") for part in below)
+            other = top.startswith("civitas_") and top != PACKAGES[package]
+            if private or other:
+                reached.append(f"{place}: {name}")
     assert reached == []
 
 
@@ -92,16 +93,15 @@ def test_an_adapter_uses_no_private_part_of_the_core(package: str) -> None:
     of_agents = privates("process/agent.py", "frameworks/base.py", "frameworks/wrapped.py")
     of_runs = privates("frameworks/run.py", "frameworks/spans.py", "frameworks/calls.py")
     reached = []
-    for place, tree in trees(package):
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Attribute):
-                continue
-            inherited = place == "agent.py" and node.attr in of_agents
-            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            if (
-                re.match("_civitas_", node.attr)
-                or inherited
-                or (not own and node.attr in of_agents | of_runs)
-            ):
-                reached.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
+    for place, node in parts(package):
+        if not isinstance(node, ast.Attribute):
+            continue
+        inherited = place == "agent.py" and node.attr in of_agents
+        own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        if (
+            node.attr.startswith("_civitas_")
+            or inherited
+            or (not own and node.attr in of_agents | of_runs)
+        ):
+            reached.append(f"{place}:{node.lineno}: {ast.unparse(node)}")
     assert reached == []

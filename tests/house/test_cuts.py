@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.house.project import PACKAGES, sources
+from tests.house.project import PACKAGES, nodes, sources, text_of
 
 MOST_LINES = 400
 """A longer file is two things."""
@@ -19,7 +19,7 @@ def files() -> Iterator[Path]:
 
 def classes(room: Path) -> Iterator[tuple[Path, ast.ClassDef]]:
     for path in room.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 yield path, node
 
@@ -29,9 +29,7 @@ def is_protocol(node: ast.ClassDef) -> bool:
 
 
 def test_no_file_is_so_long_that_it_is_two():
-    long = {
-        "/".join(path.parts[-2:]) for path in files() if path.read_text().count("\n") > MOST_LINES
-    }
+    long = {"/".join(path.parts[-2:]) for path in files() if text_of(path).count("\n") > MOST_LINES}
     assert long == set()
 
 

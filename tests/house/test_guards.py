@@ -1,12 +1,20 @@
-"""Each guard of `tests/guards.py` is met by a small test that breaks its rule."""
+"""Each guard of `tests/guards.py` is met by a small module that breaks its rule; one pytest judges them all."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.house.project import ROOT
+
 SETTINGS = """
 [pytest]
 asyncio_mode = auto
@@ -14,26 +22,8 @@ asyncio_default_fixture_loop_scope = function
 filterwarnings = error
 """
 
-
-@pytest.fixture
-def judged(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
-    """Runs a test module under the guards, in a pytest of its own, and gives its result."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-
-    def run(source: str) -> pytest.RunResult:
-        pytester.makepyfile(source)
-        pytester.makeini(SETTINGS)
-        # The plugins of other packages are not what is judged here, and cost a second each.
-        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        return pytester.runpytest_subprocess(
-            *("-p", "pytest_asyncio.plugin", "-p", "tests.guards", "-p", "no:cacheprovider"),
-        )
-
-    return run
-
-
-def test_a_clean_test_passes(judged):
-    result = judged("""
+MODULES = {
+    "clean": """
         import asyncio, socket, subprocess, sys, threading
 
         async def test_clean():
@@ -51,12 +41,8 @@ def test_a_clean_test_passes(judged):
             await writer.wait_closed()
             server.close()
             await server.wait_closed()
-    """)
-    result.assert_outcomes(passed=1)
-
-
-def test_a_leaked_task_fails_its_test_and_is_named(judged):
-    result = judged("""
+    """,
+    "task": """
         import asyncio
 
         async def linger():
@@ -69,13 +55,8 @@ def test_a_leaked_task_fails_its_test_and_is_named(judged):
 
         async def test_innocent():
             pass
-    """)
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*tasks left behind: my-task (linger)*"])
-
-
-def test_a_task_that_a_fixture_ends_in_its_teardown_is_no_leak(judged):
-    result = judged("""
+    """,
+    "fixture": """
         import asyncio, contextlib, pytest
 
         @pytest.fixture
@@ -88,12 +69,8 @@ def test_a_task_that_a_fixture_ends_in_its_teardown_is_no_leak(judged):
 
         async def test_uses_it(helper):
             assert not helper.done()
-    """)
-    result.assert_outcomes(passed=1)
-
-
-def test_a_leaked_thread_fails_its_test_and_is_named(judged):
-    result = judged("""
+    """,
+    "thread": """
         import threading
 
         def test_leaks():
@@ -101,13 +78,8 @@ def test_a_leaked_thread_fails_its_test_and_is_named(judged):
 
         def test_innocent():
             pass
-    """)
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*a thread was left behind: my-thread*"])
-
-
-def test_a_thread_of_a_module_fixture_belongs_to_no_test(judged):
-    result = judged("""
+    """,
+    "shared_thread": """
         import threading, pytest
 
         @pytest.fixture(scope="module")
@@ -121,12 +93,8 @@ def test_a_thread_of_a_module_fixture_belongs_to_no_test(judged):
 
         def test_one(server): pass
         def test_two(server): pass
-    """)
-    result.assert_outcomes(passed=2)
-
-
-def test_a_leaked_socket_fails_its_test(judged):
-    result = judged("""
+    """,
+    "socket": """
         import socket
 
         kept = []
@@ -136,24 +104,14 @@ def test_a_leaked_socket_fails_its_test(judged):
 
         def test_innocent():
             pass
-    """)
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*a socket was left open: socket:*"])
-
-
-def test_a_socket_that_is_dropped_without_closing_fails_its_test(judged):
-    result = judged("""
+    """,
+    "dropped": """
         import socket
 
         def test_drops():
             socket.socket()
-    """)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*ResourceWarning*unclosed*socket*"])
-
-
-def test_a_leaked_child_process_fails_its_test_and_is_ended(judged):
-    result = judged("""
+    """,
+    "child": """
         import subprocess, sys
 
         kept = []
@@ -164,35 +122,28 @@ def test_a_leaked_child_process_fails_its_test_and_is_ended(judged):
 
         def test_innocent():
             pass
-    """)
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*a child process was left behind: * time.sleep(60)*"])
-    assert result.duration < 20
+    """,
+    "outside": """
+        import contextlib, pytest, socket
 
+        def connect(udp):
+            socket.create_connection(("192.0.2.1", 80), timeout=5)
 
-@pytest.mark.parametrize(
-    "reach",
-    [
-        "socket.create_connection(('192.0.2.1', 80), timeout=5)",
-        "socket.create_connection(('example.invalid', 80), timeout=5)",
-        "socket.getaddrinfo('example.invalid', 80)",
-        "udp.sendto(b'x', ('192.0.2.1', 53))",
-    ],
-)
-def test_reaching_outside_fails_the_test_even_where_the_error_is_swallowed(judged, reach):
-    result = judged(f"""
-        import contextlib, socket
+        def connect_by_name(udp):
+            socket.create_connection(("example.invalid", 80), timeout=5)
 
-        def test_reaches():
+        def look_up(udp):
+            socket.getaddrinfo("example.invalid", 80)
+
+        def send(udp):
+            udp.sendto(b"x", ("192.0.2.1", 53))
+
+        @pytest.mark.parametrize("reach", [connect, connect_by_name, look_up, send])
+        def test_reaches(reach):
             with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as udp:
-                {reach}
-    """)
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*the test reached for *"])
-
-
-def test_an_exception_nobody_retrieved_fails_its_test(judged):
-    result = judged("""
+                reach(udp)
+    """,
+    "unretrieved": """
         import asyncio
 
         async def fail():
@@ -202,13 +153,8 @@ def test_an_exception_nobody_retrieved_fails_its_test(judged):
             task = asyncio.create_task(fail())
             await asyncio.sleep(0)
             del task
-    """)
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*asyncio logged: Task exception was never retrieved*"])
-
-
-def test_an_exception_in_a_thread_fails_its_test(judged):
-    result = judged("""
+    """,
+    "in_thread": """
         import threading
 
         def fail():
@@ -218,13 +164,8 @@ def test_an_exception_in_a_thread_fails_its_test(judged):
             thread = threading.Thread(target=fail)
             thread.start()
             thread.join()
-    """)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*PytestUnhandledThreadExceptionWarning*"])
-
-
-def test_frameworks_are_told_to_stay_silent_and_to_write_into_a_scratch_folder(judged):
-    result = judged("""
+    """,
+    "silent": """
         import os
         from pathlib import Path
 
@@ -233,5 +174,114 @@ def test_frameworks_are_told_to_stay_silent_and_to_write_into_a_scratch_folder(j
             assert Path(os.environ["XDG_DATA_HOME"]).is_dir()
             assert Path.home() not in Path(os.environ["XDG_DATA_HOME"]).parents
             assert "OPENAI_API_KEY" not in os.environ
-    """)
-    result.assert_outcomes(passed=1)
+    """,
+}
+
+
+@dataclass
+class Judged:
+    """What became of the tests of one module."""
+
+    passed: int = 0
+    wrong: list[tuple[str, str, str]] = field(default_factory=list)
+    """The test, `failure` or `error`, and why."""
+
+    def is_clean(self, passed: int) -> bool:
+        return (self.passed, self.wrong) == (passed, [])
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Judged]:
+    """The modules above, judged by the guards in a pytest of its own."""
+    folder = tmp_path_factory.mktemp("judged")
+    for name, source in MODULES.items():
+        (folder / f"test_{name}.py").write_text(textwrap.dedent(source))
+    (folder / "pytest.ini").write_text(SETTINGS)
+    began = time.monotonic()
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--junit-xml=told.xml"),
+            *("-p", "pytest_asyncio.plugin", "-p", "tests.guards", "-p", "no:cacheprovider"),
+        ],
+        cwd=folder,
+        # The plugins of other packages are not what is judged here, and cost a second.
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    assert time.monotonic() - began < 20, "the child process was waited for"
+    return read(folder / "told.xml")
+
+
+def read(report: Path) -> dict[str, Judged]:
+    found = {name: Judged() for name in MODULES}
+    for case in ET.parse(report).iter("testcase"):
+        judged = found[case.attrib["classname"].removeprefix("test_")]
+        wrong = [each for each in case if each.tag in ("failure", "error")]
+        judged.wrong += [(case.attrib["name"], each.tag, each.text or "") for each in wrong]
+        judged.passed += not wrong
+    return found
+
+
+def test_a_clean_test_passes(judged):
+    assert judged["clean"].is_clean(1)
+
+
+@pytest.mark.parametrize(
+    ("module", "named"),
+    [
+        ("task", "tasks left behind: my-task (linger)"),
+        ("thread", "a thread was left behind: my-thread"),
+        ("socket", "a socket was left open: socket:"),
+        ("child", " time.sleep(60)"),
+    ],
+)
+def test_what_is_left_behind_fails_its_test_and_no_other_and_is_named(judged, module, named):
+    [(test, kind, why)] = judged[module].wrong
+    assert (test, kind) == ("test_leaks", "error")
+    assert named in why
+    assert judged[module].passed == 1
+
+
+def test_a_child_process_that_is_left_behind_is_named_as_one(judged):
+    [(_, _, why)] = judged["child"].wrong
+    assert "a child process was left behind: " in why
+
+
+def test_a_task_that_a_fixture_ends_in_its_teardown_is_no_leak(judged):
+    assert judged["fixture"].is_clean(1)
+
+
+def test_a_thread_of_a_module_fixture_belongs_to_no_test(judged):
+    assert judged["shared_thread"].is_clean(2)
+
+
+def test_a_socket_that_is_dropped_without_closing_fails_its_test(judged):
+    [(_, kind, why)] = judged["dropped"].wrong
+    assert kind == "failure"
+    assert "ResourceWarning: unclosed <socket" in why
+
+
+def test_reaching_outside_fails_the_test_even_where_the_error_is_swallowed(judged):
+    ways = ["connect", "connect_by_name", "look_up", "send"]
+    wrong = judged["outside"].wrong
+    assert [(test, kind) for test, kind, _ in wrong] == [
+        (f"test_reaches[{way}]", "error") for way in ways
+    ]
+    assert all("the test reached for " in why for _, _, why in wrong)
+
+
+def test_an_exception_nobody_retrieved_fails_its_test(judged):
+    [(_, kind, why)] = judged["unretrieved"].wrong
+    assert kind == "error"
+    assert "asyncio logged: Task exception was never retrieved" in why
+
+
+def test_an_exception_in_a_thread_fails_its_test(judged):
+    [(_, kind, why)] = judged["in_thread"].wrong
+    assert kind == "failure"
+    assert "PytestUnhandledThreadExceptionWarning" in why
+
+
+def test_frameworks_are_told_to_stay_silent_and_to_write_into_a_scratch_folder(judged):
+    assert judged["silent"].is_clean(1)

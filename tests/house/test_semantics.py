@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from tests.house.project import ROOT
+from tests.house.project import ROOT, syntax, text_of
 
 PAGE = (ROOT / "docs" / "semantics.md").read_text()
 PROMISED = re.findall(r"^\| (SEM-\d+) \| .+ \|$", PAGE, re.MULTILINE)
@@ -17,8 +18,9 @@ PROMISED = re.findall(r"^\| (SEM-\d+) \| .+ \|$", PAGE, re.MULTILINE)
 
 def marks_of(file: Path) -> Iterator[tuple[str, list[str]]]:
     """The tests of a file, each with the ids it is marked with."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
+    module = syntax(file)
+    classes = (each.body for each in module.body if isinstance(each, ast.ClassDef))
+    for node in chain(module.body, *classes):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[:5] == "test_":
             marks = (ast.unparse(each) for each in node.decorator_list)
             found = (re.fullmatch(r"pytest\.mark\.promise\(id='(.+)'\)", mark) for mark in marks)
@@ -45,7 +47,7 @@ def test_every_promise_is_carried_by_a_test_and_every_mark_is_a_promise(
 
 def test_no_promise_is_marked_in_another_form() -> None:
     for file in (ROOT / "tests").rglob("test_*.py"):
-        written = len(re.findall(r"^@.*promise", file.read_text(), re.MULTILINE))
+        written = len(re.findall(r"^@.*promise", text_of(file), re.MULTILINE))
         assert written == sum(len(ids) for _, ids in marks_of(file)), file.name
 
 

@@ -18,14 +18,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CONSTRAINTS = {"civitas-crewai": "crew.txt"}
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, **variables: str) -> str:
     """Run it at the top of the repository; its output is shown where it fails."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     clean.pop("VIRTUAL_ENV", None)
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
-        env=clean,
+        env={**clean, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -38,7 +38,8 @@ def run(*command: str | Path) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels and sdists of all four packages."""
     out = tmp_path_factory.mktemp("dist")
-    run("scripts/build.sh", out)
+    # This environment has what builds them: not one more for each package.
+    run("scripts/build.sh", out, UV_NO_BUILD_ISOLATION="1")
     return out
 
 
@@ -83,4 +84,5 @@ def test_a_package_works_when_it_is_installed_alone_from_its_wheel(built, packag
     script = ROOT / "tests" / "house" / "alone" / f"{package.removeprefix('civitas-')}.py"
     # Isolated: the repository itself must not be what is imported.
     assert run(python, "-I", script).strip().endswith("works alone")
-    run(venv / "bin" / "civitas", "--help")
+    if package == "civitas-core":
+        run(venv / "bin" / "civitas", "--help")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.project import ROOT
+from tests.house.project import ROOT, nodes
 
 RULES = (ROOT / "CONTRIBUTING.md").read_text().split("## Plain English")[1].split("\n## ")[0]
 # What no text may say; CONTRIBUTING has an example of each, with what to say instead.
@@ -36,28 +36,23 @@ STUMBLES = {
 
 
 @cache
-def modules() -> dict[Path, ast.Module]:
+def modules() -> list[Path]:
     """The modules of the packages, but the demo's team, which stands for code of a user."""
     files = (ROOT / "packages").glob("*/src/**/*.py")
-    return {file: ast.parse(file.read_text()) for file in files if "demo/team" not in str(file)}
+    return [file for file in files if "demo/team" not in str(file)]
 
 
 @cache
 def texts() -> list[tuple[str, str]]:
     """Every text and comment of the packages on one line, docstrings too, with the place where each begins."""
     found = []
-    for file, tree in modules().items():
+    for file in modules():
         place = file.relative_to(ROOT)
-        found += [
-            (f"{place}:{node.lineno}", " ".join(node.value.split()))
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        ]
-        found += [
-            (f"{place}:{node.lineno}", " ".join(_joined(node).split()))
-            for node in ast.walk(tree)
-            if isinstance(node, ast.JoinedStr)
-        ]
+        for node in nodes(file):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append((f"{place}:{node.lineno}", " ".join(node.value.split())))
+            elif isinstance(node, ast.JoinedStr):
+                found.append((f"{place}:{node.lineno}", " ".join(_joined(node).split())))
         with file.open("rb") as source:
             found += [
                 (f"{place}:{token.start[0]}", token.string)
@@ -76,8 +71,8 @@ def _joined(text: ast.JoinedStr) -> str:
 
 def test_a_class_name_is_given_once() -> None:
     places = defaultdict(list)
-    for file, tree in modules().items():
-        for node in ast.walk(tree):
+    for file in modules():
+        for node in nodes(file):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{file.relative_to(ROOT)}:{node.lineno}")
     assert {name: found for name, found in places.items() if len(found) > 1} == {}

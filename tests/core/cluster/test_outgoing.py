@@ -2,66 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from civitas.cluster.facts import Facts
-from civitas.cluster.letters.elsewhere import Elsewhere
-from civitas.cluster.letters.outgoing import Outgoing
-from civitas.cluster.peers import Peers
-from civitas.errors import DeliveryError
-from civitas.message import Message, Serializer
-from civitas.node import Registry
-from tests.core.cluster.parts import a_peer
-
-
-class Sender:
-    """A node whose agents send, and `far`, an agent of `w`."""
-
-    name = "here"
-
-    def __init__(self) -> None:
-        self.registry = Registry()
-        self.foreign: dict[str, Any] = {}
-        self.by_way_of_runtime: dict[str, str] = {}
-        self.letters: list[tuple[str, str]] = []
-        self.settled: list[str] = []
-        self.hand_answer: Callable[[str, Message | DeliveryError], bool] = lambda *answer: False
-        self.peers = Peers()
-        self.peer, self.wire = a_peer("w")
-        self.peers.met(self.peer)
-        self.out = Outgoing(
-            self,
-            self.peers,
-            Serializer.MSGPACK,
-            holder_for=lambda facts: None,
-            to_be_held=(),
-            answered=lambda each, raw: None,
-        )
-        facts = Facts("far", "w", "boot-w", delivery="at_least_once")
-        self.far = Elsewhere(facts, self.out)
-        self.far.learn(facts)
-        self.registry["far"] = self.far
-
-    def reader_of(self, message_id: str) -> None:
-        return None
-
-    def dead_letter(self, message: Message, reason: str) -> None:
-        self.letters.append((message.id, reason))
-
-    def settle(self, message: Message) -> None:
-        self.settled.append(message.id)
-
-    def sends(self, *, waits: bool) -> Message:
-        message = Message(recipient="far", payload=1, reply_to="here" if waits else None)
-        assert self.far.outbox.offer(message)
-        return message
+from civitas.errors import AgentTerminated
+from tests.core.cluster.parts import Arrived, Here
 
 
 def test_an_agent_is_told_that_its_asker_is_gone() -> None:
-    here = Sender()
+    here = Here()
     here.far.outbox.open_way()
     message = here.sends(waits=True)
     here.far.withdraw(message, reader_left=True)
@@ -73,7 +21,7 @@ def test_an_agent_is_told_that_its_asker_is_gone() -> None:
 def test_what_has_not_left_is_taken_out_if_its_reader_is_gone_and_handled_otherwise(
     reader_left: bool,
 ) -> None:
-    here = Sender()
+    here = Here()
     message = here.sends(waits=True)
     here.far.withdraw(message, reader_left=reader_left)
     assert here.letters == ([(message.id, "no_reader")] if reader_left else [])
@@ -82,9 +30,78 @@ def test_what_has_not_left_is_taken_out_if_its_reader_is_gone_and_handled_otherw
 
 
 def test_of_what_a_dead_process_had_finished_only_the_unanswered_is_handled_again() -> None:
-    here = Sender()
+    here = Here()
     here.far.outbox.open_way()
     asked, sent = here.sends(waits=True), here.sends(waits=False)
     assert here.out.unheard({asked.id: 1, sent.id: 1}) == {asked.id: 1}
     assert here.far.outbox.find(asked.id) is asked
     assert here.far.outbox.find(sent.id) is None
+
+
+def test_an_agent_that_came_here_meanwhile_is_told_here_that_its_asker_is_gone() -> None:
+    here = Here()
+    message = here.sends(waits=True)
+    here.registry["far"] = arrived = Arrived("far")
+    here.far.withdraw(message, reader_left=True)
+    assert arrived.withdrawn == [(message.id, True)]
+    assert (here.letters, len(here.far.outbox)) == ([], 1)
+
+
+def test_what_waits_for_an_agent_that_moves_is_sent_when_the_node_before_is_finished() -> None:
+    here = Here()
+    here.far.outbox.open_way()
+    first = here.sends(waits=False)
+    wire = here.meets("v")
+    here.learns(node="v", boot="boot-v")
+    second = here.sends(waits=False)
+    here.out.settled(here.peer, [first.id])
+    assert wire.sent == []
+    here.out.settled(here.peer, [second.id])
+    here.sends(waits=False)
+    assert [kind for kind, _ in here.wire.sent] == ["MESSAGE", "MESSAGE"]
+    assert [kind for kind, _ in wire.sent] == ["MESSAGE"]
+
+
+def test_what_comes_for_an_agent_that_moves_to_a_node_nobody_met_waits_for_that() -> None:
+    here = Here()
+    here.far.outbox.open_way()
+    first = here.sends(waits=False)
+    here.learns(node="v", boot="boot-v")
+    here.out.settled(here.peer, [first.id])
+    here.sends(waits=False)
+    assert not here.far.alive
+    assert len(here.far.outbox) == len(here.wire.sent) == 1
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "at_most_once"])
+def test_what_a_closed_agent_had_when_its_process_died_is_refused_with_why_it_is_closed(
+    delivery: str,
+) -> None:
+    here = Here()
+    here.far.outbox.open_way()
+    message = here.sends(waits=True)
+    here.learns(delivery=delivery, closed="it was stopped")
+    here.out.lost(here.far, "w", "killed", {message.id: 1})
+    [(id, error)] = here.answers
+    assert (id, type(error)) == (message.id, AgentTerminated)
+    assert "it was stopped" in str(error)
+    assert here.letters == [(message.id, "terminated")]
+    assert not here.out.has(message.id)
+
+
+def test_what_was_to_be_handed_on_is_taken_back_if_its_asker_is_gone_before_it_left() -> None:
+    here = Here()
+    origin = here.hands_on()
+    assert here.out.take_back(origin)
+    assert here.letters == [(origin.message.id, "no_reader")]
+    assert len(here.far.outbox) == 0
+    assert not here.out.take_back(origin)
+
+
+def test_what_nobody_waits_for_and_what_has_left_are_not_taken_back() -> None:
+    here = Here()
+    assert not here.out.take_back(here.hands_on(asks=False))
+    origin = here.hands_on()
+    here.far.outbox.open_way()
+    assert not here.out.take_back(origin)
+    assert (here.letters, len(here.far.outbox)) == ([], 2)

@@ -23,9 +23,10 @@ class Child:
     name: str
     status: Status = Status.RUNNING
     alive: bool = True
+    awake: str = ""
 
     def is_awake(self, conversation: str) -> bool:
-        return False
+        return conversation == self.awake
 
 
 class Nowhere:
@@ -130,9 +131,17 @@ def test_the_conversation_that_was_silent_longest_is_forgotten_first(
     monkeypatch.setattr(replicas, "_CONVERSATIONS", 2)
     assert [crew.choose("a"), crew.choose("b"), crew.choose("a")] == ["crew-1", "crew-2", "crew-1"]
     assert crew.choose("c") == "crew-3"
-    assert crew.choose("a") == "crew-1"
-    crew.give(2)
-    assert crew.choose("b") != "crew-2"
+    assert [crew.group.holder(each) for each in "abc"] == ["crew-1", "", "crew-3"]
+
+
+def test_a_conversation_that_is_awake_is_not_forgotten_and_the_next_one_is(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "_CONVERSATIONS", 2)
+    crew.children["crew-1"].awake = "crew/a"
+    for each in "abcd":
+        crew.choose(each)
+    assert [crew.group.holder(each) for each in "abcd"] == ["crew-1", "", "crew-3", "crew-1"]
 
 
 def test_where_all_are_closed_the_name_is(crew: Crew) -> None:
