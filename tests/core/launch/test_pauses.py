@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from civitas import Runtime, Supervisor
 from civitas.launch import ShortPauses, short_pauses
 from civitas.launch.pauses import _TIMES
 
@@ -61,7 +62,36 @@ def test_after_many_long_ones_everything_is_looked_at_again(collector: Collector
 def test_the_collector_is_left_as_it_was_found() -> None:
     before = list(gc.callbacks)
     with short_pauses():
+        with short_pauses():
+            assert len(gc.callbacks) == len(before) + 1
         assert len(gc.callbacks) == len(before) + 1
         gc.freeze()
     assert gc.callbacks == before
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.promise(id="SEM-1234")
+async def test_a_runtime_keeps_them_short_from_its_start_to_its_stop() -> None:
+    before = list(gc.callbacks)
+    runtime = Runtime(Supervisor("root", children=[]))
+    for _ in range(2):
+        async with runtime:
+            assert len(gc.callbacks) == len(before) + 1
+        assert gc.callbacks == before
+
+
+@pytest.mark.promise(id="SEM-1234")
+def test_a_program_that_looks_after_its_collector_is_left_alone() -> None:
+    before = list(gc.callbacks)
+    gc.disable()
+    try:
+        with short_pauses():
+            assert gc.callbacks == before
+        gc.enable()
+        gc.freeze()
+        with short_pauses():
+            assert gc.callbacks == before
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()

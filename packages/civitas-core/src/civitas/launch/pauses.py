@@ -1,4 +1,4 @@
-"""Keeps the pauses of Python's garbage collector short in the programs that are ours."""
+"""Keeps the pauses of Python's garbage collector short while agents run in this process."""
 
 from __future__ import annotations
 
@@ -37,21 +37,40 @@ class ShortPauses:
             return
         if phase == "start":
             if self._frozen == _TIMES:
-                gc.unfreeze()
-                self._frozen = 0
+                self.thaw()
             self._began = time.thread_time()
         elif time.thread_time() - self._began > _LONG:
             gc.freeze()
             self._frozen += 1
 
+    def thaw(self) -> None:
+        """Have the next full collection look at everything."""
+        gc.unfreeze()
+        self._frozen = 0
+
+
+_PAUSES = ShortPauses()
+_users = 0
+
 
 @contextmanager
 def short_pauses() -> Iterator[None]:
-    """Keep them short meanwhile. For a whole program: what others have frozen is thawed at the end, too."""
-    keep = ShortPauses()
-    gc.callbacks.append(keep)
+    """Keep them short meanwhile, for the whole process; one such block may be within another.
+
+    A program that has frozen something or disabled the collector before looks after that itself, and is left alone. At
+    the end of the last block all is thawed, what others have frozen meanwhile, too.
+    """
+    global _users
+    if not _users and (gc.get_freeze_count() or not gc.isenabled()):
+        yield
+        return
+    if not _users:
+        gc.callbacks.append(_PAUSES)
+    _users += 1
     try:
         yield
     finally:
-        gc.callbacks.remove(keep)
-        gc.unfreeze()
+        _users -= 1
+        if not _users:
+            gc.callbacks.remove(_PAUSES)
+            _PAUSES.thaw()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 from civitas.edge import Edge
 from civitas.errors import CivitasError, ConfigurationError, StartFailed
+from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
 from civitas.process import ExitReason, Messenger, Status
@@ -52,6 +54,7 @@ class Life:
         self._starting: Start | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[None] | None = None
+        self._pauses = ExitStack()
 
     async def start(self, waiting: Callable[[str], None]) -> None:
         """Start the tree; see `Runtime.start`."""
@@ -67,6 +70,8 @@ class Life:
     async def _start(self, starting: Start, waiting: Callable[[str], None]) -> None:
         node = self._node
         node.attach()
+        self._pauses.close()  # of a loop that ended before it was stopped
+        self._pauses.enter_context(short_pauses())
         self._equipment.observe()
         node.tracing.refresh()
         self._finished = node.loop.create_future()
@@ -166,6 +171,7 @@ class Life:
             await self._node.detach()
             await self._equipment.close()
         finally:
+            self._pauses.close()
             self._equipment.release()
 
     def _deposed(self, why: str) -> None:
