@@ -52,6 +52,7 @@ def said(reply: Any) -> list[str]:
     return [each["content"].partition(":")[0] for each in reply.payload["messages"]]
 
 
+@pytest.mark.promise(id="SEM-1574")
 @pytest.mark.promise(id="SEM-1585")
 @pytest.mark.parametrize("durable", [False, True], ids=["not durable", "durable"])
 async def test_of_two_runs_of_a_conversation_at_once_the_second_to_end_is_refused(stores, durable):
@@ -69,7 +70,9 @@ async def test_of_two_runs_of_a_conversation_at_once_the_second_to_end_is_refuse
         await desks[0].arrived.wait()
         await second.ask("g", {"input": "two"}, conversation="c")
         desks[0].goes_on.set()
-        with pytest.raises(HandlerFailed, match="another process of the agent uses it") as failed:
+        with pytest.raises(
+            HandlerFailed, match="conversation 'c' of agent 'g' was written"
+        ) as failed:
             await waiting
         assert failed.value.error_type == "StateConflict"
         # Both go on with what was kept, whoever kept it last.

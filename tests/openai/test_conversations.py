@@ -174,6 +174,7 @@ class Held:
 
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.parametrize("end", ["slow answer", ValueError("spoilt")])
+@pytest.mark.promise(id="SEM-1574")
 @pytest.mark.promise(id="SEM-1599")
 async def test_a_conversation_that_another_process_wrote_meanwhile_is_not_written_over(
     durable, end, tmp_path
@@ -198,7 +199,9 @@ async def test_a_conversation_that_another_process_wrote_meanwhile_is_not_writte
         await held.began.wait()
         await quick.ask("o", {"input": "quick"}, conversation="c")
         held.go_on.set()
-        with pytest.raises(HandlerFailed, match=r"at the same time|spoilt"):
+        with pytest.raises(
+            HandlerFailed, match=r"conversation 'c' of agent 'o' was written|spoilt"
+        ):
             await asking
         await quick.ask("o", {"input": "last"}, conversation="c")
     for store in stores:

@@ -38,6 +38,7 @@ class Nodes:
         agents: What runs in each member, by its name: the classes of agents by theirs, or pools.
         here: The agents of the root.
         keywords: Of the constructor of each agent of a member.
+        given: Keywords of `Runtime` that are given in Python, and so hold for the members, too.
         family: A name; whatever begins with that and a hyphen stands behind it, under a supervisor of that name.
         **supervisor: Of the one supervisor above all of them.
     """
@@ -48,6 +49,7 @@ class Nodes:
         agents: Mapping[str, Mapping[str, type[AgentProcess] | ConversationPool]],
         *here: AgentProcess | Supervisor,
         keywords: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
         family: str = "",
         **supervisor: Any,
     ) -> None:
@@ -71,9 +73,10 @@ class Nodes:
                 {name: ProcessOptions(start=False, start_timeout=10) for name in agents},
                 self.transport,
                 Serializer.MSGPACK,
-                {"root_has": ()},
+                {"root_has": sorted(given or ())},
                 _TOKEN,
             ),
+            **(given or {}),
         )
         self.root: Any = self.runtime._node
         self.members: dict[str, MemberNode] = {}

@@ -12,6 +12,7 @@ import pytest
 
 from civitas import AgentProcess, HandlerFailed, Message, NodeDown
 from civitas.cluster.frames import Kind, unpacked
+from civitas.state import Retention
 from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
 
@@ -191,3 +192,13 @@ async def test_whoever_monitors_an_agent_of_another_member_hears_of_its_end_once
         await nodes.runtime.ask("other", 1)
         await nodes.runtime.ask("far", 1)
         assert len(JOURNAL) == 1
+
+
+@pytest.mark.promise(id="SEM-1573")
+async def test_what_the_root_was_told_of_conversations_holds_for_its_members_too() -> None:
+    retention = Retention(keep=86400.0, longest=7)
+    far = {"w": {"far": Far}}
+    async with Nodes(transport, far, given={"conversations": retention}) as nodes:
+        assert nodes.members["w"].retention == retention
+    async with Nodes(transport, far) as nodes:
+        assert nodes.members["w"].retention == Retention()

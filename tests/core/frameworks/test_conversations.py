@@ -127,6 +127,7 @@ async def test_what_somebody_else_wrote_meanwhile_is_what_the_next_run_reads():
 
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.promise(id="SEM-1564")
+@pytest.mark.promise(id="SEM-1574")
 async def test_a_conversation_that_two_processes_use_at_once_is_refused_to_one(durable, tmp_path):
     stores = [SQLiteStateStore(tmp_path / "state.db") for _ in range(2)]
     machines = [Machine(), Machine()]
@@ -139,8 +140,10 @@ async def test_a_conversation_that_two_processes_use_at_once_is_refused_to_one(d
         await machines[0].began.wait()
         await quick.ask("books", ["b"], conversation="trip")
         machines[0].go_on.set()
-        with pytest.raises(HandlerFailed, match="uses it at the same time"):
+        refused = r"conversation 'trip' of agent 'books'.*uses it at the same time.*Ask again"
+        with pytest.raises(HandlerFailed, match=refused) as caught:
             await asking
+        assert caught.value.error_type == "StateConflict"
         reply = await slow.ask("books", ["c"], conversation="trip")
         assert reply.payload["before"] == ["B"]
         assert slow.tree()["children"][0]["restarts"] == 0

@@ -384,11 +384,12 @@ class StateConflict(StateStoreError):
         found: The one that is there; 0 for nothing.
     """
 
-    def __init__(self, key: str, expected: int, found: int) -> None:
+    def __init__(self, key: str, expected: int, found: int, *, text: str = "") -> None:
         self.expected = expected
         self.found = found
         super().__init__(
-            f"{key!r} was not saved: somebody else has written it since it was read (revision {found} is there, and "
+            text
+            or f"{key!r} was not saved: somebody else has written it since it was read (revision {found} is there, and "
             f"{expected} was expected). Read it again and decide with what it says; if it is an agent's own state "
             "or conversation, another incarnation or another process of the agent uses it at the same time",
             key=key,

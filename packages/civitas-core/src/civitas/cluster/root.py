@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -267,6 +268,7 @@ class RootNode(Node):
             "topology": self._topology,
             "keeps": not isinstance(self.store, InMemoryStateStore),
             "offers": offered(self.store),
+            "conversations": asdict(self.retention),
         }
 
     # The tree.

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from civitas.errors import StateConflict
 from civitas.frameworks.conversations import Record
 from civitas.frameworks.recent import RecentRecords
 from civitas.process import Delivery
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from civitas.state import StateStore
 
 __all__ = ["Remembering", "newest_turns"]
+
+_REFUSED = (
+    "conversation {!r} of agent {!r} was written elsewhere while this run was on: another process of the agent uses it "
+    "at the same time. It is as that one left it, without this run. Ask again, and the run begins with that"
+)
 
 
 def newest_turns(
@@ -44,6 +50,7 @@ def newest_turns(
 class RememberingAgent(Protocol):
     """A `FrameworkAgent`, as what keeps its conversations sees it."""
 
+    name: str
     keeps_record: ClassVar[bool]
     _civitas_options: AgentOptions
 
@@ -75,7 +82,11 @@ class Remembering:
 
     @asynccontextmanager
     async def using(self, conversation: str | None) -> AsyncIterator[None]:
-        """Inside the block a run uses `conversation`: nobody drops it for not being used."""
+        """Inside the block a run uses `conversation`: nobody drops it for not being used.
+
+        Raises:
+            StateConflict: Another process wrote it meanwhile; what that one wrote stays.
+        """
         if conversation is None:
             yield
             return
@@ -84,7 +95,13 @@ class Remembering:
             if self.retention.keep is not None:
                 long_ago = time.time() - self.retention.keep / 2
                 await claim(self._agent.store, key, unused_since=long_ago)
-            yield
+            try:
+                yield
+            except StateConflict as conflict:
+                if conflict.key != key:
+                    raise  # of something that the run itself wrote
+                text = _REFUSED.format(conversation, self._agent.name)
+                raise StateConflict(key, conflict.expected, conflict.found, text=text) from conflict
 
     async def recall(self, run: Run) -> Record | None:
         """Read what is kept of the conversation into `run`."""

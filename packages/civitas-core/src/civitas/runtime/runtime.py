@@ -70,7 +70,7 @@ class Runtime(Messenger):
         name: Name of the system.
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
         conversations: What of the conversations of adapters is kept: ``Retention(keep=30 * 86400, longest=1000)``
-            of `civitas.state`; all, for ever, by default. Other OS processes go by the topology.
+            of `civitas.state`; all, for ever, by default. It holds in all OS processes of the system.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
 

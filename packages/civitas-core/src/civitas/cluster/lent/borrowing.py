@@ -1,4 +1,4 @@
-"""Lets a member use what the root was given in Python, where it is."""
+"""Lets a member use what the root was given in Python, where it is, and go by what it was told there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from civitas.cluster.lent.parts import RemoteModel, RemoteTool
 from civitas.cluster.lent.store import RemoteStore
 from civitas.models import TracedModel
-from civitas.state import StateStore
+from civitas.state import Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 
@@ -19,6 +19,7 @@ class Borrower(Protocol):
     """Who uses a store, a model and tools: the member."""
 
     store: StateStore
+    retention: Retention
     llm: Any
     tools: Any
     tracing: Tracing
@@ -45,6 +46,8 @@ def borrow(
     if "tools" in given:
         tools = [RemoteTool(call_root, *each) for each in welcome["tools"] or ()]
         borrower.tools = ToolRegistry(tools, borrower.tracing) if tools else None
+    if "conversations" in given:
+        borrower.retention = Retention(**welcome["conversations"])
 
 
 def expect(borrower: Borrower, name: str, new: bool) -> None:
