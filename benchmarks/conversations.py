@@ -1,156 +1,87 @@
 """What a conversation costs as it grows, beside what people keep conversations in without Civitas.
 
 Each contestant runs in a Python process of its own, with its own SQLite file, all with the same graph or agent, and a
-model that answers at once. Written bytes are what the process caused to be written to the disk, `write_bytes` of
-Linux's `/proc/self/io`; on another system they are left out.
+model that answers at once. Both sides have a write on the disk (write-ahead log, full sync) before a turn is over.
+Written bytes are what the process caused to be written to the disk, `write_bytes` of Linux's `/proc/self/io`; on
+another system they are left out.
 
-- `length`: one conversation. A message and an answer of 2 kB each make a turn.
-- `crowd`: 64 conversations at once, and `alone`: as many turns in one conversation after another; turns a second.
+- `length`: one conversation. A message and an answer of 2 kB each make a turn. Civitas makes all turns. A contestant
+  that writes the whole conversation at each turn would take hours: it makes the last turns before each length, and what
+  all would take is computed from these. `--whole` has it make all.
+- `crowd`: 64 conversations at once, and `alone`: one conversation after another; turns a second. The contestants take
+  turns, round after round, and the ratio is the median of those of the rounds.
 - `run`: one run of 200 steps, after which the state holds 1 MB; kept at each step, so that a kill loses none.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import logging
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from statistics import median
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.plot import Plot, drawn
-from benchmarks.talks import TALKS, Talk, text
+from benchmarks.talks import TALKS
+from benchmarks.talks.measures import LENGTHS, Contestant, Length, Spent, serve
 
 __all__ = ["main"]
 
-LENGTHS = (25, 100, 400, 1600)
-CROWD, SHORT = 64, 10
-STEPS, STATE = 200, 1_000_000
+_MEASURES = ("length", "alone", "crowd", "run")
+_OURS = "civitas"
+
+_Lengths = dict[str, dict[int, Length]]
 
 
-class Spent(NamedTuple):
-    """What was spent since a conversation began.
-
-    Attributes:
-        seconds: By the clock.
-        written: Bytes; None where the system does not say.
-        file: Size of the database with its log, in bytes.
-    """
-
-    seconds: float
-    written: int | None
-    file: int
-
-
-class Meter:
-    """Measures what is spent from now on."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._written = _written()
-        self._started = time.perf_counter()
-
-    def read(self) -> Spent:
-        """What was spent until now."""
-        seconds = time.perf_counter() - self._started
-        written = _written()
-        size = sum(each.stat().st_size for each in self._folder.iterdir() if each.is_file())
-        done = (
-            written - self._written if written is not None and self._written is not None else None
-        )
-        return Spent(seconds, done, size)
+def lengths(framework: str, turns: int, *, whole: bool) -> _Lengths:
+    """What one conversation costs at each of `LENGTHS` up to `turns`, by contestant."""
+    found: _Lengths = {}
+    for who in TALKS[framework]:
+        with Contestant(framework, who, "length", whole=whole) as contestant:
+            found[who] = {}
+            for each in LENGTHS:
+                if each <= turns:
+                    turn, all_ = contestant.measure()
+                    found[who][each] = Length(Spent(*turn), Spent(*all_) if all_ else None)
+    return found
 
 
-def _written() -> int | None:
-    try:
-        lines = Path("/proc/self/io").read_text().splitlines()
-    except OSError:
-        return None
-    return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
-
-
-# What is measured. Each is given a contestant and a folder, and returns what it prints as JSON.
-
-
-async def length(talk: Talk, folder: Path, most: int) -> dict[int, Spent]:
-    """One conversation of up to `most` turns: what was spent after each of `LENGTHS`."""
-    spent = {}
-    async with talk(folder, 1) as turn:
-        await turn("before", text(0))
-        meter = Meter(folder)
-        for number in range(1, most + 1):
-            await turn("long", text(number))
-            if number in LENGTHS:
-                spent[number] = meter.read()
-    return spent
-
-
-async def crowd(talk: Talk, folder: Path, most: int) -> float:
-    """Turns a second of `CROWD` conversations at once, each with `SHORT` turns."""
-
-    async def converse(turn: Any, name: str) -> None:
-        for number in range(SHORT):
-            await turn(name, text(number))
-
-    async with talk(folder, CROWD) as turn:
-        await turn("before", text(0))
-        started = time.perf_counter()
-        await asyncio.gather(*(converse(turn, f"c{each}") for each in range(CROWD)))
-        return CROWD * SHORT / (time.perf_counter() - started)
-
-
-async def alone(talk: Talk, folder: Path, most: int) -> float:
-    """Turns a second of conversations one after the other."""
-    async with talk(folder, 1) as turn:
-        await turn("before", text(0))
-        started = time.perf_counter()
-        for each in range(CROWD // 4):
-            for number in range(SHORT):
-                await turn(f"c{each}", text(number))
-        return CROWD // 4 * SHORT / (time.perf_counter() - started)
-
-
-async def run(talk: Talk, folder: Path, most: int) -> Spent:
-    """One run of `STEPS` steps, each of which adds its part of `STATE` bytes."""
-    async with talk(folder, 1) as turn:
-        await turn("before", "1")
-        meter = Meter(folder)
-        await turn("run", str(STEPS))
-        return meter.read()
-
-
-MEASURES: dict[str, Callable[[Talk, Path, int], Coroutine[Any, Any, Any]]] = {
-    "length": length,
-    "alone": alone,
-    "crowd": crowd,
-    "run": run,
-}
-
-
-def measure(framework: str, who: str, what: str, most: int) -> Any:
-    """Run one contestant in a process of its own; what its measure returned, as plain data."""
-    command = [sys.executable, "-m", "benchmarks.conversations", "--child", framework, who, what]
-    done = subprocess.run(
-        [*command, "--turns", str(most)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(done.stdout)
-
-
-def _child(framework: str, who: str, what: str, most: int) -> None:
-    logging.disable(logging.CRITICAL)
+def rounds(framework: str, what: str, count: int) -> dict[str, list[Spent]]:
+    """What a turn or a run took in each round, by contestant."""
     kind = "steps" if what == "run" else "turns"
-    with tempfile.TemporaryDirectory() as folder:
-        talk = TALKS[framework][who][kind]
-        print(json.dumps(asyncio.run(MEASURES[what](talk, Path(folder), most))))
+    names = [who for who, kinds in TALKS[framework].items() if kind in kinds]
+    found: dict[str, list[Spent]] = {who: [] for who in names}
+    with ExitStack() as stack:
+        each = {who: stack.enter_context(Contestant(framework, who, what)) for who in names}
+        for number in range(count):
+            for who in names if number % 2 else reversed(names):
+                found[who].append(Spent(*each[who].measure()))
+    return found
+
+
+def totals(costs: Mapping[int, Length]) -> dict[int, Spent]:
+    """What all turns up to each length took; where they were not all made, between lengths in a straight line."""
+    found: dict[int, Spent] = {}
+    last, before, sum_ = 0, Spent(0.0, 0.0, 0, None), Spent(0.0, 0.0, 0, None)
+    for turns, (turn, all_) in costs.items():
+        slope = turn if not last else before
+        count = (turns - last) / 2
+        sum_ = Spent(
+            sum_.seconds + count * (slope.seconds + turn.seconds),
+            sum_.processor + count * (slope.processor + turn.processor),
+            round((sum_.written or 0) + count * ((slope.written or 0) + (turn.written or 0))),
+            None,
+        )
+        found[turns] = all_ or sum_
+        last, before = turns, turn
+    return found
 
 
 # The tables.
@@ -160,55 +91,87 @@ def _mb(written: int | None) -> str:
     return "" if written is None else f"{written / 1e6:,.1f}"
 
 
-def show_lengths(framework: str, found: dict[str, dict[str, list[Any]]]) -> None:
+def show_lengths(framework: str, found: _Lengths) -> None:
     """Print what was spent at each length, and that of Civitas over that of the other."""
     table = Table(f"{framework}: turns", "who", box=SIMPLE)
-    for column in ("s", "ms a turn", "MB written", "MB in the file"):
+    for column in (
+        "ms a turn",
+        "of the processor",
+        "kB a turn",
+        "s for all",
+        "MB for all",
+        "MB in the file",
+    ):
         table.add_column(column, justify="right")
-    before = {who: Spent(0.0, 0, 0) for who in found}
-    last = 0
-    for turns in next(iter(found.values())):
-        first = turns
-        for who, each in found.items():
-            now = Spent(*each[turns])
-            a_turn = (now.seconds - before[who].seconds) / (int(turns) - last)
-            figures = (
-                f"{now.seconds:.2f}",
-                f"{1000 * a_turn:.1f}",
-                _mb(now.written),
-                _mb(now.file),
+    all_ = {who: totals(costs) for who, costs in found.items()}
+    for turns in found[_OURS]:
+        for who, costs in found.items():
+            turn, total = costs[turns].turn, all_[who][turns]
+            table.add_row(
+                str(turns) if who == _OURS else "",
+                who,
+                f"{1000 * turn.seconds:.1f}",
+                f"{1000 * turn.processor:.1f}",
+                "" if turn.written is None else f"{turn.written / 1000:,.0f}",
+                f"{total.seconds:.1f}{'' if costs[turns].all else ' *'}",
+                f"{_mb(total.written)}{'' if costs[turns].all else ' *'}",
+                _mb(total.file),
             )
-            table.add_row(first, who, *figures)
-            before[who], first = now, ""
-        last = int(turns)
-    Console(width=110).print(table)
-    print(f"{framework}, {last} turns: {_ratios(before)}")
+    Console(width=120).print(table)
+    if any(each.all is None for costs in found.values() for each in costs.values()):
+        print("* computed from turns at these lengths")
+    last = max(found[_OURS])
+    print(f"{framework}, all of {last} turns: {_ratios({who: all_[who][last] for who in found})}")
+    at = {who: costs[last].turn for who, costs in found.items()}
+    print(f"{framework}, turn {last}: {_ratios(at)}")
 
 
-def _ratios(spent: dict[str, Spent]) -> str:
-    ours = spent["civitas"]
+def _ratios(spent: Mapping[str, Spent]) -> str:
+    ours = spent[_OURS]
     told = []
     for who, theirs in spent.items():
-        if who != "civitas":
+        if who != _OURS:
             bytes_ = (ours.written or 0) / theirs.written if theirs.written else float("nan")
             told.append(
-                f"{ours.seconds / theirs.seconds:.2f} x the time and {bytes_:.3f} x the bytes of {who}"
+                f"{ours.seconds / theirs.seconds:.2f} x the time, "
+                f"{ours.processor / theirs.processor:.2f} x the processor time and "
+                f"{bytes_:.3f} x the bytes of {who}"
             )
     return ", ".join(told)
 
 
-def plotted(framework: str, found: dict[str, dict[str, list[Any]]]) -> str:
-    """Time of a turn and bytes that were written until then, over the length, as an SVG."""
-    a_turn: dict[str, dict[int, float]] = {}
-    written: dict[str, dict[int, float]] = {}
+def show_rounds(framework: str, what: str, found: Mapping[str, Sequence[Spent]]) -> None:
+    """Print the medians of the rounds, and the median of the ratios in each."""
     for who, each in found.items():
-        before, last = Spent(0.0, 0, 0), 0
-        for turns, spent in each.items():
-            now, number = Spent(*spent), int(turns)
-            milliseconds = 1000 * (now.seconds - before.seconds) / (number - last)
-            a_turn.setdefault(who, {})[number] = milliseconds
-            written.setdefault(who, {})[number] = (now.written or 0) / 1e6
-            before, last = now, number
+        seconds = median(spent.seconds for spent in each)
+        processor = median(spent.processor for spent in each)
+        written = median(spent.written or 0 for spent in each)
+        figures = f"{1000 * processor:.2f} ms of the processor and {written / 1000:,.0f} kB written"
+        if what == "run":
+            print(f"{framework}, run: {who} {seconds:.2f} s, {figures}")
+        else:
+            print(f"{framework}, {what}: {who} {1 / seconds:.0f} turns/s; a turn {figures}")
+    for who, theirs in found.items():
+        if who != _OURS:
+            pairs = list(zip(found[_OURS], theirs, strict=True))
+            ratios = sorted(their.seconds / our.seconds for our, their in pairs)
+            processor = median(their.processor / our.processor for our, their in pairs)
+            print(
+                f"{framework}, {what}: {median(ratios):.2f} x as fast as {who} ({ratios[0]:.2f} to {ratios[-1]:.2f}), "
+                f"{processor:.2f} x in processor time"
+            )
+
+
+def plotted(framework: str, found: _Lengths) -> str:
+    """Time of a turn and bytes that were written until then, over the length, as an SVG."""
+    a_turn = {
+        who: {turns: 1000 * each.turn.seconds for turns, each in costs.items()}
+        for who, costs in found.items()
+    }
+    written = {
+        who: {turns: (each.written or 0) / 1e6 for turns, each in totals(costs).items()}
+        for who, costs in found.items()
+    }
     across = "turns of 4 kB in one conversation"
     return drawn(
         [
@@ -223,11 +186,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conversations", description=__doc__)
     parser.add_argument("frameworks", nargs="*", help=f"of: {', '.join(TALKS)}")
     parser.add_argument(
-        "--only", choices=MEASURES, action="append", help="only that; may be repeated"
+        "--only", choices=_MEASURES, action="append", help="only that; may be repeated"
     )
     parser.add_argument(
         "--turns", type=int, default=LENGTHS[-1], help="of the longest conversation"
     )
+    parser.add_argument("--rounds", type=int, default=5, help="of `crowd` and `alone`")
+    parser.add_argument("--whole", action="store_true", help="have all contestants make all turns")
     parser.add_argument(
         "--plot", type=Path, metavar="FOLDER", help="also draw time and bytes over length there"
     )
@@ -235,38 +200,21 @@ def main() -> int:
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        framework, who, what = arguments.child
-        _child(framework, who, what, arguments.turns)
+        serve(*arguments.child, whole=arguments.whole)
         return 0
     figures: dict[str, Any] = {}
     for framework in arguments.frameworks or TALKS:
-        talks = TALKS[framework]
-        for what in arguments.only or MEASURES:
-            kind = "steps" if what == "run" else "turns"
-            found = {
-                who: measure(framework, who, what, arguments.turns)
-                for who, kinds in talks.items()
-                if kind in kinds
-            }
-            if not found:
-                continue
-            figures.setdefault(framework, {})[what] = found
+        for what in arguments.only or _MEASURES:
             if what == "length":
+                found = lengths(framework, arguments.turns, whole=arguments.whole)
                 show_lengths(framework, found)
                 if arguments.plot:
                     file = arguments.plot / f"conversations-{framework}.svg"
                     file.write_text(plotted(framework, found))
-            elif what == "run":
-                spent = {who: Spent(*each) for who, each in found.items()}
-                for who, each in spent.items():
-                    print(
-                        f"{framework}, run: {who} {each.seconds:.2f} s, {_mb(each.written)} MB written"
-                    )
-                print(f"{framework}, run: {_ratios(spent)}")
-            else:
-                told = ", ".join(f"{who} {each:.0f}" for who, each in found.items())
-                others = [each for who, each in found.items() if who != "civitas"]
-                print(f"{framework}, {what}: {told} turns/s, {found['civitas'] / others[0]:.2f} x")
+            elif what != "run" or any("steps" in kinds for kinds in TALKS[framework].values()):
+                found = rounds(framework, what, 1 if what == "run" else arguments.rounds)
+                show_rounds(framework, what, found)
+            figures.setdefault(framework, {})[what] = found
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from benchmarks.talks.parts import Kinds, Talk, Turn, text
+from benchmarks.talks.parts import Kinds, Talk, Talking, text
 
-__all__ = ["TALKS", "Kinds", "Talk", "Turn", "text"]
+__all__ = ["TALKS", "Kinds", "Talk", "Talking", "text"]
 
 TALKS: dict[str, dict[str, Kinds]] = {}
 """By framework and contestant: how to talk in `turns`, and in one run of many `steps`."""

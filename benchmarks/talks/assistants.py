@@ -11,7 +11,7 @@ from typing import Any
 from agents import Agent, Model, ModelResponse, RunConfig, Runner, SQLiteSession, Usage
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from benchmarks.talks.parts import Kinds, Turn, civitas, text
+from benchmarks.talks.parts import Kinds, Talking, civitas, text
 from civitas import wrap
 
 __all__ = ["CONTESTANTS"]
@@ -34,20 +34,32 @@ class _Scripted(Model):
         raise NotImplementedError("nobody streams it here")
 
 
-_AGENT: Agent[Any] = Agent(name="clerk", instructions="Answer.", model=_Scripted())
+_MODEL = _Scripted()
+_AGENT: Agent[Any] = Agent(name="clerk", instructions="Answer.", model=_MODEL)
 
 
 @asynccontextmanager
-async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Turn]:
+async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Talking]:
     open_: dict[str, SQLiteSession] = {}
 
-    async def turn(conversation: str, said: str) -> None:
+    def session(conversation: str) -> SQLiteSession:
         if conversation not in open_:
             open_[conversation] = SQLiteSession(conversation, folder / "sessions.db")
-        await Runner.run(_AGENT, said, session=open_[conversation], run_config=_QUIET)
+        return open_[conversation]
+
+    async def turn(conversation: str, said: str) -> None:
+        await Runner.run(_AGENT, said, session=session(conversation), run_config=_QUIET)
+
+    async def fill(conversation: str, turns: int) -> None:
+        # Each item is a row of its own, whether it comes alone or not.
+        items: list[Any] = []
+        for number in range(turns):
+            items.append({"role": "user", "content": text(number)})
+            items += (await _MODEL.get_response()).to_input_items()
+        await session(conversation).add_items(items)
 
     try:
-        yield turn
+        yield Talking(turn, fill)
     finally:
         for each in open_.values():
             each.close()

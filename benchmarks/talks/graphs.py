@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from benchmarks.talks.parts import Kinds, Talk, Turn, civitas, text
+from benchmarks.talks.parts import Kinds, Talk, Talking, civitas, text
 from civitas import wrap
 
 __all__ = ["CONTESTANTS"]
@@ -49,16 +49,23 @@ def _loop(**compiled: Any) -> Any:
 
 def _langgraphs_own(build: Any) -> Talk:
     @asynccontextmanager
-    async def talk(folder: Path, at_once: int) -> AsyncIterator[Turn]:
+    async def talk(folder: Path, at_once: int) -> AsyncIterator[Talking]:
         async with AsyncSqliteSaver.from_conn_string(str(folder / "threads.db")) as saver:
             graph = build(checkpointer=saver)
 
             async def turn(conversation: str, said: str) -> None:
-                config = {"configurable": {"thread_id": conversation}, "recursion_limit": 1000}
-                state = {"messages": [HumanMessage(said)]}
-                await graph.ainvoke(state, config, durability="sync")
+                await put(conversation, [HumanMessage(said)])
 
-            yield turn
+            async def fill(conversation: str, turns: int) -> None:
+                # A turn reads and writes the newest checkpoint, which has all messages in it.
+                kinds = HumanMessage, AIMessage
+                await put(conversation, [kinds[n % 2](text(n)) for n in range(2 * turns - 1)])
+
+            async def put(conversation: str, messages: list[Any]) -> None:
+                config = {"configurable": {"thread_id": conversation}, "recursion_limit": 1000}
+                await graph.ainvoke({"messages": messages}, config, durability="sync")
+
+            yield Talking(turn, fill)
 
     return talk
 

@@ -6,20 +6,33 @@ import random
 import string
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from civitas import AgentProcess, ConversationPool, Runtime, SQLiteStateStore, Supervisor
 
-__all__ = ["HALF", "Kinds", "Talk", "Turn", "civitas", "text"]
+__all__ = ["HALF", "Kinds", "Talk", "Talking", "civitas", "text"]
 
 HALF = 2000
 """Bytes of a message, and of an answer."""
 
-Turn = Callable[[str, str], Awaitable[None]]
-"""Sends a text in a conversation, and waits for the answer."""
 
-Talk = Callable[[Path, int], AbstractAsyncContextManager[Turn]]
+@dataclass(frozen=True)
+class Talking:
+    """How to talk to a contestant.
+
+    Attributes:
+        turn: Sends a text in a conversation, and waits for the answer.
+        fill: Puts that many turns into a new conversation in one go; the next turn then costs what it would behind
+            turns that were made one by one. None if that would not be so.
+    """
+
+    turn: Callable[[str, str], Awaitable[None]]
+    fill: Callable[[str, int], Awaitable[None]] | None = None
+
+
+Talk = Callable[[Path, int], AbstractAsyncContextManager[Talking]]
 """Opens what keeps conversations in a folder, for that many at once."""
 
 Kinds = dict[str, Talk]
@@ -38,7 +51,7 @@ def civitas(wrapped: Callable[[bool], AgentProcess | ConversationPool]) -> Talk:
     """What `wrapped` returns in a runtime over SQLite; it is told whether there are many conversations at once."""
 
     @asynccontextmanager
-    async def talk(folder: Path, at_once: int) -> AsyncIterator[Turn]:
+    async def talk(folder: Path, at_once: int) -> AsyncIterator[Talking]:
         store = SQLiteStateStore(folder / "state.db")
         agent: Any = wrapped(at_once > 1)
         try:
@@ -47,7 +60,7 @@ def civitas(wrapped: Callable[[bool], AgentProcess | ConversationPool]) -> Talk:
                 async def turn(conversation: str, said: str) -> None:
                     await runtime.ask("a", {"input": said}, conversation=conversation, timeout=None)
 
-                yield turn
+                yield Talking(turn)
         finally:
             await store.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from agents.memory import Session
@@ -29,6 +30,9 @@ class Conversation:
         items = self.items if limit is None else self.items[-limit:] if limit > 0 else []
         found: list[Any] = copied(items)
         return found
+
+    # The SDK asks for it five times in a run, to see what to call this with; so it need not be made each time.
+    get_items.__signature__ = inspect.signature(get_items)  # type: ignore[attr-defined]
 
     async def add_items(self, items: list[Any]) -> None:
         """Add items at the end."""
