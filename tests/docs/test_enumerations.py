@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 
 import pytest
 
+import civitas.errors
 from civitas.events import EVENT_TYPES, DeadLetterReason
 from civitas.process import ChildKind, ExitKind, Status
 from tests.house.project import ROOT
@@ -70,3 +72,29 @@ def test_no_rule_of_the_linter_is_ignored_twice(settings) -> None:
     lint = settings["ruff"]["lint"]
     for rules in (lint["select"], lint["ignore"], *lint["per-file-ignores"].values()):
         assert sorted(set(rules)) == sorted(rules)
+
+
+ERRORS = (ROOT / "docs" / "reference" / "errors.md").read_text()
+
+
+def errors() -> dict[str, str]:
+    """Each error that the page of errors explains, with what it says."""
+    tables = [line for line in ERRORS.splitlines() if re.match(r"\| `[A-Z]", line)]
+    return {line.split("|")[1].strip(" `"): line.split("|", 2)[2] for line in tables}
+
+
+def test_the_page_of_errors_explains_every_error() -> None:
+    bases = {"CivitasError", "DeliveryError"}
+    assert set(errors()) == set(civitas.errors.__all__) - bases
+    assert bases <= set(re.findall(r"\b[A-Z][a-z]+Error\b", ERRORS))
+
+
+@pytest.mark.parametrize("name", sorted(errors()))
+def test_it_names_each_fact_that_an_error_carries(name: str) -> None:
+    error = getattr(civitas.errors, name)
+    facts = after(f"{inspect.getdoc(error)}\n\nAttributes:\n\n\n", "Attributes:\n", "\n\n")
+    told = " ".join(errors()[base.__name__] for base in error.__mro__ if base.__name__ in errors())
+    missing = [
+        fact for fact in re.findall(r"^    (\w+):", facts, re.MULTILINE) if f"`.{fact}`" not in told
+    ]
+    assert missing == []
