@@ -18,6 +18,7 @@ from civitas.cluster.peers import Peer
 from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
 from civitas.process import ExitReason
+from civitas.process.incident import of_message
 from tests.core.cluster.parts import Wire, a_peer
 
 
@@ -87,7 +88,7 @@ def test_it_is_gone_once() -> None:
 
 def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
     roster, _ = two()
-    notes = InHand(tmp_path / "notes")
+    notes = InHand(tmp_path / "notes", lambda agent: agent == "sure")
     notes.begun("a", "here")
     roster.begun(roster["w"].peer, "there", False)  # type: ignore[arg-type]
     root = Root(tmp_path / "notes")
@@ -98,7 +99,7 @@ def test_what_it_had_in_hand_is_told_whoever_noted_that(tmp_path: Path) -> None:
 
 def test_what_the_broker_keeps_is_told_apart(tmp_path: Path) -> None:
     roster, _ = two()
-    notes = InHand(tmp_path / "notes")
+    notes = InHand(tmp_path / "notes", lambda agent: agent == "sure")
     notes.begun("a", "here", kept=True)
     notes.begun("a", "other")
     roster.begun(roster["w"].peer, "there", True)  # type: ignore[arg-type]
@@ -121,14 +122,28 @@ def test_one_that_leaves_well_had_nothing_in_hand() -> None:
 
 def test_deaths_by_one_message_are_one_incident(tmp_path: Path) -> None:
     roster, _ = two()
-    notes = InHand(tmp_path / "notes")
-    notes.begun("a", "poison")
+    notes = InHand(tmp_path / "notes", lambda agent: agent == "sure")
+    notes.begun("sure", "poison")
     root = Root(tmp_path / "notes")
     departures = Departures(roster, root, acquainted(roster))
     departures.gone(roster["w"], "it was killed")
     departures.gone(roster["v"], "it was killed")
     notes.close()
-    assert [each for each in root.heard if type(each) is tuple] == [("crashed", "poison")] * 2
+    assert [each for each in root.heard if type(each) is tuple] == [
+        ("crashed", of_message("poison"))
+    ] * 2
+
+
+def test_a_death_with_nothing_in_hand_that_is_delivered_again_is_one_of_its_own(
+    tmp_path: Path,
+) -> None:
+    roster, _ = two()
+    notes = InHand(tmp_path / "notes", lambda agent: agent == "sure")
+    notes.begun("a", "once")
+    root = Root(tmp_path / "notes")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
+    notes.close()
+    assert ("crashed", "boot-w") in root.heard
 
 
 def test_one_that_leaves_is_gone_where_the_root_did_not_start_it() -> None:

@@ -16,7 +16,7 @@ def file(tmp_path) -> Path:
 
 
 def test_what_was_begun_and_what_was_finished_is_told_apart(file):
-    noted = InHand(file)
+    noted = InHand(file, lambda agent: agent == "sure")
     begun, finished, twice = (new_id() for _ in range(3))
     for id in (begun, finished, twice, twice):
         noted.begun("a", id)
@@ -25,8 +25,20 @@ def test_what_was_begun_and_what_was_finished_is_told_apart(file):
     noted.close()
 
 
+def test_what_is_delivered_again_is_told_apart(file):
+    noted = InHand(file, lambda agent: agent == "sure")
+    again, once = new_id(), new_id()
+    for _ in range(40):
+        noted.begun("sure", again)
+    noted.begun("a", once)
+    found = read_in_hand(file)
+    assert (found.again, found.in_hand[once]) == ({again}, 1)
+    assert found.in_hand[again] > 3
+    noted.close()
+
+
 def test_what_the_broker_keeps_is_told_apart_until_it_has_let_go_of_it(file):
-    noted = InHand(file)
+    noted = InHand(file, lambda agent: agent == "sure")
     begun, finished = new_id(), new_id()
     for id in (begun, begun, finished):
         noted.begun("a", id, kept=True)
@@ -39,7 +51,7 @@ def test_what_the_broker_keeps_is_told_apart_until_it_has_let_go_of_it(file):
 
 
 def test_a_place_is_used_again_when_all_others_were(file):
-    noted = InHand(file)
+    noted = InHand(file, lambda agent: agent == "sure")
     first, *others = (new_id() for _ in range(4096))
     for id in (first, *others[:-1]):
         noted.begun("a", id)

@@ -16,7 +16,7 @@ from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
-from tests.core.support import Actor, Journal, crash
+from tests.core.support import Actor, Journal, StartsBadly, crash
 
 
 def alone(agent: AgentProcess, **keywords: Any) -> Runtime:
@@ -85,15 +85,29 @@ async def test_after_max_deliveries_a_message_is_a_dead_letter_and_the_next_one_
 
 
 @pytest.mark.promise(id="SEM-1086")
-async def test_the_deliveries_of_one_message_are_one_restart_to_the_supervisor(
+@pytest.mark.promise(id="SEM-1641")
+async def test_messages_that_crash_their_agent_at_each_delivery_use_up_no_restarts(
     journal: Journal,
 ) -> None:
     agents = [Actor("a", journal, delivery="at_least_once"), Actor("b", journal)]
     async with Runtime(Supervisor("root", agents, backoff="none", max_restarts=1)) as runtime:
-        await crash(runtime, "a")
-        assert (await runtime.ask("a", 1)).payload == 1
+        for _ in range(3):
+            await crash(runtime, "a")
+            assert (await runtime.ask("a", 1)).payload == 1
+            assert (await runtime.ask("b", 1)).payload == 1
+        assert journal.count("start a") == 10
+        await crash(runtime, "b")
         assert (await runtime.ask("b", 1)).payload == 1
-        assert journal.count("start a") == 4
+        await crash(runtime, "b")
+        with pytest.raises(SupervisorGaveUp):  # what comes once counts, as in OTP
+            await runtime.wait()
+
+
+@pytest.mark.promise(id="SEM-1641")
+async def test_a_start_that_fails_after_such_a_crash_counts(journal: Journal) -> None:
+    agent = StartsBadly("a", journal, 2, 3, delivery="at_least_once")
+    supervisor = Supervisor("root", [agent], backoff="none", max_restarts=1)
+    async with Runtime(supervisor) as runtime:
         await crash(runtime, "a")
-        with pytest.raises(SupervisorGaveUp):  # the second message was one too many
+        with pytest.raises(SupervisorGaveUp):
             await runtime.wait()

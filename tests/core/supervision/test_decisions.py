@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from civitas.process import KILLED, NORMAL, SHUTDOWN, ExitKind, ExitReason, RestartType
+from civitas.process.incident import of_message
 from civitas.supervision.backoff import BackoffPolicy, delay
 from civitas.supervision.budget import RestartBudget, RestartLimits
 from civitas.supervision.intensity import RestartIntensity
@@ -97,13 +98,21 @@ def test_what_ends_many_together_is_counted_once_and_all_wait_as_long() -> None:
     assert spent.spend("a", 2.0) is None
 
 
-@pytest.mark.promise(id="SEM-1086")
 def test_what_ends_one_again_and_again_is_counted_once_and_it_waits_longer_each_time() -> None:
     spent = budget()
     assert [spent.spend("a", 0.0, "x") for _ in range(5)] == [1.0, 2.0, 3.0, 4.0, 5.0]
     assert spent.spend("b", 1.0, "y") == 1.0
     assert spent.spend("b", 2.0, "z") is None
     assert spent.spend("a", 3.0, "z") is None
+
+
+@pytest.mark.promise(id="SEM-1641")
+def test_messages_that_are_delivered_again_use_up_no_restarts() -> None:
+    spent = budget()
+    for n in range(9):
+        again = of_message(str(n))
+        assert [spent.spend("a", 0.0, again) for _ in range(3)] == [1.0, 2.0, 3.0]
+    assert [spent.spend("a", 1.0) for _ in range(3)] == [1.0, 2.0, None]
 
 
 @pytest.mark.promise(id="SEM-411")

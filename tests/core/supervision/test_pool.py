@@ -73,6 +73,19 @@ async def test_a_process_of_a_pool_knows_the_name_that_all_of_them_stand_behind(
         assert (await runtime.ask("alone", {})).payload == ["alone", "alone", "alone"]
 
 
+@pytest.mark.promise(id="SEM-1641")
+async def test_messages_that_crash_a_conversation_at_each_delivery_end_alone(
+    journal: Journal,
+) -> None:
+    sure = {"delivery": "at_least_once", "max_deliveries": 2}
+    async with pool(journal, child=sure, max_restarts=1) as runtime:
+        bad = [runtime.ask("support", {}, "crash", conversation="ann") for _ in range(3)]
+        answers = await asyncio.gather(*bad, tell(runtime, 1, "ann"), return_exceptions=True)
+        assert [type(each) for each in answers[:3]] == [HandlerFailed] * 3
+        assert answers[3] == ["support/ann", "ann", [1]]
+        assert runtime.tree()["restarts"] == 0
+
+
 @pytest.mark.promise(id="SEM-524")
 async def test_a_message_without_a_conversation_gets_a_process_that_ends_after_it(
     journal: Journal,

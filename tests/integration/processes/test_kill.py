@@ -87,12 +87,13 @@ async def test_at_most_once_each_waiting_ask_gets_node_down_at_once(tmp_path):
 @pytest.mark.promise(id="SEM-1086")
 @pytest.mark.parametrize("how", ["SIGKILL", *further("exit", "SIGSEGV")])
 async def test_a_poison_message_is_given_up_and_those_behind_it_are_handled(tmp_path, how):
-    """Those that only stood in the queue when it killed its process are never counted, and each costs one restart."""
+    """Those that only stood in the queue when it killed its process are never counted, and no restarts are used up."""
     heard = tmp_path / "heard"
     config = topology(
         agent("writer", "w", "Writer", file=str(heard), delivery="at_least_once", max_deliveries=2),
         agent("b", "v"),
-        max_restarts=3,
+        agent("c", "w"),
+        max_restarts=1,
     )
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
@@ -118,10 +119,10 @@ async def test_a_poison_message_is_given_up_and_those_behind_it_are_handled(tmp_
 @pytest.mark.promise(id="SEM-1086")
 @pytest.mark.parametrize(("kills", "error"), [(0, "ValueError"), (1, "NodeDown")])
 async def test_crashes_of_the_agent_and_of_its_process_count_together(tmp_path, kills, error):
-    """`max_deliveries` is that of incarnations, however each ended, and all of them are one restart."""
+    """`max_deliveries` is that of incarnations, however each ended, and none of them uses up a restart."""
     tried = tmp_path / "tried"
     options = {"delivery": "at_least_once", "max_deliveries": 4}
-    config = topology(agent("a", "w", "Unlucky", file=str(tried), **options), max_restarts=1)
+    config = topology(agent("a", "w", "Unlucky", file=str(tried), **options), max_restarts=0)
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
         poison = asyncio.create_task(runtime.ask("a", kills))

@@ -134,8 +134,9 @@ class ExitReason:
         failure: The error, for `crashed`.
         headers: Of the message it crashed on, so that crash and restart show in that message's trace.
         at: Unix nanoseconds when it crashed.
-        incident: What ended it together with others, such as the end of their OS process, or again, such as a message
-            that is delivered again; a supervisor counts the crashes of one incident once. Empty where it ended alone.
+        incident: What ended it together with others, such as the end of their OS process, or again: a message that is
+            delivered again, see `civitas.process.incident`. A supervisor counts the first kind once, and the second
+            not at all. Empty where it ended alone.
     """
 
     kind: ExitKind

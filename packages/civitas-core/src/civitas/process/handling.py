@@ -17,6 +17,7 @@ from civitas.process.current import current_message
 from civitas.process.deliveries import Deliveries
 from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import NORMAL, ExitReason, Unfinished
+from civitas.process.incident import of_message
 from civitas.process.options import Delivery, choose
 from civitas.process.run_state import RunState
 from civitas.process.user_code import EVERYBODYS, call, unless_dropped, within
@@ -196,9 +197,7 @@ class Handling:
         """Decide at once what becomes of the message and of the queue behind it."""
         options, message = self._agent._civitas_options, self._message
         again = options.delivery is Delivery.AT_LEAST_ONCE
-        # What one message does by being delivered again is one incident, which `max_deliveries` bounds: it must not use
-        # up the restarts of the agent's siblings.
-        reason = ExitReason.crashed(error, message.headers, message.id if again else "")
+        reason = ExitReason.crashed(error, message.headers, of_message(message.id) if again else "")
         if self._now.end is not None:
             logger.error(
                 "agent %r crashed on its last message before its stop: %s",

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 
+from civitas.process.incident import is_of_message
 from civitas.process.options import choose, positive
 from civitas.supervision.backoff import BackoffPolicy, delay
 from civitas.supervision.history import Past
@@ -86,8 +87,8 @@ class RestartBudget:
         Args:
             child: Whose crash it is.
             now: Seconds of any steady clock.
-            incident: What ended it together with others, such as the end of their OS process, or again, such as a
-                message that is delivered again: counted once.
+            incident: What ended it together with others, such as the end of their OS process: counted once. A message
+                that is delivered again is not counted: it must not use up the restarts of the siblings.
 
         Returns:
             Seconds to wait before it, or None if it is one too many.
@@ -100,10 +101,13 @@ class RestartBudget:
                 return known.wait
             return self._delay(restarts=again, chance=random.random())
         wait = None
-        if self._intensity.add(child, now):
-            wait = self._delay(restarts=self._intensity.of[child], chance=random.random())
-        if self._past is not None:
-            self._past.add(child)
+        if is_of_message(incident):
+            wait = self._delay(restarts=1, chance=random.random())
+        else:
+            if self._intensity.add(child, now):
+                wait = self._delay(restarts=self._intensity.of[child], chance=random.random())
+            if self._past is not None:
+                self._past.add(child)
         if incident:
             self._incidents[incident] = _Incident(wait, Counter({child: 1}))
             if len(self._incidents) > _INCIDENTS:

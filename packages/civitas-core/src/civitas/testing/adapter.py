@@ -275,6 +275,22 @@ class AdapterSuite(AdapterCase):
             assert self.text(reply.payload) == "recovered"
             assert self._restarts(runtime) == 1
 
+    @pytest.mark.parametrize("pool", [False, True])
+    async def test_durable_runs_that_crash_at_each_delivery_end_alone(
+        self, run: Any, model: Any, pool: bool
+    ) -> None:
+        llm = model(*[MemoryError("no more")] * 8, "fine")
+        keywords: Any = {"durable": True, "max_deliveries": 2, "per_conversation": pool}
+        async with run(wrap(self.subject(llm), name="a", **keywords), _Helper("helper")) as runtime:
+            for _ in range(4):
+                with pytest.raises(HandlerFailed):
+                    await runtime.ask("a", self.payload("x"), conversation="c")
+                helped = await runtime.ask("helper", {"input": "y"})
+                assert helped.payload == "helped with y"
+            reply = await runtime.ask("a", self.payload("x"), conversation="c")
+            assert self.text(reply.payload) == "fine"
+            assert runtime.tree()["children"][1]["restarts"] == 0
+
     async def test_a_durable_run_goes_on_after_a_failure_and_repeats_no_finished_call(
         self, run: Any, model: Any
     ) -> None:

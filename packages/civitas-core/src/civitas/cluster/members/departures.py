@@ -70,12 +70,15 @@ class Departures:
             return
         noted = read_in_hand(self._bereaved.in_hand_of(member))
         in_hand = noted.in_hand | member.in_hand
-        noted = Noted(in_hand, noted.finished, noted.kept | member.kept, well or noted.is_known)
+        again = [*(id for id in noted.in_hand if id in noted.again), *member.in_hand]
+        noted = Noted(
+            in_hand, noted.finished, noted.kept | member.kept, is_known=well or noted.is_known
+        )
         member.in_hand, member.kept = {}, set()
         # Before the tree of a root that takes over has started, nobody else knows.
         member.was_left = member.is_in_doubt
         member.left()
-        peer.incident = self._incidents.of(peer.boot, in_hand)
+        peer.incident = self._incidents.of(peer.boot, again)
         reason = node_down(member.name, peer.incident, why)
         self._bereaved.lost_with(peer, reason)
         if not self._roster.ending and member.dismissed is None:

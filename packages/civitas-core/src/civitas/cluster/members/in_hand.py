@@ -30,7 +30,9 @@ _FINISHED = 0x80
 """Set in the count of one that is finished."""
 _KEPT = 0x40
 """Set in the count of one that the broker keeps."""
-_MOST = 0x3F
+_AGAIN = 0x20
+"""Set in the count of one that is delivered again."""
+_MOST = 0x1F
 """No more incarnations are counted."""
 _PLACES = 4096
 """How many messages can be noted; beyond, the last ones are not, and do not count as a delivery."""
@@ -41,11 +43,13 @@ class InHand:
 
     Args:
         file: Where; made if it is not there.
+        is_sure: Whether an agent has `at_least_once`; of another nothing is delivered again.
     """
 
     outlived = reads = True
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, is_sure: Callable[[str], bool]) -> None:
+        self._is_sure = is_sure
         with file.open("w+b") as opened:
             opened.truncate(_PLACES * _PLACE)
             self._map = mmap.mmap(opened.fileno(), _PLACES * _PLACE)
@@ -62,7 +66,8 @@ class InHand:
                 self._map[at] += 1
         elif self._free:
             place = self._places[id] = self._free.popleft()
-            noted = id.encode().ljust(_ID, b"\0")[:_ID] + (b"\x41" if kept else b"\1")
+            flags = (_KEPT if kept else 0) | (_AGAIN if self._is_sure(agent) else 0)
+            noted = id.encode().ljust(_ID, b"\0")[:_ID] + bytes((flags | 1,))
             self._map[place * _PLACE : (place + 1) * _PLACE] = noted
 
     def finished(self, id: str) -> None:
@@ -155,7 +160,7 @@ class Notes:
         """
         if file is None:
             return self._told_root
-        self._mapped = InHand(file)
+        self._mapped = InHand(file, self._is_sure)
         return self._mapped
 
     def _is_sure(self, agent: str) -> bool:
@@ -176,12 +181,14 @@ class Noted:
         in_hand: Those that were being handled.
         finished: Those that were finished last; most of them were heard of.
         kept: Those of both that the broker keeps.
+        again: Those of both that are delivered again.
         is_known: Whether it could say what was in hand.
     """
 
     in_hand: dict[str, int] = field(default_factory=dict)
     finished: dict[str, int] = field(default_factory=dict)
     kept: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
     is_known: bool = False
 
 
@@ -192,6 +199,7 @@ def read_in_hand(file: Path | None) -> Noted:
     in_hand: dict[str, int] = {}
     finished: dict[str, int] = {}
     kept: set[str] = set()
+    again: set[str] = set()
     raw = file.read_bytes()
     for at in range(0, len(raw), _PLACE):
         if count := raw[at + _ID]:
@@ -200,4 +208,6 @@ def read_in_hand(file: Path | None) -> Noted:
             where[id] = count & _MOST
             if count & _KEPT:
                 kept.add(id)
-    return Noted(in_hand, finished, frozenset(kept), is_known=True)
+            if count & _AGAIN:
+                again.add(id)
+    return Noted(in_hand, finished, frozenset(kept), frozenset(again), is_known=True)

@@ -1,8 +1,10 @@
-"""Which deaths of OS processes are one incident, so that a supervisor counts them once."""
+"""Which deaths of OS processes are one incident to the supervisors of their agents."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+
+from civitas.process.incident import of_message
 
 __all__ = ["Incidents"]
 
@@ -13,24 +15,26 @@ _REMEMBERED = 4096
 class Incidents:
     """Tells apart the deaths that one message causes, by being delivered again, and all others.
 
-    `max_deliveries` bounds how often that happens. Each time counted for itself, one such message could use up the
-    restarts of everybody under the same supervisor.
+    `max_deliveries` bounds how often that happens. Were they counted, such messages could use up the restarts of
+    everybody under the same supervisor.
     """
 
     def __init__(self) -> None:
         self._of: dict[str, str] = {}
 
-    def of(self, boot: str, in_hand: Collection[str]) -> str:
+    def of(self, boot: str, again: Collection[str]) -> str:
         """The incident that the death of a process is.
 
         Args:
             boot: Which run of the process ended.
-            in_hand: The ids of the messages that its agents were handling.
+            again: The ids of the messages that its agents were handling and that are delivered again.
         """
-        known = (self._of[id] for id in in_hand if id in self._of)
+        if not again:
+            return boot
+        known = (self._of[id] for id in again if id in self._of)
         # By its own id, as the crashes of its agent are.
-        incident = next(known, None) or next(iter(in_hand), boot)
-        for id in in_hand:
+        incident = next(known, None) or of_message(next(iter(again)))
+        for id in again:
             self._of.pop(id, None)
             self._of[id] = incident
         while len(self._of) > _REMEMBERED:
