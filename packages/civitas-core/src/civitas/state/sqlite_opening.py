@@ -55,7 +55,8 @@ async def prepare(
             f"{SCHEMA_VERSION}) and was left alone. Upgrade civitas-core, or give another path"
         )
     if not tables:
-        await query(f"PRAGMA page_size = {_PAGE}")  # has no effect on a file that another process has just begun
+        # It has no effect on a file that another process has just begun.
+        await query(f"PRAGMA page_size = {_PAGE}")
     mode = (await patiently(lambda: query("PRAGMA journal_mode = WAL")))[0][0]
     if mode != "wal":
         raise StateStoreError(
