@@ -29,6 +29,18 @@ def test_what_has_not_left_is_taken_out_if_its_reader_is_gone_and_handled_otherw
     assert here.wire.sent == []
 
 
+@pytest.mark.promise(id="SEM-1642")
+def test_what_is_taken_out_says_how_often_it_was_given() -> None:
+    """By that it is known whether something is recorded for it."""
+    here = Here()
+    message = here.sends(waits=True)
+    here.far.outbox.given(message.id, 2, at_most=3)
+    taken = here.far.outbox.withdraw(message)
+    assert taken is not None
+    assert (taken.id, taken.attempt, message.attempt) == (message.id, 2, 0)
+    assert here.far.outbox.withdraw(message) is None
+
+
 def test_of_what_a_dead_process_had_finished_only_the_unanswered_is_handled_again() -> None:
     here = Here()
     here.far.outbox.open_way()

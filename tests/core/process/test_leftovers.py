@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from civitas.errors import AskTimeout
 from civitas.message import Message, new_id
 from civitas.process import AgentProcess
 from civitas.process.steps import STEPS
@@ -47,6 +48,29 @@ async def test_the_records_of_a_message_that_is_given_up_go_with_it(delivery, en
         await stepped.wait()
         if end == "stopped":
             assert await store.keys(STEPS)
+    assert await store.keys(STEPS) == []
+    assert len(letters) == 1
+
+
+@pytest.mark.promise(id="SEM-1642")
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+async def test_so_they_do_where_its_asker_leaves_while_it_waits_for_the_next_incarnation(how):
+    store = InMemoryStateStore()
+    agent = Stepper("a", asyncio.Event(), delivery="at_least_once", cancel_on_timeout=True)
+    supervisor = Supervisor("root", [agent], backoff="constant", backoff_base=60)
+    async with Runtime(supervisor, state_store=store) as runtime:
+        crashed, letters = asyncio.Event(), list[Any]()
+        runtime.on("crashed", lambda event: crashed.set())
+        runtime.on("dead_letter", letters.append)
+        asking = asyncio.create_task(
+            runtime.ask("a", "crash", timeout=0.3 if how == "expired" else 30)
+        )
+        await crashed.wait()
+        assert await store.keys(STEPS)
+        if how == "cancelled":
+            asking.cancel()
+        with pytest.raises((asyncio.CancelledError, AskTimeout)):
+            await asking
     assert await store.keys(STEPS) == []
     assert len(letters) == 1
 

@@ -259,9 +259,8 @@ class Cell:
         late = message.deadline is not None and message.deadline < time.time() + _CLOCKS_DIFFER
         wanted = reader_left or self._template._civitas_options.cancel_on_timeout
         if (late or wanted) and self.mailbox.withdraw(message):
-            self.node.dead_letter(
-                message, DeadLetterReason.EXPIRED if late else DeadLetterReason.NO_READER
-            )
+            reason = DeadLetterReason.EXPIRED if late else DeadLetterReason.NO_READER
+            self._deliveries.withdrawn(message, reason)
             return
         if not wanted:
             return

@@ -84,6 +84,13 @@ class Deliveries:
         self.over(message)
         self._node.dead_letter(message, DeadLetterReason.EXPIRED)
 
+    def withdrawn(self, message: Message, reason: DeadLetterReason) -> None:
+        """Whoever asked is gone while it waited, for the first time or to be delivered again."""
+        if (given := (self.given or {}).get(message.id, 0)) > message.attempt:
+            message = message.again(given)  # the asker's own copy, which counts none
+        self.over(message)
+        self._node.dead_letter(message, reason)
+
     def failed(self, message: Message, error: BaseException) -> None:
         """The agent gave it up, and lives on or ends as it likes."""
         self.over(message)

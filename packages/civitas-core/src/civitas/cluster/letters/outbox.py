@@ -124,9 +124,11 @@ class Outbox:
         self._there.add(message.id)
         self._messages[message.id] = message
 
-    def withdraw(self, message: Message) -> bool:
-        """Take a message out again; False if it is not here."""
-        return self.settled(message.id)
+    def withdraw(self, message: Message) -> Message | None:
+        """Take a message out again, with its attempts as they are counted here; None if it is not here."""
+        there = self._messages.get(message.id)
+        self.settled(message.id)
+        return there
 
     async def drained(self) -> None:
         """Wait until the agent is finished with everything that was sent to it, or takes no messages any more."""

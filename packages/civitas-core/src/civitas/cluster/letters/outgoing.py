@@ -146,8 +146,8 @@ class Outgoing:
                 peer.send(Kind.WITHDRAW, message.recipient, message.id, reader_left)
             elif (origin := self._handed_on(message.id)) is not None:
                 origin.withdraw(reader_left)
-        elif reader_left and each.outbox.withdraw(message):
-            self._senders.dead_letter(message, DeadLetterReason.NO_READER)
+        elif reader_left and (there := each.outbox.withdraw(message)) is not None:
+            self._senders.dead_letter(there, DeadLetterReason.NO_READER)
 
     def asker_of(self, message: Message) -> str | None:
         """The agent of this node that waits for the answer to a message; None for nobody."""
@@ -173,10 +173,10 @@ class Outgoing:
         each, message = origin.cell, origin.message
         if not isinstance(each, Elsewhere) or message.reply_to is None or each.alive:
             return False
-        if not each.outbox.withdraw(message):
+        if (there := each.outbox.withdraw(message)) is None:
             return False
         self._sent.pop(message.id, None)
-        self._senders.dead_letter(message, DeadLetterReason.NO_READER)
+        self._senders.dead_letter(there, DeadLetterReason.NO_READER)
         return True
 
     def hold_for(self, message: Message, each: Elsewhere) -> None:
