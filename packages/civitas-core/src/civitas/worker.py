@@ -10,8 +10,10 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -19,10 +21,13 @@ from typing import Any, Self
 from civitas.cluster.member import MemberNode
 from civitas.errors import CivitasError
 from civitas.launch import (
+    Fence,
+    FencedLoop,
     HangWatchdog,
     Lifeline,
     SharedSignals,
     end_soon,
+    fence_of,
     inherit,
     read_boot,
     short_pauses,
@@ -40,12 +45,15 @@ from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.processes import processes_of
 from civitas.transport import Access
 from civitas.transport.presence import show
+from civitas.transport.standing import Fencing
 
 __all__ = ["main", "work", "work_elsewhere"]
 
 logger = logging.getLogger("civitas")
 
 _status = 0
+_LAST_LINE = 0.5
+"""Seconds for the last line of a process that may do nothing more."""
 _PAUSE = 0.2
 """Seconds before a worker looks for the next root, which may not be gone altogether."""
 
@@ -63,8 +71,12 @@ def main() -> None:
     handler.setFormatter(ReadableFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=boot["log_level"], handlers=[handler])
     try:
-        with short_pauses():
-            asyncio.run(work(boot, pipe))
+        with short_pauses(), asyncio.Runner(loop_factory=FencedLoop) as runner:
+            fence = fence_of(runner.get_loop())
+            assert fence is not None  # it is our loop
+            fence.on_lost = partial(_given_up, boot["name"])
+            fence.check_when_continued()
+            runner.run(work(boot, pipe))
     except CivitasError as error:
         _status = 1
         sys.exit(f"error: {error}")
@@ -102,7 +114,7 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
                     go_on()
 
             life.node.on_handed_over = handed_over
-            await life.node.enter()
+            await life.enter()
             life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()
             if life.why:
@@ -150,7 +162,7 @@ async def work_elsewhere(
         while not stop.done():
             tell("waiting", f"for the root at {root}")
             async with worker.life() as life:
-                entering = asyncio.create_task(life.node.enter())
+                entering = asyncio.create_task(life.enter())
                 try:
                     await asyncio.wait({entering, stop}, return_when=asyncio.FIRST_COMPLETED)
                     if not entering.done():
@@ -177,6 +189,9 @@ class _Worker:
     def __init__(self, boot: Mapping[str, Any]) -> None:
         self.boot = boot
         self.watchdog = HangWatchdog(boot["hang_timeout"])
+        self.fence = fence_of(asyncio.get_running_loop())
+        if self.fence is not None:
+            self._hold_up_by(self.fence)
         self.plugins = PluginManager([import_module(each) for each in boot["plugins"]])
         self.plugins.load()
         self.maker = AgentMaker(
@@ -193,6 +208,16 @@ class _Worker:
 
     def life(self) -> _Life:
         return _Life(self)
+
+    def _hold_up_by(self, fence: Fence) -> None:
+        """A loop that is held up on purpose is not stuck."""
+        others = fence.on_held_up
+
+        def held_up() -> None:
+            self.watchdog.put_off()
+            others()
+
+        fence.on_held_up = held_up
 
     async def close(self) -> None:
         await asyncio.to_thread(self.telemetry.flush)
@@ -228,6 +253,8 @@ class _Life:
         self.node.retention = retention_of(topology)
         show(self.node, self.node.transport)
         self._watchdog = worker.watchdog
+        self._fence = worker.fence
+        self._root: str = boot["root"]
         self.why = ""
 
     async def __aenter__(self) -> Self:
@@ -236,6 +263,12 @@ class _Life:
         for each in self._late:
             await each.open()
         return self
+
+    async def enter(self) -> None:
+        """Join the system; from then on do nothing while the root may have given this process up."""
+        await self.node.enter()
+        if self._fence is not None and isinstance(self.node.transport, Fencing):
+            self.node.transport.hold_by(self._fence, self._root)
 
     async def last(self, stop: asyncio.Future[Any] | None = None) -> None:
         """Host agents until the root lets go of this process, or it is to stop."""
@@ -259,6 +292,8 @@ class _Life:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._watchdog.pause()
+        if self._fence is not None:
+            self._fence.open()
         if kind is asyncio.CancelledError:
             self._crash()
         await self.node.leave_system()
@@ -280,6 +315,16 @@ class _Life:
             self.node.name,
         )
         _leave(1)
+
+
+def _given_up(name: str, why: str) -> None:
+    """End this process before it does anything more: others have its work."""
+    # In a thread: what this interrupted may hold what is needed to write a line.
+    text = "process %r is ending: %s"
+    say = threading.Thread(target=logger.warning, args=[text, name, why], daemon=True)
+    say.start()
+    say.join(_LAST_LINE)
+    os._exit(1)
 
 
 def _leave(code: int) -> None:

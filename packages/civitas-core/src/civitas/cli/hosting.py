@@ -12,10 +12,11 @@ from rich.console import Console
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
+from civitas.cli.fencing import begin_again_if_lost
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
-from civitas.launch import queued_output, short_pauses
+from civitas.launch import FencedLoop, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
 from civitas.topology.problems import did_you_mean
@@ -57,8 +58,11 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
     with (
         StopSignals(partial(_stopping, console)) as signals,
         short_pauses(),
-        asyncio.Runner() as runner,
+        asyncio.Runner(loop_factory=FencedLoop) as runner,
     ):
+        begin_again_if_lost(
+            runner.get_loop(), signals, lambda why: print_line(console, "left", name, why)
+        )
         try:
             runner.run(_host(loaded, name, root, signals, console))
             code = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -11,13 +10,14 @@ from pathlib import Path
 from signal import Signals
 
 from civitas.cli.console import stdout
+from civitas.cli.fencing import begin_again_if_lost
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import EventPrinter
-from civitas.cli.signals import StopSignals, leave, leave_within
+from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
-from civitas.launch import FencedLoop, fence_of, queued_output, short_pauses, start_over
+from civitas.launch import FencedLoop, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
 from civitas.topology import Links, load
@@ -27,7 +27,6 @@ __all__ = ["run_topology"]
 
 # What Python may take to end after everything was stopped, exporters that flush at exit included.
 _LAST_SECONDS = 3.0
-_LAST_LINE = 0.5
 
 
 @queued_output()
@@ -56,7 +55,9 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
             StopSignals(partial(_stopping, reporter, runtime)) as signals,
             asyncio.Runner(loop_factory=FencedLoop) as runner,
         ):
-            _fence(runner.get_loop(), signals, reporter)
+            begin_again_if_lost(
+                runner.get_loop(), signals, lambda why: reporter.line("deposed", "", why)
+            )
             lock = SystemLock(loaded.name, folder, elected=True) if elects else nullcontext()
             door = ControlServer(runtime, folder)
             try:
@@ -64,26 +65,6 @@ def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
-
-
-def _fence(loop: asyncio.AbstractEventLoop, signals: StopSignals, reporter: EventPrinter) -> None:
-    """Begin again, and wait, if another one leads, before anything else is done."""
-    fence = fence_of(loop)
-    assert fence is not None  # it is our loop
-
-    def lost(why: str) -> None:
-        # In a thread: what this interrupted may hold what is needed to print a line.
-        say = threading.Thread(target=reporter.line, args=["deposed", "", why], daemon=True)
-        say.start()
-        say.join(_LAST_LINE)
-        start_over()
-
-    def held_up() -> None:
-        if signals.received:  # nothing can be drained without the server
-            leave(0)
-
-    fence.on_lost, fence.on_held_up = lost, held_up
-    fence.check_when_continued()
 
 
 @contextmanager

@@ -49,6 +49,7 @@ from civitas.supervision import (
 from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
+from civitas.transport.standing import Fencing
 
 __all__ = ["RootNode"]
 
@@ -234,6 +235,8 @@ class RootNode(Node):
         """
         self.roster.ending, self.roster.opening = False, True
         await self.membership.starting.open()
+        if isinstance(self.transport, Fencing):
+            self.transport.vouch(self.roster.belongs)
         await self._door.open(self.transport, self.membership.starting.outages.cut_off)
         await self.membership.take_over()
         self.roster.opening = False

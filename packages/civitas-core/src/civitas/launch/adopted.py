@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +54,12 @@ class PidWatch:
     def _ended(self) -> None:
         self.close()
         self._on_end()
+
+    def kill(self) -> None:
+        """End the process at once (SIGKILL), and none that has its pid after it."""
+        if self._descriptor is not None:
+            with suppress(OSError):  # it has ended, or is somebody else's
+                signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def close(self) -> None:
         """Stop watching."""

@@ -141,6 +141,11 @@ class HangWatchdog:
             every = min(max(self._timeout / 4, 0.05), 1.0)
             self._timer = asyncio.get_running_loop().call_later(every, self.resume)
 
+    def put_off(self) -> None:
+        """The loop is held up on purpose: it has all of the time again."""
+        if self._timeout is not None and self._timer is not None:
+            faulthandler.dump_traceback_later(self._timeout, exit=True)
+
     def pause(self) -> None:
         """Stop watching, such as while modules are imported."""
         if self._timer is not None:

@@ -98,6 +98,8 @@ class Departures:
         logger.error("process %r: %s", member.name, why)
         if member.process is not None:
             member.process.kill()
+        elif member.taken_over and member.options.start and member.watch is not None:
+            member.watch.kill()
         self.gone(member, why)
 
     def unreadable(self, peer: Peer, why: str) -> None:

@@ -137,6 +137,12 @@ class Roster:
         """Those that are there."""
         return [member.peer for member in self if member.peer is not None]
 
+    def belongs(self, address: str) -> bool | None:
+        """Whether a process that is there is reached at an address; None while that is not known."""
+        if self.opening or self.ending:
+            return None
+        return any(peer.address == address for peer in self.peers())
+
     def tell(self, what: str, *arguments: Any) -> None:
         """Tell everybody who is there to do something."""
         for peer in self.peers():

@@ -70,6 +70,14 @@ class Subjects:
         """Where a node answers whether it is there."""
         return f"{self.base}.here.{token}"
 
+    def proofs(self, run: bytes) -> str:
+        """Where a run of a node sees that the server has handed on what it showed."""
+        return f"{self.base}.proof.{run.hex()}"
+
+    def belongs(self, token: str) -> str:
+        """Where a node, the root, answers those who ask whether they still belong to the system."""
+        return f"{self.base}.belongs.{token}"
+
     @property
     def waits(self) -> str:
         """Where a root that waits says that it does."""

@@ -95,6 +95,10 @@ class Office:
         """Whether this root may act as the root at this moment."""
         return self.lease is None or self.lease.holds()
 
+    def acts(self) -> bool:
+        """Whether this node is the root, and may act as such."""
+        return self._taken and self.holds()
+
     @property
     def sign(self) -> bytes:
         """What the root shows of itself."""

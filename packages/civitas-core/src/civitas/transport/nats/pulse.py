@@ -20,6 +20,7 @@ from civitas.brokers.nats.connection import Connection
 from civitas.transport.batches import ANY_RUN
 from civitas.transport.nats.address import Subjects
 from civitas.transport.nats.office import Office, signed
+from civitas.transport.nats.standing import NatsStanding, Vouching
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -74,6 +75,11 @@ class NatsPulse:
         timeout: Seconds without a sign after which a node is lost.
         office: Of the root; None for any other node.
         handles: The subjects at which the server wants to hear of what is still being handled; called in the thread.
+        keeps: Whether a node that cannot reach the root goes on.
+
+    Attributes:
+        asking: Whether this node still belongs to the system, if it is not the root.
+        vouching: Whether others do, if it is.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class NatsPulse:
         timeout: float,
         office: Office | None = None,
         handles: Callable[[], list[str]] = list,
+        *,
+        keeps: bool = False,
     ) -> None:
         self._subjects = subjects
         self._token = token
@@ -99,8 +107,7 @@ class NatsPulse:
         self._shown = asyncio.Event()
         self._handles = handles
         self._told_progress = 0.0
-        self.shown_at = time.monotonic()
-        """When the server showed others last that this node lives."""
+        self._asks: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connection = Connection(
             options,
@@ -112,6 +119,17 @@ class NatsPulse:
             heard=None if office is None else office.heard,
             silence=min(6.0, timeout),
         )
+        self.asking = NatsStanding(subjects, token, run, timeout, keeps=keeps, client=self._client)
+        self.vouching: Vouching | None = None
+        if office is not None:
+            self.vouching = Vouching(
+                subjects,
+                may=office.acts,
+                asked=self._lives,
+                client=self._client,
+                outside=self._tell,
+                inside=self._call,
+            )
         self._outside = asyncio.get_running_loop()
         self._inside: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -207,6 +225,8 @@ class NatsPulse:
             while not self._stop.is_set():
                 await self._beat()
                 self._look()
+                if self.asking.is_in_doubt and (self._asks is None or self._asks.done()):
+                    self._asks = self._spawn(self.asking.ask(self._timeout / 2))
                 await asyncio.wait({stopping}, timeout=self._interval)
         finally:
             for task in (opening, stopping, *self._tasks):
@@ -228,16 +248,21 @@ class NatsPulse:
             return
         with suppress(Exception):  # the next one comes soon
             shows = self._run if office is None else office.sign
+            left_at = time.monotonic()
             await client.publish(self._subjects.beats(self._token), shows)
+            await self.asking.prove(client, left_at)
             if self._now() - self._told_progress >= _PROGRESS_EVERY:
                 self._told_progress = self._now()
                 for handle in self._handles():
                     await client.publish(handle, _PROGRESS)
 
-    async def _heard_itself(self, message: Msg) -> None:
-        office = self._office
-        if message.data == (self._run if office is None else office.sign):
-            self.shown_at = time.monotonic()
+    def _lives(self, token: str) -> None:
+        for watched in self._watched:
+            if watched.token == token:
+                watched.heard = self._now()
+
+    def _client(self) -> Client | None:
+        return self._connection.client
 
     def _look(self) -> None:
         now = self._now()
@@ -281,6 +306,7 @@ class NatsPulse:
             self._down_since = None
             for watched in self._watched:  # the others, too, have to find back
                 watched.heard = max(watched.heard, now - self._timeout / 2)
+        self.asking.connected()
         self._spawn(self._beat())
 
     def _down(self) -> None:
@@ -291,7 +317,9 @@ class NatsPulse:
         self._subscriptions.clear()
         if self._office is not None:
             await self._office.subscribe(client)
-        await client.subscribe(self._subjects.beats(self._token), cb=self._heard_itself)
+        if self.vouching is not None:
+            await self.vouching.subscribe(client)
+        await self.asking.subscribe(client)
         for watched in list(self._watched):
             await self._subscribe(client, watched)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +27,7 @@ from civitas.transport.nats.office import Office
 from civitas.transport.nats.pulse import NatsPulse
 from civitas.transport.nats.service import service_of
 from civitas.transport.presence import Presence
+from civitas.transport.standing import Belongs
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -125,9 +125,9 @@ class NatsTransport:
 
     async def _begin(self, waiting: Callable[[Leader], None], lost: Callable[[str], None]) -> None:
         """Connect to the server for the first time; a root waits until it is the one."""
-        loop = asyncio.get_running_loop()
-        self._fence = fence = fence_of(loop) if self._token == ROOT else None
+        loop, fence = asyncio.get_running_loop(), None
         if self._token == ROOT:
+            self._fence = fence = fence_of(loop)
 
             def lead_is_lost(why: str) -> None:
                 if fence is not None:  # first of all, and from this thread
@@ -151,10 +151,11 @@ class NatsTransport:
             self._timeout,
             self._office,
             lambda: self.handles(),  # noqa: PLW0108  # it is set later
+            keeps=self._keeps,
         )
         await self._pulse.open(self._patience)
-        if self._office is not None and self._office.lease is not None and fence is not None:
-            fence.guard(_always if self._keeps else self._office.holds)
+        if (office := self._office) is not None and office.lease is not None and fence is not None:
+            fence.guard(lambda: self._keeps or office.holds())
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`."""
@@ -215,7 +216,17 @@ class NatsTransport:
 
     def silence(self) -> float:
         """Seconds since others could see last that this node lives."""
-        return 0.0 if self._pulse is None else time.monotonic() - self._pulse.shown_at
+        return 0.0 if self._pulse is None else self._pulse.asking.silence()
+
+    def vouch(self, belongs: Belongs) -> None:
+        """Answer those who ask whether they still belong to the system; see `Fencing.vouch`."""
+        if self._pulse is not None and self._pulse.vouching is not None:
+            self._pulse.vouching.belongs = belongs
+
+    def hold_by(self, fence: Fence, root: str) -> None:
+        """Hold this node up whenever it may have been given up; see `Fencing.hold_by`."""
+        if self._pulse is not None:
+            self._pulse.asking.hold_by(fence)
 
     async def pump(self) -> None:
         """Hand over everything that has arrived, at the server, too."""
@@ -364,8 +375,7 @@ class NatsTransport:
         }
 
     def _there(self, address: str) -> NatsNeighbour:
-        there = self._others.get(address)
-        if there is None:
+        if (there := self._others.get(address)) is None:
             token, run = split_address(address)
             if self._pulse is None:
                 raise ConfigurationError("the transport is not open; call open() first")
@@ -388,7 +398,3 @@ def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], tol
     """Call a function in the event loop of the transport, from the thread of its pulse."""
     with suppress(RuntimeError):  # the loop has been closed
         loop.call_soon_threadsafe(function, told)
-
-
-def _always() -> bool:
-    return True

@@ -13,8 +13,10 @@ import zmq
 from civitas.message.large import Buffer
 from civitas.transport.batches import Batch, Mark
 from civitas.transport.seldom import Seldom
+from civitas.transport.standing import Belongs
 from civitas.transport.window import ReceiveWindow
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
+from civitas.transport.zmq.standing import answer, question_in
 
 __all__ = ["BYTES_IN_A_TURN", "Inbox"]
 
@@ -35,6 +37,7 @@ class Inbox:
         run: Of this node.
         receive: Called with each frame.
         known: Says which senders this node knows: their links are never forgotten, however long they are silent.
+        belongs: Says whether the node at an address belongs to the system; None where this one does not know.
     """
 
     def __init__(
@@ -43,10 +46,12 @@ class Inbox:
         run: bytes,
         receive: Callable[[Buffer], None],
         known: Callable[[], Collection[bytes]],
+        belongs: Belongs,
     ) -> None:
         self._socket = socket
         self._window = ReceiveWindow(run, known)
         self._receive = receive
+        self._belongs = belongs
         self._loop = asyncio.get_running_loop()
         self._arrived: deque[Buffer] = deque()
         self._more: asyncio.Handle | None = None
@@ -100,6 +105,9 @@ class Inbox:
                     batch = Batch.unpack(parts)
                     arrived.extend(self._window.take(batch))
                 except ValueError as error:
+                    if (address := question_in(parts)) is not None:
+                        self._tell_whether_it_belongs(sender, address)
+                        continue
                     self._no_batches.warn(
                         "received something that is not a Civitas batch: %s", error
                     )
@@ -126,6 +134,11 @@ class Inbox:
         # One that ZMQ drops does no harm: the next says the same and more.
         with suppress(zmq.ZMQError):
             self._socket.send_multipart((sender, ack), zmq.NOBLOCK)
+
+    def _tell_whether_it_belongs(self, sender: bytes, address: str) -> None:
+        if (belongs := self._belongs(address)) is not None:
+            with suppress(zmq.ZMQError):  # it asks again
+                self._socket.send_multipart((sender, answer(belongs)), zmq.NOBLOCK)
 
     def _refused(self, event: int, value: int, endpoint: str) -> None:
         # Who is refused comes back twice a second.

@@ -62,6 +62,17 @@ class Pulse:
         )
         socket.connect(endpoint)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as that is known."""
+        return self._clock is None
+
+    def lives(self) -> None:
+        """It said something another way: where the connection is broken, it has all of the time again to come back."""
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = self._loop.call_later(self._timeout, self._due)
+
     def close(self) -> None:
         """Stop watching."""
         if self._clock is not None:

@@ -75,6 +75,15 @@ class There:
         self._watches.append(watch)
         return watch
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as that is known."""
+        return not self._silent and self._pulse.is_connected
+
+    def lives(self) -> None:
+        """It said something another way."""
+        self._pulse.lives()
+
     def close(self) -> None:
         """End the links, and stop watching."""
         self._watches.clear()

@@ -12,9 +12,11 @@ from typing import Any
 import zmq
 
 from civitas.errors import ConfigurationError
+from civitas.launch import Fence
 from civitas.message.large import Buffer
 from civitas.transport.batches import link_ids, new_id, sender_of
 from civitas.transport.contract import MAX_FRAME, CutOff, Detour, Link, Watch
+from civitas.transport.standing import Belongs
 from civitas.transport.zmq.address import (
     SOCKET,
     bindable,
@@ -26,6 +28,7 @@ from civitas.transport.zmq.address import (
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.keys import Keys
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
+from civitas.transport.zmq.standing import ZmqStanding
 from civitas.transport.zmq.there import There
 
 __all__ = ["ZmqTransport"]
@@ -95,6 +98,8 @@ class ZmqTransport:
         self._doorkeeper: Doorkeeper | None = None
         self._inbox: Inbox | None = None
         self._others: dict[str, There] = {}
+        self._belongs: Belongs = _unknown
+        self._asking: ZmqStanding | None = None
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`. There is no broker that could be away, so nobody is `cut_off`."""
@@ -129,7 +134,7 @@ class ZmqTransport:
             if host is not None:
                 bound = f"tcp://{host}:{bound.rpartition(':')[2]}"
             self.address = with_run(bound, self._run)
-            self._inbox = Inbox(socket, self._run, receive, self._known)
+            self._inbox = Inbox(socket, self._run, receive, self._known, self._does_belong)
         except BaseException:
             await self.close()
             raise
@@ -151,6 +156,29 @@ class ZmqTransport:
         if self._inbox is not None:
             self._inbox.take_parcel(parcel)
 
+    def vouch(self, belongs: Belongs) -> None:
+        """Answer those who ask whether they still belong to the system; see `Fencing.vouch`."""
+        self._belongs = belongs
+
+    def hold_by(self, fence: Fence, root: str) -> None:
+        """Hold this node up whenever it may have been given up; see `Fencing.hold_by`."""
+
+        def dealer() -> zmq.Socket[bytes]:
+            socket = self._dealer()
+            socket.connect(split_run(root)[0])
+            return socket
+
+        def is_connected() -> bool:
+            there = self._others.get(root)
+            return there is not None and there.is_connected
+
+        self._asking = ZmqStanding(fence, self._timeout, self.address, dealer, is_connected)
+
+    def _does_belong(self, address: str) -> bool | None:
+        if (there := self._others.get(address)) is not None:
+            there.lives()
+        return self._belongs(address)
+
     async def pump(self) -> None:
         """Hand over everything that has arrived already."""
         if self._inbox is not None:
@@ -158,6 +186,9 @@ class ZmqTransport:
 
     async def close(self) -> None:
         """End all links and stop receiving."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
         for there in list(self._others.values()):
             there.close()
         inbox, self._inbox = self._inbox, None
@@ -218,3 +249,7 @@ class ZmqTransport:
         socket.reconnect_ivl = 20
         socket.reconnect_ivl_max = 500
         return socket
+
+
+def _unknown(address: str) -> bool | None:
+    return None
