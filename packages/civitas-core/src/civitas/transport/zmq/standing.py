@@ -85,7 +85,7 @@ class ZmqStanding:
 
 
 def question_in(parts: Sequence[bytes]) -> str | None:
-    """The address of the node that asks; None if this is no question."""
+    """The address of the node that asks; None for anything else."""
     if len(parts) != 1 or parts[0][:1] != _QUESTION:
         return None
     return parts[0][1:].decode(errors="replace")
