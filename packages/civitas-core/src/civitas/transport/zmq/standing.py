@@ -20,7 +20,7 @@ _YES, _NO = b"\x01", b"\x00"
 _TICKS = 10
 """So often in a node timeout a node notes that it runs."""
 _ACTS_FOR = 0.6
-"""Of the node timeout. What breaks a connection without a word is found out after three ticks, and till then counts."""
+"""Of the node timeout. What breaks a connection without a word is found out after three ticks; until then it counts."""
 _PATIENCE = 0.05, 0.25
 """Seconds for the answer: the first time, and at most."""
 
