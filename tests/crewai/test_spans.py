@@ -39,6 +39,7 @@ def crew_of(llm: Any, *tools: Any) -> Crew:
     return Crew(agents=[clerk], tasks=[named, unnamed])
 
 
+@pytest.mark.promise(id="SEM-1701")
 async def test_tasks_agents_models_and_tools_nest_below_the_run(spans, scripted):
     def script(body: dict[str, Any]) -> Any:
         if body["messages"][-1]["role"] == "tool" or "secret too" in str(body["messages"]):
@@ -66,6 +67,9 @@ async def test_tasks_agents_models_and_tools_nest_below_the_run(spans, scripted)
     assert chat["gen_ai.operation.name"] == "chat"
     assert chat["gen_ai.usage.input_tokens"] > 0
     assert chat["gen_ai.usage.output_tokens"] > 0
+    assert chat["gen_ai.provider.name"] == "openai"
+    assert chat["gen_ai.response.finish_reasons"] == ("tool_calls",)
+    assert spans.attributes("execute_tool look")["gen_ai.agent.name"] == "Clerk"
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
 
 

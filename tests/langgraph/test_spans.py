@@ -52,6 +52,7 @@ def user_span(name: str) -> None:
         pass
 
 
+@pytest.mark.promise(id="SEM-1701")
 async def test_nodes_subgraphs_models_and_tools_nest_below_the_run(spans, model):
     async def think(state: MessagesState) -> dict[str, Any]:
         user_span("async code")
@@ -94,6 +95,12 @@ async def test_nodes_subgraphs_models_and_tools_nest_below_the_run(spans, model)
     assert chat["gen_ai.operation.name"] == "chat"
     assert chat["gen_ai.usage.input_tokens"] > 0
     assert chat["gen_ai.usage.output_tokens"] > 0
+    assert chat["gen_ai.provider.name"] == "openai"
+    assert chat["gen_ai.response.finish_reasons"] == ("tool_calls",)
+    assert chat["gen_ai.response.id"]
+    tool = spans.attributes("execute_tool look")
+    assert tool["gen_ai.tool.call.id"].startswith("call")
+    assert tool["gen_ai.agent.name"] == "g"
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
 
 

@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from civitas.demo.model_server import ToolCall
 from civitas.errors import HandlerFailed
-from civitas_openai import OpenAIAgent, handoff_to
+from civitas_openai import OpenAIAgent, agent_tool, handoff_to
 from civitas_openai._spans import BRIDGE
 from tests.core.frameworks.support import running
 from tests.openai.support import Says
@@ -48,6 +48,7 @@ def count(q: str) -> str:
     return "secret number"
 
 
+@pytest.mark.promise(id="SEM-1701")
 async def test_agents_models_tools_and_handoffs_nest_below_the_run(spans, scripted):
     def script(body: dict[str, Any]) -> Any:
         names = [each["function"]["name"] for each in body.get("tools", [])]
@@ -81,6 +82,25 @@ async def test_agents_models_tools_and_handoffs_nest_below_the_run(spans, script
     assert chat["gen_ai.operation.name"] == "chat"
     assert chat["gen_ai.usage.input_tokens"] > 0
     assert chat["gen_ai.usage.output_tokens"] > 0
+    assert chat["gen_ai.provider.name"] == "openai"
+    assert chat["gen_ai.request.model"] == "m1"
+    calls = [
+        each.attributes["gen_ai.response.finish_reasons"]
+        for each in spans.all()
+        if each.name == "chat m1"
+    ]
+    assert calls == [("tool_calls",), ("tool_calls",), ("stop",)]
+    tool = spans.attributes("execute_tool look")
+    assert tool["gen_ai.tool.call.id"].startswith("call")
+    assert tool["gen_ai.agent.name"] == "clerk"
+    assert spans.attributes("handoff expert") == {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "transfer_to_expert",
+        "gen_ai.tool.type": "function",
+        "gen_ai.agent.name": "clerk",
+        "gen_ai.transfer.mode": "pass_control",
+        "gen_ai.transfer.target.name": "expert",
+    }
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
 
 
@@ -99,6 +119,8 @@ async def test_the_responses_api_makes_the_same_spans(spans, responding):
     ]
     chat = spans.attributes("chat m1")
     assert chat["gen_ai.response.model"] == "m1"
+    assert chat["gen_ai.provider.name"] == "openai"
+    assert chat["gen_ai.response.id"]
     assert chat["gen_ai.usage.input_tokens"] > 0
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
 
@@ -195,3 +217,40 @@ async def test_a_tool_has_one_name_in_streams_spans_and_questions(spans):
     traced = {each.name for each in spans.all() if each.name.startswith("execute_tool")}
     assert traced == {f"execute_tool {name}" for name in told}
     assert {each["value"]["name"] for each in questions} < told
+
+
+@pytest.mark.promise(id="SEM-1701")
+async def test_the_call_of_another_agent_says_which_one_it_leads_to(spans, scripted):
+    model = scripted([ToolCall("echo", {"input": "hi"}), "done"])
+    tools = [agent_tool("echo", description="Say it again.")]
+    agent = Agent(name="clerk", model=model, tools=tools)
+    async with running(OpenAIAgent("o", agent=agent), Echo("echo")) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    attributes = spans.attributes("execute_tool echo")
+    assert attributes["gen_ai.transfer.mode"] == "return_to_caller"
+    assert attributes["gen_ai.transfer.target.name"] == "echo"
+
+
+@pytest.mark.promise(id="SEM-1701")
+async def test_a_model_of_the_users_own_has_spans_with_its_tokens(spans):
+    class Thinks(Says):
+        async def get_response(self, *args: Any, **named: Any) -> Any:
+            response = await super().get_response(*args, **named)
+            response.usage.input_tokens, response.usage.output_tokens = 20, 9
+            response.usage.input_tokens_details.cached_tokens = 15
+            response.usage.output_tokens_details.reasoning_tokens = 6
+            return response
+
+    agent = Agent(name="a", model=Thinks(["done"]))
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "hi"}, conversation="c-1")
+    assert spans.attributes("chat model") == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "thinks",
+        "gen_ai.conversation.id": "c-1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 9,
+        "gen_ai.usage.cache_read.input_tokens": 15,
+        "gen_ai.usage.reasoning.output_tokens": 6,
+    }

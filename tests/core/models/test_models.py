@@ -44,6 +44,7 @@ async def test_a_call_is_a_span_with_model_and_tokens(tracing, recorded):
     assert await model.chat("gpt-4o", QUESTION) is answer
     assert dict(recorded.span("chat gpt-4o").attributes) == {
         names.GEN_AI_OPERATION: "chat",
+        names.PROVIDER: "scripted",
         names.REQUEST_MODEL: "gpt-4o",
         names.RESPONSE_MODEL: "gpt-4o-2026",
         names.INPUT_TOKENS: 12,

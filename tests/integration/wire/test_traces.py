@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from civitas import Runtime
+from civitas.telemetry import names
 from civitas.telemetry.waterfall import Waterfall
 from civitas.testing import ScriptedModel
-from tests.core.telemetry.support import Recorded
+from tests.core.telemetry.support import Metered, Recorded
 from tests.integration.wire.conftest import System, agent, topology, until
 from tests.integration.wire.tools import add
 
@@ -177,3 +178,60 @@ async def test_without_a_provider_no_process_traces() -> None:
     async with Runtime.from_config(TOPOLOGY) as runtime:
         envelope = (await runtime.ask("w_one", None, "envelope")).payload
         assert "traceparent" not in envelope["headers"]
+
+
+@pytest.mark.promise(id="SEM-1705")
+@pytest.mark.promise(id="SEM-1708")
+async def test_processes_that_record_nothing_pass_on_what_came_and_count_at_the_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metered = Metered(monkeypatch)
+    came = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01",
+        "tracestate": "vendor=value",
+        "baggage": "tenant=acme",
+    }
+    async with Runtime.from_config(TOPOLOGY) as runtime:
+        order = {"to": "v_one", "payload": None, "message_type": "envelope"}
+        reply = await runtime.ask("w_one", order, "then_ask", headers=came)
+        assert came.items() <= reply.payload["headers"].items()
+        await System(runtime).outcome(runtime.ask("w_one", None, "crash"))
+
+        def counted() -> bool:
+            points = metered.points()
+            handled = {a[names.DESTINATION] for a, _ in points.get(names.PROCESSED, ())}
+            dead = {a[names.DESTINATION] for a, _ in points.get(names.DEAD_LETTERS, ())}
+            depths = {a[names.DESTINATION] for a, _ in points.get(names.MAILBOX_DEPTH, ())}
+            return {"w_one", "v_one"} <= handled & depths and "w_one" in dead
+
+        await until(counted)
+        states = {
+            attributes[names.NODE_NAME]: attributes[names.NODE_STATE_NAME]
+            for attributes, value in metered.points()[names.NODE_STATE]
+            if value
+        }
+    assert states == {"root": "up", "worker": "up", "other": "up"}
+
+
+@pytest.mark.promise(id="SEM-1707")
+async def test_providers_that_a_module_of_agents_sets_up_are_joined_and_nothing_is_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, metered = Recorded(monkeypatch), Metered(monkeypatch)
+    file = tmp_path / "spans"
+    own = {"name": "own", "type": "tests.integration.wire.recording:Records", "process": "own"}
+    tree = {"name": "top", "backoff": "none", "children": [{"agent": own}]}
+    # Both ask for the same place: the module of the agents, and the environment.
+    environment = {"SPANS_FILE": str(file), "OTEL_TRACES_EXPORTER": "console"}
+    config = {"supervision": tree, "processes": {"own": {"env": environment}}}
+    async with Runtime.from_config(config) as runtime:
+        await runtime.ask("own", 1)
+        assert (await runtime.ask("own", 1)).payload is True
+        await System(runtime).outcome(runtime.ask("own", 0))
+        await runtime.ask("own", 1)
+    told = [json.loads(line) for line in file.read_text().splitlines()]
+    assert told.count("process own") == 4
+    assert told.count("user code") == 3
+    assert set(recorded.names) == {"send own", "restart own"}
+    assert names.PROCESSED not in metered.points()
+    recorded.provider.shutdown()

@@ -33,7 +33,10 @@ from civitas.launch import (
     short_pauses,
 )
 from civitas.plugins import PluginManager
+from civitas.process import AgentProcess
 from civitas.process.built_late import BuiltLate
+from civitas.supervision import ConversationPool
+from civitas.telemetry.forwarding import Forwarder
 from civitas.telemetry.readable import ReadableFormatter
 from civitas.telemetry.setup import setup_from_environment
 from civitas.telemetry.tracing import Tracing
@@ -115,7 +118,6 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
 
             life.node.on_handed_over = handed_over
             await life.enter()
-            life.node.hand_over_spans(exported=worker.telemetry.tracing)
             await life.last()
             if life.why:
                 logger.warning("process %r is ending: %s", life.node.name, life.why)
@@ -168,7 +170,6 @@ async def work_elsewhere(
                     if not entering.done():
                         return
                     entering.result()
-                    life.node.hand_over_spans(exported=worker.telemetry.tracing)
                 finally:
                     entering.cancel()
                     await asyncio.wait({entering})
@@ -205,6 +206,7 @@ class _Worker:
         told = boot["access"]
         self.access = self.links.access() if told is None else Access(told["token"], told["keys"])
         self.telemetry = setup_from_environment()
+        self.forwarder = Forwarder()
 
     def life(self) -> _Life:
         return _Life(self)
@@ -227,6 +229,7 @@ class _Life:
     """One membership of a system, from joining to leaving."""
 
     def __init__(self, worker: _Worker) -> None:
+        self._worker = worker
         boot, topology = worker.boot, worker.maker.topology
         tracing = Tracing()
         parts, self._store = make_parts(topology, worker.plugins, tracing, boot["root_has"])
@@ -240,7 +243,7 @@ class _Life:
             root=boot["root"],
             own_token=boot["token"],
             token=worker.access.token,
-            make=worker.maker,
+            make=self._make,
             in_hand=in_hand,
             remind=None if boot["token"] else topology.runtime.node_timeout / 2,
             topology=digest_of(topology),
@@ -257,8 +260,14 @@ class _Life:
         self._root: str = boot["root"]
         self.why = ""
 
+    def _make(self, name: str) -> AgentProcess | ConversationPool:
+        made = self._worker.maker(name)
+        self.node.tracing.look()  # its module may have set up telemetry
+        return made
+
     async def __aenter__(self) -> Self:
         self.node.attach()
+        self.node.records.begin(self._worker.forwarder, self.node.loop)
         self.node.tracing.refresh()
         for each in self._late:
             await each.open()

@@ -10,11 +10,13 @@ from crewai.events.event_context import SCOPE_ENDING_EVENTS, SCOPE_STARTING_EVEN
 from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
 
 from civitas.telemetry import names
+from civitas.telemetry.providers import provider_at, provider_in, provider_named, provider_of
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from civitas.frameworks.spans import SpanTree
+    from civitas.telemetry.content import Content
     from civitas_crewai._own_loop import Bridge
 
 __all__ = ["CrewSpans"]
@@ -45,24 +47,20 @@ class CrewSpans:
         if self._bridge.over:
             return
         if event.type in SCOPE_STARTING_EVENTS:
-            begun = _describe(event)
+            begun = _describe(source, event, self._tree.content)
             if begun is None:
                 self._tree.skip(event.event_id, event.parent_event_id)
             else:
                 self._tree.start(event.event_id, event.parent_event_id, *begun)
         elif event.type in SCOPE_ENDING_EVENTS:
-            usage = getattr(event, "usage", None) or {}
             self._tree.end(
-                event.started_event_id,
-                {
-                    names.INPUT_TOKENS: usage.get("prompt_tokens"),
-                    names.OUTPUT_TOKENS: usage.get("completion_tokens"),
-                },
-                error=_error(event),
+                event.started_event_id, _ended(event, self._tree.content), error=_error(event)
             )
 
 
-def _describe(event: Any) -> tuple[str, dict[str, Any]] | None:
+def _describe(
+    source: Any, event: Any, content: Content | None
+) -> tuple[str, dict[str, Any]] | None:
     """Name and attributes of a span; None for what is only a frame around others."""
     if event.type == "task_started":
         # A task without a name is not called by its description: that is a prompt.
@@ -75,17 +73,57 @@ def _describe(event: Any) -> tuple[str, dict[str, Any]] | None:
         }
     if event.type == "llm_call_started":
         model = event.model or "model"
+        asked = content and content.messages(names.INPUT_MESSAGES, event.messages)
         return names.chat(model), {
             names.GEN_AI_OPERATION: "chat",
+            names.PROVIDER: _provider(source, event.model),
             names.REQUEST_MODEL: event.model,
+            names.INPUT_MESSAGES: asked,
         }
     if event.type == "tool_usage_started":
+        given = content and content.value(names.TOOL_ARGUMENTS, event.tool_args)
         return names.execute_tool(event.tool_name), {
             names.GEN_AI_OPERATION: "execute_tool",
             names.TOOL_NAME: event.tool_name,
             names.TOOL_TYPE: "function",
+            names.TOOL_ARGUMENTS: given,
         }
     return None
+
+
+def _ended(event: Any, content: Content | None) -> dict[str, Any]:
+    """What is known at the end of a model's or a tool's call."""
+    if event.type == "llm_call_completed":
+        usage = event.usage or {}
+        reason = getattr(event, "finish_reason", None)
+        answer = event.response if isinstance(event.response, str) else None
+        return {
+            names.RESPONSE_ID: getattr(event, "response_id", None),
+            names.FINISH_REASONS: [reason] if reason else None,
+            names.INPUT_TOKENS: usage.get("prompt_tokens"),
+            names.OUTPUT_TOKENS: usage.get("completion_tokens"),
+            names.CACHE_READ_TOKENS: usage.get("cached_prompt_tokens") or None,
+            names.CACHE_WRITE_TOKENS: usage.get("cache_creation_tokens") or None,
+            names.REASONING_TOKENS: usage.get("reasoning_tokens") or None,
+            names.OUTPUT_MESSAGES: content
+            and answer
+            and content.answer(names.OUTPUT_MESSAGES, answer, (), reason),
+        }
+    if event.type == "tool_usage_finished" and content is not None:
+        return {names.TOOL_RESULT: content.value(names.TOOL_RESULT, event.output)}
+    return {}
+
+
+def _provider(model: Any, name: Any) -> str:
+    """Who serves a model of CrewAI's."""
+    url = getattr(model, "base_url", None) or getattr(model, "api_base", None)
+    known = provider_at(url) if url else None
+    return (
+        known
+        or provider_in(name)
+        or provider_named(getattr(model, "provider", None))
+        or provider_of(model)
+    )
 
 
 def _error(event: Any) -> type[BaseException] | str | None:

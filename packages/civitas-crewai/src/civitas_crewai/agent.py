@@ -61,6 +61,7 @@ class CrewAIAgent(FrameworkAgent):
 
     subject_keyword = "crew"
     operation = "invoke_workflow"
+    distributions = ("crewai",)
     outcomes = OUTCOMES
 
     def __init__(

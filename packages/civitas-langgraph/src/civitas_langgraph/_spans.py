@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import convert_to_openai_messages
 from langgraph.errors import GraphBubbleUp
 
 from civitas.telemetry import names
+from civitas.telemetry.providers import UNKNOWN, provider_in, provider_named
 from civitas_langgraph._tasks import name_of_tool, task_of
 
 if TYPE_CHECKING:
@@ -82,7 +84,16 @@ class GraphSpans(BaseCallbackHandler):
             or name
             or "model"
         )
-        attributes = {names.GEN_AI_OPERATION: "chat", names.REQUEST_MODEL: model}
+        provider = provider_named((metadata or {}).get("ls_provider")) or provider_in(model)
+        attributes = {
+            names.GEN_AI_OPERATION: "chat",
+            names.PROVIDER: provider or UNKNOWN,
+            names.REQUEST_MODEL: model,
+        }
+        if (content := self._tree.content) is not None and messages:
+            attributes[names.INPUT_MESSAGES] = content.messages(
+                names.INPUT_MESSAGES, _plain(messages[0])
+            )
         self._tree.start(run_id, parent_run_id, names.chat(model), attributes, current=False)
 
     def on_llm_start(self, serialized: dict[str, Any] | None, prompts: Any, **kwargs: Any) -> None:
@@ -94,14 +105,26 @@ class GraphSpans(BaseCallbackHandler):
         )
         usage = getattr(message, "usage_metadata", None) or {}
         about = getattr(message, "response_metadata", None) or {}
-        self._tree.end(
-            run_id,
-            {
-                names.RESPONSE_MODEL: about.get("model_name"),
-                names.INPUT_TOKENS: usage.get("input_tokens"),
-                names.OUTPUT_TOKENS: usage.get("output_tokens"),
-            },
-        )
+        read, written = usage.get("input_token_details"), usage.get("output_token_details")
+        reasons = _reasons(response)
+        attributes: dict[str, Any] = {
+            names.RESPONSE_MODEL: about.get("model_name") or about.get("model"),
+            names.RESPONSE_ID: about.get("id"),
+            names.FINISH_REASONS: reasons or None,
+            names.INPUT_TOKENS: usage.get("input_tokens"),
+            names.OUTPUT_TOKENS: usage.get("output_tokens"),
+            names.CACHE_READ_TOKENS: (read or {}).get("cache_read") or None,
+            names.CACHE_WRITE_TOKENS: (read or {}).get("cache_creation") or None,
+            names.REASONING_TOKENS: (written or {}).get("reasoning") or None,
+        }
+        if (content := self._tree.content) is not None and message is not None:
+            attributes[names.OUTPUT_MESSAGES] = content.answer(
+                names.OUTPUT_MESSAGES,
+                message.content,
+                getattr(message, "tool_calls", ()),
+                next(iter(reasons), None),
+            )
+        self._tree.end(run_id, attributes)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         self._tree.end(run_id, error=error)
@@ -114,6 +137,8 @@ class GraphSpans(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         name: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        tool_call_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         tool = name_of_tool(serialized, name)
@@ -121,14 +146,40 @@ class GraphSpans(BaseCallbackHandler):
             names.GEN_AI_OPERATION: "execute_tool",
             names.TOOL_NAME: tool,
             names.TOOL_TYPE: "function",
+            names.TOOL_CALL_ID: tool_call_id,
         }
+        if (content := self._tree.content) is not None:
+            attributes[names.TOOL_ARGUMENTS] = content.value(
+                names.TOOL_ARGUMENTS, input_str if inputs is None else dict(inputs)
+            )
         self._tree.start(run_id, parent_run_id, names.execute_tool(tool), attributes, current=False)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        self._tree.end(run_id)
+        attributes = {names.TOOL_CALL_ID: getattr(output, "tool_call_id", None)}
+        if (content := self._tree.content) is not None:
+            result = getattr(output, "content", output)
+            attributes[names.TOOL_RESULT] = content.value(names.TOOL_RESULT, result)
+        self._tree.end(run_id, attributes)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         if isinstance(error, GraphBubbleUp):
             self._tree.end(run_id, {names.INTERRUPTED: True})
         else:
             self._tree.end(run_id, error=error)
+
+
+def _reasons(response: LLMResult) -> list[str]:
+    """Why the model stopped, for each of its answers."""
+    found = []
+    for each in response.generations[0] if response.generations else ():
+        about = getattr(getattr(each, "message", None), "response_metadata", None) or {}
+        told = {**(each.generation_info or {}), **about}
+        reason = told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")
+        if isinstance(reason, str):
+            found.append(reason)
+    return found
+
+
+def _plain(messages: Any) -> Any:
+    """Messages as chat completions have them; a text is that of a completion."""
+    return messages if isinstance(messages, str) else convert_to_openai_messages(messages)

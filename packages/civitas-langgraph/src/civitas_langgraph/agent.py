@@ -96,6 +96,7 @@ class LangGraphAgent(FrameworkAgent):
 
     subject_keyword = "graph"
     operation = "invoke_workflow"
+    distributions = ("langgraph", "langchain", "langchain-core")
     takes_config = True
     keeps_record = False
     outcomes = OUTCOMES

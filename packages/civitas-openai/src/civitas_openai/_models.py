@@ -11,6 +11,7 @@ from agents.models.interface import Model, ModelProvider
 from civitas.frameworks import Unfinished, idempotency_key
 from civitas_openai._once import scope
 from civitas_openai._responses import as_event, collect, dump, load, text_of
+from civitas_openai._tracing import spanned
 
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
@@ -66,10 +67,13 @@ class WatchedModel(Model):
                 headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
                 given = replace(given, extra_headers=headers)
             arguments = (system_instructions, input, given, *more)
-            if inside.heard:
-                live = await self._told(run, part, arguments, named)
-            else:
-                live = await self._model.get_response(*arguments, **named)
+            with spanned(run, self._model, system_instructions, input) as span:
+                if inside.heard:
+                    live = await self._told(run, part, arguments, named)
+                else:
+                    live = await self._model.get_response(*arguments, **named)
+                if span is not None:
+                    span.answered(live)
             return dump(live) if run.durable else None
 
         if run.durable and cast(Ends, run.agent).ending:

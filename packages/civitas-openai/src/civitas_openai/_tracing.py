@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from agents.tracing import (
@@ -19,9 +19,13 @@ from agents.tracing import (
 from agents.tracing.processors import default_exporter, default_processor
 
 if TYPE_CHECKING:
-    from civitas.frameworks.spans import SpanTree
+    from agents.models.interface import Model
 
-__all__ = ["bridged", "keep_traces_private"]
+    from civitas.frameworks import Run
+    from civitas.frameworks.spans import SpanTree
+    from civitas_openai._spans import TracedCall
+
+__all__ = ["bridged", "keep_traces_private", "spanned"]
 
 _looked = False
 
@@ -64,6 +68,17 @@ def bridged(tree: SpanTree | None) -> Iterator[None]:
         yield
     finally:
         current_tree.reset(token)
+
+
+def spanned(
+    run: Run, model: Model, instructions: str | None, input: Any
+) -> AbstractContextManager[TracedCall | None]:
+    """The span of one call of `model`, inside the block; None if nobody records any."""
+    if run.spans is None:
+        return nullcontext()
+    from civitas_openai._spans import calling_model
+
+    return calling_model(model, instructions, input)
 
 
 def _processors() -> tuple[Any, ...] | None:

@@ -13,6 +13,7 @@ from agents import FunctionTool, Handoff, RunConfig, RunState
 from agents.models.interface import Model
 from agents.run import AgentRunner, get_default_agent_runner, set_default_agent_runner
 
+from civitas.telemetry import names
 from civitas_openai._models import WatchedModel, WatchedProvider
 from civitas_openai._native_tools import watch_native
 from civitas_openai._once import Scope, handled, scope
@@ -124,6 +125,8 @@ class _Invoker:
         if inside is None:
             return await invoker(context, arguments)
         id = context.tool_call_id
+        if inside.run.spans is not None:
+            inside.run.spans.describe({names.TOOL_CALL_ID: id})
         key = inside.call(id)
         if not is_agent:
             return await inside.perform(

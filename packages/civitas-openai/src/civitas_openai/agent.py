@@ -82,6 +82,7 @@ class OpenAIAgent(FrameworkAgent):
 
     subject_keyword = "agent"
     operation = "invoke_agent"
+    distributions = ("openai-agents",)
     outcomes = OUTCOMES
 
     def __init__(

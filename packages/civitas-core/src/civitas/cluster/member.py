@@ -120,7 +120,7 @@ class MemberNode(Node):
         )
         self._errands = Errands(self._hosting, self.call_root)
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
-        self._spans = HandedOver(self.peers, self._tell_root)
+        self.records = HandedOver(self.peers, self._tell_root, self.tracing)
         self._for_root = self._make_desk()
         self._for_others = Desk(name, self.calls, self._mailboxes.asked_by_all, {})
         self._door = self._make_door()
@@ -178,6 +178,7 @@ class MemberNode(Node):
                 "handed_over": lambda _: self.on_handed_over(),
                 "stopping": lambda _: self._mailboxes.stopping(self.on_system_stop),
                 "end": lambda _: self.end(""),
+                "record": lambda _, *wants: self.records.asked(*wants),
             },
         )
 
@@ -225,6 +226,7 @@ class MemberNode(Node):
             await self.registry.interrupt()
         await self._hosting.stop_all()
         await self._mailboxes.close()
+        self.records.last()
         await self._joining.take_leave()
         self._lookups.close()
         await self.calls.close()
@@ -263,7 +265,7 @@ class MemberNode(Node):
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
-        self._spans.wanted = welcome["spans"]
+        self.records.wants(welcome["spans"], bool(welcome.get("figures")))
         borrow(self, welcome, self.call_root)
         self._joining.welcomed()
 
@@ -346,15 +348,6 @@ class MemberNode(Node):
         """An incarnation of `name` has exited."""
         super().exited(name, reason)
         self._hosting.exited(name, reason)
-
-    def hand_over_spans(self, *, exported: bool) -> None:
-        """Hand over the spans of this process where the root wants them.
-
-        Args:
-            exported: Whether this process exports them itself.
-        """
-        if self._spans.hand_over(self.loop, exported=exported):
-            self.tracing.refresh()
 
     # Names that are used here for the first time: the root knows them.
 

@@ -21,9 +21,8 @@ from civitas.cluster.frames import Kind
 from civitas.cluster.guests import Guests
 from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
+from civitas.cluster.lent.borrowing import offer
 from civitas.cluster.lent.lender import Lender
-from civitas.cluster.lent.parts import describe_tools
-from civitas.cluster.lent.store import offered
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
 from civitas.cluster.members.joining import new_boot
@@ -35,18 +34,18 @@ from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
 from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
+from civitas.cluster.spans import Gathered
 from civitas.errors import NodeDown
 from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
+from civitas.node.spawning import dynamic_supervisor
 from civitas.process import AgentProcess, Delivery
-from civitas.state import InMemoryStateStore
 from civitas.supervision import (
     ConversationPoolProcess,
     Parent,
     Placed,
 )
-from civitas.telemetry import forwarding
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
 from civitas.transport.standing import Fencing
@@ -89,6 +88,7 @@ class RootNode(Node):
         self.peers = Peers()
         self.calls = Calls()
         self.roster = Roster(processes)
+        self._gathered = Gathered(self.roster, self.tracing, self.events)
         self.hands_over = False
         """Whether another root takes over when this one stops, so that the members are to go on."""
         self._topology = str(boot_data.get("digest", ""))
@@ -209,7 +209,7 @@ class RootNode(Node):
                 "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
                 "event": self._children.happened,
-                "spans": lambda _, some, exported: forwarding.take(some, exported),
+                **self._gathered.casts,
                 "report": self._children.reported,
                 "let_go": self._knowledge.forgets,
             },
@@ -263,15 +263,11 @@ class RootNode(Node):
             self.membership.starting.close()
 
     def _welcome(self) -> dict[str, Any]:
-        tools = self.tools.values() if self.tools and "tools" in self._given else None
         return {
-            "given": self._given,
-            "has_llm": self.llm is not None,
-            "tools": describe_tools(tools) if tools is not None else None,
+            **offer(self, self._given),
             "topology": self._topology,
-            "keeps": not isinstance(self.store, InMemoryStateStore),
-            "offers": offered(self.store),
             "conversations": asdict(self.retention),
+            "figures": self._gathered.wants_figures,
         }
 
     # The tree.
@@ -399,4 +395,4 @@ class RootNode(Node):
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]
     ) -> None:
         placed = Placed(check_recipe(recipe), peer.name, recipe=recipe)
-        await self._dynamic_supervisor(sender, supervisor).start_child(placed)
+        await dynamic_supervisor(self, sender, supervisor).start_child(placed)

@@ -21,6 +21,7 @@ __all__ = [
     "ERROR",
     "EVENT",
     "FACTS",
+    "FIGURES",
     "FLAG",
     "MAP",
     "MAYBE_TEXT",
@@ -45,6 +46,7 @@ Field: TypeAlias = tuple[tuple[type, ...], Check | frozenset[type] | None]
 
 _NONE = type(None)
 _TEXTS = frozenset({str})
+_NUMBERS = frozenset({int, float})
 _COUNTS = range(2**31)
 _EXITS = frozenset(str(each) for each in ExitKind)
 _STATUSES = frozenset(str(each) for each in Status)
@@ -148,6 +150,19 @@ def _are_counts(counts: dict[Any, Any]) -> bool:
     )
 
 
+def _are_figures(figures: list[Any]) -> bool:
+    return all(map(_is_figure, figures))
+
+
+def _is_figure(figure: Any) -> bool:
+    if not (type(figure) is list and len(figure) == 3):
+        return False
+    name, attributes, amounts = figure
+    if not (type(name) is str and type(attributes) is dict and type(amounts) is list):
+        return False
+    return _TEXTS.issuperset(map(type, attributes)) and _NUMBERS.issuperset(map(type, amounts))
+
+
 def _is_state(state: Any) -> bool:
     if type(state) is int:
         return True
@@ -176,6 +191,7 @@ TEXTS: Field = ((list,), _TEXTS)
 PATH: Field = ((list,), _is_path)
 TEXTS_BY_TEXT: Field = ((dict,), _are_texts_by_text)
 VALUES: Field = ((list,), None)
+FIGURES: Field = ((list,), _are_figures)
 SPANS: Field = ((list,), frozenset({dict}))
 PARCEL: Field = ((list,), frozenset({bytes}))
 MAP: Field = ((dict,), _TEXTS)

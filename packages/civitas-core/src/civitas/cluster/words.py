@@ -14,6 +14,7 @@ from civitas.cluster.shapes import (
     ERROR,
     EVENT,
     FACTS,
+    FIGURES,
     FLAG,
     MAP,
     MAYBE_TEXT,
@@ -134,6 +135,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "drop": Shape(TEXT),  # the id of a message
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
         "spans": Shape(SPANS, FLAG),
+        "figures": Shape(FIGURES),
         "report": Shape(REPORT),
         "let_go": Shape(TEXTS),  # names that it does not know any more
         # To a member.
@@ -146,6 +148,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
         "settled": Shape(),
+        "record": Shape(TEXT, FLAG),  # which spans, whether figures
         "handed_over": Shape(),
         "stopping": Shape(),
         "end": Shape(),

@@ -48,6 +48,8 @@ class FrameworkAgent(AgentProcess):
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
             or a growing one. None: those that `outcome` calls transient or unknown, where the delivery is
             `at_least_once`; a run that is not durable starts over. In a topology, ``module:function``.
+        framework_spans: Whether what the framework does in a run becomes spans below the run's. None: unless an
+            instrumentation of the framework that is on makes them already. False: never; the metrics stay.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -55,6 +57,8 @@ class FrameworkAgent(AgentProcess):
     """The constructor's keyword that takes the framework's object."""
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]] = "invoke_workflow"
     """How the GenAI conventions call one run; with the agent's name it names the run's span."""
+    distributions: ClassVar[Sequence[str]] = ()
+    """The distributions of the framework, by which instrumentations of OpenTelemetry name it."""
     takes_config: ClassVar[bool] = False
     """Whether a message may bring run options of the framework along, `Run.config`."""
     keeps_record: ClassVar[bool] = True
@@ -72,6 +76,7 @@ class FrameworkAgent(AgentProcess):
         subject: Any,
         durable: bool = False,
         transient: Callable[[Exception], bool] | str | None = None,
+        framework_spans: bool | None = None,
         **keywords: Unpack[AgentKeywords],
     ) -> None:
         check_keywords(type(self), name, keywords)
@@ -85,8 +90,13 @@ class FrameworkAgent(AgentProcess):
                 f"{type(self).__name__}({name!r}): durable=True needs delivery='at_least_once', which it implies; "
                 f"got {keywords['delivery']!r}"
             )
+        if framework_spans not in (None, True, False):
+            raise ConfigurationError(
+                f"{type(self).__name__}({name!r}): framework_spans must be True, False or None; got {framework_spans!r}"
+            )
         super().__init__(name, **keywords)
         self.durable = durable
+        self.framework_spans = framework_spans
         self._transient = read_transient(type(self), name, transient)
         self._given = subject
         self._built: Opened | None = None

@@ -8,9 +8,11 @@ from typing import Any
 
 from civitas.errors import ConfigurationError, DeliveryError, PayloadError
 from civitas.frameworks.conversations import WHOLE_HISTORY
+from civitas.frameworks.run import current_run
 from civitas.message import Message
 from civitas.process import AgentProcess, current_agent
 from civitas.process.options import check_name, check_timeout
+from civitas.telemetry import names
 
 __all__ = ["AgentCall"]
 
@@ -83,6 +85,14 @@ class AgentCall:
             DeliveryError: As for `AgentProcess.ask`.
         """
         headers = _headers(whole_history)
+        run = current_run.get()
+        if run is not None and run.spans is not None:
+            run.spans.describe(
+                {
+                    names.TRANSFER_MODE: names.RETURN_TO_CALLER,
+                    names.TRANSFER_TARGET: self.name,
+                }
+            )
         return await self._caller().ask(self.name, payload, timeout=self.timeout, headers=headers)
 
     def stream(self, payload: Any, *, whole_history: bool = False) -> AsyncGenerator[Message, None]:

@@ -8,12 +8,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks.exits import Exited, contain_exits
+from civitas.frameworks.instrumentors import told_by_others
 from civitas.frameworks.outcomes import chain
-from civitas.frameworks.run import Run, current_run
+from civitas.frameworks.run import Interrupted, Run, current_run
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+
+    from civitas.frameworks.spans import SpanTree
 
 __all__ = ["execute", "span_of"]
 
@@ -32,16 +35,18 @@ async def execute(run: Run, span: Span) -> Any:
     """What the agent's `run_framework` returns for `run`, whose spans are children of `span`."""
     contain_exits()
     token = current_run.set(run)
+    metrics = run.agent._civitas_running().node.tracing.metrics
+    if span.is_recording() or metrics.active:
+        run.spans = _spans_below(span, run)
+    status = "failed"
     try:
-        if not span.is_recording():
-            return await run.agent.run_framework(run)
-        from civitas.frameworks.spans import SpanTree
-
-        run.spans = spans = SpanTree(span)
         try:
-            return await run.agent.run_framework(run)
+            result = await run.agent.run_framework(run)
+            status = "interrupted" if isinstance(result, Interrupted) else "done"
+            return result
         finally:
-            spans.close()
+            if run.spans is not None:
+                run.spans.close()
     except Exception as error:
         # The framework may have raised an exception of its own from it.
         exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
@@ -52,10 +57,27 @@ async def execute(run: Run, span: Span) -> Any:
         task = asyncio.current_task()
         if task is not None and not task.cancelling():
             raise RuntimeError("code in the run raised CancelledError itself") from error
+        status = "cancelled"
         _warn_of_threads(run)
         raise
     finally:
         current_run.reset(token)
+        if metrics.active:
+            metrics.run_ended(run.agent.name, status)
+
+
+def _spans_below(span: Span, run: Run) -> SpanTree:
+    from civitas.frameworks.spans import SpanTree
+
+    agent = run.agent
+    return SpanTree(
+        span,
+        agent._civitas_running().node.tracing,
+        agent=agent.name,
+        conversation=run.conversation,
+        told=told_by_others(agent.distributions) if agent.framework_spans is None else (),
+        silent=agent.framework_spans is False,
+    )
 
 
 def _warn_of_threads(run: Run) -> None:

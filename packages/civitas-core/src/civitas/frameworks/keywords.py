@@ -32,6 +32,7 @@ class FrameworkKeywords(AgentKeywords, total=False):
 
     durable: bool
     transient: Callable[[Exception], bool] | str | None
+    framework_spans: bool | None
 
 
 def check_keywords(kind: type, name: str, keywords: Mapping[str, Any]) -> None:

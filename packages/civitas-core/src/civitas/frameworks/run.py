@@ -43,6 +43,8 @@ class RunningAgent(Protocol):
 
     name: str
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]]
+    distributions: ClassVar[Sequence[str]]
+    framework_spans: bool | None
 
     async def run_framework(self, run: Run) -> Any:
         """Run the framework."""

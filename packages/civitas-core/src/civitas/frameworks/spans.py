@@ -3,46 +3,78 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
-from opentelemetry.trace import (
-    Span,
-    SpanKind,
-    Status,
-    StatusCode,
-    get_tracer,
-    set_span_in_context,
-    use_span,
-)
+from opentelemetry.trace import Span, get_current_span, set_span_in_context, use_span
 
 from civitas.telemetry import names
+from civitas.telemetry.operations import fail
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from opentelemetry.context import Context
 
+    from civitas.telemetry import Tracing
+    from civitas.telemetry.content import Content
+    from civitas.telemetry.operations import Operation
+
 __all__ = ["SpanTree"]
 
 
-class SpanTree:
-    """Turns a framework's own start and end events into spans below the run's span.
+@dataclass(slots=True)
+class _Open:
+    """Something of a run that has begun."""
 
-    A framework names its runs by ids of its own; they are the keys here. Prompts, answers and tool arguments are not
-    recorded.
+    operation: Operation
+    token: Token[Context] | None
+    agent: str
+    """The nearest agent above it, or itself."""
+
+
+class SpanTree:
+    """Turns a framework's own start and end events into spans below the run's span, and into figures.
+
+    A framework names its runs by ids of its own; they are the keys here. What is said to models and tools is recorded
+    only through `content`.
 
     Args:
         root: The span of the run.
+        tracing: Of the node.
+        agent: Name of the agent whose run it is.
+        conversation: Of the run; None for none.
+        told: The operations of the framework that somebody else makes spans for, such as ``chat``: an instrumentation
+            of the framework; ``*`` for all.
+        silent: Whether to make no spans, only figures.
     """
 
-    def __init__(self, root: Span) -> None:
+    def __init__(
+        self,
+        root: Span,
+        tracing: Tracing,
+        *,
+        agent: str,
+        conversation: str | None = None,
+        told: Collection[str] = (),
+        silent: bool = False,
+    ) -> None:
         self.root = root
-        self._tracer = get_tracer(names.SCOPE)
-        self._open: dict[Hashable, tuple[Span, Token[Context] | None]] = {}
+        self._tracing = tracing
+        self._agent = agent
+        self._conversation = conversation
+        self._told = told
+        self._silent = silent
+        self._open: dict[Hashable, _Open] = {}
         self._skipped: dict[Hashable, Hashable] = {}
+
+    @property
+    def content(self) -> Content | None:
+        """Makes attributes of what is said to models and tools; None unless the environment asks for them."""
+        return self._tracing.content
 
     def start(
         self,
@@ -62,21 +94,37 @@ class SpanTree:
             attributes: Its attributes; those that are None are left out.
             current: Make it the current span here, so that spans made by the user's own code become its children.
         """
-        above, _ = self._open.get(self._skipped.get(parent, parent), (self.root, None))
-        context = set_span_in_context(above)
         kept = {word: value for word, value in (attributes or {}).items() if value is not None}
-        kind = SpanKind.CLIENT if kept.get(names.GEN_AI_OPERATION) == "chat" else SpanKind.INTERNAL
-        span = self._tracer.start_span(name, context, kind, kept)
-        token = otel_context.attach(set_span_in_context(span)) if current else None
-        self._open[key] = span, token
+        what = kept.get(names.GEN_AI_OPERATION)
+        if self._tell(what, kept):
+            self.skip(key, parent)
+            return
+        above = self._open.get(self._skipped.get(parent, parent))
+        agent = above.agent if above is not None else self._agent
+        if what == "invoke_agent":
+            agent = kept.get(names.AGENT_NAME, agent)
+        elif what == "execute_tool":
+            kept.setdefault(names.AGENT_NAME, agent)
+        elif what == "chat" and self._conversation is not None:
+            kept.setdefault(names.CONVERSATION, self._conversation)
+        # Below a span that somebody else made it is a child of that, which is the current one.
+        context = None
+        if not self._told:
+            span = above.operation.span if above is not None else self.root
+            context = set_span_in_context(span)
+        operation = self._tracing.operation(name, kept, context, silent=self._silent)
+        inside = operation.context if current else operation.aside()
+        token = otel_context.attach(inside) if inside is not None else None
+        self._open[key] = _Open(operation, token, agent)
 
     @contextmanager
     def within(self, key: Hashable) -> Iterator[None]:
         """Make the span of `key` the current one inside, where it could not be made so when it was started."""
-        span, _ = self._open.get(key, (None, None))
-        if span is None:
+        known = self._open.get(key)
+        if known is None:
             yield
         else:
+            span = known.operation.span
             with use_span(span, record_exception=False, set_status_on_exception=False):
                 yield
 
@@ -87,7 +135,7 @@ class SpanTree:
     def rename(self, key: Hashable, name: str) -> None:
         """Give an open span the name that was not known when it began."""
         if key in self._open:
-            self._open[key][0].update_name(name)
+            self._open[key].operation.span.update_name(name)
 
     def end(
         self,
@@ -103,20 +151,33 @@ class SpanTree:
             attributes: What is known only now.
             error: What went wrong: an exception, its class, or a short text where the framework tells no more.
         """
-        span, token = self._open.pop(key, (None, None))
-        if span is None:
+        known = self._open.pop(key, None)
+        if known is None:
             self._skipped.pop(key, None)
             return
-        for word, value in (attributes or {}).items():
-            if value is not None:
-                span.set_attribute(word, value)
+        failed = None
         if error is not None:
-            _fail(span, error)
-        if token is not None:
+            text = error if isinstance(error, str) else _class_name(error)
+            failed = fail(known.operation.span, error, text)
+        if known.token is not None:
             # Some frameworks report the end from another task than the start; there is nothing to undo there.
             with suppress(ValueError):
-                token.var.reset(token)
-        span.end()
+                known.token.var.reset(known.token)
+        known.operation.end(attributes, failed)
+
+    def describe(self, attributes: Mapping[str, Any]) -> None:
+        """Say more of the tool whose call the running code belongs to; whoever made its span."""
+        span = get_current_span()
+        known = getattr(span, "attributes", None) or {}
+        if span.is_recording() and known.get(names.GEN_AI_OPERATION) == "execute_tool":
+            span.set_attributes(attributes)
+
+    def _tell(self, what: str | None, attributes: Mapping[str, Any]) -> bool:
+        """Whether somebody else makes a span for this; most do not for a handoff."""
+        told = self._told
+        if names.TRANSFER_MODE in attributes:
+            return "*" in told
+        return bool(told) and ("*" in told or (what or "") in told)
 
     def close(self, *, cancelled: bool = True) -> None:
         """End whatever is still open: a run that was cancelled reports no ends, nor does one that waits for a human.
@@ -128,10 +189,5 @@ class SpanTree:
             self.end(key, error=CancelledError() if cancelled else None)
 
 
-def _fail(span: Span, error: BaseException | type[BaseException] | str) -> None:
-    if isinstance(error, str):
-        kind, text = "_OTHER", error
-    else:
-        kind = text = (error if isinstance(error, type) else type(error)).__name__
-    span.set_attribute(names.ERROR_TYPE, kind)
-    span.set_status(Status(StatusCode.ERROR, text))
+def _class_name(error: BaseException | type[BaseException]) -> str:
+    return (error if isinstance(error, type) else type(error)).__name__

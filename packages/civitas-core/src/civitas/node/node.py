@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Any
 
@@ -22,9 +21,12 @@ from civitas.message import Message, check_headers, check_word, encode, new_mess
 from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, holding_if_waiting
 from civitas.node.asks import PendingAsks
+from civitas.node.beat import Beat
+from civitas.node.gauges import gauges_of
 from civitas.node.handover import Handover
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
+from civitas.node.spawning import dynamic_supervisor
 from civitas.node.threads import AgentThreads
 from civitas.process import (
     AgentProcess,
@@ -50,6 +52,7 @@ from civitas.supervision import (
     Placed,
     RestartHistory,
 )
+from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
 from civitas.transport.election import Lead
@@ -98,6 +101,7 @@ class Node(Router):
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
         """Those that drop records in the store, which a stop lets come to their end."""
+        tracing.metrics.gauges.update(gauges_of(name, self.registry, lambda: len(self._asks)))
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -113,9 +117,13 @@ class Node(Router):
         self._asks = PendingAsks(self.loop)
         self.hand_answer, self.awaits = self._asks.answer, self._asks.__contains__
         self._handover = Handover(self.loop)
+        self.tracing.metrics.looks = True
+        self._beat = Beat(self.name, self.loop, self.tracing)
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
+        self._beat.end()
+        self.tracing.metrics.looks = False
         self._asks.close()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)
@@ -271,6 +279,8 @@ class Node(Router):
             check_word(conversation, "conversation")
         elif handled is not None:
             conversation = handled.conversation
+        if handled is not None and handled.headers and not self.tracing.active:
+            headers = passed_on(handled.headers, headers)
         timer = Timer(sender.timers)
 
         def due() -> None:
@@ -285,7 +295,7 @@ class Node(Router):
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
-        parent = self._dynamic_supervisor(sender.name, supervisor)
+        parent = dynamic_supervisor(self, sender.name, supervisor)
         with administering(self, parent, "spawn", waits_for=[agent.name]):
             await parent.start_child(agent)
 
@@ -310,30 +320,6 @@ class Node(Router):
             self._background(ending)  # it cannot wait for its own end
             return True
         return await ending
-
-    def _dynamic_supervisor(self, sender: str, name: str | None) -> Parent:
-        if name is not None:
-            found = self.supervisors.get(name)
-            if found is not None and found.kind is ChildKind.DYNAMIC_SUPERVISOR:
-                return found
-            known = [
-                each.name
-                for each in self.supervisors.values()
-                if each.kind is ChildKind.DYNAMIC_SUPERVISOR
-            ]
-            raise ConfigurationError(
-                f"there is no DynamicSupervisor {name!r}; known: {', '.join(known) or 'none'}"
-            )
-        above = self.owner_of(sender)
-        while above is not None:
-            for each in (above, *above.children):
-                if each.kind is ChildKind.DYNAMIC_SUPERVISOR:
-                    return self.supervisors[each.name]
-            above = above.parent
-        raise ConfigurationError(
-            f"{sender!r} cannot spawn: there is no DynamicSupervisor beside or above it; "
-            'add DynamicSupervisor("sessions") to the children of its supervisor'
-        )
 
     async def monitor(self, watcher: Caller, target: str) -> str:
         """Tell `watcher` when the running incarnation of `target` exits."""
@@ -371,11 +357,7 @@ class Node(Router):
     async def _deliver_late(self, message: Message) -> None:
         try:
             cell = self.registry.route(message.recipient, message.conversation, message.id)
-            with (
-                self.tracing.sending(message)
-                if self.tracing.active
-                else nullcontext(message) as sent
-            ):
+            with self._in_span(message) as sent:
                 await cell.entry.put(sent, 30.0)
         except UnknownAgent:
             self.dead_letter(message, DeadLetterReason.UNKNOWN)

@@ -14,6 +14,8 @@ from civitas.process import Caller, Status, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
+from civitas.telemetry.passing import passed_on
+from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Requests"]
 
@@ -24,11 +26,13 @@ class Requests:
     Args:
         node: Name of the node, where the answers go.
         registry: Knows the agents.
+        tracing: Whether spans are made.
     """
 
-    def __init__(self, node: str, registry: Registry) -> None:
+    def __init__(self, node: str, registry: Registry, tracing: Tracing) -> None:
         self._node = node
         self._registry = registry
+        self._tracing = tracing
         self.by_way_of_runtime: dict[str, str] = {}
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
 
@@ -58,13 +62,15 @@ class Requests:
         now = time.time()
         id = new_id(now)
         deadline = now + timeout if timeout is not None else None
-        asking = name = handled = asker = None
+        asking = name = asker = None
+        handled = current_message.get(None)
+        if handled is not None and handled.headers and not self._tracing.active:
+            headers = passed_on(handled.headers, headers)
         if sender is None:
             if current_agent.get(None) is not None:
                 asker = waiting_agent()
         else:
             name = sender.name
-            handled = current_message.get(None)
             if handled is not None:
                 if conversation is None:
                     conversation = handled.conversation

@@ -6,7 +6,7 @@ import asyncio
 from asyncio import get_running_loop
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
 from typing import Any
 
@@ -30,6 +30,7 @@ from civitas.node.requests import Requests
 from civitas.node.streams import Chunks
 from civitas.process import Caller, Cell, Turns, current_message
 from civitas.process.options import check_timeout
+from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Router"]
@@ -66,7 +67,7 @@ class Router:
         """Whether work from outside is taken."""
         self._observe = Observer(tracing)
         self._streams: dict[str, Chunks] = {}
-        self._requests = Requests(name, self.registry)
+        self._requests = Requests(name, self.registry, tracing)
         self.by_way_of_runtime = self._requests.by_way_of_runtime
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
@@ -106,13 +107,13 @@ class Router:
         if headers is not None:
             headers = check_headers(headers)
         raw = encode(payload)
-        name = None
-        if sender is not None:
-            name = sender.name
-            if conversation is None:
-                handled = current_message.get(None)
-                if handled is not None:
-                    conversation = handled.conversation
+        name = sender.name if sender is not None else None
+        handled = current_message.get(None)
+        if handled is not None:
+            if conversation is None and name is not None:
+                conversation = handled.conversation
+            if handled.headers and not self.tracing.active:
+                headers = passed_on(handled.headers, headers)
         message = new_message(message_type, name, to, raw, None, None, None, conversation, headers)
         cell = self.registry.route(to, message.conversation, message.id)
         if self.tracing.active:
@@ -141,6 +142,9 @@ class Router:
         if self.tracing.active:
             return self._ask_in_span(cell, message, seconds, asking)
         return self._ask(cell, message, seconds, asking)
+
+    def _in_span(self, message: Message) -> AbstractContextManager[Message]:
+        return self.tracing.sending(message) if self.tracing.active else nullcontext(message)
 
     async def _put_in_span(self, cell: Recipient, message: Message, timeout: float | None) -> None:
         with self.tracing.sending(message) as sent:
@@ -204,11 +208,7 @@ class Router:
             sender, to, payload, message_type, timeout, conversation, headers, True
         )
         chunks = self._streams[message.id] = Chunks()
-        with (
-            self.tracing.sending(message)
-            if self.tracing.active
-            else nullcontext(message) as message
-        ):
+        with self._in_span(message) as message:
             answer = self.loop.create_task(self._ask(cell, message, seconds, asking))
             answer.add_done_callback(lambda _: chunks.end())
             try:

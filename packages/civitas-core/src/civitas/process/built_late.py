@@ -77,6 +77,11 @@ class BuiltLate:
             self._value = None
             await resources.close_all(self._what)
 
+    @property
+    def built(self) -> Any:
+        """What was built; itself while nothing is."""
+        return self if self._value is None else self._value
+
     def __getattr__(self, name: str) -> Any:
         # Before `open` there is nothing, and who asks whether it can do something is told no.
         value = self.__dict__.get("_value")

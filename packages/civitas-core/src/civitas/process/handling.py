@@ -80,9 +80,12 @@ class Handling:
             await self._measured()
 
     async def _measured(self) -> None:
-        began = time.perf_counter()
-        failure = await self.attempts(copy_context())
+        began, message = time.perf_counter(), self._message
         metrics = self._node.tracing.metrics
+        if metrics.active:
+            waited = time.time() - message.timestamp
+            metrics.waited(self._agent.name, waited, again=message.attempt > 0)
+        failure = await self.attempts(copy_context())
         if metrics.active:
             error = type(failure).__name__ if failure is not None else None
             metrics.processed(self._agent.name, time.perf_counter() - began, error)
@@ -125,6 +128,7 @@ class Handling:
                 return None
             if isinstance(failure, Unfinished) and now.end is not None:
                 now.current = None
+                self._comes_again()
                 recorded = now.steps is not None
                 self._deliveries.interrupted(self._message, options, recorded=recorded)
                 return None
@@ -188,10 +192,17 @@ class Handling:
                 self._now.end = NORMAL
         else:
             self._crash(failure)
+            self._comes_again()
             if span is not None:
                 tracing.event(span, names.EVENT_CRASH)
         if span is not None:
             tracing.fail(span, failure)
+
+    def _comes_again(self) -> None:
+        """The message may be delivered again: the span of that is linked to this one."""
+        tracing = self._node.tracing
+        if self._span is not None and tracing.active:
+            tracing.failed(self._message.id, self._span)
 
     def _crash(self, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""

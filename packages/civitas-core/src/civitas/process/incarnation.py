@@ -214,6 +214,7 @@ class Incarnation:
             unless_dropped(error, self.agent)
             started.set_exception(as_exception(error))
             return ExitReason.crashed(error)
+        self.node.tracing.look()  # its module, or its `on_start`, may have set up telemetry
         started.set_result(None)
         return None
 

@@ -1,8 +1,8 @@
 """Brings the spans of other OS processes to the root, where somebody there looks at them.
 
 An application that records its own spans, or shows them with ``--trace``, has one provider, in the process of the root.
-A worker whose environment names no exporter has none. So it hands its finished spans over as plain data, and the root
-puts them where its own go. A worker that exports by itself hands them over only to be shown.
+A worker that has none hands its finished spans over as plain data, and the root puts them where its own go. A worker
+that exports by itself, since its environment or a module of its agents says so, hands them over only to be shown.
 """
 
 from __future__ import annotations
@@ -11,12 +11,17 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from civitas.telemetry.setup import is_own
+from civitas.telemetry.joining import (
+    follow,
+    install_tracer_provider,
+    is_own,
+    tracer_provider,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["begin", "take", "wanted"]
+__all__ = ["Forwarder", "take", "wanted"]
 
 
 def wanted() -> str:
@@ -24,39 +29,77 @@ def wanted() -> str:
     processors = _processors()
     if any(_shows(each) for each in processors):
         return "shown"
-    return "recorded" if processors and not _provider_is_own() else ""
+    return "recorded" if processors and not is_own(tracer_provider()) else ""
 
 
-def begin(hand_over: Callable[[list[dict[str, Any]]], None], loop: Any) -> None:
-    """Hand over each span of this process that ends from now on, those of one turn of the loop together."""
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+class Forwarder:
+    """Hands over the spans of this process that end, those of one turn of the loop together.
 
-    from civitas.telemetry.setup import resource
+    There is one in the life of an OS process, whichever root it works for.
+    """
 
-    waiting: list[dict[str, Any]] = []
+    def __init__(self) -> None:
+        self.wanted = ""
+        """Which spans are wanted; see `wanted`."""
+        self._hand_over: Callable[[list[dict[str, Any]], bool], None] | None = None
+        self._loop: Any = None
+        self._provider: Any = None
+        """The one that there is for want of another."""
+        self._waiting: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+        self._follows = False
 
-    def out() -> None:
-        spans = waiting[:]
-        waiting.clear()
-        hand_over(spans)
+    def begin(self, hand_over: Callable[[list[dict[str, Any]], bool], None], loop: Any) -> None:
+        """From now on spans are handed over by `hand_over`, with whether this process exports them itself."""
+        self._hand_over, self._loop = hand_over, loop
 
-    def add(span: dict[str, Any]) -> None:
+    def look(self) -> None:
+        """See to it that what is wanted is recorded: to be called when agents' modules have been imported."""
+        if not self.wanted:
+            return
+        provider = tracer_provider()
+        if provider is None:
+            self._install()
+        elif self.wanted == "shown" and provider is not self._provider and not self._follows:
+            self._follows = True
+            follow(_relay(self, exported=True))
+
+    def add(self, span: ReadableSpan, exported: bool) -> None:
+        """A span has ended; called in any thread."""
+        context, loop = span.get_span_context(), self._loop
+        if context is not None and context.trace_flags.sampled and not loop.is_closed():
+            loop.call_soon_threadsafe(self._add, _plain(span), exported)
+
+    def _install(self) -> None:
+        from opentelemetry.sdk.trace import TracerProvider
+
+        from civitas.telemetry.setup import resource
+
+        provider = TracerProvider(resource=resource("civitas"))
+        provider.add_span_processor(_relay(self, exported=False))
+        self._provider = provider
+        install_tracer_provider(provider)
+
+    def _add(self, span: dict[str, Any], exported: bool) -> None:
+        waiting = self._waiting[exported]
         if not waiting:
-            loop.call_soon(out)
+            self._loop.call_soon(self._out, exported)
         waiting.append(span)
+
+    def _out(self, exported: bool) -> None:
+        spans = self._waiting[exported][:]
+        self._waiting[exported].clear()
+        if self._hand_over is not None:
+            self._hand_over(spans, exported)
+
+
+def _relay(forwarder: Forwarder, *, exported: bool) -> Any:
+    from opentelemetry.sdk.trace import SpanProcessor
 
     class SpanRelay(SpanProcessor):
         def on_end(self, span: ReadableSpan) -> None:
-            context = span.get_span_context()
-            if context is not None and context.trace_flags.sampled and not loop.is_closed():
-                loop.call_soon_threadsafe(add, _plain(span))
+            forwarder.add(span, exported)
 
-    provider = trace.get_tracer_provider()
-    if not isinstance(provider, TracerProvider):
-        provider = TracerProvider(resource=resource("civitas"))
-        trace.set_tracer_provider(provider)
-    provider.add_span_processor(SpanRelay())
+    return SpanRelay()
 
 
 def take(spans: list[dict[str, Any]], exported: bool) -> None:
@@ -86,10 +129,6 @@ def _processors() -> tuple[Any, ...]:
     return tuple(getattr(all_of_them, "_span_processors", ()))
 
 
-def _provider_is_own() -> bool:
-    return is_own(sys.modules["opentelemetry.trace"].get_tracer_provider())
-
-
 def _shows(processor: Any) -> bool:
     return bool(getattr(processor, "shows_other_processes", False))
 
@@ -113,6 +152,10 @@ def _plain(span: ReadableSpan) -> dict[str, Any]:
         "status": [span.status.status_code.value, span.status.description],
         "resource": dict(span.resource.attributes),
         "scope": [scope.name, scope.version] if scope is not None else None,
+        "links": [
+            [f"{each.context.trace_id:x}", f"{each.context.span_id:x}", dict(each.attributes or {})]
+            for each in span.links
+        ],
     }
 
 
@@ -120,11 +163,11 @@ def _span(plain: dict[str, Any]) -> ReadableSpan:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+    from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-    def context(span: str, remote: bool) -> SpanContext:
+    def context(span: str, remote: bool, trace: str = plain["trace"]) -> SpanContext:
         sampled = TraceFlags(TraceFlags.SAMPLED)
-        return SpanContext(int(plain["trace"], 16), int(span, 16), remote, sampled)
+        return SpanContext(int(trace, 16), int(span, 16), remote, sampled)
 
     code, description = plain["status"]
     return ReadableSpan(
@@ -134,6 +177,10 @@ def _span(plain: dict[str, Any]) -> ReadableSpan:
         resource=Resource(plain["resource"]),
         attributes=plain["attributes"],
         events=[Event(name, attributes, at) for name, at, attributes in plain["events"]],
+        links=[
+            Link(context(span, True, trace), attributes)
+            for trace, span, attributes in plain.get("links", ())
+        ],
         kind=SpanKind(plain["kind"]),
         instrumentation_scope=InstrumentationScope(*plain["scope"]) if plain["scope"] else None,
         status=Status(StatusCode(code), description),

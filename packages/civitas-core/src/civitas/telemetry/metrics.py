@@ -1,114 +1,196 @@
-"""Counters and histograms through the OpenTelemetry metrics API."""
+"""Counters, histograms and gauges through the OpenTelemetry metrics API."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.telemetry import names
+from civitas.telemetry.instruments import INSTRUMENTS, Point
+from civitas.telemetry.joining import meter_provider
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-__all__ = ["Metrics"]
+    from civitas.telemetry.handing import Figures
 
-# Seconds; a handler takes from microseconds to the minutes of a long model run.
-_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+__all__ = ["Metrics", "Takes"]
+
+_USED = (
+    (names.INPUT_TOKENS, names.INPUT_TOKENS_USED),
+    (names.OUTPUT_TOKENS, names.OUTPUT_TOKENS_USED),
+    (names.CACHE_READ_TOKENS, names.CACHE_READ_TOKENS_USED),
+    (names.CACHE_WRITE_TOKENS, names.CACHE_WRITE_TOKENS_USED),
+    (names.REASONING_TOKENS, names.REASONING_TOKENS_USED),
+)
+_TYPES = ((names.INPUT_TOKENS, "input"), (names.OUTPUT_TOKENS, "output"))
+_MODEL = (names.GEN_AI_OPERATION, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
+_DURATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "chat": (names.OPERATION_DURATION, _MODEL),
+    "execute_tool": (names.TOOL_DURATION, (names.TOOL_NAME, names.TOOL_TYPE, names.AGENT_NAME)),
+    "invoke_agent": (names.AGENT_DURATION, (names.AGENT_NAME,)),
+    "invoke_workflow": (names.WORKFLOW_DURATION, (names.WORKFLOW_NAME,)),
+}
+"""By operation: what measures it, and which of its attributes."""
+
+
+class Takes(Protocol):
+    """Where figures go."""
+
+    def take(self, name: str, amount: float, attributes: Mapping[str, Any]) -> None:
+        """Count or measure."""
 
 
 class Metrics:
     """The metrics of one runtime; look at `active` before calling.
 
     Attributes:
-        active: Whether a meter provider is installed; as of the last `refresh`.
+        active: Whether anybody wants them: a meter provider is installed, or the root of the system has one; as of the
+            last `refresh`.
+        gauges: What is looked at when somebody exports.
+        looks: Whether it may be looked at now.
     """
 
     __slots__ = (
-        "_crashes",
-        "_dead_letters",
-        "_duration",
-        "_gave_ups",
-        "_processed",
-        "_restarts",
+        "__weakref__",
+        "_elsewhere",
+        "_takes",
         "active",
+        "gauges",
+        "handed",
+        "looks",
+        "provider",
     )
 
     def __init__(self) -> None:
         self.active = False
+        self.provider: MeterProvider | None = None
+        self.gauges: dict[str, Callable[[], Iterable[Point]]] = {}
+        self.looks = False
+        self.handed: Takes | None = None
+        """Where figures go while this process has no meter provider; None for nowhere."""
+        self._takes: Takes | None = None
+        self._elsewhere: dict[str, dict[str, list[Point]]] = {}
 
     def refresh(self) -> None:
-        """Look again for the application's meter provider; called when the runtime starts."""
-        provider = _installed_provider()
-        self.active = provider is not None
+        """Look again for the application's meter provider."""
+        self.provider = provider = meter_provider()
         if provider is None:
+            self._takes = self.handed
+        else:
+            from civitas.telemetry.meters import meters_of
+
+            self._takes = meters = meters_of(provider)
+            if meters is not None:
+                meters.observed.add(self)
+        self.active = self._takes is not None
+
+    def gauge(self, name: str) -> Iterable[Point]:
+        """The points of a gauge, here and in the processes that handed theirs over."""
+        if not self.looks:
+            return []
+        look = self.gauges.get(name)
+        points = list(look()) if look is not None else []
+        for there in list(self._elsewhere.values()):
+            points += there.get(name, ())
+        return points
+
+    # Of other OS processes, which have no provider of their own.
+
+    def took(self, node: str, figures: Figures) -> None:
+        """Take what the process `node` counted and measured; gauges stand until the next ones."""
+        takes = self._takes
+        if takes is None:
             return
-        meter = provider.get_meter(names.SCOPE)
-        self._processed = meter.create_counter(
-            names.PROCESSED, "{message}", "Messages whose handler ended."
-        )
-        self._duration = meter.create_histogram(
-            names.PROCESS_DURATION,
-            "s",
-            "Seconds a handler took.",
-            explicit_bucket_boundaries_advisory=_BUCKETS,
-        )
-        self._crashes = meter.create_counter(names.CRASHES, "{crash}", "Agents that crashed.")
-        self._restarts = meter.create_counter(names.RESTARTS, "{restart}", "Agents started again.")
-        self._gave_ups = meter.create_counter(
-            names.GAVE_UPS, "{give_up}", "Supervisors that ran out of restarts."
-        )
-        self._dead_letters = meter.create_counter(
-            names.DEAD_LETTERS, "{message}", "Messages that nobody will handle, by reason."
-        )
+        gauges: dict[str, list[Point]] = {}
+        for name, attributes, amounts in figures:
+            what = INSTRUMENTS.get(name)
+            if what is None:
+                continue  # of a newer version
+            for amount in amounts:
+                if what.kind == "gauge":
+                    gauges.setdefault(name, []).append((amount, attributes))
+                else:
+                    takes.take(name, amount, attributes)
+        if gauges:
+            self._elsewhere[node] = gauges
+
+    def lost(self, node: str) -> None:
+        """The process `node` is gone: what its gauges said holds no longer."""
+        self._elsewhere.pop(node, None)
 
     # Only while `active`.
+
+    def take(self, name: str, amount: float, attributes: Mapping[str, Any]) -> None:
+        """Count or measure something by its name."""
+        if self._takes is not None:
+            self._takes.take(name, amount, attributes)
+
+    def waited(self, agent: str, seconds: float, *, again: bool) -> None:
+        """A handler begins with a message that was sent `seconds` ago, `again` if it was begun before."""
+        attributes = {names.DESTINATION: _kind(agent)}
+        self.take(names.MAILBOX_WAIT, max(seconds, 0.0), attributes)
+        if again:
+            self.take(names.REDELIVERIES, 1, attributes)
 
     def processed(self, agent: str, seconds: float, error_type: str | None = None) -> None:
         """Count a message whose handler ended, `error_type` being the class name of what it raised."""
         attributes: dict[str, Any] = {
             names.MESSAGING_SYSTEM: names.SYSTEM,
             names.OPERATION_NAME: "process",
-            names.DESTINATION: agent,
+            names.DESTINATION: _kind(agent),
         }
         if error_type is not None:
             attributes[names.ERROR_TYPE] = error_type
-        self._processed.add(1, attributes)
-        self._duration.record(seconds, attributes)
+        self.take(names.PROCESSED, 1, attributes)
+        self.take(names.PROCESS_DURATION, seconds, attributes)
+
+    def operation(
+        self, attributes: Mapping[str, Any], seconds: float, error_type: str | None
+    ) -> None:
+        """Measure a call of a model or of a tool, or a run, by the attributes of its span."""
+        kind = attributes.get(names.GEN_AI_OPERATION, "")
+        if kind not in _DURATIONS:
+            return
+        duration, words = _DURATIONS[kind]
+        about = {word: attributes[word] for word in words if word in attributes}
+        failed = about if error_type is None else {**about, names.ERROR_TYPE: error_type}
+        self.take(duration, seconds, failed)
+        if kind == "chat":
+            for word, type in _TYPES:
+                if (tokens := attributes.get(word)) is not None:
+                    self.take(names.TOKEN_USAGE, tokens, {**about, names.TOKEN_TYPE: type})
+            about[names.TOKEN_MODALITY] = "unknown"
+            for word, counter in _USED:
+                if tokens := attributes.get(word):
+                    self.take(counter, tokens, about)
+
+    def run_ended(self, agent: str, status: str) -> None:
+        """Count a run of a framework: `done`, `interrupted`, `failed` or `cancelled`."""
+        self.take(names.RUNS, 1, {names.AGENT_NAME: _kind(agent), names.RUN_STATUS: status})
 
     def crashed(self, agent: str, error_type: str) -> None:
         """Count a crash."""
-        self._crashes.add(1, {names.AGENT_NAME: agent, names.ERROR_TYPE: error_type})
+        self.take(names.CRASHES, 1, {names.AGENT_NAME: _kind(agent), names.ERROR_TYPE: error_type})
 
     def restarted(self, agent: str) -> None:
         """Count a restart."""
-        self._restarts.add(1, {names.AGENT_NAME: agent})
+        self.take(names.RESTARTS, 1, {names.AGENT_NAME: _kind(agent)})
 
     def gave_up(self, supervisor: str) -> None:
         """Count a supervisor that ran out of restarts."""
-        self._gave_ups.add(1, {names.AGENT_NAME: supervisor})
+        self.take(names.GAVE_UPS, 1, {names.AGENT_NAME: supervisor})
 
     def dead_letter(self, agent: str, reason: str) -> None:
         """Count a message that nobody will handle."""
-        self._dead_letters.add(1, {names.DESTINATION: agent, names.DEAD_LETTER_REASON: reason})
+        attributes = {names.DESTINATION: _kind(agent), names.DEAD_LETTER_REASON: reason}
+        self.take(names.DEAD_LETTERS, 1, attributes)
+
+    def lagged(self, node: str, seconds: float) -> None:
+        """The event loop of a process came so many seconds late to what was due."""
+        self.take(names.LOOP_LAG, seconds, {names.NODE_NAME: node})
 
 
-def _installed_provider() -> MeterProvider | None:
-    if (
-        "opentelemetry.metrics" not in sys.modules
-        and "OTEL_PYTHON_METER_PROVIDER" not in os.environ
-    ):
-        return None
-    from opentelemetry.metrics import NoOpMeterProvider, get_meter_provider
-
-    provider = get_meter_provider()
-    return None if isinstance(provider, NoOpMeterProvider) or is_stand_in(provider) else provider
-
-
-def is_stand_in(provider: MeterProvider) -> bool:
-    """Whether `provider` is what OpenTelemetry's API has where no meter provider is set; its class is private."""
-    kind = type(provider)
-    return (
-        kind.__module__.startswith("opentelemetry.metrics.")
-        and kind.__name__ == "_ProxyMeterProvider"
-    )
+def _kind(agent: str) -> str:
+    """The name of the pool for a conversation: there are as many of those as there are users."""
+    return agent.partition("/")[0]

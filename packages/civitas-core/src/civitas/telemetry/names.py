@@ -1,14 +1,23 @@
 """Every name that Civitas gives to a span, an attribute, a span event or a metric.
 
-All in one file, as the GenAI conventions of OpenTelemetry still move.
+All in one file, as the GenAI conventions of OpenTelemetry still move; `CONVENTIONS` says which ones these are.
 """
+
+# ruff: noqa: S105 - tokens of models are not passwords
 
 from __future__ import annotations
 
 from typing import Final
 
 __all__ = [
+    "AGENT_DURATION",
     "AGENT_NAME",
+    "ASKS_IN_FLIGHT",
+    "CACHE_READ_TOKENS",
+    "CACHE_READ_TOKENS_USED",
+    "CACHE_WRITE_TOKENS",
+    "CACHE_WRITE_TOKENS_USED",
+    "CONVENTIONS",
     "CONVERSATION",
     "CRASHES",
     "DEAD_LETTERS",
@@ -20,27 +29,59 @@ __all__ = [
     "EVENT_GAVE_UP",
     "EVENT_RESTART",
     "EXIT_REASON",
+    "FINISH_REASONS",
     "GAVE_UPS",
     "GEN_AI_OPERATION",
+    "INPUT_MESSAGES",
     "INPUT_TOKENS",
+    "INPUT_TOKENS_USED",
     "INTERRUPTED",
+    "LOOP_LAG",
+    "MAILBOX_DEPTH",
+    "MAILBOX_WAIT",
     "MESSAGE_ATTEMPT",
     "MESSAGE_ID",
     "MESSAGE_TYPE",
     "MESSAGING_SYSTEM",
+    "NODE_NAME",
+    "NODE_STATE",
+    "NODE_STATE_NAME",
+    "OPERATION_DURATION",
     "OPERATION_NAME",
     "OPERATION_TYPE",
+    "OUTPUT_MESSAGES",
     "OUTPUT_TOKENS",
+    "OUTPUT_TOKENS_USED",
+    "PASS_CONTROL",
     "PROCESSED",
     "PROCESS_DURATION",
+    "PROVIDER",
+    "REASONING_TOKENS",
+    "REASONING_TOKENS_USED",
+    "REDELIVERIES",
     "REQUEST_MODEL",
+    "RESPONSE_ID",
     "RESPONSE_MODEL",
     "RESTARTS",
+    "RETURN_TO_CALLER",
+    "RUNS",
+    "RUN_STATUS",
     "SCOPE",
     "SYSTEM",
+    "SYSTEM_INSTRUCTIONS",
+    "TOKEN_MODALITY",
+    "TOKEN_TYPE",
+    "TOKEN_USAGE",
+    "TOOL_ARGUMENTS",
+    "TOOL_CALL_ID",
+    "TOOL_DURATION",
     "TOOL_NAME",
+    "TOOL_RESULT",
     "TOOL_TYPE",
+    "TRANSFER_MODE",
+    "TRANSFER_TARGET",
     "USAGE_COST",
+    "WORKFLOW_DURATION",
     "WORKFLOW_NAME",
     "chat",
     "execute_tool",
@@ -53,6 +94,14 @@ __all__ = [
     "send",
     "task",
 ]
+
+CONVENTIONS: Final = "open-telemetry/semantic-conventions-genai, main of October 2026"
+"""Which conventions the names that begin with ``gen_ai`` are from.
+
+They have no release yet; what `opentelemetry-util-genai` 1.3b0 emits has the same names. The token counters and
+``gen_ai.transfer`` are proposals there that the maintainers have taken up. The other names are those of the semantic
+conventions 1.44.0; what begins with ``civitas`` is our own.
+"""
 
 SCOPE: Final = "civitas"
 """Instrumentation scope of all spans and metrics of the core."""
@@ -130,16 +179,46 @@ MESSAGE_ATTEMPT: Final = "civitas.message.attempt"
 # Attributes: GenAI.
 
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+PROVIDER: Final = "gen_ai.provider.name"
 AGENT_NAME: Final = "gen_ai.agent.name"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 CONVERSATION: Final = "gen_ai.conversation.id"
 REQUEST_MODEL: Final = "gen_ai.request.model"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+CACHE_READ_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS: Final = "gen_ai.usage.cache_write.input_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+TOKEN_MODALITY: Final = "gen_ai.token.modality"
 TOOL_NAME: Final = "gen_ai.tool.name"
 TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TRANSFER_MODE: Final = "gen_ai.transfer.mode"
+TRANSFER_TARGET: Final = "gen_ai.transfer.target.name"
 USAGE_COST: Final = "civitas.usage.cost_usd"
+
+RETURN_TO_CALLER: Final = "return_to_caller"
+"""Value of `TRANSFER_MODE`: the agent that called goes on with what the other one answers."""
+PASS_CONTROL: Final = "pass_control"
+"""Value of `TRANSFER_MODE`: the other agent goes on in its place."""
+
+# Attributes: what was said, recorded only if the environment asks for it.
+
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_RESULT: Final = "gen_ai.tool.call.result"
+
+# Attributes: where.
+
+NODE_NAME: Final = "civitas.node.name"
+NODE_STATE_NAME: Final = "civitas.node.state"
+RUN_STATUS: Final = "civitas.run.status"
 
 # Attributes: what went wrong.
 
@@ -155,11 +234,31 @@ EVENT_RESTART: Final = "civitas.restart"
 EVENT_GAVE_UP: Final = "civitas.gave_up"
 EVENT_DEAD_LETTER: Final = "civitas.dead_letter"
 
-# Metrics.
+# Metrics: GenAI.
+
+OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+INPUT_TOKENS_USED: Final = "gen_ai.client.inference.usage.input_tokens"
+OUTPUT_TOKENS_USED: Final = "gen_ai.client.inference.usage.output_tokens"
+CACHE_READ_TOKENS_USED: Final = "gen_ai.client.inference.usage.cache_read.input_tokens"
+CACHE_WRITE_TOKENS_USED: Final = "gen_ai.client.inference.usage.cache_write.input_tokens"
+REASONING_TOKENS_USED: Final = "gen_ai.client.inference.usage.reasoning.output_tokens"
+TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
+AGENT_DURATION: Final = "gen_ai.invoke_agent.duration"
+WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
+
+# Metrics: ours.
 
 PROCESSED: Final = "messaging.client.consumed.messages"
 PROCESS_DURATION: Final = "messaging.process.duration"
+MAILBOX_WAIT: Final = "civitas.mailbox.wait"
+MAILBOX_DEPTH: Final = "civitas.mailbox.depth"
+ASKS_IN_FLIGHT: Final = "civitas.asks.in_flight"
+REDELIVERIES: Final = "civitas.redeliveries"
+RUNS: Final = "civitas.runs"
 CRASHES: Final = "civitas.agent.crashes"
 RESTARTS: Final = "civitas.agent.restarts"
 GAVE_UPS: Final = "civitas.supervisor.give_ups"
 DEAD_LETTERS: Final = "civitas.dead_letters"
+NODE_STATE: Final = "civitas.node.state"
+LOOP_LAG: Final = "civitas.loop.lag"

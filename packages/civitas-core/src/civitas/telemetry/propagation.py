@@ -40,20 +40,25 @@ class Propagation:
             current if tuple(map(type, parts)) == _USUAL else None
         )
 
-    def inject(self, span: Span) -> dict[str, str]:
-        """The headers that make the receiver's span a child of `span`, and hand on the current baggage."""
+    def inject(self, span: Span, within: Context | None = None) -> dict[str, str]:
+        """The headers that make the receiver's span a child of `span`, and hand on the baggage.
+
+        Args:
+            span: It.
+            within: The context whose baggage goes along; None for the current one.
+        """
         where = span.get_span_context()
         if (
             propagate.get_global_textmap() is self._usual
             and where.is_valid
             and not where.trace_state
-            and not baggage.get_all()
+            and not baggage.get_all(within)
         ):
             return {
                 "traceparent": f"00-{where.trace_id:032x}-{where.span_id:016x}-{where.trace_flags:02x}"
             }
         headers: dict[str, str] = {}
-        propagate.inject(headers, set_span_in_context(span))
+        propagate.inject(headers, set_span_in_context(span, within))
         return headers
 
     def extract(self, headers: Mapping[str, str]) -> Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -12,26 +13,31 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import (
     INVALID_SPAN,
+    Link,
     NoOpTracer,
     Span,
+    SpanContext,
     SpanKind,
-    Status,
-    StatusCode,
-    Tracer,
     TracerProvider,
     get_current_span,
     set_span_in_context,
 )
 
 from civitas.telemetry import names
+from civitas.telemetry.operations import Operation, fail
 from civitas.telemetry.propagation import Propagation
+from civitas.telemetry.providers import UNKNOWN, provider_in
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from civitas.message import Message
+    from civitas.telemetry.metrics import Metrics
 
 __all__ = ["Recorder", "no_span"]
+
+_ATTEMPTS = 1000
+"""Of so many messages that failed it is remembered in which span they did, should they come again."""
 
 
 class Recorder:
@@ -39,20 +45,29 @@ class Recorder:
 
     Args:
         provider: Where they go.
+        metrics: Measure what has spans.
 
     Attributes:
         enabled: False if the provider itself was switched off, as by ``OTEL_SDK_DISABLED``.
+        tracer: Makes them.
     """
 
-    __slots__ = ("_propagation", "_tracer", "enabled")
+    __slots__ = ("_failed", "_metrics", "_propagation", "enabled", "tracer")
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self._tracer = provider.get_tracer(names.SCOPE, _version())
+    def __init__(self, provider: TracerProvider, metrics: Metrics) -> None:
+        self.tracer = provider.get_tracer(names.SCOPE, _version())
+        self.enabled = not isinstance(self.tracer, NoOpTracer)
+        self._metrics = metrics
         self._propagation = Propagation()
-        self.enabled = not isinstance(self._tracer, NoOpTracer)
+        self._failed: OrderedDict[str, SpanContext] = OrderedDict()
 
     def start_send(
-        self, recipient: str, message_type: str, message_id: str, conversation: str | None
+        self,
+        recipient: str,
+        message_type: str,
+        message_id: str,
+        conversation: str | None,
+        parent: Context | None = None,
     ) -> Span:
         """Start the producer span of a message."""
         attributes = {
@@ -65,17 +80,35 @@ class Recorder:
         }
         if conversation is not None:
             attributes[names.CONVERSATION] = conversation
-        return self._tracer.start_span(
-            names.send(recipient), kind=SpanKind.PRODUCER, attributes=attributes
-        )
+        return self.tracer.start_span(names.send(recipient), parent, SpanKind.PRODUCER, attributes)
 
-    def inject(self, span: Span) -> dict[str, str]:
-        """The headers that carry `span` to the receiver."""
-        return self._propagation.inject(span)
+    def inject(self, span: Span, within: Context | None = None) -> dict[str, str]:
+        """The headers that carry `span`, and the baggage of the context it is in, to the receiver."""
+        return self._propagation.inject(span, within)
+
+    def extract(self, headers: Mapping[str, str]) -> Context:
+        """The context that headers carry."""
+        return self._propagation.extract(headers)
 
     def process(self, message: Message, agent: str) -> ProcessSpan:
         """The consumer span of a message."""
-        return ProcessSpan(self._tracer, self._propagation, message, agent)
+        return ProcessSpan(self, message, agent)
+
+    def start_process(
+        self, message: Message, agent: str, parent: Context, attributes: dict[str, Any]
+    ) -> Span:
+        """Start the consumer span of a message, linked to that of the attempt before."""
+        before = self._failed.pop(message.id, None) if message.attempt else None
+        links = [Link(before)] if before is not None else ()
+        return self.tracer.start_span(
+            names.process(agent), parent, SpanKind.CONSUMER, attributes, links
+        )
+
+    def failed(self, message_id: str, span: Span) -> None:
+        """A message was not finished in `span`: it may come again."""
+        self._failed[message_id] = span.get_span_context()
+        if len(self._failed) > _ATTEMPTS:
+            self._failed.popitem(last=False)
 
     def sending(self, message: Message) -> SendSpan:
         """The producer span of a message, around its sending."""
@@ -84,10 +117,8 @@ class Recorder:
     def fail(self, span: Span, error: BaseException) -> None:
         """Record `error` on `span` and mark it as failed."""
         if span.is_recording():
-            kind = type(error).__name__
             span.record_exception(error)
-            span.set_attribute(names.ERROR_TYPE, kind)
-            span.set_status(Status(StatusCode.ERROR, f"{kind}: {error}"))
+            fail(span, error, f"{type(error).__name__}: {error}")
 
     def event(
         self,
@@ -111,7 +142,7 @@ class Recorder:
         what = name.removeprefix("civitas.")
         attributes = attributes or {}
         agent = attributes.get(names.AGENT_NAME) or attributes.get(names.DESTINATION)
-        short = self._tracer.start_span(
+        short = self.tracer.start_span(
             f"{what} {agent}" if agent else what, context, start_time=since or now
         )
         short.add_event(name, attributes, timestamp=now)
@@ -119,8 +150,13 @@ class Recorder:
 
     def llm_span(self, model: str, attributes: Mapping[str, Any]) -> CallSpan:
         """A span around one call of a model."""
-        base = {names.GEN_AI_OPERATION: "chat", names.REQUEST_MODEL: model}
-        return CallSpan(self, names.chat(model), SpanKind.CLIENT, base, attributes)
+        provider = provider_in(model) or UNKNOWN
+        base = {
+            names.GEN_AI_OPERATION: "chat",
+            names.REQUEST_MODEL: model,
+            names.PROVIDER: provider,
+        }
+        return CallSpan(self, names.chat(model), base, attributes)
 
     def tool_span(self, name: str, attributes: Mapping[str, Any]) -> CallSpan:
         """A span around one call of a tool."""
@@ -129,21 +165,29 @@ class Recorder:
             names.TOOL_NAME: name,
             names.TOOL_TYPE: "function",
         }
-        return CallSpan(self, names.execute_tool(name), SpanKind.INTERNAL, base, attributes)
+        return CallSpan(self, names.execute_tool(name), base, attributes)
 
     def agent_span(self, name: str, attributes: Mapping[str, Any]) -> CallSpan:
         """A span around one run of a framework's agent."""
         base = {names.GEN_AI_OPERATION: "invoke_agent", names.AGENT_NAME: name}
-        return CallSpan(self, names.invoke_agent(name), SpanKind.INTERNAL, base, attributes)
+        return CallSpan(self, names.invoke_agent(name), base, attributes)
 
     def workflow_span(self, name: str, attributes: Mapping[str, Any]) -> CallSpan:
         """A span around one run of a graph or a crew."""
         base = {names.GEN_AI_OPERATION: "invoke_workflow", names.WORKFLOW_NAME: name}
-        return CallSpan(self, names.invoke_workflow(name), SpanKind.INTERNAL, base, attributes)
+        return CallSpan(self, names.invoke_workflow(name), base, attributes)
 
-    def start(self, name: str, kind: SpanKind, attributes: Mapping[str, Any]) -> Span:
-        """Start a span as child of the current one."""
-        return self._tracer.start_span(name, kind=kind, attributes=attributes)
+    def start(
+        self,
+        name: str,
+        attributes: dict[str, Any],
+        parent: Context | None = None,
+        *,
+        silent: bool = False,
+    ) -> Operation:
+        """Start an operation, as part of the current one or of what `parent` holds; `silent` for no span."""
+        tracer = NoOpTracer() if silent else self.tracer
+        return Operation(tracer, self._metrics, name, attributes, parent)
 
 
 # These context managers are classes: the SDK's start_as_current_span is a generator around a generator, and costs
@@ -160,12 +204,15 @@ class SendSpan:
         self._message = message
 
     def __enter__(self) -> Message:
-        message = self._message
-        self._span = self._recorder.start_send(
-            message.recipient, message.type, message.id, message.conversation
+        message, recorder = self._message, self._recorder
+        given = message.headers
+        # Who sends a message with a trace context of its own means that one.
+        parent = recorder.extract(given) if given and "traceparent" in given else None
+        self._span = recorder.start_send(
+            message.recipient, message.type, message.id, message.conversation, parent
         )
-        headers = self._recorder.inject(self._span)
-        return message.with_headers({**message.headers, **headers} if message.headers else headers)
+        headers = recorder.inject(self._span, parent)
+        return message.with_headers({**given, **headers} if given else headers)
 
     def __exit__(
         self,
@@ -181,20 +228,17 @@ class SendSpan:
 class ProcessSpan:
     """The consumer span of a message, current inside."""
 
-    __slots__ = ("_agent", "_message", "_propagation", "_span", "_token", "_tracer")
+    __slots__ = ("_agent", "_message", "_recorder", "_span", "_token")
 
-    def __init__(
-        self, tracer: Tracer, propagation: Propagation, message: Message, agent: str
-    ) -> None:
-        self._tracer = tracer
-        self._propagation = propagation
+    def __init__(self, recorder: Recorder, message: Message, agent: str) -> None:
+        self._recorder = recorder
         self._message = message
         self._agent = agent
 
     def __enter__(self) -> Span:
         message = self._message
         # A context of its own: what happened to be current in the agent's task is not the parent of a message.
-        parent = self._propagation.extract(message.headers)
+        parent = self._recorder.extract(message.headers)
         attributes: dict[str, Any] = {
             names.MESSAGING_SYSTEM: names.SYSTEM,
             names.OPERATION_TYPE: "process",
@@ -208,10 +252,7 @@ class ProcessSpan:
             attributes[names.CONVERSATION] = message.conversation
         if message.attempt:
             attributes[names.MESSAGE_ATTEMPT] = message.attempt
-        span = self._tracer.start_span(
-            names.process(self._agent), parent, SpanKind.CONSUMER, attributes
-        )
-        self._span = span
+        self._span = span = self._recorder.start_process(message, self._agent, parent, attributes)
         self._token: Token[Context] = attach(set_span_in_context(span, parent))
         return span
 
@@ -222,32 +263,34 @@ class ProcessSpan:
         traceback: TracebackType | None,
     ) -> None:
         detach(self._token)
+        if error is not None:  # cancelled: who handles it next goes on with that
+            self._recorder.failed(self._message.id, self._span)
         self._span.end()
 
 
 class CallSpan:
     """A span around a call, current inside; an exception marks it as failed."""
 
-    __slots__ = ("_attributes", "_kind", "_name", "_recorder", "_span", "_token")
+    __slots__ = ("_attributes", "_name", "_operation", "_recorder", "_token")
 
     def __init__(
         self,
         recorder: Recorder,
         name: str,
-        kind: SpanKind,
         base: dict[str, Any],
         attributes: Mapping[str, Any],
     ) -> None:
         self._recorder = recorder
         self._name = name
-        self._kind = kind
         base.update((key, value) for key, value in attributes.items() if value is not None)
         self._attributes = base
 
     def __enter__(self) -> Span:
-        self._span = self._recorder.start(self._name, self._kind, self._attributes)
-        self._token: Token[Context] = attach(set_span_in_context(self._span))
-        return self._span
+        self._operation = operation = self._recorder.start(self._name, self._attributes)
+        self._token: Token[Context] | None = None
+        if operation.context is not None:
+            self._token = attach(operation.context)
+        return operation.span
 
     def __exit__(
         self,
@@ -255,11 +298,14 @@ class CallSpan:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        detach(self._token)
+        if self._token is not None:
+            detach(self._token)
         # A cancelled call did not fail: whoever asked is gone.
-        if isinstance(error, Exception):
-            self._recorder.fail(self._span, error)
-        self._span.end()
+        failed = isinstance(error, Exception)
+        if failed:
+            assert error is not None
+            self._recorder.fail(self._operation.span, error)
+        self._operation.end(error_type=type(error).__name__ if failed else None)
 
 
 def no_span() -> AbstractContextManager[Span]:

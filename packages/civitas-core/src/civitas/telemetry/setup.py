@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import ConfigurationError
 from civitas.telemetry.flushing import Flushable, flush
-from civitas.telemetry.metrics import is_stand_in
+from civitas.telemetry.joining import (
+    install_meter_provider,
+    install_tracer_provider,
+    meter_provider,
+    tracer_provider,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
 
-__all__ = ["InstalledProviders", "is_own", "resource", "setup_from_environment"]
+__all__ = ["InstalledProviders", "resource", "setup_from_environment"]
 
 _Kind = TypeVar("_Kind")
 
@@ -58,7 +63,8 @@ def setup_from_environment(service_name: str = "civitas") -> InstalledProviders:
 
     ``OTEL_TRACES_EXPORTER`` and ``OTEL_METRICS_EXPORTER`` choose ``otlp``, ``console``, ``none``, or several with
     commas between. If they are not set, an OTLP endpoint (``OTEL_EXPORTER_OTLP_ENDPOINT``) is enough. The
-    application's own provider is never touched. ``OTEL_SDK_DISABLED=true`` switches all of it off. Samplers, batches,
+    application's own provider is never touched, and takes the place of what is installed here if it is set up later.
+    ``OTEL_SDK_DISABLED=true`` switches all of it off. Samplers, batches,
     headers and resource attributes follow their own ``OTEL_*`` variables.
 
     Args:
@@ -88,9 +94,7 @@ def _asked_for(signal: str) -> list[str]:
 
 
 def _install_tracing(names: list[str], service_name: str) -> None:
-    from opentelemetry import trace
-
-    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if tracer_provider() is not None:
         return  # the application's own
     processors = [_span_processor(name) for name in names]
     from opentelemetry.sdk.trace import TracerProvider
@@ -98,20 +102,18 @@ def _install_tracing(names: list[str], service_name: str) -> None:
     provider = TracerProvider(resource=resource(service_name), shutdown_on_exit=False)
     for processor in processors:
         provider.add_span_processor(processor)
-    trace.set_tracer_provider(provider)
+    install_tracer_provider(provider)
     _keep("traces", provider)
 
 
 def _install_metrics(names: list[str], service_name: str) -> None:
-    from opentelemetry import metrics
-
-    if not is_stand_in(metrics.get_meter_provider()):
+    if meter_provider() is not None:
         return  # the application's own
     readers = [_metric_reader(name) for name in names]
     from opentelemetry.sdk.metrics import MeterProvider
 
     provider = MeterProvider(readers, resource=resource(service_name), shutdown_on_exit=False)
-    metrics.set_meter_provider(provider)
+    install_meter_provider(provider)
     _keep("metrics", provider)
 
 
@@ -198,11 +200,6 @@ def _loaded(load: Callable[[], Callable[[], _Kind]], signal: str, name: str) -> 
         raise ConfigurationError(
             f"OTEL_{signal}_EXPORTER={name}: its package cannot be imported ({error}); install it again"
         ) from error
-
-
-def is_own(provider: object) -> bool:
-    """Whether `setup_from_environment` installed this tracer provider."""
-    return _installed.get("traces") is provider
 
 
 def resource(service_name: str) -> Resource:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from civitas.telemetry.content import Content, Redact, captures
+from civitas.telemetry.joining import followed, meter_provider, tracer_provider
 from civitas.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, TracerProvider
 
     from civitas.message import Message
+    from civitas.telemetry.operations import Operation
     from civitas.telemetry.recorder import Recorder
 
 __all__ = ["Tracing"]
@@ -27,28 +29,66 @@ class Tracing:
 
     Attributes:
         active: Whether spans go anywhere; as of the last `refresh`.
-        metrics: Counters and histograms, with an `active` of their own.
+        metrics: Counters, histograms and gauges, with an `active` of their own.
+        content: Makes attributes of what is said to models and tools; None unless the environment asks for it.
+        redact: Changes what is about to be recorded of that; to be set before `refresh`.
+        on_change: Called when other providers have been noticed.
+        on_look: Called at each look, before it.
     """
 
-    __slots__ = ("_recorder", "active", "metrics")
+    __slots__ = (
+        "_provider",
+        "_recorder",
+        "active",
+        "content",
+        "metrics",
+        "on_change",
+        "on_look",
+        "redact",
+    )
 
     def __init__(self) -> None:
         self.active = False
         self.metrics = Metrics()
+        self.content: Content | None = None
+        self.redact: Redact | None = None
+        self.on_change: Callable[[], None] | None = None
+        self.on_look: Callable[[], None] | None = None
+        self._provider: TracerProvider | None = None
         self._recorder: Recorder | None = None
+
+    def look(self) -> None:
+        """Notice what providers the application has set up since the last time, as it may at any moment."""
+        if self.on_look is not None:
+            self.on_look()
+        if tracer_provider() is not self._provider or meter_provider() is not self.metrics.provider:
+            self.refresh()
+            if self.on_change is not None:
+                self.on_change()
 
     def refresh(self) -> None:
         """Look again for the application's tracer and meter providers; called when the runtime starts."""
-        provider = _installed_provider()
-        if provider is None:
-            self._recorder = None
-            self.active = False
-        else:
+        self.metrics.refresh()
+        self._provider = provider = tracer_provider()
+        self._recorder, self.active = None, False
+        if provider is not None:
             from civitas.telemetry.recorder import Recorder
 
-            self._recorder = Recorder(provider)
+            followed(provider)
+            self._recorder = Recorder(provider, self.metrics)
             self.active = self._recorder.enabled
-        self.metrics.refresh()
+        elif self.metrics.active:
+            from opentelemetry.trace import NoOpTracerProvider
+
+            from civitas.telemetry.recorder import Recorder
+
+            self._recorder = Recorder(NoOpTracerProvider(), self.metrics)
+        self.content = Content(self.redact) if self.active and captures() else None
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants to know of operations: as spans, or as figures."""
+        return self.active or self.metrics.active
 
     # Only while `active`.
 
@@ -76,9 +116,15 @@ class Tracing:
         """
         return self._on().process(message, agent)
 
+    def failed(self, message_id: str, span: Span) -> None:
+        """A message was not finished in `span`; should it be delivered again, its next span is linked to that one."""
+        if self._recorder is not None:
+            self._recorder.failed(message_id, span)
+
     def fail(self, span: Span, error: BaseException) -> None:
         """Record `error` on `span` and mark it as failed."""
-        self._on().fail(span, error)
+        if self._recorder is not None:
+            self._recorder.fail(span, error)
 
     def event(
         self,
@@ -99,7 +145,8 @@ class Tracing:
             attributes: Attributes of the event.
             since: Unix nanoseconds when it began, for a span of its own; None for now.
         """
-        self._on().event(where, name, attributes, since)
+        if self._recorder is not None:
+            self._recorder.event(where, name, attributes, since)
 
     # At any time.
 
@@ -132,22 +179,28 @@ class Tracing:
             return _no_span()
         return self._recorder.workflow_span(name, attributes)
 
+    def operation(
+        self,
+        name: str,
+        attributes: dict[str, Any],
+        parent: Context | None = None,
+        *,
+        silent: bool = False,
+    ) -> Operation:
+        """Start an operation as part of what `parent` holds; the caller ends it. Only while `watched`.
+
+        Args:
+            name: Of its span.
+            attributes: Of its span.
+            parent: None for the current context.
+            silent: Make no span, only figures.
+        """
+        return self._on().start(name, attributes, parent, silent=silent)
+
     def _on(self) -> Recorder:
         if self._recorder is None:
             raise RuntimeError("tracing is not active; look at Tracing.active first")
         return self._recorder
-
-
-def _installed_provider() -> TracerProvider | None:
-    # Nobody can have installed a provider without importing the API, unless the environment names one.
-    if "opentelemetry.trace" not in sys.modules and "OTEL_PYTHON_TRACER_PROVIDER" not in os.environ:
-        return None
-    from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, get_tracer_provider
-
-    provider = get_tracer_provider()
-    if isinstance(provider, (ProxyTracerProvider, NoOpTracerProvider)):
-        return None
-    return provider
 
 
 def _no_span() -> AbstractContextManager[Span]:

@@ -7,10 +7,10 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from civitas.errors import ConfigurationError
+from civitas.telemetry.joining import follow, install_tracer_provider, tracer_provider
 from civitas.telemetry.waterfall_view import draw
 
 if TYPE_CHECKING:
@@ -119,21 +119,20 @@ class Waterfall(SpanProcessor):
 def show_waterfall(console: Console | None = None) -> Waterfall:
     """Print the traces of this OS process from now on; call it before the runtime starts.
 
-    Joins the tracer provider that is installed, or installs one.
+    Joins the tracer provider that is installed, or installs one; and the application's, if that is set up later.
 
     Raises:
         ConfigurationError: The application's provider takes no span processors.
     """
     waterfall = Waterfall(console)
-    provider = trace.get_tracer_provider()
-    if isinstance(provider, trace.ProxyTracerProvider):
+    provider = tracer_provider()
+    if provider is None:
         provider = TracerProvider()
-        trace.set_tracer_provider(provider)
-    add = getattr(provider, "add_span_processor", None)
-    if add is None:
+        install_tracer_provider(provider)
+    if getattr(provider, "add_span_processor", None) is None:
         raise ConfigurationError(
             f"the tracer provider that is installed ({type(provider).__name__}) takes no span processor, "
             "so its traces cannot be shown here; look at them where it sends them"
         )
-    add(waterfall)
+    follow(waterfall)
     return waterfall

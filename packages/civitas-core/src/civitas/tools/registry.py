@@ -61,7 +61,9 @@ class UnknownTool(ConfigurationError, KeyError):
 
 
 class ToolRegistry(Mapping[str, ToolProvider]):
-    """Tools by name, with a span ``execute_tool NAME`` around each call; arguments and results stay out of it.
+    """Tools by name, with a span ``execute_tool NAME`` around each call.
+
+    Arguments and results stay out of it unless the environment asks for them.
 
     Args:
         tools: Tools, or typed functions to make tools of.
@@ -138,10 +140,21 @@ class _TracedTool:
         return self.wrapped.parameters
 
     async def call(self, **arguments: Any) -> Any:
-        if not self._tracing.active:
+        tracing = self._tracing
+        if not tracing.watched:
             return await self.wrapped.call(**arguments)
-        with self._tracing.tool_span(self.name):
-            return await self.wrapped.call(**arguments)
+        content = tracing.content
+        if content is None:
+            with tracing.tool_span(self.name):
+                return await self.wrapped.call(**arguments)
+        from civitas.telemetry import names
+
+        given = {names.TOOL_ARGUMENTS: content.value(names.TOOL_ARGUMENTS, arguments)}
+        with tracing.tool_span(self.name, **given) as span:
+            result = await self.wrapped.call(**arguments)
+            if (told := content.value(names.TOOL_RESULT, result)) is not None:
+                span.set_attribute(names.TOOL_RESULT, told)
+            return result
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.wrapped, name)

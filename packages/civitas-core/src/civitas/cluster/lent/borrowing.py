@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from civitas.cluster.lent.parts import RemoteModel, RemoteTool
-from civitas.cluster.lent.store import RemoteStore
+from civitas.cluster.lent.parts import RemoteModel, RemoteTool, describe_tools
+from civitas.cluster.lent.store import RemoteStore, offered
 from civitas.models import TracedModel
-from civitas.state import Retention, StateStore
+from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 
-__all__ = ["Borrower", "borrow", "expect"]
+__all__ = ["Borrower", "borrow", "expect", "offer"]
 
 
 class Borrower(Protocol):
@@ -23,6 +23,23 @@ class Borrower(Protocol):
     llm: Any
     tools: Any
     tracing: Tracing
+
+
+def offer(owner: Borrower, given: Sequence[str]) -> dict[str, Any]:
+    """What the root says of what it was given in Python: the counterpart of `borrow`.
+
+    Args:
+        owner: The root.
+        given: Its keywords.
+    """
+    tools = owner.tools.values() if owner.tools and "tools" in given else None
+    return {
+        "given": given,
+        "llm": owner.llm and owner.llm.provider_name(),
+        "tools": describe_tools(tools) if tools is not None else None,
+        "keeps": not isinstance(owner.store, InMemoryStateStore),
+        "offers": offered(owner.store),
+    }
 
 
 def borrow(
@@ -41,7 +58,7 @@ def borrow(
     if isinstance(borrower.store, RemoteStore):
         borrower.store.lend(call_root, outlives=welcome["keeps"], offers=welcome["offers"])
     if "model_provider" in given:
-        here = RemoteModel(call_root) if welcome["has_llm"] else None
+        here = RemoteModel(call_root, welcome["llm"]) if welcome["llm"] else None
         borrower.llm = here and TracedModel(here, borrower.tracing)
     if "tools" in given:
         tools = [RemoteTool(call_root, *each) for each in welcome["tools"] or ()]

@@ -20,9 +20,11 @@ class RemoteModel:
 
     Args:
         call_root: Calls the root.
+        provider_name: Who serves its models.
     """
 
-    def __init__(self, call_root: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, call_root: Callable[..., Awaitable[Any]], provider_name: str) -> None:
+        self.provider_name = provider_name
         self._call_root = call_root
 
     async def chat(

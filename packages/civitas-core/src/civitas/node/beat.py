@@ -1,0 +1,53 @@
+"""What a node does for its telemetry again and again, whatever its agents do."""
+
+from __future__ import annotations
+
+import asyncio
+
+from civitas.telemetry.tracing import Tracing
+
+__all__ = ["Beat"]
+
+_LOOK = 1.0
+"""Seconds between two looks for providers that the application has set up meanwhile."""
+_MEASURE = 0.1
+"""Seconds between two measurements of the loop's lag, while somebody wants them."""
+
+
+class Beat:
+    """Notices the application's providers, and measures how late the event loop comes.
+
+    Args:
+        name: Of the node.
+        loop: Its event loop.
+        tracing: Of the node.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        tracing: Tracing,
+    ) -> None:
+        self._name = name
+        self._loop = loop
+        self._tracing = tracing
+        self._looked = loop.time()
+        self._wait()
+
+    def end(self) -> None:
+        """No more of it."""
+        self._timer.cancel()
+
+    def _wait(self) -> None:
+        seconds = _MEASURE if self._tracing.metrics.active else _LOOK
+        self._timer = self._loop.call_later(seconds, self._beat, self._loop.time() + seconds)
+
+    def _beat(self, due: float) -> None:
+        now, metrics = self._loop.time(), self._tracing.metrics
+        if metrics.active:
+            metrics.lagged(self._name, max(now - due, 0.0))
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            self._tracing.look()
+        self._wait()
