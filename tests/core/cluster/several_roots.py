@@ -46,14 +46,20 @@ class _Lead:
         self.patience = patience
         self.leader = Leader("id", term, "here", 0, "", 0.0)
         self.last = replace(self.leader, renewed=time.time()) if left else None
-        self.left = self.noted = left
+        self.left = self.found = self._to_note = left
+        """What is there for the next root is `found`."""
 
     def holds(self) -> bool:
         return True
 
     def note(self, what: bytes) -> None:
+        self._to_note = what
+
+    async def noted(self) -> None:
+        """Write what is to be noted; nothing else does, as a root may be killed before it is written."""
+        await asyncio.sleep(0)
         if not self.over:
-            self.noted = what
+            self.found = self._to_note
 
 
 class SeveralRoots:
@@ -101,7 +107,7 @@ class SeveralRoots:
     async def start_root(self) -> asyncio.Task[None]:
         """Start a root that leads; members that were there are taken over."""
         transport: Any = self.network.transport("root")
-        self._lead = _Lead(self._lead.leader.term + 1, self._lead.noted, self._lead.patience)
+        self._lead = _Lead(self._lead.leader.term + 1, self._lead.found, self._lead.patience)
         lead = self._lead
 
         async def elect(waiting: Any, lost: Any) -> Any:
@@ -142,14 +148,25 @@ class SeveralRoots:
         """Stop the root while another one waits."""
         self._lead.watched = True
         await self.runtime.stop()
+        await self._lead.noted()
 
-    async def kill_root(self) -> None:
-        """End the root without a word: what it still does reaches nobody."""
+    async def kill_root(self, *, at_once: bool = False, seen: bool = True) -> None:
+        """End the root without a word: what it still does reaches nobody.
+
+        Args:
+            at_once: Whether it has no time to note what nobody waited for.
+            seen: Whether the members find out before another root leads.
+        """
         root: Any = self.runtime._node
+        if not at_once:
+            await self._lead.noted()
         self.network.kill(root.transport)
         self._lead.over = True
         for member in self.members.values():
-            member.root_is_gone("the test killed it")
+            if seen:
+                member.root_is_gone("the test killed it")
+            else:  # where a lease says who leads, another root in its place is no loss
+                member._joining._silent = lambda why: None
         root.roster.ending = True
         for peer in root.roster.peers():  # so that it waits for nobody
             root.membership.departures.end(peer, "the test killed the root")

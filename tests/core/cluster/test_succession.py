@@ -117,6 +117,43 @@ async def test_a_name_that_is_sought_while_no_root_leads_is_found_when_one_does(
         assert far.alive
 
 
+@pytest.mark.promise(id="SEM-1488")
+async def test_a_name_that_is_sought_at_a_root_whose_end_nobody_saw_is_found_by_the_next():
+    async with SeveralRoots(PLACED, here=lambda: [Worker("here")]) as roots:
+        await roots.kill_root(seen=False)
+        asking = asyncio.create_task(ask_from(roots, "w", "far", "here"))
+        await asyncio.sleep(0.01)
+        await roots.next_root()
+        assert await asking == {"count": 1}
+
+
+@pytest.mark.promise(id="SEM-1461")
+async def test_agents_run_on_although_their_root_was_killed_at_once():
+    async with SeveralRoots(PLACED) as roots:
+        await roots.kill_root(at_once=True)
+        runtime = await roots.next_root()
+        assert (await runtime.ask("far", 1)).payload == {"count": 1}
+        assert STARTS == ["far", "other"]
+
+
+@pytest.mark.promise(id="SEM-1462")
+async def test_a_member_that_another_one_was_told_to_be_gone_is_not_taken_over():
+    async with SeveralRoots(PLACED) as roots:
+        await roots.runtime.ask("far", "other", "ask")
+        await roots.runtime.send("far", "other", "ask slowly")
+        await until(lambda: "waits" in JOURNAL)
+        other = roots.members["v"]
+        roots.members["w"]._letters.part(other._joining.boot, "it could not be reached")
+        await roots.kill_root(at_once=True)
+        starting = await roots.start_root()
+        assert other.ended is not None
+        assert "the last root went on without it" in await other.ended
+        await roots.join("v")
+        await starting
+        Worker.go.set()
+        assert (await roots.runtime.ask("far", "other", "ask")).payload == {"count": 1}
+
+
 @pytest.mark.promise(id="SEM-1485")
 async def test_what_was_spawned_in_a_member_runs_on_under_its_supervisor():
     async with SeveralRoots(PLACED, children=lambda: [DynamicSupervisor("sessions")]) as roots:

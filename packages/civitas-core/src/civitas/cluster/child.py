@@ -129,7 +129,7 @@ class RemoteChild:
             return
         peer: Peer | None = None
         try:
-            peer = self._member.host or await self._home.starting.ready(self.node)
+            peer = await self._home.starting.ready(self.node)
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)

@@ -75,7 +75,8 @@ class Following:
             try:
                 return await self._calls.call(root, what, *arguments)
             except NodeDown:
-                if not root.gone or self._next is None or not _may_be_repeated(what, arguments):
+                there_is_a_next = self._next is not None or self._joining.root is not root
+                if not (root.gone and there_is_a_next and _may_be_repeated(what, arguments)):
                     raise
 
     def begin(self, welcome: Mapping[str, Any]) -> None:

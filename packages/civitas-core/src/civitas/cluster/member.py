@@ -279,7 +279,7 @@ class MemberNode(Node):
     async def _hosted(self, _: Peer) -> dict[str, Any]:
         """What the root that leads now finds here."""
         met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
-        return {"agents": self._hosting.listed(), "met": met}
+        return {"agents": self._hosting.listed(), "met": met, "gone": self.peers.departed}
 
     def _root_is_silent(self, why: str) -> None:
         self._following.silent(why)

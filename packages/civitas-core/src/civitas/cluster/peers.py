@@ -153,6 +153,11 @@ class Peers(dict[str, Peer]):
         peer.leave()
         return peer
 
+    @property
+    def departed(self) -> list[str]:
+        """The runs of the nodes that went away last."""
+        return list(self._left)
+
     def has_left(self, boot: str) -> bool:
         """Whether a node went away a while ago: what it sent before that may come later."""
         return boot in self._left

@@ -213,6 +213,10 @@ class Lead(Protocol):
         """Note something for the next leader, in place of what was noted before; it is there soon."""
         ...
 
+    async def noted(self) -> None:
+        """Wait until what was noted is there for the next leader, or this root does not lead any more."""
+        ...
+
 
 @runtime_checkable
 class Electing(Protocol):

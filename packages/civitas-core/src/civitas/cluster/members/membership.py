@@ -121,6 +121,8 @@ class Membership:
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
         self._legacy = Legacy()
+        self._known: tuple[LeftMember, ...] = ()
+        """The processes that the next root surely knows of."""
         self._history = history
         self.succession = Succession(
             roster,
@@ -138,7 +140,9 @@ class Membership:
         """Take over the processes that the root before this one left."""
         if self.lead is not None:
             self.starting.outlives = self.lead.patience
+            self.starting.noted = self._are_noted
             self._legacy = Legacy.of(self.lead.left)
+            self._known = self._legacy.members
             self._history.changed = self.note
             self._history.load(self._legacy.restarts)
             last = self.lead.last
@@ -172,15 +176,18 @@ class Membership:
                 self._roster.remove(member)
 
     async def _say_last_words(self, *, everybody: bool = False) -> None:
-        """Processes that were started elsewhere outlive the links to them: let those carry what was said."""
-        elsewhere = [
-            member.peer.link.flushed()
+        """Processes that were started elsewhere outlive the links to them: let those carry what was said.
+
+        Those that are to end say when they have: until then they may read what is to stay in their mailboxes.
+        """
+        waiting: list[Awaitable[object]] = [
+            member.peer.link.flushed() if everybody else member.absent.wait()
             for member in self._roster
             if member.peer is not None and (everybody or member.is_foreign)
         ]
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
-                await asyncio.gather(*elsewhere)
+                await asyncio.gather(*waiting)
 
     # Those that come.
 
@@ -233,6 +240,13 @@ class Membership:
         )
         self._legacy = Legacy(members, self._history.plain())
         self.lead.note(self._legacy.raw())
+
+    async def _are_noted(self) -> None:
+        """Wait until the next root would know of all processes that are there."""
+        while self.lead is not None and self._known != self._legacy.members:
+            members = self._legacy.members
+            await self.lead.noted()
+            self._known = members
 
     def _came(self, member: Member) -> None:
         self.note()

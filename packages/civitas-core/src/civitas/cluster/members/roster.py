@@ -26,6 +26,8 @@ class Member:
     peer: Peer | None = None
     host: Peer | None = None
     """It, if agents may be started in it."""
+    absent: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when one that was there is gone."""
     pid: int | None = None
     pid_space: str = ""
     in_hand: dict[str, int] = field(default_factory=dict)
@@ -64,6 +66,7 @@ class Member:
     def arrived(self, peer: Peer, pid: int, pid_space: str) -> None:
         """It is there."""
         self.peer = self.host = peer
+        self.absent.clear()
         self.pid, self.pid_space, self.was_up = pid, pid_space, True
         self.was_left = False
         if self.arriving is not None and not self.arriving.done():
@@ -76,6 +79,7 @@ class Member:
     def left(self) -> None:
         """It is not there any more."""
         self.peer = self.host = self.pid = None
+        self.absent.set()
         self.taken_over, self.in_hand_file = False, None
         if self.watch is not None:
             self.watch.close()
@@ -166,3 +170,10 @@ class Roster:
         """It is finished with that."""
         self._members[peer.name].in_hand.pop(message_id, None)
         self._members[peer.name].kept.discard(message_id)
+
+    def put_back(self, peer: Peer, message_id: str) -> None:
+        """It ends well, and the incarnation that had a message last gives it back: that one does not count."""
+        in_hand = self._members[peer.name].in_hand
+        times = in_hand.pop(message_id, 0) - 1
+        if times > 0:
+            in_hand[message_id] = times

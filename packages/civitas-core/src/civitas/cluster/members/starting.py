@@ -38,6 +38,7 @@ class Starting:
     Attributes:
         outages: When the root could reach nobody.
         outlives: Seconds that a process which is started outlives the root, as another one may take it over.
+        noted: Waits until a root that takes over would know of all processes that are there.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Starting:
         self._ended = ended
         self.outages = Outages()
         self.outlives = 0.0
+        self.noted: Callable[[], Awaitable[None]] = _nobody_takes_over
         self._watching: set[asyncio.Task[Any]] = set()
         self._folder: RunFolder | None = None
 
@@ -145,11 +147,18 @@ class Starting:
         self.look_after(wait())
 
     async def ready(self, name: str) -> Peer:
-        """Wait until a process is there; it is started if it is down.
+        """Wait until a process is there, and may be used; it is started if it is down.
 
         Raises:
             StartFailed: It did not come.
         """
+        peer = await self._there(name)
+        await (
+            self.noted()
+        )  # what ran in a process that the next root does not know of would run on beside it
+        return peer
+
+    async def _there(self, name: str) -> Peer:
         member = self._roster[name]
         if member.host is not None:
             return member.host
@@ -253,6 +262,9 @@ class Starting:
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return task
+
+
+async def _nobody_takes_over() -> None: ...
 
 
 def _too_late(name: str) -> StartFailed:

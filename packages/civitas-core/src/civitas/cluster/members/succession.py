@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,8 @@ class Succession:
                 self._take_over(member, each)
         asking = [member.hosts for member in self._roster if member.hosts is not None]
         if asking:
-            await asyncio.wait(asking, timeout=_HEARD)
+            heard, _ = await asyncio.wait(asking, timeout=_HEARD)
+            self._refuse_those_given_up(heard)
 
     def _take_over(self, member: Member, left: LeftMember) -> None:
         logger.info("taking over process %r (pid %d)", left.name, left.pid)
@@ -94,6 +95,21 @@ class Succession:
         loop = asyncio.get_running_loop()
         member.hosts = loop.create_task(self._calls.call(peer, "hosted"))
         member.hosts.add_done_callback(_seen)
+
+    def _refuse_those_given_up(self, heard: Iterable[asyncio.Task[dict[str, Any]]]) -> None:
+        """End those that others were told to be gone: the last root gave them up, and could not note that any more.
+
+        Whoever was told so drops what they say, and they would wait for each other.
+        """
+        for asking in heard:
+            if asking.cancelled() or asking.exception() is not None:
+                continue
+            for boot in asking.result()["gone"]:
+                peer = self._peers.get(boot)
+                member = None if peer is None else self._roster.of(peer)
+                if peer is not None and member is not None and member.taken_over:
+                    why = f"process {peer.name!r} could not be reached, and the last root went on without it"
+                    peer.introduce(Kind.REFUSED, self._seal, why)
 
     async def settle(self) -> None:
         """The tree has started: see to what it does not have, and let the processes know that all can be found."""
@@ -127,6 +143,7 @@ class Succession:
             hosts = await asyncio.shield(asking)
         except NodeDown:
             return
+        self._refuse_those_given_up([asking])
         for boot in hosts["met"]:
             if not self._knowledge.have_met(peer, boot):
                 peer.cast("gone", boot, "it ended while no root led", {})

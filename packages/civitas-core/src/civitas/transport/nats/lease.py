@@ -25,10 +25,12 @@ log = logging.getLogger("civitas.transport")
 _WAITS, _WAITS_NO_MORE = b"waits", b"waits no more"
 _WATCHED = 6
 """After so many renewals without a word of a root that waits, there is none any more."""
+_LOOK = 0.005
+"""Seconds between two looks whether a note is written: that happens in another thread."""
 
 
 class NatsLease:
-    """The lease of one root. Everything but `holds` and `note` is called in the thread of its pulse.
+    """The lease of one root. Everything but `holds`, `note` and `noted` is called in the thread of its pulse.
 
     Args:
         record: Says who leads.
@@ -63,6 +65,8 @@ class NatsLease:
         self._noted_at = 0
         self._noted = self._to_note = b""
         self._unwatched = _WATCHED
+        self._hurry: Callable[[], object] = _nothing
+        """Lets what is to be noted be written at once; may be called in any thread."""
 
     def holds(self) -> bool:
         """Whether this root leads at this moment."""
@@ -76,6 +80,12 @@ class NatsLease:
     def note(self, what: bytes) -> None:
         """Note something for the next leader."""
         self._to_note = what
+
+    async def noted(self) -> None:
+        """Wait until that is written; see `Lead.noted`."""
+        while self._noted != self._to_note and self.holds():
+            self._hurry()
+            await asyncio.sleep(_LOOK)
 
     async def make(self) -> None:
         """Make what it is kept in; raises what a `Register` raises."""
@@ -144,8 +154,18 @@ class NatsLease:
         Args:
             lost: Called once, with the reason.
         """
+        loop, hurry = asyncio.get_running_loop(), asyncio.Event()
+
+        def write_now() -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(hurry.set)
+
+        self._hurry = write_now
         while True:
-            await asyncio.sleep(self._terms.renew)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._terms.renew):
+                    await hurry.wait()
+            hurry.clear()
             try:
                 await self._renew()
                 await self._write_note()
@@ -180,14 +200,13 @@ class NatsLease:
             raise _Deposed(f"{found} leads now")
 
     async def _write_note(self) -> None:
-        note = self._to_note
-        if note == self._noted:
-            return
-        with suppress(Stale):
-            self._noted_at = await self._notes.write(note, self._noted_at)
-            self._noted = note
-            return
-        self._noted_at, _ = await self._notes.read()
+        while (note := self._to_note) != self._noted:
+            try:
+                self._noted_at = await self._notes.write(note, self._noted_at)
+            except Stale:  # the answer to a write was lost, or the record with the server's store
+                self._noted_at, _ = await self._notes.read()
+            else:
+                self._noted = note
 
     async def somebody_waits(self, message: Msg) -> None:
         """Another root says that it waits, or does not any more; if there are others they say so in a moment."""
@@ -206,6 +225,9 @@ class NatsLease:
 
 class _Deposed(Exception):
     """Another root leads."""
+
+
+def _nothing() -> None: ...
 
 
 async def _publish(client: Client | None, subject: str, what: bytes) -> None:
