@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -12,12 +12,14 @@ from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door
 from civitas.cluster.durable.durable import Durable
+from civitas.cluster.durable.finishing import Finishing
 from civitas.cluster.durable.parcels import pack
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.origin import Back, FromPeer
 from civitas.cluster.peers import Peer, Peers
+from civitas.errors import NodeDown
 from civitas.message import Message, Serializer
 from civitas.transport.mailboxes import Letter
 
@@ -144,3 +146,24 @@ async def test_a_message_leaves_its_mailbox_when_the_node_that_asked_is_gone(two
     for _ in range(20):
         await asyncio.sleep(0)
     assert two.mailbox.finished == [two.mailbox.letter]
+
+
+async def test_nothing_is_noted_any_more_after_the_end(monkeypatch):
+    monkeypatch.setattr("civitas.cluster.durable.finishing._SENT", 0.0)
+    noted: list[Any] = []
+    finishing = Finishing(AsyncMock())
+    done = Mock(dead=None, confirmed=None, forgotten=lambda: noted.append("forgotten"))
+    done.origin.was_told = False
+    finishing.add(done, noted.append, AsyncMock())
+    await finishing.done()
+    await finishing.close()
+    finishing.add(done, noted.append, AsyncMock())
+    await asyncio.sleep(0.01)
+    assert noted == [done.letter]
+
+
+async def test_who_put_something_into_a_mailbox_is_not_taken_for_gone_by_a_node_that_ends(two):
+    two.durable._introduce = AsyncMock(side_effect=NodeDown("root", "root", "this process ends"))
+    with pytest.raises(NodeDown):
+        await two.durable.meet("stranger")
+    assert not two.durable.knows("stranger")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from civitas.cluster.members.in_hand import InHand, Noted, read_in_hand
+from civitas.cluster.members.in_hand import InHand, Noted, ToldRoot, read_in_hand
+from civitas.cluster.members.roster import Roster
+from civitas.launch import ProcessOptions
 from civitas.message import new_id
+from tests.core.cluster.parts import a_peer
 
 
 @pytest.fixture
@@ -48,6 +52,34 @@ def test_what_the_broker_keeps_is_told_apart_until_it_has_let_go_of_it(file):
     noted.forgotten(finished)
     assert read_in_hand(file) == Noted({begun: 2}, {}, frozenset({begun}), is_known=True)
     noted.close()
+
+
+@pytest.mark.promise(id="SEM-1463")
+def test_what_a_process_puts_back_was_given_to_one_incarnation_less(file):
+    noted = InHand(file)
+    once, twice, never = (new_id() for _ in range(3))
+    for id in (once, twice, twice):
+        noted.begun("a", id, kept=True)
+    for id in (once, twice, never):
+        noted.put_back(id)
+    assert read_in_hand(file) == Noted({twice: 1}, {}, frozenset({twice}), is_known=True)
+    noted.close()
+
+
+@pytest.mark.promise(id="SEM-1463")
+async def test_a_process_elsewhere_tells_the_root_what_it_puts_back():
+    root = Roster({"w": ProcessOptions()})
+    peer, _ = a_peer("w")
+
+    async def call_root(_: str, *what: Any) -> None:
+        root.begun(peer, *what)
+
+    told = ToldRoot(lambda agent: True, call_root, lambda _, id: root.put_back(peer, id))
+    for id, kept in (("once", False), ("twice", False), ("twice", False), ("kept", True)):
+        await told.begun("a", id, kept=kept)  # type: ignore[misc]
+    for id in ("once", "twice", "kept", "never"):
+        told.put_back(id)
+    assert root["w"].in_hand == {"twice": 1, "kept": 1}
 
 
 def test_a_place_is_used_again_when_all_others_were(file):

@@ -34,6 +34,9 @@ class Counted:
     def forgotten(self, message_id: str) -> None:
         self.noted.append(("forgotten", message_id))
 
+    def put_back(self, message_id: str) -> None:
+        self.noted.append(("put back", message_id))
+
 
 class Box:
     """An agent as the one who asks it sees it."""

@@ -14,6 +14,7 @@ from civitas.cluster.durable.parcels import pack
 from civitas.cluster.durable.reader import MailboxReader
 from civitas.cluster.facts import Facts
 from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.errors import NodeDown
 from civitas.message import Message, Serializer
 from civitas.transport.mailboxes import Letter
 from tests.core.cluster.parts import a_peer
@@ -44,3 +45,23 @@ async def test_an_agent_that_is_no_pool_has_one_line_for_the_conversations_of_it
     await asyncio.sleep(0)
     await reader.close()
     assert (handed, asked) == (["x", "y", "x"], [])
+
+
+async def test_what_comes_from_a_stranger_stays_in_the_mailbox_of_a_node_that_ends_and_so_does_what_follows():
+    handed: list[Any] = []
+    known = {"friend"}
+
+    async def meet(boot):
+        raise NodeDown("root", "root", "this process ends")
+
+    holdings: Any = SimpleNamespace(
+        knows=known.__contains__, meet=meet, hand_on=lambda *what: handed.append(what)
+    )
+    reader = MailboxReader("a", "9.a", Mock(), 3, 9, holdings, Finishing(Mock()))
+    for n, boot in enumerate(["stranger", "friend"], 1):
+        body = pack(Message(recipient="a"), Serializer.MSGPACK, boot, 1, 0, None)
+        reader._take(Letter(n, body, 0, None))
+        await asyncio.sleep(0)
+    assert handed == []
+    assert not reader.idle
+    await reader.close()

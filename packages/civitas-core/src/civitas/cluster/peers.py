@@ -14,7 +14,7 @@ from civitas.message.large import Large
 from civitas.transport.contract import CuttingLink, Link, Transport, Watch
 from civitas.transport.shortfall import shortfall
 
-__all__ = ["Peer", "Peers", "reach", "way_to"]
+__all__ = ["Peer", "Peers", "one_that_is_gone", "reach", "way_to"]
 
 _NO_OTHERS: Mapping[int, Callable[..., None]] = MappingProxyType({})
 _REMEMBERED = 256
@@ -168,6 +168,26 @@ class Peers(dict[str, Peer]):
             peer.leave()
         self.clear()
         self.by_name.clear()
+
+
+def one_that_is_gone() -> Peer:
+    """Stands for a node of which nobody knows more than that it is gone."""
+    peer = Peer("", "", "", _NoLink(), "")
+    peer.gone = "it is gone"
+    return peer
+
+
+class _NoLink:
+    """The way to a node that is gone."""
+
+    def send(self, frame: bytes, *, urgent: bool = False) -> None:
+        """Nowhere."""
+
+    def close(self) -> None:
+        """It is closed."""
+
+    async def flushed(self) -> None:
+        """Nothing is on its way."""
 
 
 def _nothing() -> None: ...

@@ -208,6 +208,7 @@ class RootNode(Node):
                 "unreachable": self.membership.cannot_reach,
                 "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
+                "put_back": self.roster.put_back,
                 "event": self._children.happened,
                 **self._gathered.casts,
                 "report": self._children.reported,

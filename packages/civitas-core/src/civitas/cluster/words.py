@@ -133,6 +133,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "unreachable": Shape(TEXT),  # the boot id of the node
         "unreadable": Shape(TEXT, TEXT),  # the boot id of the node that sent it, why
         "drop": Shape(TEXT),  # the id of a message
+        "put_back": Shape(TEXT),
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
         "spans": Shape(SPANS, FLAG),
         "figures": Shape(FIGURES),

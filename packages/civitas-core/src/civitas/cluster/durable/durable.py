@@ -21,7 +21,7 @@ from civitas.cluster.letters.cycles import Cycles
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.incoming import Receivers
 from civitas.cluster.letters.origin import Back, FromPeer
-from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.peers import Peer, Peers, one_that_is_gone
 from civitas.errors import NodeDown
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer, loads
@@ -97,8 +97,7 @@ class Durable:
         self.peers = peers
         self.back = back
         self.cycles = cycles
-        self.gone = Peer("", "", "", _NoLink(), "")
-        self.gone.gone = "it is gone"
+        self.gone = one_that_is_gone()
         self.ending = False
         """Whether what is not handled any more stays in the mailboxes: the system, or this process, ends."""
         self._make = make
@@ -251,6 +250,7 @@ class Durable:
         if not isinstance(kept, FromMailbox):
             if ends and self._root_has_it(origin):
                 del self.receivers.foreign[message.id]  # so that the root is not told
+                self.back.deliveries.put_back(message.id)
                 return True
             self._burying.lost(message, reason)
             return False
@@ -274,7 +274,11 @@ class Durable:
     # For the readers.
 
     async def settled(self, line: LaneId, address: str, number: int) -> Settled | None:
-        """Ask the node of a line about everything before a number; None if that is gone."""
+        """Ask the node of a line about everything before a number; None if that is gone.
+
+        Raises:
+            NodeDown: It is this node that ends, or has lost the root.
+        """
         boot, key = line
         if boot == self._boot():
             return await self.settled_here(address, key, number)
@@ -325,9 +329,12 @@ class Durable:
         return boot in self.peers or boot == self._boot() or self.peers.has_left(boot)
 
     async def meet(self, boot: str) -> None:
-        """Let the root show a way to a node that put something into a mailbox and is not known here."""
-        with suppress(NodeDown):
-            await self._introduce(boot)
+        """Let the root show a way to a node that put something into a mailbox and is not known here.
+
+        Raises:
+            NodeDown: This node ends, or has lost the root: what it does not know may well be there.
+        """
+        await self._introduce(boot)
         if not self.knows(boot):
             self.peers.gone(boot, "it is gone")
 
@@ -385,16 +392,3 @@ class _Moved:
     async def drained(self) -> None:
         """Wait until all of it is there."""
         await asyncio.wait(self._moving)
-
-
-class _NoLink:
-    """The way to a node that is gone."""
-
-    def send(self, frame: bytes, *, urgent: bool = False) -> None:
-        """Nowhere."""
-
-    def close(self) -> None:
-        """It is closed."""
-
-    async def flushed(self) -> None:
-        """Nothing is on its way."""

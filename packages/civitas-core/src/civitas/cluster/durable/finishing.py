@@ -50,10 +50,14 @@ class Finishing:
         """What waits for a node to take an answer."""
         self._out: list[FromMailbox] = []
         """What was taken out a moment ago: that may not have left this process yet."""
+        self._leaving: asyncio.TimerHandle | None = None
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, held: FromMailbox, finish: _Finish, finished: _Finished) -> None:
         """A message is finished."""
+        if self._closed:
+            return  # it stays in its mailbox
         if not self._now:
             self._loop.call_soon(self._turn)
         self._now.append((held, finish, finished))
@@ -66,6 +70,9 @@ class Finishing:
 
     async def close(self) -> None:
         """Take nothing out any more."""
+        self._closed = True
+        if self._leaving is not None:
+            self._leaving.cancel()  # where it was noted what is in hand may be gone by then
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -103,7 +110,7 @@ class Finishing:
     def _finish(self, held: FromMailbox, finish: _Finish) -> None:
         finish(held.letter)
         if not self._out:
-            self._loop.call_later(_SENT, self._are_sent)
+            self._leaving = self._loop.call_later(_SENT, self._are_sent)
         self._out.append(held)
 
     def _are_sent(self) -> None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from civitas.cluster.durable.lanes import Settled
 from civitas.cluster.durable.parcels import KeptMessage
+from civitas.errors import NodeDown
 from civitas.transport.mailboxes import Letter
 
 __all__ = ["InOrder", "LaneId"]
@@ -129,7 +130,10 @@ class InOrder:
         gap.asking = asyncio.get_running_loop().create_task(self._find_out(line, gap))
 
     async def _find_out(self, line: LaneId, gap: _Gap) -> None:
-        settled = await self._ask(line, gap.number)
+        try:
+            settled = await self._ask(line, gap.number)
+        except NodeDown:
+            return  # this node ends, and what is held back stays where it is
         if self._gaps.get(line) is not gap:
             return
         if settled is not None:

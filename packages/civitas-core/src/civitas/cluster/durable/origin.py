@@ -96,5 +96,7 @@ class FromMailbox:
 
     def let_go(self) -> None:
         """It stays in the mailbox: this process ends."""
+        if self._begun:
+            self._deliveries.put_back(self.origin.message.id)
         if self.confirmed is not None and not self.confirmed.done():
             self.confirmed.set_result(None)

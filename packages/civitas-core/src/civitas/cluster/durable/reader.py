@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from civitas.cluster.durable.finishing import Finishing
@@ -18,7 +19,7 @@ from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.incoming import Receivers
 from civitas.cluster.letters.origin import Back, FromPeer
 from civitas.cluster.peers import Peer, Peers
-from civitas.errors import AskCycle, DeliveryError, HandlerFailed, UnknownAgent
+from civitas.errors import AskCycle, DeliveryError, HandlerFailed, NodeDown, UnknownAgent
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.node import Recipient
@@ -55,7 +56,11 @@ class Holdings(Protocol):
         """Those of the node who receive."""
 
     def settled(self, line: LaneId, address: str, number: int) -> Awaitable[Settled | None]:
-        """Ask the node of a line about everything before a number; None if that is gone."""
+        """Ask the node of a line about everything before a number; None if that is gone.
+
+        Raises:
+            NodeDown: It is this node that ends.
+        """
 
     def renew(self, name: str) -> None:
         """Ask the root whether this node still has the mailbox of `name`."""
@@ -68,7 +73,7 @@ class Holdings(Protocol):
         """Whether there is a way to a node, or there will never be one."""
 
     async def meet(self, boot: str) -> None:
-        """Find a way to a node; afterwards it is known whether there is one."""
+        """Find a way to a node; afterwards it is known whether there is one. Raises `NodeDown` if this node ends."""
 
     async def fetch(self, apart: str) -> Message | None:
         """A message that was too large to stand in its mailbox; None if it is not whole."""
@@ -198,6 +203,13 @@ class MailboxReader:
 
     async def _meet(self) -> None:
         """Find ways to those who sent, so that they get their answers."""
+        with suppress(
+            NodeDown
+        ):  # this node ends: all of it stays in the mailbox, and what comes behind it
+            await self._meet_all()
+            self._meeting = None
+
+    async def _meet_all(self) -> None:
         while self._behind_strangers:
             letter, kept = self._behind_strangers[0]
             if not self._holdings.knows(kept.boot):
@@ -218,7 +230,6 @@ class MailboxReader:
                 self._answered.add(id)
             self._behind_strangers.popleft()
             self._sort(letter, kept)
-        self._meeting = None
 
     def _sort(self, letter: Letter, kept: KeptMessage) -> None:
         self._order.take((kept.boot, self._key(kept.message)), letter, kept)

@@ -42,6 +42,9 @@ class DeliveryCount(Protocol):
     def forgotten(self, message_id: str) -> None:
         """The broker, which kept the message, has let go of it."""
 
+    def put_back(self, message_id: str) -> None:
+        """The process ends well, and the message stays where it is kept: this delivery does not count."""
+
 
 class Uncounted:
     """For a node that nobody outlives."""
@@ -55,6 +58,9 @@ class Uncounted:
         """Nothing was counted."""
 
     def forgotten(self, message_id: str) -> None:
+        """Nothing was counted."""
+
+    def put_back(self, message_id: str) -> None:
         """Nothing was counted."""
 
 

@@ -87,6 +87,15 @@ class InHand:
             self._map[(place + 1) * _PLACE - 1] = 0
             self._free.append(place)
 
+    def put_back(self, id: str) -> None:
+        """This process ends well, and a message stays where it is kept: one incarnation less was given it."""
+        place = self._places.get(id)
+        if place is not None:
+            at = (place + 1) * _PLACE - 1
+            self._map[at] -= 1
+            if not self._map[at] & _MOST:
+                self.forgotten(id)
+
     def close(self) -> None:
         """Give the memory back."""
         self._map.close()
@@ -112,25 +121,31 @@ class ToldRoot:
         self._is_sure = is_sure
         self._call_root = call_root
         self._tell_root = tell_root
-        self._noted: set[str] = set()
+        self._noted: dict[str, bool] = {}
+        """By id, whether the broker keeps the message: of such a one the first time is not noted."""
 
     def begun(self, agent: str, id: str, *, kept: bool = False) -> Awaitable[None] | None:
         """A message is about to be handled: wait until the root has noted that."""
         return self._note(id, kept) if self._is_sure(agent) else None
 
     async def _note(self, id: str, kept: bool) -> None:
-        self._noted.add(id)
+        self._noted[id] = kept
         with suppress(NodeDown):  # this process is about to end
             await self._call_root("take_in_hand", id, kept)
 
     def finished(self, id: str) -> None:
         """A message is finished."""
         if id in self._noted:
-            self._noted.remove(id)
+            del self._noted[id]
             self._tell_root("drop", id)
 
     def forgotten(self, id: str) -> None:
         """Nothing was noted of that."""
+
+    def put_back(self, id: str) -> None:
+        """One incarnation less was given it: of what the broker keeps, the root knows of one less already."""
+        if self._noted.get(id) is False:
+            self._tell_root("put_back", id)
 
 
 class Notes:

@@ -163,7 +163,8 @@ class NatsMailboxKeeper:
         delivered = 0
         if look:
             info = await self._call(f"CONSUMER.INFO.{where}")
-            delivered = int(info["delivered"]["stream_seq"])
+            if info["num_ack_pending"]:  # otherwise the server may still show what it took back
+                delivered = int(info["delivered"]["stream_seq"])
         await self._call(f"CONSUMER.RESET.{where}")
         return await self._first_until(address, delivered) if delivered else ()
 
