@@ -123,8 +123,8 @@ class Vouching:
 
     Args:
         subjects: Of the system.
-        may: Whether this node may act as the root.
-        asked: Called with the token of who asks: it lives.
+        may: Says whether this node may act as the root.
+        asked: Called with the token of the node that asks, as that shows that it lives.
         client: The connection; None while there is none.
         outside: Calls something in the event loop of the transport.
         inside: Calls something in that of the thread.
