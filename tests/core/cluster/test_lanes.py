@@ -14,7 +14,7 @@ from civitas.cluster.durable.order import InOrder
 from civitas.cluster.durable.parcels import KeptMessage, unpack
 from civitas.errors import MailboxFull, NotStored
 from civitas.message import Message, Serializer
-from civitas.transport.mailboxes import Letter, NoRoom, NotKept, Unsure
+from civitas.transport.mailboxes import Landed, Letter, NoRoom, NotKept, Unsure
 
 
 class Shelf:
@@ -32,25 +32,27 @@ class Shelf:
         self.on_up: Any = None
 
     def put(
-        self, address: str, key: str, id: str, body: bytes, headers: Mapping[str, str]
-    ) -> asyncio.Future[int]:
-        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self,
+        address: str,
+        key: str,
+        id: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        landed: Landed,
+    ) -> None:
+        asyncio.get_running_loop().call_soon(landed, self._take(id, body))
+
+    def _take(self, id: str, body: bytes) -> int | Exception:
         fate = self.fates.pop(0) if self.fates else None
         if isinstance(fate, NotKept | Unsure) and "stored" not in str(fate):
-            stored.set_exception(fate)
-            return stored
+            return fate
         if id not in self.ids and (len(self.kept) >= self.room or isinstance(fate, NoRoom)):
-            stored.set_exception(NoRoom("full"))
-            return stored
+            return NoRoom("full")
         if id not in self.ids:
             self.places += 1
             self.ids[id] = self.places
             self.kept[self.places] = body
-        if fate is None:
-            stored.set_result(self.ids[id])
-        else:
-            stored.set_exception(fate)
-        return stored
+        return self.ids[id] if fate is None else fate
 
     async def retract(self, address: str, places: Sequence[int]) -> bool:
         for place in places:

@@ -6,10 +6,9 @@ reads its mailbox, and the root alone makes mailboxes and says who reads them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from civitas.transport.carrier import CarrierEntry
 from civitas.transport.contract import Transport
@@ -17,6 +16,7 @@ from civitas.transport.dead_letters import DeadLetterBox
 
 __all__ = [
     "Keeping",
+    "Landed",
     "Letter",
     "MailboxKeeper",
     "Mailboxes",
@@ -54,6 +54,10 @@ class Letter:
     body: bytes
     behind: int
     handle: Any
+
+
+Landed: TypeAlias = Callable[[int | Exception], None]
+"""Told what became of a message: its place, or why it has none."""
 
 
 class Reading(Protocol):
@@ -106,8 +110,14 @@ class Mailboxes(Protocol):
         ...
 
     def put(
-        self, address: str, key: str, id: str, body: bytes, headers: Mapping[str, str]
-    ) -> asyncio.Future[int]:
+        self,
+        address: str,
+        key: str,
+        id: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        landed: Landed,
+    ) -> None:
         """Put a message into a mailbox; those put one after the other reach the broker in that order.
 
         Args:
@@ -116,9 +126,8 @@ class Mailboxes(Protocol):
             id: Under which it is stored once, however often it is put within ten minutes.
             body: The message.
             headers: What others who look at the broker may read.
-
-        Returns:
-            Its place. It ends with `NoRoom`, `Unsure` or `NotKept` if it is not known to be stored.
+            landed: Called once, after this has returned, with its place, or with `NoRoom`, `Unsure` or `NotKept` if it
+                is not known to be stored.
         """
         ...
 

@@ -13,7 +13,7 @@ from civitas.brokers.nats.options import NatsOptions
 from civitas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from civitas.brokers.nats.quick import QuickClient
 
 __all__ = ["Connection"]
 
@@ -52,7 +52,7 @@ class Connection:
         *,
         name: str,
         inbox: str,
-        subscribe: Callable[[Client], Awaitable[None]],
+        subscribe: Callable[[QuickClient], Awaitable[None]],
         up: Callable[[], None],
         down: Callable[[], None],
         heard: Callable[[Exception], None] | None = None,
@@ -75,12 +75,12 @@ class Connection:
         self._up = up
         self._down = down
         self._heard = heard
-        self._client: Client | None = None
+        self._client: QuickClient | None = None
         self._over = False
         self._again: asyncio.Task[None] | None = None
 
     @property
-    def client(self) -> Client | None:
+    def client(self) -> QuickClient | None:
         """The client; None while there is no connection."""
         client = self._client
         return client if client is not None and client.is_connected else None
@@ -119,11 +119,11 @@ class Connection:
         if client is not None:
             await client.close()
 
-    async def _connected(self, patience: float | None) -> Client:
-        from nats.aio.client import Client
-
+    async def _connected(self, patience: float | None) -> QuickClient:
         keywords = self._options.keywords()
-        client = Client()
+        from civitas.brokers.nats.quick import QuickClient
+
+        client = QuickClient()
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         last: list[Exception] = []
 

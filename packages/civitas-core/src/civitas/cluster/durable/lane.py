@@ -10,7 +10,7 @@ from typing import Protocol
 
 from civitas.errors import NotStored, PayloadError
 from civitas.message import Message
-from civitas.transport.mailboxes import NoRoom, NotKept
+from civitas.transport.mailboxes import Landed, NoRoom, NotKept
 
 __all__ = ["Lane", "Shipment"]
 
@@ -71,8 +71,8 @@ class Sending(Protocol):
     def pack(self, parcel: Shipment) -> bytes:
         """What is kept of a message; raises `PayloadError` if it is too large."""
 
-    def fly(self, line: Lane, parcel: Shipment) -> asyncio.Future[int]:
-        """Hand a message to the broker."""
+    def fly(self, line: Lane, parcel: Shipment, landed: Landed) -> None:
+        """Hand a message to the broker; `landed` is called later with what became of it."""
 
     async def retract(self, line: Lane, places: Sequence[int]) -> bool:
         """Take messages out of a mailbox again; False if it is not known whether they are out."""
@@ -203,25 +203,24 @@ class Lane:
     def _fly(self, parcel: Shipment) -> None:
         parcel.flying = True
         self._flying += 1
-        self._lanes.fly(self, parcel).add_done_callback(partial(self._landed, parcel))
+        self._lanes.fly(self, parcel, partial(self._landed, parcel))
 
-    def _landed(self, parcel: Shipment, flight: asyncio.Future[int]) -> None:
+    def _landed(self, parcel: Shipment, what: int | Exception) -> None:
         parcel.flying = False
         self._flying -= 1
-        error = flight.exception()
-        if error is None:
-            parcel.place, parcel.unsure = flight.result(), ""
+        if isinstance(what, int):
+            parcel.place, parcel.unsure = what, ""
             self._pause = _FIRST_PAUSE
             self._window = min(2 * self._window, _WINDOW)
             self._finish()
-        elif isinstance(error, NotKept):
+        elif isinstance(what, NotKept):
             if not parcel.stored.done():
-                parcel.stored.set_exception(NotStored(parcel.message.recipient, str(error)))
+                parcel.stored.set_exception(NotStored(parcel.message.recipient, str(what)))
             self._drop(parcel)
-        elif isinstance(error, NoRoom):
+        elif isinstance(what, NoRoom):
             self.full, self._window, parcel.unsure = True, 1, ""
         else:
-            parcel.unsure = self.why = str(error)
+            parcel.unsure = self.why = str(what)
         if not self._flying and any(not each.place for each in self._sent.values()):
             if self.full and any(each.place for each in self._sent.values()):
                 self._retracting = self._lanes.loop.create_task(self._retract())
@@ -272,5 +271,5 @@ class Lane:
         self._lanes.is_settled(self)
 
     def _drop(self, parcel: Shipment) -> None:
-        del self._sent[parcel.number]
+        self._sent.pop(parcel.number, None)  # it is not there where this is closed
         self._finish()

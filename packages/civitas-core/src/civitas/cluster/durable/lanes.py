@@ -12,7 +12,7 @@ from civitas.cluster.durable.lane import Lane, Shipment
 from civitas.cluster.durable.parcels import pack
 from civitas.errors import AskTimeout, DeliveryError, MailboxFull, NotStored, PayloadError
 from civitas.message import Message, Serializer, dumps
-from civitas.transport.mailboxes import Mailboxes, NotKept
+from civitas.transport.mailboxes import Landed, Mailboxes, NotKept
 
 __all__ = ["Lanes", "Settled"]
 
@@ -191,7 +191,7 @@ class Lanes:
             )
         return body
 
-    def fly(self, line: Lane, parcel: Shipment) -> asyncio.Future[int]:
+    def fly(self, line: Lane, parcel: Shipment, landed: Landed) -> None:
         """Hand a message to the broker."""
         message = parcel.message
         headers: Mapping[str, str] = message.headers
@@ -199,7 +199,7 @@ class Lanes:
             headers = {key: headers[key] for key in _TRACING if key in headers}
         # The server knows an id for ten minutes, whatever became of its message.
         id = f"{line.address}#{message.id}{f'#{parcel.copy}' if parcel.copy else ''}"
-        return self._mailboxes.put(line.address, line.key, id, parcel.body, headers)
+        self._mailboxes.put(line.address, line.key, id, parcel.body, headers, landed)
 
     def idle(self, line: Lane) -> None:
         """Nothing is on its way in a line."""

@@ -83,9 +83,9 @@ class Subjects:
         """Where a root that waits says that it does."""
         return f"{self.base}.waits"
 
-    def holds(self, subject: str) -> bool:
+    def holds(self, subject: bytes) -> bool:
         """Whether a subject is one of acknowledgements of this system."""
-        return subject.startswith(f"{self.base}.ack.")
+        return subject.startswith(f"{self.base}.ack.".encode())
 
     def is_inner(self, subject: str) -> bool:
         """Whether a subject is one of this system at which no stranger waits for an answer."""

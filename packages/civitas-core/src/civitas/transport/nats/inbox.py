@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Any
 
 from civitas.message.large import Buffer
 from civitas.transport.batches import Ack, Batch
@@ -35,26 +34,27 @@ class NatsInbox:
         self,
         run: bytes,
         receive: Callable[[Buffer], None],
-        answer: Callable[[bytes, str, Ack], None],
+        answer: Callable[[bytes, bytes, Ack], None],
         known: Callable[[], Collection[bytes]],
     ) -> None:
         self._window = ReceiveWindow(run, known)
         self._receive = receive
         self._answer = answer
         self._loop = asyncio.get_running_loop()
-        self._batches: deque[tuple[bytes, str]] = (
-            deque()
-        )  # as they came, and who waits for an answer
+        self._batches: deque[tuple[bytes, bytes]] = deque()
+        """As they came, and who waits for an answer."""
         self._frames: deque[Buffer] = deque()
         self._turn: asyncio.Handle | None = None
         self._over = False
         self._no_batches = Seldom(log)
 
-    async def arrived(self, message: Any) -> None:
-        """Take a message of the server's; what is in it is looked at in its turn."""
-        self._batches.append((message.data, message.reply))
+    def arrived(self, _: bytes, reply: bytes, raw: bytes, __: bytes | None) -> None:
+        """Take a message of the server's. What came first in a turn of the loop is handed over at once."""
+        self._batches.append((raw, reply))
         if self._turn is None and not self._over:
+            # What else comes in this turn waits for the next one, and so does what is too much for this one.
             self._turn = self._loop.call_soon(self._take_turn)
+            self._hand_over(_FRAMES_IN_A_TURN)
 
     def pump(self) -> None:
         """Hand over everything that has arrived."""
@@ -94,7 +94,7 @@ class NatsInbox:
                     log.exception("a frame that arrived could not be handled")
         return False
 
-    def _take_batch(self, raw: bytes, reply: str) -> None:
+    def _take_batch(self, raw: bytes, reply: bytes) -> None:
         try:
             batch = Batch.unpack([raw])
             self._frames.extend(self._window.take(batch))

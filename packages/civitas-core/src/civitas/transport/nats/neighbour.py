@@ -21,6 +21,7 @@ class NatsNeighbour:
         address: Of it.
         token: Where it is reached.
         run: Which run of it, or `ANY_RUN`.
+        subject: Where it takes batches.
         pulse: Knows whether it can be reached.
         wanted: Called when there is something to send.
         over: Called once when nobody is interested in it any more, or it is lost.
@@ -32,11 +33,13 @@ class NatsNeighbour:
         token: str,
         run: bytes,
         *,
+        subject: bytes,
         pulse: NatsPulse,
         wanted: Callable[[], None],
         over: Callable[[NatsNeighbour], None],
     ) -> None:
         self.token = token
+        self.subject = subject
         self.links: dict[bytes, NatsLink] = {}
         self._address = address
         self._run = run

@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.brokers.nats.micro import Service, answers
+from civitas.brokers.nats.outlet import Outlet
+from civitas.brokers.nats.publications import publication
 from civitas.brokers.nats.register import Bucket
 from civitas.errors import ConfigurationError
 from civitas.launch import Fence, fence_of
@@ -30,8 +32,7 @@ from civitas.transport.presence import Presence
 from civitas.transport.standing import Belongs
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
-    from nats.aio.msg import Msg
+    from civitas.brokers.nats.quick import QuickClient
 
 __all__ = ["NatsTransport"]
 
@@ -97,16 +98,15 @@ class NatsTransport:
         self._patience = patience
         self._ids = link_ids(self._run)
         self._others: dict[str, NatsNeighbour] = {}
-        self._acks: deque[tuple[str, bytes]] = deque()
-        self._echoes: dict[str, asyncio.Future[None]] = {}
+        self._acks: deque[tuple[bytes, bytes]] = deque()
+        self._echoes: dict[bytes, asyncio.Future[None]] = {}
         self._question = 0
-        self._wanted = asyncio.Event()
+        self._outlet: Outlet | None = None
         self._cut_off: CutOff | None = None
         self._is_cut_off = False
         self._inbox: NatsInbox | None = None
         self._pulse: NatsPulse | None = None
         self._connection: Connection | None = None
-        self._sending: asyncio.Task[None] | None = None
 
     def present(self, node: Presence) -> None:
         """Show a node as a service of the server; see `Presenting.present`."""
@@ -161,6 +161,7 @@ class NatsTransport:
         """Begin to receive; see `Transport.open`."""
         self._cut_off = cut_off
         self._inbox = NatsInbox(self._run, receive, self._answer, self._known)
+        self._outlet = Outlet(self._client, self._fill)
         self._connection = Connection(
             self._options,
             name=f"civitas {self._token}",
@@ -180,7 +181,6 @@ class NatsTransport:
         assert self._pulse is not None  # it has begun
         self._pulse.show()
         self.address = address_of(self._token, self._run)
-        self._sending = asyncio.get_running_loop().create_task(self._send())
 
     def connect(self, address: str) -> Link:
         """Make a link; see `Transport.connect`. An address without a run is that of whoever is there first."""
@@ -235,16 +235,15 @@ class NatsTransport:
             return
         if (client := connection.client) is not None:
             await self._round_trip(client)
-            await asyncio.sleep(0)  # the client hands over in a task of its own
         inbox.pump()
 
-    async def _round_trip(self, client: Client) -> None:
+    async def _round_trip(self, client: QuickClient) -> None:
         """Wait until the server has handed over what it had; a `flush` that takes too long would deafen the client."""
         self._question += 1
-        subject = self._subjects.acks(self._run, f"{_ECHO}{self._question}")
+        subject = self._subjects.acks(self._run, f"{_ECHO}{self._question}").encode()
         back = self._echoes[subject] = asyncio.get_running_loop().create_future()
         try:
-            await self._publish(client, subject, b"")
+            client.write(publication(subject, b""))
             await asyncio.wait({back}, timeout=_PUMP)
         finally:
             del self._echoes[subject]
@@ -253,11 +252,9 @@ class NatsTransport:
         """End all links and stop receiving."""
         for there in list(self._others.values()):
             there.close()
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            while not sending.done():  # the client may keep a cancellation for itself
-                sending.cancel()
-                await asyncio.wait({sending}, timeout=0.1)
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            await outlet.close()
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
             inbox.close()
@@ -272,18 +269,17 @@ class NatsTransport:
 
     # The connection.
 
-    async def _subscribe(self, client: Client) -> None:
+    async def _subscribe(self, client: QuickClient) -> None:
         if client.max_payload < BATCH + _ROOM:
             raise ConfigurationError(
                 f"the NATS server at {self._options.where} takes messages of {client.max_payload:,} bytes; "
                 f"max_payload must be {BATCH + _ROOM:,} at least"
             )
         assert self._inbox is not None  # it is there while there is a connection
-        # What waits here is bounded by those who send it.
-        everything: dict[str, Any] = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
         subjects = self._subjects
-        await client.subscribe(subjects.batches(self._token), cb=self._inbox.arrived, **everything)
-        await client.subscribe(subjects.acks(self._run, "*"), cb=self._take_ack, **everything)
+        # What waits in the inbox is bounded by those who send it.
+        await client.take(subjects.batches(self._token), self._inbox.arrived)
+        await client.take(subjects.acks(self._run, "*"), self._take_ack)
         if self._service is not None:
             await answers(client, self._service, subjects.is_inner)
 
@@ -294,9 +290,10 @@ class NatsTransport:
                 self._cut_off(False)
         for there in list(self._others.values()):
             there.again()
-        self._wanted.set()
+        self._wanted()
 
     def _down(self) -> None:
+        self._acks.clear()  # whoever waits for one asks again
         if not self._is_cut_off:
             self._is_cut_off = True
             if self._cut_off is not None:
@@ -304,60 +301,44 @@ class NatsTransport:
 
     # What travels.
 
-    async def _send(self) -> None:
-        while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            while await self._send_some():
-                await asyncio.sleep(0)
+    def _wanted(self) -> None:
+        if self._outlet is not None:
+            self._outlet.wanted()
 
-    async def _send_some(self) -> bool:
-        """Send what the links have now, a batch of each in turn; return whether there may be more."""
+    def _fill(self, publications: list[bytes]) -> bool:
+        """Take what the links have now, a batch of each in turn; return whether there may be more."""
+        while self._acks:
+            subject, ack = self._acks.popleft()
+            publications.append(publication(subject, ack))
         done = 0
-        while (client := self._client()) is not None:
+        while True:
             before = done
-            while self._acks:
-                subject, ack = self._acks.popleft()
-                await self._publish(client, subject, ack)
             for there in list(self._others.values()):
                 for link in list(there.links.values()):
                     if (found := link.next()) is None:
                         continue
                     batch, about = found
-                    await self._publish(
-                        client,
-                        self._subjects.batches(there.token),
-                        batch.pack()[0],
-                        self._subjects.acks(self._run, about),
-                    )
+                    reply = self._subjects.acks(self._run, about).encode()
+                    publications.append(publication(there.subject, batch.pack()[0], reply))
                     done += 1
             if done == before:
                 return False
             if done >= _AT_ONCE:
                 return True
-        self._acks.clear()  # whoever waits for one asks again
-        return False
 
-    def _client(self) -> Client | None:
+    def _client(self) -> QuickClient | None:
         return None if self._connection is None else self._connection.client
 
-    async def _publish(self, client: Client, subject: str, payload: bytes, reply: str = "") -> None:
-        try:
-            await client.publish(subject, payload, reply=reply)
-        except Exception as error:
-            log.debug("nats: %s", error)  # it is sent again when nobody says that it arrived
-
-    def _answer(self, link: bytes, reply: str, ack: Ack) -> None:
+    def _answer(self, link: bytes, reply: bytes, ack: Ack) -> None:
         if self._subjects.holds(reply) and (self._office is None or self._office.holds()):
             self._acks.append((reply, link + ack.pack()))
-            self._wanted.set()
+            self._wanted()
 
-    async def _take_ack(self, message: Msg) -> None:
-        if (echo := self._echoes.get(message.subject)) is not None:
+    def _take_ack(self, subject: bytes, _: bytes, raw: bytes, __: bytes | None) -> None:
+        if (echo := self._echoes.get(subject)) is not None:
             if not echo.done():
                 echo.set_result(None)
             return
-        raw = bytes(message.data)
         link_id = raw[:ID_SIZE]
         for there in list(self._others.values()):
             if (link := there.links.get(link_id)) is not None:
@@ -365,7 +346,7 @@ class NatsTransport:
                     ack = Ack.unpack(raw[ID_SIZE:])
                 except ValueError:
                     return
-                link.take(ack, message.subject.rpartition(".")[2])
+                link.take(ack, subject.rpartition(b".")[2].decode())
                 return
 
     def _known(self) -> set[bytes]:
@@ -383,8 +364,9 @@ class NatsTransport:
                 address,
                 token,
                 run,
+                subject=self._subjects.batches(token).encode(),
                 pulse=self._pulse,
-                wanted=self._wanted.set,
+                wanted=self._wanted,
                 over=lambda there: self._over(address, there),
             )
         return there

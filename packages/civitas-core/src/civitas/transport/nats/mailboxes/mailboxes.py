@@ -15,13 +15,13 @@ from civitas.brokers.nats.connection import Connection
 from civitas.brokers.nats.jetstream import NatsRefusal
 from civitas.errors import ConfigurationError
 from civitas.transport.dead_letters import DeadLetterBox
-from civitas.transport.mailboxes import Letter, NoRoom, Reading, Unsure
+from civitas.transport.mailboxes import Landed, Letter, NotKept, Reading
 from civitas.transport.nats.mailboxes.names import MailboxNames
 from civitas.transport.nats.mailboxes.publishing import Publishing
 from civitas.transport.nats.mailboxes.reading import NatsReading
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from civitas.brokers.nats.quick import QuickClient
 
 __all__ = ["NatsMailboxes", "Sign"]
 
@@ -102,16 +102,21 @@ class NatsMailboxes:
         except BaseException:
             await self.close()
             raise
-        self._publishing.open()
         self._sign.handles = self._handles
 
     def put(
-        self, address: str, key: str, id: str, body: bytes, headers: Mapping[str, str]
-    ) -> asyncio.Future[int]:
+        self,
+        address: str,
+        key: str,
+        id: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        landed: Landed,
+    ) -> None:
         """Put a message into a stream; see `Mailboxes.put`."""
         assert self._publishing is not None  # it is open
-        subject = self._names.subject(address, key)
-        return self._publishing.put(subject, body, {**headers, "Nats-Msg-Id": id})
+        subject = self._names.subject(address, key).encode()
+        self._publishing.put(subject, body, {**headers, "Nats-Msg-Id": id}, landed)
 
     async def keep_apart(self, raw: bytes) -> str:
         """Put it into a stream of its own, in pieces; see `Mailboxes.keep_apart`."""
@@ -121,13 +126,24 @@ class NatsMailboxes:
         for piece in range(count):
             part = raw[piece * self.largest : (piece + 1) * self.largest]
             subject = self._names.body(reference, piece)
-            while True:
-                try:
-                    await self._publishing.put(subject, part, {"Nats-Msg-Id": subject})
-                    break
-                except (Unsure, NoRoom):
-                    await asyncio.sleep(_PAUSE)
+            while not await self._put_piece(subject, part):
+                await asyncio.sleep(_PAUSE)
         return f"{reference}.{count}"
+
+    async def _put_piece(self, subject: str, part: bytes) -> bool:
+        """Whether it is stored; raises `NotKept`."""
+        assert self._publishing is not None  # it is open
+        stored: asyncio.Future[int | Exception] = asyncio.get_running_loop().create_future()
+
+        def landed(what: int | Exception) -> None:
+            if not stored.done():
+                stored.set_result(what)
+
+        self._publishing.put(subject.encode(), part, {"Nats-Msg-Id": subject}, landed)
+        what = await stored
+        if isinstance(what, NotKept):
+            raise what
+        return isinstance(what, int)
 
     async def fetch(self, reference: str) -> bytes | None:
         """Read the pieces; see `Mailboxes.fetch`."""
@@ -163,12 +179,12 @@ class NatsMailboxes:
         if self._publishing is not None:
             subject = self._names.body(reference.partition(".")[0], "*")
             ask = f"$JS.API.STREAM.PURGE.{self._names.bodies}"
-            self._publishing.tell(ask, json.dumps({"filter": subject}).encode())
+            self._publishing.tell(ask.encode(), json.dumps({"filter": subject}).encode())
 
     async def retract(self, address: str, places: Sequence[int]) -> bool:
         """Delete them from the stream; see `Mailboxes.retract`."""
         assert self._publishing is not None  # it is open
-        subject = f"$JS.API.STREAM.MSG.DELETE.{self._names.stream(address)}"
+        subject = f"$JS.API.STREAM.MSG.DELETE.{self._names.stream(address)}".encode()
         asked = [
             self._publishing.confirm(subject, json.dumps({"seq": place, "no_erase": True}).encode())
             for place in places
@@ -209,7 +225,7 @@ class NatsMailboxes:
         if connection is not None:
             await connection.close()
 
-    def _client(self) -> Client | None:
+    def _client(self) -> QuickClient | None:
         return None if self._connection is None else self._connection.client
 
     def _may_finish(self) -> bool:
@@ -218,7 +234,7 @@ class NatsMailboxes:
     def _handles(self) -> list[str]:
         return [handle for each in list(self._readings) for handle in each.handles()]
 
-    async def _subscribe(self, client: Client) -> None:
+    async def _subscribe(self, client: QuickClient) -> None:
         if not client._server_info.get("jetstream"):
             raise ConfigurationError(
                 f"the NATS server at {self._options.where} has no JetStream, which agents with at_least_once need; "

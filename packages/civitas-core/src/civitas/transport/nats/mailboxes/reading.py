@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from civitas.brokers.nats.publications import status
 from civitas.transport.mailboxes import Letter
 from civitas.transport.nats.mailboxes.publishing import Publishing
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
-    from nats.aio.msg import Msg
+    from civitas.brokers.nats.quick import QuickClient
 
 __all__ = ["NatsReading"]
 
@@ -61,7 +61,8 @@ class NatsReading:
         over: Callable[[], object],
     ) -> None:
         self._inbox = inbox
-        self._pull_at = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        self._arrives_at = inbox.encode()
+        self._pull_at = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
         self._publishing = publishing
         self._expires = expires
         self._take = take
@@ -86,16 +87,14 @@ class NatsReading:
         self._subscription: Any = None
         self._closed = False
 
-    async def subscribe(self, client: Client) -> None:
+    async def subscribe(self, client: QuickClient) -> None:
         """Listen on a new connection."""
-        if self._closed:
-            return
-        unlimited: dict[str, Any] = {"pending_msgs_limit": 0, "pending_bytes_limit": 0}
-        self._subscription = await client.subscribe(self._inbox, cb=self._arrived, **unlimited)
+        if not self._closed:
+            self._subscription = await client.take(self._inbox, self._arrived)
 
-    def handles(self) -> list[Any]:
+    def handles(self) -> list[str]:
         """By which the server knows what is held; may be called in another thread."""
-        return [each.handle for each in list(self._held.values())]
+        return [each.handle.decode() for each in list(self._held.values())]
 
     # As its reader uses it.
 
@@ -179,7 +178,7 @@ class NatsReading:
         self._asked += count
         self._pulled_at = self._loop.time()
         body = {"batch": count, "expires": round(self._expires * 1e9)}
-        self._publishing.request(self._pull_at, json.dumps(body).encode(), self._inbox)
+        self._publishing.tell(self._pull_at, json.dumps(body).encode(), self._arrives_at)
         if self._timer is None:
             self._timer = self._loop.call_later(self._expires + _LATE, self._look)
 
@@ -194,13 +193,13 @@ class NatsReading:
         if self._asked and self._timer is None:
             self._timer = self._loop.call_later(max(rest, _LATE), self._look)
 
-    async def _arrived(self, message: Msg) -> None:
+    def _arrived(self, _: bytes, reply: bytes, body: bytes, head: bytes | None) -> None:
         if not self._reads:
             return
-        if not message.reply:
-            self._heard(message)
+        if not reply:
+            self._heard(*status(head))
             return
-        parts = message.reply.split(".")
+        parts = reply.split(b".")
         # With an account of its own, a domain and a hash stand in front.
         at = 2 if len(parts) == 9 else 4
         place, number, behind = int(parts[at + 3]), int(parts[at + 4]), int(parts[at + 6])
@@ -210,7 +209,7 @@ class NatsReading:
             self.interrupted()
             return
         self._number = number
-        letter = Letter(place, message.data, behind, message.reply)
+        letter = Letter(place, body, behind, reply)
         if place in self._finishing:
             self._room += 1
             self._publishing.tell(letter.handle, _ACK)
@@ -222,16 +221,14 @@ class NatsReading:
             self._take(letter)
         self._pull()
 
-    def _heard(self, message: Msg) -> None:
+    def _heard(self, number: str, fields: Mapping[str, str]) -> None:
         """The server says that a pull is over."""
-        headers = message.headers or {}
-        status = headers.get("Status", "")
-        left = headers.get("Nats-Pending-Messages")
+        left = fields.get("Nats-Pending-Messages")
         given_back = min(int(left), self._asked) if left is not None else self._asked
         self._asked -= given_back
         self._room += given_back
-        if status == "408":
+        if number == "408":
             self._pull()
             return
-        log.debug("nats: a pull ended: %s %s", status, headers.get("Description", ""))
+        log.debug("nats: a pull ended: %s %s", number, fields["Description"])
         self._loop.call_later(_PAUSE, self._pull)
