@@ -31,13 +31,13 @@ def header(fields: Mapping[str, str]) -> bytes:
     return "\r\n".join((_VERSION, *lines, "", "")).encode()
 
 
-def status(head: bytes | None) -> tuple[str, Mapping[str, str]]:
+def status(head: bytes) -> tuple[str, Mapping[str, str]]:
     """What a server says instead of a message.
 
     Returns:
         The number (empty for none), and the fields; the text behind the number is the field ``Description``.
     """
-    first, *lines = (head or b"").decode(errors="replace").removeprefix(_VERSION).split("\r\n")
+    first, *lines = head.decode(errors="replace").removeprefix(_VERSION).split("\r\n")
     number, _, description = first.strip().partition(" ")
     fields = {"Description": description}
     for line in lines:

@@ -48,7 +48,7 @@ class NatsInbox:
         self._over = False
         self._no_batches = Seldom(log)
 
-    def arrived(self, _: bytes, reply: bytes, raw: bytes, __: bytes | None) -> None:
+    def arrived(self, _: bytes, reply: bytes, raw: bytes, __: bytes) -> None:
         """Take a message of the server's. What came first in a turn of the loop is handed over at once."""
         self._batches.append((raw, reply))
         if self._turn is None and not self._over:

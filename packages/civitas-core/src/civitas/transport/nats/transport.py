@@ -334,7 +334,7 @@ class NatsTransport:
             self._acks.append((reply, link + ack.pack()))
             self._wanted()
 
-    def _take_ack(self, subject: bytes, _: bytes, raw: bytes, __: bytes | None) -> None:
+    def _take_ack(self, subject: bytes, _: bytes, raw: bytes, __: bytes) -> None:
         if (echo := self._echoes.get(subject)) is not None:
             if not echo.done():
                 echo.set_result(None)

@@ -124,7 +124,7 @@ class Publishing:
 
     # Coming back.
 
-    def _answered(self, subject: bytes, _: bytes, data: bytes, head: bytes | None) -> None:
+    def _answered(self, subject: bytes, _: bytes, data: bytes, head: bytes) -> None:
         number = subject.rpartition(b".")[2]
         found = self._in_flight.pop(number, None)
         if found is None:

@@ -193,7 +193,7 @@ class NatsReading:
         if self._asked and self._timer is None:
             self._timer = self._loop.call_later(max(rest, _LATE), self._look)
 
-    def _arrived(self, _: bytes, reply: bytes, body: bytes, head: bytes | None) -> None:
+    def _arrived(self, _: bytes, reply: bytes, body: bytes, head: bytes) -> None:
         if not self._reads:
             return
         if not reply:
