@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems, token_of
+from civitas.brokers.nats import (
+    OPTIONS,
+    NatsOptions,
+    option_problems,
+    subjects_of,
+    system_of,
+    token_of,
+)
 from civitas.errors import ConfigurationError
 
 NAMES = [
@@ -38,6 +46,33 @@ def test_no_two_names_have_one_token(names):
     tokens = {name: token_of(name) for name in [*names, *NAMES]}
     assert len(set(tokens.values())) == len(tokens)
     assert all(re.fullmatch(r"[A-Za-z0-9_=-]{1,128}", token) for token in tokens.values())
+
+
+WORDS = ["a", "b", "_", "b_c", "a_b", "=5F", "dead", "mbox", "=64ead"]
+SYSTEMS = st.tuples(
+    st.lists(st.sampled_from([each for each in WORDS if "=" not in each]), min_size=1, max_size=3),
+    st.sampled_from([*WORDS, "a.dead", "b.c"]) | st.text(),
+)
+ROOMS = ["ack", "beat", "body", "dead", "here", "inbox", "mail", "mbox", "node", "waits"]
+
+
+@pytest.mark.promise(id="SEM-1405")
+@given(st.lists(SYSTEMS, min_size=2, max_size=8))
+@example([(["a_b"], "c"), (["a"], "b_c"), (["a", "b"], "dead"), (["a"], "b")])
+def test_no_two_systems_share_a_subject_a_stream_or_a_bucket(systems):
+    known = {(".".join(words), name) for words, name in systems}
+    bases = {each: f"{subjects_of(*each)}." for each in known}
+    assert len({system_of(*each) for each in known}) == len(known)
+    for one, other in itertools.permutations(known, 2):
+        assert not any(bases[other].startswith(f"{bases[one]}{room}.") for room in ROOMS)
+        assert bases[one] != bases[other]
+
+
+def test_what_systems_with_plain_names_have_is_called_as_they_are():
+    assert subjects_of("acme.prod", "research-team") == "acme.prod.research-team"
+    assert system_of("acme-prod", "research_team") == "acme-prod_research_team"
+    assert subjects_of("acme", "dead") == "acme.dead"
+    assert system_of("acme_prod", "research") == "acme=5Fprod_research"
 
 
 def test_a_plain_name_is_its_own_token():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from civitas.brokers.nats.names import token_of
+from civitas.brokers.nats.names import subjects_of, system_of, token_of
 from civitas.brokers.nats.options import OPTIONS, NatsOptions, option_problems
 
-__all__ = ["OPTIONS", "NatsOptions", "option_problems", "token_of"]
+__all__ = ["OPTIONS", "NatsOptions", "option_problems", "subjects_of", "system_of", "token_of"]

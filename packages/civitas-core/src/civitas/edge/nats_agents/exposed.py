@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from civitas.brokers.nats import NatsOptions, token_of
+from civitas.brokers.nats import NatsOptions, subjects_of
 from civitas.brokers.nats.connection import Connection
 from civitas.brokers.nats.micro import Endpoint, Service, answers, may_answer
 from civitas.edge.nats_agents.prompting import Prompting
@@ -70,7 +70,7 @@ class ExposedAgents:
         patience: float = _PATIENCE,
     ) -> None:
         self._system = system
-        base = f"{prefix}.{token_of(system)}."
+        base = f"{subjects_of(prefix, system)}."
         self._is_own = lambda subject: subject.startswith(base)
         self._exposed = [_Exposed(Identity.of(prefix, system, each), each) for each in agents]
         self._heartbeat = heartbeat

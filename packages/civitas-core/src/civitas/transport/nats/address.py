@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from civitas.brokers.nats import token_of
+from civitas.brokers.nats import subjects_of
 from civitas.errors import ConfigurationError
 from civitas.transport.batches import ANY_RUN
 
@@ -47,7 +47,7 @@ class Subjects:
     @classmethod
     def of(cls, prefix: str, system: str) -> Subjects:
         """Those of the system of that name."""
-        return cls(f"{prefix}.{token_of(system)}")
+        return cls(subjects_of(prefix, system))
 
     @property
     def inbox(self) -> str:

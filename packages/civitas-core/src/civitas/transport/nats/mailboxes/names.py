@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from civitas.brokers.nats import token_of
+from civitas.brokers.nats import subjects_of, system_of, token_of
 
 __all__ = ["MailboxNames"]
 
@@ -27,7 +27,7 @@ class MailboxNames:
     @classmethod
     def of(cls, prefix: str, name: str) -> MailboxNames:
         """Those of the system `name`."""
-        return cls(f"{token_of(prefix)}_{token_of(name)}", f"{prefix}.{token_of(name)}")
+        return cls(system_of(prefix, name), subjects_of(prefix, name))
 
     @property
     def bucket(self) -> str:
