@@ -13,7 +13,7 @@ from tests.fire.cast import Relay as FireRelay
 from tests.fire.cast import Sink as FireSink
 from tests.fire.ledger import Ledger
 
-__all__ = ["Pump", "Relay", "Sink", "overlaps"]
+__all__ = ["Pump", "Relay", "Sink", "Ticker", "overlaps"]
 
 
 class _Timed:
@@ -41,6 +41,28 @@ class Sink(_Timed, FireSink):
 
 class Relay(_Timed, FireRelay):
     """Sends or asks on what it hears."""
+
+
+class Ticker(AgentProcess):
+    """Does something all the time, whoever can be reached, and writes down when."""
+
+    def __init__(self, name: str, ledger: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.ledger = Ledger(ledger)
+        self.incarnation = f"{name}-{os.getpid()}-{time.monotonic_ns()}"
+
+    async def on_start(self) -> None:
+        self.ticking = asyncio.create_task(self.tick())
+
+    async def tick(self) -> None:
+        """Begin and end something, again and again."""
+        while True:
+            self.ledger.moment("began", self.name, self.incarnation, time.monotonic())
+            await asyncio.sleep(0.02)
+            self.ledger.moment("ended", self.name, self.incarnation, time.monotonic())
+
+    async def on_stop(self) -> None:
+        self.ticking.cancel()
 
 
 class Pump(AgentProcess):

@@ -16,8 +16,19 @@ from tests.faults.machines import Machine
 from tests.fire.harness import SURE
 from tests.fire.ledger import Ledger
 
-__all__ = ["Burning", "kill", "leader_of", "over_nats", "serve", "serve_kept", "workers"]
+__all__ = [
+    "NODE_TIMEOUT",
+    "Burning",
+    "kill",
+    "leader_of",
+    "over_nats",
+    "serve",
+    "serve_kept",
+    "workers",
+]
 
+NODE_TIMEOUT = 4.0
+"""Seconds."""
 _CAST = "tests.faults.cast"
 
 
@@ -30,10 +41,11 @@ def over_nats(folder: Path, *servers: Machine | str, **keys: Any) -> dict[str, A
         **keys: Of the transport, but `runtime` and `name`.
     """
     urls = [each if isinstance(each, str) else f"nats://{each.address}:4222" for each in servers]
-    runtime = {"node_timeout": 4, "drain_timeout": 20, **keys.pop("runtime", {})}
+    runtime = {"node_timeout": NODE_TIMEOUT, "drain_timeout": 20, **keys.pop("runtime", {})}
 
     def agent(name: str, type: str, process: str | None = None) -> dict[str, Any]:
-        entry = {"name": name, "type": f"{_CAST}.{type}", "ledger": str(folder), **SURE}
+        sure = {} if type == "Ticker" else SURE
+        entry = {"name": name, "type": f"{_CAST}.{type}", "ledger": str(folder), **sure}
         return {"agent": entry if process is None else {**entry, "process": process}}
 
     return {
@@ -51,6 +63,7 @@ def over_nats(folder: Path, *servers: Machine | str, **keys: Any) -> dict[str, A
                 agent("near-relay", "Relay", "near"),
                 agent("far", "Sink", "far"),
                 agent("far-relay", "Relay", "far"),
+                agent("far-ticker", "Ticker", "far"),
             ],
         },
     }

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.faults.machines import Network, machines
-from tests.faults.system import Burning, over_nats, serve_kept
+from tests.faults.system import NODE_TIMEOUT, Burning, over_nats, serve_kept
+from tests.fire.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
@@ -42,17 +43,30 @@ def test_a_bad_network_is_nobodys_death(three: Network, tmp_path: Path, kept: bo
 
 
 @pytest.mark.promise(id="SEM-1554")
+@pytest.mark.promise(id="SEM-1492")
+@pytest.mark.promise(id="SEM-1497")
+@pytest.mark.parametrize("what", ["stop", "keep"])
 def test_a_machine_that_is_cut_off_for_20_s_is_back_with_everything(
-    three: Network, tmp_path: Path
+    three: Network, tmp_path: Path, what: str
 ) -> None:
-    load = burning(three, tmp_path, 32)
+    load = burning(three, tmp_path, 32, on_partition=what)
     time.sleep(2)
     three.cut(["there"], ["here", "server"])
+    cut = time.monotonic()
     time.sleep(20)
+    healed = time.monotonic()
     three.heal()
     events = load.ended()["events"]
     assert events["node_down"] == 1
-    assert events["restarted"] == 2
+    assert events["restarted"] == 3
+    moments = [
+        float(each[3])
+        for each in Ledger(tmp_path / "ledger").lines("moments")
+        if each[1] == "far-ticker"
+    ]
+    cut_off = [moment for moment in moments if cut + NODE_TIMEOUT < moment < healed]
+    assert bool(cut_off) == (what == "keep")
+    assert max(moments) > healed + 1
 
 
 @pytest.mark.promise(id="SEM-1554")

@@ -34,9 +34,24 @@ def pumping(folder: Path, server: Machine) -> dict[str, Any]:
     folder.mkdir()
     config = over_nats(folder, server)
     children = config["supervision"]["children"]
+    tickers = [
+        {
+            "agent": {
+                "name": f"{at}-ticker",
+                "type": "tests.faults.cast.Ticker",
+                "ledger": str(folder),
+            }
+        }
+        for at in ("home", "near")
+    ]
+    tickers[1]["agent"]["process"] = "near"
     pump = {"name": "pump", "type": "tests.faults.cast.Pump", "process": "far"}
     keywords = {"ledger": str(folder), "args": {"to": ["home", "near"]}}
-    config["supervision"]["children"] = [*children[:2], {"agent": {**pump, **keywords}}]
+    config["supervision"]["children"] = [
+        *children[:2],
+        *tickers,
+        {"agent": {**pump, **keywords}},
+    ]
     return config
 
 
@@ -47,6 +62,38 @@ def until(condition: Callable[[], Any], seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
+
+
+@pytest.mark.promise(id="SEM-1490")
+@pytest.mark.promise(id="SEM-1498")
+def test_a_leader_that_is_cut_off_for_20_s_and_its_workers_do_nothing_beside_those_of_the_next(
+    four: Network, tmp_path: Path
+) -> None:
+    server, one, two = (four.machines[name] for name in ("server", "one", "two"))
+    serve_kept(server)
+    folder = tmp_path / "ledger"
+    config, ledger = pumping(folder, server), Ledger(folder)
+    four.machines["there"].civitas("--process", "far", topology=config)
+    one.civitas(topology=config)
+    one.says(" ready ")
+    two.civitas(topology=config)
+    two.says(" leads the system")
+    assert until(lambda: any(ledger.lines("accepted")), 40), "nothing was ever accepted"
+    time.sleep(2)
+    four.cut(["one"], ["server", "two", "there"])
+    two.says(" ready ")
+    accepted = len(list(ledger.lines("accepted")))
+    time.sleep(20)
+    four.heal()
+    assert len(list(ledger.lines("accepted"))) > accepted + 20  # it went on without that machine
+    one.says(" deposed ")
+    time.sleep(5)
+    (folder / "stop").touch()
+    until(ledger.is_settled, _SETTLE)
+    count = ledger.count()
+    logs = {host.name: (host.folder / "log").read_text()[-3000:] for host in (one, two)}
+    assert (count.lost, count.disorder, list(ledger.lines("failed"))) == ([], [], []), logs
+    assert overlaps(list(ledger.lines("moments"))) == [], logs
 
 
 @pytest.mark.promise(id="SEM-1557")
