@@ -27,7 +27,8 @@ from benchmarks.wall.task import CHARACTERS, Task
 
 _WALL = Task("", tokens=200_000, calls=100, result=25, kills=(60,))
 # A thousand results of 800 tokens, and the conversation before them.
-_HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=tuple(range(20, 1000, 50)))
+_HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=())
+_KILLS = 20
 
 _ENVIRONMENT = Path(".venv-wall")
 _CREW = Path(".venv-crew")
@@ -41,6 +42,9 @@ def main() -> int:
     parser.add_argument("which", nargs="*", choices=["wall", "high"], default=["wall"])
     parser.add_argument("--only", choices=[*_SYSTEMS, *_FRAMEWORKS], help="leave out the others")
     parser.add_argument("--calls", type=int, help="other than 100, and 1,000")
+    parser.add_argument(
+        "--kills", type=int, default=_KILLS, help="of `high`; as far apart as can be"
+    )
     parser.add_argument("--at-once", type=int, default=1, help="calls in one answer of the model")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the kills are logged
@@ -48,10 +52,17 @@ def main() -> int:
         task = replace(_WALL if which == "wall" else _HIGH, at_once=arguments.at_once)
         if arguments.calls:
             task = replace(task, calls=arguments.calls)
+        if which == "high":
+            task = replace(task, kills=_spread(arguments.kills, task.calls))
         runs = _walls() if which == "wall" else _highs()
         chosen = {name: run for name, run in runs.items() if arguments.only in (None, name)}
         _show(task, {name: _in_folder(run, task) for name, run in chosen.items()})
     return 0
+
+
+def _spread(kills: int, calls: int) -> tuple[int, ...]:
+    """The calls in which the process is killed, so many of them."""
+    return tuple(calls * (2 * each + 1) // (2 * kills) for each in range(kills))
 
 
 def _walls() -> dict[str, Callable[[Task], Outcome]]:

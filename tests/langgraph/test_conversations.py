@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
 from civitas import wrap
 from civitas.errors import ConfigurationError, HandlerFailed, StartFailed
@@ -253,3 +254,36 @@ async def test_a_long_conversation_keeps_its_newest_turns(durable: bool):
     assert await transcript(store, "g", "c") == [
         *("user: c", "assistant: 5", "user: d", "assistant: 5"),
     ]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.promise(id="SEM-1576")
+async def test_a_long_thread_that_nobody_uses_is_shortened_in_the_background(durable: bool):
+    async def answer(state: MessagesState) -> Any:
+        if state["messages"][-1].content == "wait":
+            interrupt("sure?")
+        return {"messages": [AIMessage("a" * 600)]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("answer", answer)
+    builder.add_edge(START, "answer")
+    graph, store = builder.compile(), InMemoryStateStore()
+
+    def system(**keep: Any) -> Runtime:
+        agent = LangGraphAgent("g", graph=graph, durable=durable)
+        root = Supervisor("root", children=[agent])
+        return Runtime(root, state_store=store, conversations=Retention(**keep))
+
+    async with system() as runtime:
+        for text in ("one", "two", "wait"):
+            await runtime.ask("g", {"input": text}, conversation="b")
+        for text in ("one", "two", "three"):
+            await runtime.ask("g", {"input": text}, conversation="c")
+    before = await transcript(store, "g", "b")
+    async with system(longest=2) as runtime:
+        while len(await transcript(store, "g", "c")) > 2:
+            await asyncio.sleep(0)
+        assert await transcript(store, "g", "b") == before
+        reply = await runtime.ask("g", {"input": "four"}, conversation="c")
+        said = [each["content"] for each in reply.payload["messages"]]
+        assert said == ["three", "a" * 600, "four", "a" * 600]

@@ -208,3 +208,21 @@ async def test_a_conversation_that_another_process_wrote_meanwhile_is_not_writte
         await store.close()
     said = [each["content"] for each in heard.inputs[-1] if each.get("role") == "user"]
     assert said == ["quick", "last"]
+
+
+@pytest.mark.promise(id="SEM-1576")
+async def test_a_long_conversation_that_nobody_uses_is_shortened_in_the_background(scripted):
+    heard, store = Heard(), InMemoryStateStore()
+    agent = Agent(name="a", model=scripted(heard))
+
+    def system(**keep: Any) -> Runtime:
+        root = Supervisor("root", children=[OpenAIAgent("o", agent=agent)])
+        return Runtime(root, state_store=store, conversations=Retention(**keep))
+
+    async with system() as runtime:
+        for text in ("one", "two", "three"):
+            await runtime.ask("o", {"input": text}, conversation="c")
+    async with system(longest=2):
+        while len(await transcript(store, "o", "c")) > 2:
+            await asyncio.sleep(0)
+    assert await transcript(store, "o", "c") == ["user: three", "assistant: answer 3"]

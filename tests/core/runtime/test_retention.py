@@ -13,6 +13,7 @@ from civitas import Runtime, SQLiteStateStore, Supervisor, TopologyError
 from civitas.frameworks import newest_turns
 from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.recent import RecentRecords
+from civitas.frameworks.shortening import Shortening
 from civitas.runtime.retention import Sweeper
 from civitas.state import InMemoryStateStore, LongRecord, Retention
 from civitas.state.heads import claim, written
@@ -24,8 +25,19 @@ from tests.core.state.few_methods import FewMethods, WithBatches, WithRevisions
 DAY = 86400
 
 
-def running(store: Any, machine: Machine | None = None, **keep: Any) -> Runtime:
-    agent = MachineAgent("books", machine=machine or Machine())
+RUNNING: list[MachineAgent] = []
+"""The incarnations that were started, the last one last."""
+
+
+class Noted(MachineAgent):
+    async def on_start(self) -> None:
+        RUNNING.append(self)
+
+
+def running(
+    store: Any, machine: Machine | None = None, *, durable: bool = False, **keep: Any
+) -> Runtime:
+    agent = Noted("books", machine=machine or Machine(), durable=durable)
     root = Supervisor("root", children=[agent])
     return Runtime(root, state_store=store, conversations=Retention(**keep))
 
@@ -178,15 +190,13 @@ async def test_a_store_that_fails_is_tried_again_later(caplog):
         assert (await runtime.ask("books", ["a"])).payload["done"] == ["A"]
 
 
-def test_what_is_in_use_is_known():
+async def test_what_is_in_use_is_known():
     recent = RecentRecords()
-    with recent.using("a"), recent.using("a"):
-        with recent.using("a"):
+    async with recent.using("a"), recent.using("a"):
+        async with recent.using("a"):
             assert recent.is_in_use("a")
         assert recent.is_in_use("a")
     assert not recent.is_in_use("a")
-    with recent.using(None):
-        assert not recent.is_in_use("a")
 
 
 # The longest.
@@ -207,11 +217,76 @@ async def test_a_conversation_that_waits_for_a_human_keeps_all():
     async with running(store) as runtime:
         for order in "abc":
             await runtime.ask("books", [order], conversation="trip")
-    async with running(store, longest=2) as runtime:
         await runtime.ask("books", ["ask", "d"], conversation="trip")
+    async with running(store, longest=2) as runtime:
+        await Shortening(RUNNING[-1], 2).shorten_all()
         assert (await Record.load(store, key_of("books", "trip"))).history == ["A", "B", "C"]
         await runtime.ask("books", {"value": "yes"}, "resume", conversation="trip")
     assert (await Record.load(store, key_of("books", "trip"))).history == ["yes", "D"]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.promise(id="SEM-1576")
+async def test_a_long_conversation_that_nobody_uses_is_shortened_in_the_background(durable):
+    store = WithBatches(InMemoryStateStore())
+    for text in ("short", "x" * 1000):  # in the head, and in pieces
+        await kept(store, text[:5], [f"{n} {text}" for n in range(6)])
+    await kept(store, "brief", ["A"])
+    async with running(store, durable=durable, longest=2):
+        while len((await Record.load(store, key_of("books", "xxxxx"))).history) > 2:
+            await asyncio.sleep(0)
+        while len((await Record.load(store, key_of("books", "short"))).history) > 2:
+            await asyncio.sleep(0)
+        store.bytes = 0
+        await Shortening(RUNNING[-1], 2).shorten_all()
+        assert store.bytes == 0
+    assert (await Record.load(store, key_of("books", "short"))).history == ["4 short", "5 short"]
+
+
+@pytest.mark.promise(id="SEM-1576")
+async def test_the_conversation_that_a_run_is_using_is_shortened_by_that_run():
+    store, machine = InMemoryStateStore(), Machine()
+    await kept(store, "trip", ["A", "B", "C", "D"])
+    async with running(store, machine, longest=2) as runtime:
+        asking = asyncio.create_task(runtime.ask("books", ["hang"], conversation="trip"))
+        await machine.began.wait()
+        await Shortening(RUNNING[-1], 2).shorten_all()
+        machine.go_on.set()
+        assert (await asking).payload["before"][-1] == "D"
+    assert (await Record.load(store, key_of("books", "trip"))).history == ["D", "HANG"]
+
+
+@pytest.mark.promise(id="SEM-1576")
+async def test_a_run_waits_for_its_conversation_to_be_shortened():
+    recent = RecentRecords()
+    with recent.holding("a") as held, recent.holding("a") as again:
+        assert (held, again) == (True, False)
+        using = asyncio.create_task(recent.using("a").__aenter__())
+        await asyncio.sleep(0)
+        assert not using.done()
+    await using
+    with recent.holding("a") as held:
+        assert not held
+
+
+@pytest.mark.promise(id="SEM-1576")
+async def test_what_a_durable_run_that_is_to_go_on_began_with_is_left_alone():
+    store = InMemoryStateStore()
+    await kept(store, "trip", ["A", "B", "C", "D"])
+    await store.set("civitas:step:books/a message/its step", {"result": 1})
+    async with running(store, durable=True, longest=2):
+        await Shortening(RUNNING[-1], 2).shorten_all()
+    assert (await Record.load(store, key_of("books", "trip"))).history == ["A", "B", "C", "D"]
+
+
+def test_of_the_agents_behind_one_name_one_shortens_for_all(monkeypatch):
+    recent, now = RecentRecords(), [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    assert [recent.is_due("books", 60) for _ in range(2)] == [True, False]
+    recent.is_due_again("books")
+    assert recent.is_due("books", 60)
+    now[0] += 61
+    assert recent.is_due("books", 60)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,21 @@ class LangGraphAgent(FrameworkAgent):
             config = await own.stands(graph.checkpointer, config)
         return questions(await graph.aget_state(config, subgraphs=True))
 
+    async def shorten_kept(self, conversation: str, longest: int) -> None:
+        """Leave the newest messages of a thread that no run uses, unless it waits for a human."""
+        graph, saver = self._graph, copy.copy(self._saver)  # the other one is lent to a run
+        if saver is None or not isinstance(graph, Pregel):
+            return
+        lent = RunThread(self.store, self.memory_key(conversation), saver.serde)
+        saver.lend(lent)
+        config: RunnableConfig = {"configurable": {"thread_id": conversation}}
+        looking = _copy(graph, checkpointer=saver)
+        if not questions(await looking.aget_state(config, subgraphs=True)):
+            thread = await lent.open()
+            thread.shorten(longest)
+            if thread.changes != thread.saved:
+                await lent.keep()
+
     def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
         """Refuse what does not fit the question's `response_schema`, and what says nothing to a breakpoint."""
         assert self._inputs is not None

@@ -18,6 +18,7 @@ from civitas.frameworks.plain import plain
 from civitas.frameworks.remembering import Remembering
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run
+from civitas.frameworks.shortening import Shortening
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.process.resources import Opened, Owner, Resources
@@ -150,6 +151,14 @@ class FrameworkAgent(AgentProcess):
         """
         return history[-longest:] if isinstance(history, list) else history
 
+    async def shorten_kept(self, conversation: str, longest: int) -> None:
+        """Leave the newest messages of a conversation that no run uses, and all of one that waits for a human.
+
+        Only for an adapter that keeps conversations itself; by default, what `shortened` leaves of the others.
+        """
+        if self.keeps_record:
+            await Remembering(self).shorten(conversation, longest)
+
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
         return None
@@ -266,6 +275,8 @@ class FrameworkAgent(AgentProcess):
         # One that cannot be built is a failed start, not a failed message.
         if self._built is None:
             self._built = await self._civitas_build(owner.resources)
+        if self._civitas_node is not None and (longest := self.longest) is not None:
+            await owner.resources.open(Shortening(self, longest).begin, "what shortens")
         return self
 
     def _civitas_owns(self, key: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -29,18 +31,19 @@ class RecentRecords:
         self._known: OrderedDict[str, tuple[LongRecord, int]] = OrderedDict()
         self._size = 0
         self._in_use: Counter[str] = Counter()
+        self._held: dict[str, asyncio.Future[None]] = {}
+        self._due: dict[str, float] = {}
 
     @classmethod
     def of(cls, node: object) -> RecentRecords:
         """That of an OS process."""
         return _of_nodes.setdefault(node, cls())
 
-    @contextmanager
-    def using(self, key: str | None) -> Iterator[None]:
-        """Inside the block a run uses the conversation under `key`; None for none."""
-        if key is None:
-            yield
-            return
+    @asynccontextmanager
+    async def using(self, key: str) -> AsyncIterator[None]:
+        """Inside the block a run uses the conversation under `key`."""
+        while (held := self._held.get(key)) is not None:
+            await asyncio.shield(held)
         self._in_use[key] += 1
         try:
             yield
@@ -52,6 +55,31 @@ class RecentRecords:
     def is_in_use(self, key: str) -> bool:
         """Whether a run in this OS process uses the conversation under `key`."""
         return key in self._in_use
+
+    @contextmanager
+    def holding(self, key: str) -> Iterator[bool]:
+        """Inside the block no run in this OS process uses the conversation under `key`; False if one does."""
+        if key in self._in_use or key in self._held:
+            yield False
+            return
+        held = self._held[key] = asyncio.get_running_loop().create_future()
+        try:
+            yield True
+        finally:
+            del self._held[key]
+            held.set_result(None)
+
+    def is_due(self, what: str, every: float) -> bool:
+        """Whether something is to be done now in this OS process; then it is not again for `every` seconds."""
+        now = time.monotonic()
+        if now < self._due.get(what, now):
+            return False
+        self._due[what] = now + every
+        return True
+
+    def is_due_again(self, what: str) -> None:
+        """It was not done."""
+        del self._due[what]
 
     def take(self, key: str) -> LongRecord | None:
         """What is known of the conversation under `key`, which is not known any more."""

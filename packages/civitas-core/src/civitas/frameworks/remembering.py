@@ -91,7 +91,7 @@ class Remembering:
             yield
             return
         key = self._agent.memory_key(conversation)
-        with self._recent.using(key):
+        async with self._recent.using(key):
             if self.retention.keep is not None:
                 long_ago = time.time() - self.retention.keep / 2
                 await claim(self._agent.store, key, unused_since=long_ago)
@@ -140,6 +140,17 @@ class Remembering:
         await record.keep(agent.store, agent.memory_key(conversation), self._recent, gone=gone)
         if steps is not None:
             steps.dropped(gone)
+
+    async def shorten(self, conversation: str, longest: int) -> None:
+        """Leave the newest messages of a conversation that no run uses; one that waits for a human keeps all."""
+        agent, key = self._agent, self._agent.memory_key(conversation)
+        record = await Record.load(agent.store, key)
+        if record.history is None or record.interrupts is not None:
+            return
+        left = agent.shortened(record.history, longest)
+        if left != record.history:
+            record.history = left
+            await record.keep(agent.store, key)
 
     async def keep_of_failed(self, run: Run) -> None:
         """Keep `run.history`, though the run failed: what the next one has to know about it."""

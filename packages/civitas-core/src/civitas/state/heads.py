@@ -20,6 +20,7 @@ __all__ = [
     "claim",
     "is_head",
     "is_short",
+    "may_be_longer",
     "named_pieces",
     "parts",
     "written",
@@ -69,6 +70,16 @@ def named_pieces(head: Mapping[str, Any]) -> Iterable[int]:
     for facts in head.get("lists", {}).values():
         yield from (each.piece for each in loaded(facts))
     yield from head.get("values", {}).values()
+
+
+def may_be_longer(head: Mapping[str, Any], items: int) -> bool:
+    """Whether a list of more than so many items may be in a record whose head this is."""
+    if not is_head(head):
+        return True
+    lists = [sum(map(len, loaded(facts))) for facts in head.get("lists", {}).values()]
+    lists += map(len, head.get("short", {}).values())
+    # Without any, what there is of it stands in the facts.
+    return not lists or max(lists) > items
 
 
 def written(head: Mapping[str, Any] | None) -> int | None:
