@@ -202,19 +202,20 @@ def main() -> int:
     if arguments.child:
         serve(*arguments.child, whole=arguments.whole)
         return 0
-    figures: dict[str, Any] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for framework in arguments.frameworks or TALKS:
+        found = figures[framework] = {}
         for what in arguments.only or _MEASURES:
             if what == "length":
-                found = lengths(framework, arguments.turns, whole=arguments.whole)
-                show_lengths(framework, found)
+                long = found[what] = lengths(framework, arguments.turns, whole=arguments.whole)
+                show_lengths(framework, long)
                 if arguments.plot:
                     file = arguments.plot / f"conversations-{framework}.svg"
-                    file.write_text(plotted(framework, found))
+                    file.write_text(plotted(framework, long))
             elif what != "run" or any("steps" in kinds for kinds in TALKS[framework].values()):
-                found = rounds(framework, what, 1 if what == "run" else arguments.rounds)
-                show_rounds(framework, what, found)
-            figures.setdefault(framework, {})[what] = found
+                count = 1 if what == "run" else arguments.rounds
+                short = found[what] = rounds(framework, what, count)
+                show_rounds(framework, what, short)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0

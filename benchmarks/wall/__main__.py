@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=1, help="calls in one answer of the model")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the kills are logged
+    logging.getLogger("civitas").setLevel(logging.CRITICAL)  # for the processes of the agents, too
     for which in arguments.which:
         task = replace(_WALL if which == "wall" else _HIGH, at_once=arguments.at_once)
         if arguments.calls:
