@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from civitas.message import Message
@@ -43,8 +43,8 @@ class Entry(Protocol):
             PayloadError: The message cannot travel.
         """
 
-    async def put(self, message: Message, timeout: float | None) -> None:
-        """Put, and wait while there is no room.
+    def put(self, message: Message, timeout: float | None) -> Awaitable[None]:
+        """Put, and wait for room; what to wait for.
 
         Args:
             message: What to put.

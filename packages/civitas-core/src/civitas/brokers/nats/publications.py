@@ -25,10 +25,17 @@ def publication(subject: bytes, body: bytes, reply: bytes = b"", head: bytes = b
     return b"PUB %b %b %d\r\n%b\r\n" % (subject, reply, len(body), body)
 
 
-def header(fields: Mapping[str, str]) -> bytes:
-    """Fields, whose names must be plain words, as they stand before a message; a line break in a value is a blank."""
-    lines = [f"{name}: {value.translate(_BREAKS)}" for name, value in fields.items()]
-    return "\r\n".join((_VERSION, *lines, "", "")).encode()
+def header(id: str, fields: Mapping[str, str]) -> bytes:
+    """What stands before a message that JetStream stores.
+
+    Args:
+        id: Under which it is stored once; without line breaks.
+        fields: What else, whose names must be plain words; a line break in a value becomes a blank.
+    """
+    head = f"{_VERSION}\r\nNats-Msg-Id: {id}\r\n"
+    for name, value in fields.items():
+        head += f"{name}: {value.translate(_BREAKS)}\r\n"
+    return f"{head}\r\n".encode()
 
 
 def status(head: bytes) -> tuple[str, Mapping[str, str]]:

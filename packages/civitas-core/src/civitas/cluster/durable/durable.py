@@ -143,15 +143,20 @@ class Durable:
 
     # Putting.
 
-    async def put(
+    def put(
+        self, address: str, key: str, message: Message, timeout: float | None, size: int
+    ) -> Awaitable[None]:
+        """Put a message into a mailbox; what to wait for until the broker has it, see `Lanes.put`."""
+        if self._lines is None:
+            return self._open_and_put(address, key, message, timeout, size)
+        asker = None if message.reply_to is None else self._asker_of(message)
+        return self._lines.put(address, key, message, timeout, size, asker)
+
+    async def _open_and_put(
         self, address: str, key: str, message: Message, timeout: float | None, size: int
     ) -> None:
-        """Put a message into a mailbox, and wait until the broker has it; raises as `Lanes.put`."""
-        if self._lines is None:
-            await self.open()
-            assert self._lines is not None  # it is open
-        asker = None if message.reply_to is None else self._asker_of(message)
-        await self._lines.put(address, key, message, timeout, size, asker)
+        await self.open()
+        await self.put(address, key, message, timeout, size)
 
     def entry_for(self, each: Elsewhere, key: str) -> Entry | None:
         """Where messages for an agent of another node, or for a conversation, are put; None if they are not kept."""

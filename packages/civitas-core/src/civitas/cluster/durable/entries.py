@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from civitas.cluster.facts import Facts
@@ -15,10 +16,10 @@ __all__ = ["Before", "Beside", "KeptEntry", "KeptName", "KeptPool", "Putting"]
 class Putting(Protocol):
     """Puts into mailboxes of the broker."""
 
-    async def put(
+    def put(
         self, address: str, key: str, message: Message, timeout: float | None, size: int
-    ) -> None:
-        """Put, and wait until the broker has it; raises as `Lanes.put`."""
+    ) -> Awaitable[None]:
+        """Put; what to wait for until the broker has it, see `Lanes.put`."""
 
 
 class Beside(Entry, Protocol):
@@ -74,12 +75,16 @@ class KeptEntry:
         self._beside.check_open()
         return False
 
-    async def put(self, message: Message, timeout: float | None) -> None:
-        """Put, and wait until the broker has it; see `Entry.put`."""
+    def put(self, message: Message, timeout: float | None) -> Awaitable[None]:
+        """Put; what to wait for until the broker has it, see `Entry.put`."""
         self._beside.check_open()
         if self._first is not None:
-            await self._first.drained()
-            self._first = None
+            return self._put_behind(self._first, message, timeout)
+        return self._putting.put(self.address, self._key, message, timeout, self._size)
+
+    async def _put_behind(self, first: Before, message: Message, timeout: float | None) -> None:
+        await first.drained()
+        self._first = None
         await self._putting.put(self.address, self._key, message, timeout, self._size)
 
     def push(self, message: Message) -> None:

@@ -29,21 +29,29 @@ class Shipment:
         "asker",
         "body",
         "copy",
+        "due",
         "flying",
+        "line",
         "message",
         "number",
         "place",
+        "size",
         "stored",
+        "timeout",
         "unsure",
     )
 
     def __init__(
         self,
+        line: Lane,
         message: Message,
         asker: str | None,
         stored: asyncio.Future[None],
-        apart: str = "",
+        apart: str,
+        timeout: float | None,
+        size: int,
     ) -> None:
+        self.line = line
         self.message = message
         self.apart = apart
         """Where the whole message is kept, if it is too large; otherwise empty."""
@@ -58,6 +66,23 @@ class Shipment:
         """How often it was taken out again."""
         self.unsure = ""
         """Why it is not known whether it is stored; empty if it surely is not."""
+        self.timeout = timeout
+        self.size = size
+        """Of the mailbox, for an error."""
+        self.due: set[Shipment] | None = None
+        """Those whose senders wait as long as that of this one; None for one that waits for ever."""
+
+    def tell(self, error: Exception | None = None) -> None:
+        """Tell its sender that it is stored, or why not, if that still waits."""
+        due, self.due = self.due, None
+        if due is not None:
+            due.discard(self)
+        if self.stored.done():
+            return
+        if error is None:
+            self.stored.set_result(None)
+        else:
+            self.stored.set_exception(error)
 
 
 class Sending(Protocol):
@@ -157,13 +182,14 @@ class Lane:
         while self._queue and len(self._sent) < self._window:
             parcel = self._queue.popleft()
             if parcel.stored.done():
+                parcel.tell()  # that nobody waits
                 continue
             parcel.number = self._lanes.next_number()
             parcel.after = next(reversed(self._sent), 0)
             try:
                 parcel.body = self._lanes.pack(parcel)
             except PayloadError as error:
-                parcel.stored.set_exception(error)
+                parcel.tell(error)
                 continue
             self._sent[parcel.number] = parcel
             self._fly(parcel)
@@ -191,12 +217,10 @@ class Lane:
         if self._retracting is not None:
             self._retracting.cancel()
         for parcel in (*self._sent.values(), *self._queue):
-            if not parcel.stored.done():
-                error = NotStored(
-                    parcel.message.recipient, "this process ends", unsure=parcel.number > 0
-                )
-                parcel.stored.set_exception(error)
-                parcel.stored.exception()
+            to = parcel.message.recipient
+            parcel.tell(NotStored(to, "this process ends", unsure=parcel.number > 0))
+            if not parcel.stored.cancelled():
+                parcel.stored.exception()  # perhaps nobody waits any more
         self._sent.clear()
         self._queue.clear()
 
@@ -214,8 +238,7 @@ class Lane:
             self._window = min(2 * self._window, _WINDOW)
             self._finish()
         elif isinstance(what, NotKept):
-            if not parcel.stored.done():
-                parcel.stored.set_exception(NotStored(parcel.message.recipient, str(what)))
+            parcel.tell(NotStored(parcel.message.recipient, str(what)))
             self._drop(parcel)
         elif isinstance(what, NoRoom):
             self.full, self._window, parcel.unsure = True, 1, ""
@@ -266,8 +289,7 @@ class Lane:
                 self._lanes.stored_late(self, parcel.number, last)
             last = max(last, parcel.place)
             del self._sent[parcel.number]
-            if not parcel.stored.done():
-                parcel.stored.set_result(None)
+            parcel.tell()
         self._lanes.is_settled(self)
 
     def _drop(self, parcel: Shipment) -> None:

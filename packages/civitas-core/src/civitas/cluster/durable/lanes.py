@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from civitas.cluster.durable.deadlines import Deadlines
 from civitas.cluster.durable.lane import Lane, Shipment
 from civitas.cluster.durable.parcels import pack
 from civitas.errors import AskTimeout, DeliveryError, MailboxFull, NotStored, PayloadError
@@ -57,9 +58,10 @@ class Lanes:
         self._void: OrderedDict[tuple[str, str, int], list[int]] = OrderedDict()
         """The places that a message was taken out of."""
         self._waiting: dict[Lane, list[tuple[int, asyncio.Future[None]]]] = {}
+        self._deadlines = Deadlines(self._expire)
         mailboxes.on_up = self._up
 
-    async def put(
+    def put(
         self,
         address: str,
         key: str,
@@ -67,8 +69,8 @@ class Lanes:
         timeout: float | None,
         size: int,
         asker: str | None,
-    ) -> None:
-        """Put a message into a mailbox, and wait until the broker has it.
+    ) -> Awaitable[None]:
+        """Put a message into a mailbox.
 
         Args:
             address: Of the mailbox.
@@ -78,36 +80,57 @@ class Lanes:
             size: Of the mailbox, for an error.
             asker: The agent that waits for the answer; None for nobody.
 
+        Returns:
+            What to wait for until the broker has it. A coroutine around it was measured to be a twentieth of the whole.
+
         Raises:
             MailboxFull: There was no room in time; the message is not stored.
             NotStored: The broker did not take it, or did not say so in time.
             AskTimeout: The same, where an answer is waited for.
         """
-        apart = ""
         if len(message.raw) > self._mailboxes.largest // 2:
-            try:
-                async with asyncio.timeout(timeout):
-                    apart = await self._keep_apart(message)
-            except TimeoutError:
-                raise NotStored(message.recipient, "it could not be kept in time") from None
+            return self._put_apart(address, key, message, timeout, size, asker)
+        return self._put(address, key, message, timeout, size, asker, "")
+
+    def _put(
+        self,
+        address: str,
+        key: str,
+        message: Message,
+        timeout: float | None,
+        size: int,
+        asker: str | None,
+        apart: str,
+    ) -> asyncio.Future[None]:
         line = self._lines.get((address, key))
         if line is None:
             line = self._lines[address, key] = Lane(self, address, key)
-        parcel = Shipment(message, asker, self.loop.create_future(), apart)
+        stored: asyncio.Future[None] = self.loop.create_future()
+        parcel = Shipment(line, message, asker, stored, apart, timeout, size)
+        if timeout is not None:
+            parcel.due = self._deadlines.add(parcel, timeout)
         line.add(parcel)
-        if timeout is None:
-            await parcel.stored
-            return
-        # An `asyncio.timeout` was measured to be a tenth of the whole.
-        timer = self.loop.call_later(timeout, self._expire, line, parcel, timeout, size)
-        try:
-            await parcel.stored
-        finally:
-            timer.cancel()
+        return stored
 
-    def _expire(self, line: Lane, parcel: Shipment, timeout: float, size: int) -> None:
+    async def _put_apart(
+        self,
+        address: str,
+        key: str,
+        message: Message,
+        timeout: float | None,
+        size: int,
+        asker: str | None,
+    ) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                apart = await self._keep_apart(message)
+        except TimeoutError:
+            raise NotStored(message.recipient, "it could not be kept in time") from None
+        await self._put(address, key, message, timeout, size, asker, apart)
+
+    def _expire(self, parcel: Shipment) -> None:
         if not parcel.stored.done():
-            parcel.stored.set_exception(self._too_late(line, parcel, timeout, size))
+            parcel.tell(self._too_late(parcel))
 
     async def _keep_apart(self, message: Message) -> str:
         raw = dumps(message, self._serializer)
@@ -116,11 +139,11 @@ class Lanes:
         except NotKept as error:
             raise NotStored(message.recipient, str(error)) from error
 
-    def _too_late(self, line: Lane, parcel: Shipment, timeout: float, size: int) -> DeliveryError:
-        message = parcel.message
+    def _too_late(self, parcel: Shipment) -> DeliveryError:
+        line, message, timeout = parcel.line, parcel.message, parcel.timeout or 0.0
         why = parcel.unsure or line.why
         if line.full and not why:
-            return MailboxFull(message.recipient, size, timeout)
+            return MailboxFull(message.recipient, parcel.size, timeout)
         why = why or "it did not answer"
         if message.reply_to is not None:
             return AskTimeout(
@@ -154,6 +177,7 @@ class Lanes:
 
     def close(self) -> None:
         """Put nothing any more."""
+        self._deadlines.close()
         for line in self._lines.values():
             line.close()
         self._lines.clear()

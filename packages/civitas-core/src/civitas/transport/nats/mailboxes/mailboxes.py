@@ -116,7 +116,7 @@ class NatsMailboxes:
         """Put a message into a stream; see `Mailboxes.put`."""
         assert self._publishing is not None  # it is open
         subject = self._names.subject(address, key).encode()
-        self._publishing.put(subject, body, {**headers, "Nats-Msg-Id": id}, landed)
+        self._publishing.put(subject, id, body, headers, landed)
 
     async def keep_apart(self, raw: bytes) -> str:
         """Put it into a stream of its own, in pieces; see `Mailboxes.keep_apart`."""
@@ -139,7 +139,7 @@ class NatsMailboxes:
             if not stored.done():
                 stored.set_result(what)
 
-        self._publishing.put(subject.encode(), part, {"Nats-Msg-Id": subject}, landed)
+        self._publishing.put(subject.encode(), subject, part, {}, landed)
         what = await stored
         if isinstance(what, NotKept):
             raise what

@@ -50,20 +50,24 @@ class Publishing:
         self._confirming: dict[bytes, asyncio.Future[bool]] = {}
         self._waiting: list[bytes] = []
         self._outlet = Outlet(client, self._fill)
+        self._most = 0
+        """Bytes that the server takes in one message."""
         self._look: asyncio.TimerHandle | None = None
 
     async def subscribe(self, client: QuickClient) -> None:
         """Listen on a new connection."""
+        self._most = client.max_payload
         await client.take(f"{self._inbox}.*", self._answered)
 
-    def put(self, subject: bytes, body: bytes, headers: Mapping[str, str], landed: Landed) -> None:
+    def put(
+        self, subject: bytes, id: str, body: bytes, headers: Mapping[str, str], landed: Landed
+    ) -> None:
         """Publish a message; ends as `Mailboxes.put`."""
-        client = self._client()
-        if client is None:
+        if self._client() is None:
             self._end(landed, Unsure("there is no connection to the NATS server"))
             return
-        head = header(headers)
-        if len(head) + len(body) > client.max_payload:
+        head = header(id, headers)
+        if len(head) + len(body) > self._most:
             why = f"{len(head) + len(body):,} bytes with its headers are more than the NATS server takes in one message"
             self._end(landed, NotKept(why))
             return
