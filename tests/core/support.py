@@ -175,3 +175,8 @@ async def reason_of(call: Any) -> str:
     error = await error_of(call)
     assert isinstance(error, SupervisionError)
     return error.reason
+
+
+async def keys_beside_runs(store: Any) -> list[str]:
+    """The keys in a state store, but those of the messages and answers of durable agents."""
+    return [key for key in await store.keys("") if not key.startswith("civitas:runs:")]

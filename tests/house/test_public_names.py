@@ -12,7 +12,7 @@ from tests.house.project import PACKAGES, ROOT, exported, public_modules, source
 FROZEN = Path(__file__).parent / "public_names"
 DOORS = {
     "civitas": sources("civitas-core") / "__init__.py",
-    "civitas.errors": sources("civitas-core") / "errors.py",
+    "civitas.errors": sources("civitas-core") / "errors" / "__init__.py",
     "civitas.events": sources("civitas-core") / "events.py",
     "civitas.testing": sources("civitas-core") / "testing" / "__init__.py",
     **{

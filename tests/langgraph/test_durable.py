@@ -19,6 +19,7 @@ from civitas.state import InMemoryStateStore, SQLiteStateStore
 from civitas.supervision import Supervisor
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from tests.core.frameworks.support import restarts, running
+from tests.core.support import keys_beside_runs
 
 
 class Box(TypedDict):
@@ -130,7 +131,7 @@ async def test_a_finished_run_leaves_nothing_behind_but_its_conversation():
     async with Runtime(Supervisor("root", [agent], backoff="NONE"), state_store=store) as runtime:
         await runtime.ask("g", {"got": []})
         await runtime.ask("g", {"got": []}, conversation="c")
-    assert await store.keys("") == ["civitas:conversation:g/c"]
+    assert await keys_beside_runs(store) == ["civitas:conversation:g/c"]
     saver = StateStoreSaver(store, "civitas:conversation:g/")
     config: Any = {"configurable": {"thread_id": "c"}}
     spaces = [each.config["configurable"]["checkpoint_ns"] async for each in saver.alist(config)]

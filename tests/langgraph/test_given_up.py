@@ -18,6 +18,7 @@ from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
 from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from tests.core.frameworks.support import restarts, running
+from tests.core.support import keys_beside_runs
 
 
 class Desk:
@@ -123,7 +124,7 @@ async def test_a_durable_run_that_is_given_up_leaves_its_conversation_as_it_was(
         desk.saw.clear()
         await runtime.ask("g", {"input": "hello"}, conversation="c")
     assert desk.saw == [["human", "ai", "human"] if before else ["human"]]
-    assert len(await store.keys("")) == await keys_of(["hello"] * (2 if before else 1))
+    assert len(await keys_beside_runs(store)) == await keys_of(["hello"] * (2 if before else 1))
 
 
 async def keys_of(texts: list[str]) -> int:
@@ -132,7 +133,7 @@ async def keys_of(texts: list[str]) -> int:
     async with Runtime(Supervisor("root", [agent(Desk())]), state_store=store) as runtime:
         for text in texts:
             await runtime.ask("g", {"input": text}, conversation="c")
-    return len(await store.keys(""))
+    return len(await keys_beside_runs(store))
 
 
 @pytest.fixture(params=["memory", "sqlite", "state store"])
@@ -163,7 +164,7 @@ async def test_so_it_does_under_a_checkpointer_of_the_users_own(own, before):
             await runtime.ask("g", {"input": "hello"}, conversation="c")
     first = ["human", "ai", "human"] if before else ["human"]
     assert desk.saw == [first, [*first, "ai", "human"]]
-    assert await store.keys("") == []
+    assert await keys_beside_runs(store) == []
 
 
 @pytest.mark.promise(id="SEM-1011")

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from civitas.cluster.members.departures import Departures
-from civitas.cluster.members.in_hand import InHand, Noted
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
 from civitas.cluster.peers import Peer
 from civitas.errors import StartFailed
 from civitas.launch import ProcessOptions
+from civitas.launch.in_hand import InHand, Noted
 from civitas.process import ExitReason
 from civitas.process.incident import of_message
 from tests.core.cluster.parts import Wire, a_peer

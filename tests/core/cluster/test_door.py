@@ -12,12 +12,13 @@ from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door
 from civitas.cluster.facts import Facts
-from civitas.cluster.failures import dump_error, dump_reason
+from civitas.cluster.failures import dump_reason
 from civitas.cluster.frames import Kind, pack, unpacked
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.words import CALLS, CASTS, FRAMES, RESULTS
 from civitas.errors import ConfigurationError, NodeDown
 from civitas.process import ExitReason
+from civitas.process.failures import dump_error
 from civitas.testing.memory_transport import MemoryTransport
 
 FACTS = [str(each) if isinstance(each, str) else each for each in Facts("far", "w", "boot").plain()]

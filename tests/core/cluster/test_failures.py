@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from civitas import errors
-from civitas.cluster.failures import dump_error, load_error
+from civitas.process.failures import dump_error, load_error
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from civitas.cluster.members.in_hand import InHand, Noted, ToldRoot, read_in_hand
+from civitas.cluster.members.in_hand import ToldRoot
 from civitas.cluster.members.roster import Roster
 from civitas.launch import ProcessOptions
+from civitas.launch.in_hand import InHand, Noted, read_in_hand
 from civitas.message import new_id
 from tests.core.cluster.parts import a_peer
 
@@ -56,7 +57,7 @@ def test_what_the_broker_keeps_is_told_apart_until_it_has_let_go_of_it(file):
 
 @pytest.mark.promise(id="SEM-1463")
 def test_what_a_process_puts_back_was_given_to_one_incarnation_less(file):
-    noted = InHand(file)
+    noted = InHand(file, lambda agent: False)
     once, twice, never = (new_id() for _ in range(3))
     for id in (once, twice, twice):
         noted.begun("a", id, kept=True)

@@ -37,6 +37,7 @@ class Stepping(AgentProcess):
 async def test_a_new_message_with_many_steps_asks_once_what_is_recorded() -> None:
     store = Counted()
     async with Runtime(Supervisor("root", children=[Stepping("a")]), state_store=store) as runtime:
+        store.asked.clear()
         reply = await runtime.ask("a", 7)
         assert reply.payload == [7] * 6
         assert store.asked == ["keys", "get"]  # the one look is for the step made a second time

@@ -289,7 +289,7 @@ class Trees(RuleBasedStateMachine):
         if node["kind"] == "agent":
             cell = self.runtime._node.registry[name]
             assert cell.alive is (status == "running"), where
-            if status == "running" and not len(self.runtime._node._asks):
+            if status == "running" and not len(self.runtime._node.asks):
                 assert not cell.busy, f"{where} and idle, but messages wait"
             if status in ("stopped", "terminated"):
                 assert node["mailbox_depth"] == 0, where
@@ -339,7 +339,7 @@ class Trees(RuleBasedStateMachine):
             assert not left, f"left behind: {left}"
             assert not self.clock.pending
             node = self.runtime._node
-            assert not len(node._asks)
+            assert not len(node.asks)
             assert not node._streams
             assert not node._monitors._by_ref
             self.loop.run_until_complete(self.ended())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from civitas import StartFailed
-from civitas.cluster.failures import dump_error, load_error
+from civitas.process.failures import dump_error, load_error
 
 TEAM = """
 from civitas import AgentProcess

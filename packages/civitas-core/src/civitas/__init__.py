@@ -18,6 +18,8 @@ from civitas.errors import (
     NotStored,
     PayloadError,
     PluginError,
+    RunCancelled,
+    RunConflict,
     StartFailed,
     StateConflict,
     StateStoreError,
@@ -26,6 +28,7 @@ from civitas.errors import (
     TopologyError,
     UnknownAgent,
     UnknownInterrupt,
+    UnknownRun,
 )
 from civitas.events import Event
 from civitas.frameworks import wrap
@@ -33,6 +36,7 @@ from civitas.message import Message
 from civitas.models import ModelProvider, ModelResponse
 from civitas.plugins import hookimpl
 from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
+from civitas.runs import RunInfo, RunStatus
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore, NatsKVStateStore, SQLiteStateStore, StateStore
 from civitas.supervision import (
@@ -72,6 +76,10 @@ __all__ = [
     "PluginError",
     "RestartStrategy",
     "RestartType",
+    "RunCancelled",
+    "RunConflict",
+    "RunInfo",
+    "RunStatus",
     "Runtime",
     "SQLiteStateStore",
     "StartFailed",
@@ -88,6 +96,7 @@ __all__ = [
     "TopologyError",
     "UnknownAgent",
     "UnknownInterrupt",
+    "UnknownRun",
     "hookimpl",
     "tool",
     "wrap",

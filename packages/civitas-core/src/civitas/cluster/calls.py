@@ -7,12 +7,12 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from civitas.cluster.failures import dump_error, load_error
 from civitas.cluster.frames import Kind
 from civitas.cluster.peers import Peer
 from civitas.cluster.shapes import ERROR, Shape
 from civitas.cluster.words import RESULTS
 from civitas.errors import ConfigurationError, NodeDown
+from civitas.process.failures import dump_error, load_error
 
 __all__ = ["Calls"]
 

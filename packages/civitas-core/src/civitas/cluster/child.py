@@ -134,7 +134,7 @@ class RemoteChild:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
             mailbox = ""
-            if options["delivery"] == Delivery.AT_LEAST_ONCE:
+            if options["delivery"] != Delivery.AT_MOST_ONCE:
                 family = self.spec.family
                 mailbox = await self._home.grant(self.name, self.kind, options, peer, family)
         except StartFailed as error:

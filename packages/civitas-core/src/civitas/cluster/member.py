@@ -77,7 +77,7 @@ class MemberNode(Node):
         broker: Broker | None = None,
         **parts: Any,
     ) -> None:
-        super().__init__(name, **parts)
+        super().__init__(name, keeps_runs=False, **parts)
         self.transport = transport
         self.peers = Peers()
         self.calls = Calls()

@@ -41,11 +41,7 @@ from civitas.message import Serializer
 from civitas.node import Node
 from civitas.node.spawning import dynamic_supervisor
 from civitas.process import AgentProcess, Delivery
-from civitas.supervision import (
-    ConversationPoolProcess,
-    Parent,
-    Placed,
-)
+from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
 from civitas.transport.standing import Fencing
@@ -312,7 +308,8 @@ class RootNode(Node):
             self.mailboxes.joined(supervisor, facts, self._letters.out)
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of `name` is closed for `why`; open again if that is empty."""
+        """See `Node.closed`."""
+        super().closed(name, why)
         self._directory.closed(name, why)
 
     def leave(self, supervisor: Parent) -> None:

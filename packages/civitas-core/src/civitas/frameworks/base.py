@@ -12,7 +12,12 @@ from civitas.events import DeadLetterReason
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import read_answers
-from civitas.frameworks.keywords import AgentKeywords, check_keywords, describe, read_transient
+from civitas.frameworks.keywords import (
+    AgentKeywords,
+    check_keywords,
+    describe,
+    read_transient,
+)
 from civitas.frameworks.outcomes import Outcome, outcome_of
 from civitas.frameworks.plain import plain
 from civitas.frameworks.remembering import Remembering
@@ -45,7 +50,7 @@ class FrameworkAgent(AgentProcess):
         name: Address of the agent.
         subject: The framework's object, or a function without arguments that builds it. Never changed.
         durable: After an exception that may not come again, a crash or a kill the run goes on from what is finished,
-            and no finished step is done twice. Implies `delivery="at_least_once"`.
+            and no finished step is done twice. Implies `delivery="durable"`: after a kill of the whole program, too.
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
             or a growing one. None: those that `outcome` calls transient or unknown, where the delivery is
             `at_least_once`; a run that is not durable starts over. In a topology, ``module:function``.
@@ -80,21 +85,8 @@ class FrameworkAgent(AgentProcess):
         framework_spans: bool | None = None,
         **keywords: Unpack[AgentKeywords],
     ) -> None:
-        check_keywords(type(self), name, keywords)
         keywords.setdefault("cancel_on_timeout", True)
-        if not isinstance(durable, bool):
-            raise ConfigurationError(
-                f"{type(self).__name__}({name!r}): durable must be True or False; got {durable!r}"
-            )
-        if durable and keywords.setdefault("delivery", Delivery.AT_LEAST_ONCE) != "at_least_once":
-            raise ConfigurationError(
-                f"{type(self).__name__}({name!r}): durable=True needs delivery='at_least_once', which it implies; "
-                f"got {keywords['delivery']!r}"
-            )
-        if framework_spans not in (None, True, False):
-            raise ConfigurationError(
-                f"{type(self).__name__}({name!r}): framework_spans must be True, False or None; got {framework_spans!r}"
-            )
+        check_keywords(type(self), name, keywords, durable, framework_spans)
         super().__init__(name, **keywords)
         self.durable = durable
         self.framework_spans = framework_spans
@@ -345,7 +337,7 @@ class FrameworkAgent(AgentProcess):
             )
             return Outcome.ANSWER, False
         # Who wants each message handled at least once takes what a try did already as well.
-        wanted = self._civitas_options.delivery is Delivery.AT_LEAST_ONCE
+        wanted = self._civitas_options.delivery is not Delivery.AT_MOST_ONCE
         return meaning, wanted and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
     def _tell_nobody(self, error: Exception, message: Message) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import difflib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict
+from collections.abc import Callable
+from typing import TypedDict
 
 from civitas.errors import ConfigurationError
 from civitas.process import Delivery, RestartType
 
-__all__ = ["AgentKeywords", "FrameworkKeywords", "check_keywords", "describe", "read_transient"]
+__all__ = [
+    "AgentKeywords",
+    "FrameworkKeywords",
+    "check_keywords",
+    "describe",
+    "read_transient",
+]
 
 
 class AgentKeywords(TypedDict, total=False):
@@ -35,22 +41,43 @@ class FrameworkKeywords(AgentKeywords, total=False):
     framework_spans: bool | None
 
 
-def check_keywords(kind: type, name: str, keywords: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` for a keyword that no agent takes, with the nearest that `kind` does take."""
+def check_keywords(
+    kind: type, name: str, keywords: AgentKeywords, durable: object, framework_spans: object
+) -> None:
+    """Check the keywords of an adapter; one that is durable gets the delivery for it.
+
+    Raises:
+        ConfigurationError: One does not fit. For one that no agent takes, with the nearest that `kind` does take.
+    """
+    who = f"{kind.__name__}({name!r})"
     for word in keywords:
         if word not in AgentKeywords.__annotations__:
-            own = [
-                parameter.name
-                for parameter in inspect.signature(kind).parameters.values()
-                if parameter.kind is parameter.KEYWORD_ONLY
-            ]
-            words = [*own, *FrameworkKeywords.__annotations__]
-            near = difflib.get_close_matches(word, words, 1)
+            raise ConfigurationError(f"{who} takes no {word!r}{_instead_of(word, kind)}")
+    for what, given, allowed in (
+        ("durable must be True or False", durable, (True, False)),
+        ("framework_spans must be True, False or None", framework_spans, (True, False, None)),
+    ):
+        if not any(given is each for each in allowed):
+            raise ConfigurationError(f"{who}: {what}; got {given!r}")
+    if durable:
+        delivery = keywords.get("delivery", Delivery.DURABLE)
+        if str(delivery).lower() not in (Delivery.AT_LEAST_ONCE, Delivery.DURABLE):
             raise ConfigurationError(
-                f"{kind.__name__}({name!r}) takes no {word!r}"
-                + (f"; did you mean {near[0]!r}? " if near else ". ")
-                + f"It takes: {', '.join(words)}"
+                f"{who}: durable=True needs delivery='durable', which it implies; got {delivery!r}"
             )
+        keywords["delivery"] = Delivery.DURABLE
+
+
+def _instead_of(word: str, kind: type) -> str:
+    own = [
+        parameter.name
+        for parameter in inspect.signature(kind).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    words = [*own, *FrameworkKeywords.__annotations__]
+    near = difflib.get_close_matches(word, words, 1)
+    hint = f"; did you mean {near[0]!r}? " if near else ". "
+    return f"{hint}It takes: {', '.join(words)}"
 
 
 def read_transient(

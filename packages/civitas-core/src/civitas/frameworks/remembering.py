@@ -132,7 +132,7 @@ class Remembering:
             record.interrupts, record.saved = payload["interrupts"], saved
         elif self.retention.longest is not None and record.history is not None:
             record.history = agent.shortened(record.history, self.retention.longest)
-        if agent._civitas_options.delivery is Delivery.AT_LEAST_ONCE:
+        if agent._civitas_options.delivery is not Delivery.AT_MOST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
         # With its outcome the run needs nothing of what it recorded, which is in its history as well.
         steps = agent._civitas_running().now.steps if record.outcome is not None else None

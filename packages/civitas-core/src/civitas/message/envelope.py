@@ -1,4 +1,4 @@
-"""What a message says of itself beside its payload, checked when it is made: its type, conversation and headers."""
+"""What a message says of itself beside its payload, checked when it is made: type, conversation, run and headers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from civitas.message.payload import check_text
 __all__ = ["LONGEST_WORD", "MOST_HEADERS", "check_headers", "check_word", "shown"]
 
 LONGEST_WORD = 1024
-"""Bytes (UTF-8) that a message type or a conversation may have."""
+"""Bytes (UTF-8) that a message type, a conversation or the name of a run may have."""
 
 MOST_HEADERS = 64 * 1024
 """Bytes (UTF-8) that the names and values of a sender's headers may have together."""
 
 
 def check_word(value: object, what: str) -> str:
-    """`value` as plain text, if it can be a message type or a conversation.
+    """`value` as plain text, if it can be a message type, a conversation or the name of a run.
 
     Args:
         value: What a user gave.

@@ -36,6 +36,7 @@ class _Fields:
         "raw",
         "recipient",
         "reply_to",
+        "run_name",
         "sender",
         "timestamp",
         "type",
@@ -57,6 +58,8 @@ class _Fields:
     deadline: float | None
     attempt: int
     wants_chunks: bool
+    run_name: str | None
+    """The name that its sender gave the run; None if it gave none."""
 
 
 # Past the lock of `Message`, at half the cost of `object.__setattr__`.
@@ -80,6 +83,7 @@ class Message(_Fields):
         deadline: Unix seconds after which nobody waits for the answer; None without end.
         attempt: 0 when a handler first starts with it; each further start adds 1.
         wants_chunks: Whether its sender reads what the handler emits: it was sent by `stream`.
+        run: Name of the run that it began, or whose answer it is: as its sender said, otherwise the id of the message.
 
     Build one by keyword in a test of a handler; a running agent gets them from `send`, `ask` and `reply`.
     """
@@ -101,6 +105,7 @@ class Message(_Fields):
         timestamp: float | None = None,
         deadline: float | None = None,
         attempt: int = 0,
+        run: str | None = None,
     ) -> None:
         if headers is not None:
             headers = check_headers(headers)
@@ -117,6 +122,7 @@ class Message(_Fields):
             timestamp=timestamp,
             deadline=deadline,
             attempt=attempt,
+            run_name=run,
         )
         for name in _Fields.__slots__:
             object.__setattr__(self, name, getattr(values, name))
@@ -129,6 +135,11 @@ class Message(_Fields):
             value = decode(self.raw)
             _keep_value(self, value)
         return value
+
+    @property
+    def run(self) -> str:
+        """Name of the run that it began, or whose answer it is."""
+        return self.run_name or self.correlation_id or self.id
 
     def again(self, attempt: int) -> Message:
         """The same message for another start of a handler, with the payload as it was sent."""
@@ -143,6 +154,13 @@ class Message(_Fields):
         if self.reply_to is None:
             return self
         return self._copy(self.headers, self.attempt, node)
+
+    def replaced(self, **fields: Any) -> Message:
+        """The same message with other values in some of its slots."""
+        copy = self._copy(self.headers, self.attempt, self.reply_to)
+        for name, value in fields.items():
+            object.__setattr__(copy, name, value)
+        return copy
 
     def _copy(self, headers: Mapping[str, str], attempt: int, reply_to: str | None) -> Message:
         fields = _Fields()
@@ -182,13 +200,14 @@ def new_message(
     deadline: float | None = None,
     attempt: int = 0,
     wants_chunks: bool = False,
+    run_name: str | None = None,
 ) -> Message:
     """Make a message around an encoded payload.
 
     Its headers are checked where a user gives them, as tracing adds its own.
 
     Raises:
-        ConfigurationError: Its type or conversation is not text, is empty or too long.
+        ConfigurationError: Its type, conversation or run is not text, is empty or too long.
         PayloadError: One of them holds half a character.
 
     Where each message comes by, the arguments are given by position: by keyword costs as much as filling the slots.
@@ -198,6 +217,8 @@ def new_message(
         type = check_word(type, "message_type")
     if conversation is not None:
         conversation = check_word(conversation, "conversation")
+    if run_name is not None:
+        run_name = check_word(run_name, "run")
     if timestamp is None:
         timestamp = time.time()
         id = id or new_id(timestamp)
@@ -216,5 +237,6 @@ def new_message(
     fields.deadline = deadline
     fields.attempt = attempt
     fields.wants_chunks = wants_chunks
+    fields.run_name = run_name
     fields.__class__ = Message
     return fields  # type: ignore[return-value]  # it is one now

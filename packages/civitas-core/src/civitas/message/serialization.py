@@ -40,6 +40,7 @@ _FIELDS = (
     "deadline",
     "attempt",
     "wants_chunks",
+    "run_name",
 )
 _NONE = type(None)
 _TYPES: tuple[tuple[type, ...], ...] = (
@@ -54,6 +55,7 @@ _TYPES: tuple[tuple[type, ...], ...] = (
     (float, int, _NONE),
     (int, _NONE),
     (bool, _NONE),
+    (str, _NONE),
     (dict, _NONE),
 )
 """Of the fields, and of the headers."""
@@ -95,6 +97,8 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
         envelope["attempt"] = message.attempt
     if message.wants_chunks:
         envelope["wants_chunks"] = True
+    if message.run_name is not None:
+        envelope["run_name"] = message.run_name
     if message.headers:
         envelope["headers"] = dict(message.headers)
     if serializer is Serializer.JSON:
@@ -154,6 +158,7 @@ def loads(frame: bytes | Large) -> Message:
             envelope.get("deadline"),
             envelope.get("attempt") or 0,
             envelope.get("wants_chunks") or False,
+            envelope.get("run_name"),
         )
     except PayloadError as error:  # its conversation holds half a character
         raise ConfigurationError(f"a message arrived that cannot be read ({error})") from error

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 from civitas.errors import ConfigurationError, SupervisionError
 from civitas.process import Caller
 from civitas.process.awaiting import holding, waiting_agent
 from civitas.supervision import Child, ChildSpec, Parent, Supervisor
 
-__all__ = ["administering", "agents_below", "holding_if_waiting", "refuse_to_wait"]
+__all__ = [
+    "administering",
+    "agents_below",
+    "ended",
+    "holding_if_waiting",
+    "refuse_to_wait",
+]
 
 
 class Owners(Protocol):
@@ -88,3 +94,12 @@ def _above(owners: Owners, name: str) -> Iterator[str]:
     while parent is not None:
         yield parent.name
         parent = parent.parent
+
+
+async def ended(ending: Coroutine[Any, Any, None]) -> bool:
+    """Wait for the end of a child; False if it had ended before."""
+    try:
+        await ending
+    except SupervisionError:
+        return False
+    return True

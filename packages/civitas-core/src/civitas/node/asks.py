@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
@@ -41,12 +41,14 @@ class PendingAsks:
             str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None, Asking | None]
         ] = {}
         self._ticks: dict[int, tuple[_Due, asyncio.TimerHandle]] = {}
+        self.kept: dict[str, Callable[[Message | DeliveryError], None]] = {}
+        """What takes the answer to a message before whoever waits for it, by the id of the message."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def __contains__(self, id: object) -> bool:
-        return id in self._waiting
+        return id in self._waiting or id in self.kept
 
     def add(self, id: str, seconds: float | None, asking: Asking | None) -> asyncio.Future[Answer]:
         """Begin to wait for the answer to message `id`, at most `seconds`.
@@ -101,6 +103,9 @@ class PendingAsks:
         Returns:
             Whether somebody still waited for it.
         """
+        if self.kept and (keep := self.kept.pop(id, None)) is not None:
+            keep(answer)
+            return True
         # As `remove` does, written out: each answer comes by here.
         entry = self._waiting.pop(id, None)
         if entry is None:

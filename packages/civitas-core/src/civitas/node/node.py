@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from civitas.errors import (
     AgentTerminated,
@@ -19,7 +19,7 @@ from civitas.errors import (
 from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.node.accounts import accounts_of
-from civitas.node.administration import administering, holding_if_waiting
+from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
 from civitas.node.gauges import gauges_of
@@ -28,6 +28,7 @@ from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
 from civitas.node.spawning import dynamic_supervisor
 from civitas.node.threads import AgentThreads
+from civitas.node.withdrawals import Withdrawals
 from civitas.process import (
     AgentProcess,
     Caller,
@@ -57,6 +58,9 @@ from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
 from civitas.transport.election import Lead
 
+if TYPE_CHECKING:
+    from civitas.node.durable_agents import DurableAgents
+
 __all__ = ["Node"]
 
 # Threads for plain `def` handlers; they are started when needed. Tools and the blocking code of frameworks have as many
@@ -76,6 +80,7 @@ class Node(Router):
         llm: The ModelProvider, or None.
         tools: The ToolRegistry, or None.
         clock: The clock of supervisors and timers.
+        keeps_runs: Whether it keeps the messages of durable agents: the root does.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Node(Router):
         llm: Any = None,
         tools: Any = None,
         clock: Clock | None = None,
+        keeps_runs: bool = True,
     ) -> None:
         super().__init__(name, tracing)
         self.store = store
@@ -101,7 +107,14 @@ class Node(Router):
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
         """Those that drop records in the store, which a stop lets come to their end."""
-        tracing.metrics.gauges.update(gauges_of(name, self.registry, lambda: len(self._asks)))
+        tracing.metrics.gauges.update(gauges_of(name, self.registry, lambda: len(self.asks)))
+        self.durable_agents: DurableAgents | None = None
+        if keeps_runs:
+            from civitas.node.durable_agents import DurableAgents
+
+            self.durable_agents = DurableAgents(self)
+        self.runs = self.durable_agents.runs if self.durable_agents else None
+        """Keeps the messages of durable agents; None where the root of another process does."""
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -114,17 +127,20 @@ class Node(Router):
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
         self._agent_threads = AgentThreads(_THREADS, f"civitas-{self.name}-frameworks")
         self._agent_threads.attach(self.loop)
-        self._asks = PendingAsks(self.loop)
-        self.hand_answer, self.awaits = self._asks.answer, self._asks.__contains__
+        self.asks = PendingAsks(self.loop)
+        self.hand_answer, self.awaits = self.asks.answer, self.asks.__contains__
+        self._withdrawals = Withdrawals(self.loop, self.turns, self.runs)
         self._handover = Handover(self.loop)
         self.tracing.metrics.looks = True
         self._beat = Beat(self.name, self.loop, self.tracing)
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
+        if self.runs is not None:
+            await self.runs.close()
         self._beat.end()
         self.tracing.metrics.looks = False
-        self._asks.close()
+        self.asks.close()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)
         for task in self._tasks:
@@ -138,6 +154,8 @@ class Node(Router):
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
         """Count and report a message that nobody will handle, and forget what is recorded for it."""
+        if self.runs is not None and self.runs.ending.is_kept_for_later(message, reason):
+            return False
         if (is_dead := super().dead_letter(message, reason)) and message.attempt:
             self.forget_records(message)
         return is_dead
@@ -199,15 +217,21 @@ class Node(Router):
         family = owner.name if isinstance(owner, ConversationPoolProcess) else name
         cell = self.registry[name] = Cell(agent, self, name, family)
         self.owners[name] = owner
+        if self.durable_agents is not None:
+            self.durable_agents.placed(cell)
         return cell
 
     def closed(self, name: str, why: str) -> None:
-        """The mailbox of `name` is closed for `why`; nobody else needs to know, as there is no other process."""
+        """The mailbox of `name` is closed for `why`; open again if that is empty."""
+        if self.runs is not None:
+            self.runs.closed(name, why)
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        self.registry.pop(name, None)
+        cell = self.registry.pop(name, None)
         self.owners.pop(name, None)
+        if cell is not None and self.durable_agents is not None:
+            self.durable_agents.forget(cell)
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
@@ -233,6 +257,8 @@ class Node(Router):
 
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
+        if self.durable_agents is not None:
+            self.durable_agents.clear()
         self.registry.clear()
         self.registry.pools.clear()
         self.owners.clear()
@@ -315,7 +341,7 @@ class Node(Router):
                 f"{name!r} was not spawned: it is one of the children of {owner.name!r}; "
                 "use runtime.terminate_child",
             )
-        ending = _ended(owner.terminate_child(name))
+        ending = ended(owner.terminate_child(name))
         if name == sender:
             self._background(ending)  # it cannot wait for its own end
             return True
@@ -371,12 +397,3 @@ class Node(Router):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-async def _ended(ending: Coroutine[Any, Any, None]) -> bool:
-    """Wait for the end of a child; False if it had ended before."""
-    try:
-        await ending
-    except SupervisionError:
-        return False
-    return True

@@ -29,6 +29,10 @@ class Recipient(Protocol):
         """Where to put messages for it."""
 
     @property
+    def delivery(self) -> str:
+        """What becomes of its messages when it crashes."""
+
+    @property
     def status(self) -> Status:
         """What it is doing."""
 

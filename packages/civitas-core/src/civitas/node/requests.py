@@ -6,18 +6,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from civitas.errors import AgentTerminated, AskCycle
+from civitas.errors import AgentTerminated, AskCycle, ConfigurationError
 from civitas.message import Message, check_headers, encode, new_id, new_message
 from civitas.node.asks import Asking
 from civitas.node.registry import Recipient, Registry
-from civitas.process import Caller, Status, current_agent, current_message
+from civitas.process import Caller, Delivery, Status, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
 from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["Requests"]
+__all__ = ["Requests", "check_keeps_runs"]
 
 
 class Requests:
@@ -46,6 +46,7 @@ class Requests:
         conversation: str | None,
         headers: Mapping[str, str] | None,
         wants_chunks: bool,
+        run: str | None = None,
     ) -> tuple[Recipient, Message, float | None, Asking | None]:
         """Make a message that wants an answer.
 
@@ -94,8 +95,11 @@ class Requests:
             deadline,
             0,
             wants_chunks,
+            run,
         )
         cell = self._registry.route(to, message.conversation, id)
+        if run is not None:
+            check_keeps_runs(cell, run)
         if sender is not None and sender.blocked_by(handled):
             asker = sender
         if asker is not None:
@@ -137,3 +141,12 @@ class Requests:
                 return  # it wakes the conversation
         why = f"it is down, and {asker!r}, which asks it, is being stopped"
         raise AgentTerminated(cell.name, why)
+
+
+def check_keeps_runs(cell: Recipient, run: str) -> None:
+    """Raise `ConfigurationError` where a run has a name, and its agent keeps none."""
+    if cell.delivery != Delivery.DURABLE:
+        raise ConfigurationError(
+            f"run={run!r} needs an agent whose messages are kept, and {cell.name!r} has delivery {cell.delivery}; "
+            "give it delivery='durable' (an adapter: durable=True), or leave run= out"
+        )

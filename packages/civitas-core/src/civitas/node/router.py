@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import get_running_loop
-from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
@@ -18,7 +17,7 @@ from civitas.errors import (
     DeliveryError,
 )
 from civitas.events import DeadLetterReason
-from civitas.message import Message, check_headers, encode, new_message
+from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.message.envelope import shown
 from civitas.node.asks import Asking, PendingAsks, unless_answered
 from civitas.node.events import Events
@@ -26,9 +25,10 @@ from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
-from civitas.node.requests import Requests
+from civitas.node.requests import Requests, check_keeps_runs
 from civitas.node.streams import Chunks
-from civitas.process import Caller, Cell, Turns, current_message
+from civitas.node.withdrawals import Withdrawals
+from civitas.process import Caller, Cell, Delivery, Turns, current_message
 from civitas.process.options import check_timeout
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
@@ -54,8 +54,10 @@ class Router:
     """Hands the answer to a message to whoever waits for it here, by its id; False for nobody."""
     awaits: Callable[[str], bool]
     """Whether somebody here waits for the answer to a message, by its id."""
-    _asks: PendingAsks
+    asks: PendingAsks
+    """Those that wait here for an answer."""
     _handover: Handover
+    _withdrawals: Withdrawals
     _thread: int
 
     def __init__(self, name: str, tracing: Tracing) -> None:
@@ -78,8 +80,6 @@ class Router:
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
         """Where the messages of other nodes that agents of this one have came from, by their ids."""
-        self._given_up: deque[tuple[Recipient, Message, bool]] = deque()
-        """What nobody waits for any more, and is to be taken back."""
 
     def close_door(self) -> None:
         """Take no more work from outside: the system is about to stop."""
@@ -96,6 +96,7 @@ class Router:
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> Awaitable[None] | None:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
         if sender is None:
@@ -115,7 +116,11 @@ class Router:
             if handled.headers and not self.tracing.active:
                 headers = passed_on(handled.headers, headers)
         message = new_message(message_type, name, to, raw, None, None, None, conversation, headers)
+        if run is not None:
+            message = message.replaced(run_name=check_word(run, "run"))
         cell = self.registry.route(to, message.conversation, message.id)
+        if run is not None:
+            check_keeps_runs(cell, run)
         if self.tracing.active:
             return self._put_in_span(cell, message, timeout)
         return None if cell.entry.offer(message) else cell.entry.put(message, timeout)
@@ -129,6 +134,7 @@ class Router:
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> Coroutine[Any, Any, Message]:
         """Hand a message to the agent `to` and wait for its answer."""
         if sender is None:
@@ -137,7 +143,7 @@ class Router:
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
-            sender, to, payload, message_type, timeout, conversation, headers, False
+            sender, to, payload, message_type, timeout, conversation, headers, False, run
         )
         if self.tracing.active:
             return self._ask_in_span(cell, message, seconds, asking)
@@ -197,6 +203,7 @@ class Router:
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         if sender is None:
@@ -205,7 +212,7 @@ class Router:
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
-            sender, to, payload, message_type, timeout, conversation, headers, True
+            sender, to, payload, message_type, timeout, conversation, headers, True, run
         )
         chunks = self._streams[message.id] = Chunks()
         with self._in_span(message) as message:
@@ -221,7 +228,7 @@ class Router:
                     self._requests.end(message.id, asking)
                 if not answer.done():
                     answer.cancel()
-                    self._withdraw(cell, message, reader_left=True)
+                    self._withdrawals.take_back(cell, message, reader_left=True)
                     await asyncio.wait({answer})
                 if not answer.cancelled():
                     answer.exception()  # a reader that left does not want to know
@@ -246,7 +253,7 @@ class Router:
         if request.reply_to is None:
             return
         if request.reply_to == self.name:
-            taken = self._asks.answer(request.id, reply)
+            taken = self.asks.answer(request.id, reply)
         else:
             origin = self.foreign.get(request.id)
             taken = origin is not None and origin.answered(reply)
@@ -258,7 +265,7 @@ class Router:
         if request.reply_to is None:
             return
         if request.reply_to == self.name:
-            self._asks.answer(request.id, error)
+            self.asks.answer(request.id, error)
         elif (origin := self.foreign.get(request.id)) is not None:
             origin.refused(error)
 
@@ -311,7 +318,7 @@ class Router:
     ) -> Message:
         if asking is not None and self.asked is not None and isinstance(cell, Cell):
             self.asked(message, self._requests.asker_of(message) or "", cell.name)
-        future = self._asks.add(message.id, seconds, asking)
+        future = self.asks.add(message.id, seconds, asking)
         try:
             if not cell.entry.offer(message, self._handover.wake):
                 if asking is not None and self.asked is not None and not isinstance(cell, Cell):
@@ -319,9 +326,9 @@ class Router:
                 await unless_answered(future, cell.entry.put(message, seconds))
             answer = await future
         except BaseException as error:
-            self._asks.remove(message.id)
+            self.asks.remove(message.id)
             if isinstance(error, asyncio.CancelledError):
-                self._withdraw(cell, message)
+                self._withdrawals.take_back(cell, message)
             raise
         finally:
             if asking is not None:
@@ -335,29 +342,14 @@ class Router:
                 else:
                     cell.withdraw(message, reader_left=True)
             raise answer
-        cell.withdraw(message)
+        self._withdrawals.now(cell, message)
         raise AskTimeout(
             message.recipient,
             message.type,
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.entry)} messages wait in its mailbox",
+            run=message.run if cell.delivery == Delivery.DURABLE else None,
         )
-
-    def _withdraw(self, cell: Recipient, message: Message, *, reader_left: bool = False) -> None:
-        """Take back what nobody waits for any more: at once, or where thousands give up together, in turn."""
-        if not self._given_up:
-            if not self.turns.long:
-                cell.withdraw(message, reader_left=reader_left)
-                return
-            self.loop.call_soon(self._withdraw_more)
-        self._given_up.append((cell, message, reader_left))
-
-    def _withdraw_more(self) -> None:
-        while self._given_up and not self.turns.long:
-            cell, message, reader_left = self._given_up.popleft()
-            cell.withdraw(message, reader_left=reader_left)
-        if self._given_up:
-            self.loop.call_soon(self._withdraw_more)
 
     def check_loop(self, agent: str) -> None:
         """Refuse what the code of an agent does on an event loop of its own.

@@ -60,8 +60,8 @@ class AgentProcess(Messenger):
         handle_timeout: Seconds one `handle` may take; longer is a failure like any exception. None: no bound.
         cancel_on_timeout: Cancel the running `handle` when whoever asked is gone.
         delivery: `at_most_once`: what is being handled or waits when the agent crashes is lost and its sender told.
-            `at_least_once`: it goes to the next incarnation.
-        max_deliveries: How many incarnations are given the same message, with `at_least_once`.
+            `at_least_once`: it goes to the next incarnation. `durable`: also to the next start of the program.
+        max_deliveries: How many incarnations are given the same message, with `at_least_once` and `durable`.
 
     Raises:
         ConfigurationError: An argument does not fit.

@@ -94,6 +94,7 @@ class Context(Protocol):
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> Awaitable[None] | None:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
 
@@ -106,6 +107,7 @@ class Context(Protocol):
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> Message:
         """Hand a message to the agent `to` and wait for its answer."""
 
@@ -130,6 +132,7 @@ class Context(Protocol):
         timeout: float | None,
         conversation: str | None,
         headers: Mapping[str, str] | None,
+        run: str | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
 

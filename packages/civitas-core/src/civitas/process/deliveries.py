@@ -101,7 +101,7 @@ class Deliveries:
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""
         self._count(failure)
-        if options.delivery is Delivery.AT_LEAST_ONCE:
+        if options.delivery is not Delivery.AT_MOST_ONCE:
             self._redeliver(message, failure, options)
             return
         self._drop(message, failure, DeadLetterReason.CRASHED)
@@ -117,7 +117,7 @@ class Deliveries:
             recorded: Whether steps are recorded for it.
         """
         why = "it was stopped while it handled the message"
-        if options.delivery is Delivery.AT_LEAST_ONCE:
+        if options.delivery is not Delivery.AT_MOST_ONCE:
             self._redeliver(message, PlainError("CancelledError", why, ""), options)
             return
         self._terminated(message, why)

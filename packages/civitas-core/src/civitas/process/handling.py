@@ -207,7 +207,7 @@ class Handling:
     def _crash(self, error: BaseException) -> None:
         """Decide at once what becomes of the message and of the queue behind it."""
         options, message = self._agent._civitas_options, self._message
-        again = options.delivery is Delivery.AT_LEAST_ONCE
+        again = options.delivery is not Delivery.AT_MOST_ONCE
         reason = ExitReason.crashed(error, message.headers, of_message(message.id) if again else "")
         if self._now.end is not None:
             logger.error(

@@ -339,8 +339,8 @@ class Incarnation:
                 origin = None
                 if node.foreign and not deliveries.comes_again(message):
                     origin = node.settle(message)
-                if now.steps is not None:
-                    await self._forget_steps(message, origin)
+                if now.steps is not None or origin is not None:
+                    await self._is_finished(message, origin)
                 if turn >= _TURN:
                     turn = 0
                     await asyncio.sleep(0)
@@ -355,14 +355,21 @@ class Incarnation:
             await handling.run()
             self._stained = differs(before, copy_context())
 
-    async def _forget_steps(self, message: Message, origin: Any) -> None:
+    async def _is_finished(self, message: Message, origin: Any) -> None:
+        """Wait until that is known to whoever would send the message again, where it matters, and forget its steps."""
         steps, self.now.steps = self.now.steps, None
-        options = self.agent._civitas_options
-        if steps is None or self._deliveries.comes_again(message):
+        if self._deliveries.comes_again(message):
             return
-        if origin is not None and options.delivery is Delivery.AT_LEAST_ONCE:
-            # Were this process killed before that, the message would come again, and its steps be done again.
+        delivery = self.agent._civitas_options.delivery
+        matters = delivery is Delivery.DURABLE or (
+            steps is not None and delivery is not Delivery.AT_MOST_ONCE
+        )
+        if origin is not None and matters:
+            # Were this process killed before that, the message would come again, and its steps be done again. A kill
+            # repeats the one message of a durable agent that is in hand, and none before it.
             await origin.heard()
+        if steps is None:
+            return
         try:
             await steps.forget()
         except Exception:

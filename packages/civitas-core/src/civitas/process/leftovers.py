@@ -36,18 +36,23 @@ async def forget_records_of(store: StateStore, message_ids: Collection[str]) -> 
     await _forget(store, STEPS, lambda key: not set(key.split("/")).isdisjoint(message_ids))
 
 
-async def forget_those_of_the_dead(store: StateStore, agents: Collection[str]) -> None:
+async def forget_those_of_the_dead(
+    store: StateStore, agents: Collection[str], unfinished: Collection[str] = ()
+) -> None:
     """Drop what earlier runs of a system left: their messages ended with them.
 
     Args:
         store: Where they are kept.
         agents: Names of the agents, pools and replicas of this system, none of which has started, where no other system
             uses the store. What is kept for others may belong to a system that does, and goes when it is old.
+        unfinished: The ids of messages that did not end, as they are in the store.
     """
     now = time.time()
 
     def is_left(key: str) -> bool:
         name, _, rest = key.removeprefix(STEPS).partition("/")
+        if not set(rest.split("/")).isdisjoint(unfinished):
+            return False
         return name in agents or _age(rest, now) > _OLD
 
     await _forget(store, STEPS, is_left)

@@ -36,6 +36,7 @@ class Mailbox:
         "_queue",
         "_reader",
         "_withdrawn",
+        "expected",
         "on_idle",
         "owner",
         "size",
@@ -47,6 +48,8 @@ class Mailbox:
         self.size = size
         self.taken = 0
         """How many messages its reader has taken so far."""
+        self.expected = 0
+        """How many messages will be put that were accepted, or are about to be."""
         self._queue: deque[Message] = deque()
         self._withdrawn: Withdrawn | None = None
         """What in the queue is not to be handled any more; None while nobody withdraws."""
@@ -67,8 +70,8 @@ class Mailbox:
 
     @property
     def waiting(self) -> int:
-        """How many senders wait for room."""
-        return len(self._line) if self._line is not None else 0
+        """How many senders wait for room, or for something else before they put."""
+        return self.expected + (len(self._line) if self._line is not None else 0)
 
     # For senders.
 
@@ -216,6 +219,12 @@ class Mailbox:
         if self._line is None:
             self._line = Line(self.owner)
         self._line.held = True
+
+    def expect(self, messages: int) -> None:
+        """So many messages will be put; its reader need not end before that."""
+        self.expected = messages
+        if not messages and self.on_idle is not None and self.idle:
+            self.on_idle()
 
     def let_in(self) -> None:
         """End what `hold` began: those that wait come in first, as many as there is room for."""

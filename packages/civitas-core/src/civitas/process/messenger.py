@@ -34,11 +34,12 @@ class Messenger:
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        run: str | None = None,
     ) -> None:
         """Send and go on; waits while the recipient's mailbox is full.
 
         In an OS process beside the root, and to an agent with `at_least_once`, it also waits until the root has the
-        message: what was accepted outlives this process.
+        message: what was accepted outlives this process. To a durable agent it waits until the StateStore has it.
 
         Args:
             to: Name of the recipient.
@@ -49,11 +50,14 @@ class Messenger:
             headers: Text to text, handed on as they are.
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
+            run: Name of the run, for a durable agent. The same name and payload again is the same run.
 
         Raises:
             UnknownAgent: Nobody has that name.
             MailboxFull: There was no room in time.
             AgentTerminated: It was stopped for good.
+            RunConflict: Another payload began the run of that name.
+            StateStoreError: The message could not be kept for a durable agent; nobody will handle it.
             PayloadError: `payload` cannot be sent.
             ConfigurationError: Another argument does not fit, or the sender does not run: a runtime that is not
                 started, or that stops, takes nothing from outside.
@@ -67,6 +71,7 @@ class Messenger:
             timeout,
             conversation,
             headers if config is None else with_config(headers, config),
+            run,
         )
         if taking is not None:
             await taking
@@ -81,6 +86,7 @@ class Messenger:
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        run: str | None = None,
     ) -> Message:
         """Send and wait for the answer.
 
@@ -96,6 +102,7 @@ class Messenger:
             headers: Text to text, handed on as they are.
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
+            run: Name of the run, for a durable agent. The same name and payload again is the same run.
 
         Returns:
             The reply; its `sender` is the agent that answered.
@@ -109,6 +116,8 @@ class Messenger:
             NodeDown: Its OS process went away before it answered.
             MailboxFull: Its mailbox stayed full for the whole timeout.
             AskCycle: The ask would wait for itself. Raised at once.
+            RunConflict: Another payload began the run of that name.
+            StateStoreError: The message could not be kept for a durable agent; nobody will handle it.
             PayloadError: `payload` cannot be sent.
             ConfigurationError: As for `send`.
         """
@@ -121,6 +130,7 @@ class Messenger:
             timeout,
             conversation,
             headers if config is None else with_config(headers, config),
+            run,
         )
 
     def stream(
@@ -133,6 +143,7 @@ class Messenger:
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        run: str | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Send, and iterate over what the recipient emits; its reply comes last.
 
@@ -148,6 +159,7 @@ class Messenger:
             headers: Text to text, handed on as they are.
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
+            run: Name of the run, for a durable agent. The same name and payload again is the same run.
 
         Raises:
             DeliveryError: As for `ask`, out of the iteration.
@@ -162,6 +174,7 @@ class Messenger:
             timeout,
             conversation,
             headers if config is None else with_config(headers, config),
+            run,
         )
 
     async def broadcast(

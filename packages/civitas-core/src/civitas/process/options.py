@@ -46,6 +46,8 @@ class Delivery(StrEnum):
     """It is a dead letter, and whoever asked gets the error at once."""
     AT_LEAST_ONCE = "at_least_once"
     """It goes to the next incarnation, in order, and so does the queue behind it."""
+    DURABLE = "durable"
+    """The same, and what was accepted is in the state store: it also goes to the next run of the whole program."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from civitas.telemetry.setup import setup_from_environment
 
 if TYPE_CHECKING:
     from civitas.launch import Hold
+    from civitas.runs.acceptance import Acceptance
 
 __all__ = ["Equipment"]
 
@@ -33,6 +34,8 @@ class Equipment:
         self.holds: Sequence[Hold] = ()
         """The locks that one system has at a time."""
         self.owns_store = owns_store
+        self.runs: Acceptance | None = None
+        """Keeps the messages of durable agents in the store."""
         self._store = store
         self._late_model = model if isinstance(model, BuiltLate) else None
         self._in_use: InUse | None = None
@@ -59,7 +62,10 @@ class Equipment:
             await opening()
         if self._late_model is not None:
             await self._late_model.open()
-        if not elected and not isinstance(self._store, InMemoryStateStore):
+        if self.runs is not None:
+            await self.runs.load()
+        is_known = self.runs is None or self.runs.unread is None  # what is unfinished must stay
+        if is_known and not elected and not isinstance(self._store, InMemoryStateStore):
             await self._forget_the_dead(agents)
 
     async def _forget_the_dead(self, agents: Collection[str]) -> None:
@@ -69,7 +75,8 @@ class Equipment:
             self._in_use = InUse(file)
             alone = await self._in_use.join()
         # Another system may have agents of the same names, and messages in hand.
-        await forget_those_of_the_dead(self._store, agents if alone else ())
+        unfinished = set(self.runs.message_ids) if self.runs is not None else ()
+        await forget_those_of_the_dead(self._store, agents if alone else (), unfinished)
         if self._in_use is not None:
             self._in_use.share()
 

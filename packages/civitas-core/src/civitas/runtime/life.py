@@ -83,6 +83,8 @@ class Life:
             await self._equipment.open(set(_names(self._supervisor)), elected=elected)
             root = SupervisorProcess(self._supervisor, node)  # every name is known from now on
             await node.assemble()
+            if node.runs is not None:
+                node.runs.resume()
         except BaseException:
             await self._close()
             self._unless_stopped(starting)

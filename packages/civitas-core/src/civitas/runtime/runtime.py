@@ -22,7 +22,8 @@ from civitas.process import (
 )
 from civitas.process.built_late import BuiltLate, provided
 from civitas.process.declared import refuses_unknown_keywords
-from civitas.process.options import check_name, positive
+from civitas.process.options import check_name, check_timeout, choose, positive
+from civitas.runs import RunInfo, RunStatus
 from civitas.runtime.administration import Administration
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
@@ -40,6 +41,7 @@ from civitas.transport import check_transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from civitas.message import Message
     from civitas.models import ModelProvider
     from civitas.tools import ToolProvider
     from civitas.topology import Topology
@@ -71,6 +73,8 @@ class Runtime(Messenger):
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
         conversations: What of the conversations of adapters is kept: ``Retention(keep=30 * 86400, longest=1000)``
             of `civitas.state`; all, for ever, by default. It holds in all OS processes of the system.
+        results: Seconds that the answer of a durable agent is kept, for `result` and for whoever sends the same again
+            under the same name.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
 
@@ -91,6 +95,7 @@ class Runtime(Messenger):
         name: str = "civitas",
         drain_timeout: float = 30.0,
         conversations: Retention | None = None,
+        results: float = 24 * 3600.0,
         clock: Clock | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -123,6 +128,9 @@ class Runtime(Messenger):
         )
         if conversations is not None:
             self._node.retention = conversations
+        assert self._node.runs is not None  # it is the root
+        self._runs = self._equipment.runs = self._node.runs
+        self._runs.keep = positive(results, "results")
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
         self._life = Life(self.name, supervisor, self._node, self._equipment, self)
@@ -262,6 +270,45 @@ class Runtime(Messenger):
         if (lead := self._node.lead) is not None:
             tree["leader"] = lead.leader.plain()
         return tree
+
+    async def result(self, run: str, timeout: float | None = 30.0) -> Message:
+        """The answer of a run of a durable agent; waits until it is there.
+
+        Args:
+            run: Its name: what `ask` or `send` gave it, or `Message.run` of its answer, or `AskTimeout.run`.
+            timeout: Seconds to wait; None waits for ever.
+
+        Raises:
+            UnknownRun: There is none of that name, or its answer is not kept any more.
+            AskTimeout: It has no answer in time.
+            DeliveryError: There is no answer; the error is what its `ask` would have raised.
+        """
+        check_timeout(timeout)
+        return await self._runs.asking.result(run, timeout)
+
+    def runs(
+        self, status: RunStatus | str | None = None, agent: str | None = None
+    ) -> list[RunInfo]:
+        """What is known of the runs of durable agents: those that are not finished, and the last 10,000 that are.
+
+        Args:
+            status: Only those with this one: `accepted`, `running`, `waiting`, `done`, `failed`,
+                `cancelled` or `expired`.
+            agent: Only those of this agent, or pool.
+
+        Returns:
+            They, in the order in which they were accepted.
+        """
+        chosen = None if status is None else choose(RunStatus, status, "status")
+        return self._runs.asking.infos(chosen, agent)
+
+    async def cancel(self, run: str) -> bool:
+        """End a run of a durable agent: its handler is cancelled, and who waits for it gets `RunCancelled`.
+
+        Returns:
+            False if it is over already, or there is none of that name.
+        """
+        return await self._runs.cancel(run)
 
     def on(self, event_type: str, callback: Callback) -> Callable[[], None]:
         """Call `callback`, sync or async, with each `Event` of a type; one that raises is logged and skipped.

@@ -155,8 +155,9 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             return
         if self.status is not Status.RUNNING or name in self._idle:
             return
-        if not self._cells[name].mailbox.idle:
-            return  # it is at work; another message was withdrawn
+        mailbox = self._cells[name].mailbox
+        if not mailbox.idle or mailbox.expected:
+            return  # it is at work, and another message was withdrawn; or one is on its way
         if name in self._alone:
             self._begin(self._sleep(slot))
             return

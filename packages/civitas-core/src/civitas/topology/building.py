@@ -84,6 +84,8 @@ def runtime_options(
     }
     if topology.conversations.given():
         options["conversations"] = retention_of(topology)
+    if topology.results.given():
+        options["results"] = topology.results.keep
     options |= make_provided(topology, plugins, leave_out)
     return {key: value for key, value in options.items() if key not in leave_out}
 

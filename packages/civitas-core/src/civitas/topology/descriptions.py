@@ -10,6 +10,7 @@ from civitas.topology.grammar import (
     DynamicSupervisorEntry,
     ProcessEntry,
     ProvidedEntry,
+    ResultsEntry,
     RootEntry,
     RuntimeEntry,
     SupervisorEntry,
@@ -42,6 +43,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "serializer": "Wire format between OS processes: msgpack or json.",
         "runtime": "Options of the runtime.",
         "conversations": "What of the conversations of adapters is kept; all, for ever, where nothing is said.",
+        "results": "How long the answers of durable agents are kept; 24h where nothing is said.",
         "processes": "OS processes that differ from the defaults, by name.",
         "supervision": "The root supervisor.",
     },
@@ -59,6 +61,9 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     RuntimeEntry: {
         "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",
         "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
+    },
+    ResultsEntry: {
+        "keep": "How long an answer is kept for whoever asks for it: 24h, 90m, or seconds.",
     },
     ConversationsEntry: {
         "keep": "How long one is kept that nobody uses, such as 30d, 12h or seconds; for ever where it is not given.",
@@ -88,8 +93,9 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "max_retries": "How often one message is tried again in place: by on_error, or after a failure of a framework.",
         "handle_timeout": "Seconds a handler may take; null for no limit.",
         "cancel_on_timeout": "Whether a handler is cancelled when whoever asked is gone.",
-        "delivery": "at_most_once, or at_least_once: what it was handling at a crash is handled again.",
-        "max_deliveries": "How many incarnations are given one message, with at_least_once.",
+        "delivery": "at_most_once; at_least_once: what it was handling at a crash is handled again; durable: "
+        "also after a kill of the whole program.",
+        "max_deliveries": "How many incarnations are given one message, with at_least_once and durable.",
     },
     ConversationPoolEntry: {
         "name": "Address of the pool; its processes are NAME/CONVERSATION.",

@@ -41,6 +41,7 @@ __all__ = [
     "DynamicSupervisorEntry",
     "ProcessEntry",
     "ProvidedEntry",
+    "ResultsEntry",
     "RuntimeEntry",
     "SupervisorEntry",
     "Topology",
@@ -174,6 +175,12 @@ class ConversationsEntry(TopologyEntry):
 
     keep: Duration | None = None
     longest: Count | None = None
+
+
+class ResultsEntry(TopologyEntry):
+    """How long the answers of durable agents are kept."""
+
+    keep: Duration = 24 * 3600.0
 
 
 class ProcessEntry(TopologyEntry):
@@ -332,6 +339,7 @@ class Topology(TopologyEntry):
     serializer: Annotated[Serializer, _word(Serializer)] = Serializer.MSGPACK
     runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
     conversations: ConversationsEntry = Field(default_factory=ConversationsEntry)
+    results: ResultsEntry = Field(default_factory=ResultsEntry)
     processes: dict[Name, ProcessEntry] = Field(default_factory=dict)
     supervision: RootEntry
 

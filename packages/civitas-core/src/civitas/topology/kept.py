@@ -30,7 +30,10 @@ def _placed(topology: Topology, all_of_them: bool) -> Iterator[tuple[str, Wanted
         given = entry.keywords()
         delivery, size = given.get("delivery"), given.get("mailbox_size", 1000)
         # An adapter that makes its runs durable wants it, too.
-        sure = str(delivery).lower() == Delivery.AT_LEAST_ONCE or given.get("durable") is True
+        sure = (
+            str(delivery).lower() in (Delivery.AT_LEAST_ONCE, Delivery.DURABLE)
+            or given.get("durable") is True
+        )
         if (all_of_them or sure) and isinstance(size, int):
             # Of a pool the bound is for each conversation; of replicas their mailboxes count together.
             yield (
@@ -44,7 +47,7 @@ def _made(child: ChildSpec, all_of_them: bool) -> Iterator[tuple[str, Wanted]]:
         pool = isinstance(child, ConversationPool)
         agent = child.child if isinstance(child, ConversationPool) else child
         options = agent._civitas_options
-        if all_of_them or options.delivery is Delivery.AT_LEAST_ONCE:
+        if all_of_them or options.delivery is not Delivery.AT_MOST_ONCE:
             yield child.name, Wanted(options.mailbox_size, pool)
     for each in getattr(child, "children", ()):
         yield from _made(each, all_of_them)

@@ -124,14 +124,14 @@ class RootMailboxes:
 
     def choose(self, agent: AgentProcess) -> None:
         """Give an agent the delivery that the system has for all."""
-        if self._all_are_kept:
+        if self._all_are_kept and agent._civitas_options.delivery is Delivery.AT_MOST_ONCE:
             sure = agent._civitas_options.delivered(Delivery.AT_LEAST_ONCE)
             agent._civitas_options = sure
 
     def entered(self, cell: Any, owner: Parent) -> None:
         """An agent, or a conversation of a pool, has a place here: read its mailbox as soon as it has started."""
         pool = owner if isinstance(owner, ConversationPoolProcess) else None
-        if self._durable is None or cell.delivery != Delivery.AT_LEAST_ONCE:
+        if self._durable is None or cell.delivery == Delivery.AT_MOST_ONCE:
             return
         if pool is not None:
             if address := self.address(pool.name):

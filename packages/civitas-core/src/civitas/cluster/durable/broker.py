@@ -27,7 +27,7 @@ class Wanted:
     @classmethod
     def of(cls, options: AgentOptions, *, several: bool = False) -> Wanted | None:
         """What an agent with these options needs; None for one that needs none."""
-        if options.delivery != Delivery.AT_LEAST_ONCE:
+        if options.delivery == Delivery.AT_MOST_ONCE:
             return None
         return cls(options.mailbox_size, several)
 

@@ -269,7 +269,7 @@ class Durable:
     def _root_has_it(self, origin: object) -> bool:
         """Whether the root has handed a message on out of a mailbox, in which it stays until it is finished here."""
         cell = origin.cell if isinstance(origin, FromPeer) else None
-        return isinstance(cell, Cell) and cell.delivery == Delivery.AT_LEAST_ONCE
+        return isinstance(cell, Cell) and cell.delivery != Delivery.AT_MOST_ONCE
 
     @property
     def idle(self) -> bool:

@@ -69,6 +69,7 @@ def _without_payload(message: Message) -> Message:
         message.deadline,
         message.attempt,
         message.wants_chunks,
+        message.run_name,
     )
 
 

@@ -68,6 +68,11 @@ class Elsewhere:
         return Status.RUNNING if self.outbox.way_is_open else Status.RESTARTING
 
     @property
+    def delivery(self) -> str:
+        """As far as that is known; otherwise the more careful one."""
+        return self.facts.delivery
+
+    @property
     def asking(self) -> Mapping[str, str]:
         """Whom its handler waits for is known where it runs."""
         return {}

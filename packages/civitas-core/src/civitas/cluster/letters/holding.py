@@ -144,7 +144,7 @@ class Held:
 
     def holder_for(self, facts: Facts) -> Holder | None:
         """The root, for an agent that nothing may be lost for; for one that will be hosted here it gets a copy."""
-        if facts.delivery != Delivery.AT_LEAST_ONCE:
+        if facts.delivery == Delivery.AT_MOST_ONCE:
             return None
         return self._beside if facts.node == self._node else self.by_root
 
@@ -159,6 +159,6 @@ class Held:
 
     def entered(self, cell: Any) -> Any:
         """An agent that this member hosts from now on, with the entry that its delivery needs."""
-        if cell.delivery == Delivery.AT_LEAST_ONCE:
+        if cell.delivery != Delivery.AT_MOST_ONCE:
             cell.entry = HeldEntry(cell.mailbox, self._beside)
         return cell

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from civitas.cluster.failures import dump_error
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
@@ -15,6 +14,7 @@ from civitas.errors import DeliveryError, PayloadError
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
+from civitas.process.failures import dump_error
 
 __all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "KeptOrigin", "Uncounted"]
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from civitas.cluster.facts import Facts
-from civitas.cluster.failures import load_error
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.holding import Holder
@@ -27,6 +26,7 @@ from civitas.message import Message, Serializer, dumps, loads
 from civitas.message.large import Large
 from civitas.node import Chunks, Origin, Registry
 from civitas.process import Cell, Delivery, Entry
+from civitas.process.failures import load_error
 
 __all__ = ["Outgoing", "Senders"]
 
@@ -329,7 +329,7 @@ class Outgoing:
         """
         box, facts = each.outbox, each.facts
         box.lost()
-        if facts.delivery == Delivery.AT_LEAST_ONCE and not facts.closed:
+        if facts.delivery != Delivery.AT_MOST_ONCE and not facts.closed:
             for id, times in in_hand.items():
                 message = box.given(id, times, facts.max_deliveries)
                 if message is not None:

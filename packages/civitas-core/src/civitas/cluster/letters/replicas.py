@@ -174,7 +174,7 @@ class Replicas:
         """What every node knows of the name: its messages go to the root, who hands them on."""
         there = [each.facts for each in self._mailboxes() if not each.facts.closed]
         sizes = [facts.size for facts in there]
-        sure = any(facts.delivery == Delivery.AT_LEAST_ONCE for facts in there)
+        sure = any(facts.delivery != Delivery.AT_MOST_ONCE for facts in there)
         return Facts(
             self.name,
             node,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Protocol
 
 from civitas.cluster.failures import node_down
-from civitas.cluster.members.in_hand import Noted, read_in_hand
 from civitas.cluster.members.incidents import Incidents
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.launch import Exit, OsProcess
+from civitas.launch.in_hand import Noted, read_in_hand
 from civitas.process import ExitReason
 
 __all__ = ["Bereaved", "Departures"]

@@ -19,7 +19,6 @@ from civitas.cluster.guests import Guests
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
-from civitas.cluster.members.in_hand import Noted
 from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.legacy import LeftMember, Legacy
 from civitas.cluster.members.roster import Member, Roster
@@ -29,6 +28,7 @@ from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
 from civitas.events import EventType
 from civitas.launch import Hold, PidWatch, pid_space
+from civitas.launch.in_hand import Noted
 from civitas.node import Events
 from civitas.process import ExitReason
 from civitas.supervision import RestartHistory

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from civitas.cluster.failures import RemoteTraceback
 from civitas.cluster.members.outages import Outages
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError, NodeDown, StartFailed
 from civitas.launch import Exit, Hold, OsProcess, RunFolder
+from civitas.process.failures import RemoteTraceback
 
 __all__ = ["Starting"]
 

@@ -1,0 +1,188 @@
+"""`DurableAgents`: the agents of the root whose messages are kept in the state store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from civitas.errors import DeliveryError
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.process import Cell, Delivery
+from civitas.runs.acceptance import Acceptance
+from civitas.runs.entry import AcceptedEntry
+from civitas.runs.open_run import OpenRun, RunPlace, Waiter
+from civitas.runs.records import AcceptedRun
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from civitas.node.asks import PendingAsks
+    from civitas.node.origin import Origin
+    from civitas.node.registry import Recipient, Registry
+    from civitas.state import StateStore
+
+__all__ = ["DurableAgents", "RunOrigin"]
+
+
+class Around(Protocol):
+    """The root, as it is seen here."""
+
+    name: str
+    loop: asyncio.AbstractEventLoop
+    store: StateStore
+    registry: Registry
+    foreign: dict[str, Origin]
+    asks: PendingAsks
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
+        """Count and report a message that nobody will handle."""
+
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that is finished."""
+
+
+class RunOrigin:
+    """Where the message of a run came from, to the agent that handles it: out of the state store.
+
+    Args:
+        run: The run.
+        runs: Keep it.
+    """
+
+    __slots__ = ("_run", "_runs")
+
+    def __init__(self, run: OpenRun, runs: Acceptance) -> None:
+        self._run = run
+        self._runs = runs
+
+    def began(self, agent: str) -> Awaitable[None] | None:
+        """See `Origin.began`."""
+        self._runs.ending.began(agent, self._run)
+        return None
+
+    def settled(self) -> None:
+        """See `Origin.settled`."""
+        self._runs.ending.settled(self._run)
+
+    async def heard(self) -> None:
+        """Wait until the end of the run is in the store; see `Origin.heard`."""
+        await self._run.has_ended()
+
+    def answered(self, reply: Message) -> bool:
+        """Answers go to the root itself; see `Origin.answered`."""
+        return False
+
+    def refused(self, error: DeliveryError) -> None:
+        """Answers go to the root itself; see `Origin.refused`."""
+
+    async def chunk(self, chunk: Message) -> bool:
+        """Chunks go to the root itself; see `Origin.chunk`."""
+        return False
+
+    def left(self) -> None:
+        """Nobody can leave the store; see `Origin.left`."""
+
+
+class DurableAgents:
+    """The agents whose messages are kept in the state store, as the keeper of runs sees them.
+
+    Args:
+        node: The root.
+    """
+
+    def __init__(self, node: Around) -> None:
+        self._node = node
+        self._agents: dict[RunPlace, Recipient] = {}
+        self.runs = Acceptance(self)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Of the root."""
+        return self._node.loop
+
+    @property
+    def store(self) -> StateStore:
+        """Of the root."""
+        return self._node.store
+
+    # What the root says.
+
+    def placed(self, cell: Cell) -> None:
+        """An agent has its place here: keep what is sent to it, if it is durable."""
+        if cell.delivery is Delivery.DURABLE:
+            size = cell.template._civitas_options.mailbox_size
+            hand = partial(self._hand, cell)
+            cell.entry = entry = AcceptedEntry(cell.name, cell.mailbox, size, hand, self.runs)
+            self._agents[entry] = cell
+            self.runs.entered(entry)
+
+    def forget(self, cell: Recipient) -> None:
+        """An agent is gone."""
+        if isinstance(cell.entry, AcceptedEntry):
+            self._agents.pop(cell.entry, None)
+            self.runs.forget(cell.name)
+
+    def clear(self) -> None:
+        """All are gone."""
+        self._agents.clear()
+
+    # What the keeper of runs asks for; see `Root`.
+
+    def waiter_of(self, message: Message) -> Waiter | None:
+        """See `Root.waiter_of`."""
+        return None if message.reply_to is None else partial(self._node.asks.answer, message.id)
+
+    def let_answer(self, message_id: str) -> None:
+        """See `Root.let_answer`."""
+        self._node.asks.kept.pop(message_id, None)
+
+    def entry_of(self, run: AcceptedRun) -> AcceptedEntry | None:
+        """See `Root.entry_of`."""
+        try:
+            cell = self._node.registry.route(run.agent, run.conversation, run.message_id)
+        except DeliveryError:
+            return None
+        return cell.entry if isinstance(cell.entry, AcceptedEntry) else None
+
+    def take_back(self, run: OpenRun, *, by_force: bool) -> None:
+        """See `Root.take_back`."""
+        if run.entry is not None and run.message is not None:
+            agent = self._agents.get(run.entry)
+            if agent is not None:
+                agent.withdraw(run.message, reader_left=by_force)
+
+    def may_cancel(self, entry: RunPlace) -> bool:
+        """See `Root.may_cancel`."""
+        agent = self._agents.get(entry)
+        return isinstance(agent, Cell) and agent.template._civitas_options.cancel_on_timeout
+
+    def max_deliveries(self, entry: AcceptedEntry) -> int:
+        """See `Root.max_deliveries`."""
+        agent = self._agents.get(entry)
+        assert isinstance(agent, Cell)
+        return agent.template._civitas_options.max_deliveries
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
+        """See `Root.dead_letter`."""
+        return self._node.dead_letter(message, reason)
+
+    def forget_records(self, message: Message) -> None:
+        """See `Root.forget_records`."""
+        self._node.forget_records(message)
+
+    def _hand(self, cell: Cell, run: OpenRun) -> None:
+        """Give an agent a message that is in the store, as one that the root waits for the answer to."""
+        message, record = run.message, run.record
+        assert message is not None  # it has been read
+        lasts = record.named or not cell.template._civitas_options.cancel_on_timeout
+        message = run.message = message.replaced(
+            reply_to=self._node.name, deadline=None if lasts else message.deadline
+        )
+        self._node.foreign[message.id] = RunOrigin(run, self.runs)
+        self._node.asks.kept[message.id] = partial(self.runs.ending.answered, run)
+        if record.deliveries:
+            cell.was_given(message.id, record.deliveries)
+        if not cell.mailbox.offer(message):
+            cell.mailbox.push(message)

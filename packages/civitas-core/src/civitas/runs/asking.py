@@ -1,0 +1,106 @@
+"""`Asking`: what somebody wants to know of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+
+from civitas.errors import AskTimeout, DeliveryError, UnknownRun
+from civitas.message import Message
+from civitas.runs.info import RunInfo, RunStatus
+from civitas.runs.ledger import Ledger
+from civitas.runs.open_run import OpenRun, Waiter
+from civitas.runs.records import AcceptedRun, EndedRun
+from civitas.runs.table import RunTable
+
+__all__ = ["Asking"]
+
+_LOOK = 0.05
+"""Seconds between two looks at a run that another program has; they grow tenfold."""
+
+
+class Asking:
+    """Answers questions about runs.
+
+    Args:
+        ledger: The store.
+        table: The runs that are known.
+    """
+
+    def __init__(self, ledger: Ledger, table: RunTable) -> None:
+        self._ledger = ledger
+        self._table = table
+
+    async def result(self, name: str, timeout: float | None) -> Message:
+        """The answer of a run; see `Runtime.result`."""
+        until = None if timeout is None else time.time() + timeout
+        answer = await self._answer(name, timeout, until)
+        if isinstance(answer, Message):
+            return answer
+        raise answer
+
+    async def _answer(
+        self, name: str, timeout: float | None, until: float | None
+    ) -> Message | DeliveryError:
+        run = self._table.open.get(name)
+        if run is not None:
+            return await self._wait(run, timeout)
+        found: AcceptedRun | EndedRun | None = self._table.ended.get(name)
+        wait = _LOOK
+        while True:
+            found = found or await self._ledger.find(name)
+            if found is None:
+                raise UnknownRun(name)
+            if isinstance(found, EndedRun):
+                return (await self._ledger.answered(found)).answer
+            if until is not None and time.time() + wait > until:
+                waits = f"it is {RunStatus.ACCEPTED}"
+                raise AskTimeout(found.agent, found.type, timeout or 0.0, waits, run=name)
+            # Another program has it, or no agent of this one has its name.
+            found = None
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 10 * _LOOK)
+
+    async def _wait(self, run: OpenRun, timeout: float | None) -> Message | DeliveryError:
+        found: asyncio.Future[Message | DeliveryError] = asyncio.get_running_loop().create_future()
+        me = f"result {id(found)}"
+
+        def take(answer: Message | DeliveryError) -> None:
+            if not found.done():
+                found.set_result(answer)
+
+        self._table.wait(me, run, take)
+        try:
+            async with asyncio.timeout(timeout):
+                return await found
+        except TimeoutError:
+            info = run.info()
+            raise AskTimeout(
+                info.agent, info.type, timeout or 0.0, f"it is {info.status}", run=info.run
+            ) from None
+        finally:
+            self._table.leave(me)
+
+    async def hand_over(self, name: str, take: Waiter, until: float | None) -> None:
+        """Let `take` have the answer of a run that another program has."""
+        timeout = None if until is None else max(0.0, until - time.time())
+        with suppress(AskTimeout):  # whoever waits knows that by itself
+            try:
+                take(await self._answer(name, timeout, until))
+            except UnknownRun as unknown:
+                take(unknown)
+
+    def infos(self, status: RunStatus | None, agent: str | None) -> list[RunInfo]:
+        """What is known of runs; see `Runtime.runs`."""
+        found = [ended.info for ended in self._table.ended.values()]
+        found += [run.info() for run in self._table.open.values() if run.is_kept and not run.over]
+        return sorted(
+            (
+                each
+                for each in found
+                if (status is None or each.status is status)
+                and (agent is None or agent in (each.agent, each.agent.partition("/")[0]))
+            ),
+            key=lambda each: each.since,
+        )

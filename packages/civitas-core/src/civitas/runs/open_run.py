@@ -1,0 +1,112 @@
+"""`OpenRun`: a run that is not finished, in the program that has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from civitas.errors import DeliveryError
+from civitas.message import Message
+from civitas.runs.info import RunInfo, RunStatus
+from civitas.runs.records import AcceptedRun
+
+__all__ = ["OpenRun", "RunPlace", "Waiter"]
+
+Waiter: TypeAlias = Callable[[Message | DeliveryError], object]
+"""Takes the answer to a message, or why there is none."""
+
+
+class RunPlace(Protocol):
+    """Where runs wait for one agent; see `AcceptedEntry`."""
+
+    def kept(self) -> None:
+        """The store has another run."""
+
+    def dropped(self, run: OpenRun) -> None:
+        """The store does not have a run, and will not."""
+
+    def again(self, run: OpenRun) -> None:
+        """A run waits that was accepted before."""
+
+    def finished(self, run: OpenRun) -> None:
+        """A run is over."""
+
+
+class OpenRun:
+    """A run that is not finished.
+
+    Args:
+        record: What the store has of it, or will have.
+        message: The message that began it; None while it is only in the store.
+    """
+
+    __slots__ = (
+        "_changed",
+        "delivered",
+        "entry",
+        "given",
+        "gone",
+        "is_kept",
+        "leaving",
+        "message",
+        "over",
+        "record",
+        "running",
+        "waiters",
+    )
+
+    def __init__(self, record: AcceptedRun, message: Message | None) -> None:
+        self.record = record
+        self.message = message
+        self.entry: RunPlace | None = None
+        """Where it waits, or waited, for its agent; None as long as no agent has its name."""
+        self.is_kept = message is None
+        """Whether the store has it."""
+        self.delivered = False
+        """Whether its agent has it."""
+        self.given = record.deliveries
+        """To how many incarnations it was given."""
+        self.running = False
+        """Whether its agent has begun to handle it."""
+        self.leaving: RunStatus | None = None
+        """What it becomes if its agent gives it up, as whoever waited for it has left."""
+        self.over = False
+        """Whether its end is decided."""
+        self.gone: DeliveryError | None = None
+        """Why it was not accepted after all."""
+        self.waiters: dict[str, Waiter] = {}
+        """Who waits for its answer, by the id of the message of each."""
+        self._changed: asyncio.Future[None] | None = None
+
+    async def is_decided(self) -> None:
+        """Wait until the store has it, or it was not accepted.
+
+        Raises:
+            DeliveryError: It was not accepted.
+        """
+        while not self.is_kept and self.gone is None:
+            await self._change()
+        if self.gone is not None:
+            raise self.gone
+
+    async def has_ended(self) -> None:
+        """Wait until its end is in the store."""
+        while self.is_kept:
+            await self._change()
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._changed)
+
+    def changed(self) -> None:
+        """Let those look again who wait for a change."""
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)
+
+    def info(self) -> RunInfo:
+        """What is known of it."""
+        status = RunStatus.RUNNING if self.running else RunStatus.ACCEPTED
+        return self.record.info(status, self.given)

@@ -1,0 +1,128 @@
+"""`Programs`: which programs have runs in one state store, and what each was handling when it was killed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from civitas.launch.descriptors import keep_from_children, let_go
+from civitas.launch.in_hand import InHand, read_in_hand
+
+if TYPE_CHECKING:
+    from civitas.state import StateStore
+
+__all__ = ["Programs"]
+
+_END = ".runs"
+
+
+class Programs:
+    """Which programs have runs in one state store, and what each was handling when it was killed.
+
+    A program that uses a store in a file has a file of its own beside it, which it locks as long as it runs, and in
+    which it notes the messages in hand. So the next one knows whose runs are left over, and how often each was begun:
+    it locks the files of the programs that are gone until the runs of each are finished. For a store elsewhere there is
+    one program, and what was in hand is not known.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: StateStore) -> None:
+        path = getattr(store, "path", None)
+        self._beside = path.resolve() if isinstance(path, Path) else None
+        self.own = ""
+        """How this program signs its runs; empty until it has some, or where it needs no name."""
+        self.are_counted = self._beside is not None
+        """Whether it is known how often a run was begun by programs that were killed."""
+        self._in_hand: InHand | None = None
+        self._locks: dict[str, int] = {}
+        """The descriptors of the files of this program, and of those that are gone, by how each signs."""
+        self._others: set[str] = set()
+        self._given: Counter[str] = Counter()
+
+    def look(self) -> None:
+        """Find out who else runs, and what was in hand of those that are gone."""
+        if self._beside is None:
+            return
+        for file in self._beside.parent.glob(f"{self._beside.name}.*{_END}"):
+            owner = file.name.removeprefix(f"{self._beside.name}.").removesuffix(_END)
+            if owner in self._locks:
+                continue
+            if not self._lock(owner, make=False):
+                self._others.add(owner)
+                continue
+            noted = read_in_hand(file)
+            self._given.update(noted.in_hand)
+            self._given.update(noted.finished)
+
+    def is_other(self, owner: str) -> bool:
+        """Whether a program that signs so has its runs in hand itself."""
+        return owner in self._others
+
+    def given(self, message_id: str) -> int:
+        """How many incarnations were given a message by programs that are gone."""
+        return self._given[message_id]
+
+    def sign_in(self) -> None:
+        """This program is about to have runs."""
+        if self._beside is None or self.own:
+            return
+        owner = os.urandom(8).hex()
+        with suppress(OSError):  # then what is in hand is not known after a kill
+            if self._lock(owner, make=True):
+                self._in_hand = InHand(self._file(owner), lambda agent: True)
+        self.own = owner
+
+    def begun(self, agent: str, message_id: str) -> None:
+        """An agent begins to handle a message."""
+        if self._in_hand is not None:
+            self._in_hand.begun(agent, message_id)
+
+    def finished(self, message_id: str) -> None:
+        """A message is finished."""
+        if self._in_hand is not None:
+            self._in_hand.finished(message_id)
+
+    def sign_out(self, unfinished: set[str]) -> None:
+        """The program stops: nothing of it is in hand any more.
+
+        Args:
+            unfinished: Whose runs are left.
+        """
+        if self._in_hand is not None:
+            self._in_hand.close()
+            self._in_hand = None
+        for owner, descriptor in self._locks.items():
+            if owner == self.own or owner not in unfinished:
+                with suppress(OSError):
+                    self._file(owner).unlink()
+            let_go(descriptor)
+            os.close(descriptor)
+        self._locks.clear()
+        self.own = ""
+
+    def _file(self, owner: str) -> Path:
+        assert self._beside is not None  # it has files
+        return self._beside.with_name(f"{self._beside.name}.{owner}{_END}")
+
+    def _lock(self, owner: str, *, make: bool) -> bool:
+        file = self._file(owner)
+        try:
+            descriptor = os.open(file, os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
+        except FileNotFoundError:
+            return False  # its program has just ended
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(descriptor), file.stat()):
+                raise FileNotFoundError(file)
+        except OSError:
+            os.close(descriptor)
+            return False
+        keep_from_children(descriptor)
+        self._locks[owner] = descriptor
+        return True

@@ -1,0 +1,51 @@
+"""`Root`: the root node, as the keeper of runs sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.runs.entry import AcceptedEntry
+from civitas.runs.open_run import OpenRun, RunPlace, Waiter
+from civitas.runs.records import AcceptedRun
+from civitas.state import StateStore
+
+__all__ = ["Root"]
+
+
+class Root(Protocol):
+    """The root node, which knows the agents."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop."""
+
+    @property
+    def store(self) -> StateStore:
+        """Where runs are kept."""
+
+    def waiter_of(self, message: Message) -> Waiter | None:
+        """Who waits for the answer to a message; None for nobody."""
+
+    def let_answer(self, message_id: str) -> None:
+        """What is said of a message goes to whoever waits for it from now on, and not to the keeper of runs."""
+
+    def entry_of(self, run: AcceptedRun) -> AcceptedEntry | None:
+        """Where the messages go that are for the agent of a run; None if no durable agent has its name."""
+
+    def take_back(self, run: OpenRun, *, by_force: bool) -> None:
+        """Take the message of a run back, or cancel its handler: if its agent wants that, or `by_force`."""
+
+    def may_cancel(self, entry: RunPlace) -> bool:
+        """Whether an agent gives up what nobody waits for."""
+
+    def max_deliveries(self, entry: AcceptedEntry) -> int:
+        """How many incarnations of an agent may be given a message."""
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
+        """Count and report a message that nobody will handle."""
+
+    def forget_records(self, message: Message) -> None:
+        """Drop what is recorded for a message that is finished."""

@@ -1,0 +1,75 @@
+"""`RunTable`: the runs that a program knows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from civitas.errors import DeliveryError
+from civitas.message import Message
+from civitas.runs.open_run import OpenRun, Waiter
+from civitas.runs.records import EndedRun
+
+__all__ = ["RunTable"]
+
+_REMEMBERED = 10_000
+"""How many runs that are over are known without a look into the store."""
+
+
+class RunTable:
+    """The runs that a program knows: those that are not over, and those that ended last."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, OpenRun] = {}
+        """Those that are not over, by their names."""
+        self.by_message: dict[str, OpenRun] = {}
+        """The same, by the ids of the messages that began them."""
+        self.ended: OrderedDict[str, EndedRun] = OrderedDict()
+        """Those that ended last, without their answers, by their names."""
+        self._waiting: dict[str, OpenRun] = {}
+        """What those wait for who wait for an answer, by the ids of their messages."""
+
+    most = _REMEMBERED
+
+    def add(self, run: OpenRun) -> None:
+        """A run begins, or is left over."""
+        self.open[run.record.run] = run
+        self.by_message[run.record.message_id] = run
+
+    def remove(self, run: OpenRun) -> None:
+        """A run is over, or was not accepted."""
+        self.open.pop(run.record.run, None)
+        self.by_message.pop(run.record.message_id, None)
+
+    def remember(self, ended: EndedRun) -> None:
+        """A run is over."""
+        self.ended[ended.info.run] = ended.without_reply()
+        if len(self.ended) > self.most:
+            self.ended.popitem(last=False)
+
+    def forget_those(self, before: float) -> None:
+        """Forget what ended before `before` (Unix seconds)."""
+        while self.ended:
+            first = next(iter(self.ended.values()))
+            if (first.info.ended or 0.0) >= before:
+                return
+            self.ended.popitem(last=False)
+
+    def wait(self, message_id: str, run: OpenRun, take: Waiter | None) -> None:
+        """Whoever sent a message waits for the answer of a run; nobody if `take` is None."""
+        if take is not None:
+            run.waiters[message_id] = take
+            self._waiting[message_id] = run
+
+    def leave(self, message_id: str) -> OpenRun | None:
+        """Whoever sent a message does not wait any more; the run that it waited for."""
+        run = self._waiting.pop(message_id, None)
+        if run is not None:
+            run.waiters.pop(message_id, None)
+        return run
+
+    def tell(self, run: OpenRun, answer: Message | DeliveryError) -> None:
+        """Hand the answer of a run to all who wait for it."""
+        waiters, run.waiters = run.waiters, {}
+        for message_id, take in waiters.items():
+            self._waiting.pop(message_id, None)
+            take(answer)
