@@ -13,6 +13,7 @@ from civitas import Runtime, SQLiteStateStore, Supervisor, TopologyError
 from civitas.frameworks import newest_turns
 from civitas.frameworks.conversations import Record, key_of
 from civitas.frameworks.recent import RecentRecords
+from civitas.frameworks.remembering import Remembering
 from civitas.frameworks.shortening import Shortening
 from civitas.runtime.retention import Sweeper
 from civitas.state import InMemoryStateStore, LongRecord, Retention
@@ -277,6 +278,25 @@ async def test_what_a_durable_run_that_is_to_go_on_began_with_is_left_alone():
     async with running(store, durable=True, longest=2):
         await Shortening(RUNNING[-1], 2).shorten_all()
     assert (await Record.load(store, key_of("books", "trip"))).history == ["A", "B", "C", "D"]
+
+
+@pytest.mark.promise(id="SEM-1576")
+async def test_what_a_replica_may_be_using_is_left_alone_for_a_day(monkeypatch):
+    store = InMemoryStateStore()
+    async with running(store, longest=2) as runtime:
+        agent = RUNNING[-1]
+        with monkeypatch.context() as replica:
+            replica.setattr(agent, "name", "books-1")
+            replica.setattr(runtime._node, "name", "worker")
+            key = await kept(store, "trip", ["A", "B", "C", "D"])
+            await Shortening(agent, 2).shorten_all()
+            assert len((await Record.load(store, key)).history) == 4
+            await aged(store, key, 2)
+            async with Remembering(agent).using("trip"):  # by a run, which says so to the others
+                assert (written(await store.get(key)) or 0) > time.time() - 60
+            await aged(store, key, 2)
+            await Shortening(agent, 2).shorten_all()
+            assert (await Record.load(store, key)).history == ["C", "D"]
 
 
 def test_of_the_agents_behind_one_name_one_shortens_for_all(monkeypatch):

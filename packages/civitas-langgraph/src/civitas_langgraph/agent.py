@@ -22,6 +22,7 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
+from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
@@ -232,8 +233,10 @@ class LangGraphAgent(FrameworkAgent):
         saver.lend(lent)
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
         looking = _copy(graph, checkpointer=saver)
+        thread = await lent.open()
+        if thread.kept is None or Remembering(self).may_be_used_elsewhere(thread.kept):
+            return
         if not questions(await looking.aget_state(config, subgraphs=True)):
-            thread = await lent.open()
             thread.shorten(longest)
             if thread.changes != thread.saved:
                 await lent.keep()

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from civitas.frameworks.run import Run
     from civitas.process import Runner
     from civitas.process.options import AgentOptions
-    from civitas.state import StateStore
+    from civitas.state import LongRecord, StateStore
 
 __all__ = ["Remembering", "newest_turns"]
+
+_QUIET = 86400.0
+"""Seconds without use after which a conversation that other OS processes may have is shortened in the background."""
 
 _REFUSED = (
     "conversation {!r} of agent {!r} was written elsewhere while this run was on: another process of the agent uses it "
@@ -52,6 +55,7 @@ class RememberingAgent(Protocol):
 
     name: str
     keeps_record: ClassVar[bool]
+    _civitas_family: str
     _civitas_options: AgentOptions
 
     @property
@@ -79,6 +83,8 @@ class Remembering:
         node = agent._civitas_running().node
         self._recent = RecentRecords.of(node)
         self.retention: Retention = node.retention
+        self._shared = node.name != "root" and agent._civitas_family != agent.name
+        """Whether other OS processes may have conversations of the same name: there may be replicas."""
 
     @asynccontextmanager
     async def using(self, conversation: str | None) -> AsyncIterator[None]:
@@ -92,9 +98,8 @@ class Remembering:
             return
         key = self._agent.memory_key(conversation)
         async with self._recent.using(key):
-            if self.retention.keep is not None:
-                long_ago = time.time() - self.retention.keep / 2
-                await claim(self._agent.store, key, unused_since=long_ago)
+            if (idle := self._claimed_after()) is not None:
+                await claim(self._agent.store, key, unused_since=time.time() - idle)
             try:
                 yield
             except StateConflict as conflict:
@@ -102,6 +107,16 @@ class Remembering:
                     raise  # of something that the run itself wrote
                 text = _REFUSED.format(conversation, self._agent.name)
                 raise StateConflict(key, conflict.expected, conflict.found, text=text) from conflict
+
+    def _claimed_after(self) -> float | None:
+        """The seconds without use after which a run notes that it uses its conversation; None for never."""
+        after = [self.retention.keep] if self.retention.keep is not None else []
+        after += [_QUIET] if self.retention.longest is not None and self._shared else []
+        return min(after) / 2 if after else None
+
+    def may_be_used_elsewhere(self, kept: LongRecord) -> bool:
+        """Whether a run in another OS process may use what is kept here, which no run in this one uses."""
+        return self._shared and (kept.used is None or kept.used > time.time() - _QUIET)
 
     async def recall(self, run: Run) -> Record | None:
         """Read what is kept of the conversation into `run`."""
@@ -145,6 +160,8 @@ class Remembering:
         """Leave the newest messages of a conversation that no run uses; one that waits for a human keeps all."""
         agent, key = self._agent, self._agent.memory_key(conversation)
         record = await Record.load(agent.store, key)
+        if record.kept is None or self.may_be_used_elsewhere(record.kept):
+            return
         if record.history is None or record.interrupts is not None:
             return
         left = agent.shortened(record.history, longest)
