@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from civitas.cluster.facts import Facts
-from civitas.cluster.failures import node_down
+from civitas.cluster.failures import load_reason, node_down
 from civitas.cluster.home import Home
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
@@ -58,6 +58,9 @@ class RemoteChild:
         self._untold = True
         """Whether others do not know yet what is known here."""
         self._failed: StartFailed | None = None
+        self.left_by: ExitReason | None = None
+        """Why the incarnation ended that the last root had, if it did so while none led."""
+        self._runs_on = False
         self._reported: Any = 0
         """What its process said last of its mailbox."""
 
@@ -76,6 +79,11 @@ class RemoteChild:
         """Whether an incarnation of it runs."""
         running = (Status.STARTING, Status.RUNNING, Status.STOPPING)
         return self._peer is not None and self.status in running and self._ended is None
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether the incarnation that another root started runs on, or nothing else is known yet."""
+        return self._runs_on or self._member.is_in_doubt
 
     def is_awake(self, conversation: str) -> bool:
         """An agent has no conversations of its own."""
@@ -211,8 +219,13 @@ class RemoteChild:
                 "what it waits for, or raise that start_timeout"
             )
             raise StartFailed(self.name, late) from None
-        for conversation in options.pop("conversations", ()):  # it ran before this root led
+        conversations = options.pop("conversations", None)
+        self._runs_on = conversations is not None  # it ran before this root led
+        for conversation in conversations or ():
             self._home.has(self.spec.family, self.name, conversation)
+        if (left_by := options.pop("left_by", None)) is not None:
+            self.left_by = load_reason(left_by)
+            self._home.tree.exited(self.name, self.left_by)
         return options
 
     def _not_started(self, cause: BaseException, incident: str) -> StartFailed:
@@ -223,6 +236,7 @@ class RemoteChild:
 
     def has_exited(self, run: int, reason: ExitReason) -> None:
         """An incarnation has exited: whoever watches it, or what it stands behind, is told, and its supervisor."""
+        self._runs_on = False
         self._home.tree.exited(self.name, reason)
         if self.spec.family:
             self._home.tree.exited(self.spec.family, reason)

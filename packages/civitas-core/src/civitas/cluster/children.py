@@ -12,6 +12,7 @@ from civitas.cluster.peers import Peer
 from civitas.cluster.remote_pool import RemotePool
 from civitas.events import Event, EventType
 from civitas.node.events import Events
+from civitas.node.monitors import Monitor
 from civitas.process import ChildKind, ExitReason
 from civitas.supervision import Parent, Placed
 
@@ -52,6 +53,12 @@ class RemoteChildren(dict[str, RemoteChild]):
         child = RemotePool(placed, home, owner) if pool else RemoteChild(placed, home, owner)
         self[placed.name] = child
         return child
+
+    def watch_is_over(self, monitor: Monitor) -> None:
+        """An agent watches another no more: let its process know that no root is to go on with that."""
+        child = self.get(monitor.watcher) or self.pool_of(monitor.watcher)
+        if child is not None and child.peer is not None:
+            child.peer.cast("watch_is_over", monitor.ref)
 
     # What happens to their processes.
 

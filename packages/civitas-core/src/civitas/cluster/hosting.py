@@ -66,6 +66,8 @@ class Hosting:
         """Which start of each the root was told about last."""
         self._specs: dict[str, Mapping[str, Any]] = {}
         """How the root said that each is to be made."""
+        self._ends: dict[str, dict[str, Any]] = {}
+        """Why each ended that does not run."""
         self._left: set[str] = set()
         """Those that the last root left, and that this one has not asked for yet."""
         self._spawned: dict[str, AgentProcess] = {}
@@ -78,11 +80,14 @@ class Hosting:
     async def start(self, _: Peer, name: str, run: int, spec: Mapping[str, Any]) -> dict[str, Any]:
         """Start an agent, and return its options, as its supervisor needs them."""
         child = self._hosted.get(name)
+        left_by: dict[str, Any] = {}
         if name in self._left and child is not None:
             self._left.discard(name)
             if child.status is Status.RUNNING and _same(self._specs[name], spec):
                 self._runs[name] = run  # another root takes it over as it runs
                 return {**self._options_of(child), "conversations": _conversations_of(child)}
+            if name in self._ends:
+                left_by = {"left_by": self._ends[name]}
             await child.stop()  # whatever the last root was doing with it
             if not _same(self._specs[name], spec):
                 self.discard(_, name)
@@ -102,7 +107,8 @@ class Hosting:
                 raise
         else:
             await child.start(lambda reason: self.exited(name, reason))
-        return self._options_of(child)
+        self._ends.pop(name, None)
+        return {**self._options_of(child), **left_by}
 
     def _options_of(self, child: Hosted) -> dict[str, Any]:
         if isinstance(child, Cell):
@@ -173,6 +179,7 @@ class Hosting:
         self._runs.pop(name, None)
         self._specs.pop(name, None)
         self._left.discard(name)
+        self._ends.pop(name, None)
         self._spawned.pop(name, None)
         if child is not None:
             child.discard()
@@ -192,7 +199,10 @@ class Hosting:
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of an agent, or of a conversation, has exited."""
-        self._tell_root("exited", name, self._runs.get(name, 0), dump_reason(reason))
+        plain = dump_reason(reason)
+        if name in self._hosted:
+            self._ends[name] = plain
+        self._tell_root("exited", name, self._runs.get(name, 0), plain)
 
     def report(self) -> None:
         """Tell what changed in the mailboxes here since the last time, and go on doing so."""

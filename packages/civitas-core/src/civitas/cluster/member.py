@@ -30,6 +30,7 @@ from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver
+from civitas.cluster.watching import HeldAtRoot
 from civitas.errors import UnknownAgent
 from civitas.message import Message, Serializer, dumps
 from civitas.node import Node
@@ -119,6 +120,7 @@ class MemberNode(Node):
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
         self._errands = Errands(self._hosting, self.call_root)
+        self._at_root = HeldAtRoot()
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self.records = HandedOver(self.peers, self._tell_root, self.tracing)
         self._for_root = self._make_desk()
@@ -170,6 +172,7 @@ class MemberNode(Node):
                 "forget": lambda _, name: names.unlearn(name),
                 "met": self._neighbours.there_is,
                 "leaving": lambda _, boot: names.hold_back(boot),
+                "watch_is_over": lambda _, ref: self._at_root.over(ref),
                 "gone": lambda _, *what: self._letters.part(*what),
                 "hold": hosting.hold,
                 "close": hosting.close,
@@ -279,7 +282,8 @@ class MemberNode(Node):
     async def _hosted(self, _: Peer) -> dict[str, Any]:
         """What the root that leads now finds here."""
         met = [boot for boot, peer in self.peers.items() if peer is not self._joining.root]
-        return {"agents": self._hosting.listed(), "met": met, "gone": self.peers.departed}
+        known = {"met": met, "gone": self.peers.departed, "monitors": self._at_root.listed()}
+        return {"agents": self._hosting.listed(), **known}
 
     def _root_is_silent(self, why: str) -> None:
         self._following.silent(why)
@@ -337,16 +341,19 @@ class MemberNode(Node):
         """Tell `watcher` when the running incarnation of `target` exits."""
         if isinstance(self.registry.get(target), Cell):
             return await super().monitor(watcher, target)
-        return str(await self.call_root("monitor", watcher.name, target))
+        ref = self._at_root.begin(watcher.name, target)
+        return str(await self.call_root("monitor", watcher.name, target, ref))
 
     async def demonitor(self, ref: str) -> None:
         """End a monitor."""
         if not self._monitors.remove(ref):
+            self._at_root.over(ref)
             await self.call_root("demonitor", ref)
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
         super().exited(name, reason)
+        self._at_root.exited(name)
         self._hosting.exited(name, reason)
 
     # Names that are used here for the first time: the root knows them.

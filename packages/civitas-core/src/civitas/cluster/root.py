@@ -94,6 +94,7 @@ class RootNode(Node):
         self._children = RemoteChildren(
             self.exited, self._monitors.targets, self.events, self._relay.pool_of
         )
+        self._monitors.over = self._children.watch_is_over
         self._letters = Letters(
             self,
             self.peers,
@@ -138,7 +139,7 @@ class RootNode(Node):
             welcome=self._welcome,
             calls=self.calls,
             history=self.history,
-            owned=Inheritance(self, self._children, self.calls).take,
+            inheritance=Inheritance(self, self._children, self.calls, self._monitors, self._tell),
             forget_records_of=self.forget_records_of,
             guests=self.guests,
             has_left=self.mailboxes.has_left,
@@ -195,7 +196,7 @@ class RootNode(Node):
                 "tool": lender.tool,
                 "store": lender.store,
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
-                "monitor": lambda _, watcher, target: self.monitor_for(watcher, target),
+                "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),
             },
             {

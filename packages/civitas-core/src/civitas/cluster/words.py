@@ -82,7 +82,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "tool": Shape(BYTES),
         "store": Shape(TEXT, BYTES),  # which method, its arguments
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
-        "monitor": Shape(TEXT, TEXT),  # the watcher, whom it watches
+        "monitor": Shape(TEXT, TEXT, TEXT, optional=1),  # the watcher, whom it watches, a reference
         "demonitor": Shape(TEXT),
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
@@ -149,6 +149,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
         "settled": Shape(),
+        "watch_is_over": Shape(TEXT),  # the reference of a monitor
         "record": Shape(TEXT, FLAG),  # which spans, whether figures
         "handed_over": Shape(),
         "stopping": Shape(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from civitas.message import new_id
@@ -25,12 +26,14 @@ class Monitors:
         self._by_ref: dict[str, Monitor] = {}
         self.of: dict[str, dict[str, Monitor]] = {}
         """Those that an agent watches or is watched by, by their ref: of thousands, an exit concerns a few."""
+        self.over: Callable[[Monitor], object] = _nothing
+        """Called with each that is over."""
 
-    def add(self, watcher: str, target: str) -> Monitor:
-        """Begin to watch."""
-        monitor = Monitor(new_id(), watcher, target)
+    def add(self, watcher: str, target: str, ref: str = "") -> Monitor:
+        """Begin to watch, under a reference that somebody has given where there is one."""
+        monitor = Monitor(ref or new_id(), watcher, target)
         self._by_ref[monitor.ref] = monitor
-        for name in (watcher, target):
+        for name in (monitor.watcher, monitor.target):
             self.of.setdefault(name, {})[monitor.ref] = monitor
         return monitor
 
@@ -48,6 +51,7 @@ class Monitors:
             del there[ref]
             if not there:
                 del self.of[name]
+        self.over(monitor)
         return True
 
     def targets(self) -> set[str]:
@@ -60,3 +64,6 @@ class Monitors:
         for monitor in concerned:
             self.remove(monitor.ref)
         return [monitor for monitor in concerned if monitor.target == name]
+
+
+def _nothing(monitor: Monitor) -> None: ...

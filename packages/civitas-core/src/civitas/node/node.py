@@ -351,9 +351,9 @@ class Node(Router):
         """Tell `watcher` when the running incarnation of `target` exits."""
         return await self.monitor_for(watcher.name, target)
 
-    async def monitor_for(self, watcher: str, target: str) -> str:
+    async def monitor_for(self, watcher: str, target: str, ref: str = "") -> str:
         """The same, for a watcher that may run elsewhere."""
-        monitor = self._monitors.add(watcher, target)
+        monitor = self._monitors.add(watcher, target, ref)
         if not await self.is_alive(target) and self._monitors.remove(monitor.ref):
             self._tell(monitor, "noproc", None)
         return monitor.ref

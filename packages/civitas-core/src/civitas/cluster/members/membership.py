@@ -23,7 +23,7 @@ from civitas.cluster.members.knowledge import Knowledge
 from civitas.cluster.members.legacy import LeftMember, Legacy
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.members.starting import Starting
-from civitas.cluster.members.succession import Succession
+from civitas.cluster.members.succession import Heir, Succession
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
 from civitas.events import EventType
@@ -62,7 +62,7 @@ class Membership:
         welcome: What a process is told about the root that is taken in.
         calls: To the processes.
         history: The latest restarts of the supervisors.
-        owned: Sees to what a process hosts that was taken over, and the tree may not have.
+        inheritance: Sees to what a process hosts that was taken over, and to what its agents watch.
         forget_records_of: Drops what is recorded for messages, by their ids.
         guests: Those that only want to ask something.
         has_left: Called with the run of a process that is gone, and what it left behind.
@@ -85,7 +85,7 @@ class Membership:
         welcome: Callable[[], Mapping[str, Any]],
         calls: Calls,
         history: RestartHistory,
-        owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
+        inheritance: Heir,
         forget_records_of: Callable[[Collection[str]], None],
         guests: Guests,
         has_left: Callable[[str, Left], None],
@@ -133,7 +133,7 @@ class Membership:
             meet=self._meet,
             welcome=self._whole_welcome,
             came=self._took_over,
-            owned=owned,
+            inheritance=inheritance,
         )
 
     async def take_over(self) -> None:

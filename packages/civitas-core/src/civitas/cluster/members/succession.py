@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.frames import Kind
@@ -27,6 +27,16 @@ _HEARD = 1.0
 """Seconds to wait for all of them to show that they are there; who does not is waited for beside what goes on."""
 
 
+class Heir(Protocol):
+    """Gives what others began under the last root a place at this one."""
+
+    async def take(self, peer: Peer, agents: Mapping[str, Any]) -> None:
+        """A process hosts these, which the tree may not have: how each was made, by name."""
+
+    async def watch_on(self, monitors: Iterable[Sequence[str]]) -> None:
+        """The agents of a process watch others: the reference of each monitor, who watches, and whom."""
+
+
 class Succession:
     """Takes over the processes that another root left.
 
@@ -42,7 +52,7 @@ class Succession:
         meet: Makes a way to a process: its name, boot id and address.
         welcome: What a process is told about this root.
         came: Called when one was taken over.
-        owned: Sees to what a process hosts, and the tree may not have: how each was made, by name.
+        inheritance: Sees to what a process hosts, and to what its agents watch.
     """
 
     def __init__(
@@ -56,7 +66,7 @@ class Succession:
         meet: Callable[[str, str, str], Peer],
         welcome: Callable[[Member], Mapping[str, Any]],
         came: Callable[[Member, LeftMember], None],
-        owned: Callable[[Peer, Mapping[str, Any]], Awaitable[None]],
+        inheritance: Heir,
     ) -> None:
         self._roster = roster
         self._peers = peers
@@ -66,7 +76,7 @@ class Succession:
         self._meet = meet
         self._welcome = welcome
         self._came = came
-        self._owned = owned
+        self._inheritance = inheritance
         self._settling: set[asyncio.Task[None]] = set()
 
     async def take_over(self, left: tuple[LeftMember, ...]) -> None:
@@ -124,6 +134,21 @@ class Succession:
         for member in sure:
             if member.peer is not None:
                 member.peer.cast("settled")
+        if self._settling:
+            self._look_after(self._watch_on(there, after=list(self._settling)))
+        else:
+            await self._watch_on(there)
+
+    async def _watch_on(
+        self, members: list[Member], after: Iterable[asyncio.Task[None]] = ()
+    ) -> None:
+        """Go on with what the agents there watch, once it is known which of those run on."""
+        if after:
+            await asyncio.wait(after)
+        for member in members:
+            asked = member.hosts
+            if asked is not None and not asked.cancelled() and asked.exception() is None:
+                await self._inheritance.watch_on(asked.result().get("monitors", ()))
 
     def _settle_later(self, member: Member) -> None:
         async def settle() -> None:
@@ -131,7 +156,10 @@ class Succession:
             if member.peer is not None:
                 member.peer.cast("settled")
 
-        task = asyncio.get_running_loop().create_task(settle())
+        self._look_after(settle())
+
+    def _look_after(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
@@ -147,7 +175,7 @@ class Succession:
         for boot in hosts["met"]:
             if not self._knowledge.have_met(peer, boot):
                 peer.cast("gone", boot, "it ended while no root led", {})
-        await self._owned(peer, hosts["agents"])
+        await self._inheritance.take(peer, hosts["agents"])
 
     def close(self) -> None:
         """Wait for nobody any more."""
