@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, repeat
+from types import SimpleNamespace
 
 import pytest
 
 from civitas import AgentProcess
+from civitas.brokers.nats import NatsOptions
 from civitas.cluster.guest import Guest
 from civitas.control.operations import Operations
 from civitas.errors import ConfigurationError, NodeDown
+from civitas.message import new_id
 from civitas.testing import MemoryNetwork
+from civitas.transport.nats import NatsTransport
+from civitas.transport.nats.address import ROOT, Subjects
+from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
+from tests.nats_server import NatsServer
 
 
 class Echo(AgentProcess):
@@ -37,9 +45,26 @@ def slow():
     return Slow("slow", cancel_on_timeout=True)
 
 
-@pytest.fixture
-def network():
-    return MemoryNetwork()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    server = NatsServer(tmp_path_factory.mktemp("nats")).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["memory", "zmq over TCP", "nats"])
+def network(request):
+    """Makes transports, the first that of the root."""
+    if request.param == "memory":
+        return MemoryNetwork()
+    if request.param == "nats":
+        options = NatsOptions.of({"servers": request.getfixturevalue("server").url})
+        subjects = Subjects.of("civitas", new_id())
+        tokens = chain([ROOT], repeat(None))
+        return SimpleNamespace(
+            transport=lambda: NatsTransport(options, subjects, token=next(tokens), patience=5.0)
+        )
+    return SimpleNamespace(transport=lambda: ZmqTransport(address="tcp://127.0.0.1:*"))
 
 
 @pytest.fixture

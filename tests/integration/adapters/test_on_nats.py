@@ -54,6 +54,24 @@ async def test_a_durable_graph_goes_on_after_kill_9_of_its_process_and_of_the_se
     assert points.passed == names
 
 
+@pytest.mark.promise(id="SEM-1464")
+async def test_the_stream_of_a_durable_graph_goes_on_over_kept_messages_and_repeats_nothing(
+    tmp_path: Path, server: NatsServer
+) -> None:
+    points = Points(tmp_path)
+    points.hold("two")
+    config = on_nats(server, "stream", system(tmp_path, graph("three", durable=True)))
+    config["transport"] = {"type": "nats", "servers": [server.url]}
+    async with Runtime.from_config(config) as runtime:
+        killing = asyncio.create_task(points.kill_at(runtime, "g", "two"))
+        stream = runtime.stream("g", {"got": []}, timeout=60)
+        chunks = [(each.type, each.payload) async for each in stream]
+        await killing
+    steps = [("step", {"name": name}) for name in ("one", "two", "three")]
+    assert chunks == [*steps, ("reply", {"got": ["one", "two", "three"]})]
+    assert points.passed == ["one", "two", "two", "three"]
+
+
 @pytest.mark.promise(id="SEM-1442")
 async def test_a_durable_sdk_agent_goes_on_after_kill_9(tmp_path: Path, server: NatsServer) -> None:
     points = Points(tmp_path)

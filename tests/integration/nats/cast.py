@@ -111,6 +111,8 @@ class Scribe(AgentProcess):
             await asyncio.Event().wait()
         if payload == "wait" and self._waits:
             await asyncio.Event().wait()
+        if payload == "block":
+            time.sleep(self._pause)  # noqa: ASYNC251
         await asyncio.sleep(self._pause)
         return self.reply(message.attempt)
 

@@ -189,6 +189,27 @@ async def test_what_stands_in_a_mailbox_when_the_system_stops_is_handled_at_its_
     assert lines(file) == ["0 0", "0 0", "1 0", "2 0", "last 0"]
 
 
+@pytest.mark.promise(id="SEM-1465")
+async def test_what_takes_longer_than_the_server_waits_is_delivered_once_also_while_the_loop_is_blocked(
+    system, server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("civitas.transport.nats.mailboxes.keeper._ACK_WAIT", 1)
+    monkeypatch.setattr("civitas.transport.nats.pulse._PROGRESS_EVERY", 0.1)
+    file = tmp_path / "written"
+    config = over_nats(
+        server,
+        scribe("slow", file, pause=1.3),
+        prefix="long",
+        runtime={"node_timeout": 4},
+    )
+    async with Runtime.from_config(config) as kept:
+        assert (await kept.ask("slow", "block", timeout=20)).payload == 0
+        keeper = kept._node.mailboxes._granting._keeper
+        found = await keeper._call("CONSUMER.INFO.long_level=2E3_mailboxes_1000.mbox_slow")
+    assert lines(file) == ["block 0"]
+    assert found["delivered"]["consumer_seq"] == 1
+
+
 @pytest.mark.promise(id="SEM-1459")
 async def test_a_server_without_jetstream_is_an_error_at_the_start(tmp_path):
     server = NatsServer(tmp_path).start()
