@@ -19,25 +19,32 @@ fi
 scratch=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
-# Each name is one run of pytest. Three go beside each other, since those with OS processes of their own often wait for
+# Each name is one run of pytest. Four go beside each other, since those with OS processes of their own often wait for
 # these; the longest come first, so that no core is idle at the end.
-runs=(processes B programs frameworks core rest)
-processes=(tests/integration/{adapters,processes})
+at_once=4
+runs=(processes B programs adapters core broker frameworks rest)
+processes=(tests/integration/processes)
+adapters=(tests/integration/adapters)
+broker=(tests/integration/nats)
 programs=(tests/core/{cli,plugins} tests/docs tests/house)
 frameworks=(tests/{langgraph,openai})
 again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
 
 run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none of its tests
-    local name=$1 venv=.venv code=0 tests
+    local name=$1 venv=.venv code=0 tests part
     shift
     case $name in
         processes) tests=("${processes[@]}") ;;
+        adapters) tests=("${adapters[@]}") ;;
+        broker) tests=("${broker[@]}") ;;
         programs) tests=("${programs[@]}") ;;
         frameworks) tests=("${frameworks[@]}") ;;
         core) tests=(tests/core "${programs[@]/#/--ignore=}") ;;
         rest)
             tests=(tests --ignore=tests/core)
-            tests+=("${processes[@]/#/--ignore=}" "${programs[@]/#/--ignore=}" "${frameworks[@]/#/--ignore=}")
+            for part in "${processes[@]}" "${adapters[@]}" "${broker[@]}" "${programs[@]}" "${frameworks[@]}"; do
+                tests+=("--ignore=$part")
+            done
             ;;
         B) venv=.venv-crew tests=("${again[@]}") ;;
     esac
@@ -62,7 +69,7 @@ count() { # WORD...: how many of these the closing lines name, over all runs
 
 echo "Running the tests; each run is shown when it ends ..."
 for name in "${runs[@]}"; do
-    while [ "$(jobs -rp | wc -l)" -ge 3 ]; do sleep 0.2; done
+    while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do sleep 0.2; done
     run "$name" "$@" &
 done
 wait

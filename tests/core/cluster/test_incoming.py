@@ -31,7 +31,11 @@ class There(Here):
         self.peers.met(self.sender)
         self.registry["near"] = self.near = Arrived("near", 1)
         self.missed: list[tuple[str, str]] = []
-        self.into = Incoming(
+        self.into = self.new(hands_on=hands_on)
+        self.into.withdrawn = lambda *what: self.missed.append(what)
+
+    def new(self, *, hands_on: bool = True) -> Incoming:
+        return Incoming(
             self,
             self.peers,
             self.back,
@@ -39,7 +43,6 @@ class There(Here):
             lambda to, message: self.registry.route(to, message.conversation, message.id),
             self.out if hands_on else None,
         )
-        self.into.withdrawn = lambda *what: self.missed.append(what)
 
     def comes(
         self, to: str, *, peer: Peer | None = None, asker: str | None = None, **keys: Any
@@ -253,6 +256,13 @@ async def test_one_whose_message_did_not_come_yet_is_told_to_whoever_reads_it() 
     for id in ("m1", "beside"):
         there.into.withdraw(there.sender, "near", id, False)
     assert there.missed == [("near", "m1")]
+
+
+async def test_one_that_nobody_reads_and_that_never_came_is_passed_over() -> None:
+    there = There()
+    there.into.withdrawn = there.new().withdrawn
+    there.into.withdraw(there.sender, "near", "m1", False)
+    assert (there.missed, there.letters) == ([], [])
 
 
 async def test_what_a_reader_took_makes_room_for_the_chunks_of_the_agent_here() -> None:
