@@ -13,7 +13,7 @@ from civitas.demo.model_server import Failure
 from civitas.demo.model_server import ToolCall as Called
 from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import doing, restarts, running
 from tests.crewai.crews import clerk, crew_of, task
 
 # CrewAI warns of itself.
@@ -111,3 +111,24 @@ async def test_tools_that_failed_are_told_though_the_run_ended_well(durable):
         {"name": "send_mail", "error": "no such address (code: 550)"},
     ]
     assert len(model.seen) == 4 + len(crash)
+
+
+@pytest.mark.promise(id="SEM-1643")
+async def test_while_it_runs_it_tells_its_task_and_tool_and_what_its_models_used(scripted):
+    seen = []
+
+    @tool("look")
+    def look() -> str:
+        """Look."""
+        seen.append(doing(runtime, "c"))
+        return "seen"
+
+    def make() -> Any:
+        who = clerk(scripted(["first", Called("look", {}), "done"]), tools=[look])
+        return crew_of(task(who, "write"), task(who, "publish"))
+
+    async with running(CrewAIAgent("c", crew=make)) as runtime:
+        await runtime.ask("c", {})
+    [told] = seen
+    assert (told["step"], told["usage"][0]) == ("publish: look", 2)
+    assert told["usage"][3] > 0

@@ -19,6 +19,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.runtime import Runtime as GraphRuntime
 from langgraph.types import interrupt
 from pydantic import BaseModel
@@ -26,7 +27,7 @@ from pydantic import BaseModel
 from civitas.errors import AskTimeout, ConfigurationError, HandlerFailed
 from civitas.frameworks import wrap
 from civitas_langgraph import LangGraphAgent
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import doing, restarts, running
 
 
 class Sum(TypedDict, total=False):
@@ -340,6 +341,36 @@ async def test_the_reply_says_what_models_used_and_which_tools_failed():
     assert json.loads(reply.headers["civitas-tool-failures"]) == [
         {"name": "fail", "error": "not today"}
     ]
+
+
+@pytest.mark.promise(id="SEM-1643")
+async def test_while_it_runs_it_tells_its_node_and_tool_and_what_its_models_used():
+    seen = []
+
+    @tool
+    async def look() -> str:
+        """Look."""
+        seen.append(doing(runtime, "g"))
+        return "seen"
+
+    used = UsageMetadata(input_tokens=3, output_tokens=1, total_tokens=4)
+    call = {"name": "look", "args": {}, "id": "1", "type": "tool_call"}
+    said = [AIMessage("", tool_calls=[call], usage_metadata=used), AIMessage("done")]
+    model = GenericFakeChatModel(messages=iter(said))
+
+    async def think(state: MessagesState) -> Any:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("think", think)
+    builder.add_node("tools", ToolNode([look]))
+    builder.add_edge(START, "think")
+    builder.add_conditional_edges("think", tools_condition)
+    builder.add_edge("tools", "think")
+    async with running(LangGraphAgent("g", graph=builder.compile())) as runtime:
+        await runtime.ask("g", {"input": "x"})
+    [told] = seen
+    assert (told["step"], told["usage"]) == ("tools: look", [1, 3, 1, 4])
 
 
 async def test_the_reply_says_nothing_of_what_models_used_that_do_not_tell():

@@ -24,7 +24,7 @@ from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import ConfigurationError, HandlerFailed
 from civitas.frameworks import idempotency_key, wrap
 from civitas_openai import OpenAIAgent
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import doing, restarts, running
 from tests.openai.support import Says, custom, function
 
 
@@ -283,3 +283,20 @@ async def test_a_reply_says_what_its_run_used_and_which_calls_failed(durable):
         ("fail", "ValueError: no"),
         ("fail", "ValueError: no"),
     ]
+
+
+@pytest.mark.promise(id="SEM-1643")
+async def test_while_it_runs_it_tells_its_agent_and_tool_and_what_its_models_used():
+    seen = []
+
+    @function_tool
+    async def look() -> str:
+        """Look."""
+        seen.append(doing(runtime, "o"))
+        return "seen"
+
+    agent = Agent(name="clerk", model=Says([[function("look", "1")], "done"]), tools=[look])
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+    [told] = seen
+    assert (told["step"], told["usage"]) == ("clerk: look", [1, 5, 2, 7])

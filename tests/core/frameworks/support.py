@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from civitas.frameworks.conversations import key_of
 from civitas.frameworks.transcripts import as_text, messages_of
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess
+from civitas.process import AgentProcess, Cell
 from civitas.runtime import Runtime
 from civitas.state import LongRecord
 from civitas.supervision import Supervisor
@@ -80,3 +80,10 @@ async def transcript(store: Any, agent: str, conversation: str) -> list[str]:
     kept = await LongRecord.load(store, key_of(agent, conversation))
     told = PluginManager().messages(kept)
     return [as_text(message) for message in messages_of(kept, told)]
+
+
+def doing(runtime: Runtime, name: str) -> dict[str, Any]:
+    """What an agent of the root does with the message in hand."""
+    cell = runtime._node.registry[name]
+    assert isinstance(cell, Cell)
+    return cell.doing or {}

@@ -26,9 +26,10 @@ from pydantic import BaseModel
 
 from civitas.errors import PayloadError
 from civitas.frameworks import plain
+from civitas_crewai._payload import totals_of
 
 if TYPE_CHECKING:
-    from civitas.frameworks import Run
+    from civitas.frameworks import Progress, Run
     from civitas_crewai._own_loop import Bridge
 
 __all__ = ["MadeCalls"]
@@ -84,6 +85,11 @@ class MadeCalls:
         self._lock = threading.Lock()
 
     @property
+    def progress(self) -> Progress:
+        """Where to note what the run is doing."""
+        return self._run.progress
+
+    @property
     def keeps(self) -> bool:
         """Whether results are kept, as the run may be gone through again."""
         return self.made is not None or self._run.durable
@@ -93,6 +99,8 @@ class MadeCalls:
         used = _used.get()
         with self._lock:
             (self.usage if used is None else used).update(usage)
+            if used is None:
+                self._run.progress.uses(*totals_of(self.usage))
 
     def key(self, kind: str, about: Any) -> str:
         """The key of a call that is about to be made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,17 +20,19 @@ from civitas_crewai._memory import HISTORY
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from civitas.frameworks import Run
+    from civitas.frameworks import Progress, Run
 
 __all__ = [
     "Unfit",
     "as_inputs",
     "check_inputs",
+    "noting",
     "reply_of",
     "task_names",
     "tell_usage",
     "text_of",
     "told",
+    "totals_of",
 ]
 
 _USED = ("successful_requests", "prompt_tokens", "completion_tokens", "total_tokens")
@@ -139,6 +141,17 @@ def task_names(crew: Crew) -> list[str]:
     return [task.name or f"task {number}" for number, task in enumerate(crew.tasks, 1)]
 
 
+def noting(crew: Crew, progress: Progress) -> Callable[[Any], None]:
+    """A hook of CrewAI's, before each task: it notes which one begins."""
+    names = dict(zip(map(id, crew.tasks), task_names(crew), strict=True))
+
+    def note(step: Any) -> None:
+        if (name := names.get(id(step.task))) is not None:
+            progress.begins(name)
+
+    return note
+
+
 def reply_of(crew: Crew, done: Any, result: Any, run: Run) -> dict[str, Any]:
     """The reply to a message; of tools that failed, `run` is told.
 
@@ -164,7 +177,12 @@ def tell_usage(run: Run, usage: Mapping[str, int]) -> None:
         usage: As in CrewAI's `UsageMetrics`, the sum of what each call used.
     """
     if usage:
-        run.used(*(usage.get(name, 0) for name in _USED))
+        run.used(*totals_of(usage))
+
+
+def totals_of(usage: Mapping[str, int]) -> tuple[int, ...]:
+    """The requests and the tokens in CrewAI's `UsageMetrics`, in the order of `Run.used`."""
+    return tuple(usage.get(name, 0) for name in _USED)
 
 
 def _output(result: Any) -> Any:

@@ -159,8 +159,12 @@ class WatchedCrew:
             key = calls.key("tool", [tool.name, arguments])
 
             def make() -> Any:
-                result = run(*args, **keywords)
-                return asyncio.run(result) if inspect.iscoroutine(result) else result
+                calls.progress.calls(name)
+                try:
+                    result = run(*args, **keywords)
+                    return asyncio.run(result) if inspect.iscoroutine(result) else result
+                finally:
+                    calls.progress.called(name)
 
             if voice is None or calls.answered(key):
                 return calls.make(key, make, failures=True)

@@ -23,7 +23,15 @@ from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
 from civitas_crewai._once import MadeCalls
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._own_loop import Bridge, run_apart
-from civitas_crewai._payload import Unfit, check_inputs, reply_of, tell_usage, text_of, told
+from civitas_crewai._payload import (
+    Unfit,
+    check_inputs,
+    noting,
+    reply_of,
+    tell_usage,
+    text_of,
+    told,
+)
 from civitas_crewai._side_effects import after_import
 from civitas_crewai._stream import Voice
 from civitas_crewai._tools import current_bridge
@@ -128,7 +136,7 @@ class CrewAIAgent(FrameworkAgent):
             with ExitStack() as stack:
                 taps = stack.enter_context(WatchedCrew(crew, calls, voice, keyed=run.durable))
                 with_callbacks(taps, crew, done)
-                hooks = [taps.begins, remembering(crew, text)]
+                hooks = [noting(crew, run.progress), taps.begins, remembering(crew, text)]
                 stack.enter_context(scoped_hooks({InterceptionPoint.PRE_STEP: hooks}))
                 if run.spans is not None:
                     from civitas_crewai._spans import CrewSpans

@@ -1,4 +1,4 @@
-"""What the models of a graph's run used, and which of its tools failed, from LangChain's callbacks."""
+"""What a graph's run is doing, what its models used and which of its tools failed, from LangChain's callbacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
-from civitas_langgraph._tasks import name_of_tool
+from civitas_langgraph._tasks import name_of_tool, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import LLMResult
 
-    from civitas.frameworks import Run
+    from civitas.frameworks import Progress, Run
 
 __all__ = ["Accounts"]
 
 
 class Accounts(BaseCallbackHandler):
-    """Callbacks of one run, which may come from several threads."""
+    """Callbacks of one run, which may come from several threads.
+
+    Args:
+        progress: Where to note what the run is doing.
+    """
 
     run_inline = True
-    ignore_chain = True
     ignore_retriever = True
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._requests = 0
         self._used: list[Mapping[str, Any]] = []
         self._tools: dict[UUID, str] = {}
@@ -37,14 +41,28 @@ class Accounts(BaseCallbackHandler):
     def tell(self, run: Run) -> None:
         """Report it in the headers of the run's reply; nothing for models that report no usage."""
         if self._used:
-            run.used(
-                self._requests,
-                *(
-                    sum(each.get(name) or 0 for each in self._used)
-                    for name in ("input_tokens", "output_tokens", "total_tokens")
-                ),
-            )
+            run.used(*self._usage())
         run.failures(self._failures)
+
+    def _usage(self) -> tuple[int, int, int, int]:
+        read, written, total = (
+            sum(each.get(name) or 0 for each in self._used)
+            for name in ("input_tokens", "output_tokens", "total_tokens")
+        )
+        return self._requests, read, written, total
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        tags: list[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if name is not None and task_of(name, tags, metadata) is not None:
+            self._progress.begins(name)
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         self._requests += 1
@@ -54,6 +72,7 @@ class Accounts(BaseCallbackHandler):
             )
             if usage:
                 self._used.append(usage)
+        self._progress.uses(*self._usage())
 
     def on_tool_start(
         self,
@@ -64,14 +83,20 @@ class Accounts(BaseCallbackHandler):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self._tools[run_id] = name_of_tool(serialized, name)
+        self._tools[run_id] = tool = name_of_tool(serialized, name)
+        self._progress.calls(tool)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        tool = self._tools.pop(run_id, "tool")
+        tool = self._ended(run_id)
         if isinstance(output, ToolMessage) and output.status == "error":
             self._failures.append((tool, str(output.text)))
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        tool = self._tools.pop(run_id, "tool")
+        tool = self._ended(run_id)
         if not isinstance(error, GraphBubbleUp):
             self._failures.append((tool, f"{type(error).__name__}: {error}"))
+
+    def _ended(self, run_id: UUID) -> str:
+        tool = self._tools.pop(run_id, "tool")
+        self._progress.called(tool)
+        return tool

@@ -168,7 +168,7 @@ class LangGraphAgent(FrameworkAgent):
         command = await self._inputs.command_of(run)
         given = with_config(self._configs(run.message), run.config, self._where)
         thread_id, thread = self._thread_of(run, given)
-        accounts = Accounts()
+        accounts = Accounts(run.progress)
         config = self._run_config(given, thread_id, run, accounts)
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):

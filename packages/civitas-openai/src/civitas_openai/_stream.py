@@ -90,7 +90,11 @@ class Told(RunHooks[Any]):
             await self._end(part, show(result))
 
     async def on_llm_end(self, context: Any, agent: Any, response: ModelResponse) -> None:
-        """The model's provider has called tools of its own meanwhile."""
+        """A model has answered; its provider has called tools of its own meanwhile, perhaps."""
+        used = context.usage
+        self._run.progress.uses(
+            used.requests, used.input_tokens, used.output_tokens, used.total_tokens
+        )
         items = [raw(item) for item in response.output if hasattr(item, "model_dump")]
         outputs = {
             item["call_id"]: item.get("output")

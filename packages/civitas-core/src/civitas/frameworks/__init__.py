@@ -14,6 +14,7 @@ from civitas.frameworks.remembering import newest_turns
 from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
+from civitas.process.progress import Progress
 
 __all__ = [
     "AgentCall",
@@ -22,6 +23,7 @@ __all__ = [
     "FrameworkKeywords",
     "Interrupted",
     "Outcome",
+    "Progress",
     "Run",
     "Unfinished",
     "comes_from",

@@ -13,6 +13,7 @@ from civitas.errors import ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.node.streams import OFFSET, PART
+from civitas.process.progress import Progress
 from civitas.process.run_config import config_of_message
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Run:
             what is written, if it is a list, or a dict with lists in it: put another item in the place of one that
             changes, as what an item has inside is not looked at again.
         spans: Where to put the spans of the run; None while nobody records it.
+        progress: Where to note what it is doing, for whoever looks.
         headers: Of the reply: what there is to say of the run beside what it returned.
     """
 
@@ -94,6 +96,7 @@ class Run:
     saved: Any = None
     history: Any = None
     spans: SpanTree | None = None
+    progress: Progress = field(default_factory=lambda: Progress(""))
     headers: dict[str, str] = field(default_factory=dict)
     record: Record | None = None
     """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
@@ -151,6 +154,7 @@ class Run:
             name: Its name.
             part: Names this one visit of it.
         """
+        self.progress.begins(name)
         await self._tell({"name": name}, "step", part)
 
     async def tool(
@@ -165,7 +169,10 @@ class Run:
             part: Names this one call, such as the model's id of it.
         """
         told = {"name": name, "arguments": arguments}
-        if result is not _NOT_DONE:
+        if result is _NOT_DONE:
+            self.progress.calls(name)
+        else:
+            self.progress.called(name)
             told["result"] = result
             part = part and f"{part}/result"
         await self._tell(told, "tool", part)
@@ -197,6 +204,7 @@ class Run:
             total_tokens: None for the sum of the two.
         """
         total = input_tokens + output_tokens if total_tokens is None else total_tokens
+        self.progress.uses(requests, input_tokens, output_tokens, total)
         self.headers[USAGE] = usage_of(requests, input_tokens, output_tokens, total)
 
     def failures(self, failures: Sequence[tuple[str, str]]) -> None:

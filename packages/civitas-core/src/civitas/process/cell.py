@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from civitas.errors import StartFailed
 from civitas.events import DeadLetterReason
@@ -121,6 +122,24 @@ class Cell:
         in_hand = self._incarnation.now.current if self._incarnation is not None else None
         messages = [*self.mailbox, *([in_hand] if in_hand is not None else ())]
         return {each.conversation for each in messages if each.conversation is not None}
+
+    @property
+    def doing(self) -> dict[str, Any] | None:
+        """What it does with the message in hand, as plain data; None without one.
+
+        The `message`'s id; and where there is something to say, as `Progress.plain` has it, and whom it `asks`.
+        """
+        incarnation = self._incarnation
+        message = incarnation.now.current if incarnation is not None else None
+        if incarnation is None or message is None:
+            return None
+        told: dict[str, Any] = {"message": message.id}
+        progress = incarnation.now.progress
+        if progress is not None and progress.message_id == message.id:
+            told |= progress.plain()
+        if incarnation.asking:
+            told["asks"] = sorted(set(incarnation.asking.values()))
+        return told
 
     @property
     def asking(self) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 
 from civitas.message import Message
 from civitas.process.exit_reason import KILLED, ExitReason
+from civitas.process.progress import Progress
 from civitas.process.steps import Steps
 
 __all__ = ["RunState"]
@@ -14,13 +15,15 @@ __all__ = ["RunState"]
 class RunState:
     """What one run of an agent is doing, and the signals that it got: those overtake the mailbox."""
 
-    __slots__ = ("abandoned", "current", "end", "killed", "over", "serving", "steps")
+    __slots__ = ("abandoned", "current", "end", "killed", "over", "progress", "serving", "steps")
 
     def __init__(self) -> None:
         self.current: Message | None = None
         """The message in hand."""
         self.steps: Steps | None = None
         """The recorded steps of that message, if there are any."""
+        self.progress: Progress | None = None
+        """How far a message has come, the one in hand or an earlier one; None as long as nobody has noted that."""
         self.serving = False
         """Whether it is between `on_start` and `on_stop`."""
         self.end: ExitReason | None = None
@@ -30,6 +33,12 @@ class RunState:
         """Whether its handler was cancelled because nobody waits for the answer; the process lives on."""
         self.over = False
         """Whether nothing that it does counts any more."""
+
+    def progress_of(self, message: Message) -> Progress:
+        """How far `message` has come, from now on."""
+        if self.progress is None or self.progress.message_id != message.id:
+            self.progress = Progress(message.id)
+        return self.progress
 
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""

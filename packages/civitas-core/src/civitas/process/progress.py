@@ -1,0 +1,74 @@
+"""`Progress`: how far the handling of a message has come."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """How far the handling of one message has come, for whoever looks.
+
+    It is written as things happen, in any thread, and may be read at any moment; nothing waits for it.
+
+    Args:
+        message_id: Id of the message.
+    """
+
+    __slots__ = ("message_id", "moved", "retry_at", "step", "tool", "usage")
+
+    def __init__(self, message_id: str) -> None:
+        self.message_id = message_id
+        self.step = ""
+        """The step that began last, by its name: a node, an agent, a task, the key of a `step`."""
+        self.tool = ""
+        """The tool that was called last, if its call goes on."""
+        self.retry_at: float | None = None
+        """Unix seconds when it is tried again, while it waits for that."""
+        self.usage: tuple[int, int, int, int] = (0, 0, 0, 0)
+        """What its models used so far: requests, tokens read, tokens written, tokens in all."""
+        self.moved = time.time()
+        """Unix seconds when anything of this changed last."""
+
+    def begins(self, step: str) -> None:
+        """A step begins."""
+        self.step, self.tool = step, ""
+        self.moved = time.time()
+
+    def calls(self, tool: str) -> None:
+        """A tool is called."""
+        self.tool = tool
+        self.moved = time.time()
+
+    def called(self, tool: str) -> None:
+        """A tool is done."""
+        if self.tool == tool:
+            self.tool = ""
+        self.moved = time.time()
+
+    def uses(
+        self, requests: int, input_tokens: int, output_tokens: int, total_tokens: int | None = None
+    ) -> None:
+        """What all models have used now: so many requests and tokens."""
+        total = input_tokens + output_tokens if total_tokens is None else total_tokens
+        self.usage = requests, input_tokens, output_tokens, total
+        self.moved = time.time()
+
+    def waits(self, retry_at: float | None) -> None:
+        """It is tried again at `retry_at` (Unix seconds); None when it goes on."""
+        self.retry_at = retry_at
+        self.moved = time.time()
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data, without what there is nothing to say of."""
+        told = {
+            "step": f"{self.step}: {self.tool}"
+            if self.step and self.tool
+            else self.step or self.tool,
+            "moved": self.moved,
+            "retry_at": self.retry_at,
+            "usage": list(self.usage) if any(self.usage) else None,
+        }
+        return {name: each for name, each in told.items() if each}
