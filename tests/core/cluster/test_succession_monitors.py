@@ -14,8 +14,6 @@ from tests.core.cluster.test_succession import ask_from, crash, until
 TOLD: dict[str, list[dict[str, Any]]] = {}
 """What each agent was told of those that it watches."""
 
-pytestmark = pytest.mark.promise(id="SEM-1499")
-
 
 class Watcher(AgentProcess):
     """Watches whom it is told to, and crashes when it is told so."""
@@ -58,6 +56,7 @@ async def told() -> list[tuple[str, str, str]]:
     return [(each["ref"], each["name"], each["reason"]) for each in TOLD["far"]]
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_an_agent_that_runs_on_is_watched_on():
     async with SeveralRoots(PLACED) as roots:
         ref = await watch(roots, "other")
@@ -72,6 +71,7 @@ async def test_an_agent_that_runs_on_is_watched_on():
         assert len(TOLD["far"]) == 1
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_of_an_agent_that_crashed_while_no_root_led_the_watcher_is_told():
     async with SeveralRoots(PLACED) as roots:
         ref = await watch(roots, "other")
@@ -82,6 +82,7 @@ async def test_of_an_agent_that_crashed_while_no_root_led_the_watcher_is_told():
         assert await told() == [(ref, "other", "crashed")]
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_of_an_agent_of_the_root_that_is_gone_the_watcher_is_told():
     async with SeveralRoots(PLACED, here=lambda: [Watcher("here")]) as roots:
         ref = await watch(roots, "here")
@@ -90,6 +91,7 @@ async def test_of_an_agent_of_the_root_that_is_gone_the_watcher_is_told():
         assert await told() == [(ref, "here", "node_down")]
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_of_what_was_spawned_in_a_process_that_ended_with_the_root_the_watcher_is_told():
     sessions = lambda: [DynamicSupervisor("sessions")]  # noqa: E731
     async with SeveralRoots(PLACED, children=sessions, node_timeout=0.5) as roots:
@@ -108,6 +110,7 @@ async def test_of_what_was_spawned_in_a_process_that_ended_with_the_root_the_wat
         await starting
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_what_was_spawned_and_runs_on_is_watched_on():
     async with SeveralRoots(PLACED, children=lambda: [DynamicSupervisor("sessions")]) as roots:
         await roots.runtime.ask("other", "one", "spawn")
@@ -120,6 +123,7 @@ async def test_what_was_spawned_and_runs_on_is_watched_on():
         assert await told() == [(ref, "one", "normal")]
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_what_was_told_or_is_not_wanted_any_more_is_not_told_again():
     async with SeveralRoots(PLACED) as roots:
         await watch(roots, "other")
@@ -137,6 +141,7 @@ async def test_what_was_told_or_is_not_wanted_any_more_is_not_told_again():
         assert len(TOLD["far"]) == 2
 
 
+@pytest.mark.promise(id="SEM-1499")
 async def test_one_that_was_begun_under_the_last_root_can_be_ended_under_the_next():
     async with SeveralRoots(PLACED) as roots:
         ref = await watch(roots, "other")

@@ -191,6 +191,30 @@ def send(
     send_to_agent(topology, question, verbose=verbose)
 
 
+@app.command(epilog=examples("civitas scale topology.yaml support 5"))
+def scale(
+    topology: TopologyFile,
+    name: AgentName,
+    replicas: Annotated[
+        int,
+        typer.Argument(
+            metavar="N", min=1, help="How many processes to have behind it.", show_default=False
+        ),
+    ],
+    verbose: Verbose = False,
+) -> None:
+    """Let N processes stand behind a name of the running system that has 'replicas' in the topology.
+
+    Waits until they do: those that are added have started; one that is removed has
+    finished what it was sent, and its conversations go on in the others. Ctrl-C
+    ends the waiting and not the change. The topology's number counts again when
+    the system is started the next time.
+    """
+    from civitas.cli.scaling import scale_to
+
+    scale_to(topology, name, replicas)
+
+
 @app.command(epilog=examples("civitas top topology.yaml", "civitas top topology.yaml --once"))
 def top(
     topology: TopologyFile,

@@ -44,14 +44,16 @@ class Scaling:
         self._letters = letters
         self._relay = relay
         self._calls = calls
+        self._one_at_a_time = asyncio.Lock()
 
     async def scale(self, supervisor: SupervisorProcess, replicas: int) -> None:
         """Let there be so many replicas below their supervisor; see `Runtime.scale`."""
-        there = self._replicas(supervisor)
-        for _ in range(replicas - len(there)):
-            await self._add(supervisor)
-        for child in there[replicas:]:
-            await self._remove(supervisor, child)
+        async with self._one_at_a_time:
+            there = self._replicas(supervisor)
+            for _ in range(replicas - len(there)):
+                await self._add(supervisor)
+            for child in there[replicas:]:
+                await self._remove(supervisor, child)
 
     def _replicas(self, supervisor: SupervisorProcess) -> list[RemoteChild]:
         """What is below it, in the order of the numbers."""

@@ -99,7 +99,7 @@ class ControlClient:
         """Let the system do something.
 
         Args:
-            operation: `ask`, `send` or `tree`.
+            operation: `ask`, `send`, `scale` or `tree`.
             within: Seconds to wait for its answer; None waits for ever. After that, this client cannot be used again.
             **arguments: Of the operation.
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -27,7 +28,9 @@ class Operations:
             "ask": self._ask,
             "send": self._send,
             "tree": self._tree,
+            "scale": self._scale,
         }
+        self._scaling: set[asyncio.Task[None]] = set()
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what a request says, and say what came of it: ``ok``, or ``error`` and what belongs to that."""
@@ -62,6 +65,15 @@ class Operations:
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+    async def _scale(self, request: dict[str, Any]) -> None:
+        # Whoever asked may go away meanwhile; half done it would be neither the one number nor the other.
+        scaling = asyncio.create_task(
+            self._runtime.scale(request.get("name", ""), request.get("replicas", 0))
+        )
+        self._scaling.add(scaling)
+        scaling.add_done_callback(self._scaling.discard)
+        await asyncio.shield(scaling)
 
 
 def refusal_of(error: CivitasError) -> dict[str, Any]:
