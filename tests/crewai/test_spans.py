@@ -104,3 +104,25 @@ async def test_without_a_tracer_provider_nobody_listens(scripted, monkeypatch):
     async with running(CrewAIAgent("c", crew=made)) as runtime:
         await runtime.ask("c", {})
     assert added == []
+
+
+@pytest.mark.promise(id="SEM-1709")
+async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
+    spans, scripted, monkeypatch
+):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
+
+    def script(body: dict[str, Any]) -> Any:
+        if body["messages"][-1]["role"] == "tool" or "secret too" in str(body["messages"]):
+            return "secret answer"
+        return ToolCall("look", {"q": "secret"})
+
+    made = crew_of(scripted(script), look)
+    async with running(CrewAIAgent("c", crew=made)) as runtime:
+        await runtime.ask("c", {})
+    chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
+    assert "secret" in chats[0]["gen_ai.input.messages"]
+    assert "secret answer" in chats[-1]["gen_ai.output.messages"]
+    tool_call = spans.attributes("execute_tool look")
+    assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret"}'
+    assert "secret finding" in tool_call["gen_ai.tool.call.result"]

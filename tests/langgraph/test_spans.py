@@ -199,3 +199,33 @@ async def test_what_an_agent_called_as_a_tool_does_is_part_of_the_tools_span(spa
 class Helper(AgentProcess):
     async def handle(self, message: Message) -> Message:
         return self.reply("help")
+
+
+@pytest.mark.promise(id="SEM-1709")
+async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
+    spans, model, monkeypatch
+):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
+
+    async def think(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = (
+        StateGraph(MessagesState)
+        .add_node("think", think)
+        .add_node("tools", ToolNode([look]))
+        .add_edge(START, "think")
+        .add_conditional_edges("think", tools_condition)
+        .add_edge("tools", "think")
+        .compile()
+    )
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        await runtime.ask("g", {"input": "secret question"})
+    chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
+    assert "secret question" in chats[0]["gen_ai.input.messages"]
+    assert '"name":"look","arguments":{"q":"secret question"}' in chats[0]["gen_ai.output.messages"]
+    assert "secret finding" in chats[1]["gen_ai.input.messages"]
+    assert "secret answer" in chats[1]["gen_ai.output.messages"]
+    tool_call = spans.attributes("execute_tool look")
+    assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret question"}'
+    assert "secret finding" in tool_call["gen_ai.tool.call.result"]

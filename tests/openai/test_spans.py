@@ -254,3 +254,25 @@ async def test_a_model_of_the_users_own_has_spans_with_its_tokens(spans):
         "gen_ai.usage.cache_read.input_tokens": 15,
         "gen_ai.usage.reasoning.output_tokens": 6,
     }
+
+
+@pytest.mark.promise(id="SEM-1709")
+@pytest.mark.parametrize("api", ["chat completions", "responses"])
+async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
+    spans, scripted, responding, monkeypatch, api
+):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
+    make = scripted if api == "chat completions" else responding
+    model = make([ToolCall("look", {"q": "secret"}), "secret answer"])
+    agent = Agent(name="clerk", model=model, tools=[look], instructions="Be secretive.")
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "secret question"})
+    chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
+    assert "secret question" in chats[0]["gen_ai.input.messages"]
+    assert '"name":"look","arguments":{"q":"secret"}' in chats[0]["gen_ai.output.messages"]
+    assert "secret finding" in chats[1]["gen_ai.input.messages"]
+    assert "secret answer" in chats[1]["gen_ai.output.messages"]
+    tool_call = spans.attributes("execute_tool look")
+    assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret"}'
+    assert "secret finding" in tool_call["gen_ai.tool.call.result"]
+    assert "Be secretive." in chats[0]["gen_ai.system_instructions"]

@@ -50,13 +50,14 @@ def hear(seen: list[Event]):
 
 
 @pytest.mark.promise(id="SEM-702")
-def test_there_are_the_hooks_of_the_contract_and_one_for_adapters():
+def test_there_are_the_hooks_of_the_contract_one_for_adapters_and_one_for_traces():
     assert set(HOOKS) == {
         "civitas_state_stores",
         "civitas_transports",
         "civitas_agent_types",
         "civitas_model_providers",
         "civitas_tool_providers",
+        "civitas_redact",
         "civitas_wrap",
         "civitas_on_event",
         "civitas_messages",
@@ -290,3 +291,19 @@ def test_the_hooks_that_contribute_are_called_once():
         plugins.agent_types()
         plugins.found()
     assert calls == [1]
+
+
+@pytest.mark.promise(id="SEM-1709")
+def test_each_plugin_redacts_what_the_one_asked_before_left():
+    def first(attribute: str, content: Any) -> Any:
+        return f"{content} 1"
+
+    def second(content: Any) -> Any:
+        return None if content == "drop" else f"{content} 2"
+
+    both = manager(module("a", civitas_redact=first), module("b", civitas_redact=second))
+    redact = both.redactor()
+    assert redact is not None
+    assert redact("gen_ai.tool.call.result", "x") == "x 2 1"
+    assert redact("gen_ai.tool.call.result", "drop") is None
+    assert manager().redactor() is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -10,6 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from civitas.errors import ConfigurationError
 from civitas.message import Message
 from civitas.models import ModelResponse
+from civitas.plugins import hookimpl
 from civitas.process import AgentProcess, current_agent
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
@@ -55,6 +58,30 @@ async def test_calls_of_the_model_and_of_tools_are_spans_of_the_message(
         "chat m-1": "process a",
         "execute_tool add": "process a",
     }
+
+
+@pytest.mark.promise(id="SEM-1709")
+async def test_what_is_said_is_recorded_where_the_environment_asks_for_it_and_redacted(
+    spans: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Redacts:
+        @hookimpl
+        def civitas_redact(self, attribute: str, content: Any) -> Any:
+            return json.loads(json.dumps(content).replace("secret", "***"))
+
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    model = ScriptedModel([ModelResponse("a secret answer")])
+    root = Supervisor("root", [Thinks("a")])
+    async with Runtime(root, model_provider=model, tools=[add], plugins=[Redacts()]) as runtime:
+        await runtime.ask("a", "a secret question")
+    told = {each.name: dict(each.attributes or {}) for each in spans.get_finished_spans()}
+    chat, tool_call = told["chat m-1"], told["execute_tool add"]
+    assert json.loads(str(chat["gen_ai.input.messages"])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "a *** question"}]}
+    ]
+    assert "a *** answer" in str(chat["gen_ai.output.messages"])
+    assert tool_call["gen_ai.tool.call.arguments"] == '{"a":1,"b":2}'
+    assert tool_call["gen_ai.tool.call.result"] == "3"
 
 
 async def test_a_plain_tool_runs_in_a_thread_of_the_runtime_for_tools() -> None:

@@ -232,6 +232,7 @@ class _Life:
         self._worker = worker
         boot, topology = worker.boot, worker.maker.topology
         tracing = Tracing()
+        tracing.redact = worker.plugins.redactor()
         parts, self._store = make_parts(topology, worker.plugins, tracing, boot["root_has"])
         llm = parts["llm"]
         made = (self._store, llm.provider if llm is not None else None)

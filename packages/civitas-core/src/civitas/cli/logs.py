@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from civitas.telemetry.readable import ReadableFormatter, escaped
+from civitas.telemetry.readable import ReadableFormatter, escaped, placed
 
 __all__ = ["show_logs"]
 
@@ -25,7 +25,7 @@ class _FirstLine(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         text = record.getMessage().partition("\n")[0]
         what = f": {type(error).__name__}: {error}".partition("\n")[0] if error else ""
-        return f"{record.levelname.lower()}: {escaped(text + what)}"
+        return placed(f"{record.levelname.lower()}: {escaped(text + what)}", record)
 
 
 def _no_report(record: logging.LogRecord) -> bool:

@@ -24,6 +24,7 @@ from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
 from civitas.node.gauges import gauges_of
 from civitas.node.handover import Handover
+from civitas.node.logs import logging_agent
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
 from civitas.node.spawning import dynamic_supervisor
@@ -53,6 +54,7 @@ from civitas.supervision import (
     Placed,
     RestartHistory,
 )
+from civitas.telemetry.logs import come_from
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
@@ -122,6 +124,7 @@ class Node(Router):
         self.turns = Turns(self.loop)
         self.variables = copy_context()
         guard(self.loop)
+        come_from(logging_agent)
         self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")

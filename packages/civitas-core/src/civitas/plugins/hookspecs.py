@@ -22,6 +22,7 @@ __all__ = [
     "civitas_messages",
     "civitas_model_providers",
     "civitas_on_event",
+    "civitas_redact",
     "civitas_state_stores",
     "civitas_tool_providers",
     "civitas_transports",
@@ -100,4 +101,17 @@ def civitas_on_event(event: Event) -> None:
     """Something happened: a crash, a restart, a dead letter. Called on the event loop: be quick.
 
     An error in it is logged and otherwise ignored.
+    """
+
+
+@hookspec
+def civitas_redact(attribute: str, content: Any) -> Any:
+    """Change what of a conversation is about to be recorded in a trace, or return None to leave it out.
+
+    Asked only if the environment wants prompts, answers, arguments or results in traces. Each plugin is given what the
+    one before returned. Where one raises an error, nothing is recorded.
+
+    Args:
+        attribute: What it is recorded as, such as ``gen_ai.input.messages`` or ``gen_ai.tool.call.arguments``.
+        content: Plain data, in the shape that the GenAI conventions give that attribute. It is a copy.
     """

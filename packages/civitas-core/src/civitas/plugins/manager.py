@@ -24,7 +24,7 @@ __all__ = ["FoundPlugin", "PluginManager"]
 
 logger = logging.getLogger("civitas")
 
-_ASKED_LATER = ("civitas_wrap", "civitas_messages", "civitas_on_event")
+_ASKED_LATER = ("civitas_wrap", "civitas_messages", "civitas_on_event", "civitas_redact")
 
 
 class _BuiltIn:
@@ -207,6 +207,22 @@ class PluginManager:
                     implementation.plugin_name,
                     event.type,
                 )
+
+    def redactor(self) -> Callable[[str, Any], Any] | None:
+        """What each plugin in turn makes of what is about to be recorded; None if none of them changes anything."""
+        self.load()
+        implementations = self._implementations("civitas_redact")
+        if not implementations:
+            return None
+
+        def redact(attribute: str, content: Any) -> Any:
+            for each in implementations:
+                if content is None:
+                    break
+                content = _call(each, {"attribute": attribute, "content": content})
+            return content
+
+        return redact
 
     def found(self) -> list[FoundPlugin]:
         """Every plugin that was found, broken ones too; the built-in one first."""

@@ -118,6 +118,7 @@ class Runtime(Messenger):
         owns_store = state_store is None or isinstance(store, BuiltLate)
         self._equipment = Equipment(store, model, owns_store=owns_store)
         tracing = Tracing()
+        tracing.redact = self.plugins.redactor()
         self._civitas_node = self._node = make_root(
             processes,
             store=store,

@@ -7,6 +7,8 @@ import logging
 from civitas.errors import StartFailed, SupervisorGaveUp
 from civitas.process import ExitKind, ExitReason
 from civitas.supervision.child import Child, Host
+from civitas.telemetry import names
+from civitas.telemetry.logs import about, trace_of
 from civitas.telemetry.readable import escaped
 
 __all__ = ["Reporter"]
@@ -45,7 +47,8 @@ class Reporter:
             trace = ""
             if failure is not None:
                 text, trace = f"{reason.kind}: {text}", f"\n{failure.trace}"
-            self._log("child_terminated", text, child.name, trace)
+            with about({names.AGENT_NAME: child.name, **trace_of(reason.headers)}):
+                self._log("child_terminated", text, child.name, trace)
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""

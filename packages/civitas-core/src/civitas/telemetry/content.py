@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -79,10 +80,10 @@ class Content:
     def _text(self, attribute: str, value: Any) -> str | None:
         if value is None or value == []:
             return None
-        value = _cut(value, _LONGEST_TEXT, _DEEPEST)
         if self._redact is not None:
             try:
-                value = self._redact(attribute, value)
+                # Before anything is cut: half a secret is not recognized as one.
+                value = self._redact(attribute, _cut(value, sys.maxsize, _DEEPEST))
             except Exception:
                 if not self._said:
                     self._said = True
@@ -92,6 +93,7 @@ class Content:
                 return None
             if value is None:
                 return None
+        value = _cut(value, _LONGEST_TEXT, _DEEPEST)
         text = _json(value)
         while len(text) > _LONGEST and isinstance(value, list) and len(value) > 1:
             value = value[(len(value) + 1) // 2 :]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-__all__ = ["ReadableFormatter", "cut", "escaped"]
+from civitas.telemetry.logs import place_of
+
+__all__ = ["ReadableFormatter", "cut", "escaped", "placed"]
 
 _MORE = "…"
 
@@ -23,11 +25,18 @@ def escaped(text: str) -> str:
 
 
 class ReadableFormatter(logging.Formatter):
-    """Writes log records with each of their lines escaped; a traceback keeps its lines."""
+    """Writes log records with each of their lines escaped, and where they come from; a traceback keeps its lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
-        return "\n".join(map(escaped, super().format(record).split("\n")))
+        first, *more = map(escaped, super().format(record).split("\n"))
+        return "\n".join([placed(first, record), *more])
+
+
+def placed(line: str, record: logging.LogRecord) -> str:
+    """The first line of a record, with where it comes from behind."""
+    place = place_of(record)
+    return f"{line} ({escaped(place)})" if place else line
 
 
 def cut(text: str, most: int = 64) -> str:
