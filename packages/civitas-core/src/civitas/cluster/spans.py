@@ -60,7 +60,7 @@ class HandedOver:
         metrics = self._tracing.metrics
         if (metrics.handed is not None) is not figures:
             metrics.handed = FigureBuffer(self._hand_figures) if figures else None
-            metrics.refresh()
+            self._tracing.refresh()
         if self._forwarder is not None:
             self._forwarder.wanted = spans
 

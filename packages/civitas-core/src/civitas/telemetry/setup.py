@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from civitas.errors import ConfigurationError
@@ -202,11 +203,27 @@ def _loaded(load: Callable[[], Callable[[], _Kind]], signal: str, name: str) -> 
         ) from error
 
 
+@cache
+def _instance() -> str:
+    """The id of this OS process among those of its service."""
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
 def resource(service_name: str) -> Resource:
-    """What the spans of this OS process say of it: the environment's words, and its name if there are none."""
-    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    """What the telemetry of this OS process says of it: the environment's words, and ours for what these leave out."""
+    from opentelemetry.sdk.resources import (
+        PROCESS_PID,
+        SERVICE_INSTANCE_ID,
+        SERVICE_NAME,
+        Resource,
+    )
 
     found = Resource.create()  # reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    # Without an id of its own, the figures of one process are taken for those of another.
+    ours: dict[str, str | int] = {SERVICE_INSTANCE_ID: _instance(), PROCESS_PID: os.getpid()}
+    ours = {name: value for name, value in ours.items() if name not in found.attributes}
     if str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service"):
-        return found.merge(Resource({SERVICE_NAME: service_name}))
-    return found
+        ours[SERVICE_NAME] = service_name
+    return found.merge(Resource(ours))
