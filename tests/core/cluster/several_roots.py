@@ -71,7 +71,7 @@ class SeveralRoots:
         children: Further children of the one supervisor.
         node_timeout: Of the network.
         patience: Of members that have lost their root.
-        family: A name; whatever begins with that and a hyphen stands behind it.
+        family: A name; whatever begins with that and a hyphen stands behind it, under a supervisor of that name.
         **supervisor: Of the one supervisor.
     """
 
@@ -124,8 +124,12 @@ class SeveralRoots:
             for process, each in self._agents.items()
             for name, what in each.items()
         ]
+        crew = [each for each in placed if each.family]
+        others = [each for each in placed if not each.family]
+        group = [Supervisor(self._family, crew, **self._options)] if crew else []
+        children = [*self._here(), *others, *group, *self.children()]
         self.runtime = Runtime(
-            Supervisor("top", children=[*self._here(), *placed, *self.children()], **self._options),
+            Supervisor("top", children=children, **self._options),
             processes=Processes(
                 {name: ProcessOptions(start=False, start_timeout=10) for name in self._agents},
                 transport,
@@ -173,14 +177,19 @@ class SeveralRoots:
         await root.registry.interrupt()
         await self.runtime.stop()
 
-    async def join(self, name: str) -> MemberNode:
-        """Let a member come."""
+    async def join(
+        self,
+        name: str,
+        agents: Mapping[str, type[AgentProcess] | ConversationPool] | None = None,
+    ) -> MemberNode:
+        """Let a member come, which may not be one of the topology."""
+        hosts = self._agents[name] if agents is None else agents
         root: Any = self.runtime._node
         member = MemberNode(
             name,
             root=root.transport.address,
             own_token="",
-            make=lambda agent: make(self._agents[name], agent),
+            make=lambda agent: make(hosts, agent),
             in_hand=None,
             remind=60.0,
             transport=self.network.transport(),

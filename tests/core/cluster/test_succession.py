@@ -264,6 +264,41 @@ async def test_the_next_root_knows_which_replica_has_a_conversation(kind: str) -
         assert {each: after.holder(each) for each in before} == before
 
 
+@pytest.mark.promise(id="SEM-1550")
+async def test_replicas_that_were_added_run_on_under_the_next_root():
+    placed = {f"p-{n}": {f"support-{n}": Worker} for n in (1, 2)}
+    async with SeveralRoots(placed, family="support") as roots:
+        scaling = asyncio.create_task(roots.runtime.scale("support", 3))
+        await roots.join("p-3", {"support-3": Worker})
+        await scaling
+        senders = {
+            each: (await roots.runtime.ask("support", 1, conversation=each)).sender
+            for each in ("c1", "c2", "c3")
+        }
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        names = [each["name"] for each in runtime.which_children("support")]
+        assert names == ["support-1", "support-2", "support-3"]
+        for each, sender in senders.items():
+            reply = await runtime.ask("support", 1, conversation=each)
+            assert (reply.sender, reply.payload) == (sender, {"count": 2})
+        assert sorted(STARTS) == names
+
+
+@pytest.mark.promise(id="SEM-1550")
+async def test_replicas_that_were_removed_do_not_come_back_with_the_next_root():
+    placed = {f"p-{n}": {f"support-{n}": Worker} for n in (1, 2)}
+    async with SeveralRoots(placed, family="support") as roots:
+        await roots.runtime.scale("support", 1)
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        assert [each["name"] for each in runtime.which_children("support")] == ["support-1"]
+        await runtime.scale("support", 2)
+        await roots.kill_root()
+        runtime = await roots.next_root()
+        assert len(runtime.which_children("support")) == 2
+
+
 @pytest.mark.promise(id="SEM-1549")
 async def test_what_an_agent_has_already_is_not_handled_again_when_another_root_hands_it_on() -> (
     None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from civitas.cluster.child import RemoteChild
@@ -12,7 +12,7 @@ from civitas.cluster.peers import Peer
 from civitas.cluster.remote_pool import RemotePool
 from civitas.events import Event, EventType
 from civitas.node.events import Events
-from civitas.node.monitors import Monitor
+from civitas.node.monitors import Monitor, Monitors
 from civitas.process import ChildKind, ExitReason
 from civitas.supervision import Parent, Placed
 
@@ -24,7 +24,7 @@ class RemoteChildren(dict[str, RemoteChild]):
 
     Args:
         exited: Called when an incarnation of a name has exited.
-        watched: The names that somebody watches.
+        monitors: Those that the root holds.
         events: Takes what a process reports about what happened there.
         holder: Finds the name of the pool that a conversation lives in; empty if nobody has it.
     """
@@ -32,13 +32,14 @@ class RemoteChildren(dict[str, RemoteChild]):
     def __init__(
         self,
         exited: Callable[[str, ExitReason], None],
-        watched: Callable[[], Collection[str]],
+        monitors: Monitors,
         events: Events,
         holder: Callable[[str], str],
     ) -> None:
         super().__init__()
         self._exited = exited
-        self._watched = watched
+        self._watched = monitors.targets
+        monitors.over = self._watch_is_over
         self._events = events
         self._holder = holder
 
@@ -54,7 +55,7 @@ class RemoteChildren(dict[str, RemoteChild]):
         self[placed.name] = child
         return child
 
-    def watch_is_over(self, monitor: Monitor) -> None:
+    def _watch_is_over(self, monitor: Monitor) -> None:
         """An agent watches another no more: let its process know that no root is to go on with that."""
         child = self.get(monitor.watcher) or self.pool_of(monitor.watcher)
         if child is not None and child.peer is not None:

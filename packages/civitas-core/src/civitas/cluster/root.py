@@ -92,9 +92,8 @@ class RootNode(Node):
         """What the root was given in Python."""
         self._relay = Relay(self.registry)
         self._children = RemoteChildren(
-            self.exited, self._monitors.targets, self.events, self._relay.pool_of
+            self.exited, self._monitors, self.events, self._relay.pool_of
         )
-        self._monitors.over = self._children.watch_is_over
         self._letters = Letters(
             self,
             self.peers,
@@ -157,7 +156,10 @@ class RootNode(Node):
             self.mailboxes.grant,
         )
         self._for_members = self._make_desk()
-        self.scaling = Scaling(self.roster, self._children, self._letters, self._relay, self.calls)
+        self.scaling = Scaling(
+            *(self.roster, self._children, self._letters, self._relay, self.calls),
+            *(self.membership.scaled, self.membership.note),
+        )
         self._door = Door(
             self.name,
             self.peers,
@@ -243,6 +245,7 @@ class RootNode(Node):
     async def has_started(self) -> None:
         """The tree has started."""
         self.membership.note()
+        await self.scaling.go_on(self.supervisors)
         await self.membership.succession.settle()
 
     async def dismiss(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from civitas.cluster.calls import Calls
@@ -11,10 +13,12 @@ from civitas.cluster.children import RemoteChildren
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
 from civitas.cluster.members.roster import Roster
-from civitas.errors import ConfigurationError, NodeDown
-from civitas.supervision import SupervisorProcess
+from civitas.errors import CivitasError, ConfigurationError, NodeDown
+from civitas.supervision import Parent, SupervisorProcess
 
 __all__ = ["Scaling"]
+
+logger = logging.getLogger("civitas")
 
 _LAST_WORDS = 5.0
 """Seconds for a process to end by itself in which nothing runs any more."""
@@ -29,6 +33,8 @@ class Scaling:
         letters: The messages to them.
         relay: Has what stands behind a name.
         calls: To the processes.
+        wanted: By name, how many are to be behind it where those are not the topology's.
+        changed: Called when that has changed.
     """
 
     def __init__(
@@ -38,22 +44,48 @@ class Scaling:
         letters: Letters,
         relay: Relay,
         calls: Calls,
+        wanted: dict[str, int],
+        changed: Callable[[], None],
     ) -> None:
         self._roster = roster
         self._children = children
         self._letters = letters
         self._relay = relay
         self._calls = calls
+        self._wanted = wanted
+        self._changed = changed
         self._one_at_a_time = asyncio.Lock()
+
+    async def go_on(self, supervisors: Mapping[str, Parent]) -> None:
+        """Let there be as many as the last root had."""
+        for name, replicas in list(self._wanted.items()):
+            supervisor = supervisors.get(name)
+            try:
+                if not isinstance(supervisor, SupervisorProcess):
+                    raise ConfigurationError("there is no such supervisor any more")
+                await self.scale(supervisor, replicas)
+            except CivitasError as error:
+                logger.warning("%r does not get the %d replicas it had: %s", name, replicas, error)
+                self._wanted.pop(name, None)
+        for member in [each for each in self._roster if each.added]:
+            await self._dismiss(member.name)
 
     async def scale(self, supervisor: SupervisorProcess, replicas: int) -> None:
         """Let there be so many replicas below their supervisor; see `Runtime.scale`."""
         async with self._one_at_a_time:
             there = self._replicas(supervisor)
-            for _ in range(replicas - len(there)):
-                await self._add(supervisor)
-            for child in there[replicas:]:
-                await self._remove(supervisor, child)
+            self._note(supervisor, replicas)
+            try:
+                for _ in range(replicas - len(there)):
+                    await self._add(supervisor)
+                for child in there[replicas:]:
+                    await self._remove(supervisor, child)
+            finally:
+                self._note(supervisor, len(self._replicas(supervisor)))
+
+    def _note(self, supervisor: SupervisorProcess, replicas: int) -> None:
+        self._wanted[supervisor.name] = replicas
+        self._changed()
 
     def _replicas(self, supervisor: SupervisorProcess) -> list[RemoteChild]:
         """What is below it, in the order of the numbers."""
@@ -108,7 +140,7 @@ class Scaling:
         if not member.options.start:
             return  # it waits for what is added next
         member.dismissed = asyncio.get_running_loop().create_future()
-        if member.process is None:
+        if member.process is None and member.peer is None:
             self._roster.remove(member)
         elif member.peer is not None:
             member.peer.cast("end")
@@ -116,6 +148,10 @@ class Scaling:
         if not done and member.process is not None:
             member.process.kill()
             await asyncio.wait({member.dismissed})
+        elif not done:  # it was taken over
+            if member.watch is not None:
+                member.watch.kill()
+            self._roster.remove(member)
 
 
 def _number_in(name: str) -> int:

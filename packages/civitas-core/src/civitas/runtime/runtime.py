@@ -239,7 +239,8 @@ class Runtime(Messenger):
         """Let so many OS processes stand behind `name`, which has `replicas` in the topology; returns when they do.
 
         Those that are added get their share of what is new. One that is removed, the last first, finishes what it was
-        sent; then its conversations go on in others, in order. Another start of the runtime begins with the topology's.
+        sent; then its conversations go on in others, in order. A root that takes over goes on with that number; another
+        start of the system begins with the topology's.
 
         Args:
             name: Of the agent or the pool.

@@ -89,6 +89,8 @@ class Departures:
         self._knowledge.left(peer.boot)
         self._bereaved.part(peer.boot, why, noted)
         self._bereaved.crashed_with(peer, reason)
+        if member.dismissed is not None and member.process is None:
+            self._roster.remove(member)
 
     def end(self, peer: Peer, why: str) -> None:
         """Treat a process that does not do what it should as gone, and make sure that it is."""

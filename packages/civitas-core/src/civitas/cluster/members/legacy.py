@@ -36,15 +36,18 @@ class Legacy:
     Attributes:
         members: The processes.
         restarts: By supervisor, its restarts within the window: when, in unix seconds, and of which child.
+        scaled: By name, the replicas that it is to have where those are not the topology's.
     """
 
     members: tuple[LeftMember, ...] = ()
     restarts: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    scaled: dict[str, int] = field(default_factory=dict)
 
     def raw(self) -> bytes:
         """As it is noted."""
         members = [asdict(each) for each in self.members]
-        return json.dumps({"members": members, "restarts": self.restarts}).encode()
+        more = {"restarts": self.restarts, "scaled": self.scaled}
+        return json.dumps({"members": members, **more}).encode()
 
     @classmethod
     def of(cls, raw: bytes) -> Legacy:
@@ -56,6 +59,7 @@ class Legacy:
                 name: [(float(when), str(child)) for when, child in each]
                 for name, each in found.get("restarts", {}).items()
             }
+            scaled = {str(name): int(count) for name, count in found.get("scaled", {}).items()}
         except (ValueError, TypeError, AttributeError):
             return cls()
-        return cls(members, restarts)
+        return cls(members, restarts, scaled)

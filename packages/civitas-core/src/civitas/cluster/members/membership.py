@@ -121,6 +121,8 @@ class Membership:
         self.lead: Lead | None = None
         """What this root has where others may take over from it."""
         self._legacy = Legacy()
+        self.scaled: dict[str, int] = {}
+        """By name, the replicas that it is to have where those are not the topology's."""
         self._known: tuple[LeftMember, ...] = ()
         """The processes that the next root surely knows of."""
         self._history = history
@@ -148,6 +150,9 @@ class Membership:
             last = self.lead.last
             # Processes that nobody took over have ended long ago.
             if last is not None and time.time() - last.renewed < self.lead.patience + _CLOCKS:
+                self.scaled.update(self._legacy.scaled)
+                if self.scaled:
+                    self._roster.add_replicas(each.name for each in self._legacy.members)
                 await self.succession.take_over(self._legacy.members)
 
     async def hand_over(self) -> None:
@@ -169,6 +174,7 @@ class Membership:
         await self.starting.end_all(_LAST_WORDS)
         if self.lead is not None:
             self.lead.note(Legacy().raw())
+        self.scaled.clear()
         for member in list(self._roster):
             member.left()
             member.was_up = False
@@ -238,7 +244,7 @@ class Membership:
             for each, peer in there
             if peer is not None
         )
-        self._legacy = Legacy(members, self._history.plain())
+        self._legacy = Legacy(members, self._history.plain(), self.scaled)
         self.lead.note(self._legacy.raw())
 
     async def _are_noted(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,13 @@ class Roster:
         if name not in self._members:
             self._members[name] = Member(name, options, added=True)
 
+    def add_replicas(self, names: Iterable[str]) -> None:
+        """There are to be these, too, where they are called like a process of replicas with another number."""
+        numbered = {_without_number(each.name): each.options for each in self}
+        for name in names:
+            if (options := numbered.get(_without_number(name))) is not None:
+                self.add(name, options)
+
     def remove(self, member: Member) -> None:
         """Nothing is to run in a process any more, and it has ended."""
         self._members.pop(member.name, None)
@@ -177,3 +184,8 @@ class Roster:
         times = in_hand.pop(message_id, 0) - 1
         if times > 0:
             in_hand[message_id] = times
+
+
+def _without_number(name: str) -> str:
+    rest, _, number = name.rpartition("-")
+    return rest if number.isdecimal() else name
