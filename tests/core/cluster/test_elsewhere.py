@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -24,12 +25,10 @@ class Kept(Nowhere):
     """A way to agents whose messages a broker keeps."""
 
     def __init__(self) -> None:
-        self.entry = Mailbox("kept", 1)
-        self.keys: list[str] = []
+        self.entries = defaultdict[str, Entry](lambda: Mailbox("kept", 1))
 
     def kept_entry(self, each: object, key: str) -> Entry:  # type: ignore[override]
-        self.keys.append(key)
-        return self.entry
+        return self.entries[key]
 
 
 def elsewhere(way: Any = None, **facts: Any) -> Elsewhere:
@@ -52,6 +51,11 @@ def test_an_agent_elsewhere_runs_while_there_is_a_way_to_it() -> None:
     assert far.status is Status.STOPPED
 
 
+def test_what_an_agent_elsewhere_does_is_known_where_it_runs() -> None:
+    far = elsewhere()
+    assert (far.asking, far.shutdown_timeout, far.busy) == ({}, 0.0, False)
+
+
 async def test_its_load_is_what_it_is_not_finished_with_and_what_waits_for_room() -> None:
     far = elsewhere(size=1)
     assert [far.outbox.offer(Message(payload=n)) for n in range(3)] == [True, True, False]
@@ -71,7 +75,7 @@ def test_its_mailbox_here_has_the_size_of_that_there() -> None:
 
 def test_what_a_broker_keeps_or_another_node_holds_does_not_go_into_the_outbox_alone() -> None:
     kept = Kept()
-    assert elsewhere(kept).entry is kept.entry
+    assert elsewhere(kept).entry is kept.entries[""]
     way: Any = Nowhere()
     way.holder_for = lambda facts: Keeper()
     assert isinstance(elsewhere(way).entry, HeldEntry)
@@ -109,6 +113,7 @@ def test_an_agent_that_moves_is_at_its_new_node_when_the_old_one_is_finished() -
     far.outbox.offer(message)
     far.learn(replace(FAR, node="v", boot="boot-v"))
     assert (far.boot, far.turning, far.alive) == ("boot-w", True, True)
+    assert not far.turn()
     far.outbox.settled(message.id)
     assert far.turn()
     assert (far.boot, far.turning, far.alive) == ("boot-v", False, False)
@@ -145,6 +150,7 @@ def test_a_conversation_is_sent_at_once_while_its_pool_is_there(
     assert talks.cell("c", "").alive is alive
     talks.learn(POOL)
     assert talks.alive
+    assert talks.facts is POOL
 
 
 def test_what_a_pool_learns_its_conversations_know() -> None:
@@ -160,9 +166,9 @@ def test_what_a_pool_learns_its_conversations_know() -> None:
 def test_a_conversation_that_the_broker_keeps_takes_no_place() -> None:
     way = Kept()
     talks = pool(way)
-    assert talks.cell("c", "1").entry is way.entry
-    assert talks.cell(None, "2").entry is way.entry
-    assert (talks.load, way.keys[1::2]) == (0, ["c", ""])
+    assert talks.cell("c", "1").entry is way.entries["c"]
+    assert talks.cell(None, "2").entry is way.entries[""]
+    assert talks.load == 0
 
 
 async def test_those_that_wait_for_a_place_come_in_one_for_each_that_is_finished() -> None:
@@ -196,6 +202,20 @@ async def test_one_that_gave_up_waiting_leaves_its_place_to_the_next() -> None:
     talks.forget(going[0])
     await waits
     assert talks.find("pool/c") is None
+
+
+async def test_one_that_gave_up_waiting_is_forgotten_with_those_that_are_finished() -> None:
+    talks = pool()
+    going = talks.cell("a", "")
+    assert going.outbox.offer(Message(payload=1))
+    assert talks.cell("b", "").outbox.offer(Message(payload=1))
+    gives_up = await waiting(talks.cell("c", "").outbox)
+    gives_up.cancel()
+    await asyncio.wait({gives_up})
+    assert [each.name for each in talks.all()] == ["pool/a", "pool/b"]
+    going.outbox.clear()
+    talks.forget(going)
+    assert talks.load == 1
 
 
 async def test_a_pool_whose_conversations_are_finished_lets_in_who_waits() -> None:
