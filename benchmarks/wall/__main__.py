@@ -91,13 +91,22 @@ def _in_folder(run: Callable[[Task], Outcome], task: Task) -> Outcome:
 
 def _show(task: Task, outcomes: dict[str, Outcome]) -> None:
     table = Table("", "end", box=SIMPLE)
-    for column in ("model calls", "tool calls", "made twice", "MB kept", "x content", "s"):
+    for column in (
+        "model calls",
+        "tool calls",
+        "made twice",
+        "MB kept",
+        "x content",
+        "MB of file",
+        "s",
+    ):
         table.add_column(column, justify="right")
     for name, each in outcomes.items():
         share = each.kept / task.characters
         kept = f"{each.kept / 1e6:.2f}"
         figures = (str(each.asked), str(each.passed), str(each.twice), kept, f"{share:.2f}")
-        table.add_row(name, each.end, *figures, f"{each.seconds:.0f}")
+        file = f"{each.file / 1e6:.2f}" if each.file else ""
+        table.add_row(name, each.end, *figures, file, f"{each.seconds:.0f}")
     tokens = task.characters // CHARACTERS
     print(f"{tokens:,} tokens, {task.calls} tool calls, killed {len(task.kills)} times")
     Console(width=120).print(table)

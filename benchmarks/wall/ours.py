@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from contextlib import closing
@@ -39,6 +38,7 @@ class Outcome:
         twice: Those that did so more than once.
         kept: Bytes of what is kept in the end.
         seconds: From the question to its answer.
+        file: Bytes of the file; more than are kept, if something was dropped and its place is still free.
     """
 
     end: str
@@ -47,6 +47,7 @@ class Outcome:
     twice: int
     kept: int
     seconds: float
+    file: int = 0
 
 
 def run(framework: str, task: Task, python: str | None = None) -> Outcome:
@@ -101,8 +102,9 @@ async def _run(framework: str, task: Task, python: str | None) -> Outcome:
         model.asked,
         len(passed),
         sum(times > 1 for times in passed.values()),
-        _size(state),
+        _kept(state),
         seconds,
+        state.stat().st_size,
     )
 
 
@@ -122,8 +124,11 @@ def _payload(framework: str, task: Task) -> Any:
     return {"text": "\n".join(each["content"] for each in task.conversation)}
 
 
-def _size(state: Path) -> int:
-    """Of the file, once its log is in it."""
+def _kept(state: Path) -> int:
+    """The pages that are in use, once the log is in the file."""
     with closing(sqlite3.connect(state)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return sum(os.path.getsize(each) for each in state.parent.glob(f"{state.name}*"))  # noqa: PTH202
+        names = ("page_count", "freelist_count", "page_size")
+        all_, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    kept: int = (all_ - free) * size
+    return kept
