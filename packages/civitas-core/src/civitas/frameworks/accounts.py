@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from civitas.process.progress import USAGE
+
 __all__ = ["FAILURES", "USAGE", "failures_of", "usage_of"]
 
-USAGE = "civitas-usage"
-"""The header with what the models of a run used."""
 FAILURES = "civitas-tool-failures"
 """The header with the tool calls that failed without ending the run."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason
@@ -157,6 +157,12 @@ class DurableAgents:
         """See `Root.may_cancel`."""
         agent = self._agents.get(entry)
         return isinstance(agent, Cell) and agent.template._civitas_options.cancel_on_timeout
+
+    def doing(self, run: OpenRun) -> Mapping[str, Any] | None:
+        """See `Root.doing`."""
+        agent = self._agents.get(run.entry) if run.entry is not None and run.running else None
+        told = agent.doing if isinstance(agent, Cell) else None
+        return told if told is not None and told["message"] == run.record.message_id else None
 
     def max_deliveries(self, entry: AcceptedEntry) -> int:
         """See `Root.max_deliveries`."""

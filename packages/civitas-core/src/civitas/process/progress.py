@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-__all__ = ["Progress"]
+__all__ = ["USAGE", "Progress"]
+
+USAGE = "civitas-usage"
+"""The header of a reply with what the models of its run used: JSON text of an object with four numbers."""
 
 
 class Progress:

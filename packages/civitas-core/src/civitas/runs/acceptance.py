@@ -64,7 +64,7 @@ class Acceptance:
         self._ledger = ledger = Ledger(root.store)
         self._programs = programs = Programs(root.store)
         self.table = RunTable()
-        self.asking = Asking(ledger, self.table)
+        self.asking = Asking(ledger, self.table, root.doing)
         self.ending = Ending(root, ledger, self.table, programs, self._tasks)
         self._rereading = Rereading(root, ledger, self.ending, self._tasks)
         self._beginning = Beginning(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from civitas.errors import AskTimeout, DeliveryError, UnknownRun
 from civitas.message import Message
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun, Waiter
+from civitas.runs.overview import overview
 from civitas.runs.records import AcceptedRun, EndedRun
 from civitas.runs.table import RunTable
 
@@ -26,11 +29,18 @@ class Asking:
     Args:
         ledger: The store.
         table: The runs that are known.
+        doing: What the agent of a run says of it; see `Root.doing`.
     """
 
-    def __init__(self, ledger: Ledger, table: RunTable) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        table: RunTable,
+        doing: Callable[[OpenRun], Mapping[str, Any] | None],
+    ) -> None:
         self._ledger = ledger
         self._table = table
+        self._doing = doing
 
     async def result(self, name: str, timeout: float | None) -> Message:
         """The answer of a run; see `Runtime.result`."""
@@ -94,13 +104,9 @@ class Asking:
     def infos(self, status: RunStatus | None, agent: str | None) -> list[RunInfo]:
         """What is known of runs; see `Runtime.runs`."""
         found = [ended.info for ended in self._table.ended.values()]
-        found += [run.info() for run in self._table.open.values() if run.is_kept and not run.over]
-        return sorted(
-            (
-                each
-                for each in found
-                if (status is None or each.status is status)
-                and (agent is None or agent in (each.agent, each.agent.partition("/")[0]))
-            ),
-            key=lambda each: each.since,
-        )
+        found += [
+            run.info(self._doing(run))
+            for run in self._table.open.values()
+            if run.is_kept and not run.over
+        ]
+        return overview(found, status, agent)

@@ -12,6 +12,7 @@ from civitas.message import Message
 from civitas.runs.info import RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun
+from civitas.runs.overview import told_by_agent
 from civitas.runs.programs import Programs
 from civitas.runs.records import EndedRun
 from civitas.runs.root import Root
@@ -51,6 +52,7 @@ class Ending:
     def began(self, agent: str, run: OpenRun) -> None:
         """An agent begins to handle a run."""
         run.running = True
+        run.begun = time.time()
         run.given += 1
         self._programs.begun(agent, run.record.message_id)
 
@@ -142,7 +144,9 @@ class Ending:
             return
         run.over = True
         record, message = run.record, run.message
-        ended = EndedRun.of(record, answer, time.time(), run.given)
+        last = {"begun": run.begun, **told_by_agent(self._root.doing(run))}
+        last["waits_for"] = ()
+        ended = EndedRun.of(record, answer, time.time(), run.given, last)
         if ended.info.status is RunStatus.FAILED and not run.waiters:
             logger.error("run %r of %r failed: %s", record.run, record.agent, ended.info.error)
         self._programs.finished(record.message_id)

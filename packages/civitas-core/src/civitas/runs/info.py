@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["RunInfo", "RunStatus"]
 
@@ -41,6 +43,13 @@ class RunInfo:
         ended: Unix seconds when it ended; None while it has not.
         deliveries: How many incarnations were given it, as far as that is known.
         error: Why it has no answer; empty if it has, or may get one.
+        begun: Unix seconds when its agent began with it last; None if it has not, or nobody knows.
+        step: What its agent does: the step that began last (a node, an agent, a task, the key of a `step`), and the
+            tool that is called. Empty where nobody knows.
+        waits_for: What it waits for: a human's answer, `{"for": "human", "id"}` for each question; an agent that it
+            asked, `{"for": "agent", "name"}`; another try, `{"for": "retry", "until"}` in Unix seconds.
+        usage: What its models used so far: `requests`, `input_tokens`, `output_tokens` and `total_tokens`; None if
+            nobody reports it.
     """
 
     run: str
@@ -52,3 +61,7 @@ class RunInfo:
     ended: float | None = None
     deliveries: int = 0
     error: str = ""
+    begun: float | None = None
+    step: str = ""
+    waits_for: tuple[Mapping[str, Any], ...] = ()
+    usage: Mapping[str, int] | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeAlias
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
 from civitas.runs.info import RunInfo, RunStatus
+from civitas.runs.overview import told_by_agent
 from civitas.runs.records import AcceptedRun
 
 __all__ = ["OpenRun", "RunPlace", "Waiter"]
@@ -43,6 +45,7 @@ class OpenRun:
 
     __slots__ = (
         "_changed",
+        "begun",
         "delivered",
         "entry",
         "given",
@@ -69,6 +72,8 @@ class OpenRun:
         """To how many incarnations it was given."""
         self.running = False
         """Whether its agent has begun to handle it."""
+        self.begun: float | None = None
+        """When it began with it last, in unix seconds."""
         self.leaving: RunStatus | None = None
         """What it becomes if its agent gives it up, as whoever waited for it has left."""
         self.over = False
@@ -106,7 +111,12 @@ class OpenRun:
         if changed is not None:
             changed.set_result(None)
 
-    def info(self) -> RunInfo:
-        """What is known of it."""
+    def info(self, doing: Mapping[str, Any] | None = None) -> RunInfo:
+        """What is known of it.
+
+        Args:
+            doing: What its agent says of it; see `Root.doing`.
+        """
         status = RunStatus.RUNNING if self.running else RunStatus.ACCEPTED
-        return self.record.info(status, self.given)
+        info = self.record.info(status, self.given)
+        return replace(info, begun=self.begun, **told_by_agent(doing))

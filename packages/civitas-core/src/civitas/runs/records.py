@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Self
 
 from civitas.errors import DeliveryError, HandlerFailed, NoReply, RunCancelled
@@ -12,6 +13,7 @@ from civitas.message import Message, decode, dumps, encode, loads
 from civitas.message.large import Large
 from civitas.process.failures import dump_error, load_error
 from civitas.runs.info import RunInfo, RunStatus
+from civitas.runs.overview import told_by_answer
 from civitas.state.in_order import piece_key
 
 __all__ = [
@@ -36,6 +38,7 @@ _INLINE = 16 * 1024
 """Bytes of a message that stand beside what is said of it; more have keys of their own, and need not be read for it."""
 _PIECE = 8 * 1024 * 1024
 """Bytes of each piece: what one key can hold has an end."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ORDERED = 64 * 1024
 """Bytes of a payload whose dicts are the same in any order; of a longer one the order counts, too."""
 
@@ -199,7 +202,14 @@ class EndedRun:
     reply: bytes | Large | None = None
 
     @classmethod
-    def of(cls, run: AcceptedRun, answer: Message | DeliveryError, at: float, given: int) -> Self:
+    def of(
+        cls,
+        run: AcceptedRun,
+        answer: Message | DeliveryError,
+        at: float,
+        given: int,
+        last: Mapping[str, Any] = _NOTHING,
+    ) -> Self:
         """How a run ended.
 
         Args:
@@ -207,6 +217,7 @@ class EndedRun:
             answer: Its answer, or why there is none.
             at: Unix seconds.
             given: To how many incarnations it was given.
+            last: What was known of it last, as attributes of a `RunInfo`.
         """
         reply = failure = None
         if isinstance(answer, Message):
@@ -222,7 +233,8 @@ class EndedRun:
         error = "" if status in (RunStatus.DONE, RunStatus.WAITING) else str(answer)
         if isinstance(answer, HandlerFailed):
             error = f"{answer.error_type}: {answer.error_message}"
-        info = replace(run.info(status, given), ended=at, error=error)
+        told = told_by_answer(answer) if isinstance(answer, Message) else {}
+        info = replace(run.info(status, given), ended=at, error=error, **{**last, **told})
         return cls(info, run.named, int(at * 1e9), run.digest, 0, failure, reply)
 
     @property
@@ -253,6 +265,7 @@ class EndedRun:
         """What is kept under `key`."""
         info = {name: kept[name] for name in RunInfo.__slots__ if name in kept}
         info["status"] = RunStatus(info["status"])
+        info["waits_for"] = tuple(info.get("waits_for", ()))
         return cls(
             RunInfo(**info),
             kept["named"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from civitas.events import DeadLetterReason
 from civitas.message import Message
@@ -40,6 +41,9 @@ class Root(Protocol):
 
     def may_cancel(self, entry: RunPlace) -> bool:
         """Whether an agent gives up what nobody waits for."""
+
+    def doing(self, run: OpenRun) -> Mapping[str, Any] | None:
+        """What its agent says of a run that it handles, as `Cell.doing` has it; None if it says nothing."""
 
     def max_deliveries(self, entry: AcceptedEntry) -> int:
         """How many incarnations of an agent may be given a message."""
