@@ -44,6 +44,8 @@ BENCHMARKS = {
     "tracing-off": tracing.OFF,
     "sampled-out": tracing.SAMPLED_OUT,
     "recorded": tracing.RECORDED,
+    "measured": tracing.MEASURED,
+    "unwatched": tracing.UNWATCHED,
     "link": links.LINK,
     "links": links.LINKS,
     "push": links.PUSH,

@@ -1,4 +1,4 @@
-"""What tracing adds to an ask, beside the same two spans made by hand with OpenTelemetry.
+"""What tracing and metrics add to an ask, beside the same made by hand with OpenTelemetry.
 
 Processor time, not time on the clock: an ask with spans is so much longer than one without that a busy machine
 interrupts it more often, which would be counted as its cost.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from statistics import median
 
-from opentelemetry import propagate, trace
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
 
 from benchmarks.agents import echoes
 from benchmarks.harness import PAYLOAD, Benchmark, at_most, at_most_beside, in_loop
-from civitas import Runtime
+from civitas import Message, Runtime
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["OFF", "RECORDED", "SAMPLED_OUT"]
+__all__ = ["MEASURED", "OFF", "RECORDED", "SAMPLED_OUT", "UNWATCHED"]
 
 _BATCHES, _ROUNDS = 30, 100
 
@@ -114,8 +117,10 @@ async def _ask_untraced() -> float:
 
 
 async def _looks() -> float:
-    """Microseconds of what an ask does for tracing while it is off: look whether it is on."""
+    """Microseconds of what an ask does for tracing while it is off: look whether it is on, or something to pass on."""
     tracing = Tracing()
+    handled: ContextVar[Message | None] = ContextVar("handled", default=None)
+    handled.set(Message(type="message", recipient="e0", payload=PAYLOAD))
     times = range(_BATCHES * _ROUNDS)
     started = time.process_time()
     for _ in times:
@@ -124,9 +129,73 @@ async def _looks() -> float:
     started = time.process_time()
     for _ in times:
         on = tracing.active  # in the router
+        message = handled.get(None)
+        passed = message is not None and message.headers and not tracing.active
         on = tracing.active or tracing.metrics.active  # in the recipient
     assert not on
+    assert not passed
     return (time.process_time() - started - empty) / (_BATCHES * _ROUNDS) * 1e6
+
+
+def _measure() -> MeterProvider:
+    """Make a meter provider that of the process; its figures go nowhere."""
+    provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    metrics._internal._METER_PROVIDER = provider
+    return provider
+
+
+async def _figures() -> float:
+    """Microseconds of the figures of an ask, taken by hand: one that is counted, and two that are measured."""
+    meter = _measure().get_meter("limit")
+    counter, waits, takes = (
+        meter.create_counter("count"),
+        meter.create_histogram("waits"),
+        meter.create_histogram("takes"),
+    )
+    batches = []
+    for _ in range(_BATCHES):
+        started = time.process_time()
+        for _ in range(_ROUNDS):
+            waits.record(time.time(), {"messaging.destination.name": "e0"})
+            about = {
+                "messaging.system": "limit",
+                "messaging.operation.name": "process",
+                "messaging.destination.name": "e0",
+            }
+            counter.add(1, about)
+            takes.record(time.perf_counter(), about)
+        batches.append(time.process_time() - started)
+    return median(batches) / _ROUNDS * 1e6
+
+
+async def _ask_measured() -> float:
+    """Microseconds that an ask takes longer with metrics than without."""
+    _measure()
+    async with Runtime(echoes(1)) as runtime:
+        figures = runtime._node.tracing.metrics
+        assert figures.active
+        differences = []
+        for _ in range(_BATCHES):
+            figures.active = False
+            without = await _asks(runtime)
+            figures.active = True
+            differences.append(await _asks(runtime) - without)
+    metrics._internal._METER_PROVIDER = None
+    return median(differences) / _ROUNDS * 1e6
+
+
+async def _second() -> float:
+    return 1e6
+
+
+async def _unwatched() -> float:
+    """Microseconds in each second that a process whose telemetry nobody wants spends on it: one look."""
+    tracing = Tracing()
+    times = range(_BATCHES * _ROUNDS)
+    started = time.process_time()
+    for _ in times:
+        tracing.look()
+    return (time.process_time() - started) / len(times) * 1e6
 
 
 OFF = Benchmark(
@@ -150,4 +219,16 @@ RECORDED = Benchmark(
     "µs",
     {"limit": in_loop(_sdk(ALWAYS_ON)), "civitas": in_loop(_ask(ALWAYS_ON))},
     at_most_beside(15, "µs"),
+)
+MEASURED = Benchmark(
+    "an ask's figures",
+    "µs",
+    {"limit": in_loop(_figures), "civitas": in_loop(_ask_measured)},
+    at_most_beside(15, "µs"),
+)
+UNWATCHED = Benchmark(
+    "telemetry that nobody wants, of a second",
+    "µs",
+    {"limit": in_loop(_second), "civitas": in_loop(_unwatched)},
+    at_most(0.01),
 )
