@@ -107,7 +107,7 @@ class Door:
         if peer is None:
             self._meet(kind, boot, fields)
             return
-        take = peer.takes.get(kind) or self._takes.get(kind)
+        take = (peer.takes.get(kind) if peer.takes else None) or self._takes.get(kind)
         if take is None:
             return  # of a newer version
         shape = FRAMES[kind]
@@ -115,8 +115,9 @@ class Door:
             found = ", ".join(type(each).__name__ for each in fields) or "nothing"
             self._unreadable(peer, f"{Kind(kind).name} has the fields {found}")
             return
+        del fields[shape.most :]
         try:
-            take(peer, *fields[: shape.most])
+            take(peer, *fields)
         except ConfigurationError as error:
             self._unreadable(peer, str(error))
         except Exception:
