@@ -129,9 +129,12 @@ async def test_what_is_sent_in_one_turn_is_one_piece_and_a_full_socket_is_waited
     await client.take("here", take)
     pieces: list[int] = []
     write = client.write
-    monkeypatch.setattr(
-        client, "write", lambda piece: (pieces.append(piece.count(b"PUB ")), write(piece))
-    )
+
+    def counted(piece: bytes) -> None:
+        pieces.append(piece.count(b"PUB "))
+        write(piece)
+
+    monkeypatch.setattr(client, "write", counted)
     waiting = [b"%d" % number + bytes(100_000) for number in range(250)]
     expected = [*waiting]
 

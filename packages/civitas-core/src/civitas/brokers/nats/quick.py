@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
@@ -49,30 +49,36 @@ class QuickClient(Client):
 
         There must be a connection; what is on its way when that is lost is not sent again.
         """
+        tcp = self._tcp
         if self._pending:  # what nats-py has still to write goes first
-            self._transport.writelines(self._pending)
+            tcp.writelines(self._pending)
             self._pending = []
             self._pending_data_size = 0
-        self._transport.write(publications)
+        tcp.write(publications)
 
     @property
     def is_full(self) -> bool:
         """Whether so much waits for the socket that no more should be written before `emptied`."""
-        return self._transport._io_writer.transport.get_write_buffer_size() > _FULL
+        return bool(self._tcp._io_writer.transport.get_write_buffer_size() > _FULL)
 
     async def emptied(self) -> None:
         """Wait until the socket takes more; raises if the connection is lost."""
-        await self._transport.drain()
+        await self._tcp.drain()
 
     async def _process_connect_init(self) -> None:
         await super()._process_connect_init()
         # There is a connection, and nothing of it has been read beyond the greetings.
-        reader = self._transport._io_reader
+        reader = self._tcp._io_reader
         inflow = _Inflow(self._takes, reader.feed_data)
         greeted = bytes(reader._buffer)
         reader._buffer.clear()
         reader.feed_data = inflow.feed
         inflow.feed(greeted)
+
+    @property
+    def _tcp(self) -> Any:  # nats-py does not say what its functions take
+        """The socket: no server is reached by a websocket, as the options do not let it."""
+        return self._transport
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         super()._remove_sub(sid, max_msgs)
