@@ -16,6 +16,7 @@ from civitas.runtime import Runtime
 from civitas.supervision import ConversationPool, Supervisor
 from civitas.telemetry import names
 from civitas.testing import ScriptedModel
+from tests.core.runs.support import durable, system
 from tests.core.support import Actor, Journal, crash, error_of, eventually
 from tests.core.telemetry.support import Metered
 
@@ -76,6 +77,18 @@ async def test_conversations_count_under_the_name_of_their_pool(metered: Metered
     named = {attributes[names.DESTINATION] for attributes, _ in points[names.PROCESSED]}
     assert named == {"pool"}
     assert by(points[names.CRASHES], names.AGENT_NAME) == {"pool": 1}
+
+
+@pytest.mark.promise(id="SEM-1703")
+async def test_runs_of_durable_agents_are_counted_by_their_status(metered: Metered) -> None:
+    journal = Journal()
+    async with system(durable(journal)) as runtime:
+        await runtime.ask("a", 1)
+        await runtime.send("a", 2, "hold")
+        await journal.until("hold a")
+        await runtime.send("a", 3)
+        points = metered.points()
+    assert by(points[names.RUNS_KEPT], names.RUN_STATUS) == {"done": 1, "running": 1, "accepted": 1}
 
 
 @pytest.mark.promise(id="SEM-1703")

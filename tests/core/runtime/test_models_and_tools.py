@@ -51,7 +51,9 @@ async def test_calls_of_the_model_and_of_tools_are_spans_of_the_message(
     model = ScriptedModel([ModelResponse("42", tokens_in=3, tokens_out=1)])
     runtime = Runtime(Supervisor("root", [Thinks("a")]), model_provider=model, tools=[add])
     async with runtime:
-        assert (await runtime.ask("a", "?")).payload == ["42", 3]
+        assert (await runtime.ask("a", "?", conversation="c-1")).payload == ["42", 3]
+    (chat,) = (each for each in spans.get_finished_spans() if each.name == "chat m-1")
+    assert (chat.attributes or {})["gen_ai.conversation.id"] == "c-1"
     assert ancestry(spans) == {
         "send a": None,
         "process a": "send a",

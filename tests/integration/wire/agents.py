@@ -373,15 +373,6 @@ class Fails(Hand):
         raise LookupError("nothing there")
 
 
-class Again(AgentProcess):
-    """Crashes the first time that it is given a message."""
-
-    async def handle(self, message: Message) -> Message | None:
-        if not message.attempt:
-            raise ValueError(f"{self.name} crashes")
-        return self.reply(message.attempt)
-
-
 class Lingers(Hand):
     """Never gets ready; it begins to wait with an entry in a file."""
 

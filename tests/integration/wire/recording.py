@@ -51,3 +51,12 @@ class Records(AgentProcess):
             for each in scope.metrics
         }
         return self.reply(names.PROCESSED in found)
+
+
+class Again(AgentProcess):
+    """Crashes the first time that it is given a message."""
+
+    async def handle(self, message: Message) -> Message | None:
+        if not message.attempt:
+            raise ValueError(f"{self.name} crashes")
+        return self.reply(message.attempt)

@@ -26,14 +26,19 @@ import asyncio
 from civitas import Runtime
 from civitas.models import ModelResponse
 from civitas.testing import ScriptedModel
-from tests.integration.wire.conftest import agent, topology
+from tests.integration.wire.conftest import topology
 from tests.integration.wire.tools import add
 
 async def main():
     answer = ModelResponse("42", tokens_in=12, tokens_out=5, tokens_cached=8, finish_reason="stop")
-    again = agent("again", "Again", "worker", delivery="at_least_once")
+    again = {
+        "name": "again",
+        "type": "tests.integration.wire.recording:Again",
+        "process": "worker",
+        "delivery": "at_least_once",
+    }
     async with Runtime.from_config(
-        topology(again), model_provider=ScriptedModel([answer]), tools=[add]
+        topology({"agent": again}), model_provider=ScriptedModel([answer]), tools=[add]
     ) as runtime:
         inner = {"to": "v_one", "payload": "?", "message_type": "llm"}
         await runtime.ask("w_one", inner, "then_ask", conversation="c-1")
@@ -77,6 +82,7 @@ def test_a_collector_gets_one_trace_and_the_metrics_of_every_process() -> None:
     assert attributes_of(chat) == {
         names.GEN_AI_OPERATION: "chat",
         names.PROVIDER: "scripted",
+        names.CONVERSATION: "c-1",
         names.REQUEST_MODEL: "m",
         names.RESPONSE_MODEL: "m",
         names.FINISH_REASONS: ["stop"],

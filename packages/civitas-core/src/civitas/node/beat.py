@@ -1,9 +1,14 @@
-"""What a node does for its telemetry again and again, whatever its agents do."""
+"""What a node does for its telemetry, whatever its agents do."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 
+from civitas.node.gauges import gauges_of
+from civitas.node.logs import logging_agent
+from civitas.node.registry import Registry
+from civitas.telemetry.logs import come_from
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Beat"]
@@ -15,12 +20,14 @@ _MEASURE = 0.1
 
 
 class Beat:
-    """Notices the application's providers, and measures how late the event loop comes.
+    """Notices the application's providers, measures how late the event loop comes, and lets gauges be looked at.
 
     Args:
         name: Of the node.
         loop: Its event loop.
         tracing: Of the node.
+        registry: Knows its agents.
+        asks: Those that wait for their answers.
     """
 
     def __init__(
@@ -28,16 +35,22 @@ class Beat:
         name: str,
         loop: asyncio.AbstractEventLoop,
         tracing: Tracing,
+        registry: Registry,
+        asks: Sized,
     ) -> None:
         self._name = name
         self._loop = loop
         self._tracing = tracing
         self._looked = loop.time()
+        tracing.metrics.gauges.update(gauges_of(name, registry, asks))
+        tracing.metrics.looks = True
+        come_from(logging_agent)
         self._wait()
 
     def end(self) -> None:
         """No more of it."""
         self._timer.cancel()
+        self._tracing.metrics.looks = False
 
     def _wait(self) -> None:
         seconds = _MEASURE if self._tracing.metrics.active else _LOOK

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,9 @@ from civitas.process import Cell, Delivery
 from civitas.runs.acceptance import Acceptance
 from civitas.runs.entry import AcceptedEntry
 from civitas.runs.open_run import OpenRun, RunPlace, Waiter
+from civitas.runs.overview import overview
 from civitas.runs.records import AcceptedRun
+from civitas.telemetry import names
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from civitas.node.origin import Origin
     from civitas.node.registry import Recipient, Registry
     from civitas.state import StateStore
+    from civitas.telemetry.instruments import Point
+    from civitas.telemetry.tracing import Tracing
 
 __all__ = ["DurableAgents", "RunOrigin"]
 
@@ -33,6 +38,7 @@ class Around(Protocol):
     loop: asyncio.AbstractEventLoop
     store: StateStore
     registry: Registry
+    tracing: Tracing
     foreign: dict[str, Origin]
     asks: PendingAsks
 
@@ -96,6 +102,7 @@ class DurableAgents:
         self._node = node
         self._agents: dict[RunPlace, Recipient] = {}
         self.runs = Acceptance(self)
+        node.tracing.metrics.gauges[names.RUNS_KEPT] = self.by_status
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -106,6 +113,15 @@ class DurableAgents:
     def store(self) -> StateStore:
         """Of the root."""
         return self._node.store
+
+    def by_status(self) -> Iterable[Point]:
+        """How many runs that are kept have each status, for each agent or pool; called in any thread."""
+        table = self.runs.table
+        infos = [each.info for each in list(table.ended.values())]
+        infos += [each.info() for each in list(table.open.values()) if each.is_kept]
+        found = Counter((each.agent.partition("/")[0], each.status) for each in overview(infos))
+        for (agent, status), count in found.items():
+            yield count, {names.AGENT_NAME: agent, names.RUN_STATUS: str(status)}
 
     # What the root says.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sized
 
 from civitas.node.accounts import accounts_of
 from civitas.node.registry import Registry
@@ -12,13 +12,13 @@ from civitas.telemetry.instruments import Gauges, Point
 __all__ = ["gauges_of"]
 
 
-def gauges_of(name: str, registry: Registry, asks: Callable[[], int]) -> Gauges:
+def gauges_of(name: str, registry: Registry, asks: Sized) -> Gauges:
     """The gauges of one node, by their names.
 
     Args:
         name: Of the node.
         registry: Knows its agents.
-        asks: How many wait for their answers.
+        asks: Those that wait for their answers.
     """
 
     def depths() -> Iterable[Point]:
@@ -26,6 +26,6 @@ def gauges_of(name: str, registry: Registry, asks: Callable[[], int]) -> Gauges:
             yield account.waiting, {names.DESTINATION: account.name}
 
     def in_flight() -> Iterable[Point]:
-        yield asks(), {names.NODE_NAME: name}
+        yield len(asks), {names.NODE_NAME: name}
 
     return {names.MAILBOX_DEPTH: depths, names.ASKS_IN_FLIGHT: in_flight}

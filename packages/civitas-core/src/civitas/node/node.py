@@ -22,9 +22,7 @@ from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
-from civitas.node.gauges import gauges_of
 from civitas.node.handover import Handover
-from civitas.node.logs import logging_agent
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
 from civitas.node.spawning import dynamic_supervisor
@@ -54,7 +52,6 @@ from civitas.supervision import (
     Placed,
     RestartHistory,
 )
-from civitas.telemetry.logs import come_from
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
@@ -109,7 +106,6 @@ class Node(Router):
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
         """Those that drop records in the store, which a stop lets come to their end."""
-        tracing.metrics.gauges.update(gauges_of(name, self.registry, lambda: len(self.asks)))
         self.durable_agents: DurableAgents | None = None
         if keeps_runs:
             from civitas.node.durable_agents import DurableAgents
@@ -124,7 +120,6 @@ class Node(Router):
         self.turns = Turns(self.loop)
         self.variables = copy_context()
         guard(self.loop)
-        come_from(logging_agent)
         self._thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
@@ -134,15 +129,13 @@ class Node(Router):
         self.hand_answer, self.awaits = self.asks.answer, self.asks.__contains__
         self._withdrawals = Withdrawals(self.loop, self.turns, self.runs)
         self._handover = Handover(self.loop)
-        self.tracing.metrics.looks = True
-        self._beat = Beat(self.name, self.loop, self.tracing)
+        self._beat = Beat(self.name, self.loop, self.tracing, self.registry, self.asks)
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         if self.runs is not None:
             await self.runs.close()
         self._beat.end()
-        self.tracing.metrics.looks = False
         self.asks.close()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)

@@ -80,6 +80,9 @@ INSTRUMENTS: Mapping[str, Instrument] = {
         "counter", "{message}", "Messages that were begun before, and were given to an agent again."
     ),
     names.RUNS: Instrument("counter", "{run}", "Runs of frameworks that ended, by how."),
+    names.RUNS_KEPT: Instrument(
+        "gauge", "{run}", "Runs of durable agents that are kept, by their status."
+    ),
     names.CRASHES: Instrument("counter", "{crash}", "Agents that crashed."),
     names.RESTARTS: Instrument("counter", "{restart}", "Agents started again."),
     names.GAVE_UPS: Instrument("counter", "{give_up}", "Supervisors that ran out of restarts."),

@@ -65,6 +65,7 @@ __all__ = [
     "RESTARTS",
     "RETURN_TO_CALLER",
     "RUNS",
+    "RUNS_KEPT",
     "RUN_STATUS",
     "SCOPE",
     "SYSTEM",
@@ -256,6 +257,7 @@ MAILBOX_DEPTH: Final = "civitas.mailbox.depth"
 ASKS_IN_FLIGHT: Final = "civitas.asks.in_flight"
 REDELIVERIES: Final = "civitas.redeliveries"
 RUNS: Final = "civitas.runs"
+RUNS_KEPT: Final = "civitas.runs.kept"
 CRASHES: Final = "civitas.agent.crashes"
 RESTARTS: Final = "civitas.agent.restarts"
 GAVE_UPS: Final = "civitas.supervisor.give_ups"

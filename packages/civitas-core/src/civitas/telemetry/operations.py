@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, get_current
+from opentelemetry.context import Context, get_current, get_value
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -24,7 +24,10 @@ from civitas.telemetry import names, nesting
 if TYPE_CHECKING:
     from civitas.telemetry.metrics import Metrics
 
-__all__ = ["Operation", "fail"]
+__all__ = ["CONVERSATION", "Operation", "fail"]
+
+CONVERSATION: Final = "civitas.conversation"
+"""Key of the context, under which the conversation of the message that is handled stands."""
 
 
 class NotingSpan(NonRecordingSpan):
@@ -73,6 +76,8 @@ class Operation:
         self._attributes = attributes
         self._cover: nesting.Cover | None = None
         calls_model = attributes.get(names.GEN_AI_OPERATION) == "chat"
+        if calls_model and (conversation := get_value(CONVERSATION)) is not None:
+            attributes.setdefault(names.CONVERSATION, str(conversation))
         self._outer = nesting.outer() if calls_model else None
         self.context: Context | None = None
         if self._outer is not None or nesting.is_suppressed():

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.trace import (
     INVALID_SPAN,
     Link,
@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 )
 
 from civitas.telemetry import names
-from civitas.telemetry.operations import Operation, fail
+from civitas.telemetry.operations import CONVERSATION, Operation, fail
 from civitas.telemetry.propagation import Propagation
 from civitas.telemetry.providers import UNKNOWN, provider_in
 
@@ -253,7 +253,10 @@ class ProcessSpan:
         if message.attempt:
             attributes[names.MESSAGE_ATTEMPT] = message.attempt
         self._span = span = self._recorder.start_process(message, self._agent, parent, attributes)
-        self._token: Token[Context] = attach(set_span_in_context(span, parent))
+        inside = set_span_in_context(span, parent)
+        if message.conversation is not None:
+            inside = set_value(CONVERSATION, message.conversation, inside)
+        self._token: Token[Context] = attach(inside)
         return span
 
     def __exit__(
