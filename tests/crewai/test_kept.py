@@ -44,11 +44,6 @@ async def asked(kind: Any, make: Any, **keywords: Any) -> AsyncIterator[tuple[An
         yield runtime, store
 
 
-def kept(store: Any) -> int:
-    """Bytes of all that is kept."""
-    return sum(len(value) for value, _ in store.kept._values.values())
-
-
 def calling(times: int, *then: str) -> SuiteModel:
     """A model that looks up that many numbers, one after the other."""
     calls = [ToolCall("look", {"number": each}, id=f"call-{each}") for each in range(times)]
@@ -71,7 +66,7 @@ async def test_a_turn_writes_what_is_new_in_it_and_the_newest_runs_are_kept(kind
             await runtime.ask("c", {"topic": text(-number)}, conversation="x")
             written.append(store.bytes - before)
         assert sum(written[10:]) <= 3 * (turns - 10) * 2 * SIZE
-        assert kept(store) <= 40_000
+        assert store.size <= 40_000
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -87,7 +82,7 @@ async def test_a_durable_crew_writes_each_call_once(kind: Any) -> None:
         reply = await runtime.ask("c", {}, conversation="x")
         assert reply.payload["output"] == "The end."
         assert store.bytes <= 1.5 * calls * SIZE
-    assert kept(store) <= 2000
+    assert store.size <= 2000
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -109,4 +104,4 @@ async def test_each_question_of_a_crew_writes_the_calls_since_the_one_before(
             asked_again = await runtime.ask("c", {"value": "Again."}, "resume", conversation="x")
             assert asked_again.type == "interrupt"
             assert store.bytes - before <= 5000
-    assert kept(store) <= 1.2 * calls * SIZE
+    assert store.size <= 1.2 * calls * SIZE

@@ -64,11 +64,6 @@ async def asked(kind: Any, agent: Agent[Any], **keywords: Any) -> AsyncIterator[
         yield runtime, store
 
 
-def kept(store: Any) -> int:
-    """Bytes of all that is kept."""
-    return sum(len(value) for value, _ in store.kept._values.values())
-
-
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.parametrize("durable", [False, True])
 @pytest.mark.promise(id="SEM-1593")
@@ -85,7 +80,7 @@ async def test_a_turn_writes_what_is_new_in_it_however_long_the_conversation_is(
     new = 2 * SIZE
     # A durable run has its answer written before it is in the conversation, too.
     assert sum(written[-20:]) <= (4 if durable else 3) * 20 * new
-    assert kept(store) <= 1.2 * 40 * new
+    assert store.size <= 1.2 * 40 * new
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -97,7 +92,7 @@ async def test_a_run_that_waits_for_a_human_is_kept_without_the_conversation_bef
     history = [{"role": "user", "content": text(number)} for number in range(100)]
     async with asked(kind, agent) as (runtime, store):
         await runtime.ask("o", {"input": history}, conversation="c")
-        assert kept(store) <= 1.1 * 100 * SIZE
+        assert store.size <= 1.1 * 100 * SIZE
         before = store.bytes
         # What was said is in the state that the run goes on from, and in the conversation.
         await runtime.ask("o", {"value": True}, "resume", conversation="c")
@@ -120,7 +115,7 @@ async def test_each_approval_of_a_long_run_writes_what_is_new(kind: Any, durable
     assert reply.payload == {"output": "The end."}
     # What the SDK says of the last call, whatever it is, takes some room.
     assert sum(written[-10:]) <= 10 * (3 * SIZE + 8000)
-    assert kept(store) <= 1.2 * 30 * SIZE
+    assert store.size <= 1.2 * 30 * SIZE
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -131,7 +126,7 @@ async def test_a_durable_run_writes_each_call_and_its_conversation(kind: Any) ->
     async with asked(kind, agent, durable=True, max_turns=None) as (runtime, store):
         await runtime.ask("o", {"input": "Go on."}, conversation="c")
         assert store.bytes <= 2.5 * calls * SIZE
-    assert kept(store) <= 1.2 * calls * SIZE
+    assert store.size <= 1.2 * calls * SIZE
 
 
 @pytest.mark.parametrize("kind", STORES)
@@ -152,7 +147,7 @@ async def test_a_context_that_grows_has_what_is_new_in_it_written(kind: Any) -> 
         before = store.bytes
         await runtime.ask("o", {"input": "Go on."}, conversation="c")
         assert store.bytes - before <= 4 * calls * SIZE
-    assert kept(store) <= 1.2 * 2 * calls * SIZE
+    assert store.size <= 1.2 * 2 * calls * SIZE
 
 
 @pytest.mark.promise(id="SEM-1568")

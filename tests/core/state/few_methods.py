@@ -28,6 +28,12 @@ class FewMethods:
         self.bytes = 0
         self.reads = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that is kept, beside the messages and answers of runs."""
+        values = self.kept._values
+        return sum(len(value) for key, (value, _) in values.items() if not _is_of_runs(key))
+
     async def get(self, key: str) -> dict[str, Any] | None:
         self.reads += not _is_of_runs(key)
         return await self.kept.get(key)
