@@ -30,6 +30,9 @@ class Shelf:
         self.fates: list[Exception | None] = []
         """What becomes of the next ones; as there is room behind the last of them."""
         self.on_up: Any = None
+        self.taken_out: list[list[int]] = []
+        self.answers_lost: list[bool] = []
+        """Whether the broker does not say that it has taken something out."""
 
     def put(
         self,
@@ -55,9 +58,10 @@ class Shelf:
         return self.ids[id] if fate is None else fate
 
     async def retract(self, address: str, places: Sequence[int]) -> bool:
+        self.taken_out.append(list(places))
         for place in places:
-            del self.kept[place]
-        return True
+            self.kept.pop(place, None)
+        return not (self.answers_lost and self.answers_lost.pop())
 
     def numbers(self) -> list[int]:
         return [unpack(self.kept[place]).message.payload for place in sorted(self.kept)]
@@ -133,6 +137,29 @@ async def test_of_what_is_out_again_nothing_is_waited_for_that_has_no_room():
         shelf.kept.clear()
         await asyncio.sleep(0)
     await sending
+
+
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_may_have_been_handled_is_not_taken_out_again():
+    shelf = Shelf(room=2)
+    shelf.fates = [Unsure("stored, but the answer was lost"), None]
+    sending = asyncio.gather(*(send(lines, n) for lines in [lanes(shelf)] for n in range(3)))
+    while len(shelf.kept) < 2 or shelf.fates:
+        await asyncio.sleep(0)
+    await turns()
+    shelf.kept.clear()  # the reader has handled both
+    await sending
+    assert (shelf.taken_out, shelf.numbers()) == ([], [2])
+
+
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_may_be_out_again_is_taken_out_until_that_is_sure(monkeypatch):
+    monkeypatch.setattr("civitas.cluster.durable.lane._LONGEST_PAUSE", 0.0)
+    shelf = Shelf()
+    shelf.fates, shelf.answers_lost = [NoRoom(""), None], [False, True]
+    lines = lanes(shelf)
+    await asyncio.gather(*(send(lines, n) for n in range(2)))
+    assert (shelf.taken_out, shelf.numbers()) == ([[1], [1]], [0, 1])
 
 
 async def test_a_send_that_found_no_room_in_time_is_not_stored_later():

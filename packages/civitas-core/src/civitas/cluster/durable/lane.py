@@ -245,8 +245,8 @@ class Lane:
         else:
             parcel.unsure = self.why = str(what)
         if not self._flying and any(not each.place for each in self._sent.values()):
-            if self.full and any(each.place for each in self._sent.values()):
-                self._retracting = self._lanes.loop.create_task(self._retract())
+            if self.full and (ahead := self._ahead()):
+                self._retracting = self._lanes.loop.create_task(self._retract(ahead))
             elif self.full or self.why:
                 self._wait()
         if not self and not self._flying:
@@ -264,21 +264,30 @@ class Lane:
         if not self and not self._flying:
             self._lanes.idle(self)
 
-    async def _retract(self) -> None:
-        """Take out what was stored behind something that had no room."""
-        behind = [each for each in self._sent.values() if each.place]
+    def _ahead(self) -> list[Shipment]:
+        """What is stored ahead of something that is surely not: a reader waits for that, and has handled none of it.
+
+        What is behind one of which nobody knows may have been handled, as that one may be stored, too.
+        """
+        stored = list(self._sent.values())
+        while stored and (stored[0].place or stored[0].unsure):
+            del stored[0]
+        return [each for each in stored if each.place]
+
+    async def _retract(self, ahead: Sequence[Shipment]) -> None:
+        """Take out what was stored ahead of something that had no room, however long it takes until that is sure."""
         try:
-            out = await self._lanes.retract(self, [each.place for each in behind])
+            while not await self._lanes.retract(self, [each.place for each in ahead]):
+                await asyncio.sleep(_LONGEST_PAUSE)
         finally:
             self._retracting = None
-        if out:
-            for parcel in behind:
-                self._lanes.is_void(self, parcel.number, parcel.place)
-                parcel.place = 0
-                parcel.copy += 1
-            self._lanes.is_settled(
-                self
-            )  # a reader that has one of them must not wait for those before it
+        for parcel in ahead:
+            self._lanes.is_void(self, parcel.number, parcel.place)
+            parcel.place = 0
+            parcel.copy += 1
+        self._lanes.is_settled(
+            self
+        )  # a reader that has one of them must not wait for those before it
         self._wait()
 
     def _finish(self) -> None:
