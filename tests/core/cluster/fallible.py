@@ -13,6 +13,7 @@ from typing import Any
 
 from civitas import Runtime, Supervisor
 from civitas.cluster import Processes
+from civitas.cluster.durable.broker import Broker, Wanted
 from civitas.cluster.member import MemberNode
 from civitas.errors import ConfigurationError
 from civitas.events import Event
@@ -22,6 +23,7 @@ from civitas.state import InMemoryStateStore
 from civitas.supervision import Placed
 from civitas.telemetry.tracing import Tracing
 from civitas.testing import MemoryNetwork
+from tests.core.cluster.memory_broker import MemoryBroker, MemoryMailboxes
 from tests.core.cluster.quick_loop import NODE, QuickLoop
 from tests.core.properties.world import Given, Traits, Worker, World
 
@@ -139,6 +141,7 @@ class FallibleSystem:
         loop: Its event loop.
         world: Of its agents.
         agents: Where each agent lives, and what it is like, by its name.
+        broker: Keeps the messages of those with `at_least_once`; None if nothing does.
     """
 
     def __init__(
@@ -147,7 +150,10 @@ class FallibleSystem:
         world: FallibleWorld,
         agents: Mapping[str, tuple[str, Traits]],
         plugins: Any,
+        broker: MemoryBroker | None = None,
     ) -> None:
+        self.broker = broker
+        self._mailboxes: dict[Run, list[MemoryMailboxes]] = {}
         self.loop = loop
         self.world = world
         self.network = MemoryNetwork(node_timeout=NODE_TIMEOUT, resend_after=0.05)
@@ -174,6 +180,7 @@ class FallibleSystem:
                 Serializer.MSGPACK,
                 {"root_has": ()},
                 _TOKEN,
+                broker=None if broker is None else broker.at_root(_wanted(agents)),
             ),
         )
         self.root: Any = self.runtime._node
@@ -204,7 +211,9 @@ class FallibleSystem:
         # What its tasks still do when they are cancelled, a process that is killed does not.
         notes: Any = member._notes._mapped
         if notes is not None:
-            notes.begun = notes.finished = lambda *_: None
+            notes.begun = notes.finished = notes.forgotten = lambda *_, **__: None
+        for each in self._mailboxes.pop(run, ()):
+            each.kill()
         self.network.kill(member.transport)  # type: ignore[arg-type]
         self.loop.kill(run)
 
@@ -229,6 +238,9 @@ class FallibleSystem:
 
     async def _live(self, run: Run) -> None:
         NODE.set(run)
+        broker: Broker | None = None
+        if self.broker is not None:
+            broker, self._mailboxes[run] = self.broker.at_member()
         member = MemberNode(
             run.name,
             root="memory:root",
@@ -241,6 +253,7 @@ class FallibleSystem:
             token=_TOKEN,
             store=InMemoryStateStore(),
             tracing=Tracing(),
+            broker=broker,
         )
         self._bury(member, run)
         member.attach()
@@ -271,3 +284,12 @@ class FallibleSystem:
             bury(message, reason)
 
         node.dead_letter = dead_letter
+
+
+def _wanted(agents: Mapping[str, tuple[str, Traits]]) -> dict[str, Wanted]:
+    """The mailboxes that the topology asks for."""
+    return {
+        name: Wanted(traits.mailbox_size)
+        for name, (_, traits) in agents.items()
+        if traits.delivery == "at_least_once"
+    }

@@ -20,6 +20,7 @@ from civitas.errors import AgentTerminated, HandlerFailed, NodeDown, NoReply, Un
 from civitas.message import Message
 from civitas.plugins import PluginManager
 from tests.core.cluster.fallible import NODE_TIMEOUT, FallibleSystem, FallibleWorld
+from tests.core.cluster.memory_broker import MemoryBroker
 from tests.core.cluster.quick_loop import QuickLoop
 from tests.core.properties.world import Given, Traits
 from tests.deep import DEEP
@@ -49,6 +50,9 @@ several = st.lists(
     st.tuples(agents, messages, st.sampled_from(["ask", "send", "stream"])), min_size=3, max_size=8
 )
 
+FATES = [(True, True)] * 4 + [(False, False), (True, False)]
+"""Whether a broker stores a message that is put, and whether it says so."""
+
 moments = st.sampled_from([0.0, 0.0, 0.01, 0.3, NODE_TIMEOUT - 0.1, NODE_TIMEOUT + 1])
 ends = st.sampled_from([("root", "one"), ("root", "two"), ("one", "two")])
 misfortunes = st.one_of(
@@ -62,6 +66,9 @@ misfortunes = st.one_of(
 class Deaths(RuleBasedStateMachine):
     """Drives one system."""
 
+    broker: MemoryBroker | None = None
+    """Keeps the messages of those with `at_least_once`; None if their senders and the root do."""
+
     def __init__(self) -> None:
         super().__init__()
         logging.disable(logging.CRITICAL)
@@ -73,7 +80,7 @@ class Deaths(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.system = FallibleSystem(self.loop, self.world, AGENTS, PLUGINS)
+        self.system = FallibleSystem(self.loop, self.world, AGENTS, PLUGINS, self.broker)
         self.loop.run_until_complete(self.system.start())
 
     # Messages.
@@ -190,6 +197,7 @@ class Deaths(RuleBasedStateMachine):
         cells = [cell for node in nodes for cell in node.registry.values()]
         idle = not any(len(cell.entry) or getattr(cell, "busy", False) for cell in cells)
         told = all(task.done() for task in (*self.asking, *self.sending))
+        idle = idle and (self.broker is None or self.broker.is_empty)
         up = len(nodes) == len(NODES) == len(self.system.root.roster.peers()) + 1
         return idle and told and up
 
@@ -222,3 +230,28 @@ def test_what_must_hold_between_nodes_holds_whatever_befalls_them() -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(seed(SEED)(Deaths), settings=length)
+
+
+class DeathsBesideABroker(Deaths):
+    """The same where a broker keeps messages, which does not always say what it has, or is away."""
+
+    def __init__(self) -> None:
+        chance = random.Random(1)
+        self.broker = MemoryBroker()
+        self.broker.fate = lambda: chance.choice(FATES)
+        super().__init__()
+
+
+@pytest.mark.promise(id="SEM-1467")
+@pytest.mark.timeout(900 if DEEP else 120)
+def test_what_must_hold_between_nodes_holds_where_a_broker_keeps_their_messages() -> None:
+    print(f"CIVITAS_SEED={SEED}")
+    length = settings(
+        max_examples=2000 if DEEP else 60,
+        stateful_step_count=30 if DEEP else 10,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seed(SEED)(DeathsBesideABroker), settings=length)

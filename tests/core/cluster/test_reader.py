@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -65,3 +66,26 @@ async def test_what_comes_from_a_stranger_stays_in_the_mailbox_of_a_node_that_en
     assert handed == []
     assert not reader.idle
     await reader.close()
+
+
+@pytest.mark.promise(id="SEM-1466")
+@pytest.mark.parametrize(("size", "ahead"), [(10, 10), (40_000, 5), (1_000_000, 1)])
+async def test_so_much_is_read_ahead_that_it_fits_and_finished_ones_make_room_again(size, ahead):
+    """With room for ten messages, of which large ones count more than once."""
+    there, out = deque(range(1, 51)), deque()
+    reader: Any = MailboxReader("a", "9.a", Mock(), 3, 10, Mock(), Finishing(Mock()))
+    wanted = []
+    reader.reading = SimpleNamespace(want=wanted.append, finish=lambda letter: None)
+    reader._sort = lambda letter, kept: out.append(letter)
+    body = pack(Message(recipient="a", payload=bytes(size)), Serializer.MSGPACK, "b", 1, 0, None)
+    room, most = 10, []
+    while there or out:
+        while there and room > 0:
+            reader._take(Letter(there.popleft(), body, 0, None))
+            room -= 1
+        most.append(len(out))
+        reader._finish(out.popleft())
+        room += sum(wanted)
+        wanted.clear()
+    assert most[0] == 10  # nobody knows how large they are before they are read
+    assert max(most[11:]) == ahead

@@ -133,8 +133,8 @@ class MailboxReader:
         self._held: dict[int, FromMailbox | None] = {}
         """What was read and is not finished, by place; None while it is held back."""
         self._in_conversation: Counter[str] = Counter()
-        self._owed = 0
-        """How many that are finished make no room, as more was read than counts."""
+        self._spare = 0
+        """The room that nothing was asked for yet; below 0 where more was read than there was room for."""
         self.reading: Reading | None = None
         self.behind = 0
         """How many stood in the mailbox behind the one that was read last."""
@@ -180,6 +180,7 @@ class MailboxReader:
 
     def _take(self, letter: Letter) -> None:
         self.behind = letter.behind
+        self._spare -= _weight(letter) - 1
         try:
             kept = unpack(letter.body)
         except ValueError:
@@ -187,7 +188,6 @@ class MailboxReader:
             self._finish(letter)
             return
         self._held[letter.place] = None
-        self._owed += len(letter.body) // _LARGE
         is_open = kept.message.id in self._done_before and kept.message.reply_to is not None
         if (
             kept.apart
@@ -241,7 +241,7 @@ class MailboxReader:
         return message.conversation or "" if self.address.endswith(".") else ""
 
     def _read_on(self) -> None:
-        self._owed += 1
+        self._spare -= 1
         if self.reading is not None:
             self.reading.want(1)
 
@@ -353,10 +353,12 @@ class MailboxReader:
                 self._in_conversation[held.key] = left
             else:
                 del self._in_conversation[held.key]
-        if self._owed:
-            self._owed -= 1
-        elif self.reading is not None:
-            self.reading.want(1)
+        weight = _weight(letter)
+        self._spare += weight
+        if self._spare > 0 and self.reading is not None:
+            more = max(self._spare // weight, 1)  # the next ones are likely to be as large
+            self._spare -= more
+            self.reading.want(more)
 
     def _leaves(self, held: FromMailbox) -> None:
         if self._leaving[held.key] > 1:
@@ -376,3 +378,8 @@ class MailboxReader:
         self._forget(letter)
         if self.reading is not None:
             await self.reading.finished(letter)
+
+
+def _weight(letter: Letter) -> int:
+    """For how many messages one counts."""
+    return 1 + len(letter.body) // _LARGE
