@@ -129,3 +129,18 @@ class Fixable(AgentProcess):
         write_line(str(self._file), f"{message.id} {message.attempt} {replays}")
         if not self._file.with_name("fixed").exists():
             raise ValueError("it is broken")
+
+
+class Slow(AgentProcess):
+    """Takes its time with each message, and says how many there were when it is asked."""
+
+    def __init__(self, name: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._heard = 0
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.reply_to is not None:
+            return self.reply(self._heard)
+        self._heard += 1
+        await asyncio.sleep(0.001)
+        return None
