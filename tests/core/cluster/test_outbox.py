@@ -28,6 +28,8 @@ class Nowhere:
 
     def kept_entry(self, each: object, key: str) -> None: ...
 
+    def accepting_entry(self, each: object) -> None: ...
+
 
 class Keeper:
     """A holder that has what it was handed when the test says so."""

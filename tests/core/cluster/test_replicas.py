@@ -42,6 +42,8 @@ class Nowhere:
 
     def kept_entry(self, each: object, key: str) -> None: ...
 
+    def accepting_entry(self, each: object) -> None: ...
+
 
 class Crew:
     """Three of them, all up and idle."""

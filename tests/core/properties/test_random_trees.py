@@ -340,7 +340,7 @@ class Trees(RuleBasedStateMachine):
             assert not self.clock.pending
             node = self.runtime._node
             assert not len(node.asks)
-            assert not node._streams
+            assert not node.streams
             assert not node._monitors._by_ref
             self.loop.run_until_complete(self.ended())
         finally:

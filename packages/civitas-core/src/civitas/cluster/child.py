@@ -316,11 +316,12 @@ class RemoteChild:
                 self._peer.boot if self._peer is not None and options else None,
                 self.kind,
                 options.get("size", 1000),
-                options.get("delivery", Delivery.AT_LEAST_ONCE),
-                options.get("max_deliveries", 3),
+                options.get("delivery", self.spec.delivery),
+                options.get("max_deliveries", self.spec.max_deliveries),
                 self._closed,
                 options.get("max_live", 0),
                 self.spec.family,
                 self._mailbox or self._home.mailbox_of(self.name),
+                options.get("gives_up", False),
             )
         )

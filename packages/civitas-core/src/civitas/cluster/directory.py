@@ -75,6 +75,7 @@ class Directory:
                 options.delivery,
                 options.max_deliveries,
                 mailbox=self._mailbox_of(name),
+                gives_up=options.cancel_on_timeout,
             )
         )
 
@@ -91,6 +92,7 @@ class Directory:
             options.max_deliveries,
             max_live=pool.pool.max_live,
             mailbox=self._mailbox_of(pool.name),
+            gives_up=options.cancel_on_timeout,
         )
         self.announce(facts)
         return facts
@@ -158,7 +160,8 @@ class Directory:
 
     def _as_told(self, facts: Facts, node: str) -> Facts:
         """What `node` is told about an agent: what must outlive its sender goes there by way of the root."""
-        direct = facts.delivery == Delivery.AT_MOST_ONCE or facts.node in (self._name, node)
+        here = facts.delivery != Delivery.DURABLE and facts.node == node
+        direct = facts.delivery == Delivery.AT_MOST_ONCE or here or facts.node == self._name
         return (
             facts if direct or facts.mailbox else replace(facts, node=self._name, boot=self._boot)
         )

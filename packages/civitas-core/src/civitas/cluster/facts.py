@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from civitas.process import ChildKind, Delivery
+from civitas.supervision import Placed
 
 __all__ = ["Facts"]
 
@@ -26,6 +27,7 @@ class Facts:
         max_live: Of a pool, its `max_live`.
         behind: Of a replica, the name that it stands behind; otherwise empty.
         mailbox: Where the broker keeps its messages; empty if it does not.
+        gives_up: Whether it gives up what nobody waits for.
     """
 
     name: str
@@ -39,6 +41,19 @@ class Facts:
     max_live: int = 0
     behind: str = ""
     mailbox: str = ""
+    gives_up: bool = False
+
+    @classmethod
+    def before_start(cls, name: str, child: Placed) -> Self:
+        """What is known of a child of another process that has not started; what it really wants is known then."""
+        return cls(
+            name,
+            child.process,
+            kind=child.kind,
+            delivery=child.delivery,
+            max_deliveries=child.max_deliveries,
+            behind=child.family,
+        )
 
     def plain(self) -> list[Any]:
         """As it travels."""

@@ -122,6 +122,7 @@ class Hosting:
             "delivery": options.delivery,
             "max_deliveries": options.max_deliveries,
             "max_live": max_live,
+            "gives_up": options.cancel_on_timeout,
         }
 
     def _host(self, name: str, spec: Mapping[str, Any]) -> Hosted:

@@ -20,6 +20,7 @@ from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.lent.borrowing import borrow, expect
+from civitas.cluster.letters.accepting import Detours
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.lookups import Lookups
@@ -113,6 +114,7 @@ class MemberNode(Node):
             name, topology, self._joining, self.calls, self._letters.part, self.end
         )
         self.call_root, self._tell_root = self._following.call, self._following.tell
+        Detours(self._letters, self._held, self.call_root, self._tell_root)
         self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
@@ -206,11 +208,7 @@ class MemberNode(Node):
         pass_on(self.events, self._tell_root)
 
     async def drain(self, timeout: float) -> None:
-        """Finish what is there, as this process is about to leave; what is sent to its agents from now on waits.
-
-        Args:
-            timeout: Seconds; what is not finished by then is dropped.
-        """
+        """Finish what is there, in `timeout` seconds, as this process is about to leave; what is sent here waits."""
         try:
             async with asyncio.timeout(timeout):
                 await self.call_root("leave")

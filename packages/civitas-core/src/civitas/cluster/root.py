@@ -23,6 +23,7 @@ from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
 from civitas.cluster.lent.borrowing import offer
 from civitas.cluster.lent.lender import Lender
+from civitas.cluster.letters.accepting import AcceptedByRoot
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
 from civitas.cluster.members.joining import new_boot
@@ -40,7 +41,7 @@ from civitas.launch import Hold, ProcessOptions
 from civitas.message import Serializer
 from civitas.node import Node
 from civitas.node.spawning import dynamic_supervisor
-from civitas.process import AgentProcess, Delivery
+from civitas.process import AgentProcess
 from civitas.supervision import ConversationPoolProcess, Parent, Placed
 from civitas.transport.contract import Transport
 from civitas.transport.election import Electing
@@ -95,11 +96,7 @@ class RootNode(Node):
             self.exited, self._monitors, self.events, self._relay.pool_of
         )
         self._letters = Letters(
-            self,
-            self.peers,
-            self.calls,
-            serializer,
-            lambda: self.loop,
+            *(self, self.peers, self.calls, serializer, lambda: self.loop),
             route=self._relay.route,
             hands_on=True,
             answered=self._relay.answered,
@@ -108,13 +105,14 @@ class RootNode(Node):
         self.mailboxes = RootMailboxes(
             self, self._letters, self._relay, broker, self.calls, self.roster.took_over
         )
+        self._accepted = AcceptedByRoot(self, self._letters, self._relay.route, self.mailboxes)
         self._knowledge = Knowledge(self.peers)
         self._directory = Directory(
             self.name,
             self.boot,
             self._knowledge,
             self._relay,
-            self._letters.learn,
+            self._accepted.learn,
             self._letters.out.move,
             self.registry.closest,
             self.mailboxes.address,
@@ -143,6 +141,7 @@ class RootNode(Node):
             guests=self.guests,
             has_left=self.mailboxes.has_left,
         )
+        self.membership.starting.noted_by = self._accepted.noted_by
         self._home = Home(
             self,
             self._children.conversations_are_down,
@@ -187,6 +186,7 @@ class RootNode(Node):
             self.calls,
             {
                 **self.mailboxes.asked_by_all,
+                **self._accepted.serves,
                 "renew": self.mailboxes.renew,
                 "meet": self._knowledge.wants_to_meet,
                 "leave": self.membership.is_leaving,
@@ -207,6 +207,7 @@ class RootNode(Node):
                 "unreachable": self.membership.cannot_reach,
                 "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
+                "gave_up": self._accepted.gave_up,
                 "put_back": self.roster.put_back,
                 "event": self._children.happened,
                 **self._gathered.casts,
@@ -297,8 +298,7 @@ class RootNode(Node):
         self.owners[name] = owner
         if agent.family:
             self._relay.join(agent.family, child, agent.kind)
-        careful = Delivery.AT_LEAST_ONCE  # what it really wants is known when it has started
-        facts = Facts(name, agent.process, kind=agent.kind, delivery=careful, behind=agent.family)
+        facts = Facts.before_start(name, agent)
         self._directory.announce(self.mailboxes.completed(facts))
         return child
 

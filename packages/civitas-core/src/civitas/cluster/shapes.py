@@ -24,6 +24,7 @@ __all__ = [
     "FIGURES",
     "FLAG",
     "MAP",
+    "MAYBE_MOMENT",
     "MAYBE_TEXT",
     "MOMENT",
     "NOTHING",
@@ -187,6 +188,7 @@ BYTES: Field = ((bytes, Large), None)
 FLAG: Field = ((bool,), None)
 COUNT: Field = ((int,), _COUNTS.__contains__)
 MOMENT: Field = ((float, int), None)
+MAYBE_MOMENT: Field = ((float, int, type(None)), None)
 TEXTS: Field = ((list,), _TEXTS)
 PATH: Field = ((list,), _is_path)
 TEXTS_BY_TEXT: Field = ((dict,), _are_texts_by_text)
@@ -200,5 +202,7 @@ ERROR: Field = ((dict,), _is_error)
 REASON: Field = ((dict,), _is_reason)
 REPORT: Field = ((dict,), _is_report)
 EVENT: Field = ((str,), EVENT_TYPES.__contains__)
-_FACTS = Shape(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT, TEXT)
+_FACTS = Shape(
+    *(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT, TEXT, FLAG), optional=1
+)
 FACTS: Field = ((list,), _FACTS.fits)

@@ -17,6 +17,7 @@ from civitas.cluster.shapes import (
     FIGURES,
     FLAG,
     MAP,
+    MAYBE_MOMENT,
     MAYBE_TEXT,
     MOMENT,
     NOTHING,
@@ -71,6 +72,9 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "awaits": Shape(TEXT),  # the id of a message
         "line": Shape(TEXT, TEXT, COUNT),  # the address of a mailbox, the conversation, a number
         # Of the root.
+        # A message, its asker, and the seconds to wait for room.
+        "accept": Shape(BYTES, MAYBE_TEXT, MAYBE_MOMENT),
+        "recorded": Shape(TEXT),  # the id of a message
         "leave": Shape(),
         "meet": Shape(TEXT),  # the boot id of another node
         "renew": Shape(TEXT),  # the agent
@@ -119,7 +123,17 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "line": Shape(VALUES),
         **{
             each: Shape(NOTHING)
-            for each in ("leave", "take_in_hand", "spawn", "demonitor", "stop", "read", "meet")
+            for each in (
+                "accept",
+                "recorded",
+                "leave",
+                "take_in_hand",
+                "spawn",
+                "demonitor",
+                "stop",
+                "read",
+                "meet",
+            )
         },
         **{each: Shape(NOTHING) for each in ("terminate_child", "recycle")},
     }
@@ -133,6 +147,9 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "unreachable": Shape(TEXT),  # the boot id of the node
         "unreadable": Shape(TEXT, TEXT),  # the boot id of the node that sent it, why
         "drop": Shape(TEXT),  # the id of a message
+        "gave_up": Shape(
+            TEXT, FLAG
+        ),  # the id of a message, whether it was a stream that is not read any more
         "put_back": Shape(TEXT),
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
         "spans": Shape(SPANS, FLAG),

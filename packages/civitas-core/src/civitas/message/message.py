@@ -59,7 +59,7 @@ class _Fields:
     attempt: int
     wants_chunks: bool
     run_name: str | None
-    """The name that its sender gave the run; None if it gave none."""
+    """The name of the run, if its sender gave it one, or it came out of the state store; otherwise None."""
 
 
 # Past the lock of `Message`, at half the cost of `object.__setattr__`.

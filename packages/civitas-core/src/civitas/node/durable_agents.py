@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,8 +12,8 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.process import Cell, Delivery
 from civitas.runs.acceptance import Acceptance
-from civitas.runs.entry import AcceptedEntry
-from civitas.runs.open_run import OpenRun, RunPlace, Waiter
+from civitas.runs.entry import AcceptedEntry, Inner
+from civitas.runs.open_run import DurableAgent, OpenRun, Waiter
 from civitas.runs.overview import overview
 from civitas.runs.records import AcceptedRun
 from civitas.telemetry import names
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from civitas.node.asks import PendingAsks
     from civitas.node.origin import Origin
-    from civitas.node.registry import Recipient, Registry
+    from civitas.node.registry import Registry
     from civitas.state import StateStore
     from civitas.telemetry.instruments import Point
     from civitas.telemetry.tracing import Tracing
 
-__all__ = ["DurableAgents", "RunOrigin"]
+__all__ = ["DurableAgents"]
 
 
 class Around(Protocol):
@@ -91,6 +91,48 @@ class RunOrigin:
         """Nobody can leave the store; see `Origin.left`."""
 
 
+class DurableCell:
+    """A durable agent of this OS process.
+
+    Args:
+        cell: The agent.
+        foreign: Where the messages came from that agents here have, by id.
+        runs: Keep its messages.
+    """
+
+    def __init__(self, cell: Cell, foreign: dict[str, Origin], runs: Acceptance) -> None:
+        self._cell = cell
+        self._foreign = foreign
+        self._runs = runs
+
+    @property
+    def doing(self) -> Mapping[str, Any] | None:
+        """See `DurableAgent.doing`."""
+        return self._cell.doing
+
+    @property
+    def gives_up(self) -> bool:
+        """See `DurableAgent.gives_up`."""
+        return self._cell.template._civitas_options.cancel_on_timeout
+
+    @property
+    def max_deliveries(self) -> int:
+        """See `DurableAgent.max_deliveries`."""
+        return self._cell.template._civitas_options.max_deliveries
+
+    def hand(self, run: OpenRun, message: Message) -> None:
+        """See `DurableAgent.hand`."""
+        self._foreign[message.id] = RunOrigin(run, self._runs)
+        if run.record.deliveries:
+            self._cell.was_given(message.id, run.record.deliveries)
+        if not self._cell.mailbox.offer(message):
+            self._cell.mailbox.push(message)
+
+    def withdraw(self, message: Message, *, reader_left: bool) -> None:
+        """See `DurableAgent.withdraw`."""
+        self._cell.withdraw(message, reader_left=reader_left)
+
+
 class DurableAgents:
     """The agents whose messages are kept in the state store, as the keeper of runs sees them.
 
@@ -100,7 +142,10 @@ class DurableAgents:
 
     def __init__(self, node: Around) -> None:
         self._node = node
-        self._agents: dict[RunPlace, Recipient] = {}
+        self.keeps: Callable[[Cell], bool] = lambda cell: cell.delivery is Delivery.DURABLE
+        """Whether the messages of an agent here are kept in the store."""
+        self.asked_elsewhere: Callable[[Message], Waiter | None] = lambda message: None
+        """Who waits for the answer to a message that another OS process sent."""
         self.runs = Acceptance(self)
         node.tracing.metrics.gauges[names.RUNS_KEPT] = self.by_status
 
@@ -127,28 +172,33 @@ class DurableAgents:
 
     def placed(self, cell: Cell) -> None:
         """An agent has its place here: keep what is sent to it, if it is durable."""
-        if cell.delivery is Delivery.DURABLE:
+        if self.keeps(cell):
             size = cell.template._civitas_options.mailbox_size
-            hand = partial(self._hand, cell)
-            cell.entry = entry = AcceptedEntry(cell.name, cell.mailbox, size, hand, self.runs)
-            self._agents[entry] = cell
-            self.runs.entered(entry)
+            agent = DurableCell(cell, self._node.foreign, self.runs)
+            cell.entry = self.entered(cell.name, cell.mailbox, size, agent)
 
-    def forget(self, cell: Recipient) -> None:
-        """An agent is gone."""
-        if isinstance(cell.entry, AcceptedEntry):
-            self._agents.pop(cell.entry, None)
-            self.runs.forget(cell.name)
+    def entered(self, name: str, inner: Inner, size: int, agent: DurableAgent) -> AcceptedEntry:
+        """A durable agent has its place; returns where its messages are put from now on.
 
-    def clear(self) -> None:
-        """All are gone."""
-        self._agents.clear()
+        Args:
+            name: Of the agent.
+            inner: Where they were put until now.
+            size: How many messages its mailbox holds.
+            agent: The agent.
+        """
+        entry = AcceptedEntry(name, inner, size, agent, self._hand, self.runs)
+        self.runs.entered(entry)
+        return entry
 
     # What the keeper of runs asks for; see `Root`.
 
     def waiter_of(self, message: Message) -> Waiter | None:
         """See `Root.waiter_of`."""
-        return None if message.reply_to is None else partial(self._node.asks.answer, message.id)
+        if message.reply_to is None:
+            return None
+        if message.reply_to != self._node.name:
+            return self.asked_elsewhere(message)
+        return partial(self._node.asks.answer, message.id)
 
     def let_answer(self, message_id: str) -> None:
         """See `Root.let_answer`."""
@@ -162,29 +212,10 @@ class DurableAgents:
             return None
         return cell.entry if isinstance(cell.entry, AcceptedEntry) else None
 
-    def take_back(self, run: OpenRun, *, by_force: bool) -> None:
-        """See `Root.take_back`."""
-        if run.entry is not None and run.message is not None:
-            agent = self._agents.get(run.entry)
-            if agent is not None:
-                agent.withdraw(run.message, reader_left=by_force)
-
-    def may_cancel(self, entry: RunPlace) -> bool:
-        """See `Root.may_cancel`."""
-        agent = self._agents.get(entry)
-        return isinstance(agent, Cell) and agent.template._civitas_options.cancel_on_timeout
-
     def doing(self, run: OpenRun) -> Mapping[str, Any] | None:
         """See `Root.doing`."""
-        agent = self._agents.get(run.entry) if run.entry is not None and run.running else None
-        told = agent.doing if isinstance(agent, Cell) else None
+        told = run.entry.agent.doing if run.entry is not None and run.running else None
         return told if told is not None and told["message"] == run.record.message_id else None
-
-    def max_deliveries(self, entry: AcceptedEntry) -> int:
-        """See `Root.max_deliveries`."""
-        agent = self._agents.get(entry)
-        assert isinstance(agent, Cell)
-        return agent.template._civitas_options.max_deliveries
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """See `Root.dead_letter`."""
@@ -194,17 +225,15 @@ class DurableAgents:
         """See `Root.forget_records`."""
         self._node.forget_records(message)
 
-    def _hand(self, cell: Cell, run: OpenRun) -> None:
+    def _hand(self, agent: DurableAgent, run: OpenRun) -> None:
         """Give an agent a message that is in the store, as one that the root waits for the answer to."""
         message, record = run.message, run.record
         assert message is not None  # it has been read
-        lasts = record.named or not cell.template._civitas_options.cancel_on_timeout
+        lasts = record.named or not agent.gives_up
         message = run.message = message.replaced(
-            reply_to=self._node.name, deadline=None if lasts else message.deadline
+            reply_to=self._node.name,
+            run_name=record.run,
+            deadline=None if lasts else message.deadline,
         )
-        self._node.foreign[message.id] = RunOrigin(run, self.runs)
         self._node.asks.kept[message.id] = partial(self.runs.ending.answered, run)
-        if record.deliveries:
-            cell.was_given(message.id, record.deliveries)
-        if not cell.mailbox.offer(message):
-            cell.mailbox.push(message)
+        agent.hand(run, message)

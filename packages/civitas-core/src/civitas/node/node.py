@@ -224,10 +224,10 @@ class Node(Router):
 
     def forget(self, name: str) -> None:
         """Remove a name whose child spec is gone."""
-        cell = self.registry.pop(name, None)
+        self.registry.pop(name, None)
         self.owners.pop(name, None)
-        if cell is not None and self.durable_agents is not None:
-            self.durable_agents.forget(cell)
+        if self.runs is not None:
+            self.runs.forget(name)
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name."""
@@ -253,8 +253,6 @@ class Node(Router):
 
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
-        if self.durable_agents is not None:
-            self.durable_agents.clear()
         self.registry.clear()
         self.registry.pools.clear()
         self.owners.clear()

@@ -68,7 +68,7 @@ class Router:
         self.open = False
         """Whether work from outside is taken."""
         self._observe = Observer(tracing)
-        self._streams: dict[str, Chunks] = {}
+        self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)
         self.by_way_of_runtime = self._requests.by_way_of_runtime
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
@@ -214,7 +214,7 @@ class Router:
         cell, message, seconds, asking = self._requests.begin(
             sender, to, payload, message_type, timeout, conversation, headers, True, run
         )
-        chunks = self._streams[message.id] = Chunks()
+        chunks = self.streams[message.id] = Chunks()
         with self._in_span(message) as message:
             answer = self.loop.create_task(self._ask(cell, message, seconds, asking))
             answer.add_done_callback(lambda _: chunks.end())
@@ -223,7 +223,7 @@ class Router:
                     yield chunk
                 yield await answer
             finally:
-                del self._streams[message.id]
+                del self.streams[message.id]
                 if asking is not None:
                     self._requests.end(message.id, asking)
                 if not answer.done():
@@ -242,7 +242,7 @@ class Router:
             if origin is None or not await origin.chunk(chunk):
                 self.dead_letter(chunk, DeadLetterReason.NO_READER)
             return
-        chunks = self._streams.get(request.id)
+        chunks = self.streams.get(request.id)
         if chunks is None:
             self.dead_letter(chunk, DeadLetterReason.NO_READER)
         else:
@@ -294,7 +294,7 @@ class Router:
 
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
-        return self._streams.get(message_id)
+        return self.streams.get(message_id)
 
     def settle(self, message: Message) -> Origin | None:
         """An agent here has finished with a message: whoever sent it may forget it.

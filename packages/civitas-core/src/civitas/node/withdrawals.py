@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from civitas.message import Message
 from civitas.node.registry import Recipient
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from civitas.process import Turns
     from civitas.runs.acceptance import Acceptance
 
-__all__ = ["Withdrawals"]
+__all__ = ["TakesBack", "Withdrawals"]
+
+
+@runtime_checkable
+class TakesBack(Protocol):
+    """An entry whose messages are kept by another node, which must hear that nobody waits for one any more."""
+
+    def take_back(self, message: Message, *, reader_left: bool = False) -> None:
+        """Nobody waits for `message` any more."""
 
 
 class Withdrawals:
@@ -45,7 +53,12 @@ class Withdrawals:
 
     def now(self, cell: Recipient, message: Message, *, reader_left: bool = False) -> None:
         """The same, at once."""
-        if self._runs is None or not self._runs.ending.left(message, reader_left=reader_left):
+        if self._runs is None:
+            if isinstance(cell.entry, TakesBack):
+                cell.entry.take_back(message, reader_left=reader_left)
+            else:
+                cell.withdraw(message, reader_left=reader_left)
+        elif not self._runs.ending.left(message, reader_left=reader_left):
             cell.withdraw(message, reader_left=reader_left)
 
     def _take_more(self) -> None:

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 
 from civitas.errors import AgentTerminated, CivitasError, StartFailed
 from civitas.message import Message
@@ -182,21 +183,34 @@ class Acceptance:
             if mine:
                 entry.go_on()
 
-    def closed(self, name: str, why: str) -> None:
-        """An agent takes no messages, for `why`; it takes some again if that is empty."""
-        entry = self._entries.get(name)
-        if entry is None:
-            return
-        if why:
-            entry.refuse(lambda: AgentTerminated(name, why))
-        else:
-            entry.go_on()
+    def closed(self, name: str, why: str, *, with_conversations: bool = False) -> None:
+        """An agent takes no messages, for `why`; it takes some again if that is empty.
+
+        Args:
+            name: Of the agent, or of a pool.
+            why: Why it takes none.
+            with_conversations: Whether that is so for all conversations of a pool.
+        """
+        names = [name]
+        if with_conversations:
+            names = [each for each in self._entries if each.startswith(f"{name}/")]
+        for each in names:
+            if (entry := self._entries.get(each)) is None:
+                continue
+            if why:
+                entry.refuse(lambda: AgentTerminated(name, why))
+            else:
+                entry.go_on()
 
     def forget(self, name: str) -> None:
         """An agent is gone; what it did not finish waits for another one of its name."""
         entry = self._entries.get(name)
         if entry is not None and not entry.unfinished:
             del self._entries[name]
+
+    def noted_by(self, process: str) -> Path | None:
+        """Where an OS process notes what it has in hand; see `Programs.noted_by`."""
+        return self._programs.noted_by(process)
 
     # Messages; see `Accepting`.
 

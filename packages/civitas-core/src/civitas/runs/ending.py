@@ -56,6 +56,12 @@ class Ending:
         run.given += 1
         self._programs.begun(agent, run.record.message_id)
 
+    def was_lost(self, run: OpenRun, times: int) -> None:
+        """The process of its agent is gone, which gave the run to so many incarnations."""
+        run.given += times
+        for _ in range(times):
+            self._programs.begun("", run.record.message_id)
+
     def answered(self, run: OpenRun, answer: Message | DeliveryError) -> None:
         """There is an answer to the message of a run, or there will be none."""
         if run.over:
@@ -73,14 +79,15 @@ class Ending:
 
     def settled(self, run: OpenRun) -> None:
         """Its agent is finished with the message of a run; without an answer, it gave that up."""
-        if not run.over:
+        if not run.over and run.delivered:
             self._give_up(run, run.leaving or RunStatus.CANCELLED)
 
     def is_kept_for_later(self, message: Message, reason: DeadLetterReason) -> bool:
         """Whether a message that nobody handles now stays, or its end is known; of another, that is noted."""
         run = self._table.by_message.get(message.id)
         if run is None:
-            return False
+            # A chunk of a run whose reader left: it has its answer, which is kept.
+            return message.correlation_id in self._table.by_message
         if reason in (DeadLetterReason.TERMINATED, DeadLetterReason.NODE_DOWN):
             return True
         if run.over:
@@ -108,9 +115,11 @@ class Ending:
 
     def nobody_waits(self, run: OpenRun, *, by_force: bool) -> None:
         """Give a run up that nobody waits for, if its agent wants that, or `by_force`."""
-        if run.delivered:
-            self._root.take_back(run, by_force=by_force)
-        elif by_force or (run.entry is not None and self._root.may_cancel(run.entry)):
+        if run.entry is None:
+            return
+        if run.delivered and run.message is not None:
+            run.entry.agent.withdraw(run.message, reader_left=by_force)
+        elif by_force or run.entry.agent.gives_up:
             self._give_up(run, run.leaving or RunStatus.CANCELLED)
 
     async def cancel(self, name: str) -> bool:
@@ -125,8 +134,8 @@ class Ending:
             return False
         delivered = run.delivered
         self.finish(run, RunCancelled(name, run.record.agent))
-        if delivered:
-            self._root.take_back(run, by_force=True)
+        if delivered and run.entry is not None and run.message is not None:
+            run.entry.agent.withdraw(run.message, reader_left=True)
         await run.has_ended()
         return True
 

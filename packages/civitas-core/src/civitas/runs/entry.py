@@ -11,7 +11,7 @@ from typing import Protocol
 from civitas.errors import DeliveryError
 from civitas.message import Message
 from civitas.process import Entry, Line, Wake, soon
-from civitas.runs.open_run import OpenRun
+from civitas.runs.open_run import DurableAgent, OpenRun
 
 __all__ = ["AcceptedEntry", "Accepting", "Inner"]
 
@@ -47,7 +47,8 @@ class AcceptedEntry:
         name: Of the agent.
         inner: The entry behind it.
         size: How many messages its mailbox holds.
-        hand: Gives its agent a message that is in the store.
+        agent: The agent.
+        hand: Gives it a message that is in the store.
         accepting: Keeps them.
     """
 
@@ -60,6 +61,7 @@ class AcceptedEntry:
         "_held",
         "_line",
         "_room_for",
+        "agent",
         "inner",
         "is_wanted",
         "name",
@@ -73,7 +75,8 @@ class AcceptedEntry:
         name: str,
         inner: Inner,
         size: int,
-        hand: Callable[[OpenRun], None],
+        agent: DurableAgent,
+        hand: Callable[[DurableAgent, OpenRun], None],
         accepting: Accepting,
     ) -> None:
         self.name = name
@@ -85,6 +88,7 @@ class AcceptedEntry:
         """Those that its agent does not have yet and that are in the store, in order."""
         self.is_wanted = False
         """Whether messages for it are being read."""
+        self.agent = agent
         self._hand = hand
         self._accepting = accepting
         self._coming: deque[OpenRun] = deque()
@@ -230,7 +234,7 @@ class AcceptedEntry:
     def _deliver(self, run: OpenRun) -> None:
         run.delivered = True
         self._held += 1
-        self._hand(run)
+        self._hand(self.agent, run)
         self._tell()
 
     def _tell(self) -> None:

@@ -13,14 +13,38 @@ from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.overview import told_by_agent
 from civitas.runs.records import AcceptedRun
 
-__all__ = ["OpenRun", "RunPlace", "Waiter"]
+__all__ = ["DurableAgent", "OpenRun", "RunPlace", "Waiter"]
 
 Waiter: TypeAlias = Callable[[Message | DeliveryError], object]
 """Takes the answer to a message, or why there is none."""
 
 
+class DurableAgent(Protocol):
+    """A durable agent, wherever it runs, as it is given its messages."""
+
+    @property
+    def doing(self) -> Mapping[str, Any] | None:
+        """What it says of the message that it handles, as `Cell.doing` has it; None if it says nothing."""
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether it gives up what nobody waits for."""
+
+    @property
+    def max_deliveries(self) -> int:
+        """How many incarnations of it may be given a message."""
+
+    def hand(self, run: OpenRun, message: Message) -> None:
+        """Give it a message that is in the store."""
+
+    def withdraw(self, message: Message, *, reader_left: bool) -> None:
+        """Take a message back, or cancel its handler: if the agent wants that, or `reader_left`."""
+
+
 class RunPlace(Protocol):
     """Where runs wait for one agent; see `AcceptedEntry`."""
+
+    agent: DurableAgent
 
     def kept(self) -> None:
         """The store has another run."""

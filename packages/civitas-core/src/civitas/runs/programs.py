@@ -49,16 +49,19 @@ class Programs:
         """Find out who else runs, and what was in hand of those that are gone."""
         if self._beside is None:
             return
-        for file in self._beside.parent.glob(f"{self._beside.name}.*{_END}"):
-            owner = file.name.removeprefix(f"{self._beside.name}.").removesuffix(_END)
-            if owner in self._locks:
-                continue
-            if not self._lock(owner, make=False):
+        files = {
+            file.name.removeprefix(f"{self._beside.name}.").removesuffix(_END): file
+            for file in self._beside.parent.glob(f"{self._beside.name}.*{_END}")
+        }
+        # Those of the programs themselves come first, as they say which of the others matter.
+        for name in sorted(files, key=lambda name: "." in name):
+            owner, _, process = name.partition(".")
+            if not process and not self._lock(owner, make=False):
                 self._others.add(owner)
-                continue
-            noted = read_in_hand(file)
-            self._given.update(noted.in_hand)
-            self._given.update(noted.finished)
+            if owner in self._locks:
+                noted = read_in_hand(files[name])
+                self._given.update(noted.in_hand)
+                self._given.update(noted.finished)
 
     def is_other(self, owner: str) -> bool:
         """Whether a program that signs so has its runs in hand itself."""
@@ -77,6 +80,10 @@ class Programs:
             if self._lock(owner, make=True):
                 self._in_hand = InHand(self._file(owner), lambda agent: True)
         self.own = owner
+
+    def noted_by(self, process: str) -> Path | None:
+        """Where an OS process of this program notes what it has in hand; None if this program has no file."""
+        return self._file(f"{self.own}.{process}") if self._in_hand is not None else None
 
     def begun(self, agent: str, message_id: str) -> None:
         """An agent begins to handle a message."""
@@ -99,12 +106,17 @@ class Programs:
             self._in_hand = None
         for owner, descriptor in self._locks.items():
             if owner == self.own or owner not in unfinished:
-                with suppress(OSError):
-                    self._file(owner).unlink()
+                for file in (self._file(owner), *self._of_processes(owner)):
+                    with suppress(OSError):
+                        file.unlink()
             let_go(descriptor)
             os.close(descriptor)
         self._locks.clear()
         self.own = ""
+
+    def _of_processes(self, owner: str) -> list[Path]:
+        assert self._beside is not None  # it has files
+        return list(self._beside.parent.glob(f"{self._beside.name}.{owner}.*{_END}"))
 
     def _file(self, owner: str) -> Path:
         assert self._beside is not None  # it has files

@@ -70,7 +70,7 @@ class Rereading:
         # Whoever asked is gone with its program, and its deadline with it.
         given = record.deliveries
         run.message = message.replaced(deadline=None, wants_chunks=False, attempt=given)
-        if given >= self._root.max_deliveries(entry):
+        if given >= entry.agent.max_deliveries:
             why = f"its program was killed each of the {given} times that it was handled"
             self._root.dead_letter(run.message, DeadLetterReason.MAX_DELIVERIES)
             self._ending.finish(run, HandlerFailed(record.agent, "NodeDown", why))

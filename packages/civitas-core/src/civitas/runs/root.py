@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.runs.entry import AcceptedEntry
-from civitas.runs.open_run import OpenRun, RunPlace, Waiter
+from civitas.runs.open_run import OpenRun, Waiter
 from civitas.runs.records import AcceptedRun
 from civitas.state import StateStore
 
@@ -36,17 +36,8 @@ class Root(Protocol):
     def entry_of(self, run: AcceptedRun) -> AcceptedEntry | None:
         """Where the messages go that are for the agent of a run; None if no durable agent has its name."""
 
-    def take_back(self, run: OpenRun, *, by_force: bool) -> None:
-        """Take the message of a run back, or cancel its handler: if its agent wants that, or `by_force`."""
-
-    def may_cancel(self, entry: RunPlace) -> bool:
-        """Whether an agent gives up what nobody waits for."""
-
     def doing(self, run: OpenRun) -> Mapping[str, Any] | None:
         """What its agent says of a run that it handles, as `Cell.doing` has it; None if it says nothing."""
-
-    def max_deliveries(self, entry: AcceptedEntry) -> int:
-        """How many incarnations of an agent may be given a message."""
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """Count and report a message that nobody will handle."""

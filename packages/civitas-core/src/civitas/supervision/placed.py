@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from civitas.process import ChildKind, RestartType
+from civitas.process import ChildKind, Delivery, RestartType
 
 __all__ = ["Placed"]
 
@@ -22,6 +22,8 @@ class Placed:
         restart: When its supervisor starts it again; the process itself says otherwise where its class does.
         recipe: How to make it, as plain data; None if its process finds it in the topology.
         family: Of a replica, the name that it stands behind; otherwise empty.
+        delivery: What is known of its delivery before it has started; the more careful one if nothing is.
+        max_deliveries: The same of its `max_deliveries`.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Placed:
     restart: RestartType = RestartType.PERMANENT
     recipe: Mapping[str, Any] | None = None
     family: str = ""
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    max_deliveries: int = 3
 
     def plain(self) -> dict[str, Any]:
         """What its process needs to make it."""

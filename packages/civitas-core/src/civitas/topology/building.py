@@ -8,7 +8,7 @@ from typing import Any
 from civitas.errors import ConfigurationError, PluginError, StartFailed
 from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
-from civitas.process import AgentProcess, ChildKind, RestartType
+from civitas.process import AgentProcess, ChildKind, Delivery, RestartType
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
 from civitas.process.resources import Resources, needs_a_loop
@@ -341,11 +341,17 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     kind = ChildKind.CONVERSATION_POOL if entry.is_pool else ChildKind.AGENT
     # The `restart` of a pool is that of the agents in it.
     restart = RestartType.PERMANENT if entry.is_pool else entry.restart
-    if entry.replicas == 1:
-        return Placed(entry.name, entry.process, kind, restart)
+    given = entry.keywords()
+    durable = given.get("durable") is True or given.get("delivery") == Delivery.DURABLE
+    delivery = Delivery.DURABLE if durable else Delivery.AT_LEAST_ONCE
+    family = entry.name if entry.replicas > 1 else ""
+    known = {"delivery": delivery, "max_deliveries": given.get("max_deliveries", 3)}
     replicas = [
-        Placed(name, process, kind, restart, family=entry.name) for name, process in entry.places()
+        Placed(name, process, kind, restart, family=family, **known)
+        for name, process in entry.places()
     ]
+    if not family:
+        return replicas[0]
     # Each crash of one counts against what they may have together: as much as the children beside them.
     limits = above.given("name", "children", "strategy", "restart")
     return Supervisor(entry.name, replicas, **limits)

@@ -109,6 +109,11 @@ class RootMailboxes:
             await self._granting.open()
             await self._durable.open(_PATIENCE)
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether the broker keeps the messages of agents that want that."""
+        return self._durable is not None
+
     def address(self, name: str) -> str:
         """Where the messages of an agent are kept; empty if they are not."""
         return "" if self._granting is None else self._granting.address(name)

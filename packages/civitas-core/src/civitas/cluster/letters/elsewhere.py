@@ -36,6 +36,9 @@ class Way(Protocol):
     def holder_for(self, facts: Facts) -> Holder | None:
         """Who must have what is sent to an agent before it is accepted; None for nobody."""
 
+    def accepting_entry(self, each: Elsewhere) -> Entry | None:
+        """Where the messages for an agent are put if they are kept in the state store; otherwise None."""
+
     @property
     def kept_entry(self) -> Callable[[Elsewhere, str], Entry | None]:
         """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
@@ -110,6 +113,8 @@ class Elsewhere:
         self.facts = facts
         if (kept := self._way.kept_entry(self, "")) is not None:
             self.entry = kept
+        elif (accepting := self._way.accepting_entry(self)) is not None:
+            self.entry = accepting
         else:
             holder = self._way.holder_for(facts)
             self.entry = self.outbox if holder is None else HeldEntry(self.outbox, holder)

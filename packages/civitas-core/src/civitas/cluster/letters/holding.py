@@ -138,6 +138,8 @@ class Held:
     def __init__(
         self, node: str, copy: Callable[[Message], None], settle: Callable[[Message], object]
     ) -> None:
+        self.by_way_of_root: Callable[[Entry], Entry] = lambda inner: inner
+        """Makes the entry of a durable agent, of what takes its messages otherwise."""
         self.by_root = HeldByRoot()
         self._node = node
         self._beside = HeldBeside(self.by_root, copy, settle)
@@ -159,6 +161,8 @@ class Held:
 
     def entered(self, cell: Any) -> Any:
         """An agent that this member hosts from now on, with the entry that its delivery needs."""
-        if cell.delivery != Delivery.AT_MOST_ONCE:
+        if cell.delivery == Delivery.DURABLE:
+            cell.entry = self.by_way_of_root(cell.mailbox)
+        elif cell.delivery != Delivery.AT_MOST_ONCE:
             cell.entry = HeldEntry(cell.mailbox, self._beside)
         return cell

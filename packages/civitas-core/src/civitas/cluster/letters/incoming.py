@@ -78,6 +78,10 @@ class Incoming:
         self.back = back
         self.withdrawn: Callable[[str, str], None] = _nobody_reads
         """Called with the agent and the id of a message that was withdrawn, and that did not come yet."""
+        self.asker_elsewhere: Callable[[str], FromPeer | None] = lambda message_id: None
+        """Who asked in another process by a message that is kept in the state store, by its id."""
+        self.has_left: Callable[[Peer], None] = lambda peer: None
+        """Called when a node is gone."""
         self._receivers = receivers
         self._peers = peers
         self._cycles = cycles
@@ -211,7 +215,7 @@ class Incoming:
 
     def room(self, _: Peer, message_id: str, taken: int) -> None:
         """A reader there took so many chunks."""
-        origin = self._receivers.foreign.get(message_id)
+        origin = self.asker_elsewhere(message_id) or self._receivers.foreign.get(message_id)
         if not isinstance(origin, FromPeer):
             return
         if not origin.handed_on:
@@ -223,6 +227,7 @@ class Incoming:
 
     def left(self, peer: Peer) -> None:
         """A node is gone: nobody there waits for an answer any more."""
+        self.has_left(peer)
         for origin in list(self._receivers.foreign.values()):
             if not isinstance(origin, FromPeer) or origin.peer is not peer:
                 continue

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
-from civitas.errors import DeliveryError, PayloadError
+from civitas.errors import DeliveryError, NodeDown, PayloadError
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
@@ -85,11 +86,13 @@ class Back:
         serializer: The format of messages.
         tidings: Tells what is finished.
         deliveries: Counts them.
+        recorded: Waits until the root has kept the end of a run, by the id of its message.
     """
 
     serializer: Serializer
     tidings: Tidings
     deliveries: DeliveryCount = field(default_factory=Uncounted)
+    recorded: Callable[[str], Awaitable[object]] | None = None
 
 
 class FromBeside:
@@ -202,6 +205,9 @@ class FromPeer:
         """Wait until the node knows what became of the message; see `Origin.heard`."""
         if self.kept is not None:
             await self.kept.heard()
+        elif self._back.recorded is not None and self.message.run_name is not None:
+            with suppress(NodeDown):  # this process is about to end
+                await self._back.recorded(self.message.id)
         elif self._back.deliveries.outlived:
             self._back.tidings.tell()
             await self.peer.link.flushed()
@@ -255,6 +261,10 @@ class FromPeer:
         """The node is gone. What nobody waited for is handled all the same; see `Origin.left`."""
         if self.cell is not None and self.message.reply_to is not None:
             self.cell.withdraw(self.message, reader_left=self.message.wants_chunks)
+        self._end_window()
+
+    def left_behind(self) -> None:
+        """The node is gone, and what it asked for goes on."""
         self._end_window()
 
     @property

@@ -85,6 +85,16 @@ class Outgoing:
         """Raises `PayloadError` for a message that no frame can carry."""
         self.kept_entry: Callable[[Elsewhere, str], Entry | None] = _nowhere
         """Where the messages for an agent, or for a conversation, are put if the broker keeps them; otherwise None."""
+        self.accepting_entry: Callable[[Elsewhere], Entry | None] = lambda each: None
+        """Where the messages for an agent are put if they are kept in the state store; otherwise None."""
+        self.asker_elsewhere: Callable[[str], FromPeer | None] = lambda message_id: None
+        """Who asked in another process by a message that came out of the state store."""
+        self.finished: Callable[[str], None] = lambda message_id: None
+        """Called when another node is finished with a message."""
+        self.was_given: Callable[[str, int], None] = lambda message_id, times: None
+        """Called when the process of an agent is gone that was handling a message, and to how many it was given."""
+        self.forgotten: Callable[[str], None] = lambda name: None
+        """Called when nothing is on the way any more to a conversation of a pool."""
         self._to_be_held = to_be_held
         self._answered = answered
         self._sent: dict[str, Elsewhere] = {}
@@ -101,6 +111,7 @@ class Outgoing:
         asker, node, shuts_down = None, self._senders.name, False
         if message.reply_to is not None:
             origin = self._asked_elsewhere(message.id) if self._senders.foreign else None
+            origin = origin or self.asker_elsewhere(message.id)
             name = message.sender or self._senders.by_way_of_runtime.get(message.id)
             if origin is not None:
                 if not origin.peer.gone:
@@ -284,6 +295,7 @@ class Outgoing:
 
     def _finish(self, message_id: str) -> None:
         each = self._sent.pop(message_id, None)
+        self.finished(message_id)
         if each is not None:
             each.outbox.settled(message_id)
             if (each.pool is not None or each.turning) and each.outbox.idle:
@@ -295,6 +307,7 @@ class Outgoing:
         """Nothing is on the way any more to a conversation, or to an agent that moved."""
         if each.pool is not None:
             each.pool.forget(each)
+            self.forgotten(each.name)
         elif each.turn() and each.boot in self._peers and not each.outbox.way_is_open:
             each.outbox.open_way()
 
@@ -331,6 +344,8 @@ class Outgoing:
         box.lost()
         if facts.delivery != Delivery.AT_MOST_ONCE and not facts.closed:
             for id, times in in_hand.items():
+                if box.find(id) is not None:
+                    self.was_given(id, times)
                 message = box.given(id, times, facts.max_deliveries)
                 if message is not None:
                     down = HandlerFailed(each.name, "NodeDown", f"its process {node!r}: {why}")

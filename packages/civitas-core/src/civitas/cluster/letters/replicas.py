@@ -21,6 +21,9 @@ __all__ = ["Crew", "Replicas"]
 _CONVERSATIONS = 100_000
 """Of so many it is remembered who has them; beyond, the one that was silent longest is assigned again."""
 
+_CARE = (Delivery.AT_MOST_ONCE, Delivery.AT_LEAST_ONCE, Delivery.DURABLE)
+"""From the least careful to the most."""
+
 
 class Crew(Protocol):
     """One of the agents behind a name, as its supervisor sees it."""
@@ -174,7 +177,7 @@ class Replicas:
         """What every node knows of the name: its messages go to the root, who hands them on."""
         there = [each.facts for each in self._mailboxes() if not each.facts.closed]
         sizes = [facts.size for facts in there]
-        sure = any(facts.delivery != Delivery.AT_MOST_ONCE for facts in there)
+        delivery = max((facts.delivery for facts in there), key=_CARE.index, default=_CARE[0])
         return Facts(
             self.name,
             node,
@@ -182,7 +185,7 @@ class Replicas:
             self.kind,
             # Of a pool it is that of each conversation.
             size=(sum(sizes) if self.kind is ChildKind.AGENT else max(sizes, default=0)) or 1,
-            delivery=Delivery.AT_LEAST_ONCE if sure else Delivery.AT_MOST_ONCE,
+            delivery=delivery,
             closed="" if there else self._why_closed(),
             max_live=sum(facts.max_live for facts in there),
         )

@@ -58,6 +58,9 @@ class Starting:
         self.outlives = 0.0
         self.noted: Callable[[], Awaitable[None]] = _nobody_takes_over
         self._watching: set[asyncio.Task[Any]] = set()
+        self.noted_by: Callable[[str], Path | None] = lambda process: None
+        """Where a process notes what it has in hand, if that is to outlive the root; otherwise None."""
+        self._notes: dict[str, Path] = {}
         self._folder: RunFolder | None = None
 
     # Life.
@@ -65,6 +68,7 @@ class Starting:
     async def open(self) -> None:
         """Make the folder that the root and its processes share."""
         self._folder = RunFolder()
+        self._notes.clear()
         await self._folder.lock()
 
     def close(self) -> None:
@@ -127,7 +131,12 @@ class Starting:
 
     def in_hand_of(self, member: Member) -> Path | None:
         """Where a process notes what its agents are handling; None if there is no such folder any more."""
-        return self._folder.path / f"{member.name}.in-hand" if self._folder is not None else None
+        name = member.name
+        if self._folder is None:
+            return None
+        if name not in self._notes:  # the same as long as this root runs
+            self._notes[name] = self.noted_by(name) or self._folder.path / f"{name}.in-hand"
+        return self._notes[name]
 
     # One of them.
 
