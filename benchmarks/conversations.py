@@ -42,14 +42,16 @@ _Lengths = dict[str, dict[int, Length]]
 
 def lengths(framework: str, turns: int, *, whole: bool) -> _Lengths:
     """What one conversation costs at each of `LENGTHS` up to `turns`, by contestant."""
-    found: _Lengths = {}
-    for who in TALKS[framework]:
-        with Contestant(framework, who, "length", whole=whole) as contestant:
-            found[who] = {}
-            for each in LENGTHS:
-                if each <= turns:
-                    turn, all_ = contestant.measure()
-                    found[who][each] = Length(Spent(*turn), Spent(*all_) if all_ else None)
+    found: _Lengths = {who: {} for who in TALKS[framework]}
+    with ExitStack() as stack:
+        contestants = {
+            who: stack.enter_context(Contestant(framework, who, "length", whole=whole))
+            for who in found
+        }
+        for each in LENGTHS:
+            for who, contestant in contestants.items() if each <= turns else ():
+                turn, all_ = contestant.measure()  # one behind the other, on the same machine
+                found[who][each] = Length(Spent(*turn), Spent(*all_) if all_ else None)
     return found
 
 

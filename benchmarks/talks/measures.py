@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import json
 import logging
@@ -25,6 +26,8 @@ _LAST = 20
 """So many turns before such a length say what one costs there."""
 CROWD, _SHORT, _ALONE = 64, 10, 8
 _STEPS = 200
+_WARM = 20
+"""Turns before anything is measured."""
 
 
 class Spent(NamedTuple):
@@ -159,7 +162,9 @@ async def _serve(talk: Talk, what: str, whole: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with talk(folder, CROWD if what == "crowd" else 1) as talking:
-            await talking.turn("before", "1" if what == "run" else text(0))
+            for number in range(_WARM):
+                await talking.turn("before", "1" if what == "run" else text(number))
+            gc.collect()  # of what was imported, which would fall into one contestant's first piece
             pieces = _MEASURES[what](talking, folder, whole)
             for _ in sys.stdin:
                 piece = await anext(pieces, None)
