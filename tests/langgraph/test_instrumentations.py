@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
@@ -117,6 +118,21 @@ async def test_models_and_tools_are_one_span_each_where_langchain_is_instrumente
     assert {span.get_span_context().trace_id for span in spans.all()} == {
         spans.named("send g").get_span_context().trace_id
     }
+
+
+@pytest.mark.promise(id="SEM-1704")
+async def test_a_model_without_a_name_has_a_span_where_langchain_is_instrumented(
+    spans: Any, of_langchain: None
+) -> None:
+    async def think(state: MessagesState) -> dict[str, Any]:
+        model = GenericFakeChatModel(messages=iter(["hello"]))
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState).add_node("think", think).add_edge(START, "think").compile()
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+    told = [each.name for each in spans.all() if each.name.startswith("chat")]
+    assert told == ["chat model"]
 
 
 @pytest.mark.promise(id="SEM-1704")

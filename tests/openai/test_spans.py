@@ -222,7 +222,7 @@ async def test_a_tool_has_one_name_in_streams_spans_and_questions(spans):
 @pytest.mark.promise(id="SEM-1701")
 async def test_the_call_of_another_agent_says_which_one_it_leads_to(spans, scripted):
     model = scripted([ToolCall("echo", {"input": "hi"}), "done"])
-    tools = [agent_tool("echo", description="Say it again.")]
+    tools: list[Any] = [agent_tool("echo", description="Say it again.")]
     agent = Agent(name="clerk", model=model, tools=tools)
     async with running(OpenAIAgent("o", agent=agent), Echo("echo")) as runtime:
         await runtime.ask("o", {"input": "hi"})

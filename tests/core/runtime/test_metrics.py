@@ -110,6 +110,8 @@ async def test_a_call_of_a_model_and_of_a_tool_is_measured_where_nothing_is_trac
 
     class Calls(AgentProcess):
         async def handle(self, message: Message) -> Message:
+            assert self.llm is not None
+            assert self.tools is not None
             await self.llm.chat("m", [{"role": "user", "content": "hi"}])
             with self.llm_span("by-hand") as span:
                 span.set_attribute(names.INPUT_TOKENS, 7)
@@ -155,6 +157,7 @@ async def test_a_meter_provider_that_an_agent_sets_up_is_joined(
     async with Runtime(Supervisor("root", [SetsUp("a")])) as runtime:
         await error_of(runtime.ask("a", 1))
     data = reader.get_metrics_data()
+    assert data is not None
     found = {
         each.name
         for resource in data.resource_metrics

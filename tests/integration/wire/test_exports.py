@@ -21,6 +21,9 @@ from tests.core.telemetry.receiver import Receiver, attributes_of
 from tests.integration.wire.conftest import agent, topology, until
 from tests.integration.wire.tools import add
 
+# Real processes, each with an interpreter to start: a busy machine needs its time.
+pytestmark = pytest.mark.timeout(60)
+
 SYSTEM = """
 import asyncio
 from civitas import Runtime

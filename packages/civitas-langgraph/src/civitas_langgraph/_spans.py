@@ -77,13 +77,10 @@ class GraphSpans(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         asked = invocation_params or {}
-        model = (
-            (metadata or {}).get("ls_model_name")
-            or asked.get("model")
-            or asked.get("model_name")
-            or name
-            or "model"
+        named = (
+            (metadata or {}).get("ls_model_name") or asked.get("model") or asked.get("model_name")
         )
+        model = named or name or "model"
         provider = provider_named((metadata or {}).get("ls_provider")) or provider_in(model)
         attributes = {
             names.GEN_AI_OPERATION: "chat",
@@ -94,7 +91,12 @@ class GraphSpans(BaseCallbackHandler):
             attributes[names.INPUT_MESSAGES] = content.messages(
                 names.INPUT_MESSAGES, _plain(messages[0])
             )
-        self._tree.start(run_id, parent_run_id, names.chat(model), attributes, current=False)
+        # OpenTelemetry's instrumentation of LangChain leaves out models without a name.
+        self._tree.start(
+            *(run_id, parent_run_id, names.chat(model), attributes),
+            current=False,
+            only_here=named is None,
+        )
 
     def on_llm_start(self, serialized: dict[str, Any] | None, prompts: Any, **kwargs: Any) -> None:
         self.on_chat_model_start(serialized, prompts, **kwargs)

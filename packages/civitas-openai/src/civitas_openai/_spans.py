@@ -144,7 +144,9 @@ class AgentSpans(TracingProcessor):
         if begun is None or (_call.get() is not None and _is_call(span.span_data)):
             tree.skip(span.span_id, span.parent_id)
         else:
-            tree.start(span.span_id, span.parent_id, *begun)
+            # Instrumentations leave out that one agent hands over to another.
+            handed = isinstance(span.span_data, HandoffSpanData)
+            tree.start(span.span_id, span.parent_id, *begun, only_here=handed)
 
     def on_span_end(self, span: Span[Any]) -> None:
         tree = current_tree.get()

@@ -273,6 +273,7 @@ class MemberNode(Node):
     def _taken_over(self, boot: str, welcome: Mapping[str, Any]) -> None:
         if self._following.takes_over(boot, welcome):
             self.peers.met(self._joining.root)
+            self.records.asked(welcome["spans"], bool(welcome.get("figures")))
             borrow(self, welcome, self.call_root)
             self._hosting.taken_over()
             self.on_taken_over()

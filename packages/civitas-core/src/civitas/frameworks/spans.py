@@ -84,6 +84,7 @@ class SpanTree:
         attributes: Mapping[str, Any] | None = None,
         *,
         current: bool = True,
+        only_here: bool = False,
     ) -> None:
         """Start a span.
 
@@ -93,10 +94,11 @@ class SpanTree:
             name: Name of the span.
             attributes: Its attributes; those that are None are left out.
             current: Make it the current span here, so that spans made by the user's own code become its children.
+            only_here: It is something that an instrumentation which sees most of its kind is known to leave out.
         """
         kept = {word: value for word, value in (attributes or {}).items() if value is not None}
         what = kept.get(names.GEN_AI_OPERATION)
-        if self._tell(what, kept):
+        if self._is_told(what, only_here=only_here):
             self.skip(key, parent)
             return
         above = self._open.get(self._skipped.get(parent, parent))
@@ -172,12 +174,9 @@ class SpanTree:
         if span.is_recording() and known.get(names.GEN_AI_OPERATION) == "execute_tool":
             span.set_attributes(attributes)
 
-    def _tell(self, what: str | None, attributes: Mapping[str, Any]) -> bool:
-        """Whether somebody else makes a span for this; most do not for a handoff."""
-        told = self._told
-        if names.TRANSFER_MODE in attributes:
-            return "*" in told
-        return bool(told) and ("*" in told or (what or "") in told)
+    def _is_told(self, what: str | None, *, only_here: bool) -> bool:
+        """Whether somebody else makes a span for this."""
+        return "*" in self._told or (what is not None and what in self._told and not only_here)
 
     def close(self, *, cancelled: bool = True) -> None:
         """End whatever is still open: a run that was cancelled reports no ends, nor does one that waits for a human.
