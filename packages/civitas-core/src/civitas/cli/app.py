@@ -9,6 +9,7 @@ import typer
 
 from civitas.cli.app_dead_letters import dead_letters_app
 from civitas.cli.app_keys import keys_app
+from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
 from civitas.cli.options import TopologyFile, Verbose, examples
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(topology_app, name="topology")
 app.add_typer(state_app, name="state")
+app.add_typer(runs_app, name="runs")
 app.add_typer(keys_app, name="keys")
 app.add_typer(dead_letters_app, name="dead-letters")
 
@@ -133,6 +135,14 @@ Conversation = Annotated[
     str | None,
     typer.Option("--conversation", metavar="C", help="Id of the conversation it belongs to."),
 ]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        metavar="R",
+        help="Name of the run that it begins at a durable agent: the same again is not done again.",
+    ),
+]
 
 
 @app.command(
@@ -140,6 +150,7 @@ Conversation = Annotated[
         """civitas ask topology.yaml counter '{"by": 2}'""",
         """civitas ask topology.yaml writer '{"input": "a haiku"}' --timeout 120""",
         """civitas ask topology.yaml support '{"input": "hi"}' --conversation user-42""",
+        """civitas ask topology.yaml shop '{"item": "book"}' --run order-17""",
         "civitas ask topology.yaml planner - < plan.json",
     )
 )
@@ -150,6 +161,7 @@ def ask(
     type: MessageType = "message",
     timeout: Timeout = 30.0,
     conversation: Conversation = None,
+    run: RunName = None,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print a text reply as it is, without quotes.")
     ] = False,
@@ -162,7 +174,7 @@ def ask(
     """
     from civitas.cli.asking import Question, ask_agent
 
-    question = Question(name, payload, type, timeout, conversation)
+    question = Question(name, payload, type, timeout, conversation, run)
     ask_agent(topology, question, raw=raw, verbose=verbose)
 
 
@@ -179,6 +191,7 @@ def send(
     type: MessageType = "message",
     timeout: Timeout = 30.0,
     conversation: Conversation = None,
+    run: RunName = None,
     verbose: Verbose = False,
 ) -> None:
     """Send a message to an agent of the running system.
@@ -187,7 +200,7 @@ def send(
     """
     from civitas.cli.asking import Question, send_to_agent
 
-    question = Question(name, payload, type, timeout, conversation)
+    question = Question(name, payload, type, timeout, conversation, run)
     send_to_agent(topology, question, verbose=verbose)
 
 

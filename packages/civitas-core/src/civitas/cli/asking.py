@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from civitas.cli.reaching import running_system
 from civitas.control.client import RemoteError
 from civitas.message import to_plain
 
-__all__ = ["Question", "ask_agent", "send_to_agent"]
+__all__ = ["PATIENCE", "Question", "ask_agent", "in_our_words", "print_reply", "send_to_agent"]
 
-# A system whose loop turns says by itself when the time of an ask is up; this much later it is stuck.
-_PATIENCE = 5.0
+PATIENCE = 5.0
+"""A system whose loop turns says by itself when the time of an ask is up; so many seconds later it is stuck."""
 
 _CLOSED = (
     "the runtime accepts no work: it has not been started, or it is stopping. "
@@ -32,6 +33,7 @@ _OUR_WORDS = {
     ),
     "AskTimeout": ("timeout=", "--timeout"),
     "MailboxFull": ("timeout=", "--timeout"),
+    "RunConflict": ("runtime.result has", "`civitas runs result` has"),
     "HandlerFailed": (".remote_traceback says where", "--verbose shows where"),
     "AgentTerminated": ("Start it again with restart_child, or look", "Look"),
     "ConfigurationError": (_CLOSED, "the system accepts no more work: it is stopping"),
@@ -48,6 +50,7 @@ class Question:
         type: Type of the message.
         timeout: Seconds.
         conversation: Id of the conversation, or None.
+        run: Name of the run that it begins, or None.
     """
 
     to: str
@@ -55,6 +58,7 @@ class Question:
     type: str
     timeout: float
     conversation: str | None
+    run: str | None = None
 
 
 def ask_agent(topology: Path, question: Question, *, raw: bool, verbose: bool) -> None:
@@ -64,11 +68,16 @@ def ask_agent(topology: Path, question: Question, *, raw: bool, verbose: bool) -
         CivitasError: There is no reply.
     """
     reply = asyncio.run(_request("ask", topology, question, verbose=verbose))
+    print_reply(topology, question.to, reply, raw=raw)
+
+
+def print_reply(topology: Path, agent: str, reply: Mapping[str, Any], *, raw: bool) -> None:
+    """Print the payload of a reply; of a question, also how it is answered."""
     print_payload(reply["payload"], raw=raw)
     if reply["type"] == "interrupt":
-        again = f"civitas ask {shlex.quote(str(topology))} {shlex.quote(question.to)}"
+        again = f"civitas ask {shlex.quote(str(topology))} {shlex.quote(agent)}"
         say(
-            f"""{question.to!r} waits for an answer: {again} '{{"value": ...}}' --type resume """
+            f"""{agent!r} waits for an answer: {again} '{{"value": ...}}' --type resume """
             f"--conversation {shlex.quote(str(reply['conversation']))}"
         )
 
@@ -90,17 +99,28 @@ async def _request(operation: str, topology: Path, question: Question, *, verbos
         try:
             return await system.request(
                 operation,
-                within=question.timeout + _PATIENCE,
+                within=question.timeout + PATIENCE,
                 to=question.to,
                 payload=payload,
                 type=question.type,
                 timeout=question.timeout,
                 conversation=question.conversation,
+                run=question.run,
             )
         except RemoteError as error:
             if verbose and error.traceback:
                 say(error.traceback.rstrip())
-            theirs, ours = _OUR_WORDS.get(error.error_type, ("", ""))
-            ours = ours.replace("{topology}", shlex.quote(str(topology)))
-            text = str(error).replace(theirs, ours) if theirs else str(error)
-            raise Refused(text) from error
+            raise Refused(in_our_words(topology, error.error_type, str(error))) from error
+
+
+def in_our_words(topology: Path, error_type: str, text: str) -> str:
+    """The text of an error, for somebody who types commands.
+
+    Args:
+        topology: The topology.
+        error_type: Class name of the error.
+        text: What it says.
+    """
+    theirs, ours = _OUR_WORDS.get(error_type, ("", ""))
+    ours = ours.replace("{topology}", shlex.quote(str(topology)))
+    return text.replace(theirs, ours) if theirs else text

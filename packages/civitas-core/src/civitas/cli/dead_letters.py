@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from rich.text import Text
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
 from civitas.cli.payloads import json_text, print_payload
+from civitas.cli.times import age, moment
 from civitas.cli.trees import count
 from civitas.cluster.dead_letters import REPLAY, message_of, replayed
 from civitas.cluster.durable.parcels import pack
@@ -29,8 +29,6 @@ from civitas.topology import Links, load_part
 from civitas.transport.dead_letters import DeadLetter, DeadLetterBox
 
 __all__ = ["Chosen", "drop_letters", "list_letters", "replay_letters", "show_letter"]
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +206,19 @@ def _facts(letter: DeadLetter, *, payload: bool) -> dict[str, Any]:
         "number": letter.number,
         "agent": letter.agent,
         "reason": letter.reason,
-        "time": _moment(letter.time),
+        "time": moment(letter.time),
         "age": round(max(0.0, time.time() - letter.time), 3),
         "id": message.id,
         "type": message.type,
         "sender": message.sender,
         "recipient": message.recipient,
         "conversation": message.conversation,
-        "sent": _moment(message.timestamp),
+        "sent": moment(message.timestamp),
         "attempt": message.attempt,
         "replays": int(message.headers.get(REPLAY, "0")),
         "bytes": len(message.raw),
     }
     return {**facts, "payload": message.payload} if payload else facts
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _table(letters: list[dict[str, Any]]) -> Table:
@@ -235,18 +229,11 @@ def _table(letters: list[dict[str, Any]]) -> Table:
         right = column in ("number", "age", "bytes")
         table.add_column(column, justify="right" if right else "left", no_wrap=True)
     for each in letters:
-        shown = {**each, "age": _age(each["age"]), "sender": each["sender"] or "(outside)"}
+        shown = {**each, "age": age(each["age"]), "sender": each["sender"] or "(outside)"}
         if "payload" in each:
             shown["payload"] = json_text(each["payload"])
         table.add_row(*(Text(cut(str(shown[column]))) for column in columns))
     return table
-
-
-def _age(seconds: float) -> str:
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {unit}"
-    return "now"
 
 
 def _those(chosen: Chosen) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
+from civitas.message import Message
 from civitas.runtime import Runtime
 
-__all__ = ["Operations", "refusal_of"]
+__all__ = ["Operations", "refusal_of", "reply_as_plain"]
 
 logger = logging.getLogger("civitas")
 
@@ -29,6 +31,10 @@ class Operations:
             "send": self._send,
             "tree": self._tree,
             "scale": self._scale,
+            "runs": self._list_runs,
+            "run": self._show_run,
+            "result": self._result,
+            "cancel": self._cancel,
         }
         self._scaling: set[asyncio.Task[None]] = set()
 
@@ -51,13 +57,7 @@ class Operations:
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         to, payload = _addressed(request)
-        reply = await self._runtime.ask(to, payload, **_options(request))
-        return {
-            "sender": reply.sender,
-            "type": reply.type,
-            "payload": reply.payload,
-            "conversation": reply.conversation,
-        }
+        return reply_as_plain(await self._runtime.ask(to, payload, **_options(request)))
 
     async def _send(self, request: dict[str, Any]) -> None:
         to, payload = _addressed(request)
@@ -65,6 +65,20 @@ class Operations:
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+    async def _list_runs(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        found = self._runtime.runs(request.get("status"), request.get("agent"))
+        return [asdict(each) for each in found]
+
+    async def _show_run(self, request: dict[str, Any]) -> dict[str, Any]:
+        return asdict(await self._runtime.run_info(_name_of_run(request)))
+
+    async def _result(self, request: dict[str, Any]) -> dict[str, Any]:
+        timeout = request.get("timeout", 30.0)
+        return reply_as_plain(await self._runtime.result(_name_of_run(request), timeout))
+
+    async def _cancel(self, request: dict[str, Any]) -> bool:
+        return await self._runtime.cancel(_name_of_run(request))
 
     async def _scale(self, request: dict[str, Any]) -> None:
         # Whoever asked may go away meanwhile; half done it would be neither the one number nor the other.
@@ -74,6 +88,28 @@ class Operations:
         self._scaling.add(scaling)
         scaling.add_done_callback(self._scaling.discard)
         await asyncio.shield(scaling)
+
+
+def reply_as_plain(reply: Message) -> dict[str, Any]:
+    """A reply as the answer to a request."""
+    return {
+        "sender": reply.sender,
+        "type": reply.type,
+        "payload": reply.payload,
+        "conversation": reply.conversation,
+    }
+
+
+def _name_of_run(request: dict[str, Any]) -> str:
+    """The run of a request.
+
+    Raises:
+        ConfigurationError: It does not say, or not in text.
+    """
+    run = request.get("run")
+    if not isinstance(run, str):
+        raise ConfigurationError(f"'run' must be the name of a run, as text; got {run!r}")
+    return run
 
 
 def refusal_of(error: CivitasError) -> dict[str, Any]:
@@ -103,4 +139,5 @@ def _options(request: dict[str, Any]) -> dict[str, Any]:
         "message_type": request.get("type", "message"),
         "timeout": request.get("timeout", 30.0),
         "conversation": request.get("conversation"),
+        "run": request.get("run"),
     }

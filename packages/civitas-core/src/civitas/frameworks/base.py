@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
@@ -27,7 +26,6 @@ from civitas.frameworks.run import Interrupted, Run
 from civitas.frameworks.shortening import Shortening
 from civitas.message import Message, encode, new_message
 from civitas.process import AgentProcess, Delivery, ErrorAction
-from civitas.process.progress import Progress
 from civitas.process.resources import Opened, Owner, Resources
 from civitas.process.run_config import CONFIG
 from civitas.telemetry import names
@@ -282,11 +280,8 @@ class FrameworkAgent(AgentProcess):
             self.refuse(
                 "config", f"a {type(self).__name__} takes none with a message; leave it out"
             )
-        now = self._civitas_running().now
-        now.progress = progress = Progress(message.id)
-        run = Run(
-            self, message, message.payload, message.conversation, self.durable, progress=progress
-        )
+        run = Run(self, message, message.payload, message.conversation, self.durable)
+        self._civitas_running().now.progress = run.progress
         memory = Remembering(self)
         async with memory.using(run.conversation):
             return await self._handle(run, memory)
@@ -321,8 +316,8 @@ class FrameworkAgent(AgentProcess):
             in_time = self._civitas_options.cancel_on_timeout
             wait = self._retries.next(message, error, meaning, in_time=in_time)
             if wait is not None:
-                self._civitas_running().now.progress_of(message).waits(time.time() + wait)
-                await self._pause(wait)
+                self._civitas_running().now.progress_of(message).waits(wait)
+                await asyncio.sleep(wait)  # giving up the run cancels it
                 return ErrorAction.RETRY
         if meaning is Outcome.CRASH:
             return ErrorAction.ESCALATE
@@ -357,10 +352,6 @@ class FrameworkAgent(AgentProcess):
         )
         self._civitas_running().node.dead_letter(message, DeadLetterReason.FAILED)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait; giving up the run cancels the wait."""
-        await asyncio.sleep(seconds)
-
     async def _read_answers(self, run: Run, record: Record | None) -> dict[str, Any]:
         # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
         # gone on already, and its questions be closed.
@@ -394,9 +385,6 @@ class FrameworkAgent(AgentProcess):
             conversation=run.conversation,
             headers=run.headers,
         )
-
-    def _civitas_step_begins(self, message: Message, key: str) -> None:
-        """Nothing: what an adapter records is not what its framework calls a step."""
 
     def _civitas_wind_down(self) -> None:
         self.wind_down()

@@ -96,13 +96,16 @@ class Run:
     saved: Any = None
     history: Any = None
     spans: SpanTree | None = None
-    progress: Progress = field(default_factory=lambda: Progress(""))
+    progress: Progress = field(init=False)
     headers: dict[str, str] = field(default_factory=dict)
     record: Record | None = None
     """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
     made: list[str] = field(default_factory=list)
     """The keys of the calls that `once` has recorded or found."""
     _told: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.message.id, names_steps=True)
 
     @property
     def again(self) -> bool:

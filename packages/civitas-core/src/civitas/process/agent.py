@@ -222,9 +222,8 @@ class AgentProcess(Messenger):
         Raises:
             ConfigurationError: `key` is not text, or `fn` is not a function.
         """
-        message = self._civitas_handled("step()")
+        self._civitas_handled("step()")
         check_step(key, fn)
-        self._civitas_step_begins(message, key)
         return await self._civitas_here().step(key, fn, args)
 
     def idempotency_key(self, key: str) -> str:
@@ -360,10 +359,6 @@ class AgentProcess(Messenger):
     async def _civitas_open(self, owner: Owner) -> AgentProcess:
         """Get ready to run, before `on_start` and in the same task; the agent that runs, for most itself."""
         return self
-
-    def _civitas_step_begins(self, message: Message, key: str) -> None:
-        """A step of the handling of `message` begins."""
-        self._civitas_here().now.progress_of(message).begins(key)
 
     def _civitas_wind_down(self) -> None:
         """It is to end while it handles a message. Whoever can leave it where it is raises `Unfinished` in `handle`."""

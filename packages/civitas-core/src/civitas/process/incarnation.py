@@ -152,7 +152,11 @@ class Incarnation:
 
     async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
-        return await self._steps().run(key, lambda: call(self.node, function, *args))
+        steps = self._steps()
+        progress = self.now.progress_of(steps.message)
+        if not progress.names_steps:
+            progress.begins(key)
+        return await steps.run(key, lambda: call(self.node, function, *args))
 
     def _steps(self) -> Steps:
         if self.now.steps is None:

@@ -18,12 +18,14 @@ class Progress:
 
     Args:
         message_id: Id of the message.
+        names_steps: Whether whoever handles it names its steps; otherwise those are the keys of what is recorded.
     """
 
-    __slots__ = ("message_id", "moved", "retry_at", "step", "tool", "usage")
+    __slots__ = ("message_id", "moved", "names_steps", "retry_at", "step", "tool", "usage")
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, *, names_steps: bool = False) -> None:
         self.message_id = message_id
+        self.names_steps = names_steps
         self.step = ""
         """The step that began last, by its name: a node, an agent, a task, the key of a `step`."""
         self.tool = ""
@@ -59,10 +61,10 @@ class Progress:
         self.usage = requests, input_tokens, output_tokens, total
         self.moved = time.time()
 
-    def waits(self, retry_at: float | None) -> None:
-        """It is tried again at `retry_at` (Unix seconds); None when it goes on."""
-        self.retry_at = retry_at
+    def waits(self, seconds: float) -> None:
+        """It is tried again after so many seconds."""
         self.moved = time.time()
+        self.retry_at = self.moved + seconds
 
     def plain(self) -> dict[str, Any]:
         """As plain data, without what there is nothing to say of."""

@@ -51,7 +51,8 @@ class Steps:
     def __init__(self, store: StateStore, agent: str, message: Message) -> None:
         self._store = store
         self._agent = agent
-        self._message = message
+        self.message = message
+        """The message being handled."""
         self._keys: set[str] = set()
         self._listed: set[str] | None = None
         """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
@@ -96,7 +97,7 @@ class Steps:
 
     async def forget(self) -> None:
         """Drop what is recorded: the message is finished."""
-        if self._message.attempt:
+        if self.message.attempt:
             # An earlier incarnation may have recorded steps that this one never came to.
             await self._may_be_recorded("")
             self._keys.update(self._listed or ())
@@ -111,4 +112,4 @@ class Steps:
 
     @property
     def _prefix(self) -> str:
-        return f"{STEPS}{self._agent}/{self._message.id}/"
+        return f"{STEPS}{self._agent}/{self.message.id}/"

@@ -101,6 +101,20 @@ class Asking:
             except UnknownRun as unknown:
                 take(unknown)
 
+    async def info(self, name: str) -> RunInfo:
+        """What is known of one run.
+
+        Raises:
+            UnknownRun: There is none of that name.
+        """
+        for each in self.infos(None, None):
+            if each.run == name:
+                return each
+        found = await self._ledger.find(name)
+        if found is None:
+            raise UnknownRun(name)
+        return found.info if isinstance(found, EndedRun) else OpenRun(found, None).info()
+
     def infos(self, status: RunStatus | None, agent: str | None) -> list[RunInfo]:
         """What is known of runs; see `Runtime.runs`."""
         found = [ended.info for ended in self._table.ended.values()]

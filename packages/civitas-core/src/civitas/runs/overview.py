@@ -38,7 +38,7 @@ def told_by_agent(doing: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def told_by_answer(answer: Message) -> dict[str, Any]:
     """What an answer says about its run, as attributes of a `RunInfo`."""
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"step": ""}
     # Any agent may write the header, and answer with a message of that type.
     with suppress(ValueError, TypeError, KeyError):
         usage = json.loads(answer.headers.get(USAGE, "null"))

@@ -63,6 +63,25 @@ class Programs:
                 self._given.update(noted.in_hand)
                 self._given.update(noted.finished)
 
+    def peek(self) -> None:
+        """Find out what each program had in hand, or has, and take nothing over: for whoever only looks."""
+        if self._beside is not None:
+            for file in self._beside.parent.glob(f"{self._beside.name}.*{_END}"):
+                self._given.update(read_in_hand(file).in_hand)
+
+    def is_running(self, owner: str) -> bool:
+        """Whether a program runs that signs so."""
+        if self._beside is None:
+            return False
+        try:
+            with self._file(owner).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     def is_other(self, owner: str) -> bool:
         """Whether a program that signs so has its runs in hand itself."""
         return owner in self._others

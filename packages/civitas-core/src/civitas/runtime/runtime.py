@@ -304,6 +304,14 @@ class Runtime(Messenger):
         chosen = None if status is None else choose(RunStatus, status, "status")
         return self._runs.asking.infos(chosen, agent)
 
+    async def run_info(self, run: str) -> RunInfo:
+        """What is known of one run of a durable agent.
+
+        Raises:
+            UnknownRun: There is none of that name, or its answer is not kept any more.
+        """
+        return await self._runs.asking.info(run)
+
     async def cancel(self, run: str) -> bool:
         """End a run of a durable agent: its handler is cancelled, and who waits for it gets `RunCancelled`.
 
