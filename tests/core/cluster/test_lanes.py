@@ -153,6 +153,23 @@ async def test_what_may_have_been_handled_is_not_taken_out_again():
 
 
 @pytest.mark.promise(id="SEM-1453")
+async def test_what_may_be_stored_is_found_out_although_what_comes_before_it_has_no_room():
+    shelf = Shelf(room=2)
+    stored = "stored, but the answer was lost"
+    shelf.fates = [Unsure("away"), Unsure(stored), Unsure(stored), None, NoRoom(""), *[None] * 30]
+    lines = lanes(shelf)
+    async with asyncio.timeout(5):
+        sending = asyncio.gather(*(send(lines, n, None) for n in range(4)))
+        read: list[int] = []
+        while not sending.done() or shelf.kept:
+            for place in sorted(shelf.kept):
+                if unpack(shelf.kept[place]).message.payload == len(read):
+                    read.append(unpack(shelf.kept.pop(place)).message.payload)
+            await asyncio.sleep(0)
+    assert read == [*range(4)]
+
+
+@pytest.mark.promise(id="SEM-1453")
 async def test_what_may_be_out_again_is_taken_out_until_that_is_sure(monkeypatch):
     monkeypatch.setattr("civitas.cluster.durable.lane._LONGEST_PAUSE", 0.0)
     shelf = Shelf()

@@ -174,9 +174,11 @@ class Lane:
             for parcel in [each for each in self._sent.values() if not each.place]:
                 if parcel.stored.done():
                     self._drop(parcel)  # its sender has given up
-                elif self._flying < self._window:
-                    self._fly(parcel)
-            if self._flying:
+            waiting = [each for each in self._sent.values() if not each.place]
+            # Those that may be stored come first: they may have the room that the others wait for.
+            for parcel in ([each for each in waiting if each.unsure] or waiting)[: self._window]:
+                self._fly(parcel)
+            if waiting:
                 return
             self.full, self.why = False, ""
         while self._queue and len(self._sent) < self._window:
