@@ -93,21 +93,7 @@ def test_two_systems_on_one_server_never_meet_whatever_befalls_them(
 
 
 @pytest.mark.promise(id="SEM-1556")
-@pytest.mark.parametrize(
-    "kept",
-    [
-        pytest.param(False, id="core NATS"),
-        pytest.param(
-            True,
-            id="JetStream",
-            marks=pytest.mark.xfail(
-                strict=False,
-                reason="what a killed sender had sent may arrive behind what its next incarnation sends, "
-                "if the recipient and the server are killed as well",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("kept", [True, False], ids=["JetStream", "core NATS"])
 def test_kills_at_random_lose_nothing(three: Network, tmp_path: Path, kept: bool) -> None:
     chance = random.Random(1)
     server, there = three.machines["server"], three.machines["there"]
