@@ -121,7 +121,7 @@ async def test_a_run_of_a_running_system_is_shown_waited_for_and_cancelled(
     assert shown["since"] <= shown["begun"]
     late = await beside("runs", "result", topology, "slow", "--timeout", "0.1")
     assert (late.code, "--timeout" in late.err) == (1, True)
-    waiting = asyncio.create_task(beside("runs", "result", topology, "next"))
+    waiting = asyncio.ensure_future(beside("runs", "result", topology, "next"))
     done = await beside("runs", "cancel", topology, "slow")
     assert done == Result(0, f"{topology}: run 'slow' cancelled\n", "")
     assert json.loads((await waiting).out) == {"item": "tea"}

@@ -221,6 +221,16 @@ def test_every_kind_of_frame_has_a_shape() -> None:
             [{"a": 3, "p": [[["p/1", "running", 0, 2]], ["p/2"]]}],
             [{"p": [[["p/1", "odd", 0, 2]], []]}],
         ),
+        (
+            CASTS["doing"],
+            [{"id": {"message": "id", "step": "s", "moved": 1.5, "usage": [1, 2, 3, 5]}}],
+            [{"id": {"message": "id", "step": "s", "moved": 1.5, "usage": [1, 2]}}],
+        ),
+        (
+            CASTS["doing"],
+            [{"id": {"message": "id", "retry_at": 2.5, "asks": ["a"]}}],
+            [{"id": {"message": "id", "retry_at": 2.5, "asks": [None]}}],
+        ),
         (CASTS["gone"], ["boot", "why", {"id": 1}], ["boot", "why", {"id": -1}]),
         (CASTS["event"], ["crashed", "a", "w", "", "", 1.5], ["odd", "a", "w", "", "", 1.5]),
         (FRAMES[Kind.PROBE], ["id", "w", ["a", "b"], "e"], ["id", "w", ["a"], "e"]),

@@ -27,6 +27,8 @@ class Keeper(AgentProcess):
             case "until then":
                 while not os.path.exists(f"{os.path.dirname(self.heard)}/all are sent"):  # noqa: PTH110, PTH120, ASYNC240
                     await asyncio.sleep(0.005)
+            case "in a step":
+                await self.step("wait", asyncio.sleep, 60)
             case "slow":
                 await asyncio.sleep(0.2)
             case "emit":

@@ -50,6 +50,7 @@ async def told(runtime: Runtime, by: str, how: str, to: str, payload: Any, **mor
 
 
 @pytest.mark.promise(id="SEM-1622")
+@pytest.mark.promise(id="SEM-1644")
 @pytest.mark.timeout(60)
 async def test_whoever_sends_to_a_durable_agent_is_answered_as_by_any_other(tmp_path: Path) -> None:
     async with Runtime.from_config(config(tmp_path)) as runtime:
@@ -69,6 +70,10 @@ async def test_whoever_sends_to_a_durable_agent_is_answered_as_by_any_other(tmp_
         late = await told(runtime, "elsewhere", "ask", "far", 6, what="slow", timeout=0.05)
         assert late[0] == "AskTimeout"
         assert (await runtime.result(late[1])).payload == 6
+        for to in ("far", "pool"):
+            await runtime.send(to, 8, "in a step", run=f"{to} waits")
+        await until(lambda: [each.step for each in runtime.runs("running")] == ["wait"] * 2)
+        assert all([await runtime.cancel(f"{to} waits") for to in ("far", "pool")])
         # Who is killed while it waits has not given up: what it asked for goes on.
         asking = asyncio.create_task(
             told(runtime, "elsewhere", "ask", "far", 7, what="slow", run="of one that is gone")

@@ -52,8 +52,9 @@ def list_runs(
     """
 
     async def live(system: System) -> list[dict[str, Any]]:
-        chosen = {"status": status and str(status), "agent": agent}
-        found: list[dict[str, Any]] = await system.request("runs", **chosen)
+        found: list[dict[str, Any]] = await system.request(
+            "runs", status=status and str(status), agent=agent
+        )
         return found
 
     async def stored(runs: StoredRuns) -> list[dict[str, Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from civitas.cluster.failures import dump_reason
 from civitas.cluster.peers import Peer
 from civitas.cluster.recipe import follow
 from civitas.errors import StartFailed, SupervisionError
-from civitas.process import AgentProcess, Cell, ExitReason, Status
+from civitas.process import AgentProcess, Cell, Delivery, ExitReason, Status
 from civitas.supervision import ConversationPool, ConversationPoolProcess
 from civitas.supervision.policy import should_restart
 
@@ -73,6 +73,8 @@ class Hosting:
         self._spawned: dict[str, AgentProcess] = {}
         self._reported: dict[str, Any] = {}
         """What the root was told last: of an agent what waits, of a pool its conversations."""
+        self._doings: dict[str, Any] | None = None
+        """What it was told last that durable agents do, by the ids of their messages."""
         self._next_report: asyncio.TimerHandle | None = None
 
     # What the root calls for.
@@ -190,7 +192,7 @@ class Hosting:
     def taken_over(self) -> None:
         """Another root leads: it takes over what runs here."""
         self._left = set(self._hosted)
-        self._reported = {}
+        self._reported, self._doings = {}, None
 
     def listed(self) -> dict[str, Mapping[str, Any]]:
         """What is hosted here that no root has asked for since: how each was to be made."""
@@ -217,6 +219,10 @@ class Hosting:
         }
         if changed:
             self._tell_root("report", changed)
+        doings = {told["message"]: told for each in self._hosted.values() for told in _doings(each)}
+        if doings != self._doings:
+            self._doings = doings
+            self._tell_root("doing", doings)
         pause = max(_REPORT_EVERY, (time.perf_counter() - began) / _SHARE_OF_REPORTS)
         self._next_report = asyncio.get_running_loop().call_later(pause, self.report)
 
@@ -269,6 +275,16 @@ def _state_of(child: Hosted) -> Any:
         for each in child.children
         if isinstance(each, Cell)
     }
+
+
+def _doings(child: Hosted) -> Iterator[dict[str, Any]]:
+    """What a durable agent does, or each conversation of a pool, with the message in hand."""
+    cells = (child,) if isinstance(child, Cell) else child.children
+    for cell in cells:
+        if not isinstance(cell, Cell) or cell.delivery is not Delivery.DURABLE:
+            continue
+        if (told := cell.doing) is not None:
+            yield told
 
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Any]:

@@ -207,7 +207,7 @@ class RootNode(Node):
                 "unreachable": self.membership.cannot_reach,
                 "unreadable": self.membership.could_not_read,
                 "drop": self.roster.finished,
-                "gave_up": self._accepted.gave_up,
+                **self._accepted.casts,
                 "put_back": self.roster.put_back,
                 "event": self._children.happened,
                 **self._gathered.casts,

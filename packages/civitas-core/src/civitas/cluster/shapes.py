@@ -18,6 +18,7 @@ __all__ = [
     "BYTES",
     "COUNT",
     "COUNTS",
+    "DOINGS",
     "ERROR",
     "EVENT",
     "FACTS",
@@ -180,6 +181,26 @@ def _is_report(report: dict[Any, Any]) -> bool:
     return all(type(name) is str and _is_state(state) for name, state in report.items())
 
 
+def _is_doing(told: Any) -> bool:
+    """Whether it is what `Cell.doing` makes."""
+    if type(told) is not dict:
+        return False
+    usage, asks = told.get("usage", [0] * 4), told.get("asks", [])
+    return (
+        type(told.get("message")) is str
+        and type(told.get("step", "")) is str
+        and all(type(told.get(key, 0.0)) is float for key in ("moved", "retry_at"))
+        and type(usage) is list
+        and tuple(map(type, usage)) == (int,) * 4
+        and type(asks) is list
+        and _TEXTS.issuperset(map(type, asks))
+    )
+
+
+def _are_doings(doings: dict[Any, Any]) -> bool:
+    return all(type(id) is str and _is_doing(told) for id, told in doings.items())
+
+
 ANY: Field = ((str, bytes, int, float, bool, _NONE, list, dict), None)
 NOTHING: Field = ((_NONE,), None)
 TEXT: Field = ((str,), None)
@@ -201,6 +222,7 @@ COUNTS: Field = ((dict,), _are_counts)
 ERROR: Field = ((dict,), _is_error)
 REASON: Field = ((dict,), _is_reason)
 REPORT: Field = ((dict,), _is_report)
+DOINGS: Field = ((dict,), _are_doings)
 EVENT: Field = ((str,), EVENT_TYPES.__contains__)
 _FACTS = Shape(
     *(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT, TEXT, FLAG), optional=1

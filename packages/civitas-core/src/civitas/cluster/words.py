@@ -11,6 +11,7 @@ from civitas.cluster.shapes import (
     BYTES,
     COUNT,
     COUNTS,
+    DOINGS,
     ERROR,
     EVENT,
     FACTS,
@@ -155,6 +156,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "spans": Shape(SPANS, FLAG),
         "figures": Shape(FIGURES),
         "report": Shape(REPORT),
+        "doing": Shape(DOINGS),
         "let_go": Shape(TEXTS),  # names that it does not know any more
         # To a member.
         "facts": Shape(FACTS),

@@ -146,6 +146,8 @@ class DurableAgents:
         """Whether the messages of an agent here are kept in the store."""
         self.asked_elsewhere: Callable[[Message], Waiter | None] = lambda message: None
         """Who waits for the answer to a message that another OS process sent."""
+        self.elsewhere: dict[str, Mapping[str, Mapping[str, Any]]] = {}
+        """What agents of other OS processes do, by the process and the message, as of a quarter of a second ago."""
         self.runs = Acceptance(self)
         node.tracing.metrics.gauges[names.RUNS_KEPT] = self.by_status
 
@@ -214,8 +216,12 @@ class DurableAgents:
 
     def doing(self, run: OpenRun) -> Mapping[str, Any] | None:
         """See `Root.doing`."""
-        told = run.entry.agent.doing if run.entry is not None and run.running else None
-        return told if told is not None and told["message"] == run.record.message_id else None
+        if run.entry is None or not run.running:
+            return None
+        id, told = run.record.message_id, run.entry.agent.doing
+        if told is not None:
+            return told if told["message"] == id else None
+        return next((each[id] for each in self.elsewhere.values() if id in each), None)
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """See `Root.dead_letter`."""

@@ -195,6 +195,15 @@ class AcceptedByRoot:
         out.forgotten = self._runs.forget
         into.has_left = self._has_left
 
+    @property
+    def casts(self) -> dict[str, Callable[..., None]]:
+        """What members tell."""
+        return {"gave_up": self.gave_up, "doing": self.does}
+
+    def does(self, peer: Peer, doings: Mapping[str, Any]) -> None:
+        """What the durable agents of a process do, by the ids of their messages; of no other, any more."""
+        self._agents.elsewhere[peer.name] = doings
+
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent."""
         self._letters.learn(facts)
