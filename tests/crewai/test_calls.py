@@ -50,6 +50,14 @@ async def asked(tool: Any, arguments: dict[str, Any]) -> str:
     return model.seen[1][-1]
 
 
+@pytest.mark.promise(id="SEM-1701")
+async def test_the_span_of_the_call_says_which_agent_it_leads_to(spans):
+    await asked(agent_tool("echo", description="echoes"), {"input": "hi"})
+    tool_call = spans.attributes("execute_tool echo")
+    assert tool_call["gen_ai.transfer.mode"] == "return_to_caller"
+    assert tool_call["gen_ai.transfer.target.name"] == "echo"
+
+
 @pytest.mark.promise(id="SEM-975")
 async def test_the_payload_is_what_the_model_gave_and_the_conversation_goes_along():
     tool = agent_tool("echo", description="echoes")

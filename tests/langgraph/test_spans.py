@@ -170,6 +170,7 @@ async def test_without_a_tracer_provider_no_spans_are_made():
     assert not any(isinstance(each, GraphSpans) for each in heard)
 
 
+@pytest.mark.promise(id="SEM-1701")
 @pytest.mark.parametrize("in_thread", [False, True], ids=["async", "in a thread"])
 async def test_what_an_agent_called_as_a_tool_does_is_part_of_the_tools_span(spans, in_thread):
     helper = agent_tool("helper", description="Helps")
@@ -194,6 +195,9 @@ async def test_what_an_agent_called_as_a_tool_does_is_part_of_the_tools_span(spa
         "            process helper",
         "        after",
     ]
+    tool_call = spans.attributes("execute_tool helper")
+    assert tool_call["gen_ai.transfer.mode"] == "return_to_caller"
+    assert tool_call["gen_ai.transfer.target.name"] == "helper"
 
 
 class Helper(AgentProcess):

@@ -40,6 +40,8 @@ async def test_mailboxes_and_asks_are_gauges(metered: Metered) -> None:
         points = metered.points()
         assert by(points[names.MAILBOX_DEPTH], names.DESTINATION) == {"a": 2, "idle": 0}
         assert by(points[names.ASKS_IN_FLIGHT], names.NODE_NAME) == {"root": 3}
+        states = by(points[names.NODE_STATE], names.NODE_STATE_NAME)
+        assert states == {"up": 1, "starting": 0, "leaving": 0, "down": 0}
         for each in asks:
             each.cancel()
         await asyncio.wait(asks)

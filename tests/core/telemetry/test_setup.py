@@ -146,6 +146,39 @@ def test_the_applications_own_provider_is_left_alone(collector):
     assert done.stdout == "state False True False False\nout True\n", done.stderr
 
 
+@pytest.mark.promise(id="SEM-1707")
+def test_a_provider_that_the_application_sets_up_later_takes_the_place_of_the_environments():
+    done = run(
+        ONE_SPAN
+        + """
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+exporter, reader = InMemorySpanExporter(), InMemoryMetricReader()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+metrics.set_meter_provider(MeterProvider([reader]))
+assert trace.get_tracer_provider() is provider
+tracing.look()
+tracing.start_send("later", "question", "id", None).end()
+tracing.metrics.crashed("later", "ValueError")
+print([span.name for span in exporter.get_finished_spans()], bool(reader.get_metrics_data()))
+print("again", setup_from_environment("shop").flush(0.5))
+trace.set_tracer_provider(TracerProvider())  # the second of the application's is refused, as ever
+""",
+        OTEL_TRACES_EXPORTER="console",
+        OTEL_METRICS_EXPORTER="console",
+    )
+    assert "['send later'] True\n" in done.stdout, done.stderr
+    assert done.stdout.count('"name": "send ') == 1
+    assert done.stderr == "Overriding of current TracerProvider is not allowed\n"
+
+
 def test_a_second_runtime_in_the_same_process_uses_the_same_provider():
     done = run(ONE_SPAN + ONE_SPAN, OTEL_TRACES_EXPORTER="console")
     assert done.stdout.count('"name": "send agent"') == 2

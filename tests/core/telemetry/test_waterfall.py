@@ -12,7 +12,7 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 from rich.console import Console
 
 from civitas.errors import ConfigurationError
-from civitas.telemetry import names
+from civitas.telemetry import Tracing, names
 from civitas.telemetry.waterfall import Waterfall, show_waterfall
 
 MS = 1_000_000
@@ -292,6 +292,26 @@ def test_show_waterfall_joins_the_provider_that_is_installed(monkeypatch):
     trace.get_tracer("app").start_span("send agent").end()
     waterfall.force_flush()
     assert "send agent" in file.getvalue()
+
+
+@pytest.mark.promise(id="SEM-1707")
+def test_the_waterfall_goes_along_when_the_application_sets_up_its_own_provider(monkeypatch):
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(shutdown_on_exit=False))
+    tracing = Tracing()
+    tracing.refresh()
+    file = io.StringIO()
+    waterfall = show_waterfall(Console(file=file, width=80))
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(shutdown_on_exit=False))
+    tracing.look()
+    tracing.start_send("agent", "question", "id", None).end()
+    waterfall.force_flush()
+    assert file.getvalue().count("send agent") == 1
+    waterfall.shutdown()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", TracerProvider(shutdown_on_exit=False))
+    tracing.look()
+    tracing.start_send("agent", "question", "id", None).end()
+    waterfall.force_flush()
+    assert file.getvalue().count("send agent") == 1
 
 
 def test_show_waterfall_refuses_a_provider_that_takes_no_processor(monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
 from civitas.node.events import Events
+from civitas.node.gauges import states_of
 from civitas.telemetry import forwarding, names
 from civitas.telemetry.handing import FigureBuffer, Figures
 from civitas.telemetry.instruments import Point
@@ -84,7 +85,11 @@ class HandedOver:
         metrics = self._tracing.metrics
         if isinstance(metrics.handed, FigureBuffer):
             gauges = metrics.provider is None and self._looks % _GAUGES == 0
-            metrics.handed.hand_over(metrics.gauges if gauges else {})
+            # The root knows the states of all processes by itself.
+            known = {
+                name: look for name, look in metrics.gauges.items() if name != names.NODE_STATE
+            }
+            metrics.handed.hand_over(known if gauges else {})
 
     def _hand_spans(self, spans: list[dict[str, Any]], exported: bool) -> None:
         if self._peers:
@@ -124,12 +129,7 @@ class Gathered:
         self._metrics.took(peer.name, figures)
 
     def _states(self) -> list[Point]:
-        states = {"root": "up", **{each.name: _state(each) for each in self._roster}}
-        return [
-            (float(each == state), {names.NODE_NAME: node, names.NODE_STATE_NAME: each})
-            for node, state in states.items()
-            for each in ("up", "starting", "leaving", "down")
-        ]
+        return states_of({"root": "up", **{each.name: _state(each) for each in self._roster}})
 
 
 def _state(member: Member) -> str:

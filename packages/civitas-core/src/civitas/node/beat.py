@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sized
 
-from civitas.node.gauges import gauges_of
+from civitas.node.gauges import gauges_of, states_of
 from civitas.node.logs import logging_agent
 from civitas.node.registry import Registry
+from civitas.telemetry import names
 from civitas.telemetry.logs import come_from
 from civitas.telemetry.tracing import Tracing
 
@@ -42,7 +43,9 @@ class Beat:
         self._loop = loop
         self._tracing = tracing
         self._looked = loop.time()
-        tracing.metrics.gauges.update(gauges_of(name, registry, asks))
+        gauges = tracing.metrics.gauges
+        gauges.update(gauges_of(name, registry, asks))
+        gauges.setdefault(names.NODE_STATE, lambda: states_of({name: "up"}))
         tracing.metrics.looks = True
         come_from(logging_agent)
         self._wait()

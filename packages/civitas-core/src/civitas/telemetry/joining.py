@@ -23,12 +23,13 @@ __all__ = [
     "is_own",
     "meter_provider",
     "tracer_provider",
+    "unfollow",
 ]
 
 _own: WeakSet[Any] = WeakSet()
 """The providers that Civitas installed."""
 
-_followers: list[Any] = []
+_followers: WeakSet[Any] = WeakSet()
 """The span processors that are to be on whichever tracer provider there is."""
 
 
@@ -91,8 +92,13 @@ def is_own(provider: object) -> bool:
 
 def follow(processor: Any) -> None:
     """Put a span processor on the tracer provider that there is, and on whichever takes its place."""
-    _followers.append(processor)
+    _followers.add(processor)
     followed(tracer_provider())
+
+
+def unfollow(processor: Any) -> None:
+    """Put a span processor on no further tracer provider."""
+    _followers.discard(processor)
 
 
 def followed(provider: Any) -> None:
@@ -101,6 +107,6 @@ def followed(provider: Any) -> None:
     if add is None:
         return
     there = getattr(getattr(provider, "_active_span_processor", None), "_span_processors", ())
-    for each in _followers:
+    for each in list(_followers):
         if each not in there:
             add(each)

@@ -78,11 +78,7 @@ class Tracing:
             self._recorder = Recorder(provider, self.metrics)
             self.active = self._recorder.enabled
         elif self.metrics.active:
-            from opentelemetry.trace import NoOpTracerProvider
-
-            from civitas.telemetry.recorder import Recorder
-
-            self._recorder = Recorder(NoOpTracerProvider(), self.metrics)
+            self._recorder = _figures_only(self.metrics)
         self.content = Content(self.redact) if self.active and captures() else None
 
     @property
@@ -187,7 +183,7 @@ class Tracing:
         *,
         silent: bool = False,
     ) -> Operation:
-        """Start an operation as part of what `parent` holds; the caller ends it. Only while `watched`.
+        """Start an operation as part of what `parent` holds; the caller ends it.
 
         Args:
             name: Of its span.
@@ -195,12 +191,23 @@ class Tracing:
             parent: None for the current context.
             silent: Make no span, only figures.
         """
-        return self._on().start(name, attributes, parent, silent=silent)
+        recorder = self._recorder
+        if recorder is None:  # nobody is left who wants it
+            recorder = _figures_only(self.metrics)
+        return recorder.start(name, attributes, parent, silent=silent)
 
     def _on(self) -> Recorder:
         if self._recorder is None:
             raise RuntimeError("tracing is not active; look at Tracing.active first")
         return self._recorder
+
+
+def _figures_only(metrics: Metrics) -> Recorder:
+    from opentelemetry.trace import NoOpTracerProvider
+
+    from civitas.telemetry.recorder import Recorder
+
+    return Recorder(NoOpTracerProvider(), metrics)
 
 
 def _no_span() -> AbstractContextManager[Span]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from civitas.errors import ConfigurationError
-from civitas.telemetry.joining import follow, install_tracer_provider, tracer_provider
+from civitas.telemetry.joining import follow, install_tracer_provider, tracer_provider, unfollow
 from civitas.telemetry.waterfall_view import draw
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Waterfall(SpanProcessor):
         return True
 
     def shutdown(self) -> None:
-        """Print what is there, complete or not."""
+        """Print what is there, complete or not, and hear of nothing more that is set up."""
+        unfollow(self)
         self._print_all(unfinished=True)
 
     def _print_all(self, *, unfinished: bool) -> None:
