@@ -96,23 +96,32 @@ class _Inflow:
     def __init__(self, takes: Mapping[bytes, Take], leave: Callable[[bytes], None]) -> None:
         self._takes = takes
         self._leave = leave
-        self._rest = b""
-        """What is not whole yet."""
+        self._parts: list[bytes] = []
+        """Of what is not whole yet: a large message comes in many."""
+        self._missing = 0
+        """How many bytes of it are to come at least."""
 
     def feed(self, data: bytes) -> None:
         """Take what was read from the socket."""
-        if self._rest:
-            data = self._rest + data
+        if self._parts:
+            self._parts.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = b"".join(self._parts)
+            self._parts.clear()
         at, size, takes = 0, len(data), self._takes
         while at < size:
             line = data.find(b"\r\n", at)
             if line < 0:
+                self._missing = 1
                 break
             begin = line + 2
             if data.startswith((b"MSG ", b"HMSG "), at):
                 words = data[at:line].split()
                 end = begin + int(words[-1])
                 if end + 2 > size:
+                    self._missing = end + 2 - size
                     break
                 take = takes.get(words[2])
                 if take is None:
@@ -131,4 +140,5 @@ class _Inflow:
             else:
                 self._leave(data[at:begin])
                 at = begin
-        self._rest = data[at:] if at < size else b""
+        if at < size:
+            self._parts.append(data[at:])
