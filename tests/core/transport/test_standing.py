@@ -71,6 +71,16 @@ def test_who_cannot_ask_for_the_node_timeout_loses():
     assert held.lost == ["the root could not be reached for 18 s"]
 
 
+def test_a_root_that_can_be_reached_is_waited_for_however_long_it_takes_to_answer():
+    held = Held()
+    assert not held.may(108)
+    for second in range(109, 200, 9):
+        held.now = second
+        held.standing.can_be_asked()
+        assert not held.may(second)
+    assert held.lost == []
+
+
 def test_one_that_keeps_on_does_so_while_nobody_answers_and_waits_when_the_root_can_be_asked():
     held = Held(keeps=True)
     assert not held.may(108)

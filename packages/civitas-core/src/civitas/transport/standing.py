@@ -93,7 +93,7 @@ class Standing:
             self._doubted_at = now
 
     def can_be_asked(self) -> None:
-        """The root, which could not be reached, can be now: nothing more is done before it answers."""
+        """The root can be reached: it is waited for from now on, and nothing more is done before it answers."""
         if self._doubted_at is not None:
             self._doubted_at, self._keeps_on = self._now(), False
 

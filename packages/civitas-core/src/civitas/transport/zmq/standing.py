@@ -35,7 +35,7 @@ class ZmqStanding:
         fence: Of this process.
         timeout: Seconds without a connection after which the root gives a node up.
         address: Of this node.
-        dealer: Makes a socket that is connected to the root.
+        dealer: Makes a socket that is about to be connected to the root; it can be written to when it is.
         is_connected: Whether there is a connection to the root, as far as that is known.
     """
 
@@ -76,11 +76,14 @@ class ZmqStanding:
 
     def _ask(self) -> None:
         asked_at = time.monotonic()
+        patience = round(self._patience * 1000)
         # A socket for each try: a signal may interrupt one, and its handler asks, too.
         with suppress(zmq.ZMQError), self._dealer() as socket:
-            socket.send(_QUESTION + self._address.encode(), zmq.NOBLOCK)
-            if socket.poll(round(self._patience * 1000)):
-                self._standing.answered(socket.recv(zmq.NOBLOCK) == _YES, asked_at)
+            if socket.poll(patience, zmq.POLLOUT):
+                self._standing.can_be_asked()  # it is there, and may be busy for as long as it likes
+                socket.send(_QUESTION + self._address.encode(), zmq.NOBLOCK)
+                if socket.poll(patience):
+                    self._standing.answered(socket.recv(zmq.NOBLOCK) == _YES, asked_at)
         self._patience = min(2 * self._patience, _PATIENCE[1])
 
 

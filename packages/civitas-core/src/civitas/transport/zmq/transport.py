@@ -165,6 +165,7 @@ class ZmqTransport:
 
         def dealer() -> zmq.Socket[bytes]:
             socket = self._dealer()
+            socket.immediate = True  # what cannot be sent now is not sent
             socket.connect(split_run(root)[0])
             return socket
 
