@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import (
+    accepted,
     adapters,
     broker,
     durable,
@@ -41,6 +42,8 @@ BENCHMARKS = {
     "writers": durable.WRITERS,
     "processes": durable.PROCESSES,
     "step": durable.STEP,
+    "accepted": accepted.ACCEPTED,
+    "accepts": accepted.COMMITS,
     "tracing-off": tracing.OFF,
     "sampled-out": tracing.SAMPLED_OUT,
     "recorded": tracing.RECORDED,

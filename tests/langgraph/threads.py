@@ -34,7 +34,9 @@ def chat(answer: Any = None, schema: Any = MessagesState, **compiled: Any) -> An
 
 
 async def sizes(store: InMemoryStateStore) -> int:
-    return sum(len(raw) for raw, _ in store._values.values())
+    """Bytes that are kept, beside the answers of runs."""
+    kept = store._values.items()
+    return sum(len(raw) for key, (raw, _) in kept if not key.startswith("civitas:runs:"))
 
 
 async def talk(store: Any, graph: Any, texts: list[str], **keywords: Any) -> Any:

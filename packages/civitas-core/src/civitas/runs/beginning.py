@@ -117,10 +117,12 @@ class Beginning:
                 self._tasks.begin(self._asking.hand_over(message.run, waiter, message.deadline))
 
     async def _keep(self, run: OpenRun, message: Message) -> None:
-        left = None if message.deadline is None else max(0.0, message.deadline - time.time())
         try:
-            async with asyncio.timeout(left):
+            if message.deadline is None:
                 await self._ledger.accept(run.record, message)
+            else:
+                async with asyncio.timeout(max(0.0, message.deadline - time.time())):
+                    await self._ledger.accept(run.record, message)
         except TimeoutError:
             # Whoever asked hears that its time is up; the store may have it all the same.
             self._tasks.begin(self._find_out(run, message))

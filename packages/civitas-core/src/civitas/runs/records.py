@@ -155,15 +155,21 @@ class AcceptedRun:
     def plain(self, content: KeptBytes) -> dict[str, Any]:
         """As it is kept, with its message."""
         self.pieces = len(content.pieces)
-        kept = {name: getattr(self, name) for name in self.__slots__ if name != "order"}
-        if content.inline is not None:
-            kept["message"] = content.inline
-        return kept
+        if content.inline is None:
+            return {name: getattr(self, name) for name in self.__slots__ if name != "order"}
+        # The message says the rest, and each page that is not written counts.
+        own = {"message": content.inline, "named": self.named, "digest": self.digest}
+        return {**own, "owner": self.owner, "deliveries": self.deliveries}
 
     @classmethod
     def read(cls, key: str, kept: Mapping[str, Any]) -> Self:
         """What is kept under `key`."""
         values = {name: kept[name] for name in cls.__slots__ if name in kept}
+        if "message" in kept:
+            message = loads(kept["message"])
+            values |= {"run": key.partition("/")[2], "message_id": message.id, "type": message.type}
+            values |= {"agent": message.recipient, "since": message.timestamp}
+            values["conversation"] = message.conversation
         return cls(order=order_in(key), **values)
 
     def info(self, status: RunStatus, deliveries: int) -> RunInfo:
