@@ -17,7 +17,7 @@ from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["Requests", "check_keeps_runs"]
+__all__ = ["Requests", "check_keeps_runs", "keeps_runs"]
 
 
 class Requests:
@@ -143,10 +143,21 @@ class Requests:
         raise AgentTerminated(cell.name, why)
 
 
+def keeps_runs(cell: Recipient) -> bool:
+    """Whether what is sent to an agent is kept in the state store, under a name."""
+    return getattr(cell.entry, "keeps_runs", False)
+
+
 def check_keeps_runs(cell: Recipient, run: str) -> None:
     """Raise `ConfigurationError` where a run has a name, and its agent keeps none."""
-    if cell.delivery != Delivery.DURABLE:
+    if keeps_runs(cell):
+        return
+    if cell.delivery == Delivery.DURABLE:
         raise ConfigurationError(
-            f"run={run!r} needs an agent whose messages are kept, and {cell.name!r} has delivery {cell.delivery}; "
-            "give it delivery='durable' (an adapter: durable=True), or leave run= out"
+            f"run={run!r} needs messages that are kept in the state store, and those of {cell.name!r} are kept by the "
+            "broker, which has no names of runs. Write jetstream: false, or leave run= out"
         )
+    raise ConfigurationError(
+        f"run={run!r} needs an agent whose messages are kept, and {cell.name!r} has delivery {cell.delivery}; "
+        "give it delivery='durable' (an adapter: durable=True), or leave run= out"
+    )

@@ -25,10 +25,10 @@ from civitas.node.handover import Handover
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
-from civitas.node.requests import Requests, check_keeps_runs
+from civitas.node.requests import Requests, check_keeps_runs, keeps_runs
 from civitas.node.streams import Chunks
 from civitas.node.withdrawals import Withdrawals
-from civitas.process import Caller, Cell, Delivery, Turns, current_message
+from civitas.process import Caller, Cell, Turns, current_message
 from civitas.process.options import check_timeout
 from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
@@ -348,7 +348,7 @@ class Router:
             message.type,
             seconds or 0.0,
             f"it is {cell.status}, {len(cell.entry)} messages wait in its mailbox",
-            run=message.run if cell.delivery == Delivery.DURABLE else None,
+            run=message.run if keeps_runs(cell) else None,
         )
 
     def check_loop(self, agent: str) -> None:

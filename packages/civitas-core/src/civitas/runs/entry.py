@@ -104,6 +104,9 @@ class AcceptedEntry:
     def __len__(self) -> int:
         return len(self.inner) + len(self.waiting)
 
+    keeps_runs = True
+    """Whether what is put into it has a name, and an answer that is kept."""
+
     # For senders; see `Entry`.
 
     def offer(self, message: Message, wake: Wake = soon) -> bool:

@@ -102,7 +102,12 @@ class Programs:
 
     def noted_by(self, process: str) -> Path | None:
         """Where an OS process of this program notes what it has in hand; None if this program has no file."""
-        return self._file(f"{self.own}.{process}") if self._in_hand is not None else None
+        if self._in_hand is None:
+            return None
+        file = self._file(f"{self.own}.{process}")
+        with suppress(OSError):
+            file.touch(0o600)
+        return file
 
     def begun(self, agent: str, message_id: str) -> None:
         """An agent begins to handle a message."""

@@ -50,6 +50,9 @@ class ByRoot:
         self._call_root = call_root
         self._tell_root = tell_root
 
+    keeps_runs = True
+    """As `AcceptedEntry.keeps_runs`."""
+
     def __len__(self) -> int:
         return len(self._inner)
 
