@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import msgpack
 
 from civitas.message import Message, Serializer, dumps, encode, loads, new_message
-from civitas.message.packing import Packing
 
 __all__ = ["KeptMessage", "pack", "unpack"]
 
 _VERSION = 1
-_packed = Packing()
 
 
 @dataclass(slots=True)
@@ -51,7 +49,8 @@ def pack(
     if type(raw) is not bytes:
         raw = bytes(raw)
     fields = (_VERSION, raw, boot, number, after, asker)
-    return _packed(fields if not apart else (*fields, apart))
+    packed: bytes = msgpack.packb(fields if not apart else (*fields, apart))
+    return packed
 
 
 def _without_payload(message: Message) -> Message:
