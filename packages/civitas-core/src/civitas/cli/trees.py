@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
 from civitas.process import RestartType
+from civitas.process.schedule import Schedule, zone_of
 from civitas.telemetry.readable import cut
 from civitas.topology.grammar import (
     AgentEntry,
@@ -18,7 +21,7 @@ from civitas.topology.grammar import (
     Topology,
 )
 
-__all__ = ["count", "facts_of", "running_tree", "topology_tree"]
+__all__ = ["count", "facts_of", "running_tree", "topology_tree", "when"]
 
 
 def running_tree(tree: dict[str, Any]) -> Tree:
@@ -28,6 +31,8 @@ def running_tree(tree: dict[str, Any]) -> Tree:
         text.append(f", {count(tree['restarts'], 'restart')}")
     if tree["node"] != "root":
         text.append(f", process {tree['node']}")
+    if "next" in tree:
+        text.append(f", next {when(tree['next'])}")
     branch = Tree(text)
     for child in tree["children"]:
         branch.children.append(running_tree(child))
@@ -67,9 +72,31 @@ def facts_of(entry: Named) -> list[str]:
             facts.append(entry.delivery.value)
         if entry.process:
             facts.append(f"process {entry.process}")
+        facts += _schedule_of(entry)
         if entry.replicas > 1:
             facts.append(f"{entry.replicas} replicas")
     return facts
+
+
+def _schedule_of(entry: AgentEntry) -> list[str]:
+    """What to say of the times at which an agent is sent a message."""
+    if entry.every is not None:
+        return [f"every {entry.every:g} s"]
+    if entry.schedule is None:
+        return []
+    schedule = Schedule(entry.schedule, entry.timezone or "UTC")
+    return [f"{schedule}, next {when(schedule.after(time.time()), schedule.timezone)}"]
+
+
+def when(time: float, timezone: str = "") -> str:
+    """A time as a person reads it.
+
+    Args:
+        time: Unix seconds.
+        timezone: The name of a time zone; that of this machine by default.
+    """
+    zone = zone_of(timezone) if timezone else None
+    return f"{datetime.fromtimestamp(time, zone).astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _label(name: str, kind: str, rest: str) -> Text:

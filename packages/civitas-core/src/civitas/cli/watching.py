@@ -17,7 +17,7 @@ from rich.text import Text
 
 from civitas.cli.console import stdout
 from civitas.cli.reaching import System, running_system
-from civitas.cli.trees import count
+from civitas.cli.trees import count, when
 from civitas.control.client import RemoteError
 from civitas.errors import NodeDown
 from civitas.telemetry.readable import cut
@@ -88,6 +88,9 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
     several = any(entry["node"] != tree["node"] for _, entry in entries)
     if several:
         table.add_column("process", no_wrap=True)
+    scheduled = any("next" in entry for _, entry in entries)
+    if scheduled:
+        table.add_column("next", no_wrap=True)
     for guide, entry in entries:
         name = Text(guide, style="dim")
         name.append(cut(entry["name"]), style="not dim bold")
@@ -100,6 +103,7 @@ def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
             Text(str(mailbox), style="bold" if mailbox else "dim") if _has_mailbox(entry) else "",
             Text(str(entry["pid"] or "-")),
             *([Text(entry["node"])] if several else []),
+            *([Text(when(entry["next"]) if "next" in entry else "")] if scheduled else []),
         )
     summary = _summary([entry for _, entry in entries], silent)
     if (leader := tree.get("leader")) is not None:

@@ -12,6 +12,7 @@ from civitas.cluster.failures import load_reason, node_down
 from civitas.cluster.home import Home
 from civitas.errors import NodeDown, StartFailed
 from civitas.process import ChildKind, Delivery, ExitReason, RestartType, Status
+from civitas.process.schedule import Schedule
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Parent, Placed
 from civitas.supervision.policy import status_after
@@ -226,6 +227,9 @@ class RemoteChild:
         if (left_by := options.pop("left_by", None)) is not None:
             self.left_by = load_reason(left_by)
             self._home.tree.exited(self.name, self.left_by)
+        plain = options.pop("schedule", None)
+        schedule = None if plain is None else Schedule.of_plain(plain)
+        self._home.tree.scheduler.plan(self.spec.family or self.name, schedule)
         return options
 
     def _not_started(self, cause: BaseException, incident: str) -> StartFailed:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from civitas.cluster.members.roster import Roster
     from civitas.cluster.members.starting import Starting
     from civitas.cluster.peers import Peer
+    from civitas.node.scheduler import Scheduler
 
 __all__ = ["Home"]
 
@@ -25,6 +26,7 @@ class Tree(Protocol):
     store: StateStore
     hands_over: bool
     """Whether another root takes over, so that what runs elsewhere goes on."""
+    scheduler: Scheduler
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""

@@ -123,6 +123,7 @@ class Hosting:
             "size": options.mailbox_size,
             "delivery": options.delivery,
             "max_deliveries": options.max_deliveries,
+            "schedule": None if options.schedule is None else options.schedule.plain(),
             "max_live": max_live,
             "gives_up": options.cancel_on_timeout,
         }

@@ -392,8 +392,8 @@ class MemberNode(Node):
         finally:
             await stream.aclose()
 
-    async def _deliver_late(self, message: Message) -> None:
-        if not self._lookups.knows(message.recipient):
-            with suppress(UnknownAgent):  # then it is a dead letter
-                await self._lookups.find(message.recipient)
-        await super()._deliver_late(message)
+    async def look_up(self, name: str) -> None:
+        """Find out where an agent is; nobody may have that name."""
+        if not self._lookups.knows(name):
+            with suppress(UnknownAgent):
+                await self._lookups.find(name)

@@ -6,10 +6,15 @@ import difflib
 import inspect
 import pkgutil
 from collections.abc import Callable
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
 from civitas.process import Delivery, RestartType
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from civitas.process.schedule import Missed
 
 __all__ = [
     "AgentKeywords",
@@ -31,6 +36,11 @@ class AgentKeywords(TypedDict, total=False):
     cancel_on_timeout: bool
     delivery: Delivery | str
     max_deliveries: int
+    schedule: str | None
+    timezone: str | None
+    every: float | str | timedelta | None
+    missed: Missed | str
+    schedule_payload: Any
 
 
 class FrameworkKeywords(AgentKeywords, total=False):

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import (
-    AgentTerminated,
     ConfigurationError,
-    MailboxFull,
     SupervisionError,
-    UnknownAgent,
 )
 from civitas.events import DeadLetterReason, EventType
-from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.message import Message, encode, new_message
 from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
 from civitas.node.handover import Handover
+from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.router import Router
+from civitas.node.scheduler import Scheduler
 from civitas.node.spawning import dynamic_supervisor
 from civitas.node.threads import AgentThreads
 from civitas.node.withdrawals import Withdrawals
@@ -34,14 +33,11 @@ from civitas.process import (
     Cell,
     ChildKind,
     ExitReason,
-    Timer,
     Turns,
-    current_message,
     forget_records,
     forget_records_of,
 )
 from civitas.process.account import Account
-from civitas.process.options import check_is_name, positive
 from civitas.state import Retention, StateStore
 from civitas.supervision import (
     Child,
@@ -52,7 +48,6 @@ from civitas.supervision import (
     Placed,
     RestartHistory,
 )
-from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 from civitas.tools.forked import guard
 from civitas.transport.election import Lead
@@ -111,6 +106,10 @@ class Node(Router):
             from civitas.node.durable_agents import DurableAgents
 
             self.durable_agents = DurableAgents(self)
+        later = Later(self, self._in_span, self._background)
+        self.send_after = later.send_after
+        self.scheduler = Scheduler(self, later.deliver)
+        """Sends agents the messages of their schedules; used at the root alone."""
         self.runs = self.durable_agents.runs if self.durable_agents else None
         """Keeps the messages of durable agents; None where the root of another process does."""
 
@@ -215,6 +214,8 @@ class Node(Router):
         self.owners[name] = owner
         if self.durable_agents is not None:
             self.durable_agents.placed(cell)
+        if family == name:
+            self.scheduler.plan(name, agent._civitas_options.schedule)
         return cell
 
     def closed(self, name: str, why: str) -> None:
@@ -226,6 +227,7 @@ class Node(Router):
         """Remove a name whose child spec is gone."""
         self.registry.pop(name, None)
         self.owners.pop(name, None)
+        self.scheduler.drop(name)
         if self.runs is not None:
             self.runs.forget(name)
 
@@ -235,10 +237,13 @@ class Node(Router):
         self.supervisors[supervisor.name] = supervisor
         if isinstance(supervisor, ConversationPoolProcess):
             self.registry.pools[supervisor.address] = supervisor
+            schedule = supervisor.pool.child._civitas_options.schedule
+            self.scheduler.plan(supervisor.name, schedule)
 
     def leave(self, supervisor: Parent) -> None:
         """Forget a supervisor whose spec is gone."""
         self.supervisors.pop(supervisor.name, None)
+        self.scheduler.drop(supervisor.name)
         if isinstance(supervisor, ConversationPoolProcess):
             self.registry.pools.pop(supervisor.address, None)
 
@@ -253,6 +258,7 @@ class Node(Router):
 
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
+        self.scheduler.clear()
         self.registry.clear()
         self.registry.pools.clear()
         self.owners.clear()
@@ -276,42 +282,6 @@ class Node(Router):
         return self.name
 
     # For processes.
-
-    def send_after(
-        self,
-        sender: Caller,
-        delay: float,
-        to: str,
-        payload: Any,
-        message_type: str,
-        conversation: str | None,
-        headers: Mapping[str, str] | None,
-    ) -> Timer:
-        """Hand a message to the agent `to` in `delay` seconds."""
-        positive(delay, "delay", zero=True)
-        check_is_name(to, "the recipient")
-        check_word(message_type, "message_type")
-        if headers is not None:
-            headers = check_headers(headers)
-        raw = encode(payload)
-        handled = current_message.get(None)
-        if conversation is not None:
-            check_word(conversation, "conversation")
-        elif handled is not None:
-            conversation = handled.conversation
-        if handled is not None and handled.headers and not self.tracing.active:
-            headers = passed_on(handled.headers, headers)
-        timer = Timer(sender.timers)
-
-        def due() -> None:
-            timer.fired()
-            message = new_message(
-                message_type, sender.name, to, raw, conversation=conversation, headers=headers
-            )
-            self._background(self._deliver_late(message))
-
-        timer.arm(self.clock.call_later(delay, due))
-        return timer
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` under the named dynamic supervisor, or the one nearest to `sender`."""
@@ -374,17 +344,8 @@ class Node(Router):
             down = {"ref": monitor.ref, "name": monitor.target, "reason": reason, "error": error}
             cell.entry.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
 
-    async def _deliver_late(self, message: Message) -> None:
-        try:
-            cell = self.registry.route(message.recipient, message.conversation, message.id)
-            with self._in_span(message) as sent:
-                await cell.entry.put(sent, 30.0)
-        except UnknownAgent:
-            self.dead_letter(message, DeadLetterReason.UNKNOWN)
-        except AgentTerminated:
-            self.dead_letter(message, DeadLetterReason.TERMINATED)
-        except MailboxFull:
-            self.dead_letter(message, DeadLetterReason.EXPIRED)
+    async def look_up(self, name: str) -> None:
+        """Find out where an agent is, if that is known elsewhere."""
 
     def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         task = self.loop.create_task(work)

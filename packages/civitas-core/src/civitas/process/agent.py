@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
-from civitas.message.envelope import shown
 from civitas.process.context import Runner
-from civitas.process.current import blocks_a_thread, current_message, running_loop
+from civitas.process.current import current_message
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import NORMAL
@@ -26,9 +24,13 @@ from civitas.process.options import (
 )
 from civitas.process.own_store import store_of
 from civitas.process.resources import Owner
+from civitas.process.schedule import Missed, Schedule
 from civitas.process.steps import check_step
+from civitas.process.waiting import wait_in_thread
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from opentelemetry.trace import Span
 
     from civitas.models import ModelProvider
@@ -62,6 +64,12 @@ class AgentProcess(Messenger):
         delivery: `at_most_once`: what is being handled or waits when the agent crashes is lost and its sender told.
             `at_least_once`: it goes to the next incarnation. `durable`: also to the next start of the program.
         max_deliveries: How many incarnations are given the same message, with `at_least_once` and `durable`.
+        schedule: A cron expression (``*/5 * * * *``): each time it is sent a message of type ``civitas.schedule``.
+        timezone: That `schedule` is meant in, such as ``Europe/Berlin``; UTC by default.
+        every: The same, each so many seconds, or ``10m``; the first time that long after its first start.
+        missed: What becomes of the times that pass while the system does not run: `once` (one message for all), `all`
+            (one for each) or `skip`.
+        schedule_payload: Payload of these messages. None: ``{"due": datetime, "missed": number of further times}``.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -102,10 +110,16 @@ class AgentProcess(Messenger):
         cancel_on_timeout: bool = False,
         delivery: Delivery | str = Delivery.AT_MOST_ONCE,
         max_deliveries: int = 3,
+        schedule: str | None = None,
+        timezone: str | None = None,
+        every: float | str | timedelta | None = None,
+        missed: Missed | str = Missed.ONCE,
+        schedule_payload: Any = None,
     ) -> None:
         self.name = self._civitas_family = check_name(name)
+        who = f"{type(self).__name__}({name!r})"
         self._civitas_options = AgentOptions.checked(
-            f"{type(self).__name__}({name!r})",
+            who,
             mailbox_size=mailbox_size,
             restart=restart,
             shutdown_timeout=shutdown_timeout,
@@ -114,6 +128,7 @@ class AgentProcess(Messenger):
             cancel_on_timeout=cancel_on_timeout,
             delivery=delivery,
             max_deliveries=max_deliveries,
+            schedule=Schedule.read(who, schedule, timezone, every, missed, schedule_payload),
         )
         self.state = {}
 
@@ -329,24 +344,7 @@ class AgentProcess(Messenger):
 
     def run(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
         """Wait for a coroutine from a plain `def` handler, as in `self.run(self.ask(...))`."""
-        if not asyncio.iscoroutine(coroutine):
-            raise ConfigurationError(
-                f"{self.name!r}: run() takes a coroutine, as in self.run(self.ask(...)); got {shown(coroutine)}"
-            )
-        try:
-            loop = self._civitas_running().node.loop
-            if running_loop() is loop:
-                raise ConfigurationError(
-                    f"{self.name!r} called run() on the event loop, which it would block; use await there"
-                )
-        except BaseException:
-            coroutine.close()
-            raise
-        token = blocks_a_thread.set(True)
-        try:
-            return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
-        finally:
-            blocks_a_thread.reset(token)
+        return wait_in_thread(self.name, lambda: self._civitas_running().node.loop, coroutine)
 
     def llm_span(self, model: str, **attributes: Any) -> AbstractContextManager[Span]:
         """A `chat MODEL` span around an LLM call made by hand."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self, TypeVar
+from typing import Self
 
 from civitas.errors import ConfigurationError
 from civitas.message.envelope import shown
+from civitas.process.choosing import choose
+from civitas.process.schedule import Schedule
 
 __all__ = [
     "AgentOptions",
@@ -25,7 +26,6 @@ __all__ = [
 _NAME = re.compile(r"[^\s*?\[\]/\x00-\x1f]{1,200}")
 _RESERVED = "civitas:"
 """What keys in the StateStore begin with that are not an agent's own."""
-_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class RestartType(StrEnum):
@@ -62,6 +62,8 @@ class AgentOptions:
     cancel_on_timeout: bool
     delivery: Delivery
     max_deliveries: int
+    schedule: Schedule | None
+    """From `schedule`, `timezone`, `every`, `missed` and `schedule_payload`; None without one."""
 
     @classmethod
     def checked(
@@ -76,6 +78,7 @@ class AgentOptions:
         cancel_on_timeout: bool,
         delivery: object,
         max_deliveries: object,
+        schedule: Schedule | None = None,
     ) -> AgentOptions:
         """The options as a user gave them, described at `AgentProcess`; `who` is theirs, for an error.
 
@@ -91,6 +94,7 @@ class AgentOptions:
             cancel_on_timeout,
             delivery,
             max_deliveries,
+            schedule,
         )
         # Most agents have the options that all have, and these are checked and kept once.
         if values == _USUAL and tuple(map(type, values)) == _TYPES:
@@ -112,6 +116,7 @@ class AgentOptions:
             cancel_on_timeout=cancel_on_timeout,
             delivery=choose(Delivery, delivery, f"{who}: delivery"),
             max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
+            schedule=schedule,
         )
 
     def delivered(self, delivery: Delivery) -> Self:
@@ -119,7 +124,7 @@ class AgentOptions:
         return self if self.delivery is delivery else replace(self, delivery=delivery)
 
 
-_USUAL = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3)
+_USUAL = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3, None)
 _TYPES = tuple(map(type, _USUAL))
 _ALL_USUAL = AgentOptions(*_USUAL)
 
@@ -150,22 +155,6 @@ def check_is_name(name: object, what: str) -> None:
         own = getattr(name, "name", None)
         hint = f". Write its name, {own!r}" if isinstance(own, str) else ""
         raise ConfigurationError(f"{what} must be a name, as text; got {shown(name)}{hint}")
-
-
-def choose(kind: type[_Word], value: object, what: str) -> _Word:
-    """The member of `kind` that `value` names, in any case; otherwise `ConfigurationError` with the nearest."""
-    if isinstance(value, kind):
-        return value
-    words = [member.value for member in kind]
-    if isinstance(value, str):
-        for member in kind:
-            if value.casefold() in (member.value.casefold(), member.name.casefold()):
-                return member
-        near = difflib.get_close_matches(value.lower(), [word.lower() for word in words], 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-    else:
-        hint = ""
-    raise ConfigurationError(f"{what} must be one of {', '.join(words)}; got {shown(value)}{hint}")
 
 
 def positive(value: object, what: str, *, whole: bool = False, zero: bool = False) -> float:

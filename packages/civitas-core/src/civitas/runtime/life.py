@@ -95,6 +95,7 @@ class Life:
             if starting.stopped:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
             await node.has_started()
+            await node.scheduler.start()
             node.open = True
             for edge in self.edges:
                 await edge.open(self._outside)
@@ -147,6 +148,7 @@ class Life:
 
     async def _stop(self, root: SupervisorProcess, drain_timeout: float) -> None:
         self._node.close_door()
+        await self._node.scheduler.stop()
         for edge in self.edges:
             await edge.close_door()
         try:
@@ -166,6 +168,7 @@ class Life:
 
     async def _close(self) -> None:
         await self._sweeper.stop()
+        await self._node.scheduler.stop()
         try:
             for edge in self.edges:
                 await edge.close()
@@ -184,6 +187,7 @@ class Life:
 
     async def _fall(self, root: SupervisorProcess, why: str) -> None:
         self._node.close_door()
+        await self._node.scheduler.stop()
         await self._node.registry.interrupt()
         for edge in self.edges:
             await edge.close_door()

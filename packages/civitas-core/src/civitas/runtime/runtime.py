@@ -268,7 +268,7 @@ class Runtime(Messenger):
         root = self._life.root
         if root is None:
             raise ConfigurationError("the runtime is not running; there is no tree to show")
-        tree = tree_of(root)
+        tree = tree_of(root, self._node.scheduler.next_of)
         if (lead := self._node.lead) is not None:
             tree["leader"] = lead.leader.plain()
         return tree

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,7 +18,7 @@ class ClockTimer(Protocol):
 
 
 class Clock(Protocol):
-    """A steady clock."""
+    """A steady clock. One that has a method `time`, too, gives the unix seconds for schedules."""
 
     def now(self) -> float:
         """Seconds since any fixed moment."""
@@ -28,6 +29,10 @@ class Clock(Protocol):
 
 class LoopClock:
     """The clock of the running event loop."""
+
+    def time(self) -> float:
+        """Unix seconds, for schedules."""
+        return time.time()
 
     def now(self) -> float:
         """Seconds since any fixed moment."""

@@ -49,6 +49,7 @@ class ManualClock:
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
+        self._ahead = 0.0
         self._timers: list[tuple[float, int, ManualTimer]] = []
         self._order = itertools.count()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
@@ -56,6 +57,18 @@ class ManualClock:
     def now(self) -> float:
         """Seconds."""
         return self._now
+
+    def time(self) -> float:
+        """Unix seconds, for schedules: those of `now`, unless the clock was `set`."""
+        return self._now + self._ahead
+
+    def set(self, time: float) -> None:
+        """Set what `time` says, as somebody does who sets the clock of a machine; `now` goes on as it was.
+
+        Args:
+            time: Unix seconds.
+        """
+        self._ahead = time - self._now
 
     def call_later(self, delay: float, function: Callable[[], object]) -> ManualTimer:
         """Call `function` when the clock has moved by `delay` seconds; a delay of 0 needs an `advance` too."""

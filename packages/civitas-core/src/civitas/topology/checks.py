@@ -14,6 +14,7 @@ from civitas.topology.yaml_reader import Path
 
 __all__ = ["check"]
 
+_SCHEDULE = ("schedule", "every", "timezone", "missed", "schedule_payload")
 _KINDS = tuple(ChildEntry.model_fields)
 _PROVIDED = {"state": "{type: sqlite, path: civitas.db}", "model": "{type: NAME}"}
 
@@ -84,10 +85,26 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
         elif key in entry.further:
             text = f"{key!r} is given twice, in 'args' and beside it; remove one"
             found.append(problem((*path, "args", key), text))
+    found += _schedule(topology, path, entry)
     if "replicas" in entry.model_fields_set and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))
     return found
+
+
+def _schedule(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
+    who = f"agent {entry.name!r}"
+    given = {key for key in _SCHEDULE if getattr(entry, key) is not None} & entry.model_fields_set
+    if {"schedule", "every"} <= given:
+        text = f"{who} has both 'schedule' and 'every'; keep one of them"
+        return [topology.source.problem((*path, "every"), text)]
+    if "every" in given and "timezone" in given:
+        text = f"'timezone' is for 'schedule', and 'every' of {who} needs none"
+        return [topology.source.problem((*path, "timezone"), text)]
+    if given & {"schedule", "every"}:
+        return []
+    text = f"of {who} is for one with 'schedule' or 'every'; give it one of them, or remove this"
+    return [topology.source.problem((*path, key), f"{key!r} {text}") for key in sorted(given)]
 
 
 def _meant(entry: AgentEntry) -> str:

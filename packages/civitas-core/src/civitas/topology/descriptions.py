@@ -96,6 +96,12 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "delivery": "at_most_once; at_least_once: what it was handling at a crash is handled again; durable: "
         "also after a kill of the whole program.",
         "max_deliveries": "How many incarnations are given one message, with at_least_once and durable.",
+        "schedule": "A cron expression, such as '*/5 * * * *': each time, it gets a message of type civitas.schedule.",
+        "timezone": "The time zone of schedule, such as Europe/Berlin; UTC where nothing is said.",
+        "every": "It is sent a message of type civitas.schedule each time that so long has passed: 10m, or seconds.",
+        "missed": "The times that pass while the system does not run: once (one message for all of them), all (one for "
+        "each) or skip.",
+        "schedule_payload": "Payload of these messages; null for the time that each is due.",
     },
     ConversationPoolEntry: {
         "name": "Address of the pool; its processes are NAME/CONVERSATION.",

@@ -7,29 +7,42 @@ version cannot run yet; `descriptions` what each key is for. `schema` makes a JS
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
     StrictBool,
-    WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
-from civitas.errors import ConfigurationError
 from civitas.message import Serializer
 from civitas.process import Delivery, RestartType
-from civitas.process.options import check_name
+from civitas.process.schedule import Missed
 from civitas.supervision import BackoffPolicy, RestartStrategy
 from civitas.topology.durations import Duration
-from civitas.topology.problems import did_you_mean
 from civitas.topology.source import Source
+from civitas.topology.values import (
+    Backoff,
+    Count,
+    CountOrZero,
+    CronText,
+    DeliveryWord,
+    EnvironmentName,
+    EnvironmentText,
+    MissedWord,
+    Name,
+    Replicas,
+    Restart,
+    Seconds,
+    SecondsOrZero,
+    SerializerWord,
+    Strategy,
+    Text,
+    TimezoneText,
+)
 from civitas.topology.yaml_reader import Path
 
 __all__ = [
@@ -48,82 +61,6 @@ __all__ = [
     "TopologyEntry",
     "TransportEntry",
 ]
-
-_Word = TypeVar("_Word", bound=StrEnum)
-
-_MOST_REPLICAS = 1000
-"""Each is an OS process; more is a typing mistake."""
-
-
-def _word(kind: type[_Word]) -> BeforeValidator:
-    """Accept the words of an enum in any case."""
-
-    def choose(value: Any) -> Any:
-        words = [member.value for member in kind]
-        if isinstance(value, str) and value.lower() in words:
-            return kind(value.lower())
-        raise PydanticCustomError(
-            "word",
-            "{text}",
-            {
-                "text": f"must be one of {', '.join(words)}; got {value!r}{did_you_mean(value, words)}"
-            },
-        )
-
-    return BeforeValidator(choose)
-
-
-def _name(value: Any) -> Any:
-    try:
-        return check_name(value, "")
-    except ConfigurationError as error:
-        quotes = "; put it in quotes" if isinstance(value, (int, float)) else ""
-        raise PydanticCustomError(
-            "name", "{text}", {"text": f"{str(error).strip()}{quotes}"}
-        ) from None
-
-
-def _text_of_scalar(value: Any) -> Any:
-    """`PORT: 8080` and `DEBUG: true` in an environment are text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and "\0" in value:
-        raise PydanticCustomError(
-            "word", "{text}", {"text": "holds U+0000, which no environment can"}
-        )
-    return str(value) if isinstance(value, (int, float)) else value
-
-
-def _environment_name(value: Any) -> Any:
-    if isinstance(value, str) and (not value or set(value) & {"=", "\0"}):
-        text = "is not the name of an environment variable; write NAME: value"
-        raise PydanticCustomError("word", "{text}", {"text": text})
-    return value
-
-
-# Those with a validator of their own tell the JSON Schema, too, what they take.
-Name = Annotated[
-    str,
-    BeforeValidator(_name),
-    WithJsonSchema({"type": "string", "pattern": r"^(?!-|civitas:|.*\.\.)[^\s/*?\[\]]{1,200}$"}),
-]
-EnvironmentName = Annotated[
-    str, BeforeValidator(_environment_name), WithJsonSchema({"type": "string"})
-]
-EnvironmentText = Annotated[
-    str,
-    BeforeValidator(_text_of_scalar),
-    WithJsonSchema({"type": ["string", "number", "boolean"]}),
-]
-Strategy = Annotated[RestartStrategy, _word(RestartStrategy)]
-Backoff = Annotated[BackoffPolicy, _word(BackoffPolicy)]
-Restart = Annotated[RestartType, _word(RestartType)]
-DeliveryWord = Annotated[Delivery, _word(Delivery)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
-Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
-SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1)]
 
 
 class TopologyEntry(BaseModel):
@@ -202,7 +139,7 @@ class AgentEntry(OpenEntry):
     wrap: Text = Field(default="")
     args: dict[str, Any] = Field(default_factory=dict)
     process: Name = Field(default="")
-    replicas: Annotated[Count, Field(le=_MOST_REPLICAS)] = 1
+    replicas: Replicas = 1
     expose: StrictBool = False
 
     # Those of every agent, known here so that a wrong one is found without importing anything.
@@ -214,6 +151,11 @@ class AgentEntry(OpenEntry):
     cancel_on_timeout: StrictBool = False
     delivery: DeliveryWord = Delivery.AT_MOST_ONCE
     max_deliveries: Count = 3
+    schedule: CronText | None = None
+    timezone: TimezoneText | None = None
+    every: Duration | None = None
+    missed: MissedWord = Missed.ONCE
+    schedule_payload: Any = None
 
     def places(self) -> list[tuple[str, str]]:
         """The agents that it stands for, each with its OS process: more than one if it has replicas."""
@@ -241,6 +183,11 @@ AGENT_KEYWORDS = (
     "cancel_on_timeout",
     "delivery",
     "max_deliveries",
+    "schedule",
+    "timezone",
+    "every",
+    "missed",
+    "schedule_payload",
 )
 """The keywords that every agent takes."""
 
@@ -336,7 +283,7 @@ class Topology(TopologyEntry):
     state: ProvidedEntry | None = None
     model: ProvidedEntry | None = None
     tools: list[ProvidedEntry] = Field(default_factory=list)
-    serializer: Annotated[Serializer, _word(Serializer)] = Serializer.MSGPACK
+    serializer: SerializerWord = Serializer.MSGPACK
     runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
     conversations: ConversationsEntry = Field(default_factory=ConversationsEntry)
     results: ResultsEntry = Field(default_factory=ResultsEntry)

@@ -1,0 +1,108 @@
+"""`Later`: messages that are sent when their time has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from civitas.errors import AgentTerminated, MailboxFull, UnknownAgent
+from civitas.events import DeadLetterReason
+from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.process import Caller, Timer, current_message
+from civitas.process.options import check_is_name, positive
+from civitas.telemetry.passing import passed_on
+
+if TYPE_CHECKING:
+    from civitas.node.registry import Registry
+    from civitas.supervision import Clock
+    from civitas.telemetry.tracing import Tracing
+
+__all__ = ["Later"]
+
+
+class SendingNode(Protocol):
+    """The node, as it is seen here."""
+
+    clock: Clock
+    registry: Registry
+    tracing: Tracing
+
+    async def look_up(self, name: str) -> None:
+        """Find out where an agent is, if that is known elsewhere."""
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
+        """Count and report a message that nobody will handle."""
+
+
+class Later:
+    """Sends messages when their time has come: nobody waits for what becomes of them.
+
+    Args:
+        node: The node.
+        in_span: Opens the span of a message that is sent.
+        begin: Does something beside everything else.
+    """
+
+    def __init__(
+        self,
+        node: SendingNode,
+        in_span: Callable[[Message], AbstractContextManager[Message]],
+        begin: Callable[[Coroutine[Any, Any, object]], object],
+    ) -> None:
+        self._node = node
+        self._in_span = in_span
+        self._begin = begin
+
+    def send_after(
+        self,
+        sender: Caller,
+        delay: float,
+        to: str,
+        payload: Any,
+        message_type: str,
+        conversation: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> Timer:
+        """Hand a message to the agent `to` in `delay` seconds."""
+        positive(delay, "delay", zero=True)
+        check_is_name(to, "the recipient")
+        check_word(message_type, "message_type")
+        if headers is not None:
+            headers = check_headers(headers)
+        raw = encode(payload)
+        handled = current_message.get(None)
+        if conversation is not None:
+            check_word(conversation, "conversation")
+        elif handled is not None:
+            conversation = handled.conversation
+        if handled is not None and handled.headers and not self._node.tracing.active:
+            headers = passed_on(handled.headers, headers)
+        timer = Timer(sender.timers)
+
+        def due() -> None:
+            timer.fired()
+            message = new_message(
+                message_type, sender.name, to, raw, conversation=conversation, headers=headers
+            )
+            self._begin(self._deliver_late(message))
+
+        timer.arm(self._node.clock.call_later(delay, due))
+        return timer
+
+    async def deliver(self, message: Message, timeout: float | None) -> None:
+        """Hand a message to its recipient; raises as `send`."""
+        cell = self._node.registry.route(message.recipient, message.conversation, message.id)
+        with self._in_span(message) as sent:
+            await cell.entry.put(sent, timeout)
+
+    async def _deliver_late(self, message: Message) -> None:
+        await self._node.look_up(message.recipient)
+        try:
+            await self.deliver(message, 30.0)
+        except UnknownAgent:
+            self._node.dead_letter(message, DeadLetterReason.UNKNOWN)
+        except AgentTerminated:
+            self._node.dead_letter(message, DeadLetterReason.TERMINATED)
+        except MailboxFull:
+            self._node.dead_letter(message, DeadLetterReason.EXPIRED)

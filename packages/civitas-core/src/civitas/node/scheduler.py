@@ -1,0 +1,262 @@
+"""`Scheduler`: sends agents the messages of their schedules."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+from civitas.errors import (
+    DeliveryError,
+    NodeDown,
+    NotStored,
+    RunConflict,
+    UnknownAgent,
+)
+from civitas.events import DeadLetterReason
+from civitas.message import Message
+from civitas.node.scheduled import DueTime, Scheduled
+from civitas.process import Delivery
+from civitas.process.schedule import MOST_MISSED, Schedule
+from civitas.state.patience import patiently, saved_under
+
+if TYPE_CHECKING:
+    from civitas.node.registry import Registry
+    from civitas.state import StateStore
+    from civitas.supervision import Clock
+    from civitas.supervision.clock import ClockTimer
+
+__all__ = ["Scheduler"]
+
+logger = logging.getLogger("civitas")
+
+_LOOK = 1.0
+"""The longest time in seconds between two looks at the clock, as that may be set."""
+_AGAIN = 1.0
+"""Seconds before a state store is tried again that did not answer."""
+_STUCK = 1.0
+"""Seconds after which a message that is not taken is taken for one that waits."""
+
+
+class SendingRoot(Protocol):
+    """The root, as it is seen here."""
+
+    clock: Clock
+    loop: asyncio.AbstractEventLoop
+    store: StateStore
+    registry: Registry
+
+    def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
+        """Count and report a message that nobody will handle."""
+
+
+class Scheduler:
+    """Sends agents the messages of their schedules, from the start of a system to its stop.
+
+    It keeps in the state store when each agent was due last, and goes on from there at the next start. A durable agent
+    is sent a run that is named for it and the time, and then that is noted: a kill between the two changes nothing. For
+    any other it is noted first: a kill loses a message rather than sending it twice.
+
+    Args:
+        root: The root node.
+        deliver: Hands a message to its recipient within a time, None for ever; see `Later.deliver`.
+    """
+
+    def __init__(
+        self,
+        root: SendingRoot,
+        deliver: Callable[[Message, float | None], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._root = root
+        self._hand = deliver
+        self._agents: dict[str, Scheduled] = {}
+        self._heap: list[tuple[float, int, Scheduled]] = []
+        self._order = count()
+        self._timer: ClockTimer | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """What is being done for an agent, by its name."""
+        self._runs = False
+        self._seen = 0.0
+
+    def plan(self, name: str, schedule: Schedule | None) -> None:
+        """An agent has a schedule, or none any more."""
+        known = self._agents.get(name)
+        if schedule == (None if known is None else known.schedule):
+            return
+        self.drop(name)
+        if schedule is not None:
+            self._agents[name] = agent = Scheduled(name, schedule)
+            if self._runs:
+                self._begin(agent, self._open(agent))
+
+    def drop(self, name: str) -> None:
+        """An agent is gone."""
+        if self._agents.pop(name, None) is not None and (task := self._tasks.pop(name, None)):
+            task.cancel()
+
+    def clear(self) -> None:
+        """All are gone."""
+        self._agents.clear()
+
+    def next_of(self, name: str) -> float | None:
+        """When an agent is due next, in unix seconds; None for one without a schedule."""
+        agent = self._agents.get(name)
+        return None if agent is None or agent.next == float("inf") else agent.next
+
+    async def start(self) -> None:
+        """Begin: every agent has started."""
+        self._runs = True
+        self._seen = self._time()
+        if self._agents:
+            opening = [self._begin(each, self._open(each)) for each in self._agents.values()]
+            await asyncio.wait(opening)
+
+    async def stop(self) -> None:
+        """End; what becomes due from now on is missed."""
+        self._runs = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._heap.clear()
+        tasks = [*self._tasks.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    @property
+    def _time(self) -> Callable[[], float]:
+        return getattr(self._root.clock, "time", time.time)
+
+    # The clock.
+
+    def _tick(self) -> None:
+        now = self._time()
+        if now < self._seen:
+            self._heap.clear()
+            for agent in self._agents.values():
+                agent.clock_was_set(now)
+                self._push(agent)
+        self._seen = now
+        while self._heap and self._heap[0][0] <= now:
+            due, _, agent = heappop(self._heap)
+            if agent is not self._agents.get(agent.name) or due != agent.next:
+                continue
+            _warn(agent, agent.look(now))
+            if agent.began is not None and self._root.loop.time() - agent.began > _STUCK:
+                agent.merge()
+            self._push(agent)
+            self._send(agent)
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._heap and self._runs:
+            wait = min(max(self._heap[0][0] - self._time(), 0.0), _LOOK)
+            self._timer = self._root.clock.call_later(wait, self._tick)
+
+    def _push(self, agent: Scheduled) -> None:
+        heappush(self._heap, (agent.next, next(self._order), agent))
+
+    # The state store and the agents.
+
+    def _begin(self, agent: Scheduled, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks[agent.name] = self._root.loop.create_task(work)
+
+        def over(_: asyncio.Task[None]) -> None:
+            if self._tasks.get(agent.name) is task:
+                del self._tasks[agent.name]
+                self._send(agent)
+
+        task.add_done_callback(over)
+        return task
+
+    async def _open(self, agent: Scheduled) -> None:
+        """Go on from what is kept of an agent."""
+        store = self._root.store
+        kept = await self._stubbornly(agent, lambda: saved_under(store, agent.key, agent.name))
+        if agent.begin(kept, self._time()):
+            await self._note(agent, agent.last)
+        self._push(agent)
+        self._arm()
+
+    def _send(self, agent: Scheduled) -> None:
+        """Hand over what waits for an agent, unless that is being done."""
+        if self._runs and agent.waiting and agent.name not in self._tasks:
+            self._begin(agent, self._hand_over(agent))
+
+    async def _hand_over(self, agent: Scheduled) -> None:
+        while agent.waiting:
+            agent.began = self._root.loop.time()
+            await self._hand_over_one(agent, agent.waiting[0])
+            agent.began = None
+            agent.waiting.popleft()
+
+    async def _hand_over_one(self, agent: Scheduled, due: DueTime) -> None:
+        message = agent.message(due)
+        cell = self._recipient(message)
+        if cell is not None and cell.delivery == Delivery.DURABLE:
+            named = message.replaced(run_name=agent.run_of(due))
+            await self._stubbornly(agent, lambda: self._deliver(named))
+            await self._note(agent, due.at)
+        else:
+            await self._note(agent, due.at)
+            await self._deliver(message)
+
+    def _recipient(self, message: Message) -> Any:
+        try:
+            return self._root.registry.route(message.recipient, None, message.id)
+        except DeliveryError:
+            return None  # it is told when the message is put
+
+    async def _deliver(self, message: Message) -> None:
+        try:
+            await self._hand(message, None)
+        except RunConflict:
+            pass  # it was accepted, before its payload was changed
+        except NotStored:
+            raise  # it is tried again
+        except UnknownAgent:
+            self._root.dead_letter(message, DeadLetterReason.UNKNOWN)
+        except NodeDown:
+            self._root.dead_letter(message, DeadLetterReason.NODE_DOWN)
+        except DeliveryError:
+            self._root.dead_letter(message, DeadLetterReason.TERMINATED)
+
+    async def _note(self, agent: Scheduled, last: float) -> None:
+        """Keep when the message was due that was handed over last."""
+        record = agent.record(last)
+        await self._stubbornly(agent, lambda: self._root.store.set(agent.key, record))
+
+    async def _stubbornly(
+        self, agent: Scheduled, attempt: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        """Try again until the state store answers: what is due can wait, and must neither be lost nor sent twice."""
+        while True:
+            try:
+                return await patiently(attempt, agent.name)
+            except Exception as error:
+                logger.exception(
+                    "agent %r: its schedule could not be kept in the state store. It is tried again; until that "
+                    "succeeds the agent gets no message of its schedule",
+                    agent.name,
+                    exc_info=error,
+                )
+            await asyncio.sleep(_AGAIN)
+
+
+def _warn(agent: Scheduled, most: int) -> None:
+    if most:
+        logger.warning(
+            "agent %r: %d times of its schedule or more passed while the system did not run. The newest %d are made up "
+            "for; the others are not",
+            agent.name,
+            most,
+            MOST_MISSED,
+        )

@@ -1,0 +1,131 @@
+"""What single values of a topology may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from civitas.errors import ConfigurationError
+from civitas.message import Serializer
+from civitas.process import Delivery, RestartType
+from civitas.process.options import check_name
+from civitas.process.schedule import Missed, check_cron, check_timezone
+from civitas.supervision import BackoffPolicy, RestartStrategy
+from civitas.topology.problems import did_you_mean
+
+__all__ = [
+    "Backoff",
+    "Count",
+    "CountOrZero",
+    "CronText",
+    "DeliveryWord",
+    "EnvironmentName",
+    "EnvironmentText",
+    "MissedWord",
+    "Name",
+    "Replicas",
+    "Restart",
+    "Seconds",
+    "SecondsOrZero",
+    "SerializerWord",
+    "Strategy",
+    "Text",
+    "TimezoneText",
+]
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+_MOST_REPLICAS = 1000
+"""Each is an OS process; more is a typing mistake."""
+
+
+def _word(kind: type[_Word]) -> BeforeValidator:
+    """Accept the words of an enum in any case."""
+
+    def choose(value: Any) -> Any:
+        words = [member.value for member in kind]
+        if isinstance(value, str) and value.lower() in words:
+            return kind(value.lower())
+        raise PydanticCustomError(
+            "word",
+            "{text}",
+            {
+                "text": f"must be one of {', '.join(words)}; got {value!r}{did_you_mean(value, words)}"
+            },
+        )
+
+    return BeforeValidator(choose)
+
+
+def _checked_by(check: Callable[[Any, str], str]) -> BeforeValidator:
+    """Accept what `check` does."""
+
+    def checked(value: Any) -> str:
+        try:
+            return check(value, "")
+        except ConfigurationError as error:
+            raise PydanticCustomError("word", "{text}", {"text": str(error).strip()}) from None
+
+    return BeforeValidator(checked)
+
+
+def _name(value: Any) -> Any:
+    try:
+        return check_name(value, "")
+    except ConfigurationError as error:
+        quotes = "; put it in quotes" if isinstance(value, (int, float)) else ""
+        raise PydanticCustomError(
+            "name", "{text}", {"text": f"{str(error).strip()}{quotes}"}
+        ) from None
+
+
+def _text_of_scalar(value: Any) -> Any:
+    """`PORT: 8080` and `DEBUG: true` in an environment are text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError(
+            "word", "{text}", {"text": "holds U+0000, which no environment can"}
+        )
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _environment_name(value: Any) -> Any:
+    if isinstance(value, str) and (not value or set(value) & {"=", "\0"}):
+        text = "is not the name of an environment variable; write NAME: value"
+        raise PydanticCustomError("word", "{text}", {"text": text})
+    return value
+
+
+# Those with a validator of their own tell the JSON Schema, too, what they take.
+Name = Annotated[
+    str,
+    BeforeValidator(_name),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!-|civitas:|.*\.\.)[^\s/*?\[\]]{1,200}$"}),
+]
+EnvironmentName = Annotated[
+    str, BeforeValidator(_environment_name), WithJsonSchema({"type": "string"})
+]
+EnvironmentText = Annotated[
+    str,
+    BeforeValidator(_text_of_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+Strategy = Annotated[RestartStrategy, _word(RestartStrategy)]
+Backoff = Annotated[BackoffPolicy, _word(BackoffPolicy)]
+Restart = Annotated[RestartType, _word(RestartType)]
+DeliveryWord = Annotated[Delivery, _word(Delivery)]
+Count = Annotated[int, Field(ge=1)]
+CountOrZero = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
+SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+SerializerWord = Annotated[Serializer, _word(Serializer)]
+MissedWord = Annotated[Missed, _word(Missed)]
+CronText = Annotated[str, _checked_by(check_cron)]
+TimezoneText = Annotated[str, _checked_by(check_timezone)]
+Replicas = Annotated[int, Field(ge=1, le=_MOST_REPLICAS)]
