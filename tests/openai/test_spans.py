@@ -276,3 +276,16 @@ async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
     assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret"}'
     assert "secret finding" in tool_call["gen_ai.tool.call.result"]
     assert "Be secretive." in chats[0]["gen_ai.system_instructions"]
+
+
+@pytest.mark.promise(id="SEM-1709")
+async def test_what_the_user_keeps_out_of_the_sdks_traces_is_not_recorded(
+    spans, scripted, monkeypatch
+):
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "span_only")
+    model = scripted([ToolCall("look", {"q": "secret"}), "secret answer"])
+    agent = Agent(name="clerk", model=model, tools=[look], instructions="Be secretive.")
+    private = {"trace_include_sensitive_data": False}
+    async with running(OpenAIAgent("o", agent=agent, run_config=private)) as runtime:
+        await runtime.ask("o", {"input": "secret question"})
+    assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from agents.models.interface import Model, ModelProvider
+from agents.models.interface import Model, ModelProvider, ModelTracing
 
 from civitas.frameworks import Unfinished, idempotency_key
 from civitas_openai._once import scope
@@ -67,7 +67,8 @@ class WatchedModel(Model):
                 headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
                 given = replace(given, extra_headers=headers)
             arguments = (system_instructions, input, given, *more)
-            with spanned(run, self._model, system_instructions, input) as span:
+            private = ModelTracing.ENABLED_WITHOUT_DATA in (*more, named.get("tracing"))
+            with spanned(run, self._model, system_instructions, input, private=private) as span:
                 if inside.heard:
                     live = await self._told(run, part, arguments, named)
                 else:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from agents.tracing import Span, Trace
 
     from civitas.frameworks.spans import SpanTree
+    from civitas.telemetry.content import Content
 
 __all__ = ["BRIDGE", "AgentSpans", "TracedCall", "calling_model", "current_tree"]
 
@@ -46,11 +47,11 @@ class TracedCall:
     """One call of a model, and what is known of it.
 
     Args:
-        tree: The spans of the run.
+        content: Makes attributes of what it says; None if that is not to be recorded.
     """
 
-    def __init__(self, tree: SpanTree) -> None:
-        self._tree = tree
+    def __init__(self, content: Content | None) -> None:
+        self._content = content
         self.attributes: dict[str, Any] = {}
 
     def answered(self, response: ModelResponse) -> None:
@@ -69,7 +70,7 @@ class TracedCall:
             ),
             **self.attributes,
         }
-        if (content := self._tree.content) is not None:
+        if (content := self._content) is not None:
             said = [each.model_dump() for each in calls]
             self.attributes[names.OUTPUT_MESSAGES] = content.answer(
                 names.OUTPUT_MESSAGES, text_of(response), said, reason
@@ -90,9 +91,9 @@ class TracedCall:
 
 @contextmanager
 def calling_model(
-    model: Model, instructions: str | None, input: Any
+    model: Model, instructions: str | None, input: Any, *, private: bool
 ) -> Iterator[TracedCall | None]:
-    """The span of one call of `model`, inside the block; None for nobody who records any."""
+    """The span of one call of `model`, inside the block; None if nobody records any."""
     tree = current_tree.get()
     if tree is None or getattr(model, "elsewhere", False):
         yield None
@@ -103,12 +104,13 @@ def calling_model(
         names.PROVIDER: _provider(model, name),
         names.REQUEST_MODEL: str(name) if name else None,
     }
-    if (content := tree.content) is not None:
+    content = None if private else tree.content
+    if content is not None:
         attributes[names.INPUT_MESSAGES] = content.messages(names.INPUT_MESSAGES, input)
         if instructions:
             said = [{"type": "text", "content": instructions}]
             attributes[names.SYSTEM_INSTRUCTIONS] = content.value(names.SYSTEM_INSTRUCTIONS, said)
-    key, call = object(), TracedCall(tree)
+    key, call = object(), TracedCall(content)
     around = get_current_span()
     tree.start(
         key, around and around.span_id, names.chat(str(name) if name else "model"), attributes

@@ -71,14 +71,22 @@ def bridged(tree: SpanTree | None) -> Iterator[None]:
 
 
 def spanned(
-    run: Run, model: Model, instructions: str | None, input: Any
+    run: Run, model: Model, instructions: str | None, input: Any, *, private: bool
 ) -> AbstractContextManager[TracedCall | None]:
-    """The span of one call of `model`, inside the block; None if nobody records any."""
+    """The span of one call of `model`, inside the block; None if nobody records any.
+
+    Args:
+        run: The run that it is part of.
+        model: The model.
+        instructions: What it is asked with.
+        input: The same.
+        private: Whether the user keeps that out of the SDK's traces, whatever else is recorded.
+    """
     if run.spans is None:
         return nullcontext()
     from civitas_openai._spans import calling_model
 
-    return calling_model(model, instructions, input)
+    return calling_model(model, instructions, input, private=private)
 
 
 def _processors() -> tuple[Any, ...] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context, use_span
 
-from civitas.telemetry import names
+from civitas.telemetry import Tracing, names
 from civitas.telemetry.operations import fail
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from civitas.telemetry import Tracing
     from civitas.telemetry.content import Content
     from civitas.telemetry.operations import Operation
 
@@ -44,8 +43,8 @@ class SpanTree:
 
     Args:
         root: The span of the run.
-        tracing: Of the node.
-        agent: Name of the agent whose run it is.
+        tracing: Of the node; None for one of its own, of the providers that there are now.
+        agent: Name of the agent whose run it is; empty if that is not known.
         conversation: Of the run; None for none.
         told: The operations of the framework that somebody else makes spans for, such as ``chat``: an instrumentation
             of the framework; ``*`` for all.
@@ -55,14 +54,17 @@ class SpanTree:
     def __init__(
         self,
         root: Span,
-        tracing: Tracing,
+        tracing: Tracing | None = None,
         *,
-        agent: str,
+        agent: str = "",
         conversation: str | None = None,
         told: Collection[str] = (),
         silent: bool = False,
     ) -> None:
         self.root = root
+        if tracing is None:
+            tracing = Tracing()
+            tracing.refresh()
         self._tracing = tracing
         self._agent = agent
         self._conversation = conversation
@@ -106,7 +108,8 @@ class SpanTree:
         if what == "invoke_agent":
             agent = kept.get(names.AGENT_NAME, agent)
         elif what == "execute_tool":
-            kept.setdefault(names.AGENT_NAME, agent)
+            if agent:
+                kept.setdefault(names.AGENT_NAME, agent)
         elif what == "chat" and self._conversation is not None:
             kept.setdefault(names.CONVERSATION, self._conversation)
         # Below a span that somebody else made it is a child of that, which is the current one.
