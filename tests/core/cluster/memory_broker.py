@@ -155,7 +155,7 @@ class MemoryMailboxes:
     async def retract(self, address: str, places: Sequence[int]) -> bool:
         await asyncio.sleep(0)
         if self.killed:
-            return False
+            return True  # so that what is left of its node ends
         is_done, is_told = self.broker.fate()
         for place in places if is_done else ():
             self.broker.boxes[address].letters.pop(place, None)
