@@ -319,6 +319,18 @@ class Relay(AgentProcess):
         return self.reply(count)
 
 
+class Scheduled(AgentProcess):
+    """Writes down each time that it was due, and its own name."""
+
+    def __init__(self, name: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.file = file
+
+    async def handle(self, message: Message) -> None:
+        if message.type == "civitas.schedule":
+            write_line(self.file, f"{message.recipient} {message.payload['due'].timestamp():.3f}")
+
+
 class Gated(Writer):
     """A writer that begins when a file is there."""
 
