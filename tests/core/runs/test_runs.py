@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -368,3 +369,36 @@ async def test_a_stream_of_a_durable_agent_is_read_as_of_any_other(journal: Jour
         read = [each.payload async for each in runtime.stream("a", 1, run="r")]
         assert read == [0, 1, 2, "over"]
         assert [each.payload async for each in runtime.stream("a", 1, run="r")] == ["over"]
+
+
+async def test_the_run_of_a_reader_that_left_goes_on_if_it_has_a_name(journal: Journal) -> None:
+    class Counts(Actor):
+        async def handle(self, message: Message) -> Message | None:
+            for number in range(300):
+                await self.emit(number)
+            return self.reply("over")
+
+    letters: list[str] = []
+    async with system(Counts("a", journal, delivery="durable")) as runtime:
+        runtime.on("dead_letter", lambda event: letters.append(event.reason))
+        for run in ("named", None):
+            async with aclosing(runtime.stream("a", 1, run=run)) as stream:
+                async for _ in stream:
+                    break
+        assert (await runtime.result("named")).payload == "over"
+        await eventually(lambda: len(runtime.runs("cancelled")) == 1)
+        assert "no_reader" not in letters
+
+
+async def test_an_ask_that_would_wait_for_itself_says_so_though_its_agents_are_durable(
+    journal: Journal,
+) -> None:
+    class Asks(Actor):
+        async def handle(self, message: Message) -> Message | None:
+            other = {"a": "b", "b": "a"}[self.name]
+            return self.reply((await self.ask(other, 1, timeout=5)).payload)
+
+    pair = [Asks(name, journal, delivery="durable", max_deliveries=1) for name in "ab"]
+    async with system(*pair) as runtime:
+        error = await error_of(runtime.ask("a", 1, timeout=5))
+        assert "AskCycle" in str(error)

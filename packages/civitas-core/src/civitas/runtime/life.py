@@ -156,7 +156,8 @@ class Life:
                 await self._node.drained()
         except TimeoutError:
             logger.warning(
-                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left was dropped",
+                "runtime %r: mailboxes were not empty after drain_timeout=%g s; what is left was dropped, "
+                "but for the messages of durable agents, which stay in the state store",
                 self._name,
                 drain_timeout,
             )
