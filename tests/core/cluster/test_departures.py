@@ -173,7 +173,7 @@ async def test_a_process_that_comes_in_the_moment_it_is_waited_for_is_there() ->
 
     starting = Starting(roster, {}, (), lambda: "ipc:///root", ended)
     peer, _ = a_peer()
-    waiting = asyncio.create_task(starting.ready("w"))
+    waiting = asyncio.create_task(starting.ready(roster["w"]))
     await asyncio.sleep(0)
     roster["w"].arrived(peer, 7, "here")
     assert await waiting is peer
@@ -185,7 +185,7 @@ async def test_whoever_waits_for_a_process_hears_that_the_system_ends() -> None:
     async def ended(*_: object) -> None: ...
 
     starting = Starting(roster, {}, (), lambda: "ipc:///root", ended)
-    waiting = asyncio.create_task(starting.ready("w"))
+    waiting = asyncio.create_task(starting.ready(roster["w"]))
     while roster["w"].arriving is None:
         await asyncio.sleep(0)
     starting.give_up()
@@ -201,7 +201,7 @@ async def test_while_the_root_can_reach_nobody_no_process_is_late() -> None:
 
     starting = Starting(roster, {}, (), lambda: "nats:root", ended)
     starting.outages.cut_off(True)
-    waiting = asyncio.create_task(starting.ready("w"))
+    waiting = asyncio.create_task(starting.ready(roster["w"]))
     done, _ = await asyncio.wait({waiting}, timeout=0.2)
     assert not done
     starting.outages.cut_off(False)

@@ -62,6 +62,7 @@ class RemoteChild:
         self.left_by: ExitReason | None = None
         """Why the incarnation ended that the last root had, if it did so while none led."""
         self._runs_on = False
+        self._is_scheduled = False
         self._reported: Any = 0
         """What its process said last of its mailbox."""
 
@@ -138,7 +139,7 @@ class RemoteChild:
             return
         peer: Peer | None = None
         try:
-            peer = await self._home.starting.ready(self.node)
+            peer = await self._home.starting.ready(self._member)
             if peer is not self._peer:
                 self._peer, self._untold = peer, True
             options = await self._start_there(peer)
@@ -228,8 +229,10 @@ class RemoteChild:
             self.left_by = load_reason(left_by)
             self._home.tree.exited(self.name, self.left_by)
         plain = options.pop("schedule", None)
-        schedule = None if plain is None else Schedule.of_plain(plain)
-        self._home.tree.scheduler.plan(self.spec.family or self.name, schedule)
+        if plain is not None or self._is_scheduled:
+            schedule = None if plain is None else Schedule.of_plain(plain)
+            self._home.tree.scheduler.plan(self.spec.family or self.name, schedule)
+            self._is_scheduled = schedule is not None
         return options
 
     def _not_started(self, cause: BaseException, incident: str) -> StartFailed:

@@ -101,7 +101,7 @@ class RestartBudget:
                 return known.wait
             return self._delay(restarts=again, chance=random.random())
         wait = None
-        if is_of_message(incident):
+        if incident and is_of_message(incident):
             wait = self._delay(restarts=1, chance=random.random())
         else:
             if self._intensity.add(child, now):

@@ -8,7 +8,7 @@ from civitas.errors import StartFailed, SupervisorGaveUp
 from civitas.process import ExitKind, ExitReason
 from civitas.supervision.child import Child, Host
 from civitas.telemetry import names
-from civitas.telemetry.logs import about, trace_of
+from civitas.telemetry.logs import ABOUT, trace_of
 from civitas.telemetry.readable import escaped
 
 __all__ = ["Reporter"]
@@ -47,8 +47,10 @@ class Reporter:
             trace = ""
             if failure is not None:
                 text, trace = f"{reason.kind}: {text}", f"\n{failure.trace}"
-            with about({names.AGENT_NAME: child.name, **trace_of(reason.headers)}):
-                self._log("child_terminated", text, child.name, trace)
+            trace_ids = trace_of(reason.headers) if reason.headers else {}
+            token = ABOUT.set({names.AGENT_NAME: child.name, **trace_ids})
+            self._log("child_terminated", text, child.name, trace)
+            ABOUT.reset(token)
 
     def terminated(self, child: Child, reason: ExitReason) -> None:
         """A child ended and is not started again."""
@@ -65,11 +67,5 @@ class Reporter:
 
     def _log(self, context: str, reason: str, offender: str, trace: str = "") -> None:
         # A conversation is anybody's text, and so may be what an error says: neither begins a line of its own.
-        logger.error(
-            "supervisor=%s errorContext=%s offender=%s reason=%s%s",
-            self._supervisor,
-            context,
-            escaped(offender),
-            escaped(reason),
-            trace,
-        )
+        what = f"errorContext={context} offender={offender} reason={reason}"
+        logger.error("supervisor=%s %s%s", self._supervisor, escaped(what), trace)

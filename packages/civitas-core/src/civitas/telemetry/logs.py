@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
 from civitas.telemetry import names
 
-__all__ = ["SPAN_ID", "TRACE_ID", "about", "come_from", "place_of", "trace_of", "where_from"]
+__all__ = ["ABOUT", "SPAN_ID", "TRACE_ID", "come_from", "place_of", "trace_of", "where_from"]
 
 TRACE_ID: Final = "otelTraceID"
 """The attribute that OpenTelemetry's own instrumentation of logging gives a record, too: 32 hexadecimal digits."""
@@ -24,7 +23,8 @@ _WORDS = (
     ("trace", TRACE_ID),
 )
 
-_about: ContextVar[Mapping[str, Any] | None] = ContextVar("civitas_log_about", default=None)
+ABOUT: ContextVar[Mapping[str, Any] | None] = ContextVar("civitas_log_about", default=None)
+"""While it is set, what is logged is about this, and not about the code that logs it."""
 _describe: Callable[[], Mapping[str, Any]] | None = None
 
 
@@ -41,21 +41,11 @@ def come_from(describe: Callable[[], Mapping[str, Any]]) -> None:
         def record(*args: Any, **named: Any) -> logging.LogRecord:
             made = make(*args, **named)
             if _describe is not None:
-                made.__dict__.update(_about.get() or _describe())
+                made.__dict__.update(ABOUT.get() or _describe())
             return made
 
         logging.setLogRecordFactory(record)
     _describe = describe
-
-
-@contextmanager
-def about(attributes: Mapping[str, Any]) -> Iterator[None]:
-    """What is logged inside the block is about this, and not about the code that logs it."""
-    token = _about.set(attributes)
-    try:
-        yield
-    finally:
-        _about.reset(token)
 
 
 def where_from(headers: Mapping[str, str]) -> dict[str, str]:

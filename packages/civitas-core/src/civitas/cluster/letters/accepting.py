@@ -193,6 +193,7 @@ class AcceptedByRoot:
         out, into = letters.out, letters.into
         out.accepting_entry = self._entry_for
         out.asker_elsewhere = into.asker_elsewhere = self._asked.get
+        out.kept = self._runs.table.by_message
         out.finished = self._is_finished
         out.was_given = self._was_given
         out.forgotten = self._runs.forget
@@ -330,9 +331,7 @@ class AcceptedByRoot:
         return self._agents.entered(each.name, each.outbox, facts.size, agent)
 
     def _is_finished(self, message_id: str) -> None:
-        run = self._runs.table.by_message.get(message_id)
-        if run is not None:
-            self._runs.ending.settled(run)
+        self._runs.ending.settled(self._runs.table.by_message[message_id])
 
     def _was_given(self, message_id: str, times: int) -> None:
         run = self._runs.table.by_message.get(message_id)

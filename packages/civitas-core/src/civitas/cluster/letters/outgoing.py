@@ -90,7 +90,9 @@ class Outgoing:
         self.asker_elsewhere: Callable[[str], FromPeer | None] = lambda message_id: None
         """Who asked in another process by a message that came out of the state store."""
         self.finished: Callable[[str], None] = lambda message_id: None
-        """Called when another node is finished with a message."""
+        """Called when another node is finished with a message that is in `kept`."""
+        self.kept: Container[str] = ()
+        """The ids of messages that are kept until then, beyond this node's life."""
         self.was_given: Callable[[str, int], None] = lambda message_id, times: None
         """Called when the process of an agent is gone that was handling a message, and to how many it was given."""
         self.forgotten: Callable[[str], None] = lambda name: None
@@ -295,7 +297,8 @@ class Outgoing:
 
     def _finish(self, message_id: str) -> None:
         each = self._sent.pop(message_id, None)
-        self.finished(message_id)
+        if message_id in self.kept:
+            self.finished(message_id)
         if each is not None:
             each.outbox.settled(message_id)
             if (each.pool is not None or each.turning) and each.outbox.idle:

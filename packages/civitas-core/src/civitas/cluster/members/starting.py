@@ -56,7 +56,8 @@ class Starting:
         self._ended = ended
         self.outages = Outages()
         self.outlives = 0.0
-        self.noted: Callable[[], Awaitable[None]] = _nobody_takes_over
+        self.noted: Callable[[], Awaitable[None]] | None = None
+        """Waits until a root that takes over would know of all processes that are there, if one may."""
         self._watching: set[asyncio.Task[Any]] = set()
         self.noted_by: Callable[[str], Path | None] = lambda process: None
         """Where a process notes what it has in hand, if that is to outlive the root; otherwise None."""
@@ -88,7 +89,7 @@ class Starting:
                 for member in self._roster:
                     if member.was_left:
                         continue  # its agents are down, and their supervisors serve the others meanwhile
-                    starts.create_task(self.ready(member.name))
+                    starts.create_task(self.ready(member))
         except BaseExceptionGroup as group:
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):
@@ -145,7 +146,7 @@ class Starting:
 
         async def wait() -> None:
             try:
-                await self.ready(name)
+                await self.ready(self._roster[name])
             except StartFailed as error:
                 callback(error)
             except Exception as error:  # such as an interpreter that is no longer there
@@ -155,24 +156,20 @@ class Starting:
 
         self.look_after(wait())
 
-    async def ready(self, name: str) -> Peer:
+    async def ready(self, member: Member) -> Peer:
         """Wait until a process is there, and may be used; it is started if it is down.
 
         Raises:
             StartFailed: It did not come.
         """
-        peer = await self._there(name)
-        await (
-            self.noted()
-        )  # what ran in a process that the next root does not know of would run on beside it
+        peer = member.host or await self._there(member)
+        if self.noted is not None:  # otherwise what starts there would run on beside the next root
+            await self.noted()
         return peer
 
-    async def _there(self, name: str) -> Peer:
-        member = self._roster[name]
-        if member.host is not None:
-            return member.host
+    async def _there(self, member: Member) -> Peer:
         if self._roster.ending:
-            raise _too_late(name)
+            raise _too_late(member.name)
         if member.starting is None:
             member.starting = asyncio.get_running_loop().create_task(self._start(member))
             member.starting.add_done_callback(member.tried)
@@ -271,9 +268,6 @@ class Starting:
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return task
-
-
-async def _nobody_takes_over() -> None: ...
 
 
 def _too_late(name: str) -> StartFailed:
