@@ -16,6 +16,7 @@ from civitas.runs.entry import AcceptedEntry, Inner
 from civitas.runs.open_run import DurableAgent, OpenRun, Waiter
 from civitas.runs.overview import overview
 from civitas.runs.records import AcceptedRun
+from civitas.runs.timers import KeptTimer, TimerCall
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from civitas.node.origin import Origin
     from civitas.node.registry import Registry
     from civitas.state import StateStore
+    from civitas.supervision import Clock
     from civitas.telemetry.instruments import Point
     from civitas.telemetry.tracing import Tracing
 
@@ -41,6 +43,7 @@ class Around(Protocol):
     tracing: Tracing
     foreign: dict[str, Origin]
     asks: PendingAsks
+    clock: Clock
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
         """Count and report a message that nobody will handle."""
@@ -148,8 +151,14 @@ class DurableAgents:
         """Who waits for the answer to a message that another OS process sent."""
         self.elsewhere: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         """What agents of other OS processes do, by the process and the message, as of a quarter of a second ago."""
+        self.fire: Callable[[KeptTimer], None] = lambda timer: None
+        """Sends the message of a timer, and forgets the timer."""
         self.runs = Acceptance(self)
         node.tracing.metrics.gauges[names.RUNS_KEPT] = self.by_status
+
+    def call_later(self, delay: float, timer: KeptTimer) -> TimerCall:
+        """See `TimerRoot.call_later`."""
+        return self._node.clock.call_later(delay, lambda: self.fire(timer))
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

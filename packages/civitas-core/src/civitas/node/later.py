@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from civitas.errors import AgentTerminated, MailboxFull, UnknownAgent
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
-from civitas.process import Caller, Timer, current_message
+from civitas.process import Caller, Delivery, Timer, current_message
 from civitas.process.options import check_is_name, positive
 from civitas.telemetry.passing import passed_on
 
 if TYPE_CHECKING:
     from civitas.node.registry import Registry
+    from civitas.runs.acceptance import Acceptance
     from civitas.supervision import Clock
     from civitas.telemetry.tracing import Tracing
 
@@ -27,6 +28,7 @@ class SendingNode(Protocol):
     clock: Clock
     registry: Registry
     tracing: Tracing
+    runs: Acceptance | None
 
     async def look_up(self, name: str) -> None:
         """Find out where an agent is, if that is known elsewhere."""
@@ -78,6 +80,11 @@ class Later:
             conversation = handled.conversation
         if handled is not None and handled.headers and not self._node.tracing.active:
             headers = passed_on(handled.headers, headers)
+        if self._node.runs is not None and self._is_durable(sender):
+            message = new_message(
+                message_type, sender.name, to, raw, conversation=conversation, headers=headers
+            )
+            return self._node.runs.timers.keep(message, delay, handled)
         timer = Timer(sender.timers)
 
         def due() -> None:
@@ -89,6 +96,10 @@ class Later:
 
         timer.arm(self._node.clock.call_later(delay, due))
         return timer
+
+    def _is_durable(self, sender: Caller) -> bool:
+        agent = self._node.registry.get(sender.name)
+        return agent is not None and agent.delivery == Delivery.DURABLE
 
     async def deliver(self, message: Message, timeout: float | None) -> None:
         """Hand a message to its recipient; raises as `send`."""

@@ -54,6 +54,7 @@ from civitas.transport.election import Lead
 
 if TYPE_CHECKING:
     from civitas.node.durable_agents import DurableAgents
+    from civitas.runs.timers import KeptTimer
 
 __all__ = ["Node"]
 
@@ -112,6 +113,8 @@ class Node(Router):
         """Sends agents the messages of their schedules; used at the root alone."""
         self.runs = self.durable_agents.runs if self.durable_agents else None
         """Keeps the messages of durable agents; None where the root of another process does."""
+        if self.durable_agents is not None:
+            self.durable_agents.fire = self._fire
 
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
@@ -343,6 +346,10 @@ class Node(Router):
         if cell is not None:
             down = {"ref": monitor.ref, "name": monitor.target, "reason": reason, "error": error}
             cell.entry.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
+
+    def _fire(self, timer: KeptTimer) -> None:
+        work = self.scheduler.hand_over(timer.message, f"timer-{timer.id}", timer.forget)
+        self._background(work)
 
     async def look_up(self, name: str) -> None:
         """Find out where an agent is, if that is known elsewhere."""

@@ -180,9 +180,9 @@ class Scheduler:
     async def _open(self, agent: Scheduled) -> None:
         """Go on from what is kept of an agent."""
         store = self._root.store
-        kept = await self._stubbornly(agent, lambda: saved_under(store, agent.key, agent.name))
+        kept = await self._stubbornly(agent.name, lambda: saved_under(store, agent.key, agent.name))
         if agent.begin(kept, self._time()):
-            await self._note(agent, agent.last)
+            await self._stubbornly(agent.name, lambda: self._note(agent, agent.last))
         self._push(agent)
         self._arm()
 
@@ -199,19 +199,33 @@ class Scheduler:
             agent.waiting.popleft()
 
     async def _hand_over_one(self, agent: Scheduled, due: DueTime) -> None:
-        message = agent.message(due)
+        await self.hand_over(
+            agent.message(due), agent.run_of(due), lambda: self._note(agent, due.at)
+        )
+
+    async def hand_over(
+        self, message: Message, run: str, note: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Hand a message over, and note that: to a durable agent in this order, to any other the other way round.
+
+        Args:
+            message: The message.
+            run: The name of the run that it begins, of a durable agent.
+            note: Notes it in the state store.
+        """
+        name = message.recipient
         cell = self._recipient(message)
         if cell is not None and cell.delivery == Delivery.DURABLE:
-            named = message.replaced(run_name=agent.run_of(due))
-            await self._stubbornly(agent, lambda: self._deliver(named))
-            await self._note(agent, due.at)
+            named = message.replaced(run_name=run)
+            await self._stubbornly(name, lambda: self._deliver(named))
+            await self._stubbornly(name, note)
         else:
-            await self._note(agent, due.at)
+            await self._stubbornly(name, note)
             await self._deliver(message)
 
     def _recipient(self, message: Message) -> Any:
         try:
-            return self._root.registry.route(message.recipient, None, message.id)
+            return self._root.registry.route(message.recipient, message.conversation, message.id)
         except DeliveryError:
             return None  # it is told when the message is put
 
@@ -232,20 +246,18 @@ class Scheduler:
     async def _note(self, agent: Scheduled, last: float) -> None:
         """Keep when the message was due that was handed over last."""
         record = agent.record(last)
-        await self._stubbornly(agent, lambda: self._root.store.set(agent.key, record))
+        await self._root.store.set(agent.key, record)
 
-    async def _stubbornly(
-        self, agent: Scheduled, attempt: Callable[[], Coroutine[Any, Any, Any]]
-    ) -> Any:
+    async def _stubbornly(self, name: str, attempt: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """Try again until the state store answers: what is due can wait, and must neither be lost nor sent twice."""
         while True:
             try:
-                return await patiently(attempt, agent.name)
+                return await patiently(attempt, name)
             except Exception as error:
                 logger.exception(
                     "agent %r: its schedule could not be kept in the state store. It is tried again; until that "
                     "succeeds the agent gets no message of its schedule",
-                    agent.name,
+                    name,
                     exc_info=error,
                 )
             await asyncio.sleep(_AGAIN)

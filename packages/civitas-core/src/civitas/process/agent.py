@@ -317,7 +317,9 @@ class AgentProcess(Messenger):
         conversation: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Timer:
-        """Send in `delay` seconds. The timer ends with this incarnation, or by its `cancel()`.
+        """Send in `delay` seconds, unless its `cancel()` ends it. It ends with this incarnation, too.
+
+        Of a durable agent in the root's process it is in the StateStore, and outlives the agent and the program.
 
         What cannot be delivered then is a dead letter.
 

@@ -22,6 +22,7 @@ from civitas.runs.rereading import Rereading
 from civitas.runs.root import Root
 from civitas.runs.table import RunTable
 from civitas.runs.tasks import Tasks
+from civitas.runs.timers import KeptTimers
 
 __all__ = ["Acceptance"]
 
@@ -45,6 +46,7 @@ class Acceptance:
     table: RunTable
     asking: Asking
     ending: Ending
+    timers: KeptTimers
 
     def __init__(self, root: Root) -> None:
         self._root = root
@@ -66,7 +68,9 @@ class Acceptance:
         self._programs = programs = Programs(root.store)
         self.table = RunTable()
         self.asking = Asking(ledger, self.table, root.doing)
+        self.timers = KeptTimers(root, root.store, programs)
         self.ending = Ending(root, ledger, self.table, programs, self._tasks)
+        self.ending.before = self.timers.written
         self._rereading = Rereading(root, ledger, self.ending, self._tasks)
         self._beginning = Beginning(
             root, ledger, self.table, programs, self.ending, self.asking, self._tasks
@@ -103,6 +107,7 @@ class Acceptance:
             self._beginning.last = record.order
         for ended in await self._ledger.ended(self.table.most):
             self.table.remember(ended)
+        await self.timers.load()
 
     @property
     def message_ids(self) -> Iterable[str]:
@@ -136,6 +141,7 @@ class Acceptance:
                 name,
             )
         self._sweeping = self._root.loop.create_task(self._sweep())
+        self.timers.resume()
 
     async def close(self) -> None:
         """Write what is still to be written, as the store is about to close."""
@@ -143,6 +149,8 @@ class Acceptance:
             self._sweeping.cancel()
             await asyncio.wait({self._sweeping})
             self._sweeping = None
+        self.timers.stop()
+        await self.timers.close()
         await self._tasks.finish(_LAST_WORDS)
         left = self.table.open.values()
         if left and not self._programs.are_counted:

@@ -11,12 +11,13 @@ from civitas.message import Message
 from civitas.runs.entry import AcceptedEntry
 from civitas.runs.open_run import OpenRun, Waiter
 from civitas.runs.records import AcceptedRun
+from civitas.runs.timers import TimerRoot
 from civitas.state import StateStore
 
 __all__ = ["Root"]
 
 
-class Root(Protocol):
+class Root(TimerRoot, Protocol):
     """The root node, which knows the agents."""
 
     @property
