@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +112,16 @@ def test_schema_that_cannot_be_written_is_one_line(civitas: Civitas) -> None:
     result = civitas("topology", "schema", "--output", "nowhere/topology.schema.json")
     assert (result.code, result.out) == (1, "")
     assert result.err == ("civitas: 'nowhere/topology.schema.json': No such file or directory\n")
+
+
+@pytest.mark.promise(id="SEM-1667")
+def test_show_says_when_an_agent_is_due(civitas: Civitas) -> None:
+    Path("timed.yaml").write_text("""
+supervision:
+  children:
+    - agent: {name: report, type: app.Report, schedule: "30 2 1 1 *", timezone: Europe/Berlin}
+    - agent: {name: inbox, type: app.Inbox, every: 10m}
+""")
+    shown = civitas("topology", "show", "timed.yaml").out
+    assert re.search(r"30 2 1 1 \* \(Europe/Berlin\), next \d{4}-01-01 02:30:00", shown)
+    assert "every 600 s" in shown
