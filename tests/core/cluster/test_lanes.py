@@ -179,6 +179,36 @@ async def test_what_may_be_out_again_is_taken_out_until_that_is_sure(monkeypatch
     assert (shelf.taken_out, shelf.numbers()) == ([[1], [1]], [0, 1])
 
 
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_was_taken_out_again_and_may_be_back_is_not_known_to_be_out():
+    shelf = Shelf()
+    shelf.fates = [NoRoom(""), None, NoRoom(""), Unsure("stored, but the answer was lost")]
+    lines = lanes(shelf)
+    sending = asyncio.gather(*(send(lines, n) for n in range(2)))
+    while shelf.fates:
+        await asyncio.sleep(0)
+    await turns()
+    assert (await lines.settled("1.a", "", 2)).void == [1, 2]
+    await sending
+    assert shelf.numbers() == [0, 1]
+
+
+@pytest.mark.promise(id="SEM-1454")
+async def test_who_waits_for_what_may_be_back_is_told_at_once_that_it_found_no_room():
+    shelf = Shelf()
+    shelf.fates = [NoRoom(""), None, NoRoom(""), Unsure("away")]
+    lines = lanes(shelf)
+    sending = asyncio.gather(*(send(lines, n, None) for n in range(2)))
+    while shelf.fates:
+        await asyncio.sleep(0)
+    shelf.room = 0
+    await turns()
+    async with asyncio.timeout(5):
+        assert (await lines.settled("1.a", "", 2)).void == [1]
+    shelf.room = 2
+    await sending
+
+
 async def test_a_send_that_found_no_room_in_time_is_not_stored_later():
     shelf = Shelf(room=1)
     lines = lanes(shelf)

@@ -208,9 +208,11 @@ class Lane:
         return not self._sent or next(iter(self._sent)) > number
 
     def is_out(self, number: int) -> bool:
-        """Whether a message was taken out again, and is not on its way back yet."""
+        """Whether a message was taken out again, and is surely not back: neither on its way nor perhaps stored."""
         parcel = self._sent.get(number)
-        return parcel is not None and parcel.copy > 0 and not (parcel.place or parcel.flying)
+        if parcel is None or parcel.copy == 0:
+            return False
+        return not (parcel.place or parcel.flying or parcel.unsure)
 
     def close(self) -> None:
         """Put nothing any more."""
@@ -244,6 +246,7 @@ class Lane:
             self._drop(parcel)
         elif isinstance(what, NoRoom):
             self.full, self._window, parcel.unsure = True, 1, ""
+            self._lanes.is_settled(self)  # a reader may have it from where it was taken out
         else:
             parcel.unsure = self.why = str(what)
         if not self._flying and any(not each.place for each in self._sent.values()):
