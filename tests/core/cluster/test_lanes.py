@@ -327,6 +327,21 @@ async def test_what_was_taken_out_again_behind_what_was_asked_for_is_not_handled
     assert (reader.read, asked) == ([1, -1, -2], [2, 3])
 
 
+@pytest.mark.promise(id="SEM-1453")
+async def test_what_is_back_before_the_answer_that_it_was_taken_out_is_asked_for_once_more():
+    reader = Read()
+    answers = [reader.answer, asyncio.get_running_loop().create_future()]
+    reader.order._ask = lambda line, number: answers.pop(0)
+    reader.take(1, 2, after=1)
+    await asyncio.sleep(0)
+    reader.take(2, 2, after=1)  # stored again, and once more ahead of the one before it
+    await reader.answered(Settled(void=[1]))
+    assert (reader.read, answers) == ([-1], [])
+    reader.take(3, 1, after=0)
+    reader.order.close()
+    assert reader.read == [-1, 1]
+
+
 async def test_of_a_node_that_is_gone_nothing_is_waited_for_but_what_is_there(monkeypatch):
     monkeypatch.setattr(order, "_GRACE", 0.0)
     reader = Read()

@@ -76,7 +76,7 @@ class InOrder:
             self._hold(line, [(kept.number, letter.place, letter, kept)], next(self._counts))
         elif self._gaps and self._former(line, kept):
             held = [(kept.number, letter.place, letter, kept)]
-            self._gaps[line] = _Gap(held, kept.number, next(self._counts), until=0)
+            self._gaps[line] = _Gap(held, kept.number, letter.place, next(self._counts), until=0)
         else:
             self._hand_over(line, letter, kept)
         if self._gaps:
@@ -126,7 +126,8 @@ class InOrder:
         self._deliver(letter, kept)
 
     def _hold(self, line: LaneId, letters: list[_Held], since: int) -> None:
-        gap = self._gaps[line] = _Gap(letters, max(each[0] for each in letters), since)
+        number, place = max(each[:2] for each in letters)
+        gap = self._gaps[line] = _Gap(letters, number, place, since)
         gap.asking = asyncio.get_running_loop().create_task(self._find_out(line, gap))
 
     async def _find_out(self, line: LaneId, gap: _Gap) -> None:
@@ -142,9 +143,9 @@ class InOrder:
                 gap.letters.remove(each)
                 self._drop(each[2])
             heapq.heapify(gap.letters)
-            if any(each[0] == gap.number for each in gap.letters):
+            if any(each[:2] == (gap.number, gap.place) for each in gap.letters):
                 gap.until = settled.until
-            else:  # it is out again, and what is left is to be asked for once more
+            else:  # it is out again, and perhaps back: what is left is to be asked for once more
                 gap.number, gap.until = 0, 0
         else:
             gap.is_of_nobody = True
@@ -193,6 +194,7 @@ class _Gap:
     Attributes:
         letters: What is held back, by number.
         number: Everything up to it is asked for.
+        place: Where that one was read.
         since: Counts the lines that were held back, in order.
         asking: Asks; None where nothing is missing, and it waits for another line.
         is_of_nobody: Whether the node of the line is gone.
@@ -202,6 +204,7 @@ class _Gap:
 
     letters: list[_Held]
     number: int
+    place: int
     since: int
     asking: asyncio.Task[None] | None = None
     is_of_nobody: bool = False
