@@ -87,9 +87,10 @@ def result_of(number: int) -> str:
 
 
 def kept_in(folder: Path) -> int:
-    """Bytes of all values in the state of `system`."""
+    """Bytes of all values in the state of `system`, beside the answers of runs, which are kept for a day."""
+    select = "SELECT sum(length(value)) FROM civitas_state WHERE key NOT LIKE 'civitas:runs:%'"
     with closing(sqlite3.connect(folder / "civitas.db")) as connection:
-        (kept,) = connection.execute("SELECT sum(length(value)) FROM civitas_state").fetchone()
+        (kept,) = connection.execute(select).fetchone()
     return int(kept)
 
 

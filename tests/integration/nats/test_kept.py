@@ -204,8 +204,10 @@ async def test_what_takes_longer_than_the_server_waits_is_delivered_once_also_wh
     )
     async with Runtime.from_config(config) as kept:
         assert (await kept.ask("slow", "block", timeout=20)).payload == 0
-        keeper = kept._node.mailboxes._granting._keeper
-        found = await keeper._call("CONSUMER.INFO.long_level=2E3_mailboxes_1000.mbox_slow")
+        node: Any = kept._node
+        found = await node.mailboxes._granting._keeper._call(
+            "CONSUMER.INFO.long_level=2E3_mailboxes_1000.mbox_slow"
+        )
     assert lines(file) == ["block 0"]
     assert found["delivered"]["consumer_seq"] == 1
 
