@@ -115,6 +115,12 @@ def test_messages_that_are_delivered_again_use_up_no_restarts() -> None:
     assert [spent.spend("a", 1.0) for _ in range(3)] == [1.0, 2.0, None]
 
 
+@pytest.mark.promise(id="SEM-1641")
+def test_where_no_restart_may_be_made_none_is_made_for_such_a_message_either() -> None:
+    limits = RestartLimits.checked("", 0, 60.0, "linear", 1.0, 9.0)
+    assert RestartBudget(limits).spend("a", 0.0, of_message("x")) is None
+
+
 @pytest.mark.promise(id="SEM-411")
 def test_each_child_counts_its_own_restarts_for_its_backoff() -> None:
     intensity = RestartIntensity(10, 60.0)

@@ -75,6 +75,7 @@ class RestartBudget:
             delay, limits.backoff, base=limits.backoff_base, longest=limits.backoff_max
         )
         self._intensity = RestartIntensity(limits.max_restarts, limits.restart_window)
+        self._makes_any = limits.max_restarts > 0
         self._past = past
         for ago, child in past.ago() if past is not None else ():
             self._intensity.add(child, now - ago)
@@ -88,7 +89,8 @@ class RestartBudget:
             child: Whose crash it is.
             now: Seconds of any steady clock.
             incident: What ended it together with others, such as the end of their OS process: counted once. A message
-                that is delivered again is not counted: it must not use up the restarts of the siblings.
+                that is delivered again is not counted, as it must not use up the restarts of the siblings; but whoever
+                may make no restart at all makes none for it either.
 
         Returns:
             Seconds to wait before it, or None if it is one too many.
@@ -101,7 +103,7 @@ class RestartBudget:
                 return known.wait
             return self._delay(restarts=again, chance=random.random())
         wait = None
-        if incident and is_of_message(incident):
+        if incident and self._makes_any and is_of_message(incident):
             wait = self._delay(restarts=1, chance=random.random())
         else:
             if self._intensity.add(child, now):
