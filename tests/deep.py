@@ -10,14 +10,16 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 __all__ = ["DEEP", "further"]
 
 DEEP = os.environ.get("CIVITAS_PROPERTIES") == "deep"
 """Whether this is a deep run, of nothing else."""
 
-settings.register_profile("deep", max_examples=1000, deadline=None)
+# How long an example takes depends on what else the machine does; each test has its time limit anyway.
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", settings.get_profile("quick"), max_examples=1000)
 
 
 def further(*values: Any) -> list[Any]:
@@ -28,8 +30,7 @@ def further(*values: Any) -> list[Any]:
 def pytest_configure(config: pytest.Config) -> None:
     """Let Hypothesis look longer."""
     config.addinivalue_line("markers", "deep: one more example, for `make test-deep` only")
-    if DEEP:
-        settings.load_profile("deep")
+    settings.load_profile("deep" if DEEP else "quick")
 
 
 @pytest.hookimpl(trylast=True)  # when Hypothesis has marked its own
