@@ -189,7 +189,7 @@ async def test_what_a_process_writes_reaches_the_console_with_its_name(
     done = await stop(root)
     assert done.err.splitlines() == [
         "[worker] hello from a worker",
-        "[worker] WARNING team: and from its log",
+        "[worker] WARNING team: and from its log (agent t, process worker)",
     ]
 
 
