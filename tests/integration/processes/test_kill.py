@@ -122,7 +122,7 @@ async def test_crashes_of_the_agent_and_of_its_process_count_together(tmp_path, 
     """`max_deliveries` is that of incarnations, however each ended, and none of them uses up a restart."""
     tried = tmp_path / "tried"
     options = {"delivery": "at_least_once", "max_deliveries": 4}
-    config = topology(agent("a", "w", "Unlucky", file=str(tried), **options), max_restarts=0)
+    config = topology(agent("a", "w", "Unlucky", file=str(tried), **options), max_restarts=1)
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
         poison = asyncio.create_task(runtime.ask("a", kills))
