@@ -22,10 +22,11 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 # Each name is one run of pytest. Four go beside each other, since those with OS processes of their own often wait for
 # these; the longest come first, so that no core is idle at the end.
 at_once=4
-runs=(processes B programs adapters core broker frameworks rest)
+runs=(programs B processes core adapters cluster broker frameworks rest)
 processes=(tests/integration/processes)
 adapters=(tests/integration/adapters)
 broker=(tests/integration/nats)
+cluster=(tests/core/cluster)
 programs=(tests/core/{cli,plugins} tests/docs tests/house)
 frameworks=(tests/{langgraph,openai})
 again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
@@ -39,7 +40,8 @@ run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none 
         broker) tests=("${broker[@]}") ;;
         programs) tests=("${programs[@]}") ;;
         frameworks) tests=("${frameworks[@]}") ;;
-        core) tests=(tests/core "${programs[@]/#/--ignore=}") ;;
+        cluster) tests=("${cluster[@]}") ;;
+        core) tests=(tests/core "${programs[@]/#/--ignore=}" "${cluster[@]/#/--ignore=}") ;;
         rest)
             tests=(tests --ignore=tests/core)
             for part in "${processes[@]}" "${adapters[@]}" "${broker[@]}" "${programs[@]}" "${frameworks[@]}"; do
