@@ -52,7 +52,7 @@ def test_an_address_tells_whose_it_is(url: str, provider: str | None) -> None:
 @pytest.mark.parametrize(
     ("model", "provider"),
     [
-        ("anthropic/claude-sonnet-4-5", "anthropic"),
+        ("mistral/mistral-large-3", "mistral_ai"),
         ("gemini/gemini-3-pro", "gcp.gemini"),
         ("ollama/llama4", "ollama"),
         ("meta-llama/Llama-4", None),  # who trained it

@@ -96,7 +96,7 @@ def provider_at(url: object) -> str | None:
 
 
 def provider_in(model: object) -> str | None:
-    """The provider in the name of a model, such as ``anthropic/claude-sonnet-4-5``; None if none stands there."""
+    """The provider in the name of a model, such as ``ollama/llama4``; None if there is none."""
     if not isinstance(model, str):
         return None
     word, slash, _ = model.partition("/")
