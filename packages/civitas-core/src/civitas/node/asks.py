@@ -8,18 +8,15 @@ from collections.abc import Awaitable, Callable
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
+from civitas.node.ticks import PER_SECOND, Ticks
 
 __all__ = ["Answer", "Asking", "PendingAsks", "unless_answered"]
 
 Answer = Message | DeliveryError | None
 """A reply, why there is none, or None when the time was up."""
 
-# A timer per ask costs a fifth of the ask. Waits of a second and more share one for each 1/128 of a second, so such an
-# ask may end that much late; shorter waits get a timer of their own.
-_TICKS_PER_SECOND = 128
 _SHARED_FROM = 1.0
-_AT_ONCE = 256
-"""So many are told in one turn of the loop that their time is up: each has more to do then than is done here."""
+"""Seconds; shorter waits get a timer of their own, and are not late."""
 
 Asking = dict[str, str]
 """Whom a handler waits for, by the id of its message to each."""
@@ -40,7 +37,7 @@ class PendingAsks:
         self._waiting: dict[
             str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None, Asking | None]
         ] = {}
-        self._ticks: dict[int, tuple[_Due, asyncio.TimerHandle]] = {}
+        self._ticks: Ticks[str] = Ticks(loop, self._time_is_up)
         self.kept: dict[str, Callable[[Message | DeliveryError], None]] = {}
         """What takes the answer to a message before whoever waits for it, by the id of the message."""
 
@@ -69,11 +66,13 @@ class PendingAsks:
         elif seconds < _SHARED_FROM:
             due = self._loop.call_later(seconds, self._time_is_up, id)
         else:
-            tick = math.ceil((self._loop.time() + seconds) * _TICKS_PER_SECOND)
-            entry = self._ticks.get(tick)
+            # As `Ticks.add` does, written out: each ask comes by here.
+            tick = math.ceil((self._loop.time() + seconds) * PER_SECOND)
+            ticks = self._ticks
+            entry = ticks.due.get(tick)
             if entry is None:
-                timer = self._loop.call_at(tick / _TICKS_PER_SECOND, self._tick, tick)
-                entry = self._ticks[tick] = set(), timer
+                timer = self._loop.call_at(tick / PER_SECOND, ticks.tell, tick)
+                entry = ticks.due[tick] = set(), timer
             due = entry[0]
             due.add(id)
         self._waiting[id] = (future, due, asking)
@@ -124,19 +123,7 @@ class PendingAsks:
 
     def close(self) -> None:
         """Forget the timers."""
-        for _, timer in self._ticks.values():
-            timer.cancel()
-        self._ticks.clear()
-
-    def _tick(self, tick: int) -> None:
-        due, _ = self._ticks.pop(tick)
-        self._tell(due)
-
-    def _tell(self, due: _Due) -> None:
-        for _ in range(min(_AT_ONCE, len(due))):
-            self._time_is_up(due.pop())
-        if due:
-            self._loop.call_soon(self._tell, due)
+        self._ticks.close()
 
     def _time_is_up(self, id: str) -> None:
         future = self.remove(id)

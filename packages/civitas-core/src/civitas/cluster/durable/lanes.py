@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from civitas.cluster.durable.deadlines import Deadlines
 from civitas.cluster.durable.lane import Lane, Shipment
 from civitas.cluster.durable.parcels import pack
 from civitas.errors import AskTimeout, DeliveryError, MailboxFull, NotStored, PayloadError
 from civitas.message import Message, Serializer, dumps
+from civitas.node.ticks import Ticks
 from civitas.transport.mailboxes import Landed, Mailboxes, NotKept
 
 __all__ = ["Lanes", "Settled"]
@@ -58,7 +58,7 @@ class Lanes:
         self._void: OrderedDict[tuple[str, str, int], list[int]] = OrderedDict()
         """The places that a message was taken out of."""
         self._waiting: dict[Lane, list[tuple[int, asyncio.Future[None]]]] = {}
-        self._deadlines = Deadlines(self._expire)
+        self._deadlines: Ticks[Shipment] = Ticks(self.loop, self._expire)
         mailboxes.on_up = self._up
 
     def put(
