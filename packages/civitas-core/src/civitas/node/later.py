@@ -6,9 +6,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from civitas.errors import AgentTerminated, MailboxFull, UnknownAgent
+from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.node.undelivered import reason_of
 from civitas.process import Caller, Delivery, Timer, current_message
 from civitas.process.options import check_is_name, positive
 from civitas.telemetry.passing import passed_on
@@ -111,9 +112,5 @@ class Later:
         await self._node.look_up(message.recipient)
         try:
             await self.deliver(message, 30.0)
-        except UnknownAgent:
-            self._node.dead_letter(message, DeadLetterReason.UNKNOWN)
-        except AgentTerminated:
-            self._node.dead_letter(message, DeadLetterReason.TERMINATED)
-        except MailboxFull:
-            self._node.dead_letter(message, DeadLetterReason.EXPIRED)
+        except DeliveryError as error:
+            self._node.dead_letter(message, reason_of(error))

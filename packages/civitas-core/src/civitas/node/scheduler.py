@@ -10,16 +10,11 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
-from civitas.errors import (
-    DeliveryError,
-    NodeDown,
-    NotStored,
-    RunConflict,
-    UnknownAgent,
-)
+from civitas.errors import DeliveryError, NotStored, RunConflict
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.node.scheduled import DueTime, Scheduled
+from civitas.node.undelivered import reason_of
 from civitas.process import Delivery
 from civitas.process.schedule import MOST_MISSED, Schedule
 from civitas.state.patience import patiently, saved_under
@@ -236,12 +231,8 @@ class Scheduler:
             pass  # it was accepted, before its payload was changed
         except NotStored:
             raise  # it is tried again
-        except UnknownAgent:
-            self._root.dead_letter(message, DeadLetterReason.UNKNOWN)
-        except NodeDown:
-            self._root.dead_letter(message, DeadLetterReason.NODE_DOWN)
-        except DeliveryError:
-            self._root.dead_letter(message, DeadLetterReason.TERMINATED)
+        except DeliveryError as error:
+            self._root.dead_letter(message, reason_of(error))
 
     async def _note(self, agent: Scheduled, last: float) -> None:
         """Keep when the message was due that was handed over last."""
