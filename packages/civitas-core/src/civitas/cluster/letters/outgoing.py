@@ -311,7 +311,7 @@ class Outgoing:
         if each.pool is not None:
             each.pool.forget(each)
             self.forgotten(each.name)
-        elif each.turn() and each.boot in self._peers and not each.outbox.way_is_open:
+        elif each.turn() and each.boot in self._peers:
             each.outbox.open_way()
 
     def unheard(self, finished: Mapping[str, int]) -> dict[str, int]:
