@@ -22,10 +22,11 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 # Each name is one run of pytest. Four go beside each other, since those with OS processes of their own often wait for
 # these; the longest come first, so that no core is idle at the end.
 at_once=4
-runs=(programs B processes core adapters cluster broker frameworks rest)
+runs=(programs B processes many core adapters cluster broker frameworks rest)
 processes=(tests/integration/processes)
 adapters=(tests/integration/adapters)
 broker=(tests/integration/nats)
+many=(tests/integration/nats/test_many.py)  # beside the others of the broker: minutes in a deep run
 cluster=(tests/core/cluster)
 programs=(tests/core/{cli,plugins} tests/docs tests/house)
 frameworks=(tests/{langgraph,openai})
@@ -37,7 +38,8 @@ run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none 
     case $name in
         processes) tests=("${processes[@]}") ;;
         adapters) tests=("${adapters[@]}") ;;
-        broker) tests=("${broker[@]}") ;;
+        broker) tests=("${broker[@]}" "${many[@]/#/--ignore=}") ;;
+        many) tests=("${many[@]}") ;;
         programs) tests=("${programs[@]}") ;;
         frameworks) tests=("${frameworks[@]}") ;;
         cluster) tests=("${cluster[@]}") ;;

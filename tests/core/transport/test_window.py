@@ -273,7 +273,7 @@ def test_whatever_a_carrier_does_frames_arrive_once_and_in_order():
     run_state_machine_as_test(
         Carried,
         settings=settings(
-            max_examples=3000 if DEEP else 200,
+            max_examples=1000 if DEEP else 200,
             stateful_step_count=60 if DEEP else 30,
             derandomize=not DEEP,
             database=None,
