@@ -61,7 +61,6 @@ class NatsReading:
         over: Callable[[], object],
     ) -> None:
         self._inbox = inbox
-        self._arrives_at = inbox.encode()
         self._pull_at = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
         self._publishing = publishing
         self._expires = expires
@@ -78,6 +77,10 @@ class NatsReading:
         self._number = 0
         """Of the last delivery, as the consumer counts."""
         self._reads = False
+        self._generation = 0
+        """How often it has begun; the pulls of an earlier one stand at the server until they expire."""
+        self._early: list[Letter] = []
+        """What has come since the consumer was reset, ahead of `renew`: a pull of before has brought it."""
         self._finishing: dict[int, None] = {}
         """The places of what was finished, and not surely taken out yet."""
         self._unconfirmed = 0
@@ -90,7 +93,7 @@ class NatsReading:
     async def subscribe(self, client: QuickClient) -> None:
         """Listen on a new connection."""
         if not self._closed:
-            self._subscription = await client.take(self._inbox, self._arrived)
+            self._subscription = await client.take(f"{self._inbox}.*", self._arrived)
 
     def handles(self) -> list[str]:
         """By which the server knows what is held; may be called in another thread."""
@@ -108,15 +111,20 @@ class NatsReading:
         if self._closed:
             return
         self._reads = True
+        self._generation += 1
         self._number = 0
         self._room += self._asked
         self._asked = 0
+        early, self._early = self._early, []
+        for number, letter in enumerate(early, 1):
+            self._delivered(number, letter)
         self._pull()
 
     def interrupted(self) -> None:
         """What was on its way may be lost: read nothing before the root says that this node still may."""
         if self._reads and not self._closed:
             self._reads = False
+            self._early.clear()
             self._lost()
 
     def finish(self, letter: Letter) -> None:
@@ -153,6 +161,7 @@ class NatsReading:
             with suppress(Exception):  # the connection is gone, and it with that
                 await subscription.unsubscribe()
         self._held.clear()
+        self._early.clear()
         self._over()
 
     def _can_finish(self) -> bool:
@@ -178,7 +187,8 @@ class NatsReading:
         self._asked += count
         self._pulled_at = self._loop.time()
         body = {"batch": count, "expires": round(self._expires * 1e9)}
-        self._publishing.tell(self._pull_at, json.dumps(body).encode(), self._arrives_at)
+        arrives_at = f"{self._inbox}.{self._generation}"
+        self._publishing.tell(self._pull_at, json.dumps(body).encode(), arrives_at.encode())
         if self._timer is None:
             self._timer = self._loop.call_later(self._expires + _LATE, self._look)
 
@@ -193,33 +203,46 @@ class NatsReading:
         if self._asked and self._timer is None:
             self._timer = self._loop.call_later(max(rest, _LATE), self._look)
 
-    def _arrived(self, _: bytes, reply: bytes, body: bytes, head: bytes) -> None:
-        if not self._reads:
+    def _arrived(self, subject: bytes, reply: bytes, body: bytes, head: bytes) -> None:
+        if self._closed:
             return
         if not reply:
-            self._heard(*status(head))
+            if self._reads and subject.endswith(b".%d" % self._generation):
+                self._heard(*status(head))
             return
         parts = reply.split(b".")
         # With an account of its own, a domain and a hash stand in front.
         at = 2 if len(parts) == 9 else 4
         place, number, behind = int(parts[at + 3]), int(parts[at + 4]), int(parts[at + 6])
-        self._asked = max(self._asked - 1, 0)
+        letter = Letter(place, body, behind, reply)
+        if self._reads:
+            self._asked = max(self._asked - 1, 0)
+            self._delivered(number, letter)
+            self._pull()
+            return
+        if number == 1:  # the consumer was reset
+            self._early.clear()
+        if number == len(self._early) + 1:
+            self._early.append(letter)
+
+    def _delivered(self, number: int, letter: Letter) -> None:
+        """Take what is the next, or was taken before; what does not follow shows that something was lost."""
+        if not self._reads:
+            return
         if number != self._number + 1:
             log.debug("nats: delivery %d came after %d", number, self._number)
             self.interrupted()
             return
         self._number = number
-        letter = Letter(place, body, behind, reply)
-        if place in self._finishing:
+        if letter.place in self._finishing:
             self._room += 1
             self._publishing.tell(letter.handle, _ACK)
-        elif (held := self._held.get(place)) is not None:
+        elif (held := self._held.get(letter.place)) is not None:
             self._room += 1
             held.handle = letter.handle
         else:
-            self._held[place] = letter
+            self._held[letter.place] = letter
             self._take(letter)
-        self._pull()
 
     def _heard(self, number: str, fields: Mapping[str, str]) -> None:
         """The server says that a pull is over."""
