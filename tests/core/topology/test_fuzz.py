@@ -32,7 +32,7 @@ WORDS = sorted(
             ProcessEntry,
             ConversationPoolEntry,
         )
-        for key in model.model_fields
+        for key in model.declared()
     }
 )
 scalars = (
@@ -51,7 +51,7 @@ values = st.recursive(
 )
 agent_bodies = st.dictionaries(keys, values, max_size=4).map(lambda more: {"name": "a", **more})
 children = st.lists(
-    st.dictionaries(st.sampled_from(list(ChildEntry.model_fields)), agent_bodies, max_size=2)
+    st.dictionaries(st.sampled_from(list(ChildEntry.declared())), agent_bodies, max_size=2)
     | st.dictionaries(keys, values, max_size=2),
     max_size=3,
 )

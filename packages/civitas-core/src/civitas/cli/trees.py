@@ -68,7 +68,7 @@ def facts_of(entry: Named) -> list[str]:
     if isinstance(entry, AgentEntry) or entry.restart is not RestartType.PERMANENT:
         facts.append(entry.restart.value)
     if isinstance(entry, AgentEntry):
-        if "delivery" in entry.model_fields_set:
+        if "delivery" in entry.stated:
             facts.append(entry.delivery.value)
         if entry.process:
             facts.append(f"process {entry.process}")

@@ -31,10 +31,10 @@ from civitas.topology.grammar import (
 from civitas.topology.late import MadeLate
 from civitas.topology.limits import beyond, missing_places
 from civitas.topology.links import Links
+from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
-from civitas.topology.yaml_reader import Path
 
 __all__ = ["Builder", "build", "retention_of", "runtime_options"]
 
@@ -231,7 +231,7 @@ class Builder:
         accepted = [name for name in keywords.names if name != "name"]
         unknown = [
             key
-            for key in entry.model_fields_set.intersection(AGENT_KEYWORDS).union(entry.further)
+            for key in entry.stated.intersection(AGENT_KEYWORDS).union(entry.further)
             if key not in keywords.names
         ]
         problems = [
@@ -359,7 +359,7 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
 
 def _own_keys(entry: AgentEntry) -> list[str]:
     """The keys of an entry that its constructor does not know."""
-    return [key for key in type(entry).model_fields if key not in ("name", "wrap", *AGENT_KEYWORDS)]
+    return [key for key in entry.declared() if key not in ("name", "wrap", *AGENT_KEYWORDS)]
 
 
 class _Trial:

@@ -9,13 +9,13 @@ from civitas.topology.grammar import (
     SupervisorEntry,
     Topology,
 )
+from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, nearest
-from civitas.topology.yaml_reader import Path
 
 __all__ = ["check"]
 
 _SCHEDULE = ("schedule", "every", "timezone", "missed", "schedule_payload")
-_KINDS = tuple(ChildEntry.model_fields)
+_KINDS = tuple(ChildEntry.declared())
 _PROVIDED = {"state": "{type: sqlite, path: civitas.db}", "model": "{type: NAME}"}
 
 
@@ -23,7 +23,7 @@ def check(topology: Topology) -> list[Problem]:
     """Everything that is wrong, best found before anything looks at the entries of the children."""
     problems = _kinds(topology, ("supervision",), topology.supervision)
     for key, example in _PROVIDED.items():
-        if getattr(topology, key) is None and key in topology.model_fields_set:
+        if getattr(topology, key) is None and key in topology.stated:
             text = f"{key!r} must be a mapping, such as {example}; got nothing"
             problems.append(topology.source.problem((key,), text))
     if problems:
@@ -38,7 +38,7 @@ def _kinds(topology: Topology, path: Path, supervisor: SupervisorEntry) -> list[
     problems = []
     for i, child in enumerate(supervisor.children):
         place = (*path, "children", i)
-        kinds = sorted(child.model_fields_set, key=_KINDS.index)
+        kinds = sorted(child.stated, key=_KINDS.index)
         if len(kinds) != 1:
             got = f"got {' and '.join(kinds)}" if kinds else "got none"
             text = f"a child must be one of {', '.join(_KINDS)}; {got}"
@@ -61,7 +61,7 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
     problem = topology.source.problem
     who = f"agent {entry.name!r}"
     found = []
-    given = entry.model_fields_set & {"type", "wrap"}
+    given = entry.stated & {"type", "wrap"}
     if len(given) == 2:
         found.append(
             problem(
@@ -86,7 +86,7 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
             text = f"{key!r} is given twice, in 'args' and beside it; remove one"
             found.append(problem((*path, "args", key), text))
     found += _schedule(topology, path, entry)
-    if "replicas" in entry.model_fields_set and not entry.process:
+    if "replicas" in entry.stated and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))
     return found
@@ -94,7 +94,7 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
 
 def _schedule(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
     who = f"agent {entry.name!r}"
-    given = {key for key in _SCHEDULE if getattr(entry, key) is not None} & entry.model_fields_set
+    given = {key for key in _SCHEDULE if getattr(entry, key) is not None} & entry.stated
     if {"schedule", "every"} <= given:
         text = f"{who} has both 'schedule' and 'every'; keep one of them"
         return [topology.source.problem((*path, "every"), text)]

@@ -147,14 +147,14 @@ def _system(topology: Topology) -> dict[str, Any]:
     for key in ("transport", "state", "model", "runtime"):
         entry = getattr(topology, key)
         if entry is not None:
-            values |= {f"{key}.{inner}": value for inner, value in entry.model_dump().items()}
+            values |= {f"{key}.{inner}": value for inner, value in entry.everything().items()}
     if topology.tools:
-        values["tools"] = [tool.model_dump() for tool in topology.tools]
+        values["tools"] = [tool.everything() for tool in topology.tools]
     return values
 
 
 def _process(entry: ProcessEntry) -> dict[str, Any]:
-    values = entry.model_dump()
+    values = entry.everything()
     environment = values.pop("env")
     return {**values, **{f"env.{key}": value for key, value in environment.items()}}
 
@@ -162,7 +162,7 @@ def _process(entry: ProcessEntry) -> dict[str, Any]:
 def _options(entry: Named) -> dict[str, Any]:
     values = {
         key: _plain(getattr(entry, key))
-        for key in type(entry).model_fields
+        for key in entry.declared()
         if key not in ("args", "children")
     }
     if isinstance(entry, AgentEntry):

@@ -1,49 +1,46 @@
-"""The grammar of a topology as pydantic models: each field a key, each model a mapping.
+"""The grammar of a topology: each class a mapping, each field a key with the type that `values` gives to what is there.
 
-These models say what may be written; `checks` what must hold between several places; `limits` what this
-version cannot run yet; `descriptions` what each key is for. `schema` makes a JSON Schema of both for editors.
+These classes say what may be written, and hold what was; `validation` makes pydantic models of them, which read it, and
+whoever only looks at a topology does without pydantic. `checks` says what must hold between several places; `limits`
+what this version cannot run yet; `descriptions` what each key is for. `schema` makes a JSON Schema of both for editors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    StrictBool,
-)
+from typing import TYPE_CHECKING, Any
 
 from civitas.message import Serializer
 from civitas.process import Delivery, RestartType
 from civitas.process.schedule import Missed
 from civitas.supervision import BackoffPolicy, RestartStrategy
-from civitas.topology.durations import Duration
 from civitas.topology.source import Source
-from civitas.topology.values import (
-    Backoff,
-    Count,
-    CountOrZero,
-    CronText,
-    DeliveryWord,
-    EnvironmentName,
-    EnvironmentText,
-    MissedWord,
-    Name,
-    Replicas,
-    Restart,
-    Seconds,
-    SecondsOrZero,
-    SerializerWord,
-    Strategy,
-    Text,
-    TimezoneText,
-)
-from civitas.topology.yaml_reader import Path
+
+if TYPE_CHECKING:
+    from civitas.topology.durations import Duration
+    from civitas.topology.positions import Path
+    from civitas.topology.values import (
+        Backoff,
+        Count,
+        CountOrZero,
+        CronText,
+        DeliveryWord,
+        EnvironmentName,
+        EnvironmentText,
+        MissedWord,
+        Name,
+        Replicas,
+        Restart,
+        Seconds,
+        SecondsOrZero,
+        SerializerWord,
+        Strategy,
+        Switch,
+        Text,
+        TimezoneText,
+    )
 
 __all__ = [
     "AGENT_KEYWORDS",
@@ -63,43 +60,68 @@ __all__ = [
 ]
 
 
-class TopologyEntry(BaseModel):
-    """A mapping of the file. Only keys that are in it are in `model_fields_set`."""
+_BESIDE = ("stated", "further", "source")
+"""The fields that hold something else than a key."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+@dataclass(frozen=True, kw_only=True)
+class TopologyEntry:
+    """A mapping of the file.
+
+    Attributes:
+        stated: The keys that are in it, and no defaults.
+    """
+
+    stated: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @classmethod
+    def declared(cls) -> list[str]:
+        """The keys that are declared for it."""
+        return [each.name for each in fields(cls) if each.name not in _BESIDE]
 
     def given(self, *leave_out: str) -> dict[str, Any]:
         """The declared keys that are in the file, with their values."""
         return {
             key: getattr(self, key)
-            for key in type(self).model_fields
-            if key in self.model_fields_set and key not in leave_out
+            for key in self.declared()
+            if key in self.stated and key not in leave_out
         }
 
+    def everything(self) -> dict[str, Any]:
+        """Every key with its value, whether the file or the default says so."""
+        return {key: getattr(self, key) for key in self.declared()}
 
+
+@dataclass(frozen=True, kw_only=True)
 class OpenEntry(TopologyEntry):
-    """A mapping that takes further keys: keywords of a class that only its own constructor knows."""
+    """A mapping that takes further keys: keywords of a class that only its own constructor knows.
 
-    model_config = ConfigDict(extra="allow")
+    Attributes:
+        further: The keys that are not declared here, with their values.
+    """
 
-    @property
-    def further(self) -> dict[str, Any]:
-        """The keys that are not declared here, with their values."""
-        return dict(self.model_extra or {})
+    further: dict[str, Any] = field(default_factory=dict)
+
+    def everything(self) -> dict[str, Any]:
+        """Every key with its value, the further ones too."""
+        return {**super().everything(), **self.further}
 
 
+@dataclass(frozen=True, kw_only=True)
 class TransportEntry(OpenEntry):
     """What carries messages between OS processes."""
 
     type: Text
 
 
+@dataclass(frozen=True, kw_only=True)
 class ProvidedEntry(OpenEntry):
     """What a plugin provides, by name; the other keys are keywords of its constructor."""
 
     type: Text
 
 
+@dataclass(frozen=True, kw_only=True)
 class RuntimeEntry(TopologyEntry):
     """Options of the runtime."""
 
@@ -107,6 +129,7 @@ class RuntimeEntry(TopologyEntry):
     node_timeout: Seconds = 10.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class ConversationsEntry(TopologyEntry):
     """What of the conversations of adapters is kept."""
 
@@ -114,33 +137,36 @@ class ConversationsEntry(TopologyEntry):
     longest: Count | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
 class ResultsEntry(TopologyEntry):
     """How long the answers of durable agents are kept."""
 
     keep: Duration = 24 * 3600.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class ProcessEntry(TopologyEntry):
     """An OS process; what is not given has a default."""
 
     python: Text | None = None
-    env: dict[EnvironmentName, EnvironmentText] = Field(default_factory=dict)
+    env: dict[EnvironmentName, EnvironmentText] = field(default_factory=dict)
     cwd: Text | None = None
-    start: StrictBool = True
+    start: Switch = True
     start_timeout: Seconds | None = 30.0
     hang_timeout: Seconds | None = 30.0
 
 
+@dataclass(frozen=True, kw_only=True)
 class AgentEntry(OpenEntry):
     """An agent: `type` or `wrap`, and keywords of the constructor of its class or adapter."""
 
     name: Name
-    type: Text = Field(default="")
-    wrap: Text = Field(default="")
-    args: dict[str, Any] = Field(default_factory=dict)
-    process: Name = Field(default="")
+    type: Text = ""
+    wrap: Text = ""
+    args: dict[str, Any] = field(default_factory=dict)
+    process: Name = ""
     replicas: Replicas = 1
-    expose: StrictBool = False
+    expose: Switch = False
 
     # Those of every agent, known here so that a wrong one is found without importing anything.
     mailbox_size: Count = 1000
@@ -148,7 +174,7 @@ class AgentEntry(OpenEntry):
     shutdown_timeout: SecondsOrZero | None = 30.0
     max_retries: CountOrZero = 3
     handle_timeout: Seconds | None = None
-    cancel_on_timeout: StrictBool = False
+    cancel_on_timeout: Switch = False
     delivery: DeliveryWord = Delivery.AT_MOST_ONCE
     max_deliveries: Count = 3
     schedule: CronText | None = None
@@ -192,6 +218,7 @@ AGENT_KEYWORDS = (
 """The keywords that every agent takes."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class ConversationPoolEntry(AgentEntry):
     """A pool with one process for each conversation; the other keys, `restart` too, describe the agent in them."""
 
@@ -210,9 +237,10 @@ class ConversationPoolEntry(AgentEntry):
 
     def pool_keywords(self) -> dict[str, Any]:
         """The keywords of the pool itself that are in the file."""
-        return self.given(*AgentEntry.model_fields)
+        return self.given(*AgentEntry.declared())
 
 
+@dataclass(frozen=True, kw_only=True)
 class DynamicSupervisorEntry(TopologyEntry):
     """A supervisor whose children come at run time."""
 
@@ -226,6 +254,7 @@ class DynamicSupervisorEntry(TopologyEntry):
     restart: Restart = RestartType.PERMANENT
 
 
+@dataclass(frozen=True, kw_only=True)
 class SupervisorEntry(TopologyEntry):
     """A supervisor and its children, in start order."""
 
@@ -237,9 +266,10 @@ class SupervisorEntry(TopologyEntry):
     backoff_base: SecondsOrZero = 0.01
     backoff_max: SecondsOrZero = 60.0
     restart: Restart = RestartType.PERMANENT
-    children: list[ChildEntry] = Field(default_factory=list)
+    children: list[ChildEntry] = field(default_factory=list)
 
 
+@dataclass(frozen=True, kw_only=True)
 class ChildEntry(TopologyEntry):
     """One child: a mapping with a single key, its kind."""
 
@@ -251,7 +281,7 @@ class ChildEntry(TopologyEntry):
     @property
     def kind(self) -> str:
         """`agent`, `supervisor`, `dynamic_supervisor` or `conversation_pool`."""
-        return next(iter(self.model_fields_set))
+        return next(iter(self.stated))
 
     @property
     def entry(self) -> Named:
@@ -260,9 +290,7 @@ class ChildEntry(TopologyEntry):
         return entry
 
 
-SupervisorEntry.model_rebuild()  # it is made of children, and they of it
-
-
+@dataclass(frozen=True, kw_only=True)
 class RootEntry(SupervisorEntry):
     """The root of the tree."""
 
@@ -272,6 +300,7 @@ class RootEntry(SupervisorEntry):
 Named = AgentEntry | SupervisorEntry | DynamicSupervisorEntry | ConversationPoolEntry
 
 
+@dataclass(frozen=True, kw_only=True)
 class Topology(TopologyEntry):
     """A topology that is valid in itself: nothing is imported, nothing started.
 
@@ -282,20 +311,16 @@ class Topology(TopologyEntry):
     transport: TransportEntry = TransportEntry(type="in_process")
     state: ProvidedEntry | None = None
     model: ProvidedEntry | None = None
-    tools: list[ProvidedEntry] = Field(default_factory=list)
+    tools: list[ProvidedEntry] = field(default_factory=list)
     serializer: SerializerWord = Serializer.MSGPACK
-    runtime: RuntimeEntry = Field(default_factory=RuntimeEntry)
-    conversations: ConversationsEntry = Field(default_factory=ConversationsEntry)
-    results: ResultsEntry = Field(default_factory=ResultsEntry)
-    processes: dict[Name, ProcessEntry] = Field(default_factory=dict)
+    runtime: RuntimeEntry = field(default_factory=RuntimeEntry)
+    conversations: ConversationsEntry = field(default_factory=ConversationsEntry)
+    results: ResultsEntry = field(default_factory=ResultsEntry)
+    processes: dict[Name, ProcessEntry] = field(default_factory=dict)
     supervision: RootEntry
 
-    _source: Source = PrivateAttr()
-
-    @property
-    def source(self) -> Source:
-        """Where it comes from, with the place of everything in it."""
-        return self._source
+    source: Source = field(repr=False, compare=False)
+    """Where it comes from, with the place of everything in it."""
 
     def walk(self) -> Iterator[tuple[Path, str, Named]]:
         """Everything in the tree, depth first: its path, its kind, its entry."""

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def carried_by(topology: Topology, name: str, plugins: PluginManager) -> Topolog
             f"transport={name!r}: a process with 'start: false' reads only the topology, which says "
             f"{topology.transport.type!r}; write transport: {{type: {name}}} there"
         )
-    return topology.model_copy(update={"transport": TransportEntry(type=name)})
+    return replace(topology, transport=TransportEntry(type=name, stated=frozenset({"type"})))
 
 
 class Links:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def state_entry(topology: Topology) -> ProvidedEntry | None:
         given |= _beside(folder, {key: given[key] for key in _FILES if key in given})
         if isinstance(tls := given.get("tls"), Mapping):
             given["tls"] = {**tls, **_beside(folder, tls)}
-    return ProvidedEntry(type=entry.type, **given)
+    return replace(entry, further=given)
 
 
 def _beside(folder: Path, files: Mapping[str, Any]) -> dict[str, Any]:

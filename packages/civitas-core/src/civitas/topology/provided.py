@@ -15,9 +15,9 @@ from civitas.process.keywords import keywords_of
 from civitas.process.resources import needs_a_loop
 from civitas.topology.grammar import ProvidedEntry, Topology
 from civitas.topology.nats_state import state_entry
+from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, named_in, topology_error, unknown_word
 from civitas.topology.source import Source
-from civitas.topology.yaml_reader import Path
 
 __all__ = ["beside", "make_provided", "provided_problems"]
 

@@ -17,6 +17,7 @@ from civitas.topology.grammar import (
     Topology,
     TopologyEntry,
 )
+from civitas.topology.validation import MODELS
 
 __all__ = ["json_schema"]
 
@@ -27,7 +28,7 @@ _TYPED = ("integer", "number", "boolean")
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of topology files, as plain data."""
-    schema = Topology.model_json_schema(ref_template="#/definitions/{model}")
+    schema = MODELS[Topology].model_json_schema(ref_template="#/definitions/{model}")
     models = {model.__name__: model for model in _models(TopologyEntry)}
     definitions = {
         name: _mapping(each, models[name]) if name in models else _word(each)

@@ -8,9 +8,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from civitas.errors import TopologyError
+from civitas.topology.positions import Path, Position
 from civitas.topology.problems import Problem, did_you_mean
 from civitas.topology.variables import BadVariable, Variables
-from civitas.topology.yaml_reader import Path, Position, YamlProblem, plain_scalar, read_yaml
 
 __all__ = ["Source", "read", "show", "spell"]
 
@@ -89,6 +89,8 @@ def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | Non
         raise TopologyError(
             f"a topology must be the path of a YAML file, or a dict; got {type(config).__name__}"
         )
+    from civitas.topology.yaml_reader import YamlProblem, read_yaml
+
     file = str(config) or "."
     text = _text(FilePath(config), file)
     try:
@@ -114,6 +116,8 @@ def _plain(value: Any, variables: Variables, path: Path) -> Any:
         return [_plain(each, variables, (*path, i)) for i, each in enumerate(value)]
     if not isinstance(value, str) or "${" not in value:
         return value
+    from civitas.topology.yaml_reader import plain_scalar
+
     try:
         return plain_scalar(variables.substitute(value))
     except BadVariable as problem:

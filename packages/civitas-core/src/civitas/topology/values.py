@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from civitas.errors import ConfigurationError
@@ -33,6 +33,7 @@ __all__ = [
     "SecondsOrZero",
     "SerializerWord",
     "Strategy",
+    "Switch",
     "Text",
     "TimezoneText",
 ]
@@ -124,6 +125,7 @@ CountOrZero = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
+Switch = StrictBool
 SerializerWord = Annotated[Serializer, _word(Serializer)]
 MissedWord = Annotated[Missed, _word(Missed)]
 CronText = Annotated[str, _checked_by(check_cron)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -18,29 +17,14 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from civitas.topology.positions import Path, Position
 from civitas.topology.variables import BadVariable, Variables
 
-__all__ = ["Path", "Position", "YamlProblem", "plain_scalar", "read_yaml"]
-
-Path = tuple[Any, ...]
-"""The keys and list positions that lead from the top to a value."""
+__all__ = ["YamlProblem", "plain_scalar", "read_yaml"]
 
 _TAG = "tag:yaml.org,2002:"
 _MAX_NODES = 100_000  # aliases of aliases can unfold to billions
 _MAX_DEPTH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where something stands, in lines counted from 1.
-
-    Attributes:
-        key: Line of the key, or of the dash in a list.
-        value: Line where the value begins.
-    """
-
-    key: int
-    value: int
 
 
 class YamlProblem(Exception):
