@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build lock clean
+.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -65,14 +65,18 @@ bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do
 	@.venv/bin/python -m benchmarks
 	@.venv-crew/bin/python -m benchmarks
 
-build: $(A) ## wheels and sdists of the four packages, in dist/
+build: $(A) ## wheels and sdists of all packages, in dist/, checked and tried on each Python here
 	@scripts/build.sh
+	@scripts/check-packages.sh
+
+changelog: $(A) ## what the next release changes; VERSION=0.2.0 writes it into CHANGELOG.md
+	@scripts/changelog.sh $(VERSION)
 
 lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
-	@rm -rf .venv .venv-crew .venv-wild .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv-crew .venv-wild .venv-build .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 

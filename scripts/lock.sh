@@ -1,5 +1,5 @@
 #!/bin/bash
-# Pins every third-party package of the environments, for Python 3.11 to 3.13, in constraints/.
+# Pins every third-party package of the environments, for Python 3.11 to 3.13, in constraints/, and the tools of a release.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,9 +16,16 @@ lock() { # FILE TOOLS PACKAGE...: what these packages and the tools resolve to t
     echo "$file: $(grep -c == "$file") packages"
 }
 
+pin() { # FILE SOURCE: tools that nothing of ours is installed beside
+    scripts/uv.sh pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
+        --no-emit-index-url --no-emit-find-links --output-file "$1" "$2"
+    echo "$1: $(grep -c == "$1") packages"
+}
+
 mkdir -p constraints
 dev=constraints/dev.in
 lock constraints/a.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai
 lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai
+pin constraints/build.txt constraints/build.in

@@ -18,7 +18,24 @@ def test_an_adapter_asks_for_the_core_of_its_own_version(package):
     assert f"civitas-core=={major}.{minor}.*" in project["dependencies"]
 
 
-@pytest.mark.parametrize("key", ["requires-python", "license", "license-files", "readme"])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_only_the_package_whose_framework_has_an_end_has_one(package):
+    versions = manifest(package)["project"]["requires-python"]
+    assert versions == (">=3.11,<3.14" if package == "civitas-crewai" else ">=3.11")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_names_the_versions_of_python_that_it_is_tested_on(package):
+    tested = (ROOT / "scripts" / "test-pythons.sh").read_text().partition("for version in ")[2]
+    named = [
+        each.rpartition(" ")[2]
+        for each in manifest(package)["project"]["classifiers"]
+        if each.startswith("Programming Language :: Python :: 3.")
+    ]
+    assert named == tested.partition(";")[0].split()
+
+
+@pytest.mark.parametrize("key", ["license", "license-files", "readme"])
 def test_all_packages_say_the_same_about_themselves(key):
     assert len({str(manifest(package)["project"][key]) for package in PACKAGES}) == 1
 

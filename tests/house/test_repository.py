@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from tests.house.project import ROOT, tracked_files
 
@@ -34,6 +35,21 @@ def test_constraints_pin_every_package_and_hold_nothing_else(name):
     lines = (ROOT / "constraints" / name).read_text().splitlines()
     assert len(lines) > 80
     assert [line for line in lines if not PIN.fullmatch(line)] == []
+
+
+def test_the_tools_of_a_release_are_pinned():
+    lines = (ROOT / "constraints" / "build.txt").read_text().splitlines()
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+    wanted = (ROOT / "constraints" / "build.in").read_text().split()
+    pinned = {line.partition("==")[0] for line in lines}
+    assert {each.partition(">=")[0] for each in wanted} <= pinned
+
+
+def test_a_release_publishes_what_make_build_has_tried():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+    build = [step.get("run") for step in workflow["jobs"]["build"]["steps"]]
+    assert "make build" in build
+    assert workflow["jobs"]["publish"]["needs"] == "build"
 
 
 def test_the_two_environments_hold_the_frameworks_that_cannot_be_installed_together():

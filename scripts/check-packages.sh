@@ -1,0 +1,50 @@
+#!/bin/bash
+# Checks the wheels and sdists of a folder (default: dist), and tries each package in an environment of its own, on each
+# supported Python of this machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+dist=$(realpath "${1:-dist}")
+tools=.venv-build
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+scripts/uv.sh venv --quiet --clear --python "$(scripts/find-python.sh)" "$tools"
+scripts/uv.sh pip install --quiet --python "$tools/bin/python" \
+    --requirement constraints/build.in --constraint constraints/build.txt
+"$tools/bin/twine" check --strict "$dist"/*
+for wheel in "$dist"/*.whl; do
+    name=$(basename "$wheel" | cut -d - -f 1)
+    "$tools/bin/check-wheel-contents" --config "packages/${name//_/-}/pyproject.toml" "$wheel"
+done
+"$tools/bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
+"$tools/bin/towncrier" build --draft --version 0 > /dev/null
+
+tried=() left_out=()
+for version in 3.11 3.12 3.13 3.14; do
+    python=$(scripts/find-version.sh "$version")
+    if [ -z "$python" ]; then
+        left_out+=("$version")
+        continue
+    fi
+    tried+=("$version")
+    for wheel in "$dist"/*.whl; do
+        name=$(basename "$wheel" | cut -d - -f 1)
+        pins=constraints/a.txt
+        if [ "$name" = civitas_crewai ]; then
+            pins=constraints/crew.txt
+            if [ "$version" = 3.14 ]; then continue; fi # CrewAI itself ends at 3.13
+        fi
+        venv=$scratch/$version-$name
+        scripts/uv.sh venv --quiet --python "$python" "$venv"
+        # From the folder and by name, as a user does it; the core comes from there, too.
+        scripts/uv.sh pip install --quiet --python "$venv/bin/python" --find-links "$dist" \
+            --constraint "$pins" "$wheel"
+        "$venv/bin/python" -I "tests/house/alone/${name#civitas_}.py"
+        if [ "$name" = civitas_langgraph ]; then
+            "$venv/bin/python" scripts/first_sample.py "$scratch/sample-$version"
+            (cd "$scratch/sample-$version" && "$venv/bin/python" main.py)
+        fi
+    done
+done
+echo "check-packages: tried on Python ${tried[*]}${left_out:+; not here: ${left_out[*]}}"
