@@ -34,6 +34,7 @@ from civitas.events import Event
 from civitas.frameworks import wrap
 from civitas.message import Message
 from civitas.models import ModelProvider, ModelResponse
+from civitas.node.glance import AgentNow, Handled, NodeNow, Overview
 from civitas.plugins import hookimpl
 from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
 from civitas.runs import RunInfo, RunStatus
@@ -49,6 +50,7 @@ from civitas.supervision import (
 from civitas.tools import ToolProvider, ToolRegistry, tool
 
 __all__ = [
+    "AgentNow",
     "AgentProcess",
     "AgentTerminated",
     "AskCycle",
@@ -62,6 +64,7 @@ __all__ = [
     "DynamicSupervisor",
     "ErrorAction",
     "Event",
+    "Handled",
     "HandlerFailed",
     "InMemoryStateStore",
     "MailboxFull",
@@ -71,7 +74,9 @@ __all__ = [
     "NatsKVStateStore",
     "NoReply",
     "NodeDown",
+    "NodeNow",
     "NotStored",
+    "Overview",
     "PayloadError",
     "PluginError",
     "RestartStrategy",

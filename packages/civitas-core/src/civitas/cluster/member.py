@@ -19,6 +19,7 @@ from civitas.cluster.facts import Facts
 from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
+from civitas.cluster.inside import Inside
 from civitas.cluster.lent.borrowing import borrow, expect
 from civitas.cluster.letters.accepting import Detours
 from civitas.cluster.letters.holding import Held
@@ -164,7 +165,7 @@ class MemberNode(Node):
                 "terminate_child": hosting.terminate_child,
                 "recycle": hosting.recycle,
                 "hosted": self._hosted,
-                "alive": lambda _, name: self.is_alive(name),
+                **Inside(self).serves,
                 "drain": self._drain,
                 **self._mailboxes.asked_by_all,
                 "read": self._mailboxes.read,

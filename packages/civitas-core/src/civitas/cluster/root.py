@@ -18,6 +18,7 @@ from civitas.cluster.durable.at_root import RootMailboxes
 from civitas.cluster.durable.broker import Broker
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
+from civitas.cluster.glances import FarGlances
 from civitas.cluster.guests import Guests
 from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
@@ -154,6 +155,7 @@ class RootNode(Node):
             self.mailboxes.address,
             self.mailboxes.grant,
         )
+        self.far = FarGlances(self.roster, self.calls)
         self._for_members = self._make_desk()
         self.scaling = Scaling(
             *(self.roster, self._children, self._letters, self._relay, self.calls),
@@ -180,7 +182,6 @@ class RootNode(Node):
             self.membership.departures.unreadable(peer, why)
 
     def _make_desk(self) -> Desk:
-        lender = Lender(self)
         return Desk(
             self.name,
             self.calls,
@@ -194,9 +195,7 @@ class RootNode(Node):
                 "whereis": self._directory.tell_where,
                 "matching": lambda _, pattern: self.matching(pattern),
                 "spawn": self._spawn_for,
-                "chat": lender.chat,
-                "tool": lender.tool,
-                "store": lender.store,
+                **Lender(self).serves,
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
                 "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),
@@ -256,6 +255,7 @@ class RootNode(Node):
             await self.membership.hand_over()
         else:
             await self.membership.close()
+        await self.far.close()
         await self.guests.close()
         await self.mailboxes.close(well=leads, hands_over=self.hands_over)
         await self.calls.close()

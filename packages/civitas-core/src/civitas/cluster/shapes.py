@@ -24,6 +24,7 @@ __all__ = [
     "FACTS",
     "FIGURES",
     "FLAG",
+    "GLANCE",
     "MAP",
     "MAYBE_MOMENT",
     "MAYBE_TEXT",
@@ -197,6 +198,20 @@ def _is_doing(told: Any) -> bool:
     )
 
 
+def _is_glance(told: dict[Any, Any]) -> bool:
+    """Whether it is what `Glances.told` makes."""
+    agents, gone = told.get("agents"), told.get("gone")
+    return (
+        type(told.get("version")) is int
+        and type(told.get("whole")) is bool
+        and type(told.get("node")) is dict
+        and type(agents) is list
+        and all(type(each) is dict and type(each.get("name")) is str for each in agents)
+        and type(gone) is list
+        and _TEXTS.issuperset(map(type, gone))
+    )
+
+
 def _are_doings(doings: dict[Any, Any]) -> bool:
     return all(type(id) is str and _is_doing(told) for id, told in doings.items())
 
@@ -223,6 +238,7 @@ ERROR: Field = ((dict,), _is_error)
 REASON: Field = ((dict,), _is_reason)
 REPORT: Field = ((dict,), _is_report)
 DOINGS: Field = ((dict,), _are_doings)
+GLANCE: Field = ((dict,), _is_glance)
 EVENT: Field = ((str,), EVENT_TYPES.__contains__)
 _FACTS = Shape(
     *(TEXT, TEXT, MAYBE_TEXT, TEXT, COUNT, TEXT, COUNT, TEXT, COUNT, TEXT, TEXT, FLAG), optional=1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sized
 from typing import Any
 
-from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer
 from civitas.node.events import Events
 from civitas.node.gauges import states_of
@@ -129,10 +129,4 @@ class Gathered:
         self._metrics.took(peer.name, figures)
 
     def _states(self) -> list[Point]:
-        return states_of({"root": "up", **{each.name: _state(each) for each in self._roster}})
-
-
-def _state(member: Member) -> str:
-    if member.peer is not None:
-        return "up" if member.host is not None else "leaving"
-    return "starting" if member.starting is not None else "down"
+        return states_of({"root": "up", **{each.name: each.state for each in self._roster}})

@@ -17,6 +17,7 @@ from civitas.cluster.shapes import (
     FACTS,
     FIGURES,
     FLAG,
+    GLANCE,
     MAP,
     MAYBE_MOMENT,
     MAYBE_TEXT,
@@ -91,6 +92,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "demonitor": Shape(TEXT),
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
+        "look": Shape(MOMENT),  # the version that is known
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
         "hosted": Shape(),
@@ -107,6 +109,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
 RESULTS: Mapping[str, Shape] = MappingProxyType(
     {
         "awake": Shape(TEXTS),
+        "look": Shape(GLANCE),
         "whereis": Shape(TEXTS_BY_TEXT),  # the closest names to each that nobody has
         "matching": Shape(TEXTS),
         "chat": Shape(BYTES),

@@ -10,6 +10,7 @@ from typing import Any
 
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
 from civitas.message import Message
+from civitas.node.glance import Overview
 from civitas.runtime import Runtime
 
 __all__ = ["Operations", "refusal_of", "reply_as_plain"]
@@ -30,6 +31,7 @@ class Operations:
             "ask": self._ask,
             "send": self._send,
             "tree": self._tree,
+            "overview": self._overview,
             "scale": self._scale,
             "runs": self._list_runs,
             "run": self._show_run,
@@ -65,6 +67,9 @@ class Operations:
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+    async def _overview(self, request: dict[str, Any]) -> Overview:
+        return await self._runtime.overview(request.get("under"), request.get("since"))
 
     async def _list_runs(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         found = self._runtime.runs(request.get("status"), request.get("agent"))

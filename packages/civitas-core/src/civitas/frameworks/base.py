@@ -281,7 +281,7 @@ class FrameworkAgent(AgentProcess):
                 "config", f"a {type(self).__name__} takes none with a message; leave it out"
             )
         run = Run(self, message, message.payload, message.conversation, self.durable)
-        self._civitas_running().now.progress = run.progress
+        self._civitas_running().now.follow(run.progress)
         memory = Remembering(self)
         async with memory.using(run.conversation):
             return await self._handle(run, memory)

@@ -19,6 +19,7 @@ from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
+from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
 from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
@@ -111,6 +112,8 @@ class Node(Router):
         self.send_after = later.send_after
         self.scheduler = Scheduler(self, later.deliver)
         """Sends agents the messages of their schedules; used at the root alone."""
+        self.far: Far = NothingFar()
+        """Looks at the other OS processes of the system."""
         self.runs = self.durable_agents.runs if self.durable_agents else None
         """Keeps the messages of durable agents; None where the root of another process does."""
         if self.durable_agents is not None:
@@ -131,6 +134,7 @@ class Node(Router):
         self.hand_answer, self.awaits = self.asks.answer, self.asks.__contains__
         self._withdrawals = Withdrawals(self.loop, self.turns, self.runs)
         self._handover = Handover(self.loop)
+        self.glances = Glances(self.registry, self.asks)
         self._beat = Beat(self.name, self.loop, self.tracing, self.registry, self.asks)
 
     async def detach(self) -> None:

@@ -62,6 +62,7 @@ class Cell:
         "name",
         "node",
         "on_ready",
+        "paused",
         "restarts",
         "status",
     )
@@ -79,6 +80,8 @@ class Cell:
         """Called each time that an incarnation has started."""
         self.status = Status.STARTING
         self.restarts = 0
+        self.paused = False
+        """Whether it takes no messages until it may go on; those that come wait."""
         self.generation = 0
         self._template = template
         self._deliveries = Deliveries(self.name, self.mailbox, node)
@@ -90,6 +93,11 @@ class Cell:
     def template(self) -> AgentProcess:
         """What each incarnation is made like."""
         return self._template
+
+    @property
+    def incarnation(self) -> Incarnation | None:
+        """The one that runs, or ran last."""
+        return self._incarnation
 
     @property
     def restart(self) -> RestartType:

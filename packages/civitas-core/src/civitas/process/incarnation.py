@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextvars import Context as ContextVariables
@@ -46,6 +47,7 @@ Erlang's reductions: an agent that sends to itself would else have the loop for 
 _LARGE = 16 * 1024
 """Bytes of a reply that count as one message more: to encode and to send a large one takes the time of thousands."""
 
+_NEVER = math.inf
 _NO_VARIABLES = ContextVariables()
 
 
@@ -67,6 +69,7 @@ class Incarnation:
         "_stained",
         "agent",
         "asking",
+        "began",
         "mailbox",
         "name",
         "node",
@@ -88,6 +91,8 @@ class Incarnation:
         self.mailbox = mailbox
         self.node = node
         self.now = RunState()
+        self.began = time.time()
+        """Unix seconds when it began."""
         self.revisions = Revisions()
         """Of what it keeps in the state store."""
         self.asking: dict[str, str] = {}
@@ -291,7 +296,7 @@ class Incarnation:
     async def _serve(self) -> ExitReason:
         agent, mailbox, node, now = self.agent, self.mailbox, self.node, self.now
         deliveries, tracing, loop, turns = self._deliveries, node.tracing, node.loop, node.turns
-        take, turn = mailbox.take, 0
+        take, turn, clock = mailbox.take, 0, time.time
         while now.end is None:
             message = take()
             turn += 1
@@ -299,10 +304,10 @@ class Incarnation:
                 turn = 0
                 if not await mailbox.readable(loop) and turns.long:
                     await turns.give_way()  # thousands may have been woken together
-            elif message.deadline is not None and message.deadline < time.time():
+            elif (message.deadline or _NEVER) < (since := clock()):
                 deliveries.expired(message)
             else:
-                now.current = message
+                now.current, now.since = message, since
                 current_message.set(message)
                 noting = node.take_in_hand(self.name, message) if node.foreign else None
                 if (

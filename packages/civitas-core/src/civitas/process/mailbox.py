@@ -73,6 +73,11 @@ class Mailbox:
         """How many senders wait for room, or for something else before they put."""
         return self.expected + (len(self._line) if self._line is not None else 0)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the first message that waits was sent, in unix seconds."""
+        return self._queue[0].timestamp if self._queue else None
+
     # For senders.
 
     def check_open(self) -> None:

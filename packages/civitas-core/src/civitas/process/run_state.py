@@ -15,11 +15,26 @@ __all__ = ["RunState"]
 class RunState:
     """What one run of an agent is doing, and the signals that it got: those overtake the mailbox."""
 
-    __slots__ = ("abandoned", "current", "end", "killed", "over", "progress", "serving", "steps")
+    __slots__ = (
+        "abandoned",
+        "current",
+        "end",
+        "killed",
+        "over",
+        "progress",
+        "serving",
+        "since",
+        "spent",
+        "steps",
+    )
 
     def __init__(self) -> None:
         self.current: Message | None = None
         """The message in hand."""
+        self.since = 0.0
+        """Unix seconds when that was taken."""
+        self.spent = 0
+        """Tokens that the models used for the messages before."""
         self.steps: Steps | None = None
         """The recorded steps of that message, if there are any."""
         self.progress: Progress | None = None
@@ -37,8 +52,20 @@ class RunState:
     def progress_of(self, message: Message) -> Progress:
         """How far `message` has come, from now on."""
         if self.progress is None or self.progress.message_id != message.id:
-            self.progress = Progress(message.id)
+            self.follow(Progress(message.id))
+        assert self.progress is not None
         return self.progress
+
+    def follow(self, progress: Progress) -> None:
+        """How far a message has come is written there from now on."""
+        if self.progress is not None:
+            self.spent += self.progress.usage[3]
+        self.progress = progress
+
+    @property
+    def tokens(self) -> int:
+        """What the models have used so far, for all messages."""
+        return self.spent + (self.progress.usage[3] if self.progress is not None else 0)
 
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""

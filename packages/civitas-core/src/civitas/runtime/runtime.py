@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from civitas.errors import ConfigurationError
 from civitas.events import EVENT_TYPES
 from civitas.models import TracedModel
 from civitas.node import Callback
+from civitas.node.glance import Overview
 from civitas.plugins import PluginManager
 from civitas.process import (
     AgentProcess,
@@ -27,12 +27,14 @@ from civitas.runs import RunInfo, RunStatus
 from civitas.runtime.administration import Administration
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
+from civitas.runtime.overview import Overviews
 from civitas.runtime.tree import tree_of
 from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.supervision import (
     ChildSpec,
     Clock,
     Supervisor,
+    SupervisorProcess,
 )
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
@@ -136,6 +138,7 @@ class Runtime(Messenger):
             self._node.events.on(type, self.plugins.emit)
         self._life = Life(self.name, supervisor, self._node, self._equipment, self)
         self._administration = Administration(self._node)
+        self._overviews = Overviews(self.name, self._node)
 
     # Life.
 
@@ -265,13 +268,28 @@ class Runtime(Messenger):
 
     def tree(self) -> dict[str, Any]:
         """The supervision tree as nested plain data; see `docs/reference/runtime.md` for its keys."""
-        root = self._life.root
-        if root is None:
-            raise ConfigurationError("the runtime is not running; there is no tree to show")
-        tree = tree_of(root, self._node.scheduler.next_of)
+        tree = tree_of(self._root(), self._node.scheduler.next_of)
         if (lead := self._node.lead) is not None:
             tree["leader"] = lead.leader.plain()
         return tree
+
+    def _root(self) -> SupervisorProcess:
+        if self._life.root is None:
+            raise ConfigurationError("the runtime is not running; there is no tree to show")
+        return self._life.root
+
+    async def overview(self, under: str | None = None, since: int | None = None) -> Overview:
+        """What every agent does at this moment, as plain data; nothing is kept or sent while nobody asks.
+
+        Args:
+            under: Only this agent or supervisor, and what is below it.
+            since: The `version` of an earlier answer: only what has changed since, and the names that are gone. Where
+                that cannot be told any more, the answer is `whole`.
+
+        Raises:
+            ConfigurationError: The runtime is not running, or there is nothing of that name.
+        """
+        return await self._overviews.look(self._root(), under, since)
 
     async def result(self, run: str, timeout: float | None = 30.0) -> Message:
         """The answer of a run of a durable agent; waits until it is there.
@@ -347,43 +365,11 @@ class Runtime(Messenger):
             ConfigurationError: Another argument does not fit.
         """
         # Imported here: it brings pydantic, which a runtime built in Python does without.
-        from civitas import topology
+        from civitas.runtime.configured import configured
 
-        if agent_classes is not None and not isinstance(agent_classes, Mapping):
-            raise ConfigurationError(
-                f'agent_classes must be a dict of short names to classes, {{"Short": cls}}; got {agent_classes!r}'
-            )
-        plugins = PluginManager(keywords.get("plugins", ()))
-        loaded = topology.load(config)
-        if "transport" in keywords:
-            loaded = topology.carried_by(loaded, keywords["transport"], plugins)
-        tree = topology.build(
-            loaded, agent_classes=agent_classes, plugins=plugins, leave_out=keywords
-        )
-        options = topology.runtime_options(loaded, plugins=plugins, leave_out=keywords)
-        owns_store = "state_store" in options
-        processes = topology.processes_of(loaded)
-        holds = topology.holds_of(loaded, options.get("state_store"))
-        links = topology.Links(loaded, plugins)
-        keeps = links.keeps()
-        kept = topology.kept_of(loaded, tree, all_of_them=bool(keeps)) if keeps is not False else {}
-        if processes or kept or links.elects:
-            told = topology.boot_data(loaded, agent_classes or {}, keywords)
-            access = links.access()
-            transport = links.for_root(access)
-            options["processes"] = Processes(
-                processes,
-                transport,
-                topology.serializer_of(loaded),
-                {**told, "access": asdict(access)},
-                access.token,
-                holds,
-                links.broker(transport, kept),
-            )
-        else:
-            options.pop("transport", None)  # it may stand there before anything is to be carried
-        runtime = cls(tree, **{**options, **keywords, "plugins": plugins})
-        runtime._equipment.owns_store |= owns_store
-        runtime._equipment.holds = holds
-        runtime._life.edges = topology.edges_of(loaded)
+        found = configured(config, agent_classes, keywords)
+        runtime = cls(found.tree, **found.keywords)
+        runtime._equipment.owns_store |= found.owns_store
+        runtime._equipment.holds = found.holds
+        runtime._life.edges = found.edges
         return runtime

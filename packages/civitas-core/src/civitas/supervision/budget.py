@@ -82,6 +82,10 @@ class RestartBudget:
         self._incidents: dict[str, _Incident] = {}
         """The latest ones: those of several OS processes, and of several messages, may mix."""
 
+    def left(self, now: float) -> int:
+        """How many more restarts it allows at `now`."""
+        return self._intensity.left(now)
+
     def spend(self, child: str, now: float, incident: str = "") -> float | None:
         """Count a restart of `child`.
 

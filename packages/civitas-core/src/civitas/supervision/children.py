@@ -124,7 +124,7 @@ class Children:
             self._ended(Ended(slot, generation, reason))
 
         await slot.child.start(on_exit)
-        slot.state = SlotState.UP
+        slot.state, slot.resumes = SlotState.UP, None
         cause, slot.cause = slot.cause, None
         if generation == 1:
             self._report.started(slot.child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from civitas.supervision.clock import ClockTimer
 from civitas.supervision.placed import Placed
 from civitas.supervision.policy import should_restart
 from civitas.supervision.report import Reporter
-from civitas.supervision.slot import Slot, SlotState
+from civitas.supervision.slot import Slot, SlotState, dues_of
 from civitas.supervision.spec import check_child
 
 _Result = TypeVar("_Result")
@@ -86,6 +87,14 @@ class DynamicSupervisorProcess:
     def children(self) -> list[Child]:
         """The children there are now."""
         return [slot.child for slot in self._slots.values()]
+
+    def dues(self) -> dict[str, float]:
+        """When children that crashed are started again, by their names."""
+        return dues_of(self._slots.values())
+
+    def restarts_left(self, name: str = "") -> int:
+        """How many more restarts it may make, of the child `name` among others."""
+        return self._budget.left(self._host.clock.now())
 
     # As a child.
 
@@ -278,6 +287,7 @@ class DynamicSupervisorProcess:
             return
         slot.state = SlotState.PENDING
         slot.child.wait_for_restart()
+        slot.resumes = time.time() + wait
         slot.timer = self._begin_after(wait, lambda: self._restart(slot, reason))
 
     def _spend(self, name: str, incident: str) -> float | None:

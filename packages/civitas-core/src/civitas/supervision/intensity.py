@@ -35,6 +35,11 @@ class RestartIntensity:
         self.of[child] += 1
         return len(self._times) <= self.max_restarts
 
+    def left(self, now: float) -> int:
+        """How many more are allowed at `now`."""
+        within = sum(now - when <= self.window for when, _ in self._times)
+        return max(self.max_restarts - within, 0)
+
     def _forget(self, now: float) -> None:
         while self._times and now - self._times[0][0] > self.window:
             _, child = self._times.popleft()

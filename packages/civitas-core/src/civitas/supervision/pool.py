@@ -195,6 +195,12 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             budget = self._budgets[name] = RestartBudget(self.limits)
         return budget.spend(name, self._host.clock.now(), incident)
 
+    def restarts_left(self, name: str = "") -> int:
+        """How many more restarts it may make of one conversation."""
+        budget = self._budgets.get(name)
+        left = self.limits.max_restarts
+        return left if budget is None else budget.left(self._host.clock.now())
+
     def _too_many(self, slot: Slot, reason: ExitReason) -> None:
         self._drop(
             slot, Status.TERMINATED, f"it crashed once more than {self.limits} allow: {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from itertools import filterfalse
 from operator import attrgetter
@@ -67,6 +68,11 @@ class Restarts:
         host, spec = self._host, self._spec
         self._budget = RestartBudget(spec.limits, host.history.begin(spec.name), host.clock.now())
         self._too_many = False
+
+    @property
+    def left(self) -> int:
+        """How many more there may be at this moment."""
+        return self._budget.left(self._host.clock.now())
 
     async def ended(self, slot: Slot, reason: ExitReason) -> None:
         """A child ended by itself: start it again after a wait, or leave it down."""
@@ -147,6 +153,7 @@ class Restarts:
             if sibling is not slot:
                 await self._stop_sibling(sibling)
         slot.due = due = Due(slot)
+        slot.resumes = time.time() + wait
         if wait:
             slot.timer = self._host.clock.call_later(wait, lambda: self._due(due))
         elif self._idle():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -12,7 +13,7 @@ from civitas.supervision.child import Child
 from civitas.supervision.clock import ClockTimer
 from civitas.supervision.policy import status_after
 
-__all__ = ["Adding", "Due", "Ended", "Slot", "SlotState"]
+__all__ = ["Adding", "Due", "Ended", "Slot", "SlotState", "dues_of"]
 
 
 class SlotState(Enum):
@@ -38,6 +39,7 @@ class Slot:
         due: Set while the child waits for its own restart, and leads that of its group.
         timer: Puts `due` into the inbox.
         cause: Why it is to be started again.
+        resumes: When it is started again, in unix seconds; None where no time is set.
     """
 
     child: Child
@@ -47,6 +49,7 @@ class Slot:
     due: Due | None = None
     timer: ClockTimer | None = None
     cause: ExitReason | None = None
+    resumes: float | None = None
 
     def has_ended(self, reason: ExitReason) -> None:
         """Show at once that the child has ended: others may be told of something before its supervisor answers that."""
@@ -54,7 +57,7 @@ class Slot:
 
     def cancel(self) -> None:
         """Do not start it when its wait is over, even if the end of that is in the inbox."""
-        self.due = None
+        self.due = self.resumes = None
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -103,3 +106,12 @@ class Due:
 
     slot: Slot
     tried: bool = False
+
+
+def dues_of(slots: Iterable[Slot]) -> dict[str, float]:
+    """When those that wait for a restart are started again, in unix seconds, by their names."""
+    return {
+        slot.child.name: slot.resumes
+        for slot in slots
+        if slot.resumes is not None and slot.state is SlotState.PENDING
+    }

@@ -15,7 +15,7 @@ from civitas.supervision.dynamic import DynamicSupervisorProcess
 from civitas.supervision.pool import ConversationPoolProcess
 from civitas.supervision.report import Reporter
 from civitas.supervision.restarts import Restarts
-from civitas.supervision.slot import Adding, Due, Ended, Slot, SlotState
+from civitas.supervision.slot import Adding, Due, Ended, Slot, SlotState, dues_of
 from civitas.supervision.spec import (
     ChildSpec,
     ConversationPool,
@@ -97,6 +97,14 @@ class SupervisorProcess:
     def children(self) -> list[Child]:
         """The children there are now, in start order."""
         return [slot.child for slot in self._children]
+
+    def dues(self) -> dict[str, float]:
+        """When children that crashed are started again, by their names."""
+        return dues_of(self._children)
+
+    def restarts_left(self, name: str = "") -> int:
+        """How many more restarts it may make, of the child `name` among others."""
+        return self._restarts.left
 
     # As a child.
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+from civitas.cluster.desk import Serves
 from civitas.cluster.lent.store import OPTIONAL
 from civitas.cluster.peers import Peer
 from civitas.message import decode, encode
@@ -50,6 +51,12 @@ class Lender:
 
     def __init__(self, owner: Equipped) -> None:
         self._owner = owner
+        self.serves: dict[str, Serves] = {
+            "chat": self.chat,
+            "tool": self.tool,
+            "store": self.store,
+        }
+        """What is done for each call of a member."""
 
     async def chat(self, _: Peer, request: bytes) -> bytes:
         """Let the model answer."""

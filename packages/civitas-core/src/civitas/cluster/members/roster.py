@@ -54,6 +54,13 @@ class Member:
     starting: asyncio.Task[Peer] | None = None
 
     @property
+    def state(self) -> str:
+        """`up`, `starting`, `leaving` or `down`."""
+        if self.peer is not None:
+            return "up" if self.host is not None else "leaving"
+        return "starting" if self.starting is not None else "down"
+
+    @property
     def is_foreign(self) -> bool:
         """Whether this root did not start it."""
         return self.taken_over or not self.options.start

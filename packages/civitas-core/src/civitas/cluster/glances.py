@@ -1,0 +1,117 @@
+"""`FarGlances`: what the agents of other OS processes do, as the root learns it when somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.members.roster import Member, Roster
+from civitas.cluster.peers import Peer
+from civitas.errors import CivitasError
+from civitas.node.glance import NodeNow
+
+__all__ = ["FarGlances"]
+
+_PATIENCE = 0.25
+"""Seconds for a process to tell; one whose event loop is blocked is shown as it was, and not asked again meanwhile."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of one process."""
+
+    peer: Peer
+    version: int = 0
+    agents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    node: dict[str, Any] = field(default_factory=dict)
+    asked: float = 0.0
+    lag: float = 0.0
+    asking: asyncio.Task[None] | None = None
+
+    @property
+    def silent(self) -> float:
+        """For how many seconds it has not answered."""
+        waits = self.asking is not None and not self.asking.done()
+        return time.monotonic() - self.asked if waits else 0.0
+
+
+class FarGlances:
+    """Asks the members what has changed there.
+
+    Args:
+        roster: The members.
+        calls: To them.
+    """
+
+    def __init__(self, roster: Roster, calls: Calls) -> None:
+        self._roster = roster
+        self._calls = calls
+        self._seen: dict[str, _Seen] = {}
+
+    async def look(self) -> None:
+        """Ask all of them, and wait a moment for those that do not answer."""
+        waiting: list[asyncio.Task[None]] = []
+        for member in self._roster:
+            peer, seen = member.peer, self._seen.get(member.name)
+            if peer is None:
+                self._seen.pop(member.name, None)
+                continue
+            if seen is None or seen.peer is not peer:
+                seen = self._seen[member.name] = _Seen(peer)
+            if seen.asking is None or seen.asking.done():
+                seen.asked = time.monotonic()
+                seen.asking = asyncio.create_task(self._ask(seen))
+            waiting.append(seen.asking)
+        if waiting:
+            await asyncio.wait(waiting, timeout=_PATIENCE)
+
+    async def _ask(self, seen: _Seen) -> None:
+        try:
+            told = await self._calls.call(seen.peer, "look", seen.version)
+        except CivitasError:  # it went, or is of a version that does not know this
+            return
+        seen.lag = time.monotonic() - seen.asked
+        seen.version, seen.node = told["version"], told["node"]
+        if told["whole"]:
+            seen.agents.clear()
+        for facts in told["agents"]:
+            seen.agents[facts["name"]] = facts
+        for name in told["gone"]:
+            seen.agents.pop(name, None)
+
+    def facts(self, node: str, name: str) -> dict[str, Any] | None:
+        """What an agent of a process does; None while that is not known."""
+        seen = self._seen.get(node)
+        return seen.agents.get(name) if seen is not None else None
+
+    def nodes(self) -> list[NodeNow]:
+        """All of the processes."""
+        return [self._node(member) for member in self._roster]
+
+    def _node(self, member: Member) -> NodeNow:
+        seen = self._seen.get(member.name)
+        told = seen.node if seen is not None else {}
+        return {
+            "name": member.name,
+            "status": member.state,
+            "pid": member.pid,
+            "host": told.get("host", ""),
+            "started": told.get("started"),
+            "silent": round(seen.silent, 3) if seen is not None else 0.0,
+            "lag": round(seen.lag, 6) if seen is not None else 0.0,
+            "cpu": told.get("cpu", 0.0),
+            "memory": told.get("memory"),
+            "asks": told.get("asks", 0),
+            "agents": told.get("agents", 0),
+        }
+
+    async def close(self) -> None:
+        """Wait for nobody any more."""
+        asking = [each.asking for each in self._seen.values() if each.asking is not None]
+        self._seen.clear()
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)

@@ -1,0 +1,163 @@
+"""`Overviews`: the whole system at this moment, as one structure of plain data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from civitas.cluster import RemoteChild, RemoteConversation
+from civitas.errors import ConfigurationError
+from civitas.node import Node
+from civitas.node.changes import Changes
+from civitas.node.glance import AgentNow, NodeNow, Overview
+from civitas.process import ChildKind
+from civitas.supervision import Child
+
+__all__ = ["Overviews"]
+
+_NOTHING: Mapping[str, Any] = {
+    "paused": False,
+    "started": None,
+    "handling": None,
+    "waiting": 0,
+    "oldest": None,
+    "handled": 0,
+    "rate": 0.0,
+    "failed": 0,
+    "last_error": "",
+    "tokens": 0,
+}
+"""Of what handles no messages, or of what nothing is known."""
+
+
+class Overviews:
+    """Looks at all agents of a system when asked; costs nothing otherwise.
+
+    Args:
+        system: Name of the system.
+        node: The root's node.
+    """
+
+    def __init__(self, system: str, node: Node) -> None:
+        self._system = system
+        self._node = node
+        self._changes = Changes()
+        self._keys: dict[str, tuple[Any, ...]] = {}
+        self._looking = asyncio.Lock()
+
+    async def look(self, root: Child, under: str | None, since: int | None) -> Overview:
+        """What there is; see `Runtime.overview`."""
+        async with self._looking:
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            lag = time.perf_counter() - began
+            await self._node.far.look()
+            self._node.glances.look()
+            self._changes.begin()
+            there: set[str] = set()
+            self._walk(root, None, None, None, there)
+            self._changes.keep(there)
+            for name in [each for each in self._keys if each not in there]:
+                del self._keys[name]
+            whole, changed, gone = self._changes.since(since)
+        if under is not None:
+            changed = self._below(under, changed)
+        return {
+            "version": self._changes.version,
+            "time": time.time(),
+            "system": self._system,
+            "whole": whole,
+            "agents": changed,
+            "gone": gone,
+            "nodes": [self._root_now(lag), *self._node.far.nodes()],
+        }
+
+    def _walk(
+        self,
+        child: Child,
+        parent: str | None,
+        left: int | None,
+        due: float | None,
+        there: set[str],
+    ) -> None:
+        """Note what has changed of a child and of all that is below it."""
+        name = child.name
+        there.add(name)
+        children = getattr(child, "children", ())
+        restarts_left = getattr(child, "restarts_left", None)
+        if restarts_left is not None:
+            left = restarts_left()
+        far = child if isinstance(child, (RemoteChild, RemoteConversation)) else None
+        if far is None:
+            node, facts = "root", self._node.glances.facts.get(name)
+            pid: int | None = os.getpid()
+        else:
+            node, facts = far.node, self._node.far.facts(far.node, name)
+            pid = far.pid
+        depth = getattr(child, "mailbox_depth", 0) if facts is None else 0
+        next = self._node.scheduler.next_of(name)
+        # Facts are replaced where they change, so that the object tells.
+        key = (child.status, child.restarts, node, pid, left, due, next, depth, facts, parent)
+        if not _same(self._keys.get(name), key):
+            self._keys[name] = key
+            now = {
+                **_NOTHING,
+                "waiting": depth,
+                **(facts or {}),
+                "name": name,
+                "kind": str(child.kind),
+                "parent": parent,
+                "status": str(child.status),
+                "node": node,
+                "pid": pid,
+                "restarts": child.restarts,
+                "restarts_left": left,
+                "due": due,
+                "next": next,
+            }
+            self._changes.put(name, now)
+        if not children:
+            return
+        dues: Mapping[str, float] = getattr(child, "dues", dict)()
+        of_each = restarts_left if child.kind is ChildKind.CONVERSATION_POOL else None
+        for each in children:
+            its = of_each(each.name) if of_each is not None else left
+            self._walk(each, name, its, dues.get(each.name), there)
+
+    def _below(self, under: str, changed: list[AgentNow]) -> list[AgentNow]:
+        facts = self._changes.facts
+        if under not in facts:
+            raise ConfigurationError(
+                f"there is neither an agent nor a supervisor {under!r} to look at"
+            )
+        return [each for each in changed if _is_below(each, under, facts)]
+
+    def _root_now(self, lag: float) -> NodeNow:
+        now = {
+            "name": "root",
+            "status": "up",
+            "pid": os.getpid(),
+            "silent": 0.0,
+            "lag": round(lag, 6),
+            **self._node.glances.node(),
+        }
+        return cast("NodeNow", now)
+
+
+def _same(one: tuple[Any, ...] | None, other: tuple[Any, ...]) -> bool:
+    if one is None:
+        return False
+    return all(a is b or (type(a) is not dict and a == b) for a, b in zip(one, other, strict=True))
+
+
+def _is_below(agent: AgentNow, under: str, facts: Mapping[str, AgentNow]) -> bool:
+    """Whether it is `under` itself, or below it in the tree."""
+    at: AgentNow | None = agent
+    while at is not None:
+        if at["name"] == under:
+            return True
+        at = facts.get(at["parent"]) if at["parent"] is not None else None
+    return False
