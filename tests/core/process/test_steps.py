@@ -47,22 +47,25 @@ async def test_a_new_message_with_many_steps_asks_once_what_is_recorded() -> Non
 class Sender:
     """The node that a message came from, and which is told in its own time that it is finished."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_there: bool = True) -> None:
         self.told, self.asked = asyncio.Event(), asyncio.Event()
+        self.is_there = is_there
 
     def began(self, agent: str) -> None: ...
     def settled(self) -> None: ...
     def left(self) -> None: ...
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         self.asked.set()
         await self.told.wait()
+        return self.is_there
 
 
 @pytest.mark.promise(id="SEM-1242")
-async def test_steps_are_kept_until_their_message_can_come_again_no_more() -> None:
-    """A process that is killed before it could say that it is finished gets the message again."""
-    store, sender = InMemoryStateStore(), Sender()
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_steps_are_kept_until_their_message_can_come_again_no_more(is_there: bool) -> None:
+    """A process, or its root, that is killed before it could say that it is finished gets the message again."""
+    store, sender = InMemoryStateStore(), Sender(is_there=is_there)
 
     class Once(AgentProcess):
         async def handle(self, message: Message) -> None:
@@ -76,4 +79,4 @@ async def test_steps_are_kept_until_their_message_can_come_again_no_more() -> No
             await sender.asked.wait()
         assert await store.keys("civitas:step:")
         sender.told.set()
-    assert await store.keys("civitas:step:") == []
+    assert (await store.keys("civitas:step:") == []) is is_there

@@ -93,12 +93,16 @@ class AgentCall:
                     names.TRANSFER_TARGET: self.name,
                 }
             )
-        return await self._caller().ask(self.name, payload, timeout=self.timeout, headers=headers)
+        return await self._caller().ask(
+            self.name, payload, timeout=self.timeout, headers=headers, run=self._run_name(payload)
+        )
 
     def stream(self, payload: Any, *, whole_history: bool = False) -> AsyncGenerator[Message, None]:
         """As `ask`, and iterate over what the agent tells meanwhile; its answer comes last."""
         headers = _headers(whole_history)
-        return self._caller().stream(self.name, payload, timeout=self.timeout, headers=headers)
+        return self._caller().stream(
+            self.name, payload, timeout=self.timeout, headers=headers, run=self._run_name(payload)
+        )
 
     async def call(self, arguments: Any) -> str:
         """The agent's answer to `arguments` as JSON text; where it fails, a text that tells the model so."""
@@ -112,6 +116,11 @@ class AgentCall:
         """As `call`, for blocking code in a thread."""
         caller = self._caller()
         return caller.run(self.call(arguments))
+
+    def _run_name(self, payload: Any) -> str | None:
+        """Made again after a kill, a call finds the run that it began: the agent does nothing twice for it."""
+        run = current_run.get()
+        return run.call_name(self.name, payload) if run is not None else None
 
     def _caller(self) -> AgentProcess:
         agent = current_agent.get(None)

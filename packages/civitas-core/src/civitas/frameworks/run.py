@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from civitas.errors import ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
+from civitas.message import encode
+from civitas.message.call_name import call_name
 from civitas.node.streams import OFFSET, PART
 from civitas.process.progress import Progress
 from civitas.process.run_config import config_of_message
@@ -103,6 +106,7 @@ class Run:
     made: list[str] = field(default_factory=list)
     """The keys of the calls that `once` has recorded or found."""
     _told: dict[str, int] = field(default_factory=dict)
+    _called: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.message.id, names_steps=True)
@@ -220,6 +224,23 @@ class Run:
             self.headers[FAILURES] = failures_of(failures)
 
     # Durable runs.
+
+    def call_name(self, to: str, payload: Any) -> str | None:
+        """Name of the run that a call of the agent `to` begins, the same when this run makes the call again.
+
+        None where that is not durable, or no code runs that is keyed.
+        """
+        if not self.durable:
+            return None
+        try:
+            key = idempotency_key()
+        except ConfigurationError:
+            return None
+        raw = encode(payload)
+        first = call_name(key, to, raw, 0)
+        number = self._called[first]
+        self._called[first] += 1
+        return call_name(key, to, raw, number) if number else first
 
     async def once(self, key: str, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function(*args)`, sync or async; in a durable run, once however often the message is delivered.

@@ -75,9 +75,10 @@ class RunOrigin:
         """See `Origin.settled`."""
         self._runs.ending.settled(self._run)
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         """Wait until the end of the run is in the store; see `Origin.heard`."""
         await self._run.has_ended()
+        return True
 
     def answered(self, reply: Message) -> bool:
         """Answers go to the root itself; see `Origin.answered`."""
@@ -244,7 +245,7 @@ class DurableAgents:
         """Give an agent a message that is in the store, as one that the root waits for the answer to."""
         message, record = run.message, run.record
         assert message is not None  # it has been read
-        lasts = record.named or not agent.gives_up
+        lasts = record.lasts or not agent.gives_up
         message = run.message = message.replaced(
             reply_to=self._node.name,
             run_name=record.run,

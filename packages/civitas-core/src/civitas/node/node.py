@@ -158,7 +158,10 @@ class Node(Router):
         """Count and report a message that nobody will handle, and forget what is recorded for it."""
         if self.runs is not None and self.runs.ending.is_kept_for_later(message, reason):
             return False
-        if (is_dead := super().dead_letter(message, reason)) and message.attempt:
+        is_dead = super().dead_letter(message, reason)
+        # A run that the root keeps goes on when the agent is there again.
+        stays = message.run_name is not None and reason is DeadLetterReason.TERMINATED
+        if is_dead and message.attempt and not stays:
             self.forget_records(message)
         return is_dead
 

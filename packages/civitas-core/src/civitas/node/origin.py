@@ -20,8 +20,8 @@ class Origin(Protocol):
     def settled(self) -> None:
         """Whoever had the message is finished with it: nobody needs to send it again."""
 
-    async def heard(self) -> None:
-        """Wait until whoever sent it knows that: it does not come again."""
+    async def heard(self) -> bool:
+        """Wait until whoever sent it knows that, and it does not come again; False if that cannot be known any more."""
 
     def answered(self, reply: Message) -> bool:
         """Hand over the reply; False if nobody is there to take it."""

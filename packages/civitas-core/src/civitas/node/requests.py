@@ -8,6 +8,7 @@ from typing import Any
 
 from civitas.errors import AgentTerminated, AskCycle, ConfigurationError
 from civitas.message import Message, check_headers, encode, new_id, new_message
+from civitas.message.call_name import is_call
 from civitas.node.asks import Asking
 from civitas.node.registry import Recipient, Registry
 from civitas.process import Caller, Delivery, Status, current_agent, current_message
@@ -98,7 +99,9 @@ class Requests:
             run,
         )
         cell = self._registry.route(to, message.conversation, id)
-        if run is not None:
+        if run is not None and is_call(run) and not keeps_runs(cell):
+            message = message.replaced(run_name=None)
+        elif run is not None:
             check_keeps_runs(cell, run)
         if sender is not None and sender.blocked_by(handled):
             asker = sender

@@ -373,11 +373,10 @@ class Incarnation:
         matters = delivery is Delivery.DURABLE or (
             steps is not None and delivery is not Delivery.AT_MOST_ONCE
         )
-        if origin is not None and matters:
-            # Were this process killed before that, the message would come again, and its steps be done again. A kill
-            # repeats the one message of a durable agent that is in hand, and none before it.
-            await origin.heard()
-        if steps is None:
+        # Were this process killed before that, the message would come again, and its steps be done again. A kill
+        # repeats the one message of a durable agent that is in hand, and none before it. What may come finds its steps.
+        comes_no_more = await origin.heard() if origin is not None and matters else True
+        if steps is None or not comes_no_more:
             return
         try:
             await steps.forget()

@@ -7,9 +7,11 @@ import time
 
 from civitas.errors import DeliveryError, HandlerFailed, RunConflict, StateConflict
 from civitas.message import Message
+from civitas.message.call_name import is_call
 from civitas.runs.asking import Asking
 from civitas.runs.ending import Ending
 from civitas.runs.entry import AcceptedEntry
+from civitas.runs.info import RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun, Waiter
 from civitas.runs.programs import Programs
@@ -19,6 +21,9 @@ from civitas.runs.table import RunTable
 from civitas.runs.tasks import Tasks
 
 __all__ = ["Beginning"]
+
+_TO_CALL_AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.EXPIRED)
+"""How a run ended that began with a call, when the same call begins another one."""
 
 
 class Beginning:
@@ -65,6 +70,11 @@ class Beginning:
         waiter = self._root.waiter_of(message)
         if await self._joins(message, waiter):
             return
+        await self._begin(entry, message, timeout, waiter)
+
+    async def _begin(
+        self, entry: AcceptedEntry, message: Message, timeout: float | None, waiter: Waiter | None
+    ) -> None:
         self.last = max(self.last + 1, time.time_ns())
         run = OpenRun(AcceptedRun.begun_by(message, self.last, self._programs.own), message)
         self._table.add(run)
@@ -73,7 +83,8 @@ class Beginning:
             await entry.admit(run, message, timeout)
             await self._keep(run, message)
         except StateConflict:
-            await self._give_way(run, message, waiter)
+            if not await self._gives_way(run, message, waiter):
+                await self._begin(entry, message, timeout, waiter)
         except BaseException as error:
             self._drop(run, error)
             raise
@@ -81,8 +92,11 @@ class Beginning:
     async def _joins(self, message: Message, waiter: Waiter | None) -> bool:
         """Whether a run of that name is there: then whoever sent the message waits with the others."""
         run = self._table.open.get(message.run)
-        if run is not None:
+        if run is not None and run.given_up:
+            await run.has_ended()
+        elif run is not None:
             _check_same(message, run.record.digest, run.record.agent)
+            run.leaving = None
             self._table.wait(message.id, run, waiter)
             await run.is_decided()
             return True
@@ -91,30 +105,36 @@ class Beginning:
         found: AcceptedRun | EndedRun | None = self._table.ended.get(message.run)
         if found is None and not self._ledger.guards_names:
             found = await self._ledger.find(message.run)
-        if found is None:
-            return False
-        await self._wait_for_other(found, message, waiter)
-        return True
+        return found is not None and await self._waits_for_other(found, message, waiter)
 
-    async def _give_way(self, run: OpenRun, message: Message, waiter: Waiter | None) -> None:
-        """The store has a run of this name."""
+    async def _gives_way(self, run: OpenRun, message: Message, waiter: Waiter | None) -> bool:
+        """Whether the run of this name that the store has is to be waited for; if not, the name is free now."""
         self._table.leave(message.id)
         self._drop(run, RunConflict(run.record.run, run.record.agent, "something else"))
         found = await self._ledger.find(run.record.run)
         if found is None:
             raise RunConflict(run.record.run, run.record.agent, "what is not there any more")
-        await self._wait_for_other(found, message, waiter)
+        return await self._waits_for_other(found, message, waiter)
 
-    async def _wait_for_other(
+    async def _waits_for_other(
         self, found: AcceptedRun | EndedRun, message: Message, waiter: Waiter | None
-    ) -> None:
+    ) -> bool:
         agent = found.info.agent if isinstance(found, EndedRun) else found.agent
         _check_same(message, found.digest, agent)
+        if (
+            isinstance(found, EndedRun)
+            and is_call(message.run)
+            and found.info.status in _TO_CALL_AGAIN
+        ):
+            self._table.ended.pop(message.run, None)
+            await self._ledger.free(found)
+            return False
         if waiter is not None:
             if isinstance(found, EndedRun):
                 waiter((await self._ledger.answered(found)).answer)
             else:
                 self._tasks.begin(self._asking.hand_over(message.run, waiter, message.deadline))
+        return True
 
     async def _keep(self, run: OpenRun, message: Message) -> None:
         try:

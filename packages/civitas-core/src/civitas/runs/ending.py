@@ -108,7 +108,7 @@ class Ending:
         run = self._table.leave(message.id)
         if run is None:
             return message.id in self._table.by_message
-        if run.over or run.waiters or run.record.named:
+        if run.over or run.waiters or run.record.lasts:
             return True
         late = message.deadline is not None and message.deadline <= time.time() + 0.001
         run.leaving = RunStatus.EXPIRED if late else RunStatus.CANCELLED

@@ -146,6 +146,10 @@ class Ledger:
             await write_in_order(self._store, {}, {**heads, key: None}, ended.piece_keys, expect={})
         return len(keys)
 
+    async def free(self, ended: EndedRun) -> None:
+        """Let another run have the name of one that is over."""
+        await self._store.delete(NAMED + ended.info.run)
+
     async def note_stop(self) -> None:
         """The program stops by itself: no run was in hand of a program that was killed."""
         await self._store.set(_STOPPED, {"at": time.time()})

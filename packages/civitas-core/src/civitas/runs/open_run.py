@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 from civitas.errors import DeliveryError
 from civitas.message import Message
+from civitas.message.call_name import is_call
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.overview import told_by_agent
 from civitas.runs.records import AcceptedRun
@@ -107,6 +108,14 @@ class OpenRun:
         self.waiters: dict[str, Waiter] = {}
         """Who waits for its answer, by the id of the message of each."""
         self._changed: asyncio.Future[None] | None = None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it ends without an answer, as whoever called for it has left, and may be called for again."""
+        if self.leaving is None and not self.over:
+            return False
+        gives_up = self.entry is not None and self.entry.agent.gives_up
+        return is_call(self.record.run) and (self.over or gives_up)
 
     async def is_decided(self) -> None:
         """Wait until the store has it, or it was not accepted.

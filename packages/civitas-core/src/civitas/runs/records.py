@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from civitas.errors import DeliveryError, HandlerFailed, NoReply, RunCancelled
 from civitas.message import Message, decode, dumps, encode, loads
+from civitas.message.call_name import is_call
 from civitas.message.large import Large
 from civitas.process.failures import dump_error, load_error
 from civitas.runs.info import RunInfo, RunStatus
@@ -141,6 +142,11 @@ class AcceptedRun:
             digest_of(message),
             owner,
         )
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on when nobody waits for it any more, as somebody will come back for it."""
+        return self.named and not is_call(self.run)
 
     @property
     def key(self) -> str:

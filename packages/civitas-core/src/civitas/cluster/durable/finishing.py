@@ -140,6 +140,8 @@ async def _confirm(item: _Item) -> None:
     held, _, finished = item
     try:
         await finished(held.letter)
+        if held.confirmed is not None and not held.confirmed.done():
+            held.confirmed.set_result(True)
     finally:
         held.forgotten()
         held.let_go()

@@ -59,8 +59,8 @@ class FromMailbox:
         self.key = key
         self.dead: tuple[Message, DeadLetterReason] | None = None
         """The message as it was last, and why nobody will handle it, if that is so."""
-        self.confirmed: asyncio.Future[None] | None = None
-        """Made where somebody waits until the broker surely does not deliver it again."""
+        self.confirmed: asyncio.Future[bool] | None = None
+        """Whether the broker surely does not deliver it again; made where somebody waits for that."""
         self._deliveries: DeliveryCount = back.deliveries
         self._over = over
         self._others_are_out = others_are_out
@@ -85,10 +85,10 @@ class FromMailbox:
         self._deliveries.finished(self.origin.message.id)
         self._over(self)
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         """Wait until the broker has forgotten it; see `Origin.heard`."""
         self.confirmed = asyncio.get_running_loop().create_future()
-        await self.confirmed
+        return await self.confirmed
 
     def forgotten(self) -> None:
         """The broker has forgotten it, and so may be forgotten to how many incarnations it was given."""
@@ -99,4 +99,4 @@ class FromMailbox:
         if self._begun:
             self._deliveries.put_back(self.origin.message.id)
         if self.confirmed is not None and not self.confirmed.done():
-            self.confirmed.set_result(None)
+            self.confirmed.set_result(False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -74,7 +73,7 @@ class KeptOrigin(Protocol):
     def settled(self) -> None:
         """As `Origin.settled`."""
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         """As `Origin.heard`."""
 
 
@@ -119,8 +118,9 @@ class FromBeside:
         """It is finished; see `Origin.settled`."""
         self._deliveries.finished(self._id)
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         """Nobody sends it again; see `Origin.heard`."""
+        return True
 
     def answered(self, reply: Message) -> bool:
         """Whoever asked is here; see `Origin.answered`."""
@@ -201,16 +201,19 @@ class FromPeer:
             self._back.tidings.finished(self.peer, self.message.id)
         self._back.deliveries.finished(self.message.id)
 
-    async def heard(self) -> None:
+    async def heard(self) -> bool:
         """Wait until the node knows what became of the message; see `Origin.heard`."""
         if self.kept is not None:
-            await self.kept.heard()
-        elif self._back.recorded is not None and self.message.run_name is not None:
-            with suppress(NodeDown):  # this process is about to end
+            return await self.kept.heard()
+        if self._back.recorded is not None and self._is_run:
+            try:
                 await self._back.recorded(self.message.id)
+            except NodeDown:  # this process is about to end, and the next root has the run again
+                return False
         elif self._back.deliveries.outlived:
             self._back.tidings.tell()
             await self.peer.link.flushed()
+        return True
 
     def answered(self, reply: Message) -> bool:
         """Send the reply; see `Origin.answered`."""
@@ -258,8 +261,8 @@ class FromPeer:
                 self._window.release()
 
     def left(self) -> None:
-        """The node is gone. What nobody waited for is handled all the same; see `Origin.left`."""
-        if self.cell is not None and self.message.reply_to is not None:
+        """The node is gone. What nobody waited for is handled all the same, and so is a run; see `Origin.left`."""
+        if self.cell is not None and self.message.reply_to is not None and not self._is_run:
             self.cell.withdraw(self.message, reader_left=self.message.wants_chunks)
         self._end_window()
 
@@ -276,6 +279,11 @@ class FromPeer:
         """The asker there has stopped waiting."""
         if self.cell is not None:
             self.cell.withdraw(self.message, reader_left=reader_left)
+
+    @property
+    def _is_run(self) -> bool:
+        """Whether the root keeps it in the store: then nobody but the root gives it up."""
+        return self.message.run_name is not None
 
     def _end_window(self) -> None:
         window, self._window = self._window, None

@@ -1,0 +1,42 @@
+"""Scripted runs of each framework, in which an agent, its process or the root is killed with -9."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from tests.deep import DEEP
+from tests.integration.killed.lives import Life, at_boundaries, at_random, running
+
+# Each environment has its own: CrewAI, and the newest of the others.
+FRAMEWORKS = ["crewai"] if find_spec("crewai") else ["langgraph", "openai"]
+MOMENTS = 50 if DEEP else 4
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEEP else 90)]
+
+
+def faults(lives: Iterator[Life]) -> list[Life]:
+    return [life for life in lives if life.faults]
+
+
+@pytest.mark.promise(id="SEM-1646")
+@pytest.mark.promise(id="SEM-1647")
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_run_answers_as_if_nobody_was_killed(framework: str) -> None:
+    """At each boundary, and at random moments."""
+    victims, chance = ("root", "agent"), random.Random(MOMENTS)
+    with running(framework, "root") as program:
+        assert faults(at_boundaries(program, victims, twice=DEEP)) == []
+        assert faults(at_random(program, victims, MOMENTS, chance)) == []
+
+
+@pytest.mark.promise(id="SEM-1623")
+@pytest.mark.promise(id="SEM-1647")
+@pytest.mark.parametrize("framework", FRAMEWORKS if DEEP else FRAMEWORKS[:1])
+def test_a_run_in_a_worker_goes_on_when_that_or_its_root_is_killed(framework: str) -> None:
+    with running(framework, "worker") as program:
+        for victim, moment in ("worker", "help"), ("root", "clerk-3"), ("agent", "file"):
+            assert program.live(victim, moment).faults == []
