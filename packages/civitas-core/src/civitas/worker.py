@@ -43,6 +43,7 @@ from civitas.telemetry.tracing import Tracing
 from civitas.topology.building import retention_of
 from civitas.topology.digest import digest_of
 from civitas.topology.grammar import Topology
+from civitas.topology.handover import taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.processes import processes_of
@@ -65,6 +66,7 @@ def main() -> None:
     """Run as a process that the root started."""
     global _status
     boot, pipe = read_boot()
+    boot["topology"] = taken_over(boot["topology"])
     inherit(boot["held"])
     if boot["console"] is not None:
         os.set_inheritable(boot["console"], False)

@@ -20,8 +20,8 @@ from civitas.tools import ToolRegistry
 from civitas.topology.building import Builder, runtime_options
 from civitas.topology.digest import digest_of
 from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
+from civitas.topology.handover import handed_over
 from civitas.topology.links import carried_by
-from civitas.topology.loading import load
 from civitas.topology.problems import topology_error
 from civitas.topology.resolving import add_to_path
 
@@ -41,10 +41,9 @@ def boot_data(
         keywords: Those of `Runtime` that were given in Python; what they hold stays with the root.
 
     Raises:
-        ConfigurationError: Another process could not import one of the classes.
+        ConfigurationError: Another process could not import one of the classes, or not be handed the topology.
         TopologyError: One that is started elsewhere would not know a short name, or none of them the carrier.
     """
-    source = topology.source
     _check_short_names(topology, agent_classes)
     placed = {
         entry.type
@@ -59,7 +58,7 @@ def boot_data(
         lent |= {"state_store", "model_provider", "tools"}
         _check_carrier(topology, modules)
     return {
-        "topology": source.file if source.file is not None else source.data,
+        "topology": handed_over(topology),
         "agent_classes": {
             name: _path_of(name, kind) for name, kind in agent_classes.items() if name in placed
         },
@@ -127,7 +126,7 @@ class AgentMaker:
     """Makes the agents of one OS process, each when it is first started.
 
     Args:
-        config: The topology: a file or plain data.
+        topology: Of the system.
         agent_classes: Paths of the classes with short names.
         plugins: The plugins of this process.
         watchdog: Paused while modules are imported.
@@ -136,13 +135,13 @@ class AgentMaker:
 
     def __init__(
         self,
-        config: Any,
+        topology: Topology,
         agent_classes: Mapping[str, str],
         plugins: PluginManager,
         watchdog: Pausing,
         transport: str | None = None,
     ) -> None:
-        self.topology = load(config)
+        self.topology = topology
         if transport is not None:
             self.topology = carried_by(self.topology, transport, plugins)
         if self.topology.source.folder is not None:
