@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import (
     accepted,
     adapters,
+    beside_dbos,
     broker,
     durable,
     idle,
@@ -42,6 +43,8 @@ BENCHMARKS = {
     "writers": durable.WRITERS,
     "processes": durable.PROCESSES,
     "step": durable.STEP,
+    "dbos": beside_dbos.ONE,
+    "dbos-16": beside_dbos.SIXTEEN,
     "accepted": accepted.ACCEPTED,
     "accepts": accepted.COMMITS,
     "tracing-off": tracing.OFF,

@@ -11,7 +11,6 @@ import itertools
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from importlib.util import find_spec
 
 from tests.integration.killed.lives import Life, at_boundaries, at_random, running
@@ -41,12 +40,11 @@ def main() -> int:
     faults = 0
     for framework in arguments.frameworks or here:
         found: list[Life] = []
-        with closing(lives(framework, arguments.moments, random.Random(arguments.seed))) as each:
-            for life in each:
-                found.append(life)
-                if life.faults:
-                    faults += 1
-                    print(f"{framework}: {life}", flush=True)
+        for life in lives(framework, arguments.moments, random.Random(arguments.seed)):
+            found.append(life)
+            if life.faults:
+                faults += 1
+                print(f"{framework}: {life}", flush=True)
         again = sum(len(life.again) for life in found)
         bad = sum(bool(life.faults) for life in found)
         print(

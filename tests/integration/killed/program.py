@@ -16,7 +16,7 @@ __all__ = ["Helper", "run"]
 class Helper(AgentProcess):
     """An agent that another one asks; it calls a tool of its own."""
 
-    def handle(self, message: Message) -> Message:
+    def handle(self, message: Message) -> Message:  # type: ignore[override]
         return self.reply(did("help"))
 
 

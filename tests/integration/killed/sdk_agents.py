@@ -38,5 +38,5 @@ def clerk() -> Any:
         return OpenAIChatCompletionsModel(name, client)
 
     writer = Agent(name="writer", model=model("writer"), tools=[file])
-    tools = [search, fetch, agent_tool("helper", description="Helps.")]
+    tools: list[Any] = [search, fetch, agent_tool("helper", description="Helps.")]
     return Agent(name="clerk", model=model("clerk"), tools=tools, handoffs=[writer])
