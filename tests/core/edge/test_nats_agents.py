@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from civitas.edge.nats_agents.questions import answer_to, question_of
-from civitas.edge.nats_agents.texts import text_of
+from civitas.edge.nats_agents.prompting import meant
 from civitas.edge.nats_agents.words import Identity, NoAnswer, Prompt, PromptFailure
+from civitas.edge.questions import question_of
+from civitas.edge.texts import text_of
 from civitas.errors import (
     AgentTerminated,
     HandlerFailed,
@@ -64,7 +65,7 @@ APPROVAL = {"id": "q", "value": {"name": "pay", "arguments": {"n": 1}}}
     ],
 )
 def test_the_words_of_a_human_are_what_the_agent_waits_for(interrupt, said, answer):
-    assert answer_to(interrupt, Prompt.read(said)) == answer
+    assert meant(interrupt, Prompt.read(said)) == answer
 
 
 @pytest.mark.parametrize(

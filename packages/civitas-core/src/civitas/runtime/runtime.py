@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -43,6 +43,7 @@ from civitas.transport import check_transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from civitas.edge import Edge
     from civitas.message import Message
     from civitas.models import ModelProvider
     from civitas.tools import ToolProvider
@@ -79,6 +80,8 @@ class Runtime(Messenger):
             under the same name.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
+        edges: Ways by which programs outside reach the agents, such as `civitas.edge.http.HttpEdge`; open while the
+            runtime runs.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -100,6 +103,7 @@ class Runtime(Messenger):
         results: float = 24 * 3600.0,
         clock: Clock | None = None,
         processes: Processes | None = None,
+        edges: Sequence[Edge] = (),
     ) -> None:
         if not isinstance(supervisor, Supervisor):
             raise ConfigurationError(
@@ -137,6 +141,7 @@ class Runtime(Messenger):
         for type in EVENT_TYPES if self.plugins.listens else ():
             self._node.events.on(type, self.plugins.emit)
         self._life = Life(self.name, supervisor, self._node, self._equipment, self)
+        self._life.edges = edges
         self._administration = Administration(self._node)
         self._overviews = Overviews(self.name, self._node)
 
@@ -371,5 +376,5 @@ class Runtime(Messenger):
         runtime = cls(found.tree, **found.keywords)
         runtime._equipment.owns_store |= found.owns_store
         runtime._equipment.holds = found.holds
-        runtime._life.edges = found.edges
+        runtime._life.edges = [*found.edges, *runtime._life.edges]
         return runtime

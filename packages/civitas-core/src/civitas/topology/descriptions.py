@@ -8,6 +8,8 @@ from civitas.topology.grammar import (
     ConversationPoolEntry,
     ConversationsEntry,
     DynamicSupervisorEntry,
+    EdgeEntry,
+    HttpEntry,
     ProcessEntry,
     ProvidedEntry,
     ResultsEntry,
@@ -44,6 +46,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "runtime": "Options of the runtime.",
         "conversations": "What of the conversations of adapters is kept; all, for ever, where nothing is said.",
         "results": "How long the answers of durable agents are kept; 24h where nothing is said.",
+        "edge": "The ways by which programs outside reach the agents.",
         "processes": "OS processes that differ from the defaults, by name.",
         "supervision": "The root supervisor.",
     },
@@ -61,6 +64,15 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     RuntimeEntry: {
         "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",
         "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
+    },
+    EdgeEntry: {
+        "http": "HTTP: the API of OpenAI, the agents, the runs, and whether the system is well.",
+    },
+    HttpEntry: {
+        "host": "Address that it listens at; others than that of this machine need a token.",
+        "port": "Its port; 0 picks a free one.",
+        "token": "What a caller must show, as Authorization: Bearer TOKEN. Write it as a variable.",
+        "max_body": "Bytes of a request's body.",
     },
     ResultsEntry: {
         "keep": "How long an answer is kept for whoever asks for it: 24h, 90m, or seconds.",

@@ -34,6 +34,20 @@ def edges_of(topology: Topology) -> list[Edge]:
     Raises:
         ConfigurationError: Something that they need is not installed, or not there.
     """
+    return [*_nats_agents_of(topology), *_http_of(topology)]
+
+
+def _http_of(topology: Topology) -> list[Edge]:
+    said = topology.edge.http
+    if said is None:
+        return []
+    from civitas.edge.http import HttpEdge, HttpOptions
+
+    options = HttpOptions(said.host, said.port, said.token, said.max_body)
+    return [HttpEdge(options, topology.name)]
+
+
+def _nats_agents_of(topology: Topology) -> list[Edge]:
     names = [
         entry.name
         for _, _, entry in topology.walk()

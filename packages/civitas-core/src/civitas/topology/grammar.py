@@ -49,6 +49,8 @@ __all__ = [
     "ConversationPoolEntry",
     "ConversationsEntry",
     "DynamicSupervisorEntry",
+    "EdgeEntry",
+    "HttpEntry",
     "ProcessEntry",
     "ProvidedEntry",
     "ResultsEntry",
@@ -142,6 +144,23 @@ class ResultsEntry(TopologyEntry):
     """How long the answers of durable agents are kept."""
 
     keep: Duration = 24 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpEntry(TopologyEntry):
+    """The HTTP edge."""
+
+    host: Text = "127.0.0.1"
+    port: CountOrZero = 8700
+    token: Text | None = None
+    max_body: Count = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeEntry(TopologyEntry):
+    """The ways by which programs outside reach the agents."""
+
+    http: HttpEntry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,6 +335,7 @@ class Topology(TopologyEntry):
     runtime: RuntimeEntry = field(default_factory=RuntimeEntry)
     conversations: ConversationsEntry = field(default_factory=ConversationsEntry)
     results: ResultsEntry = field(default_factory=ResultsEntry)
+    edge: EdgeEntry = field(default_factory=EdgeEntry)
     processes: dict[Name, ProcessEntry] = field(default_factory=dict)
     supervision: RootEntry
 

@@ -16,7 +16,7 @@ def handed_over(topology: Topology) -> bytes:
     """What `taken_over` makes the same topology of.
 
     Raises:
-        ConfigurationError: It was given as a dict, with an object in it that is no plain data.
+        ConfigurationError: It was given as a dict, with an object in it that a YAML file could not hold.
     """
     try:
         msgpack.packb(topology.source.data)

@@ -7,9 +7,9 @@ import logging
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from civitas.edge.nats_agents.questions import answer_to, question_of
-from civitas.edge.nats_agents.texts import as_json, text_of
 from civitas.edge.nats_agents.words import ACK, KEEPALIVE, NoAnswer, Prompt, PromptFailure, chunk
+from civitas.edge.questions import answer_to, question_of
+from civitas.edge.texts import as_json, text_of
 from civitas.errors import AgentTerminated
 from civitas.message import Message
 from civitas.process import Messenger
@@ -17,7 +17,7 @@ from civitas.process import Messenger
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-__all__ = ["Prompting"]
+__all__ = ["Prompting", "meant"]
 
 log = logging.getLogger("civitas.edge")
 
@@ -86,7 +86,7 @@ class Prompting:
         reply = await self._stream({"input": prompt.text}, "message", prompt, prompt.conversation)
         while reply.type == "interrupt":
             answers = {
-                each["id"]: answer_to(each, await self._ask(each))
+                each["id"]: meant(each, await self._ask(each))
                 for each in reply.payload["interrupts"]
             }
             reply = await self._stream({"values": answers}, "resume", prompt, reply.conversation)
@@ -196,6 +196,13 @@ class Prompting:
             await self._client.publish(self._reply, data, headers=headers)
         except Exception as error:
             log.debug("nats: a part of an answer of %r was lost: %s", self._name, error)
+
+
+def meant(interrupt: dict[str, Any], said: Prompt) -> Any:
+    """An envelope with ``value`` is that value; anything else is words."""
+    if "value" in said.envelope:
+        return said.envelope["value"]
+    return answer_to(interrupt, said.text)
 
 
 _OWN = frozenset({"token", "step", "tool", "custom", "chunk"})

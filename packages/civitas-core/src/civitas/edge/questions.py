@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from civitas.edge.nats_agents.texts import as_json, text_of
-from civitas.edge.nats_agents.words import Prompt
+from civitas.edge.texts import as_json, text_of
 
 __all__ = ["answer_to", "question_of"]
 
@@ -26,15 +25,12 @@ def question_of(interrupt: Mapping[str, Any]) -> str:
     return draft if isinstance(draft, str) else text_of(value) or "?"
 
 
-def answer_to(interrupt: Mapping[str, Any], said: Prompt) -> Any:
+def answer_to(interrupt: Mapping[str, Any], text: str) -> Any:
     """What a human's words mean to the agent that asked.
 
-    An envelope with ``value`` is that value. An approval is yes or no, and anything else a no with the reason. A
-    question with a schema is answered by JSON, if the words are that; any other by the words.
+    An approval is yes or no, and anything else a no with the reason. A question with a schema is answered by JSON, if
+    the words are that; any other by the words.
     """
-    if "value" in said.envelope:
-        return said.envelope["value"]
-    text = said.text
     if _is_approval(interrupt.get("value")):
         word = text.strip().rstrip(".!").lower()
         if word in _YES or word in _NO:

@@ -1,4 +1,4 @@
-"""From what an agent says to text: callers of the protocol read nothing else."""
+"""From what an agent says to text, for those who read nothing else."""
 
 from __future__ import annotations
 

@@ -1,0 +1,111 @@
+"""What an agent answers, as text: piece by piece, and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from civitas.edge.http.behind import Behind
+from civitas.edge.questions import question_of
+from civitas.edge.texts import text_of
+from civitas.message import Message
+
+__all__ = ["EMITTED", "Answering"]
+
+EMITTED = frozenset({"token", "step", "tool", "custom", "chunk"})
+"""Types of what is emitted; anything else may be the reply."""
+
+
+class Answering:
+    """One question to an agent, and what it says to that.
+
+    Args:
+        behind: The system.
+        name: Of the agent.
+        payload: What it gets.
+        type: Type of the message.
+        conversation: Its conversation.
+        headers: Handed on with the message.
+
+    Attributes:
+        reply: The last word, once `parts` has ended.
+        text: All that was said.
+    """
+
+    def __init__(
+        self,
+        behind: Behind,
+        name: str,
+        payload: Any,
+        type: str,
+        conversation: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._behind = behind
+        self._name = name
+        self._payload = payload
+        self._type = type
+        self._conversation = conversation
+        self._headers = headers
+        self.reply: Message | None = None
+        self.text = ""
+
+    async def whole(self) -> str:
+        """Ask, and return the text."""
+        self.reply = await self._behind.ask(
+            self._name,
+            self._payload,
+            self._type,
+            timeout=None,
+            conversation=self._conversation,
+            headers=self._headers,
+        )
+        self.text = said_in(self.reply)
+        return self.text
+
+    async def parts(self) -> AsyncGenerator[str, None]:
+        """Ask, and tell the text as it comes; none of it is empty."""
+        stream = self._behind.stream(
+            self._name,
+            self._payload,
+            self._type,
+            timeout=None,
+            conversation=self._conversation,
+            headers=self._headers,
+        )
+        async with aclosing(stream) as messages:
+            async for message in messages:
+                if self.reply is not None and (text := self._emitted(self.reply)):
+                    yield text
+                self.reply = None
+                if message.type not in EMITTED:
+                    self.reply = message  # perhaps
+                elif text := self._emitted(message):
+                    yield text
+        assert self.reply is not None  # a stream ends with its reply, or raises
+        if rest := self._rest(said_in(self.reply)):
+            yield rest
+
+    def _emitted(self, part: Message) -> str:
+        if part.type in ("step", "tool", "custom"):
+            return ""
+        text = part.payload["text"] if part.type == "token" else text_of(part.payload)
+        self.text += text
+        return str(text)
+
+    def _rest(self, whole: str) -> str:
+        """What the reply holds beyond what was streamed."""
+        if whole.startswith(self.text):
+            rest = whole[len(self.text) :]
+        else:
+            rest = "" if self.text.endswith(whole) else f"\n\n{whole}"
+        self.text += rest
+        return rest
+
+
+def said_in(reply: Message) -> str:
+    """The text of a reply; of questions to a human, these."""
+    if reply.type == "interrupt":
+        return "\n\n".join(question_of(each) for each in reply.payload["interrupts"])
+    return text_of(reply.payload)

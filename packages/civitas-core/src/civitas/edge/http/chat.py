@@ -1,0 +1,213 @@
+"""`/v1/chat/completions` and `/v1/models`, as OpenAI's API has them; a model's name is an agent's."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from civitas.edge.http.answering import Answering
+from civitas.edge.http.behind import Behind, agents_of
+from civitas.edge.http.bodies import Body
+from civitas.edge.http.conversing import OpenQuestions
+from civitas.edge.http.failures import BadRequest, HttpFailure
+from civitas.edge.http.leaving import unless_left
+from civitas.edge.http.sse import EventStream, event
+from civitas.edge.http.trace import trace_of
+from civitas.errors import UnknownAgent
+
+__all__ = ["CONVERSATION", "ChatApi", "plain_text", "tokens_of"]
+
+CONVERSATION = "x-civitas-conversation"
+"""The header that names the conversation of a chat, which has no means of its own for that."""
+
+
+class ChatApi:
+    """Chats, and the agents that can be talked to.
+
+    Args:
+        behind: The system.
+        system: Its name.
+    """
+
+    def __init__(self, behind: Behind, system: str) -> None:
+        self._behind = behind
+        self._system = system
+        self._since = int(time.time())
+        self._questions = OpenQuestions()
+
+    async def models(self, _: Request) -> Response:
+        """The agents."""
+        names = [each["name"] for each in agents_of(self._behind.tree())]
+        return JSONResponse({"object": "list", "data": [self._model(name) for name in names]})
+
+    async def model(self, request: Request) -> Response:
+        """One agent."""
+        name = request.path_params["name"]
+        if name not in {each["name"] for each in agents_of(self._behind.tree())}:
+            raise UnknownAgent(name, [])
+        return JSONResponse(self._model(name))
+
+    def _model(self, name: str) -> dict[str, Any]:
+        return {"id": name, "object": "model", "created": self._since, "owned_by": self._system}
+
+    async def complete(self, request: Request) -> Response:
+        """Let an agent answer."""
+        body = await Body.of(request)
+        name = body.text("model")
+        if body.fields.get("n") not in (None, 1):
+            raise BadRequest("an agent gives one answer; leave out 'n'", "n")
+        messages = _messages(body)
+        conversation = request.headers.get(CONVERSATION) or (body.mapping("metadata") or {}).get(
+            "conversation"
+        )
+        payload, type = self._payload(name, messages, conversation)
+        answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
+        reply = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
+        if body.flag("stream"):
+            usage = (body.mapping("stream_options") or {}).get("include_usage") is True
+            parts = answering.parts()
+            try:
+                first = await unless_left(request, anext(parts, ""))
+            except BaseException:
+                await parts.aclose()
+                raise
+            return EventStream(self._chunks(name, reply, answering, first, parts, usage=usage))
+        text = await unless_left(request, answering.whole())
+        assert answering.reply is not None  # it has answered
+        self._questions.heard(name, answering.reply)
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text, "refusal": None},
+            "finish_reason": "stop",
+            "logprobs": None,
+        }
+        found = reply | {"object": "chat.completion", "choices": [choice]}
+        found["usage"] = _usage(answering)
+        return JSONResponse(found | _civitas(answering), headers=_conversation_of(answering))
+
+    def _payload(
+        self, name: str, messages: list[dict[str, Any]], conversation: str | None
+    ) -> tuple[dict[str, Any], str]:
+        """What the agent gets: without a conversation all that was said, with one what is new."""
+        if conversation is None:
+            if len(messages) == 1 and messages[0]["role"] == "user":
+                return {"input": messages[0]["content"]}, "message"
+            return {"input": messages}, "message"
+        said = messages[-1]["content"]
+        answers = self._questions.answered(name, conversation, said)
+        return (answers, "resume") if answers is not None else ({"input": said}, "message")
+
+    async def _chunks(
+        self,
+        name: str,
+        reply: dict[str, Any],
+        answering: Answering,
+        first: str,
+        parts: AsyncGenerator[str, None],
+        *,
+        usage: bool,
+    ) -> AsyncGenerator[str, None]:
+        base = reply | {"object": "chat.completion.chunk"}
+
+        def chunk(delta: dict[str, Any], why: str | None = None) -> str:
+            choice = {"index": 0, "delta": delta, "finish_reason": why, "logprobs": None}
+            return event(base | {"choices": [choice]})
+
+        async with aclosing(parts):
+            yield chunk({"role": "assistant", "content": ""})
+            if first:
+                yield chunk({"content": first})
+            try:
+                async for text in parts:
+                    yield chunk({"content": text})
+            except Exception as error:
+                yield event(HttpFailure.of(error).body)
+                return
+        assert answering.reply is not None  # it has answered
+        self._questions.heard(name, answering.reply)
+        yield chunk({}, "stop")
+        if usage:
+            yield event(base | {"choices": [], "usage": _usage(answering)})
+        yield event("[DONE]")
+
+
+def plain_text(content: Any, param: str) -> str:
+    """The text of a message's content, which may be in parts.
+
+    Raises:
+        BadRequest: A part is not text.
+    """
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise BadRequest(f"{param} must be text, or a list of parts", param)
+    texts = []
+    for part in content:
+        text = part.get("text") if isinstance(part, Mapping) else None
+        if not isinstance(text, str):
+            raise BadRequest(
+                "only parts with text are taken; send others to /agents/NAME/ask", param
+            )
+        texts.append(text)
+    return "".join(texts)
+
+
+def _messages(body: Body) -> list[dict[str, Any]]:
+    given = body.fields.get("messages")
+    if not isinstance(given, list) or not given:
+        raise BadRequest("'messages' must be a list with a message at least", "messages")
+    found = []
+    for number, each in enumerate(given):
+        param = f"messages[{number}]"
+        role = each.get("role") if isinstance(each, Mapping) else None
+        if role not in ("user", "assistant", "system", "developer"):
+            raise BadRequest(
+                "a message is {'role', 'content'} with the role user, assistant, system or developer; "
+                "an agent calls its own tools",
+                param,
+            )
+        content = plain_text(each.get("content") or "", f"{param}.content")
+        found.append({"role": "system" if role == "developer" else role, "content": content})
+    return found
+
+
+def tokens_of(answering: Answering) -> tuple[int, int, int]:
+    """Tokens that went in, that came out, and all, as the agent says in its `usage`; 0 where it does not."""
+    payload = answering.reply.payload if answering.reply is not None else None
+    found = payload.get("usage") if isinstance(payload, Mapping) else None
+    said: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+
+    def number(*keys: str) -> int:
+        return next((said[key] for key in keys if isinstance(said.get(key), int)), 0)
+
+    prompt = number("input_tokens", "prompt_tokens")
+    completion = number("output_tokens", "completion_tokens")
+    return prompt, completion, number("total_tokens") or prompt + completion
+
+
+def _usage(answering: Answering) -> dict[str, int]:
+    prompt, completion, total = tokens_of(answering)
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+
+
+def _civitas(answering: Answering) -> dict[str, Any]:
+    """What the API has no word for: the questions of the agent, and where they are answered."""
+    reply = answering.reply
+    if reply is None or reply.type != "interrupt":
+        return {}
+    return {
+        "civitas": {"interrupts": reply.payload["interrupts"], "conversation": reply.conversation}
+    }
+
+
+def _conversation_of(answering: Answering) -> dict[str, str]:
+    reply = answering.reply
+    if reply is None or reply.conversation is None or not reply.conversation.isascii():
+        return {}
+    return {CONVERSATION: reply.conversation}

@@ -1,0 +1,86 @@
+"""`/livez`, `/readyz` and `/metrics`: whether the system is well, for those who look after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from civitas.edge.http.behind import Behind
+from civitas.errors import ConfigurationError
+
+__all__ = ["HealthApi"]
+
+_UP = frozenset({"running"})
+
+
+class HealthApi:
+    """Tells how the system is.
+
+    Args:
+        behind: The system.
+        system: Its name.
+    """
+
+    def __init__(self, behind: Behind, system: str) -> None:
+        self._behind = behind
+        self._system = system
+
+    async def live(self, _: Request) -> Response:
+        """The event loop turns."""
+        return JSONResponse({"status": "live"})
+
+    async def ready(self, request: Request) -> Response:
+        """Whether work is taken, and everybody is there who should do it."""
+        why = "it is stopping" if request.scope["civitas.closing"] else self._missing()
+        if why:
+            return JSONResponse({"status": "not ready", "why": why}, 503)
+        return JSONResponse({"status": "ready"})
+
+    def _missing(self) -> str:
+        try:
+            down = [each for each in _walk(self._behind.tree()) if each["status"] not in _UP]
+        except ConfigurationError:
+            return "it does not run"
+        return ", ".join(f"{each['name']!r} is {each['status']}" for each in down[:10])
+
+    async def metrics(self, _: Request) -> Response:
+        """What the tree says, in the text format of Prometheus."""
+        lines = [
+            "# HELP civitas_agent_up Whether an agent or supervisor is running.",
+            "# TYPE civitas_agent_up gauge",
+        ]
+        restarts = [
+            "# HELP civitas_agent_restarts_total Restarts since the system started.",
+            "# TYPE civitas_agent_restarts_total counter",
+        ]
+        depths = [
+            "# HELP civitas_mailbox_depth Messages that wait in a mailbox.",
+            "# TYPE civitas_mailbox_depth gauge",
+        ]
+        for each in _walk(self._behind.tree()):
+            labels = _labels(
+                system=self._system, name=each["name"], kind=each["kind"], node=each["node"]
+            )
+            lines.append(f"civitas_agent_up{labels} {int(each['status'] in _UP)}")
+            restarts.append(f"civitas_agent_restarts_total{labels} {each['restarts']}")
+            if each["kind"] != "supervisor":
+                depths.append(f"civitas_mailbox_depth{labels} {each['mailbox_depth']}")
+        text = "\n".join([*lines, *restarts, *depths]) + "\n"
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+def _walk(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield tree
+    if tree["kind"] != "conversation_pool":
+        for child in tree["children"]:
+            yield from _walk(child)
+
+
+def _labels(**labels: Any) -> str:
+    def escaped(value: Any) -> str:
+        return str(value).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+    return "{" + ",".join(f'{key}="{escaped(value)}"' for key, value in labels.items()) + "}"
