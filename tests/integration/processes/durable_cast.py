@@ -7,7 +7,7 @@ import os
 import signal
 from typing import Any
 
-from civitas import AgentProcess, CivitasError, Message
+from civitas import AgentProcess, CivitasError, Happened, Message
 
 
 class Keeper(AgentProcess):
@@ -17,13 +17,26 @@ class Keeper(AgentProcess):
         super().__init__(name, **keywords)
         self.heard = heard
 
+    def note(self, what: Any, attempt: int) -> None:
+        with open(self.heard, "a") as file:  # noqa: PTH123 - one write, which a kill cannot tear
+            file.write(f"{self.name} {what} {attempt}\n")
+
     async def handle(self, message: Message) -> Message:
-        with open(self.heard, "a") as file:  # noqa: PTH123, ASYNC230 - one write, which a kill cannot tear
-            file.write(f"{self.name} {message.payload} {message.attempt}\n")
+        self.note(message.payload, message.attempt)
+
+        def kill_all() -> None:
+            os.kill(os.getppid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def killed() -> Happened:
+            self.note("probed", message.attempt)
+            return Happened("killed")
+
         match message.type:
-            case "kill all" if not message.attempt or message.payload == "poison":
-                os.kill(os.getppid(), signal.SIGKILL)
-                os.kill(os.getpid(), signal.SIGKILL)
+            case "kill all" if message.payload == "poison":
+                kill_all()
+            case "kill all":
+                return self.reply(await self.step("kill", kill_all, probe=killed))
             case "until then":
                 while not os.path.exists(f"{os.path.dirname(self.heard)}/all are sent"):  # noqa: PTH110, PTH120, ASYNC240
                     await asyncio.sleep(0.005)

@@ -125,6 +125,7 @@ def _started(folder: Path, start: int) -> tuple[int, str]:
 
 
 @pytest.mark.promise(id="SEM-1623")
+@pytest.mark.promise(id="SEM-1681")
 @pytest.mark.timeout(90)
 def test_root_and_workers_that_are_killed_together_go_on_with_what_members_sent(
     tmp_path: Path,
@@ -138,6 +139,7 @@ def test_root_and_workers_that_are_killed_together_go_on_with_what_members_sent(
     # What was in hand at the kills of everything counts, though it was in hand of a worker.
     assert [attempt for _, payload, attempt in handled if payload == "first"] == ["0", "1"]
     assert [attempt for _, payload, attempt in handled if payload == "poison"] == ["0", "1"]
+    assert [attempt for _, payload, attempt in handled if payload == "probed"] == ["1"]
     others = [payload for name, payload, _ in handled if name == "far" and payload.isdigit()]
     assert others == sorted(others)
     assert "its program was killed each of the 2 times" in said

@@ -36,7 +36,15 @@ from civitas.message import Message
 from civitas.models import ModelProvider, ModelResponse
 from civitas.node.glance import AgentNow, Handled, NodeNow, Overview
 from civitas.plugins import hookimpl
-from civitas.process import AgentProcess, Delivery, ErrorAction, RestartType, Status, Timer
+from civitas.process import (
+    AgentProcess,
+    Delivery,
+    ErrorAction,
+    Happened,
+    RestartType,
+    Status,
+    Timer,
+)
 from civitas.runs import RunInfo, RunStatus
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore, NatsKVStateStore, SQLiteStateStore, StateStore
@@ -66,6 +74,7 @@ __all__ = [
     "Event",
     "Handled",
     "HandlerFailed",
+    "Happened",
     "InMemoryStateStore",
     "MailboxFull",
     "Message",

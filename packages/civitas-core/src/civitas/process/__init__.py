@@ -23,6 +23,7 @@ from civitas.process.mailbox import Mailbox
 from civitas.process.messenger import Messenger
 from civitas.process.options import Delivery, RestartType
 from civitas.process.status import Status
+from civitas.process.steps import Happened
 from civitas.process.timer import Timer
 from civitas.process.turns import Turns
 
@@ -40,6 +41,7 @@ __all__ = [
     "ErrorAction",
     "ExitKind",
     "ExitReason",
+    "Happened",
     "Incarnation",
     "Line",
     "Mailbox",

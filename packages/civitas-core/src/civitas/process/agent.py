@@ -25,7 +25,7 @@ from civitas.process.options import (
 from civitas.process.own_store import store_of
 from civitas.process.resources import Owner
 from civitas.process.schedule import Missed, Schedule
-from civitas.process.steps import check_step
+from civitas.process.steps import Probe, check_step
 from civitas.process.waiting import wait_in_thread
 
 if TYPE_CHECKING:
@@ -221,25 +221,24 @@ class AgentProcess(Messenger):
             )
             await process.node.emit(request, chunk)
 
-    async def step(self, key: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Run `fn(*args)`, sync or async, once per message, however often the message is delivered.
+    async def step(self, key: str, fn: Callable[..., Any], *args: Any, probe: Probe = None) -> Any:
+        """Run `fn(*args)`, sync or async, once per message; its result is recorded until that is finished.
 
-        The result is recorded in the StateStore under the message's id and `key`, and dropped when the message is
-        finished. A kill between the end of `fn` and the record runs it again: hand `idempotency_key(key)` to an
-        outside service.
+        A kill before the record runs `fn` again: hand `idempotency_key(key)` to an outside service.
 
         Args:
-            key: Names the step within the message; the same each time it is handled.
+            key: Names the step within the message, the same each time.
             fn: What to run; its result follows the payload rules.
             *args: For `fn`.
+            probe: Asked before `fn` runs again: returns `Happened(result)` if it was done, or None.
         Returns:
             The recorded result, as plain data.
         Raises:
-            ConfigurationError: `key` is not text, or `fn` is not a function.
+            ConfigurationError: `key` is not text, `fn` is not a function, or `probe` is not one that returns these.
         """
         self._civitas_handled("step()")
-        check_step(key, fn)
-        return await self._civitas_here().step(key, fn, args)
+        check_step(key, fn, probe)
+        return await self._civitas_here().step(key, fn, args, probe)
 
     def idempotency_key(self, key: str) -> str:
         """A text for an outside service: the same for each delivery of the message being handled."""

@@ -193,7 +193,13 @@ class Runner(Caller, Owner, Protocol):
     def end(self, reason: ExitReason) -> None:
         """End with `reason` after the message being handled."""
 
-    async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    async def step(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        probe: Callable[[], Any] | None = None,
+    ) -> Any:
         """Run `function` once per message."""
 
     def passing_key(self, name: str) -> str:

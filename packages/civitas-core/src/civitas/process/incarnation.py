@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context as ContextVariables
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from civitas.errors import AgentTerminated
@@ -155,13 +156,20 @@ class Incarnation:
         """A key of the StateStore that is dropped with the steps of the message being handled."""
         return self._steps().passing_key(name)
 
-    async def step(self, key: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    async def step(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        probe: Callable[[], Any] | None = None,
+    ) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
         steps = self._steps()
         progress = self.now.progress_of(steps.message)
         if not progress.names_steps:
             progress.begins(key)
-        return await steps.run(key, lambda: call(self.node, function, *args))
+        asked = None if probe is None else partial(call, self.node, probe)
+        return await steps.run(key, partial(call, self.node, function, *args), asked)
 
     def _steps(self) -> Steps:
         if self.now.steps is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
@@ -18,14 +19,32 @@ if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.state import StateStore
 
-__all__ = ["STEPS", "Steps", "check_step"]
+__all__ = ["STEPS", "Happened", "Probe", "Steps", "check_step"]
+
+Probe: TypeAlias = Callable[[], Any] | None
+"""What says whether a step was done, sync or async: it returns `Happened`, or None."""
 
 STEPS = "civitas:step:"
 """What the keys of steps begin with; the agent's name, the message's id and the step's own key follow."""
 
 
-def check_step(key: object, fn: object) -> None:
-    """Raise `ConfigurationError` where a step has no key, or nothing to run."""
+_BEGUN = "begun"
+"""In a record without a result: the step had begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What the `probe` of a step returns where the step had been done.
+
+    Attributes:
+        result: What the step is to return, as if its function had returned it.
+    """
+
+    result: Any = None
+
+
+def check_step(key: object, fn: object, probe: object = None) -> None:
+    """Raise `ConfigurationError` where a step has no key, nothing to run, or a probe that is not a function."""
     if not isinstance(key, str) or not key:
         raise ConfigurationError(f"a step's key must be non-empty text; got {shown(key)}")
     if not callable(fn):
@@ -36,6 +55,12 @@ def check_step(key: object, fn: object) -> None:
         raise ConfigurationError(
             f"step({key!r}, ...) takes a function and its arguments; got {shown(fn)}{hint}. "
             "Write self.step(key, function, *arguments)"
+        )
+    if probe is not None and not callable(probe):
+        if isinstance(probe, Coroutine):
+            probe.close()
+        raise ConfigurationError(
+            f"the probe of step({key!r}, ...) must be a function without arguments; got {shown(probe)}"
         )
 
 
@@ -58,16 +83,29 @@ class Steps:
         """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
         self._asked = False
 
-    async def run(self, key: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The recorded result under `key`, or that of `work`, recorded before this returns."""
+    async def run(
+        self,
+        key: str,
+        work: Callable[[], Awaitable[Any]],
+        probe: Callable[[], Awaitable[Any]] | None = None,
+    ) -> Any:
+        """The recorded result under `key`, or that of `work`, recorded before this returns.
+
+        With a `probe`, it is recorded that `work` begins, too; where an earlier try did not come to its end, `probe`
+        is asked before `work` is begun again.
+        """
         where = self._prefix + key
         recorded: Mapping[str, Any] | None = None
         if await self._may_be_recorded(where):
             recorded = await saved_under(self._store, where, self._agent)
         self._keys.add(where)
-        if recorded is None:
+        if recorded is None or _BEGUN in recorded:
+            done = await _probed(key, probe) if recorded is not None and probe is not None else None
+            if done is None and recorded is None and probe is not None:
+                await patiently(lambda: self._store.set(where, {_BEGUN: True}), self._agent)
+            found = await work() if done is None else done.result
             # What the first run returns is what a later one would read.
-            result = decode(encode({"result": await work()}, f"step {key!r}"))
+            result = decode(encode({"result": found}, f"step {key!r}"))
             await patiently(lambda: self._store.set(where, result), self._agent)
             recorded = result
         return recorded["result"]
@@ -113,3 +151,14 @@ class Steps:
     @property
     def _prefix(self) -> str:
         return f"{STEPS}{self._agent}/{self.message.id}/"
+
+
+async def _probed(key: str, probe: Callable[[], Awaitable[Any]]) -> Happened | None:
+    """What `probe` knows of a step that had begun."""
+    found = await probe()
+    if found is None or isinstance(found, Happened):
+        return found
+    raise ConfigurationError(
+        f"the probe of step({key!r}, ...) returned {shown(found)}. Return civitas.Happened(result) if the step was "
+        "done, or None if it was not; the step is not run again before that is known"
+    )
