@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from civitas.process.exit_reason import ExitReason
     from civitas.process.own_store import Revisions
     from civitas.process.run_state import RunState
+    from civitas.process.steps import Probe
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
 
@@ -194,11 +195,7 @@ class Runner(Caller, Owner, Protocol):
         """End with `reason` after the message being handled."""
 
     async def step(
-        self,
-        key: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        probe: Callable[[], Any] | None = None,
+        self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
     ) -> Any:
         """Run `function` once per message."""
 

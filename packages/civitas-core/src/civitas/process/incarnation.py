@@ -27,7 +27,7 @@ from civitas.process.own_context import InContext, differs
 from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources
 from civitas.process.run_state import RunState
-from civitas.process.steps import Steps
+from civitas.process.steps import Probe, Steps
 from civitas.process.timer import Timer
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
 from civitas.tools.forked import unless_copied
@@ -157,11 +157,7 @@ class Incarnation:
         return self._steps().passing_key(name)
 
     async def step(
-        self,
-        key: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        probe: Callable[[], Any] | None = None,
+        self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
     ) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
         steps = self._steps()
