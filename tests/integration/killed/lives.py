@@ -197,7 +197,7 @@ class Program:
             if pid is not None:
                 return int(pid)
             time.sleep(0.01)
-        raise TimeoutError(f"its process was not there for {_PATIENCE:g} s")
+        raise AssertionError(f"its process was not there for {_PATIENCE:g} s")
 
     def _tell(self, *words: Any) -> None:
         with self._sending:
@@ -209,7 +209,7 @@ class Program:
             told: tuple[Any, ...] = self._root.connection.recv()
             if told[0] in what:
                 return told
-        raise TimeoutError(f"nothing was heard of {' or '.join(what)} for {_PATIENCE:g} s")
+        raise AssertionError(f"nothing was heard of {' or '.join(what)} for {_PATIENCE:g} s")
 
 
 class _Kills:

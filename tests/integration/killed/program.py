@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from civitas import AgentProcess, CivitasError, Message, Runtime
+from civitas import AgentProcess, CivitasError, Message, Runtime, SupervisionError
 from tests.integration.killed.world import did
 
 __all__ = ["Helper", "run"]
@@ -52,8 +53,8 @@ async def _do(runtime: Runtime, connection: Connection[Any, Any], what: str, *to
             else:
                 connection.send(("answer", answer.type, answer.payload))
         case "restart", agent:
-            await runtime.restart(agent)
-            connection.send(("restarted", agent))
+            with suppress(SupervisionError):  # it is being started again
+                await runtime.restart(agent)
         case "pid", agent:
             found = next(each for each in runtime.tree()["children"] if each["name"] == agent)
             connection.send(("pid", found["pid"]))
