@@ -354,3 +354,25 @@ def test_machines_that_share_a_home_run_a_system_each(
     here = state_folder("team", tmp_path / "topology.yaml")
     monkeypatch.setattr("civitas.topology.place._machine", lambda: "another")
     assert state_folder("team", tmp_path / "topology.yaml") != here
+
+
+@pytest.mark.promise(id="SEM-1764")
+async def test_an_action_from_outside_says_who_acted(folder: Path) -> None:
+    told: list[str] = []
+    async with (
+        team(Actor("a", Journal())) as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        runtime.on("acted", lambda event: told.append(event.message))
+        for action in ("restart", "stop", "start", "pause", "resume"):
+            await client.request(action, name="a", by="alice")
+        overview = await client.request("overview")
+        assert [each["name"] for each in overview["agents"]] == ["root", "a"]
+    assert told == [
+        "restart of 'a' by alice",
+        "stop of 'a' by alice",
+        "start of 'a' by alice",
+        "pause of 'a' by alice",
+        "resume of 'a' by alice",
+    ]

@@ -17,6 +17,7 @@ EventType = Literal[
     "dead_letter",
     "node_up",
     "node_down",
+    "acted",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
@@ -53,7 +54,7 @@ class Event:
         name: Of the agent, supervisor or OS process it happened to.
         node: Name of the OS process it happened in, or that came up or went down; ``root`` for the one that runs the
             supervision tree.
-        reason: Exit reason, or the reason of a dead letter; empty if there is none.
+        reason: Exit reason, or the reason of a dead letter, or what somebody did (`acted`); empty if there is none.
         message: One line for a person to read.
         time: Unix seconds.
     """

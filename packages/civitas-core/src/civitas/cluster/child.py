@@ -63,6 +63,8 @@ class RemoteChild:
         """Why the incarnation ended that the last root had, if it did so while none led."""
         self._runs_on = False
         self._is_scheduled = False
+        self.paused = False
+        """Whether it takes no messages until it may go on."""
         self._reported: Any = 0
         """What its process said last of its mailbox."""
 
@@ -106,6 +108,12 @@ class RemoteChild:
     def reported(self, facts: Any) -> None:
         """Its process says what waits there."""
         self._reported = facts
+
+    async def pause(self, paused: bool) -> None:
+        """Let it take no messages behind the one in hand, or go on; also when it, or its process, was started again."""
+        self.paused = paused
+        if self._peer is not None:
+            await self._home.calls.call(self._peer, "pause", self.name, paused)
 
     @property
     def available(self) -> bool:
@@ -207,7 +215,7 @@ class RemoteChild:
         store = self._home.tree.store
         # Only the store in memory says at once whether there is something to read.
         new = type(store) is InMemoryStateStore and self.name not in store
-        spec = {**self._plain, "new": new}
+        spec = {**self._plain, "new": new, "paused": self.paused}
         try:
             async with asyncio.timeout(limit):
                 options: dict[str, Any] = await self._home.calls.call(

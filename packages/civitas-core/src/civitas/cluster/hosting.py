@@ -99,6 +99,7 @@ class Hosting:
         self._specs[name] = {**spec, "new": False}
         self._runs[name] = run
         self._is_new(name, spec.get("new", False))
+        child.pause(spec.get("paused", child.paused))
         if isinstance(child, Cell):
             try:
                 await child.start(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from civitas.cluster.desk import Serves
+from civitas.cluster.hosting import Hosting
 from civitas.cluster.peers import Peer
 from civitas.node import Node
+from civitas.process import Cell
 
 __all__ = ["Inside"]
 
@@ -16,16 +18,27 @@ class Inside:
 
     Args:
         node: The member.
+        hosting: What it hosts.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, hosting: Hosting) -> None:
         self._node = node
+        self._hosting = hosting
         self.serves: dict[str, Serves] = {
             "alive": lambda _, name: node.is_alive(name),
             "look": self._look,
+            "pause": self._pause,
         }
         """What is done for each call of the root."""
 
     async def _look(self, _: Peer, since: int) -> dict[str, Any]:
         """What the agents do now, as far as it has changed."""
         return self._node.glances.told(since)
+
+    async def _pause(self, _: Peer, name: str, paused: bool) -> None:
+        """Let an agent, a pool or a conversation take no messages, or go on."""
+        hosted = self._hosting.get(name)
+        if hosted is None and isinstance(cell := self._node.registry.get(name), Cell):
+            hosted = cell
+        if hosted is not None:
+            hosted.pause(paused)

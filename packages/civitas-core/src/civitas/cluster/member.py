@@ -165,7 +165,7 @@ class MemberNode(Node):
                 "terminate_child": hosting.terminate_child,
                 "recycle": hosting.recycle,
                 "hosted": self._hosted,
-                **Inside(self).serves,
+                **Inside(self, hosting).serves,
                 "drain": self._drain,
                 **self._mailboxes.asked_by_all,
                 "read": self._mailboxes.read,

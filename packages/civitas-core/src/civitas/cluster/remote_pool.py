@@ -106,6 +106,11 @@ class RemotePool(RemoteChild):
         """Stop a conversation."""
         await self._administer("terminate_child", name)
 
+    async def pause_conversation(self, name: str, paused: bool) -> None:
+        """Let a conversation take no messages behind the one in hand, or go on."""
+        if self._peer is not None:
+            await self._home.calls.call(self._peer, "pause", name, paused)
+
     async def recycle(self, name: str) -> None:
         """Stop a conversation and start it again."""
         await self._administer("recycle", name)

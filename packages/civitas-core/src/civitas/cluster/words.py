@@ -93,6 +93,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
+        "pause": Shape(TEXT, FLAG),  # the agent, whether it is to take no messages
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
         "hosted": Shape(),
@@ -137,6 +138,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
                 "stop",
                 "read",
                 "meet",
+                "pause",
             )
         },
         **{each: Shape(NOTHING) for each in ("terminate_child", "recycle")},

@@ -10,6 +10,7 @@ from typing import Any
 
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
 from civitas.message import Message
+from civitas.node.acting import acting_as
 from civitas.node.glance import Overview
 from civitas.runtime import Runtime
 
@@ -32,6 +33,11 @@ class Operations:
             "send": self._send,
             "tree": self._tree,
             "overview": self._overview,
+            "restart": self._restart,
+            "stop": self._stop,
+            "start": self._start,
+            "pause": lambda request: self._runtime.pause(_name_in(request)),
+            "resume": lambda request: self._runtime.resume(_name_in(request)),
             "scale": self._scale,
             "runs": self._list_runs,
             "run": self._show_run,
@@ -50,7 +56,8 @@ class Operations:
                     f"this system does not know {request.get('op')!r}, only {known}; "
                     "is the command line a different version?"
                 )
-            return {"ok": await operation(request)}
+            with acting_as(str(request.get("by", "somebody outside"))):
+                return {"ok": await operation(request)}
         except CivitasError as error:
             return refusal_of(error)
         except Exception as error:
@@ -67,6 +74,17 @@ class Operations:
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
+
+    async def _restart(self, request: dict[str, Any]) -> None:
+        await self._runtime.restart(_name_in(request))
+
+    async def _stop(self, request: dict[str, Any]) -> None:
+        name = _name_in(request)
+        await self._runtime.terminate_child(self._runtime._administration.owner_of(name), name)
+
+    async def _start(self, request: dict[str, Any]) -> None:
+        name = _name_in(request)
+        await self._runtime.restart_child(self._runtime._administration.owner_of(name), name)
 
     async def _overview(self, request: dict[str, Any]) -> Overview:
         return await self._runtime.overview(request.get("under"), request.get("since"))
@@ -103,6 +121,18 @@ def reply_as_plain(reply: Message) -> dict[str, Any]:
         "payload": reply.payload,
         "conversation": reply.conversation,
     }
+
+
+def _name_in(request: dict[str, Any]) -> str:
+    """The agent or supervisor of a request.
+
+    Raises:
+        ConfigurationError: It does not say, or not in text.
+    """
+    name = request.get("name")
+    if not isinstance(name, str):
+        raise ConfigurationError(f"'name' must be the name of an agent, as text; got {name!r}")
+    return name
 
 
 def _name_of_run(request: dict[str, Any]) -> str:

@@ -62,7 +62,6 @@ class Cell:
         "name",
         "node",
         "on_ready",
-        "paused",
         "restarts",
         "status",
     )
@@ -80,8 +79,6 @@ class Cell:
         """Called each time that an incarnation has started."""
         self.status = Status.STARTING
         self.restarts = 0
-        self.paused = False
-        """Whether it takes no messages until it may go on; those that come wait."""
         self.generation = 0
         self._template = template
         self._deliveries = Deliveries(self.name, self.mailbox, node)
@@ -93,6 +90,15 @@ class Cell:
     def template(self) -> AgentProcess:
         """What each incarnation is made like."""
         return self._template
+
+    @property
+    def paused(self) -> bool:
+        """Whether it takes no messages until it may go on; those that come wait."""
+        return self.mailbox.paused
+
+    def pause(self, paused: bool) -> None:
+        """Let it take no messages behind the one in hand, or go on; that holds for the incarnations to come, too."""
+        self.mailbox.pause(paused)
 
     @property
     def incarnation(self) -> Incarnation | None:
@@ -312,6 +318,8 @@ class Cell:
             return False
         incarnation = self._incarnation
         handling = incarnation is not None and incarnation.now.current is not None
+        if self.paused:
+            return handling
         return handling or len(self.mailbox) > 0 or self.mailbox.waiting > 0
 
     async def _kill(self, incarnation: Incarnation, task: asyncio.Task[ExitReason]) -> None:

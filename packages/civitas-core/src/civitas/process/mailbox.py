@@ -39,6 +39,7 @@ class Mailbox:
         "expected",
         "on_idle",
         "owner",
+        "paused",
         "size",
         "taken",
     )
@@ -46,6 +47,8 @@ class Mailbox:
     def __init__(self, owner: str, size: int) -> None:
         self.owner = owner
         self.size = size
+        self.paused = False
+        """Whether its reader gets nothing; what comes waits."""
         self.taken = 0
         """How many messages its reader has taken so far."""
         self.expected = 0
@@ -147,7 +150,7 @@ class Mailbox:
 
     def take(self) -> Message | None:
         """The oldest message, or None; lets the next waiting sender in."""
-        if not self._queue:
+        if not self._queue or self.paused:
             return None
         message = self._queue.popleft()
         self.taken += 1
@@ -178,7 +181,7 @@ class Mailbox:
         reader = self._reader = loop.create_future()
         if self._drained is not None:
             self._tell_drained()
-        if self.on_idle is not None:
+        if self.on_idle is not None and not self.paused:
             self.on_idle()
         return reader
 
@@ -224,6 +227,12 @@ class Mailbox:
         if self._line is None:
             self._line = Line(self.owner)
         self._line.held = True
+
+    def pause(self, paused: bool) -> None:
+        """Let the reader have nothing more, or go on."""
+        self.paused = paused
+        if not paused:
+            self.wake()
 
     def expect(self, messages: int) -> None:
         """So many messages will be put; its reader need not end before that."""

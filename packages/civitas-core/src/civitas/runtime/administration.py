@@ -6,12 +6,20 @@ import difflib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from civitas.cluster import RemoteChild
+from civitas.cluster.remote_pool import RemotePool
 from civitas.errors import ConfigurationError, SupervisionError
 from civitas.node import Node
 from civitas.node.administration import administering, agents_below
-from civitas.process import ChildKind, Status
+from civitas.process import Cell, ChildKind, Status
 from civitas.process.options import check_is_name, positive
-from civitas.supervision import ChildSpec, Parent, SupervisorProcess
+from civitas.supervision import (
+    Child,
+    ChildSpec,
+    ConversationPoolProcess,
+    Parent,
+    SupervisorProcess,
+)
 
 __all__ = ["Administration"]
 
@@ -58,9 +66,7 @@ class Administration:
 
     async def restart(self, name: str) -> None:
         """Stop an agent or a supervisor and start it again."""
-        owner = self._node.owner(name)
-        if owner is None:
-            raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
+        owner = self._parent(self.owner_of(name))
         with self._ending(owner, "restart", name):
             await owner.recycle(name)
 
@@ -73,6 +79,33 @@ class Administration:
             raise ConfigurationError(f"{name!r} has no replicas: the system has one OS process")
         with administering(self._node, supervisor, f"scale({name!r})", waits_for=[name]):
             await scaling.scale(supervisor, replicas)
+
+    async def pause(self, name: str, paused: bool) -> None:
+        """Let an agent, or all below a supervisor, take no messages, or go on."""
+        found: Parent | None = self._node.supervisors.get(name)
+        owner = self._node.owner(name)
+        if found is None and owner is None:
+            raise SupervisionError("not_found", f"there is no agent or supervisor {name!r}")
+        targets = (each for each in (owner.children if owner else ()) if each.name == name)
+        await self._pause(next(targets, found), owner, paused)
+
+    async def _pause(self, child: Child | None, owner: Child | None, paused: bool) -> None:
+        if isinstance(child, (Cell, ConversationPoolProcess)):
+            child.pause(paused)
+        elif isinstance(child, RemoteChild):
+            await child.pause(paused)
+        elif child is not None and isinstance(owner, RemotePool):
+            await owner.pause_conversation(child.name, paused)
+        elif child is not None:
+            for each in getattr(child, "children", ()):
+                await self._pause(each, child, paused)
+
+    def owner_of(self, name: str) -> str:
+        """The name of the supervisor of an agent or a supervisor."""
+        owner = self._node.owner(name)
+        if owner is None:
+            raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
+        return owner.name
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order."""

@@ -100,13 +100,27 @@ class Overviews:
         depth = getattr(child, "mailbox_depth", 0) if facts is None else 0
         next = self._node.scheduler.next_of(name)
         # Facts are replaced where they change, so that the object tells.
-        key = (child.status, child.restarts, node, pid, left, due, next, depth, facts, parent)
+        paused = facts["paused"] if facts is not None else getattr(child, "paused", False)
+        key = (
+            paused,
+            child.status,
+            child.restarts,
+            node,
+            pid,
+            left,
+            due,
+            next,
+            depth,
+            facts,
+            parent,
+        )
         if not _same(self._keys.get(name), key):
             self._keys[name] = key
             now = {
                 **_NOTHING,
                 "waiting": depth,
                 **(facts or {}),
+                "paused": paused,
                 "name": name,
                 "kind": str(child.kind),
                 "parent": parent,

@@ -13,12 +13,12 @@ from civitas.errors import ConfigurationError
 from civitas.events import EVENT_TYPES
 from civitas.models import TracedModel
 from civitas.node import Callback
+from civitas.node.acting import Actions
 from civitas.node.glance import Overview
 from civitas.plugins import PluginManager
 from civitas.process import (
     AgentProcess,
     Messenger,
-    Status,
 )
 from civitas.process.built_late import BuiltLate, provided
 from civitas.process.declared import refuses_unknown_keywords
@@ -30,12 +30,7 @@ from civitas.runtime.life import Life
 from civitas.runtime.overview import Overviews
 from civitas.runtime.tree import tree_of
 from civitas.state import InMemoryStateStore, Retention, StateStore
-from civitas.supervision import (
-    ChildSpec,
-    Clock,
-    Supervisor,
-    SupervisorProcess,
-)
+from civitas.supervision import ChildSpec, Clock, Supervisor, SupervisorProcess
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.transport import check_transport
@@ -55,7 +50,6 @@ logger = logging.getLogger("civitas")
 
 _STORE = ("get", "set", "delete")
 _MODEL = ("chat",)
-_ACTIVE = (Status.STARTING, Status.RUNNING, Status.STOPPING)
 
 
 class Runtime(Messenger):
@@ -143,6 +137,7 @@ class Runtime(Messenger):
         self._life = Life(self.name, supervisor, self._node, self._equipment, self)
         self._life.edges = edges
         self._administration = Administration(self._node)
+        self.actions = Actions(self._node.events)
         self._overviews = Overviews(self.name, self._node)
 
     # Life.
@@ -216,6 +211,7 @@ class Runtime(Messenger):
             SupervisionError: `not_found`.
         """
         await self._administration.terminate_child(supervisor, name)
+        self.actions.done("stop", name)
 
     async def restart_child(self, supervisor: str, name: str) -> None:
         """Start a child that was terminated or has ended.
@@ -225,6 +221,7 @@ class Runtime(Messenger):
             StartFailed: It did not start.
         """
         await self._administration.restart_child(supervisor, name)
+        self.actions.done("start", name)
 
     async def delete_child(self, supervisor: str, name: str) -> None:
         """Forget a child that does not run.
@@ -242,6 +239,27 @@ class Runtime(Messenger):
             StartFailed: It did not start; its supervisor goes on trying.
         """
         await self._administration.restart(name)
+        self.actions.done("restart", name)
+
+    async def pause(self, name: str) -> None:
+        """Let an agent take no messages behind the one in hand, until `resume`; those that come wait in its mailbox.
+
+        It holds for the incarnations to come, and for all agents below a supervisor or a pool.
+
+        Raises:
+            SupervisionError: `not_found`.
+        """
+        await self._administration.pause(name, True)
+        self.actions.done("pause", name)
+
+    async def resume(self, name: str) -> None:
+        """Let an agent that was paused go on, or all below a supervisor or a pool.
+
+        Raises:
+            SupervisionError: `not_found`.
+        """
+        await self._administration.pause(name, False)
+        self.actions.done("resume", name)
 
     async def scale(self, name: str, replicas: int) -> None:
         """Let so many OS processes stand behind `name`, which has `replicas` in the topology; returns when they do.
@@ -260,6 +278,7 @@ class Runtime(Messenger):
             ConfigurationError: `name` has no replicas in the topology, or `replicas` is not a number of them.
         """
         await self._administration.scale(name, replicas)
+        self.actions.done("scale", name)
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order: `name`, `kind` and `status` of each."""
@@ -341,7 +360,9 @@ class Runtime(Messenger):
         Returns:
             False if it is over already, or there is none of that name.
         """
-        return await self._runs.cancel(run)
+        if cancelled := await self._runs.cancel(run):
+            self.actions.done("cancel", run)
+        return cancelled
 
     def on(self, event_type: str, callback: Callback) -> Callable[[], None]:
         """Call `callback`, sync or async, with each `Event` of a type; one that raises is logged and skipped.

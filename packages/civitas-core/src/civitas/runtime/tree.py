@@ -32,6 +32,8 @@ def tree_of(child: Child, next_of: Callable[[str], float | None]) -> dict[str, A
         "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else depth,
         "children": [tree_of(each, next_of) for each in getattr(child, "children", ())],
     }
+    if getattr(child, "paused", False):
+        tree["paused"] = True
     if (due := next_of(child.name)) is not None:
         tree["next"] = due
     return tree

@@ -41,6 +41,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         self.pool = spec
         self.address = address or spec.name
         super().__init__(spec.name, spec.limits, spec.restart, None, host, parent)
+        self.paused = False
+        """Whether its conversations take no messages, those to come among them."""
         self._cells: dict[str, Cell] = {}
         self._budgets: dict[str, RestartBudget] = {}
         self._alone: set[str] = set()
@@ -65,6 +67,7 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
             assert isinstance(slot.child, Cell)
             cell = self._cells[name] = slot.child
             cell.mailbox.on_idle = lambda: self._is_idle(slot)
+            cell.pause(self.paused)
             self._slots[name] = slot
             if conversation is None:
                 self._alone.add(name)
@@ -77,6 +80,12 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         elif (timer := self._idle.pop(name, None)) is not None:
             timer.cancel()
         return cell
+
+    def pause(self, paused: bool) -> None:
+        """Let no conversation take messages behind the one in hand, or let all go on."""
+        self.paused = paused
+        for cell in self._cells.values():
+            cell.pause(paused)
 
     def is_alone(self, name: str) -> bool:
         """Whether a process of it is that of a single message without a conversation."""
