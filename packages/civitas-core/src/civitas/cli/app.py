@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from civitas.cli.app_dead_letters import dead_letters_app
+from civitas.cli.app_inside import add_to
 from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+add_to(app)
 app.add_typer(topology_app, name="topology")
 app.add_typer(state_app, name="state")
 app.add_typer(runs_app, name="runs")

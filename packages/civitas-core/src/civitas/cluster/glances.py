@@ -10,11 +10,15 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
-from civitas.errors import CivitasError
+from civitas.errors import CivitasError, NodeDown
 from civitas.node.glance import NodeNow
+from civitas.node.inspecting import Inspection
 
 __all__ = ["FarGlances"]
 
+_PATIENCE_OF_ONE = 3.0
+"""Seconds for a process to tell all about one agent."""
+_TOP = "Look at the processes with `civitas top`"
 _PATIENCE = 0.25
 """Seconds for a process to tell; one whose event loop is blocked is shown as it was, and not asked again meanwhile."""
 
@@ -107,6 +111,24 @@ class FarGlances:
             "asks": told.get("asks", 0),
             "agents": told.get("agents", 0),
         }
+
+    async def inspect(self, node: str, name: str) -> Inspection:
+        """Look into an agent of a process.
+
+        Raises:
+            NodeDown: The process is down, or did not answer in time.
+            SupervisionError: There is no such agent.
+        """
+        peer = self._roster[node].peer
+        if peer is None:
+            raise NodeDown(name, node, f"its process {node!r} is down", advice=_TOP)
+        try:
+            async with asyncio.timeout(_PATIENCE_OF_ONE):
+                inspection: Inspection = await self._calls.call(peer, "inspect", name)
+        except TimeoutError:
+            why = f"its process {node!r} does not answer: its event loop is blocked, or it stands"
+            raise NodeDown(name, node, why, advice=_TOP) from None
+        return inspection
 
     async def close(self) -> None:
         """Wait for nobody any more."""

@@ -7,7 +7,9 @@ from typing import Any
 from civitas.cluster.desk import Serves
 from civitas.cluster.hosting import Hosting
 from civitas.cluster.peers import Peer
+from civitas.errors import SupervisionError
 from civitas.node import Node
+from civitas.node.inspecting import inspect
 from civitas.process import Cell
 
 __all__ = ["Inside"]
@@ -28,6 +30,7 @@ class Inside:
             "alive": lambda _, name: node.is_alive(name),
             "look": self._look,
             "pause": self._pause,
+            "inspect": self._inspect,
         }
         """What is done for each call of the root."""
 
@@ -42,3 +45,10 @@ class Inside:
             hosted = cell
         if hosted is not None:
             hosted.pause(paused)
+
+    async def _inspect(self, _: Peer, name: str) -> dict[str, Any]:
+        """Look into an agent."""
+        cell = self._node.registry.get(name)
+        if not isinstance(cell, Cell):
+            raise SupervisionError("not_found", f"{name!r} does not run in {self._node.name!r}")
+        return dict(inspect(cell))

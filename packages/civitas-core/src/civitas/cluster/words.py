@@ -93,6 +93,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
+        "inspect": Shape(TEXT),  # the agent
         "pause": Shape(TEXT, FLAG),  # the agent, whether it is to take no messages
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it
@@ -111,6 +112,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
     {
         "awake": Shape(TEXTS),
         "look": Shape(GLANCE),
+        "inspect": Shape(MAP),
         "whereis": Shape(TEXTS_BY_TEXT),  # the closest names to each that nobody has
         "matching": Shape(TEXTS),
         "chat": Shape(BYTES),

@@ -33,6 +33,7 @@ class Operations:
             "send": self._send,
             "tree": self._tree,
             "overview": self._overview,
+            "inspect": lambda request: self._runtime.inspect(_name_in(request)),
             "restart": self._restart,
             "stop": self._stop,
             "start": self._start,

@@ -9,7 +9,9 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
+from civitas.errors import SupervisionError
 from civitas.node.changes import Changes
+from civitas.node.inspecting import Inspection
 from civitas.node.registry import Registry
 from civitas.process import Cell
 from civitas.process.incarnation import Incarnation
@@ -246,6 +248,10 @@ class Far(Protocol):
     def nodes(self) -> list[NodeNow]:
         """They themselves, as they were seen last."""
 
+    async def inspect(self, node: str, name: str) -> Inspection:
+        """Look into an agent of a process."""
+        ...
+
     async def close(self) -> None:
         """Wait for none of them any more."""
 
@@ -263,6 +269,10 @@ class NothingFar:
     def nodes(self) -> list[NodeNow]:
         """There are none."""
         return []
+
+    async def inspect(self, node: str, name: str) -> Inspection:
+        """There is none of them."""
+        raise SupervisionError("not_found", f"there is no process {node!r}")
 
     async def close(self) -> None:
         """There is nothing to wait for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from civitas.errors import StartFailed
@@ -16,7 +16,7 @@ from civitas.process.child_kind import ChildKind
 from civitas.process.context import Context
 from civitas.process.deliveries import Deliveries
 from civitas.process.entry import Entry
-from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason
+from civitas.process.exit_reason import KILLED, SHUTDOWN, ExitReason, PlainError
 from civitas.process.incarnation import Incarnation
 from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery, RestartType
@@ -131,6 +131,11 @@ class Cell:
         return self._deliveries.last_error
 
     @property
+    def errors(self) -> Collection[tuple[float, str, PlainError]]:
+        """The last of these errors, the newest last: when, the id of the message, and what."""
+        return self._deliveries.errors or ()
+
+    @property
     def conversations(self) -> set[str]:
         """Those of the messages that it has, in hand and waiting."""
         in_hand = self._incarnation.now.current if self._incarnation is not None else None
@@ -208,6 +213,7 @@ class Cell:
             raise
         except Exception as error:
             await asyncio.wait({task})
+            self._deliveries.count(PlainError.of(error))
             raise StartFailed(self.name, error) from error
         self._on_exit = on_exit
         self.status = Status.RUNNING

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+
 from civitas.errors import AgentTerminated, ConfigurationError, DeliveryError, NoReply
 from civitas.events import DeadLetterReason
 from civitas.message import Message, new_message
@@ -11,6 +14,9 @@ from civitas.process.mailbox import Mailbox
 from civitas.process.options import AgentOptions, Delivery
 
 __all__ = ["Deliveries"]
+
+_ERRORS = 20
+"""So many errors are kept of each agent."""
 
 
 class Deliveries:
@@ -24,7 +30,7 @@ class Deliveries:
         node: The node it runs on.
     """
 
-    __slots__ = ("_mailbox", "_name", "_node", "failures", "given", "last_error")
+    __slots__ = ("_mailbox", "_name", "_node", "errors", "failures", "given", "last_error")
 
     def __init__(self, name: str, mailbox: Mailbox, node: Context) -> None:
         self._name = name
@@ -36,6 +42,8 @@ class Deliveries:
         """How many the agent gave up, or crashed on."""
         self.last_error = ""
         """Class name of the last error."""
+        self.errors: deque[tuple[float, str, PlainError]] | None = None
+        """The last of them: when, the id of the message, and what; None while there was none."""
 
     def was_given(self, message_id: str, times: int) -> None:
         """So many incarnations were given a message without finishing it."""
@@ -95,12 +103,12 @@ class Deliveries:
         """The agent gave it up, and lives on or ends as it likes."""
         self.over(message)
         failure = PlainError.of(error)
-        self._count(failure)
+        self.count(failure, message.id)
         self._node.refuse(message, failure.as_error(self._name))
 
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""
-        self._count(failure)
+        self.count(failure, message.id)
         if options.delivery is not Delivery.AT_MOST_ONCE:
             self._redeliver(message, failure, options)
             return
@@ -134,9 +142,13 @@ class Deliveries:
         for message in self._mailbox.close(error):
             self._terminated(message, why)
 
-    def _count(self, failure: PlainError) -> None:
+    def count(self, failure: PlainError, message_id: str = "") -> None:
+        """Note an error; without a message it is that of a start."""
         self.failures += 1
         self.last_error = failure.error_type
+        if self.errors is None:
+            self.errors = deque(maxlen=_ERRORS)
+        self.errors.append((time.time(), message_id, failure))
 
     def _terminated(self, message: Message, why: str) -> None:
         self._node.refuse(message, AgentTerminated(self._name, why))

@@ -13,7 +13,8 @@ from civitas.errors import ConfigurationError
 from civitas.node import Node
 from civitas.node.changes import Changes
 from civitas.node.glance import AgentNow, NodeNow, Overview
-from civitas.process import ChildKind
+from civitas.node.inspecting import inspect
+from civitas.process import Cell, ChildKind
 from civitas.supervision import Child
 
 __all__ = ["Overviews"]
@@ -74,6 +75,16 @@ class Overviews:
             "gone": gone,
             "nodes": [self._root_now(lag), *self._node.far.nodes()],
         }
+
+    async def inspect(self, root: Child, name: str) -> dict[str, Any]:
+        """One agent, looked into; see `Runtime.inspect`."""
+        (agent, *_) = (await self.look(root, name, None))["agents"]
+        cell = self._node.registry.get(name)
+        if agent["kind"] != ChildKind.AGENT:
+            return dict(agent)
+        if isinstance(cell, Cell):
+            return {**agent, **inspect(cell)}
+        return {**agent, **await self._node.far.inspect(agent["node"], name)}
 
     def _walk(
         self,

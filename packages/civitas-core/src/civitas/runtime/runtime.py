@@ -155,10 +155,8 @@ class Runtime(Messenger):
                 again.
             ConfigurationError: It is already running.
         """
-        await self._life.start(waiting or self._say_waiting)
-
-    def _say_waiting(self, text: str) -> None:
-        logger.warning("runtime %r waits: %s", self.name, text)
+        said = "runtime %r waits: %s"
+        await self._life.start(waiting or (lambda text: logger.warning(said, self.name, text)))
 
     async def stop(self) -> None:
         """Take no more work from outside, let the mailboxes empty, and stop the children right to left.
@@ -309,11 +307,16 @@ class Runtime(Messenger):
             under: Only this agent or supervisor, and what is below it.
             since: The `version` of an earlier answer: only what has changed since, and the names that are gone. Where
                 that cannot be told any more, the answer is `whole`.
-
-        Raises:
-            ConfigurationError: The runtime is not running, or there is nothing of that name.
         """
         return await self._overviews.look(self._root(), under, since)
+
+    async def inspect(self, name: str) -> dict[str, Any]:
+        """An `AgentNow`, and of an agent also an `Inspection`: its stack, errors, queue, state and conversations.
+
+        Raises:
+            NodeDown: Its OS process is down, or does not answer.
+        """
+        return await self._overviews.inspect(self._root(), name)
 
     async def result(self, run: str, timeout: float | None = 30.0) -> Message:
         """The answer of a run of a durable agent; waits until it is there.

@@ -1,0 +1,171 @@
+"""`civitas tree` and `civitas inspect`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from civitas.cli.console import stdout
+from civitas.cli.failures import Refused
+from civitas.cli.reaching import running_system
+from civitas.cli.trees import count
+from civitas.control.client import RemoteError
+from civitas.telemetry.readable import cut, escaped
+
+__all__ = ["age", "does", "show_agent", "show_tree"]
+
+_PATIENCE = 5.0
+_STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
+
+
+def show_tree(topology: Path, *, as_json: bool) -> None:
+    """Print the tree, and what each agent does.
+
+    Raises:
+        CivitasError: The system does not run, or did not answer.
+    """
+    overview = _request(topology, "overview")
+    if as_json:
+        print(json.dumps(overview))
+        return
+    branches: dict[str, Tree] = {}
+    root: Tree | None = None
+    for agent in overview["agents"]:
+        branch = branches[agent["name"]] = Tree(_line(agent, overview["time"]))
+        above = branches.get(agent["parent"] or "")
+        if above is None:
+            root = branch
+        else:
+            above.children.append(branch)
+    if root is not None:
+        stdout().print(root)
+
+
+def show_agent(
+    topology: Path, name: str, *, only_stack: bool, as_json: bool, verbose: bool
+) -> None:
+    """Print what there is to know of an agent.
+
+    Raises:
+        CivitasError: The system does not run or did not answer, or there is no such agent.
+    """
+    agent = _request(topology, "inspect", name=name)
+    if as_json:
+        print(json.dumps(agent))
+        return
+    console = stdout()
+    lines = _stacks(agent) if only_stack else _about(agent, time.time(), verbose=verbose)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _request(topology: Path, operation: str, **arguments: Any) -> Any:
+    async def request() -> Any:
+        async with running_system(topology) as system:
+            try:
+                return await system.request(operation, within=_PATIENCE, **arguments)
+            except RemoteError as error:
+                raise Refused(str(error)) from error
+
+    return asyncio.run(request())
+
+
+def _line(agent: Mapping[str, Any], now: float) -> Text:
+    text = Text(cut(agent["name"]), style="bold")
+    text.append(f"  {agent['kind'].replace('_', ' ')}", style="not bold cyan")
+    text.append(
+        f"  {agent['status']}", style=f"not bold {_STYLES.get(agent['status'], '')}".strip()
+    )
+    facts = does(agent, now)
+    if agent["restarts"]:
+        facts.append(count(agent["restarts"], "restart"))
+    if agent["waiting"]:
+        facts.append(f"{agent['waiting']} waiting")
+    if agent["node"] != "root":
+        facts.append(f"process {agent['node']}")
+    text.append("".join(f", {escaped(each)}" for each in facts), style="not bold")
+    return text
+
+
+def does(agent: Mapping[str, Any], now: float) -> list[str]:
+    """What an agent does, in a few words."""
+    facts = ["paused"] if agent["paused"] else []
+    if (due := agent["due"]) is not None:
+        facts.append(f"again in {age(due - now)}")
+    handling = agent["handling"]
+    if handling is not None:
+        facts.append(f"handles {handling['type']} for {age(now - handling['since'])}")
+        if handling["step"]:
+            facts.append(handling["step"])
+        if handling["asks"]:
+            facts.append(f"waits for {', '.join(handling['asks'])}")
+        if handling["retry_at"] is not None:
+            facts.append(f"tries again in {age(handling['retry_at'] - now)}")
+    return facts
+
+
+def age(seconds: float) -> str:
+    """A time span as a person reads it: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 d`."""
+    seconds = max(seconds, 0.0)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    for unit, longest, name in ((1, 120, "s"), (60, 7200, "min"), (3600, 172_800, "h")):
+        if seconds < longest:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def _about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:
+    yield _line(agent, now)
+    if agent["started"] is not None:
+        yield Text(f"  began {age(now - agent['started'])} ago")
+    if agent["restarts_left"] is not None:
+        yield Text(f"  {count(agent['restarts_left'], 'restart')} left")
+    handling = agent["handling"]
+    if handling is not None:
+        who = handling["sender"] or "outside"
+        yield Text(f"  message {handling['message']} from {escaped(who)}")
+        if handling["conversation"] is not None:
+            yield Text(f"  conversation {escaped(handling['conversation'])}")
+        if handling["tokens"]:
+            yield Text(f"  {count(handling['tokens'], 'token')}")
+    yield from _stacks(agent)
+    if agent.get("queue"):
+        yield Text("queue", style="bold")
+        for each in agent["queue"]:
+            sender = escaped(each["sender"] or "outside")
+            yield Text(
+                f"  {each['message']}  {escaped(each['type'])}  from {sender}  {age(now - each['sent'])}"
+            )
+    if agent.get("errors"):
+        yield Text("errors", style="bold")
+        for each in agent["errors"]:
+            first = each["error"].partition("\n")[0]
+            yield Text(f"  {age(now - each['time'])} ago  {escaped(first)}", style="red")
+            if verbose:
+                yield from _indented(each["traceback"].rstrip().splitlines())
+    if agent.get("state"):
+        yield Text("state", style="bold")
+        yield Text(f"  {escaped(json.dumps(agent['state'], default=str))}")
+
+
+def _stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
+    for stack in (agent.get("stack", ()), *agent.get("threads", ())):
+        if not stack:
+            continue
+        yield Text("stack", style="bold")
+        for frame in stack:
+            yield Text(f"  {frame['file']}:{frame['line']} in {frame['function']}")
+            yield Text(f"    {escaped(frame['code'])}", style="dim")
+
+
+def _indented(lines: Iterable[str]) -> Iterator[Text]:
+    for line in lines:
+        yield Text(f"    {escaped(line)}", style="dim")
