@@ -231,6 +231,8 @@ class FallibleSystem:
                 raise error
             self.members.pop(name, None)
             while self.loop.tasks_of(run):
+                if run.killed:  # what was called a moment ago may have begun another
+                    self.loop.kill(run)
                 await asyncio.sleep(0)
             if not run.killed:
                 self.world.deaths += 1

@@ -222,7 +222,7 @@ class Deaths(RuleBasedStateMachine):
 def test_what_must_hold_between_nodes_holds_whatever_befalls_them() -> None:
     print(f"CIVITAS_SEED={SEED}")
     length = settings(
-        max_examples=600 if DEEP else 300,
+        max_examples=1000 if DEEP else 300,
         stateful_step_count=20 if DEEP else 10,
         deadline=None,
         database=None,
@@ -247,7 +247,7 @@ class DeathsBesideABroker(Deaths):
 def test_what_must_hold_between_nodes_holds_where_a_broker_keeps_their_messages() -> None:
     print(f"CIVITAS_SEED={SEED}")
     length = settings(
-        max_examples=150 if DEEP else 60,
+        max_examples=300 if DEEP else 60,
         stateful_step_count=20 if DEEP else 10,
         deadline=None,
         database=None,

@@ -364,7 +364,7 @@ def statuses(node: dict[str, Any]) -> set[str]:
 def test_what_must_hold_holds_in_random_trees() -> None:
     print(f"CIVITAS_SEED={SEED}")
     length = settings(
-        max_examples=1000 if DEEP else 60,
+        max_examples=2000 if DEEP else 60,
         stateful_step_count=80 if DEEP else 40,
         deadline=None,
         database=None,
