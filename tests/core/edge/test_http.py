@@ -50,6 +50,11 @@ class Poet(AgentProcess):
                     conversation=message.conversation or "c1",
                     correlation_id=message.id,
                 )
+            case "header":
+                usage = {"input_tokens": 5, "output_tokens": 6, "total_tokens": 11}
+                return self.reply({"output": ""}).replaced(
+                    headers={"civitas-usage": json.dumps(usage)}
+                )
         if message.type == "resume":
             return self.reply({"output": f"answered {message.payload['values']['q1']}"})
         for word in WORDS:
@@ -127,6 +132,17 @@ async def test_a_chat_completion_is_streamed_as_the_agent_emits_it():
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == 4
+
+
+@pytest.mark.promise(id="SEM-1731")
+async def test_the_tokens_that_an_adapter_reports_are_the_usage_of_both_apis():
+    async with chatting() as client:
+        chat = await client.chat.completions.create(model="poet", messages=hello("header"))
+        response = await client.responses.create(model="poet", input="header")
+    assert chat.usage is not None
+    assert (chat.usage.prompt_tokens, chat.usage.completion_tokens) == (5, 6)
+    assert response.usage is not None
+    assert response.usage.total_tokens == 11
 
 
 @pytest.mark.promise(id="SEM-1732")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -20,6 +21,8 @@ from civitas.edge.http.leaving import unless_left
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.http.trace import trace_of
 from civitas.errors import UnknownAgent
+from civitas.message import Message
+from civitas.process.progress import USAGE
 
 __all__ = ["CONVERSATION", "ChatApi", "plain_text", "tokens_of"]
 
@@ -178,10 +181,11 @@ def _messages(body: Body) -> list[dict[str, Any]]:
 
 
 def tokens_of(answering: Answering) -> tuple[int, int, int]:
-    """Tokens that went in, that came out, and all, as the agent says in its `usage`; 0 where it does not."""
-    payload = answering.reply.payload if answering.reply is not None else None
-    found = payload.get("usage") if isinstance(payload, Mapping) else None
-    said: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+    """Tokens that went in, that came out, and all, as the reply says; 0 where it does not.
+
+    An adapter says it in a header, an agent of one's own may say it in its payload, under `usage`.
+    """
+    said = _usage_in(answering.reply)
 
     def number(*keys: str) -> int:
         return next((said[key] for key in keys if isinstance(said.get(key), int)), 0)
@@ -189,6 +193,15 @@ def tokens_of(answering: Answering) -> tuple[int, int, int]:
     prompt = number("input_tokens", "prompt_tokens")
     completion = number("output_tokens", "completion_tokens")
     return prompt, completion, number("total_tokens") or prompt + completion
+
+
+def _usage_in(reply: Message | None) -> Mapping[str, Any]:
+    if reply is None:
+        return {}
+    found = reply.payload.get("usage") if isinstance(reply.payload, Mapping) else None
+    with suppress(ValueError):  # any agent may write the header
+        found = json.loads(reply.headers[USAGE]) if USAGE in reply.headers else found
+    return found if isinstance(found, Mapping) else {}
 
 
 def _usage(answering: Answering) -> dict[str, int]:
