@@ -6,11 +6,18 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import nats.aio.client
+import nats.aio.subscription
+import nats.aio.transport
 import pytest
 
+from civitas.brokers.nats.connection import Connection
+from civitas.brokers.nats.options import NatsOptions
 from civitas.brokers.nats.outlet import Outlet
+from civitas.brokers.nats.parts import check_parts
 from civitas.brokers.nats.publications import header, publication, status
 from civitas.brokers.nats.quick import QuickClient, _Inflow
+from civitas.errors import ConfigurationError
 from civitas.transport.mailboxes import NotKept
 from civitas.transport.nats.mailboxes.publishing import Publishing
 from tests.nats_server import NatsServer
@@ -166,3 +173,43 @@ async def test_a_message_that_is_too_large_with_its_headers_is_refused_at_once(c
     assert isinstance(error, NotKept)
     assert "with its headers" in str(error)
     await publishing.close()
+
+
+# The installed nats-py.
+
+
+class _Renamed:
+    """Stands for a class of nats-py in which every private part has another name."""
+
+    def __init__(self, *given: object) -> None:
+        pass
+
+
+@pytest.mark.promise(id="SEM-1476")
+@pytest.mark.parametrize(
+    ("module", "name", "part"),
+    [
+        (nats.aio.client, "Client", "_Renamed._process_connect_init"),
+        (nats.aio.subscription, "Subscription", "_Renamed._id"),
+        (nats.aio.transport, "TcpTransport", "_Renamed._io_reader"),
+        (asyncio, "StreamReader", "_Renamed._buffer"),
+    ],
+)
+async def test_a_client_library_that_lacks_a_part_is_refused_before_there_is_a_connection(
+    server, monkeypatch, module, name, part
+):
+    connection = Connection(
+        NatsOptions(servers=(server.url,)),
+        name="test",
+        inbox="_INBOX",
+        subscribe=lambda client: asyncio.sleep(0),
+        up=lambda: None,
+        down=lambda: None,
+    )
+    check_parts.cache_clear()
+    monkeypatch.setattr(module, name, _Renamed)
+    with pytest.raises(ConfigurationError, match=r"nats-py \d.*pip install 'nats-py") as caught:
+        await connection.open(5)
+    assert part in str(caught.value)
+    assert nats.aio.client.__version__ in str(caught.value)
+    await connection.close()

@@ -121,8 +121,10 @@ class Connection:
 
     async def _connected(self, patience: float | None) -> QuickClient:
         keywords = self._options.keywords()
+        from civitas.brokers.nats.parts import check_parts
         from civitas.brokers.nats.quick import QuickClient
 
+        check_parts()
         client = QuickClient()
         refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         last: list[Exception] = []
