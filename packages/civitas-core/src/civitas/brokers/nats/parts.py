@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from nats.aio import client, subscription, transport
 
@@ -27,12 +27,14 @@ def check_parts() -> None:
     if missing:
         raise ConfigurationError(
             f"NATS: nats-py {client.__version__}, which is installed, lacks what civitas-core needs of it: "
-            f"{', '.join(missing)}. It was tested with {_TESTED[0]} to {_TESTED[1]}: pip install 'nats-py[nkeys]=={_TESTED[1]}'"
+            f"{', '.join(missing)}. It was tested with {_TESTED[0]} to {_TESTED[1]}: "
+            f"pip install 'nats-py[nkeys]=={_TESTED[1]}'"
         )
 
 
 def _missing() -> Iterator[str]:
     found = client.Client()
+    socket: Callable[[], object] = transport.TcpTransport  # which says nothing of its types
     needed: tuple[tuple[object, tuple[str, ...]], ...] = (
         (
             found,
@@ -45,7 +47,7 @@ def _missing() -> Iterator[str]:
             ),
         ),
         (subscription.Subscription(found), ("_id",)),
-        (transport.TcpTransport(), ("_io_reader", "_io_writer", "drain", "write", "writelines")),
+        (socket(), ("_io_reader", "_io_writer", "drain", "write", "writelines")),
         (asyncio.StreamReader(), ("_buffer", "feed_data")),
     )
     for part, names in needed:
