@@ -10,6 +10,9 @@ from starlette.requests import Request
 
 __all__ = ["CallerLeft", "unless_left"]
 
+_QUICK = 0.05
+"""Seconds of work that is not worth a look at whether the caller is still there."""
+
 T = TypeVar("T")
 
 
@@ -23,19 +26,42 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         CallerLeft: That happened.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    watch = _Watch(request)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise CallerLeft
+        return await work
+    except asyncio.CancelledError:
+        if watch.left:
+            watch.task.uncancel()
+            raise CallerLeft from None
+        raise
     finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait({working, leaving})
+        await watch.end()
 
 
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+class _Watch:
+    """Cancels the current task when the caller leaves."""
+
+    def __init__(self, request: Request) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # a request is served by one
+        self.task = task
+        self.left = False
+        self._request = request
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_QUICK, self._begin)
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self.left = True
+        self.task.cancel()
+
+    async def end(self) -> None:
+        """Watch no more."""
+        self._timer.cancel()
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            await asyncio.wait({self._watching})

@@ -83,14 +83,22 @@ class HttpEdge:
 
     def _listen(self) -> socket.socket:
         host, port = self.options.host, self.options.port
+        listener = None
         try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            # Named, as asyncio sends small parts at once only on sockets that say they are of TCP.
+            listener = socket.socket(found[0], socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(found[4])
+            listener.listen(_BACKLOG)
         except OSError as error:
+            if listener is not None:
+                listener.close()
             raise ConfigurationError(
                 f"edge.http cannot listen at {host}:{port}: {error.strerror or error}. "
                 "Choose another port, or end whoever has it"
             ) from error
+        return listener
 
     async def close_door(self) -> None:
         """Take nothing more, and be not ready; see `Edge.close_door`."""
