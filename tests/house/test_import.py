@@ -53,3 +53,8 @@ def test_finding_the_plugins_loads_no_framework():
     )
     frameworks = {"agents", "crewai", "langchain_core", "langgraph", "openai"}
     assert frameworks & set(json.loads(run_alone(code))) == set()
+
+
+def test_a_worker_starts_without_what_only_reads_and_checks_a_topology():
+    code = "import sys, json, civitas.worker; print(json.dumps(sorted(sys.modules)))"
+    assert {"pydantic", "yaml"} & set(json.loads(run_alone(code))) == set()
