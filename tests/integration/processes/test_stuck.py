@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 
@@ -18,6 +19,7 @@ from tests.integration.processes.system import (
     kill,
     pid_of,
     topology,
+    until,
 )
 
 
@@ -71,6 +73,7 @@ async def test_a_stuck_loop_ends_its_process_with_the_stack_in_the_log(capfd, ho
 
 
 @pytest.mark.promise(id="SEM-909")
+@pytest.mark.promise(id="SEM-1712")
 async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
     """Also where it is longer than node_timeout: heartbeats come from another thread."""
     config = topology(
@@ -80,7 +83,8 @@ async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
         runtime={"node_timeout": 1},
     )
     async with Runtime.from_config(config) as runtime:
-        events = Events(runtime)
+        events, blocked = Events(runtime), []
+        runtime.on("blocked", blocked.append)
         relayed = {"to": "a", "type": "echo", "payload": 7}
         busy = asyncio.create_task(runtime.ask("a", 3, "busy"))
         await asyncio.sleep(0)
@@ -88,6 +92,9 @@ async def test_a_busy_loop_shorter_than_hang_timeout_is_no_death():
         assert asked.payload == 7
         assert (await busy).payload == 3
         assert not events.of("node_down")
+        await until(lambda: blocked)
+        assert (blocked[0].name, blocked[0].node) == ("a", "w")
+        assert re.search(r"cast\.py:\d+ \(Actor\.handle\)$", blocked[0].reason)
 
 
 @pytest.mark.promise(id="SEM-909")

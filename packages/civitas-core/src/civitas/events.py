@@ -18,6 +18,7 @@ EventType = Literal[
     "node_up",
     "node_down",
     "acted",
+    "blocked",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
@@ -54,7 +55,8 @@ class Event:
         name: Of the agent, supervisor or OS process it happened to.
         node: Name of the OS process it happened in, or that came up or went down; ``root`` for the one that runs the
             supervision tree.
-        reason: Exit reason, or the reason of a dead letter, or what somebody did (`acted`); empty if there is none.
+        reason: Exit reason, or the reason of a dead letter, or what somebody did (`acted`), or the place in the code
+            that blocks (`blocked`); empty if there is none.
         message: One line for a person to read.
         time: Unix seconds.
     """

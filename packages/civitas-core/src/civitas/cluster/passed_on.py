@@ -9,7 +9,15 @@ from civitas.node.events import Events
 
 __all__ = ["pass_on"]
 
-_PASSED_ON = ("dead_letter", "started", "crashed", "restarted", "terminated", "gave_up")
+_PASSED_ON = (
+    "dead_letter",
+    "started",
+    "crashed",
+    "restarted",
+    "terminated",
+    "gave_up",
+    "blocked",
+)
 
 
 def pass_on(events: Events, tell_root: Callable[..., None]) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import (
@@ -19,6 +20,7 @@ from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
+from civitas.node.blocking import BlockWatch
 from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
 from civitas.node.later import Later
@@ -136,12 +138,15 @@ class Node(Router):
         self._handover = Handover(self.loop)
         self.glances = Glances(self.registry, self.asks)
         self._beat = Beat(self.name, self.loop, self.tracing, self.registry, self.asks)
+        tell = partial(self.event, "blocked")
+        self._blocking = BlockWatch(self.name, self.loop, self.tracing.metrics, tell)
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""
         if self.runs is not None:
             await self.runs.close()
         self._beat.end()
+        self._blocking.end()
         self.asks.close()
         if self._forgetting:
             await asyncio.wait(self._forgetting, timeout=_LAST_RECORDS)

@@ -92,6 +92,9 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     names.NODE_STATE: Instrument(
         "gauge", "{node}", "1 for the state that an OS process is in, 0 for the others."
     ),
+    names.LOOP_BLOCKED: Instrument(
+        "counter", "{block}", "Times that a handler blocked its event loop for more than 100 ms."
+    ),
     names.LOOP_LAG: Instrument(
         "histogram", "s", "Seconds that an event loop came late to what was due.", _LAG
     ),

@@ -186,6 +186,10 @@ class Metrics:
         attributes = {names.DESTINATION: _kind(agent), names.DEAD_LETTER_REASON: reason}
         self.take(names.DEAD_LETTERS, 1, attributes)
 
+    def blocked(self, agent: str, node: str) -> None:
+        """Count a handler that blocked the event loop of its process."""
+        self.take(names.LOOP_BLOCKED, 1, {names.AGENT_NAME: _kind(agent), names.NODE_NAME: node})
+
     def lagged(self, node: str, seconds: float) -> None:
         """The event loop of a process came so many seconds late to what was due."""
         self.take(names.LOOP_LAG, seconds, {names.NODE_NAME: node})

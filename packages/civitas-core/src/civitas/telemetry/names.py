@@ -36,6 +36,7 @@ __all__ = [
     "INPUT_TOKENS",
     "INPUT_TOKENS_USED",
     "INTERRUPTED",
+    "LOOP_BLOCKED",
     "LOOP_LAG",
     "MAILBOX_DEPTH",
     "MAILBOX_WAIT",
@@ -263,4 +264,5 @@ RESTARTS: Final = "civitas.agent.restarts"
 GAVE_UPS: Final = "civitas.supervisor.give_ups"
 DEAD_LETTERS: Final = "civitas.dead_letters"
 NODE_STATE: Final = "civitas.node.state"
+LOOP_BLOCKED: Final = "civitas.loop.blocked"
 LOOP_LAG: Final = "civitas.loop.lag"

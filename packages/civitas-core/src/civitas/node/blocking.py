@@ -1,0 +1,169 @@
+"""Names the handler that blocks the event loop, with its file and line."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable
+from contextvars import Context
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from civitas.process import current_agent, current_message
+from civitas.telemetry.metrics import Metrics
+
+__all__ = ["BlockWatch"]
+
+logger = logging.getLogger("civitas")
+
+_LONG = 0.1
+"""Seconds that one task may hold the event loop."""
+_LOOK = 0.025
+"""Seconds between two looks at it."""
+_PLACES = 1000
+"""So many places are named; more than that nobody reads."""
+_OF_OTHERS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")})
+_OF_LOOP = ("asyncio.events", "asyncio.base_events", "asyncio.runners")
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """One turn of the loop, from the moment a look found it at work."""
+
+    task: asyncio.Task[Any]
+    began: float
+    over: bool = False
+    named: bool = False
+
+    def ends(self) -> None:
+        self.over = True
+
+
+class BlockWatch:
+    """A thread that looks forty times a second at which task the event loop runs.
+
+    A task that is found there each time for more than 100 ms, while the loop does not turn, blocks it. If that is the
+    handler of an agent, the place in its code is logged at once, and an event `blocked` when the loop turns again: each
+    once per place. The metric counts every time.
+
+    Args:
+        node: Name of the OS process.
+        loop: Its event loop; this is its thread.
+        metrics: Of the process.
+        tell: Reports the event: the agent's name, the place, and a line to read.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        loop: asyncio.AbstractEventLoop,
+        metrics: Metrics,
+        tell: Callable[[str, str, str], None],
+    ) -> None:
+        self._node = node
+        self._loop = loop
+        self._metrics = metrics
+        self._tell = tell
+        self._watched = threading.get_ident()
+        self._places: set[str] = set()
+        self._running = threading.Lock()  # to wait for it costs a tenth of what an Event does
+        self._running.acquire()
+        self._thread = threading.Thread(
+            target=self._watch, name=f"civitas-{node}-blocking", daemon=True
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        """No more of it."""
+        self._running.release()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        turn: _Turn | None = None
+        looked, used = time.monotonic(), time.process_time()
+        while not self._running.acquire(timeout=_LOOK):
+            before, used_before = looked, used
+            looked, used = time.monotonic(), time.process_time()
+            task = asyncio.current_task(self._loop)
+            if task is None:
+                continue
+            # Code in C may have kept this thread waiting, too; so does a machine that is short of processors.
+            kept = used - used_before >= _LONG
+            began = before if kept else looked
+            if turn is None or turn.over:
+                turn = _Turn(task, began)
+                try:
+                    self._loop.call_soon_threadsafe(turn.ends)
+                except RuntimeError:  # it is closed
+                    return
+            elif turn.task is not task:
+                turn.task, turn.began, turn.named = task, began, False
+            if looked - turn.began >= _LONG and not turn.named:
+                turn.named = True
+                self._found(turn)
+
+    def _found(self, turn: _Turn) -> None:
+        context = _context_of(turn.task)
+        agent = context.get(current_agent) if context is not None else None
+        frame = sys._current_frames().get(self._watched)
+        if context is None or agent is None or context.get(current_message) is None:
+            return
+        if frame is None or turn.over:
+            return
+        place = _place(frame)
+        del frame  # it would keep alive what the handler has
+        first = place not in self._places and len(self._places) < _PLACES
+        if first:
+            self._places.add(place)
+            context.copy().run(
+                logger.warning,
+                "agent %r blocks the event loop of %r for more than %.0f ms at %s; meanwhile nothing else in that "
+                "process runs. Await what takes long, or call it by asyncio.to_thread",
+                agent.name,
+                self._node,
+                _LONG * 1000,
+                place,
+            )
+        try:
+            self._loop.call_soon_threadsafe(self._report, agent.name, place, turn.began, first)
+        except RuntimeError:  # it is closed
+            return
+
+    def _report(self, agent: str, place: str, began: float, first: bool) -> None:
+        if self._metrics.active:
+            self._metrics.blocked(agent, self._node)
+        if first:
+            seconds = time.monotonic() - began
+            self._tell(
+                agent, place, f"{agent} blocked the event loop for {seconds:.2f} s at {place}"
+            )
+
+
+def _context_of(task: asyncio.Task[Any]) -> Context | None:
+    if sys.version_info >= (3, 12):
+        return task.get_context()
+    return next((each for each in gc.get_referents(task) if isinstance(each, Context)), None)
+
+
+def _place(frame: FrameType) -> str:
+    """The innermost line of code that the user wrote; of the libraries it calls, if there is none."""
+    found = frame
+    each: FrameType | None = frame
+    while each is not None and each.f_globals.get("__name__") not in _OF_LOOP:
+        if _is_of_user(each):
+            found = each
+            break
+        each = each.f_back
+    return f"{found.f_code.co_filename}:{found.f_lineno} ({found.f_code.co_qualname})"
+
+
+def _is_of_user(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return not (file.startswith(_OF_OTHERS) or file.startswith("<") or module.startswith("civitas"))
