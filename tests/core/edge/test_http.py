@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from civitas import AgentProcess, Message, Runtime
+from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
 from civitas.errors import ConfigurationError
 
@@ -29,6 +29,7 @@ class Poet(AgentProcess):
     """Says words one by one; or fails, or waits, or asks, as it is told."""
 
     left: list[str] = []
+    told = 0
 
     async def handle(self, message: Message) -> Message | None:
         given = message.payload.get("input") if isinstance(message.payload, dict) else None
@@ -50,6 +51,13 @@ class Poet(AgentProcess):
                     conversation=message.conversation or "c1",
                     correlation_id=message.id,
                 )
+            case "flood":
+                try:
+                    while True:
+                        await self.emit({"text": 10_000 * "x"}, "token")
+                        Poet.told += 1
+                finally:
+                    self.left.append(self.name)
             case "header":
                 usage = {"input_tokens": 5, "output_tokens": 6, "total_tokens": 11}
                 return self.reply({"output": ""}).replaced(
@@ -88,6 +96,13 @@ async def chatting() -> AsyncIterator[openai.AsyncOpenAI]:
         openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="none") as client,
     ):
         yield client
+
+
+@asynccontextmanager
+async def patiently(seconds: float) -> AsyncIterator[HttpEdge]:
+    edge = HttpEdge(HttpOptions(port=0, patience=seconds))
+    async with Runtime(Supervisor("root", children=[Poet("poet")]), edges=[edge]):
+        yield edge
 
 
 def hello(text: str = "hello") -> Any:
@@ -379,6 +394,55 @@ async def test_what_is_no_json_and_what_is_not_there_are_told_in_the_form_of_the
     assert broken.json()["error"]["code"] == "invalid_json"
     assert nothing.json()["error"]["code"] == "not_found"
     assert other.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.promise(id="SEM-1740")
+@pytest.mark.parametrize("head", [b"", b"POST /agents/poet/ask HTTP/1.1\r\nHost: local"])
+async def test_a_caller_that_does_not_send_the_head_of_a_request_in_time_is_left(head: bytes):
+    async with patiently(0.1) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(head)
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+@pytest.mark.promise(id="SEM-1740")
+async def test_a_caller_that_does_not_send_its_body_in_time_is_told_so():
+    async with patiently(0.1) as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+        writer.write(
+            b"POST /agents/poet/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+        )
+        assert b"408" in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+
+
+@pytest.mark.promise(id="SEM-1740")
+async def test_a_connection_that_is_used_again_is_not_taken_for_a_slow_one():
+    async with patiently(0.2) as edge, httpx.AsyncClient(base_url=edge.url) as client:
+        until = asyncio.get_running_loop().time() + 0.5
+        while asyncio.get_running_loop().time() < until:
+            assert (await client.get("/livez")).status_code == 200
+        assert len(edge._server.server_state.connections) == 1
+
+
+@pytest.mark.promise(id="SEM-1740")
+async def test_a_stream_of_a_caller_that_reads_nothing_holds_little_and_ends():
+    Poet.left.clear()
+    Poet.told = 0
+    async with patiently(0.3) as edge:
+        _, writer = await asyncio.open_connection("127.0.0.1", edge.port, limit=1)
+        body = json.dumps({"model": "poet", "messages": hello("flood"), "stream": True}).encode()
+        head = (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+        )
+        writer.write(head % len(body) + body)
+        async with asyncio.timeout(10):
+            while not Poet.left:
+                await asyncio.sleep(0)
+        writer.transport.abort()
+    assert Poet.told < 2000  # what the kernel takes, and 100 ahead
 
 
 async def test_a_port_that_is_taken_is_told_at_the_start():

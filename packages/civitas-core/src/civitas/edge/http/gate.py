@@ -58,7 +58,7 @@ class Gate:
                 headers_out["www-authenticate"] = "Bearer"
             await JSONResponse(failure.body, failure.status, headers_out)(scope, receive, send)
             return
-        await self._app(scope, _Received(body, receive), self._patient(send))
+        await self._app(scope, _Received(body, receive), send)
 
     def _let_in(self, headers: dict[bytes, str]) -> None:
         token = self._options.token
@@ -100,18 +100,6 @@ class Gate:
         if size > most:
             raise _too_large(most)
         return bytes(body)
-
-    def _patient(self, send: Send) -> Send:
-        """A caller that takes nothing is left: what waits for it would wait for ever."""
-
-        async def sends(message: Message) -> None:
-            try:
-                async with asyncio.timeout(self._options.patience):
-                    await send(message)
-            except TimeoutError:
-                raise OSError("the caller reads nothing") from None
-
-        return sends
 
 
 def _too_large(most: int) -> BadRequest:

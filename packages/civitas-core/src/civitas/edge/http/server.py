@@ -121,6 +121,8 @@ class HttpEdge:
 def _server(gate: Gate, options: HttpOptions) -> uvicorn.Server:
     import uvicorn
 
+    from civitas.edge.http.connections import patient
+
     class Server(uvicorn.Server):
         """One whose signals are the program's."""
 
@@ -130,12 +132,13 @@ def _server(gate: Gate, options: HttpOptions) -> uvicorn.Server:
 
     config = uvicorn.Config(
         gate,
+        http=patient(options.patience),
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
         ws="none",
-        timeout_keep_alive=round(options.patience),
+        timeout_keep_alive=max(1, round(options.patience)),
         timeout_graceful_shutdown=_LAST_WORDS,
     )
     return Server(config)

@@ -52,7 +52,7 @@ class EventStream(Response):
         async with aclosing(self._events):
             try:
                 await unless_left(Request(scope, receive), self._send(send))
-            except (CallerLeft, OSError):
+            except CallerLeft:
                 return
 
     async def _send(self, send: Send) -> None:
