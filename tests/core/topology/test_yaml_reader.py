@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from civitas.topology.positions import Position
 from civitas.topology.variables import Variables
-from civitas.topology.yaml_reader import Position, YamlProblem, read_yaml
+from civitas.topology.yaml_reader import YamlProblem, read_yaml
 
 
 def data(text: str, **environment: str) -> Any:
