@@ -180,6 +180,36 @@ async def test_a_bucket_that_was_removed_while_it_is_in_use_is_told_at_once(
         await store.get("agent")
 
 
+@pytest.mark.promise(id="SEM-1477")
+async def test_no_two_prefixes_and_buckets_share_a_bucket_that_the_tools_can_read(
+    make_store, client, bucket
+):
+    pairs = [("a_2Db", bucket), ("a-b", bucket), ("a", f"b-{bucket}"), ("a.b", bucket)]
+    stores = [make_store(prefix=prefix, bucket=name) for prefix, name in pairs]
+    for n, store in enumerate(stores):
+        await store.set("agent", {"n": n})
+    assert [await store.get("agent") for store in stores] == [{"n": n} for n in range(4)]
+    for store in stores:
+        assert await stored(client, store.bucket) == {"agent"}
+
+
+@pytest.mark.promise(id="SEM-1478")
+@pytest.mark.parametrize(
+    ("prefix", "former"), [("civitas", "{bucket}"), ("team-a", "team-a-{bucket}")]
+)
+async def test_state_under_the_name_that_earlier_versions_gave_is_told_and_not_passed_over(
+    make_store, client, bucket, prefix, former
+):
+    former = former.format(bucket=bucket)
+    await make_store(bucket=former).set("agent", {"n": 1})
+    store = make_store(prefix=prefix)
+    for use in (store.open(), store.get("agent"), store.keys(), store.set("agent", {"n": 2})):
+        with pytest.raises(StateStoreError, match=f"'prefix: null' and 'bucket: {former}'"):
+            await use
+    await client.create_key_value(bucket=store.bucket)
+    assert await store.get("agent") is None
+
+
 async def test_a_prefix_keeps_systems_apart(make_store, bucket):
     one, two = make_store(prefix="one"), make_store(prefix="two")
     await one.set("agent", {"n": 1})

@@ -49,7 +49,16 @@ def test_what_the_state_says_itself_is_not_mixed_with_the_transport(tmp_path):
         tmp_path,
         "transport: {type: nats, servers: ['nats://a:1'], user: ann, password: x}\n"
         "state: {type: nats_kv, bucket: state, servers: 'nats://b:1'}",
-    ) == {"bucket": "state", "servers": "nats://b:1"}
+    ) == {"bucket": "state", "servers": "nats://b:1", "prefix": "civitas"}
+
+
+@pytest.mark.promise(id="SEM-1477")
+def test_the_default_prefix_is_the_same_with_every_transport_and_none_can_be_asked_for(tmp_path):
+    state = "state: {type: nats_kv, bucket: state}"
+    assert state_of(tmp_path, state)["prefix"] == "civitas"
+    assert state_of(tmp_path, f"transport: {{type: nats}}\n{state}")["prefix"] == "civitas"
+    none = state_of(tmp_path, "state: {type: nats_kv, bucket: state, prefix: null}")
+    assert none["prefix"] is None
 
 
 def test_its_files_are_relative_to_the_topology(tmp_path):
@@ -58,6 +67,7 @@ def test_its_files_are_relative_to_the_topology(tmp_path):
         "state: {type: nats_kv, bucket: state, credentials: me.creds, tls: {ca: /ca.pem, key: k.pem}}",
     ) == {
         "bucket": "state",
+        "prefix": "civitas",
         "credentials": str(tmp_path / "me.creds"),
         "tls": {"ca": "/ca.pem", "key": str(tmp_path / "k.pem")},
     }

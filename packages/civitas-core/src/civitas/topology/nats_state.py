@@ -12,6 +12,8 @@ from civitas.topology.grammar import ProvidedEntry, Topology
 
 __all__ = ["state_entry"]
 
+_PREFIX = "civitas"
+"""That of a transport which says none, and so of the state: one line moves a system to NATS, and its state stays."""
 _FILES = ("nkey", "credentials")
 
 
@@ -29,8 +31,8 @@ def state_entry(topology: Topology) -> ProvidedEntry | None:
         said = transport.further
         if not any(key in given for key in OPTIONS):
             given |= {key: said[key] for key in OPTIONS if key in said}
-        if "prefix" in said:
-            given.setdefault("prefix", said["prefix"])
+        given.setdefault("prefix", said.get("prefix", _PREFIX))
+    given.setdefault("prefix", _PREFIX)
     folder = topology.source.folder
     if folder is not None:
         given |= _beside(folder, {key: given[key] for key in _FILES if key in given})

@@ -9,11 +9,16 @@ from typing import Any, cast
 
 from civitas.errors import ConfigurationError, StateStoreError
 
-__all__ = ["BucketOptions", "check_same", "checked_bucket"]
+__all__ = ["BucketOptions", "check_not_former", "check_same", "checked_bucket"]
 
 # Whatever is not said is as a server has it.
 _UNLIMITED = -1
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,130}")
+_PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_LONGEST = 120
+"""Characters of a prefix as it is written: the server takes 255 for a stream."""
+_MISREAD = re.compile(r"[-.]|_(?=2D|2E|5F)")
+_DEFAULT_PREFIX = "civitas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,14 @@ class BucketOptions:
         storage: ``file`` or ``memory``; None: a file, or as it is there, but for ``memory``.
         replicas: On how many servers of a cluster it is; None: on one, or as it is there.
         max_bytes: The most that it holds; None: no limit, or as it is there.
+        former: What earlier versions called it, if that was another name.
     """
 
     name: str
     storage: str | None = None
     replicas: int | None = None
     max_bytes: int | None = None
+    former: str | None = None
 
     @property
     def stream(self) -> str:
@@ -76,13 +83,21 @@ def checked_bucket(
     Raises:
         ConfigurationError: It does not fit.
     """
-    for what, name in (("bucket", bucket), ("prefix", prefix)):
-        if not (what == "prefix" and name is None) and not (
-            isinstance(name, str) and _NAME.fullmatch(name)
-        ):
+    if not (isinstance(bucket, str) and _NAME.fullmatch(bucket)):
+        raise ConfigurationError(
+            f"NatsKVStateStore: bucket must be made of letters, digits, '-' and '_', up to 130 of them; got {bucket!r}"
+        )
+    name, former = bucket, None
+    if prefix is not None:
+        if not (isinstance(prefix, str) and _PREFIX.fullmatch(prefix)):
             raise ConfigurationError(
-                f"NatsKVStateStore: {what} must be made of letters, digits, '-' and '_', up to 64 of them; got {name!r}"
+                "NatsKVStateStore: prefix must be made of letters, digits, '-' and '_', with dots between words; "
+                f"got {prefix!r}"
             )
+        name = f"{_written(prefix)}-{bucket}"
+        former = bucket if prefix == _DEFAULT_PREFIX else f"{prefix}-{bucket}"
+        if former == name or "." in former:
+            former = None
     if storage not in (None, "file", "memory"):
         raise ConfigurationError(
             f"NatsKVStateStore: storage must be 'file' or 'memory'; got {storage!r}"
@@ -95,11 +110,49 @@ def checked_bucket(
                 f"NatsKVStateStore: {what} must be a whole number, 1 or more; got {number!r}"
             )
     return BucketOptions(
-        f"{prefix}-{bucket}" if prefix else str(bucket),
+        name,
         storage,
         cast("int | None", replicas),
         cast("int | None", max_bytes),
+        former,
     )
+
+
+def _written(prefix: str) -> str:
+    """A prefix as it stands before the ``-`` and the bucket, so that no two pairs of them have one name.
+
+    A dash or dot is ``_2D`` or ``_2E``. This is not the ``=2E`` of streams, as the tools of NATS take no bucket with
+    a ``=`` in its name.
+    """
+    written = _MISREAD.sub(lambda found: f"_{ord(found[0]):02X}", prefix)
+    if len(written) > _LONGEST:
+        raise ConfigurationError(
+            f"NatsKVStateStore: prefix must have up to {_LONGEST} characters, with three for each dash or dot; "
+            f"got {len(written)}"
+        )
+    return written
+
+
+def check_not_former(wanted: BucketOptions, found: Mapping[str, Any]) -> None:
+    """Check that the bucket of the former name, which is there while the wanted one is not, holds no state.
+
+    Args:
+        wanted: What was said of the one that is missing.
+        found: The configuration of the stream of the other.
+
+    Raises:
+        StateStoreError: It holds state; says how to go on with it, and how to begin anew.
+    """
+    own = wanted.configuration()
+    if found.get("description") == own["description"] or (
+        (found.get("metadata") or {}).get("civitas") == "state"
+    ):
+        raise StateStoreError(
+            f"there is no bucket {wanted.name!r}, but {wanted.former!r}, as earlier versions of civitas-core "
+            f"called it. To go on with what is in that one, write 'prefix: null' and 'bucket: {wanted.former}' in 'state' (in "
+            f"Python: prefix=None, bucket={wanted.former!r}). If it belongs to another system, make an empty one: "
+            f"nats kv add {wanted.name}"
+        )
 
 
 def check_same(wanted: BucketOptions, found: Mapping[str, Any]) -> None:

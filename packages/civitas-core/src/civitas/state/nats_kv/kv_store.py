@@ -49,7 +49,8 @@ class NatsKVStateStore:
     Args:
         servers: URLs of the servers of one cluster; ``nats://127.0.0.1:4222`` by default.
         bucket: Name of the bucket: letters, digits, ``-`` and ``_``.
-        prefix: Put before the name of the bucket, with a ``-``, so that systems share a server.
+        prefix: Put before the name of the bucket, with a ``-``, so that systems share a server: words as in a bucket,
+            with dots between them. A dash or dot in it is written ``_2D`` or ``_2E``.
         context: Name of a context of the command `nats`, which says how the server is reached.
         user: With `password`.
         password: With `user`.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from civitas.brokers.nats.jetstream import ATTEMPT, JetStream, NatsRefusal
 from civitas.errors import StateStoreError
-from civitas.state.nats_kv.bucket import BucketOptions, check_same
+from civitas.state.nats_kv.bucket import BucketOptions, check_not_former, check_same
 from civitas.state.nats_kv.entries import ABSENT, KeptValue
 
 __all__ = ["Messages"]
@@ -35,7 +35,8 @@ class Messages:
         """Look at the bucket, and make it if it is missing and `make` says so. Returns whether it is there.
 
         Raises:
-            StateStoreError: It has settings that do not fit, or takes small messages only.
+            StateStoreError: It has settings that do not fit, or takes small messages only. Or it is missing, and what
+                earlier versions of civitas-core called it is there.
         """
         stream = self._bucket.stream
         try:
@@ -43,6 +44,7 @@ class Messages:
         except NatsRefusal as error:
             if not error.is_gone:
                 raise
+            await self._look_at_former()
             if not make:
                 return False
             try:
@@ -62,6 +64,17 @@ class Messages:
                 f"and a state store needs {2 * _LEFT:,}. Raise max_payload of the server, or max_msg_size of the bucket"
             )
         return True
+
+    async def _look_at_former(self) -> None:
+        if self._bucket.former is None:
+            return
+        try:
+            found = await self._server.api(f"STREAM.INFO.KV_{self._bucket.former}")
+        except NatsRefusal as error:
+            if not error.is_gone:
+                raise
+        else:
+            check_not_former(self._bucket, found["config"])
 
     @property
     def room(self) -> int:
