@@ -149,8 +149,8 @@ def check_not_former(wanted: BucketOptions, found: Mapping[str, Any]) -> None:
     ):
         raise StateStoreError(
             f"there is no bucket {wanted.name!r}, but {wanted.former!r}, as earlier versions of civitas-core "
-            f"called it. To go on with what is in that one, write 'prefix: null' and 'bucket: {wanted.former}' in 'state' (in "
-            f"Python: prefix=None, bucket={wanted.former!r}). If it belongs to another system, make an empty one: "
+            f"called it. To go on with what is in that one, write 'prefix: null' and 'bucket: {wanted.former}' in "
+            f"'state' (in Python: prefix=None, bucket={wanted.former!r}). If it belongs to another system, make an empty one: "
             f"nats kv add {wanted.name}"
         )
 
