@@ -150,8 +150,8 @@ def check_not_former(wanted: BucketOptions, found: Mapping[str, Any]) -> None:
         raise StateStoreError(
             f"there is no bucket {wanted.name!r}, but {wanted.former!r}, as earlier versions of civitas-core "
             f"called it. To go on with what is in that one, write 'prefix: null' and 'bucket: {wanted.former}' in "
-            f"'state' (in Python: prefix=None, bucket={wanted.former!r}). If it belongs to another system, make an empty one: "
-            f"nats kv add {wanted.name}"
+            f"'state' (in Python: prefix=None, bucket={wanted.former!r}). If it belongs to another "
+            f"system, make an empty one: nats kv add {wanted.name}"
         )
 
 
