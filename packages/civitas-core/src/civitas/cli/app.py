@@ -246,6 +246,38 @@ def top(
 
 
 @app.command(
+    epilog=examples(
+        "civitas web topology.yaml",
+        "CIVITAS_WEB_TOKEN=... civitas web topology.yaml --host 0.0.0.0",
+    )
+)
+def web(
+    topology: TopologyFile,
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")
+    ] = 8600,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="CIVITAS_WEB_TOKEN",
+            help="What whoever acts must know; needed off loopback.",
+        ),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Serve a page that shows the running system, and updates itself.
+
+    Read-only unless there is a token. It outlives the system, and shows it
+    again when it is back; Ctrl-C ends it.
+    """
+    from civitas.cli.serving import serve_page
+
+    serve_page(topology, host=host, port=port, token=token)
+
+
+@app.command(
     epilog=examples("civitas init hello", "civitas init . --name hello"),
 )
 def init(

@@ -39,6 +39,7 @@ class Operations:
             "start": self._start,
             "pause": lambda request: self._runtime.pause(_name_in(request)),
             "resume": lambda request: self._runtime.resume(_name_in(request)),
+            "timeline": self._list_events,
             "scale": self._scale,
             "runs": self._list_runs,
             "run": self._show_run,
@@ -89,6 +90,9 @@ class Operations:
 
     async def _overview(self, request: dict[str, Any]) -> Overview:
         return await self._runtime.overview(request.get("under"), request.get("since"))
+
+    async def _list_events(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [asdict(each) for each in self._runtime.timeline(request.get("since"))]
 
     async def _list_runs(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         found = self._runtime.runs(request.get("status"), request.get("agent"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from civitas.cluster import Processes, make_root
 from civitas.errors import ConfigurationError
-from civitas.events import EVENT_TYPES
+from civitas.events import EVENT_TYPES, Event
 from civitas.models import TracedModel
 from civitas.node import Callback
 from civitas.node.acting import Actions
@@ -28,6 +28,7 @@ from civitas.runtime.administration import Administration
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
 from civitas.runtime.overview import Overviews
+from civitas.runtime.timeline import Timeline
 from civitas.runtime.tree import tree_of
 from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.supervision import ChildSpec, Clock, Supervisor, SupervisorProcess
@@ -139,6 +140,7 @@ class Runtime(Messenger):
         self._administration = Administration(self._node)
         self.actions = Actions(self._node.events)
         self._overviews = Overviews(self.name, self._node)
+        self._timeline = Timeline(self._node.events)
 
     # Life.
 
@@ -317,6 +319,16 @@ class Runtime(Messenger):
             NodeDown: Its OS process is down, or does not answer.
         """
         return await self._overviews.inspect(self._root(), name)
+
+    def timeline(self, since: float | None = None) -> list[Event]:
+        """What happened in the last hour, the oldest first: crashes, restarts, give-ups, processes that came and went.
+
+        The newest 2,000 events are kept; neither starts nor dead letters are among them.
+
+        Args:
+            since: Only what happened after this, in Unix seconds.
+        """
+        return self._timeline.since(since)
 
     async def result(self, run: str, timeout: float | None = 30.0) -> Message:
         """The answer of a run of a durable agent; waits until it is there.
