@@ -52,7 +52,7 @@ class Feed:
     async def watch(self) -> AsyncIterator[bytes]:
         """Server-sent events: first the whole system, then what changes.
 
-        Whoever reads too slowly to keep up is let go, and begins anew with the whole.
+        Whoever reads too slowly to keep up is let go, and gets the whole again when it comes back.
         """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_BEHIND)
         if self._last:
@@ -95,7 +95,7 @@ class Feed:
 
     async def _seen(self, system: Reached) -> dict[str, Any]:
         """What has changed since the last time."""
-        now = await system.request("overview", within=PATIENCE, since=self._version)
+        now: dict[str, Any] = await system.request("overview", within=PATIENCE, since=self._version)
         self._version = now.pop("version")
         if now["whole"]:
             self._agents.clear()
@@ -107,7 +107,6 @@ class Feed:
         runs = await system.request("runs", within=PATIENCE)
         kept = {"events": events, "runs": _newest(runs)}
         self._last = {key: now[key] for key in ("time", "system", "nodes")} | kept
-        # What is the same as before is not sent again.
         return now | kept
 
     def _everything(self) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
 
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -60,7 +61,8 @@ class Guard:
 
         refusal = self._refusal(scope)
         if refusal is None:
-            return await self._app(scope, receive, protected)
+            await self._app(scope, receive, protected)
+            return
         status, text = refusal
         await JSONResponse({"error": text}, status)(scope, receive, protected)
 

@@ -77,6 +77,7 @@ class Web:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((self._host, self._port))
+            self._socket.listen()  # from now on whoever comes waits, until it is served
         except OSError as error:
             self._socket.close()
             raise ConfigurationError(
@@ -93,7 +94,7 @@ class Web:
         )
         self._server = uvicorn.Server(config)
         # Signals are the command's; uvicorn would take them from the whole process.
-        self._server.capture_signals = nullcontext  # type: ignore[method-assign]
+        self._server.capture_signals = nullcontext  # type: ignore[assignment,method-assign]
         self._serving = asyncio.create_task(self._server.serve([self._socket]))
         return self
 

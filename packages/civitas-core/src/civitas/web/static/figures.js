@@ -7,8 +7,10 @@ const series = new Map();
 
 function plot(values) {
   const highest = Math.max(...values, 1e-9);
-  const points = values.map((value, i) => `${(i / (LONGEST - 1)) * 100},${24 - (value / highest) * 22}`).join(" ");
+  const ahead = LONGEST - values.length;
+  const points = values.map((value, i) => `${((ahead + i) / (LONGEST - 1)) * 100},${24 - (value / highest) * 22}`).join(" ");
   return shape("svg", { viewBox: "0 0 100 26", preserveAspectRatio: "none", "aria-hidden": "true" },
+    shape("line", { x1: 0, x2: 100, y1: 25, y2: 25, class: "axis", "vector-effect": "non-scaling-stroke" }),
     shape("polyline", { points, fill: "none", stroke: "currentColor", "stroke-width": 1.5, "vector-effect": "non-scaling-stroke" }));
 }
 

@@ -19,7 +19,7 @@ export function show(events, now) {
   for (const event of events) {
     const x = 1000 - ((now - event.time) / HOUR) * 1000;
     const mark = shape("rect", { class: event.type, x: x - 1.5, y: (HIGH[event.type] ?? 32) - 8, width: 3, height: 12, rx: 1 });
-    mark.append(shape("title", {}, `${clock(event.time)} ${event.message}`));
+    mark.append(shape("title", {}, `${clock(event.time)} ${said(event)}`));
     marks.append(mark);
   }
   const hours = element("div", { class: "hours", "aria-hidden": "true" },
@@ -27,11 +27,15 @@ export function show(events, now) {
   const newest = events.slice(-50).reverse().map((event) => element("li", {},
     element("time", {}, clock(event.time)),
     element("span", { class: "what" }, WORDS[event.type] ?? event.type),
-    element("span", {}, event.message)));
+    element("span", {}, said(event))));
   const words = newest.length
     ? element("ol", { tabindex: 0, "aria-label": "What happened, the newest first" }, ...newest)
     : element("p", { class: "empty" }, "Nothing happened: no crash, no restart, nobody came or went.");
   box.replaceChildren(marks, hours, words);
+}
+
+function said(event) {
+  return event.message.includes(event.name) ? event.message : `${event.name}: ${event.message}`;
 }
 
 function told(events) {

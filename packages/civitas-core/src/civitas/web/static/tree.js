@@ -60,6 +60,7 @@ function mood(agent) {
 }
 
 function draw() {
+  box.style.height = `min(62vh, ${Math.max(3, rows.length) * HEIGHT + 2}px)`;
   const first = Math.max(0, Math.floor(box.scrollTop / HEIGHT) - 4);
   const shown = rows.slice(first, first + Math.ceil(box.clientHeight / HEIGHT) + 8);
   space.style.height = `${rows.length * HEIGHT}px`;

@@ -1,0 +1,96 @@
+"""Who may read the page of a system, and who may act."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from civitas.errors import ConfigurationError
+from civitas.runtime import Runtime
+from civitas.web import Web
+from tests.core.web.conftest import TOKEN
+
+ACT = json.dumps({"do": "cancel", "run": "no such run"})
+KEY = {"authorization": f"Bearer {TOKEN}"}
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.promise(id="SEM-1795")
+async def test_without_a_token_nobody_acts(serve: Callable[..., Any]) -> None:
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        refused = await client.post("api/act", content=ACT, headers=JSON)
+        assert refused.status_code == 403
+        assert "--token" in refused.json()["error"]
+
+
+@pytest.mark.promise(id="SEM-1795")
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (JSON, 401),
+        ({**JSON, "authorization": "Bearer guess"}, 401),
+        ({**JSON, **KEY, "origin": "http://evil.example"}, 403),
+        ({**JSON, **KEY, "origin": "null"}, 403),
+        ({**JSON, **KEY, "sec-fetch-site": "cross-site"}, 403),
+        ({**JSON, **KEY, "host": "evil.example"}, 421),
+        ({**KEY, "content-type": "text/plain"}, 415),
+        ({**JSON, **KEY}, 200),
+    ],
+)
+async def test_an_action_that_may_be_forged_is_refused(
+    serve: Callable[..., Any], headers: dict[str, str], status: int
+) -> None:
+    async with serve(token=TOKEN) as web, httpx.AsyncClient(base_url=web.url) as client:
+        answer = await client.post("api/act", content=ACT, headers=headers)
+        assert answer.status_code == status, answer.text
+
+
+@pytest.mark.promise(id="SEM-1796")
+@pytest.mark.parametrize("path", ["", "api/about", "static/main.js"])
+async def test_a_name_that_was_made_to_lead_here_reads_nothing(
+    serve: Callable[..., Any], path: str
+) -> None:
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        assert (await client.get(path)).status_code == 200
+        assert (await client.get(path, headers={"host": "evil.example"})).status_code == 421
+
+
+@pytest.mark.promise(id="SEM-1796")
+async def test_the_browser_may_run_only_the_scripts_of_the_page(serve: Callable[..., Any]) -> None:
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        policy = (await client.get("")).headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'" in policy
+        assert "unsafe" not in policy
+
+
+@pytest.mark.promise(id="SEM-1797")
+async def test_off_loopback_readers_need_the_token_too(serve: Callable[..., Any]) -> None:
+    async with serve(host="0.0.0.0", token=TOKEN) as web:
+        url = web.url.replace("0.0.0.0", "127.0.0.1")
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.get("api/about")).status_code == 401
+            assert (await client.get("api/about", headers=KEY)).json() == {"acts": True}
+
+
+@pytest.mark.promise(id="SEM-1797")
+def test_off_loopback_it_is_not_served_without_a_token() -> None:
+    with pytest.raises(ConfigurationError, match="give a token"):
+        Web(lambda: None, host="0.0.0.0")  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.promise(id="SEM-1798")
+async def test_the_system_is_looked_at_only_while_somebody_watches(
+    runtime: Runtime, serve: Callable[..., Any]
+) -> None:
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        assert web._feed._looking is None
+        async with client.stream("GET", "api/events") as response:
+            line = await anext(response.aiter_lines())
+            assert json.loads(line.removeprefix("data: "))["system"] == "support"
+            assert web._feed._looking is not None
+        while web._feed._looking is not None:
+            await client.get("api/about")
