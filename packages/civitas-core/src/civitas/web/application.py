@@ -86,7 +86,9 @@ class _Pages:
     async def _do(self, operation: str, **arguments: Any) -> Response:
         try:
             async with self._reach() as system:
-                done = await system.request(operation, within=_PATIENCE, **arguments)
+                done = await system.request(
+                    operation, within=_PATIENCE, by="the web page", **arguments
+                )
         except CivitasError as error:
             return JSONResponse({"error": str(error)}, 409)
         return JSONResponse({"ok": done})

@@ -4,9 +4,9 @@ import { clock, element, find, shape } from "./dom.js";
 
 const HOUR = 3600;
 const WORDS = {
-  crashed: "crash", restarted: "restart", gave_up: "gave up", terminated: "ended", node_up: "joined", node_down: "left",
+  crashed: "crash", restarted: "restart", gave_up: "gave up", terminated: "ended", node_up: "joined", node_down: "left", acted: "by hand",
 };
-const HIGH = { crashed: 12, gave_up: 12, node_down: 22, node_up: 22, restarted: 32, terminated: 32 };
+const HIGH = { crashed: 12, gave_up: 12, node_down: 22, node_up: 22, restarted: 32, terminated: 32, acted: 22 };
 const box = find("timeline");
 let drawn = "";
 
