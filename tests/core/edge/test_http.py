@@ -15,6 +15,7 @@ import pytest
 from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
 from civitas.errors import ConfigurationError
+from tests.deep import further
 
 pytestmark = pytest.mark.usefixtures("_no_openai_key")
 WORDS = ["roses ", "are ", "red"]
@@ -71,6 +72,26 @@ class Poet(AgentProcess):
         return self.reply(
             {"output": "roses are red", "usage": usage, "got": given, "in": message.conversation}
         )
+
+
+class Together(AgentProcess):
+    """Begins to answer, and goes on when all have begun."""
+
+    all_began: asyncio.Event
+    missing = 0
+
+    @classmethod
+    def begin(cls, streams: int) -> None:
+        cls.all_began, cls.missing = asyncio.Event(), streams
+
+    async def handle(self, message: Message) -> Message:
+        await self.emit({"text": message.payload["input"]}, "token")
+        Together.missing -= 1
+        if not self.missing:
+            self.all_began.set()
+        await self.all_began.wait()
+        await self.emit({"text": " and all"}, "token")
+        return self.reply({"output": f"{message.payload['input']} and all"})
 
 
 @asynccontextmanager
@@ -443,6 +464,33 @@ async def test_a_stream_of_a_caller_that_reads_nothing_holds_little_and_ends():
                 await asyncio.sleep(0)
         writer.transport.abort()
     assert Poet.told < 2000  # what the kernel takes, and 100 ahead
+
+
+@pytest.mark.promise(id="SEM-1731")
+@pytest.mark.parametrize("streams", [20, *further(1000)])
+async def test_many_streams_go_on_at_once_and_each_is_whole(streams: int):
+    pool = {"name": "poets", "type": "Together", "max_live": streams}
+    config = {
+        "edge": {"http": {"port": 0}},
+        "supervision": {"children": [{"conversation_pool": pool}]},
+    }
+    Together.begin(streams)
+    async with Runtime.from_config(config, agent_classes={"Together": Together}) as runtime:
+        (edge,) = runtime._life.edges
+        assert isinstance(edge, HttpEdge)
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=edge.url, limits=limits, timeout=60) as client:
+
+            async def stream(number: int) -> str:
+                body = {"model": "poets", "messages": hello(str(number)), "stream": True}
+                return (await client.post("/v1/chat/completions", json=body)).text
+
+            told = await asyncio.gather(*map(stream, range(streams)))
+    for number, text in enumerate(told):
+        chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+        said = [chunk["choices"][0]["delta"].get("content", "") for chunk in chunks]
+        assert "".join(said) == f"{number} and all"
+        assert text.endswith("data: [DONE]\n\n")
 
 
 async def test_a_port_that_is_taken_is_told_at_the_start():
