@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from civitas.launch import InUse
+from civitas.models import TracedModel
 from civitas.process import forget_those_of_the_dead
-from civitas.process.built_late import BuiltLate
+from civitas.process.built_late import BuiltLate, provided
 from civitas.state import InMemoryStateStore
 from civitas.telemetry.setup import setup_from_environment
 
 if TYPE_CHECKING:
     from civitas.launch import Hold
     from civitas.runs.acceptance import Acceptance
+    from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Equipment"]
+
+_STORE = ("get", "set", "delete")
+_MODEL = ("chat",)
 
 
 class Equipment:
@@ -30,15 +35,36 @@ class Equipment:
         owns_store: Whether the store is this runtime's, to be closed with it.
     """
 
+    @classmethod
+    def of(cls, state_store: Any, model_provider: Any) -> Equipment:
+        """What the keywords of `Runtime` say: each an object, or a function that builds it when the runtime starts.
+
+        Raises:
+            ConfigurationError: An object does not fit.
+        """
+        store: Any = InMemoryStateStore()
+        if state_store is not None:
+            store = provided(state_store, "state_store", _STORE, "SQLiteStateStore(path)")
+        model = model_provider
+        if model is not None:
+            model = provided(model, "model_provider", _MODEL, "an object with `chat`")
+        owns_store = state_store is None or isinstance(store, BuiltLate)
+        return cls(store, model, owns_store=owns_store)
+
     def __init__(self, store: Any, model: Any, *, owns_store: bool) -> None:
         self.holds: Sequence[Hold] = ()
         """The locks that one system has at a time."""
         self.owns_store = owns_store
         self.runs: Acceptance | None = None
         """Keeps the messages of durable agents in the store."""
-        self._store = store
+        self.store = store
+        self._model = model
         self._late_model = model if isinstance(model, BuiltLate) else None
         self._in_use: InUse | None = None
+
+    def model_in(self, tracing: Tracing) -> TracedModel | None:
+        """The model, with a span around each call."""
+        return None if self._model is None else TracedModel(self._model, tracing)
 
     def observe(self) -> None:
         """Set up telemetry, as the environment says."""
@@ -57,7 +83,7 @@ class Equipment:
         """
         for hold in self.holds if not elected else ():
             await hold.take()
-        opening = getattr(self._store, "open", None)
+        opening = getattr(self.store, "open", None)
         if opening is not None:
             await opening()
         if self._late_model is not None:
@@ -65,25 +91,25 @@ class Equipment:
         if self.runs is not None:
             await self.runs.load()
         is_known = self.runs is None or self.runs.unread is None  # what is unfinished must stay
-        if is_known and not elected and not isinstance(self._store, InMemoryStateStore):
+        if is_known and not elected and not isinstance(self.store, InMemoryStateStore):
             await self._forget_the_dead(agents)
 
     async def _forget_the_dead(self, agents: Collection[str]) -> None:
         """Drop what earlier runs recorded for messages that ended with them."""
         alone = False
-        if isinstance(file := getattr(self._store, "path", None), Path):
+        if isinstance(file := getattr(self.store, "path", None), Path):
             self._in_use = InUse(file)
             alone = await self._in_use.join()
         # Another system may have agents of the same names, and messages in hand.
         unfinished = set(self.runs.message_ids) if self.runs is not None else ()
-        await forget_those_of_the_dead(self._store, agents if alone else (), unfinished)
+        await forget_those_of_the_dead(self.store, agents if alone else (), unfinished)
         if self._in_use is not None:
             self._in_use.share()
 
     async def close(self) -> None:
         """Close what is this runtime's, and hand on the last spans and metrics."""
         if self.owns_store:
-            close = getattr(self._store, "close", None)
+            close = getattr(self.store, "close", None)
             if close is not None:
                 await close()
         if self._late_model is not None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 from civitas.cluster import Processes, make_root
 from civitas.errors import ConfigurationError
 from civitas.events import EVENT_TYPES, Event
-from civitas.models import TracedModel
 from civitas.node import Callback
 from civitas.node.acting import Actions
 from civitas.node.glance import Overview
@@ -20,7 +19,6 @@ from civitas.process import (
     AgentProcess,
     Messenger,
 )
-from civitas.process.built_late import BuiltLate, provided
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.options import check_name, check_timeout, choose, positive
 from civitas.runs import RunInfo, RunStatus
@@ -30,7 +28,7 @@ from civitas.runtime.life import Life
 from civitas.runtime.overview import Overviews
 from civitas.runtime.timeline import Timeline
 from civitas.runtime.tree import tree_of
-from civitas.state import InMemoryStateStore, Retention, StateStore
+from civitas.state import Retention, StateStore
 from civitas.supervision import ChildSpec, Clock, Supervisor, SupervisorProcess
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Runtime"]
 
 logger = logging.getLogger("civitas")
-
-_STORE = ("get", "set", "delete")
-_MODEL = ("chat",)
 
 
 class Runtime(Messenger):
@@ -75,8 +70,7 @@ class Runtime(Messenger):
             under the same name.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
-        edges: Ways by which programs outside reach the agents, such as `civitas.edge.http.HttpEdge`; open while the
-            runtime runs.
+        edges: Ways by which programs outside reach the agents, such as `civitas.edge.http.HttpEdge`.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -110,21 +104,14 @@ class Runtime(Messenger):
         self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
         self.plugins = plugins if isinstance(plugins, PluginManager) else PluginManager(plugins)
         check_transport(transport, self.plugins.transports(), carries=processes is not None)
-        store: Any = InMemoryStateStore()
-        if state_store is not None:
-            store = provided(state_store, "state_store", _STORE, "SQLiteStateStore(path)")
-        model = model_provider
-        if model is not None:
-            model = provided(model, "model_provider", _MODEL, "an object with `chat`")
-        owns_store = state_store is None or isinstance(store, BuiltLate)
-        self._equipment = Equipment(store, model, owns_store=owns_store)
+        self._equipment = Equipment.of(state_store, model_provider)
         tracing = Tracing()
         tracing.redact = self.plugins.redactor()
         self._civitas_node = self._node = make_root(
             processes,
-            store=store,
+            store=self._equipment.store,
             tracing=tracing,
-            llm=None if model is None else TracedModel(model, tracing),
+            llm=self._equipment.model_in(tracing),
             tools=None if tools is None else ToolRegistry(tools, tracing),
             clock=clock,
         )
@@ -265,8 +252,7 @@ class Runtime(Messenger):
         """Let so many OS processes stand behind `name`, which has `replicas` in the topology; returns when they do.
 
         Those that are added get their share of what is new. One that is removed, the last first, finishes what it was
-        sent; then its conversations go on in others, in order. A root that takes over goes on with that number; another
-        start of the system begins with the topology's.
+        sent; then its conversations go on in others, in order. The next root keeps the number, another start does not.
 
         Args:
             name: Of the agent or the pool.
@@ -287,8 +273,6 @@ class Runtime(Messenger):
     def count_children(self, supervisor: str) -> dict[str, int]:
         """How many `specs` a supervisor has, how many of them are `active`, `supervisors`, and `workers`."""
         return self._administration.count_children(supervisor)
-
-    # What there is.
 
     def tree(self) -> dict[str, Any]:
         """The supervision tree as nested plain data; see `docs/reference/runtime.md` for its keys."""

@@ -26,7 +26,7 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         CallerLeft: That happened.
     """
-    watch = _Watch(request)
+    watch = _Leaving(request)
     try:
         return await work
     except asyncio.CancelledError:
@@ -38,7 +38,7 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await watch.end()
 
 
-class _Watch:
+class _Leaving:
     """Cancels the current task when the caller leaves."""
 
     def __init__(self, request: Request) -> None:
@@ -60,7 +60,7 @@ class _Watch:
         self.task.cancel()
 
     async def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._timer.cancel()
         if self._watching is not None and not self._watching.done():
             self._watching.cancel()

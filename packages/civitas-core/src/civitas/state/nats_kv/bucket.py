@@ -134,7 +134,7 @@ def _written(prefix: str) -> str:
 
 
 def check_not_former(wanted: BucketOptions, found: Mapping[str, Any]) -> None:
-    """Check that the bucket of the former name, which is there while the wanted one is not, holds no state.
+    """Check that the bucket of the name that earlier versions gave holds no state, if the wanted one is not there.
 
     Args:
         wanted: What was said of the one that is missing.
