@@ -141,7 +141,7 @@ def check_not_former(wanted: BucketOptions, found: Mapping[str, Any]) -> None:
         found: The configuration of the stream of the other.
 
     Raises:
-        StateStoreError: It holds state; says how to go on with it, and how to begin anew.
+        StateStoreError: It holds state; says how to go on with it, and how to begin empty.
     """
     own = wanted.configuration()
     if found.get("description") == own["description"] or (
