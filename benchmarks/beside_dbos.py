@@ -38,7 +38,13 @@ def _python() -> Path:
 def _dbos(runs: int) -> Measurement:
     def measure() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            command = [_python(), _PROGRAM, f"{folder}/dbos.db", str(runs), str(_STEPS)]
+            command: list[str | Path] = [
+                _python(),
+                _PROGRAM,
+                f"{folder}/dbos.db",
+                str(runs),
+                str(_STEPS),
+            ]
             told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             version, steps = told.split()[-2:]
             print(f"  DBOS {version}: {float(steps):.0f} steps a second", file=sys.stderr)

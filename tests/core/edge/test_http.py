@@ -445,6 +445,7 @@ async def test_a_connection_that_is_used_again_is_not_taken_for_a_slow_one():
         until = asyncio.get_running_loop().time() + 0.5
         while asyncio.get_running_loop().time() < until:
             assert (await client.get("/livez")).status_code == 200
+        assert edge._server is not None
         assert len(edge._server.server_state.connections) == 1
 
 

@@ -12,9 +12,11 @@ import httpx
 import pytest
 import pytest_asyncio
 from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner
+from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 from openai import AsyncOpenAI
+from pydantic import SecretStr
 
 import civitas
 from civitas import AgentProcess, Message, Runtime, Supervisor
@@ -23,8 +25,8 @@ from civitas_openai import OpenAIAgent
 
 
 def echo(state: MessagesState) -> MessagesState:
-    said = [message.content for message in state["messages"] if message.type == "human"]
-    return {"messages": [{"role": "assistant", "content": f"You said {', '.join(said)}"}]}
+    said = [str(message.content) for message in state["messages"] if message.type == "human"]
+    return {"messages": [AIMessage(f"You said {', '.join(said)}")]}
 
 
 class Flaky(AgentProcess):
@@ -54,7 +56,9 @@ async def url() -> AsyncIterator[str]:
 @pytest.mark.promise(id="SEM-1731")
 async def test_a_graph_is_the_model_of_a_langchain_chat(url: str) -> None:
     async with httpx.AsyncClient() as http:
-        chat = ChatOpenAI(model="echo", base_url=url, api_key="none", http_async_client=http)
+        chat = ChatOpenAI(
+            model="echo", base_url=url, api_key=SecretStr("none"), http_async_client=http
+        )
         answer = await chat.ainvoke([("user", "one"), ("assistant", "hm"), ("user", "two")])
         assert answer.content == "You said one, two"
         told = [chunk.content async for chunk in chat.astream("three")]

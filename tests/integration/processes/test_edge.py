@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import cast
 
 import pytest
 from httpx import AsyncClient
@@ -31,7 +33,7 @@ async def test_a_stream_is_rejoined_after_the_process_of_its_agent_was_killed():
             body = {"payload": None, "run": "r"}
             async with (
                 client.stream("POST", "/agents/teller/stream", json=body) as response,
-                aclosing(response.aiter_lines()) as lines,
+                aclosing(cast("AsyncGenerator[str, None]", response.aiter_lines())) as lines,
             ):
                 assert [await anext(lines) for _ in range(3)] == [
                     "id: 1",
