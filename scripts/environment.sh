@@ -3,11 +3,11 @@
 #   scripts/environment.sh a       .venv        core, LangGraph and the newest openai-agents
 #   scripts/environment.sh crew    .venv-crew   the same with CrewAI, and the openai-agents that fits
 #   scripts/environment.sh wild    .venv-wild   public agents that are packages, for `make test-wild`
-# VENV= puts it elsewhere, PYTHON= picks the interpreter, CONSTRAINTS= other versions.
+# VENV= puts it elsewhere, PYTHON= picks the interpreter, CONSTRAINTS= other versions, TOOLS= what stands beside the packages.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(civitas-langgraph civitas-openai) tools=constraints/dev.in
+packages=(civitas-langgraph civitas-openai) tools=${TOOLS:-constraints/dev.in}
 case ${1:-} in
     a) venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK' ;;
     crew)

@@ -10,6 +10,9 @@ export PYTHON
 versions=$(mktemp -d)
 trap 'rm -rf "$versions"' EXIT
 failed=()
+# These want newer versions of OpenTelemetry than the packages do; the tests that need them are left out.
+grep -v '^opentelemetry-' constraints/dev.in > "$versions/tools.in"
+export TOOLS=$versions/tools.in
 
 run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versions
     local name=$1 venv=$2 package packages=(core langgraph openai) quiet=()
@@ -23,8 +26,9 @@ run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versio
     "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@" || failed+=("$name")
 }
 
-run a .venv-oldest tests/core tests/langgraph tests/openai
-run crew .venv-oldest-crew tests/langgraph tests/openai tests/crewai
+left_out=(--ignore tests/langgraph/test_instrumentations.py --ignore tests/openai/test_instrumentations.py)
+run a .venv-oldest tests/core tests/langgraph tests/openai "${left_out[@]}"
+run crew .venv-oldest-crew tests/langgraph tests/openai tests/crewai "${left_out[@]}"
 
 echo
 echo "test-oldest: failed in ${failed[*]:-none}"
