@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -14,7 +15,7 @@ from civitas.errors import (
     ConfigurationError,
     SupervisionError,
 )
-from civitas.events import DeadLetterReason, EventType
+from civitas.events import DeadLetterReason, Event, EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.accounts import accounts_of
 from civitas.node.administration import administering, ended, holding_if_waiting
@@ -288,7 +289,8 @@ class Node(Router):
     ) -> None:
         """Report something that happened, `cause` being the crash behind it."""
         if self.events.callbacks[type]:
-            self.events.emit(type, name, str(reason), message, self.node_of(name))
+            node = self.node_of(name)
+            self.events.pass_on(Event(type, name, node, str(reason), message, time.time()))
         if self.tracing.active or self.tracing.metrics.active:
             self._observe.event(type, name, str(reason), cause)
 

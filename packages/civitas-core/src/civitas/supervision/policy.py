@@ -33,7 +33,9 @@ def should_restart(restart: RestartType, reason: ExitReason) -> bool:
 
 def status_after(restart: RestartType, reason: ExitReason) -> Status:
     """What a child that ended with `reason` shows until its supervisor comes to it."""
-    return Status.RESTARTING if should_restart(restart, reason) else Status.STOPPED
+    if restart is RestartType.PERMANENT or should_restart(restart, reason):
+        return Status.RESTARTING
+    return Status.STOPPED
 
 
 def affected(strategy: RestartStrategy, children: Sequence[str], ended: str) -> list[str]:
