@@ -36,6 +36,8 @@ async def test_tree_and_inspect_say_what_an_agent_does(
     await run.until("ready")
     await beside("send", topology, "hot", "1", "--type", "crash")
     await run.until("restarted")
+    idle = await beside("inspect", topology, "hot", "--stack")
+    assert "handles nothing at this moment" in idle.out
     await beside("send", topology, "hot", "1")
     await run.until("holding")
     tree = await beside("tree", topology)

@@ -61,7 +61,9 @@ def show_agent(
         print(json.dumps(agent))
         return
     console = stdout()
-    lines = _stacks(agent) if only_stack else _about(agent, time.time(), verbose=verbose)
+    lines = [*(_stacks(agent) if only_stack else _about(agent, time.time(), verbose=verbose))]
+    if not lines:
+        lines = [Text(f"{name!r} handles nothing at this moment, so there is no stack")]
     for line in lines:
         console.print(line, soft_wrap=True)
 
