@@ -6,12 +6,12 @@ import asyncio
 import gc
 import logging
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -28,7 +28,6 @@ _LOOK = 0.025
 """Seconds between two looks at it."""
 _PLACES = 1000
 """So many places are named; more than that nobody reads."""
-_OF_OTHERS = tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")})
 _OF_LOOP = ("asyncio.events", "asyncio.base_events", "asyncio.runners")
 
 
@@ -166,4 +165,12 @@ def _place(frame: FrameType) -> str:
 def _is_of_user(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return not (file.startswith(_OF_OTHERS) or file.startswith("<") or module.startswith("civitas"))
+    return not (file.startswith(_of_others()) or file.startswith("<") or module.startswith("civitas"))
+
+
+@cache
+def _of_others() -> tuple[str, ...]:
+    """The folders of code that is nobody's own."""
+    import sysconfig  # reads much, and is needed by those that block only
+
+    return tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")})
