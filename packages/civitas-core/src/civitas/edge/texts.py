@@ -8,7 +8,10 @@ from typing import Any
 
 from civitas.message import to_plain
 
-__all__ = ["as_json", "text_of"]
+__all__ = ["EMITTED", "as_json", "text_of"]
+
+EMITTED = frozenset({"token", "step", "tool", "custom", "chunk"})
+"""Types of what is emitted; anything else may be the reply."""
 
 _ITSELF = ("output", "text", "content", "answer", "reply")
 """Keys whose text is what a payload has to say."""

@@ -165,12 +165,12 @@ def _place(frame: FrameType) -> str:
 def _is_of_user(frame: FrameType) -> bool:
     file = frame.f_code.co_filename
     module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    return not (file.startswith(_of_others()) or file.startswith("<") or module.startswith("civitas"))
+    return not (file.startswith(_of_others()) or module.startswith("civitas"))
 
 
 @cache
 def _of_others() -> tuple[str, ...]:
-    """The folders of code that is nobody's own."""
+    """How the files of code begin that is nobody's own: its folders, and what has no file."""
     import sysconfig  # reads much, and is needed by those that block only
 
-    return tuple({sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")})
+    return ("<", *{sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib")})

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from civitas.edge.http.answering import EMITTED
 from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.failures import BadRequest, HttpFailure
@@ -19,6 +18,7 @@ from civitas.edge.http.leaving import unless_left
 from civitas.edge.http.recording import Recording, Recordings
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.http.trace import trace_of
+from civitas.edge.texts import EMITTED
 from civitas.errors import ConfigurationError, UnknownRun
 from civitas.message import Message, to_plain
 

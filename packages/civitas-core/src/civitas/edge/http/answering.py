@@ -8,13 +8,10 @@ from typing import Any
 
 from civitas.edge.http.behind import Behind
 from civitas.edge.questions import question_of
-from civitas.edge.texts import text_of
+from civitas.edge.texts import EMITTED, text_of
 from civitas.message import Message
 
-__all__ = ["EMITTED", "Answering"]
-
-EMITTED = frozenset({"token", "step", "tool", "custom", "chunk"})
-"""Types of what is emitted; anything else may be the reply."""
+__all__ = ["Answering"]
 
 
 class Answering:

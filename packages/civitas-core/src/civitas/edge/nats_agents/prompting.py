@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from civitas.edge.nats_agents.words import ACK, KEEPALIVE, NoAnswer, Prompt, PromptFailure, chunk
 from civitas.edge.questions import answer_to, question_of
-from civitas.edge.texts import as_json, text_of
+from civitas.edge.texts import EMITTED, as_json, text_of
 from civitas.errors import AgentTerminated
 from civitas.message import Message
 from civitas.process import Messenger
@@ -110,7 +110,7 @@ class Prompting:
                 if last is not None:
                     await self._tell(last)
                     last = None
-                if part.type in _OWN:
+                if part.type in EMITTED:
                     await self._tell(part)
                 else:
                     last = part  # the reply, perhaps
@@ -203,7 +203,3 @@ def meant(interrupt: dict[str, Any], said: Prompt) -> Any:
     if "value" in said.envelope:
         return said.envelope["value"]
     return answer_to(interrupt, said.text)
-
-
-_OWN = frozenset({"token", "step", "tool", "custom", "chunk"})
-"""Types of what is emitted; anything else may be the reply."""
