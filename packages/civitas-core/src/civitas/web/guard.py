@@ -9,9 +9,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Guard", "is_loopback"]
+from civitas.edge.http.options import is_loopback
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+__all__ = ["Guard"]
+
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -24,11 +25,6 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine reach a server there."""
-    return host in _LOOPBACK
 
 
 class Guard:
@@ -69,7 +65,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._local and urlsplit(f"//{host}").hostname not in _LOOPBACK:
+        if self._local and not is_loopback(urlsplit(f"//{host}").hostname or ""):
             return (
                 421,
                 f"this page is served on this machine only; open it as localhost, not as {host!r}",

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.failures import BadRequest, HttpFailure
-from civitas.edge.http.leaving import unless_left
+from civitas.edge.http.leaving import first_of, unless_left
 from civitas.edge.http.recording import Recording, Recordings
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.http.trace import trace_of
@@ -102,11 +102,7 @@ class AgentsApi:
             stream = self._behind.stream(
                 request.path_params["name"], payload, type, **options, **more
             )
-            try:
-                return await unless_left(request, anext(stream)), stream
-            except BaseException:
-                await stream.aclose()
-                raise
+            return await first_of(request, stream), stream
 
         try:
             first, stream = await begin(run=named)

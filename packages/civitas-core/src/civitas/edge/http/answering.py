@@ -84,6 +84,14 @@ class Answering:
         if rest := self._rest(said_in(self.reply)):
             yield rest
 
+    def asked(self) -> dict[str, Any]:
+        """What the APIs have no word for: the questions of the agent, and where they are answered."""
+        reply = self.reply
+        if reply is None or reply.type != "interrupt":
+            return {}
+        found = {"interrupts": reply.payload["interrupts"], "conversation": reply.conversation}
+        return {"civitas": found}
+
     def _emitted(self, part: Message) -> str:
         if part.type in ("step", "tool", "custom"):
             return ""

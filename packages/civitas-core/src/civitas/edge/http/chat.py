@@ -17,14 +17,15 @@ from civitas.edge.http.behind import Behind, agents_of
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.conversing import OpenQuestions
 from civitas.edge.http.failures import BadRequest, HttpFailure
-from civitas.edge.http.leaving import unless_left
+from civitas.edge.http.leaving import first_of, unless_left
+from civitas.edge.http.messages import messages_in
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.http.trace import trace_of
 from civitas.errors import UnknownAgent
 from civitas.message import Message
 from civitas.process.progress import USAGE
 
-__all__ = ["CONVERSATION", "ChatApi", "plain_text", "tokens_of"]
+__all__ = ["CONVERSATION", "ChatApi", "tokens_of"]
 
 CONVERSATION = "x-civitas-conversation"
 """The header that names the conversation of a chat, which has no means of its own for that."""
@@ -65,7 +66,7 @@ class ChatApi:
         name = body.text("model")
         if body.fields.get("n") not in (None, 1):
             raise BadRequest("an agent gives one answer; leave out 'n'", "n")
-        messages = _messages(body)
+        messages = messages_in(body, "messages")
         conversation = request.headers.get(CONVERSATION) or (body.mapping("metadata") or {}).get(
             "conversation"
         )
@@ -75,11 +76,7 @@ class ChatApi:
         if body.flag("stream"):
             usage = (body.mapping("stream_options") or {}).get("include_usage") is True
             parts = answering.parts()
-            try:
-                first = await unless_left(request, anext(parts, ""))
-            except BaseException:
-                await parts.aclose()
-                raise
+            first = await first_of(request, parts, "")
             return EventStream(self._chunks(name, reply, answering, first, parts, usage=usage))
         text = await unless_left(request, answering.whole())
         assert answering.reply is not None  # it has answered
@@ -92,7 +89,7 @@ class ChatApi:
         }
         found = reply | {"object": "chat.completion", "choices": [choice]}
         found["usage"] = _usage(answering)
-        return JSONResponse(found | _civitas(answering), headers=_conversation_of(answering))
+        return JSONResponse(found | answering.asked(), headers=_conversation_of(answering))
 
     def _payload(
         self, name: str, messages: list[dict[str, Any]], conversation: str | None
@@ -140,46 +137,6 @@ class ChatApi:
         yield event("[DONE]")
 
 
-def plain_text(content: Any, param: str) -> str:
-    """The text of a message's content, which may be in parts.
-
-    Raises:
-        BadRequest: A part is not text.
-    """
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        raise BadRequest(f"{param} must be text, or a list of parts", param)
-    texts = []
-    for part in content:
-        text = part.get("text") if isinstance(part, Mapping) else None
-        if not isinstance(text, str):
-            raise BadRequest(
-                "only parts with text are taken; send others to /agents/NAME/ask", param
-            )
-        texts.append(text)
-    return "".join(texts)
-
-
-def _messages(body: Body) -> list[dict[str, Any]]:
-    given = body.fields.get("messages")
-    if not isinstance(given, list) or not given:
-        raise BadRequest("'messages' must be a list with a message at least", "messages")
-    found = []
-    for number, each in enumerate(given):
-        param = f"messages[{number}]"
-        role = each.get("role") if isinstance(each, Mapping) else None
-        if role not in ("user", "assistant", "system", "developer"):
-            raise BadRequest(
-                "a message is {'role', 'content'} with the role user, assistant, system or developer; "
-                "an agent calls its own tools",
-                param,
-            )
-        content = plain_text(each.get("content") or "", f"{param}.content")
-        found.append({"role": "system" if role == "developer" else role, "content": content})
-    return found
-
-
 def tokens_of(answering: Answering) -> tuple[int, int, int]:
     """Tokens that went in, that came out, and all, as the reply says; 0 where it does not.
 
@@ -207,16 +164,6 @@ def _usage_in(reply: Message | None) -> Mapping[str, Any]:
 def _usage(answering: Answering) -> dict[str, int]:
     prompt, completion, total = tokens_of(answering)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
-
-
-def _civitas(answering: Answering) -> dict[str, Any]:
-    """What the API has no word for: the questions of the agent, and where they are answered."""
-    reply = answering.reply
-    if reply is None or reply.type != "interrupt":
-        return {}
-    return {
-        "civitas": {"interrupts": reply.payload["interrupts"], "conversation": reply.conversation}
-    }
 
 
 def _conversation_of(answering: Answering) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable
+from typing import TypeVar
 
 from starlette.requests import Request
 
-__all__ = ["CallerLeft", "unless_left"]
+__all__ = ["CallerLeft", "first_of", "unless_left"]
 
 _QUICK = 0.05
 """Seconds of work that is not worth a look at whether the caller is still there."""
@@ -20,7 +20,7 @@ class CallerLeft(Exception):
     """Whoever asked has left, and nobody reads the answer."""
 
 
-async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def unless_left(request: Request, work: Awaitable[T]) -> T:
     """Do the work, and end it when the caller leaves before it is done.
 
     Raises:
@@ -36,6 +36,20 @@ async def unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
         raise
     finally:
         await watch.end()
+
+
+async def first_of(request: Request, parts: AsyncGenerator[T, None], default: T | None = None) -> T:
+    """The first of what is to be streamed, so that a failure before it has a status of its own; `default` for none.
+
+    Raises:
+        CallerLeft: The caller has left before it came.
+    """
+    try:
+        first = anext(parts) if default is None else anext(parts, default)
+        return await unless_left(request, first)
+    except BaseException:
+        await parts.aclose()
+        raise
 
 
 class _Leaving:

@@ -17,10 +17,11 @@ from starlette.responses import JSONResponse, Response
 from civitas.edge.http.answering import Answering
 from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
-from civitas.edge.http.chat import plain_text, tokens_of
+from civitas.edge.http.chat import tokens_of
 from civitas.edge.http.conversing import OpenQuestions
 from civitas.edge.http.failures import BadRequest, HttpFailure
-from civitas.edge.http.leaving import unless_left
+from civitas.edge.http.leaving import first_of, unless_left
+from civitas.edge.http.messages import messages_in
 from civitas.edge.http.sse import EventStream, event
 from civitas.edge.http.trace import trace_of
 
@@ -52,11 +53,7 @@ class ResponsesApi:
         base = _response(name, body, conversation)
         if body.flag("stream"):
             parts = answering.parts()
-            try:
-                first = await unless_left(request, anext(parts, ""))
-            except BaseException:
-                await parts.aclose()
-                raise
+            first = await first_of(request, parts, "")
             return EventStream(self._events(base, answering, first, parts))
         await unless_left(request, answering.whole())
         return JSONResponse(self._completed(base, answering, _item_id()))
@@ -92,12 +89,7 @@ class ResponsesApi:
                 "total_tokens": total,
             },
         }
-        if reply.type == "interrupt":
-            found["civitas"] = {
-                "interrupts": reply.payload["interrupts"],
-                "conversation": reply.conversation,
-            }
-        return found
+        return found | answering.asked()
 
     async def _events(
         self,
@@ -206,18 +198,7 @@ def _input(body: Body) -> str | list[dict[str, Any]]:
     given = body.fields.get("input")
     if isinstance(given, str):
         return given
-    if not isinstance(given, list) or not given:
-        raise BadRequest("'input' must be text, or a list of messages", "input")
-    found: list[dict[str, Any]] = []
-    for number, each in enumerate(given):
-        param = f"input[{number}]"
-        role = each.get("role") if isinstance(each, Mapping) else None
-        if role not in ("user", "assistant", "system", "developer"):
-            raise BadRequest(
-                "an item is a message, {'role', 'content'}; an agent calls its own tools", param
-            )
-        content = plain_text(each.get("content") or "", f"{param}.content")
-        found.append({"role": "system" if role == "developer" else role, "content": content})
+    found = messages_in(body, "input")
     if len(found) == 1 and found[0]["role"] == "user":
         return str(found[0]["content"])
     return found
