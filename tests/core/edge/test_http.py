@@ -9,6 +9,8 @@ import httpx
 import openai
 import pytest
 
+from civitas import AgentProcess, Message, Runtime, Supervisor
+from civitas.edge.http import HttpEdge, HttpOptions
 from tests.core.edge.poets import (
     WORDS,
     Poet,
@@ -213,3 +215,22 @@ async def test_the_metrics_are_in_the_text_format_of_prometheus():
     labels = '{system="civitas",name="poet",kind="agent",node="root"}'
     assert f"civitas_agent_up{labels} 1\n" in text
     assert f"civitas_mailbox_depth{labels} 0\n" in text
+
+
+class Once(AgentProcess):
+    """Ends after its first message."""
+
+    async def handle(self, message: Message) -> Message:
+        await self.stop()
+        return self.reply("over")
+
+
+@pytest.mark.promise(id="SEM-1737")
+async def test_an_agent_that_ended_as_it_should_is_not_missing():
+    edge = HttpEdge(HttpOptions(port=0))
+    root = Supervisor("root", children=[Once("once", restart="transient")])
+    async with Runtime(root, edges=[edge]) as runtime, httpx.AsyncClient() as client:
+        await runtime.ask("once", None)
+        while runtime.tree()["children"][0]["status"] == "running":
+            await asyncio.sleep(0)
+        assert (await client.get(f"{edge.url}/readyz")).status_code == 200

@@ -13,7 +13,8 @@ from civitas.errors import ConfigurationError
 
 __all__ = ["HealthApi"]
 
-_UP = frozenset({"running"})
+_WELL = frozenset({"running", "stopped"})
+"""What agents may be in a system that is ready: one that ended as it should is not missing."""
 
 
 class HealthApi:
@@ -41,7 +42,7 @@ class HealthApi:
 
     def _missing(self) -> str:
         try:
-            down = [each for each in _walk(self._behind.tree()) if each["status"] not in _UP]
+            down = [each for each in _walk(self._behind.tree()) if each["status"] not in _WELL]
         except ConfigurationError:
             return "it does not run"
         return ", ".join(f"{each['name']!r} is {each['status']}" for each in down[:10])
@@ -64,7 +65,7 @@ class HealthApi:
             labels = _labels(
                 system=self._system, name=each["name"], kind=each["kind"], node=each["node"]
             )
-            lines.append(f"civitas_agent_up{labels} {int(each['status'] in _UP)}")
+            lines.append(f"civitas_agent_up{labels} {int(each['status'] == 'running')}")
             restarts.append(f"civitas_agent_restarts_total{labels} {each['restarts']}")
             if each["kind"] != "supervisor":
                 depths.append(f"civitas_mailbox_depth{labels} {each['mailbox_depth']}")
