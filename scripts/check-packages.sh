@@ -40,7 +40,9 @@ for version in 3.11 3.12 3.13 3.14; do
         # From the folder and by name, as a user does it; the core comes from there, too.
         scripts/uv.sh pip install --quiet --python "$venv/bin/python" --find-links "$dist" \
             --constraint "$pins" "$wheel"
+        # Isolated: the repository itself must not be what is imported.
         "$venv/bin/python" -I "tests/house/alone/${name#civitas_}.py"
+        if [ "$name" = civitas_core ]; then "$venv/bin/civitas" --help > /dev/null; fi
         if [ "$name" = civitas_langgraph ]; then
             "$venv/bin/python" scripts/first_sample.py "$scratch/sample-$version"
             (cd "$scratch/sample-$version" && "$venv/bin/python" main.py)

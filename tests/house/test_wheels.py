@@ -1,10 +1,9 @@
-"""Each package builds, carries what it must, and works when it is installed alone from its wheel."""
+"""Each package builds and carries what it must; `scripts/check-packages.sh` tries each in an environment of its own."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,9 +12,7 @@ import pytest
 
 from tests.house.project import PACKAGES, ROOT, manifest
 
-# Building is seconds; installing CrewAI from a cold cache can be a minute or two.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CONSTRAINTS = {"civitas-crewai": "crew.txt"}
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 def run(*command: str | Path, **variables: str) -> str:
@@ -67,22 +64,3 @@ def test_an_sdist_carries_sources_readme_and_licence(built, package):
         names = {name.split("/", 1)[1] for name in sdist.getnames()}
     assert {"LICENSE", "README.md", "pyproject.toml"} <= names
     assert f"src/{PACKAGES[package]}/__init__.py" in names
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_works_when_it_is_installed_alone_from_its_wheel(built, package, tmp_path):
-    uv = ROOT / "scripts" / "uv.sh"
-    venv = tmp_path / "venv"
-    constraint = ROOT / "constraints" / CONSTRAINTS.get(package, "a.txt")
-    run(uv, "venv", "--quiet", "--python", sys.executable, venv)
-    python = venv / "bin" / "python"
-    wheels = [file_of(built, package, ".whl")]
-    if package != "civitas-core":
-        # The core comes from its wheel too, never from anywhere else under that name.
-        wheels.append(file_of(built, "civitas-core", ".whl"))
-    run(uv, "pip", "install", "--quiet", "--python", python, "-c", constraint, *wheels)
-    script = ROOT / "tests" / "house" / "alone" / f"{package.removeprefix('civitas-')}.py"
-    # Isolated: the repository itself must not be what is imported.
-    assert run(python, "-I", script).strip().endswith("works alone")
-    if package == "civitas-core":
-        run(venv / "bin" / "civitas", "--help")
