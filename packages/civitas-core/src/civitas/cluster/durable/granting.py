@@ -50,7 +50,7 @@ class Handed:
 
     Attributes:
         given: To how many incarnations messages were given, by id.
-        finished: The same of those that the last process had finished before it was killed.
+        finished: Those of them that the last process had finished before it was killed.
     """
 
     given: Mapping[str, int]
@@ -166,7 +166,8 @@ class Granting:
 
     async def _count(self, address: str, left: Left, first: Any) -> Mapping[str, int]:
         given = dict(await self._keeper.noted(address))
-        counts = dict(left.in_hand)
+        # What was finished may come again, as its answer was lost; what was in hand comes last, and is noted longest.
+        counts = {**left.finished, **left.in_hand}
         if not left.is_known:
             counts = {}
             for body in first:

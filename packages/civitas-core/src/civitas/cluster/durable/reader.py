@@ -256,7 +256,6 @@ class MailboxReader:
         message, receivers = kept.message, holdings.receivers
         times = self._given.pop(message.id, 0) if self._given else 0
         done = self._done_before.pop(message.id, 0) if self._done_before else 0
-        times += done
         if times:
             message = message.again(max(times, message.attempt))
         key = self._key(message)
