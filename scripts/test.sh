@@ -19,18 +19,20 @@ fi
 scratch=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
-# Each name is one run of pytest. Four go beside each other, since those with OS processes of their own often wait for
+# Each name is one run of pytest. Five go beside each other, since those with OS processes of their own often wait for
 # these; the longest come first, so that no core is idle at the end.
-at_once=4
-runs=(programs B processes many core adapters cluster broker frameworks rest)
+at_once=5
+runs=(commands B core B-adapters processes adapters many pages frameworks rest broker cluster)
 processes=(tests/integration/processes)
 adapters=(tests/integration/adapters)
 broker=(tests/integration/nats)
 many=(tests/integration/nats/test_many.py)  # beside the others of the broker: minutes in a deep run
 cluster=(tests/core/cluster)
-programs=(tests/core/{cli,plugins} tests/docs tests/house)
+commands=(tests/core/{cli,plugins})
+pages=(tests/docs tests/house)
 frameworks=(tests/{langgraph,openai})
-again=(tests/{langgraph/test_suite.py,openai,crewai,core/demo,docs,integration})
+again=(tests/{core/demo,docs,integration})
+adapters_again=(tests/{langgraph/test_suite.py,openai,crewai})
 
 run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none of its tests
     local name=$1 venv=.venv code=0 tests part
@@ -40,17 +42,19 @@ run() { # NAME ARGUMENT...: one pytest run; 5 says that the arguments pick none 
         adapters) tests=("${adapters[@]}") ;;
         broker) tests=("${broker[@]}" "${many[@]/#/--ignore=}") ;;
         many) tests=("${many[@]}") ;;
-        programs) tests=("${programs[@]}") ;;
+        commands) tests=("${commands[@]}") ;;
+        pages) tests=("${pages[@]}") ;;
         frameworks) tests=("${frameworks[@]}") ;;
         cluster) tests=("${cluster[@]}") ;;
-        core) tests=(tests/core "${programs[@]/#/--ignore=}" "${cluster[@]/#/--ignore=}") ;;
+        core) tests=(tests/core "${commands[@]/#/--ignore=}" "${cluster[@]/#/--ignore=}") ;;
         rest)
             tests=(tests --ignore=tests/core)
-            for part in "${processes[@]}" "${adapters[@]}" "${broker[@]}" "${programs[@]}" "${frameworks[@]}"; do
+            for part in "${processes[@]}" "${adapters[@]}" "${broker[@]}" "${pages[@]}" "${frameworks[@]}"; do
                 tests+=("--ignore=$part")
             done
             ;;
         B) venv=.venv-crew tests=("${again[@]}") ;;
+        B-adapters) venv=.venv-crew tests=("${adapters_again[@]}") ;;
     esac
     "$venv/bin/python" "${runner[@]}" -q -o "cache_dir=.pytest_cache/$name" "${tests[@]}" "$@" > "$scratch/$name" 2>&1 &
     trap "kill $! 2>/dev/null" EXIT
