@@ -21,6 +21,8 @@ from civitas.errors import (
 from civitas.message import Message
 from civitas.state import InMemoryStateStore
 from civitas.supervision import ConversationPool, DynamicSupervisor
+from civitas.testing import MemoryNetwork
+from tests.core.cluster.nodes import Nodes
 from tests.core.runs.support import Recorder, durable, system
 from tests.core.support import Actor, Journal, error_of, eventually
 
@@ -308,3 +310,29 @@ async def test_an_ask_that_would_wait_for_itself_says_so_though_its_agents_are_d
     async with system(*pair) as runtime:
         error = await error_of(runtime.ask("a", 1, timeout=5))
         assert "AskCycle" in str(error)
+
+
+@pytest.mark.promise(id="SEM-1648")
+@pytest.mark.parametrize("where", ["root", "a worker"])
+async def test_an_orderly_stop_is_no_delivery_of_what_is_in_hand(
+    journal: Journal, where: str
+) -> None:
+    """Else a message that may be given to one incarnation alone would be given up, though nobody failed."""
+    store = InMemoryStateStore()
+    keywords = {"delivery": "durable", "shutdown_timeout": 0, "max_deliveries": 1}
+    given = {"state_store": store, "drain_timeout": 0.05}
+    if where == "root":
+        async with system(durable(journal, max_deliveries=1), store=store) as runtime:
+            await runtime.send("a", 1, "hold", run="r")
+            await journal.until("hold a")
+    else:
+        network, agents = MemoryNetwork(), {"w": {"a": Actor}}
+        keywords["journal"] = journal
+        async with Nodes(network.transport, agents, keywords=keywords, given=given) as nodes:
+            await nodes.runtime.send("a", 1, "hold", run="r")
+            await journal.until("hold a")
+    again = Recorder("a", journal, delivery="durable", max_deliveries=1)
+    async with system(again, store=store) as runtime:
+        assert (await runtime.result("r", timeout=5)).payload == 1
+        assert runtime.runs()[0].deliveries == 1
+    assert journal[-1] == "1 0"

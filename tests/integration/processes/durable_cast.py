@@ -42,6 +42,8 @@ class Keeper(AgentProcess):
                     await asyncio.sleep(0.005)
             case "in a step":
                 await self.step("wait", asyncio.sleep, 60)
+            case "later":
+                self.send_after(0.05, "near", "timed")
             case "slow":
                 await asyncio.sleep(0.2)
             case "emit":

@@ -97,6 +97,7 @@ async def main(folder, start):
     async with Runtime.from_config(config(folder)) as runtime:
         if start == 0:
             await told(runtime, "beside", "send", "far", "hold", what="until then")
+            await told(runtime, "beside", "send", "far", "timed", what="later")
             await told(runtime, "beside", "send", "far", "first", what="kill all", run="first")
             await told(runtime, "elsewhere", "send", "far", "poison", what="kill all", run="poison")
             for n in range(5):
@@ -105,6 +106,8 @@ async def main(folder, start):
             await told(runtime, "elsewhere", "send", "far", "last", run="last")
             (folder / "all are sent").touch()
         await runtime.result("last", timeout=10)
+        while not runtime.runs("done", "near"):
+            await asyncio.sleep(0.005)
         print(*{str(info.status) for info in runtime.runs()}, (await error_of(runtime.result("poison"))))
 
 asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
@@ -125,6 +128,7 @@ def _started(folder: Path, start: int) -> tuple[int, str]:
 
 
 @pytest.mark.promise(id="SEM-1623")
+@pytest.mark.promise(id="SEM-1670")
 @pytest.mark.promise(id="SEM-1681")
 @pytest.mark.timeout(90)
 def test_root_and_workers_that_are_killed_together_go_on_with_what_members_sent(
@@ -140,6 +144,7 @@ def test_root_and_workers_that_are_killed_together_go_on_with_what_members_sent(
     assert [attempt for _, payload, attempt in handled if payload == "first"] == ["0", "1"]
     assert [attempt for _, payload, attempt in handled if payload == "poison"] == ["0", "1"]
     assert [attempt for _, payload, attempt in handled if payload == "probed"] == ["1"]
+    assert [name for name, payload, _ in handled if payload == "timed"] == ["far", "near"]
     others = [payload for name, payload, _ in handled if name == "far" and payload.isdigit()]
     assert others == sorted(others)
     assert "its program was killed each of the 2 times" in said

@@ -32,6 +32,7 @@ from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver
+from civitas.cluster.timers import TimersByRoot
 from civitas.cluster.watching import HeldAtRoot
 from civitas.errors import UnknownAgent
 from civitas.message import Message, Serializer, dumps
@@ -100,11 +101,7 @@ class MemberNode(Node):
         )
         self._held = Held(name, self._copy_to_root, self.settle)
         self._letters = Letters(
-            self,
-            self.peers,
-            self.calls,
-            serializer,
-            lambda: self.loop,
+            *(self, self.peers, self.calls, serializer, lambda: self.loop),
             holder_for=self._held.holder_for,
             to_be_held=self._held.by_root,
         )
@@ -116,6 +113,7 @@ class MemberNode(Node):
         )
         self.call_root, self._tell_root = self._following.call, self._following.tell
         Detours(self._letters, self._held, self.call_root, self._tell_root)
+        self.timers = TimersByRoot(self.call_root, self._background)
         self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)

@@ -77,6 +77,10 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         # A message, its asker, and the seconds to wait for room.
         "accept": Shape(BYTES, MAYBE_TEXT, MAYBE_MOMENT),
         "recorded": Shape(TEXT),  # the id of a message
+        "keep_timer": Shape(
+            TEXT, BYTES, MOMENT
+        ),  # its id, the message, the seconds until it is sent
+        "cancel_timer": Shape(TEXT),
         "leave": Shape(),
         "meet": Shape(TEXT),  # the boot id of another node
         "renew": Shape(TEXT),  # the agent
@@ -133,6 +137,8 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
             for each in (
                 "accept",
                 "recorded",
+                "keep_timer",
+                "cancel_timer",
                 "leave",
                 "take_in_hand",
                 "spawn",

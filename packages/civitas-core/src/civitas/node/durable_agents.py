@@ -161,6 +161,10 @@ class DurableAgents:
         """See `TimerRoot.call_later`."""
         return self._node.clock.call_later(delay, lambda: self.fire(timer))
 
+    def keep(self, id: str, message: Message, delay: float) -> KeptTimer:
+        """See `TimerKeeper.keep`."""
+        return self.runs.timers.keep(id, message, delay)
+
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """Of the root."""

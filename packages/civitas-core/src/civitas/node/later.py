@@ -12,11 +12,11 @@ from civitas.message import Message, check_headers, check_word, encode, new_mess
 from civitas.node.undelivered import reason_of
 from civitas.process import Caller, Delivery, Timer, current_message
 from civitas.process.options import check_is_name, positive
+from civitas.process.own_timers import TimerKeeper
 from civitas.telemetry.passing import passed_on
 
 if TYPE_CHECKING:
     from civitas.node.registry import Registry
-    from civitas.runs.acceptance import Acceptance
     from civitas.supervision import Clock
     from civitas.telemetry.tracing import Tracing
 
@@ -29,7 +29,7 @@ class SendingNode(Protocol):
     clock: Clock
     registry: Registry
     tracing: Tracing
-    runs: Acceptance | None
+    timers: TimerKeeper
 
     async def look_up(self, name: str) -> None:
         """Find out where an agent is, if that is known elsewhere."""
@@ -81,12 +81,13 @@ class Later:
             conversation = handled.conversation
         if handled is not None and handled.headers and not self._node.tracing.active:
             headers = passed_on(handled.headers, headers)
-        if self._node.runs is not None and self._is_durable(sender):
+        if self._is_durable(sender):
             message = new_message(
                 message_type, sender.name, to, raw, conversation=conversation, headers=headers
             )
-            return self._node.runs.timers.keep(message, delay, handled)
-        timer = Timer(sender.timers)
+            id = sender.timers.next_id(handled, sender.now.current)
+            return sender.timers.kept(self._node.timers.keep(id, message, delay))
+        timer = Timer(sender.timers.passing)
 
         def due() -> None:
             timer.fired()

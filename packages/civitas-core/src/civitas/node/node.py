@@ -42,6 +42,7 @@ from civitas.process import (
     forget_records_of,
 )
 from civitas.process.account import Account
+from civitas.process.own_timers import TimerKeeper
 from civitas.state import Retention, StateStore
 from civitas.supervision import (
     Child,
@@ -106,11 +107,13 @@ class Node(Router):
         self._tasks: set[asyncio.Task[object]] = set()
         self._forgetting: set[asyncio.Task[object]] = set()
         """Those that drop records in the store, which a stop lets come to their end."""
+        self.timers: TimerKeeper
+        """Keeps the messages that durable agents here send later."""
         self.durable_agents: DurableAgents | None = None
         if keeps_runs:
             from civitas.node.durable_agents import DurableAgents
 
-            self.durable_agents = DurableAgents(self)
+            self.timers = self.durable_agents = DurableAgents(self)
         later = Later(self, self._in_span, self._background)
         self.send_after = later.send_after
         self.scheduler = Scheduler(self, later.deliver)
@@ -125,6 +128,7 @@ class Node(Router):
     def attach(self) -> None:
         """Take the running event loop as the one everything happens on."""
         self.loop = asyncio.get_running_loop()
+        self.stops = False
         self.turns = Turns(self.loop)
         self.variables = copy_context()
         guard(self.loop)

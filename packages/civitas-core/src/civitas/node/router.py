@@ -67,6 +67,8 @@ class Router:
         self.events = Events(name)
         self.open = False
         """Whether work from outside is taken."""
+        self.stops = False
+        """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)
@@ -84,6 +86,7 @@ class Router:
     def close_door(self) -> None:
         """Take no more work from outside: the system is about to stop."""
         self.open = False
+        self.stops = True
 
     # Neither is a coroutine itself: one more around what waits was measured to cost 3 % of an ask, and 5 % of a send.
 

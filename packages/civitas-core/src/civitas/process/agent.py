@@ -318,7 +318,7 @@ class AgentProcess(Messenger):
     ) -> Timer:
         """Send in `delay` seconds, unless its `cancel()` ends it. It ends with this incarnation, too.
 
-        Of a durable agent in the root's process it is in the StateStore, and outlives the agent and the program.
+        Of a durable agent it is in the StateStore before its message is finished, and outlives agent and program.
 
         What cannot be delivered then is a dead letter.
 

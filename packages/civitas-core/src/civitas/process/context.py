@@ -18,6 +18,7 @@ from civitas.telemetry.tracing import Tracing
 if TYPE_CHECKING:
     from civitas.process.exit_reason import ExitReason
     from civitas.process.own_store import Revisions
+    from civitas.process.own_timers import OwnTimers
     from civitas.process.run_state import RunState
     from civitas.process.steps import Probe
     from civitas.process.timer import Timer
@@ -32,7 +33,8 @@ class Caller(Protocol):
     name: str
     asking: dict[str, str]
     """The agents that its running handler waits for, by the id of its message to each."""
-    timers: set[Timer]
+    now: RunState
+    timers: OwnTimers
 
     @property
     def family(self) -> str:
@@ -51,6 +53,8 @@ class Context(Protocol):
 
     name: str
     """``root`` for the one that runs the supervision tree."""
+    stops: bool
+    """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
     loop: asyncio.AbstractEventLoop
     turns: Turns
     variables: ContextVariables
@@ -187,7 +191,6 @@ class Runner(Caller, Owner, Protocol):
     """The run of an agent, as the agent sees it."""
 
     node: Context
-    now: RunState
     revisions: Revisions
     task: asyncio.Task[Any] | None
 

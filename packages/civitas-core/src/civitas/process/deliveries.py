@@ -125,6 +125,10 @@ class Deliveries:
             recorded: Whether steps are recorded for it.
         """
         why = "it was stopped while it handled the message"
+        if options.delivery is Delivery.DURABLE and self._node.stops:
+            self.was_given(message.id, (self.given or {}).get(message.id, 0))
+            self._mailbox.put_back(message)
+            return
         if options.delivery is not Delivery.AT_MOST_ONCE:
             self._redeliver(message, PlainError("CancelledError", why, ""), options)
             return

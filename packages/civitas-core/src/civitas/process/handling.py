@@ -116,6 +116,7 @@ class Handling:
                     result = await within(context, handling)
                     if Fork.happened:
                         unless_copied(loop)
+                    await now.timers.written()
                     if not now.over:
                         self._deliveries.finished(self._message, result)
                     return None
@@ -134,6 +135,7 @@ class Handling:
                 return None
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
+                await now.timers.written()
                 self._fail(remains, action)
                 return remains
             if self._span is not None:

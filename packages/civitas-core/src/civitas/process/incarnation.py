@@ -28,7 +28,6 @@ from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources
 from civitas.process.run_state import RunState
 from civitas.process.steps import Probe, Steps
-from civitas.process.timer import Timer
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
@@ -100,11 +99,11 @@ class Incarnation:
         """The agents that the running handler waits for, by the id of its message to each."""
         self.task: asyncio.Task[Any] | None = None
         """The one that runs it."""
-        self.timers: set[Timer] = set()
+        self.timers = self.now.timers
         self._deliveries = deliveries
         self._resources: Resources | None = None
         self._simple = False
-        """Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit."""
+        """Whether `handle` may be awaited as it is: it needs neither a thread nor a time limit, nor is it durable."""
         self._clean = _NO_VARIABLES
         """The context variables as `on_start` left them: what each handler begins with."""
         self._stained = False
@@ -201,8 +200,7 @@ class Incarnation:
         finally:
             self._is_over()
             self.asking = {}
-            for timer in tuple(self.timers):
-                timer.cancel()
+            self.timers.end()
             # The template that ran first keeps this one, which keeps no task and no message of its own alive.
             self.task, self._clean = None, _NO_VARIABLES
 
@@ -245,7 +243,9 @@ class Incarnation:
         agent._civitas_incarnation, agent._civitas_node = self, self.node
         current_agent.set(agent)
         self.agent = agent
-        self._simple = agent._civitas_options.handle_timeout is None and is_async(agent.handle)
+        options = agent._civitas_options
+        may_wait = options.handle_timeout is not None or options.delivery is Delivery.DURABLE
+        self._simple = not may_wait and is_async(agent.handle)
 
     async def _start(self) -> None:
         agent = await self.agent._civitas_open(self)

@@ -6,6 +6,7 @@ import asyncio
 
 from civitas.message import Message
 from civitas.process.exit_reason import KILLED, ExitReason
+from civitas.process.own_timers import OwnTimers
 from civitas.process.progress import Progress
 from civitas.process.steps import Steps
 
@@ -26,6 +27,7 @@ class RunState:
         "since",
         "spent",
         "steps",
+        "timers",
     )
 
     def __init__(self) -> None:
@@ -48,6 +50,7 @@ class RunState:
         """Whether its handler was cancelled because nobody waits for the answer; the process lives on."""
         self.over = False
         """Whether nothing that it does counts any more."""
+        self.timers = OwnTimers()
 
     def progress_of(self, message: Message) -> Progress:
         """How far `message` has come, from now on."""

@@ -15,7 +15,7 @@ class Cancellable(Protocol):
 
 
 class Timer:
-    """What `send_after` returns. It ends with the incarnation that made it."""
+    """What `send_after` returns. It ends with the incarnation that made it, unless the agent is durable."""
 
     __slots__ = ("_due", "_timers")
 

@@ -70,7 +70,6 @@ class Acceptance:
         self.asking = Asking(ledger, self.table, root.doing)
         self.timers = KeptTimers(root, root.store, programs)
         self.ending = Ending(root, ledger, self.table, programs, self._tasks)
-        self.ending.before = self.timers.written
         self._rereading = Rereading(root, ledger, self.ending, self._tasks)
         self._beginning = Beginning(
             root, ledger, self.table, programs, self.ending, self.asking, self._tasks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 
 from civitas.errors import AgentTerminated, DeliveryError, NodeDown, RunCancelled
 from civitas.events import DeadLetterReason
@@ -47,8 +46,6 @@ class Ending:
         self._table = table
         self._programs = programs
         self._tasks = tasks
-        self.before: Callable[[str], Awaitable[None]]
-        """Waits for what must be in the store before the end of a run, by the id of its message."""
 
     # What its agent says.
 
@@ -172,7 +169,6 @@ class Ending:
     async def _keep(self, run: OpenRun, ended: EndedRun, answer: Message | DeliveryError) -> None:
         while True:
             try:
-                await self.before(run.record.message_id)
                 await self._ledger.end(run.record, ended)
                 break
             except Exception as error:

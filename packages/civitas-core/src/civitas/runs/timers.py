@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from civitas.message import Message, dumps, loads, new_id
-from civitas.process import Timer
+from civitas.message import Message, dumps, loads
 from civitas.runs.listing import listed
 from civitas.runs.programs import Programs
 from civitas.state import StateStore
@@ -23,6 +23,9 @@ logger = logging.getLogger("civitas")
 TIMERS = "civitas:runs:timer:"
 """What the keys begin with under which they are kept; the id of each follows."""
 _AGAIN = 0.5
+"""Seconds before the store is tried again that did not take something."""
+_REMEMBERED = 10_000
+"""How many of those that were sent are remembered."""
 
 
 class TimerCall(Protocol):
@@ -51,17 +54,15 @@ class KeptTimer:
         message: The message.
         due: When, in unix seconds.
         timers: Keep it.
-        set_for: The id of the message whose handler set it; its own outside of a handler.
     """
 
-    def __init__(
-        self, id: str, message: Message, due: float, timers: KeptTimers, set_for: str
-    ) -> None:
+    def __init__(self, id: str, message: Message, due: float, timers: KeptTimers) -> None:
         self.id = id
-        self.set_for = set_for
         self.message = message
         self.due = due
         self.call: TimerCall | None = None
+        self.writing: asyncio.Task[None] | None = None
+        """The last that was to be written of it; None if the store has it from an earlier program."""
         self._timers = timers
 
     @property
@@ -71,20 +72,20 @@ class KeptTimer:
 
     def cancel(self) -> None:
         """Do not send it."""
-        if self.call is not None:
-            self.call.cancel()
-        self._timers.cancel(self)
+        self._timers.cancel(self.id)
 
     async def forget(self) -> None:
-        """Drop its record."""
+        """Drop its record: it was sent, or is about to be."""
         await self._timers.forget(self)
+
+    async def written(self) -> None:
+        """Wait until the store has all of it."""
+        if self.writing is not None:
+            await asyncio.shield(self.writing)
 
 
 class KeptTimers:
     """The messages that durable agents send later, in the state store until they are sent.
-
-    The end of a run is written behind the timers that its handler set: so they are there, or the message comes again. A
-    timer is named for the message and its number in the handler, so that this does not set it twice.
 
     Args:
         root: The root node.
@@ -97,10 +98,9 @@ class KeptTimers:
         self._store: Any = listed(store)
         self._programs = programs
         self._timers: dict[str, KeptTimer] = {}
-        self._writing: dict[str, asyncio.Task[None]] = {}
-        """The last write of each message whose handler set some, by its id."""
-        self._numbers: dict[str, tuple[int, int]] = {}
-        """The attempt at each message in hand, and how many timers that set."""
+        self._sent: OrderedDict[str, None] = OrderedDict()
+        """The ids of those that were sent last: a message that is handled again does not set them again."""
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Read what earlier programs left."""
@@ -108,7 +108,7 @@ class KeptTimers:
         for key, kept in found.items():
             if not self._programs.is_other(kept["owner"]):
                 id = key.removeprefix(TIMERS)
-                self._timers[id] = KeptTimer(id, loads(kept["message"]), kept["due"], self, id)
+                self._timers[id] = KeptTimer(id, loads(kept["message"]), kept["due"], self)
 
     def resume(self) -> None:
         """Every agent has its place: send each when it is due, in that order."""
@@ -121,80 +121,67 @@ class KeptTimers:
             if timer.call is not None:
                 timer.call.cancel()
 
-    def keep(self, message: Message, delay: float, handled: Message | None) -> Timer:
-        """Keep a message that is to be sent in `delay` seconds, and send it then.
-
-        Args:
-            message: The message.
-            delay: Seconds.
-            handled: The message whose handler sends it; None outside of a handler.
-        """
-        shown = Timer(set())
-        id = new_id() if handled is None else self._id(handled)
-        set_for = id if handled is None else handled.id
+    def keep(self, id: str, message: Message, delay: float) -> KeptTimer:
+        """Keep a message that is to be sent in `delay` seconds, and send it then; see `TimerKeeper.keep`."""
         timer = self._timers.get(id)
         if timer is None:
-            timer = self._timers[id] = KeptTimer(id, message, time.time() + delay, self, set_for)
+            timer = KeptTimer(id, message, time.time() + delay, self)
+            if id in self._sent:
+                return timer
+            self._timers[id] = timer
             timer.call = self._root.call_later(delay, timer)
             record = {
                 "message": bytes(dumps(message)),
                 "due": timer.due,
                 "owner": self._programs.own,
             }
-            self._write(set_for, self._store.set, timer.key, record)
-        shown.arm(timer)
-        return shown
+            self._write(timer, lambda: self._store.set(timer.key, record))
+        return timer
 
-    def _id(self, handled: Message) -> str:
-        attempt, number = self._numbers.get(handled.id, (handled.attempt, 0))
-        number = number + 1 if attempt == handled.attempt else 1
-        self._numbers[handled.id] = handled.attempt, number
-        return f"{handled.id}-{number}"
-
-    def cancel(self, timer: KeptTimer) -> None:
-        """Do not send a message."""
-        if self._timers.pop(timer.id, None) is not None:
-            self._write(timer.set_for, self._store.delete, timer.key)
+    def cancel(self, id: str) -> KeptTimer | None:
+        """Do not send a message; None if it was sent."""
+        timer = self._timers.pop(id, None)
+        if timer is not None:
+            if timer.call is not None:
+                timer.call.cancel()
+            self._write(timer, lambda: self._store.delete(timer.key))
+        return timer
 
     async def forget(self, timer: KeptTimer) -> None:
         """A message was sent, or is about to be."""
-        if (writing := self._writing.get(timer.set_for)) is not None:
-            await asyncio.shield(writing)
+        await timer.written()
         self._timers.pop(timer.id, None)
+        self._sent[timer.id] = None
+        if len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
         await self._store.delete(timer.key)
-
-    async def written(self, message_id: str) -> None:
-        """Wait until the timers that the handler of a message set are in the store."""
-        self._numbers.pop(message_id, None)
-        if (writing := self._writing.get(message_id)) is not None:
-            await asyncio.shield(writing)
 
     async def close(self) -> None:
         """Wait for what is being written."""
         if self._writing:
-            await asyncio.wait([*self._writing.values()], timeout=5.0)
+            await asyncio.wait(self._writing, timeout=5.0)
 
-    def _write(self, owner: str, call: Any, *arguments: Any) -> None:
-        before = self._writing.get(owner)
+    def _write(self, timer: KeptTimer, write: Callable[[], Awaitable[None]]) -> None:
+        task = timer.writing = self._root.loop.create_task(
+            self._persistently(timer, timer.writing, write)
+        )
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
-        async def write() -> None:
-            if before is not None:
-                await before
-            while True:
-                try:
-                    await patiently(lambda: call(*arguments), owner)
-                    break
-                except Exception:
-                    logger.exception(
-                        "a timer of a durable agent could not be kept; it is tried again"
-                    )
-                await asyncio.sleep(_AGAIN)
-
-        work: Coroutine[Any, Any, None] = write()
-        task = self._writing[owner] = self._root.loop.create_task(work)
-
-        def over(_: object) -> None:
-            if self._writing.get(owner) is task:
-                del self._writing[owner]
-
-        task.add_done_callback(over)
+    async def _persistently(
+        self,
+        timer: KeptTimer,
+        before: asyncio.Task[None] | None,
+        write: Callable[[], Awaitable[None]],
+    ) -> None:
+        if before is not None:
+            await before
+        while True:
+            try:
+                await patiently(write, timer.message.sender or "")
+                return
+            except Exception:
+                logger.exception(
+                    "a timer of %r could not be kept; it is tried again", timer.message.sender
+                )
+            await asyncio.sleep(_AGAIN)

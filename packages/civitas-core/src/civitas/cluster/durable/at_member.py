@@ -30,6 +30,9 @@ class HostNode(Local, Protocol):
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
 
+    def close_door(self) -> None:
+        """Its agents are about to be stopped for good."""
+
     async def call_root(self, what: str, *arguments: Any) -> Any:
         """Let the root do something."""
 
@@ -54,6 +57,7 @@ class MemberMailboxes:
         broker: Broker | None,
     ) -> None:
         self._node = node.name
+        self._close_door = node.close_door
         self._registry = node.registry
         self._way = letters.out
         self._hosted = hosting.get
@@ -136,6 +140,7 @@ class MemberMailboxes:
 
     def end(self) -> None:
         """What is not handled stays where it is from now on."""
+        self._close_door()
         if self._durable is not None:
             self._durable.ending = True
 

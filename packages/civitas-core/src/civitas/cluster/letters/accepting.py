@@ -220,7 +220,12 @@ class AcceptedByRoot:
     @property
     def serves(self) -> dict[str, Callable[..., Awaitable[Any]]]:
         """What members call for, by the name of the call."""
-        return {"accept": self.accept, "recorded": self.recorded}
+        return {
+            "accept": self.accept,
+            "recorded": self.recorded,
+            "keep_timer": self.keep_timer,
+            "cancel_timer": self.cancel_timer,
+        }
 
     async def accept(
         self, peer: Peer, raw: bytes, asker: str | None, timeout: float | None
@@ -258,6 +263,16 @@ class AcceptedByRoot:
         run = self._runs.table.by_message.get(message_id)
         if run is not None:
             await run.has_ended()
+
+    async def keep_timer(self, peer: Peer, id: str, raw: bytes, delay: float) -> None:
+        """Keep a message that is to be sent later; see `KeptTimers.keep`."""
+        await self._runs.timers.keep(id, loads(raw), delay).written()
+
+    async def cancel_timer(self, peer: Peer, id: str) -> None:
+        """Do not send one."""
+        timer = self._runs.timers.cancel(id)
+        if timer is not None:
+            await timer.written()
 
     def gave_up(self, peer: Peer, message_id: str, reader_left: bool) -> None:
         """Whoever waited there for the answer to a message has left."""
