@@ -69,7 +69,7 @@ class Models:
 
     def _tapped(self, original: BaseLLM, tells: bool) -> BaseLLM:
         model = copy.copy(original)
-        if self._voice is not None and tells:
+        if (self._voice is not None and tells) or self._calls.watched:
             model.stream = True
         # CrewAI adds up what a model uses for as long as it lives; here, for as long as the run does.
         model._token_usage = dict.fromkeys(original._token_usage, 0)
@@ -91,9 +91,11 @@ class Models:
 
             def make() -> Any:
                 token = _calling.set(True)
+                calls.progress.moves("a model was called")
                 try:
                     return type(model).call(self._with_key(model), *args, **keywords)
                 finally:
+                    calls.progress.moves("a model was done")
                     _calling.reset(token)
 
             def used(usage: Mapping[str, int]) -> None:

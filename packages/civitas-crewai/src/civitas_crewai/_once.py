@@ -90,6 +90,11 @@ class MadeCalls:
         return self._run.progress
 
     @property
+    def watched(self) -> bool:
+        """Whether the run is ended when it makes no progress."""
+        return self._run.watched
+
+    @property
     def keeps(self) -> bool:
         """Whether results are kept, as the run may be gone through again."""
         return self.made is not None or self._run.durable

@@ -18,10 +18,10 @@ from civitas_crewai._payload import task_names
 if TYPE_CHECKING:
     from crewai import Crew
 
-    from civitas.frameworks import Run
+    from civitas.frameworks import Progress, Run
     from civitas_crewai._own_loop import Bridge
 
-__all__ = ["Voice"]
+__all__ = ["Voice", "noticing"]
 
 # Which call of a model goes on here.
 _speaks: ContextVar[str | None] = ContextVar("civitas_crewai_speaks", default=None)
@@ -103,6 +103,21 @@ class Voice:
         if part not in self._begun:
             self._begun.add(part)
             self._bridge.wait(self._run.step(name, part))
+
+
+@contextmanager
+def noticing(progress: Progress) -> Iterator[None]:
+    """Inside the block, each piece of what models say is progress, whether anybody reads it or not."""
+
+    def hear(source: Any, event: Any) -> None:
+        if event.type == "llm_stream_chunk":
+            progress.moves("a token came")
+
+    token = add_stream_sink(hear)
+    try:
+        yield
+    finally:
+        reset_stream_sinks(token)
 
 
 def _sendable(value: Any) -> Any:

@@ -33,7 +33,7 @@ from civitas_crewai._payload import (
     told,
 )
 from civitas_crewai._side_effects import after_import
-from civitas_crewai._stream import Voice
+from civitas_crewai._stream import Voice, noticing
 from civitas_crewai._tools import current_bridge
 from civitas_crewai._unsupported import refuse_foreign
 from civitas_crewai._watched import WatchedCrew
@@ -142,6 +142,8 @@ class CrewAIAgent(FrameworkAgent):
                     from civitas_crewai._spans import CrewSpans
 
                     stack.enter_context(CrewSpans(run.spans, bridge))
+                if run.watched:
+                    stack.enter_context(noticing(run.progress))
                 if voice is not None:
                     stack.enter_context(voice.listening(crew))
                 return await crew.akickoff(_inputs(crew, payload, text))

@@ -11,14 +11,14 @@ from langgraph.errors import GraphBubbleUp
 from civitas_langgraph._tasks import name_of_tool, task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from uuid import UUID
 
     from langchain_core.outputs import LLMResult
 
     from civitas.frameworks import Progress, Run
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "StreamingAccounts"]
 
 
 class Accounts(BaseCallbackHandler):
@@ -64,6 +64,18 @@ class Accounts(BaseCallbackHandler):
         if name is not None and task_of(name, tags, metadata) is not None:
             self._progress.begins(name)
 
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        self._progress.moves("a model was called")
+
+    def on_llm_start(self, serialized: Any, prompts: Any, **kwargs: Any) -> None:
+        self._progress.moves("a model was called")
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        self._progress.moves("a token came")
+
+    def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+        self._progress.moves("a model failed")
+
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         self._requests += 1
         for each in response.generations:
@@ -100,3 +112,16 @@ class Accounts(BaseCallbackHandler):
         tool = self._tools.pop(run_id, "tool")
         self._progress.called(tool)
         return tool
+
+
+class StreamingAccounts(Accounts):
+    """The same, of a run that is ended when it makes no progress.
+
+    By having these methods, models know that they are to stream; so one that is slow is told from one that hangs.
+    """
+
+    def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return output
+
+    def tap_output_iter(self, run_id: UUID, output: Iterator[Any]) -> Iterator[Any]:
+        return output

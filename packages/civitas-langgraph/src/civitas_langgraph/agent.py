@@ -24,7 +24,7 @@ from civitas.frameworks import (
 )
 from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
-from civitas_langgraph._accounts import Accounts
+from civitas_langgraph._accounts import Accounts, StreamingAccounts
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
@@ -168,7 +168,7 @@ class LangGraphAgent(FrameworkAgent):
         command = await self._inputs.command_of(run)
         given = with_config(self._configs(run.message), run.config, self._where)
         thread_id, thread = self._thread_of(run, given)
-        accounts = Accounts(run.progress)
+        accounts = (StreamingAccounts if run.watched else Accounts)(run.progress)
         config = self._run_config(given, thread_id, run, accounts)
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):

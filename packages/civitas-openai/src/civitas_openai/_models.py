@@ -16,7 +16,7 @@ from civitas_openai._tracing import spanned
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
 
-    from civitas.frameworks import Run
+    from civitas_openai._once import Scope
 
 __all__ = ["WatchedModel", "WatchedProvider"]
 
@@ -69,10 +69,12 @@ class WatchedModel(Model):
             arguments = (system_instructions, input, given, *more)
             private = ModelTracing.ENABLED_WITHOUT_DATA in (*more, named.get("tracing"))
             with spanned(run, self._model, system_instructions, input, private=private) as span:
-                if inside.heard:
-                    live = await self._told(run, part, arguments, named)
+                run.progress.moves("a model was called")
+                if inside.heard or run.watched:
+                    live = await self._streamed(inside, part, arguments, named)
                 else:
                     live = await self._model.get_response(*arguments, **named)
+                run.progress.moves("a model answered")
                 if span is not None:
                     span.answered(live)
             return dump(live) if run.durable else None
@@ -88,16 +90,22 @@ class WatchedModel(Model):
         inside.calls.answers.append(live)
         return live
 
-    async def _told(
-        self, run: Run, part: str, arguments: tuple[Any, ...], named: dict[str, Any]
+    async def _streamed(
+        self, inside: Scope, part: str, arguments: tuple[Any, ...], named: dict[str, Any]
     ) -> ModelResponse:
+        run = inside.run
+
+        async def tell(text: str) -> None:
+            if inside.heard:
+                await run.token(text, part)
+
         run.begin(part)
         try:
             stream = self._model.stream_response(*arguments, **named)
-            return await collect(stream, lambda text: run.token(text, part))
+            return await collect(stream, tell, run.progress.moves)
         except NotImplementedError:
             response = await self._model.get_response(*arguments, **named)
-            await run.token(text_of(response), part)
+            await tell(text_of(response))
             return response
 
     async def stream_response(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:

@@ -104,6 +104,8 @@ class Scope:
                 recorded["context"] = change
             return recorded
 
+        if self.told is None:  # no hook reports it
+            self.run.progress.moves(f"the tool {self._name(id)!r} was called")
         token, telling = scope.set(None), handled.set(told)
         try:
             with self.calls.making(id):
@@ -119,6 +121,8 @@ class Scope:
                     told.append(str(failure) or type(failure).__name__)
                     raise failure
         finally:
+            if self.told is None:
+                self.run.progress.moves(f"the tool {self._name(id)!r} was done")
             self.note(id, told)
             handled.reset(telling)
             scope.reset(token)
@@ -127,9 +131,11 @@ class Scope:
 
     def note(self, id: str, told: list[str]) -> None:
         """Note that a call failed, if the SDK reported that."""
+        self.failures += [(self._name(id), text) for text in told[:1]]
+
+    def _name(self, id: str) -> str:
         call = self.calls.named(id)
-        name = getattr(call, "name", None) or str(getattr(call, "type", id)).removesuffix("_call")
-        self.failures += [(name, text) for text in told[:1]]
+        return getattr(call, "name", None) or str(getattr(call, "type", id)).removesuffix("_call")
 
 
 handled: ContextVar[list[str] | None] = ContextVar("civitas_openai_handled", default=None)

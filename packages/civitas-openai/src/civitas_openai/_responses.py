@@ -61,9 +61,16 @@ def text_of(response: ModelResponse) -> str:
 
 
 async def collect(
-    stream: AsyncIterator[Any], tell: Callable[[str], Awaitable[None]]
+    stream: AsyncIterator[Any],
+    tell: Callable[[str], Awaitable[None]],
+    moves: Callable[[str], None],
 ) -> ModelResponse:
     """Read a model's stream to its end, and tell each piece of text as it comes.
+
+    Args:
+        stream: The stream.
+        tell: Given each piece of text.
+        moves: Called with each event, in words: thoughts and the arguments of tools, too.
 
     Raises:
         ModelBehaviorError: It ended without an answer.
@@ -74,6 +81,7 @@ async def collect(
     async with aclosing(cast("Any", stream)) as events:
         async for event in events:
             kind = event.type
+            moves("a token came")
             if kind == "response.output_text.delta":
                 told = told or bool(event.delta)
                 await tell(event.delta)

@@ -19,6 +19,7 @@
     │   ├── RunConflict           another payload began the run of that name (.run)
     │   ├── RunCancelled          the run was cancelled before it had an answer (.run)
     │   └── UnknownRun            no run has that name, or its answer is not kept any more (.run)
+    ├── NoProgress                a run was cancelled by its agent's `progress_timeout` (.agent, .last)
     ├── SupervisorGaveUp          a supervisor ran out of restarts
     ├── StartFailed               a child did not start (.child, .cause)
     ├── SupervisionError          a child administration call was refused (.reason)
@@ -51,6 +52,7 @@ from civitas.errors.delivery import (
     UnknownInterrupt,
     UnknownRun,
 )
+from civitas.errors.runs import NoProgress
 from civitas.errors.state import (
     StateConflict,
     StateStoreError,
@@ -70,6 +72,7 @@ __all__ = [
     "DeliveryError",
     "HandlerFailed",
     "MailboxFull",
+    "NoProgress",
     "NoReply",
     "NodeDown",
     "NotStored",

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
-from civitas.errors import ConfigurationError, PayloadError, UnknownInterrupt
+from civitas.errors import ConfigurationError, NoProgress, PayloadError, UnknownInterrupt
 from civitas.events import DeadLetterReason
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
@@ -24,7 +24,7 @@ from civitas.frameworks.remembering import Remembering
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run
 from civitas.frameworks.shortening import Shortening
-from civitas.message import Message, encode, new_message
+from civitas.message import Message
 from civitas.process import AgentProcess, Delivery, ErrorAction
 from civitas.process.resources import Opened, Owner, Resources
 from civitas.process.run_config import CONFIG
@@ -56,6 +56,9 @@ class FrameworkAgent(AgentProcess):
             `at_least_once`; a run that is not durable starts over. In a topology, ``module:function``.
         framework_spans: Whether what the framework does in a run becomes spans below the run's. None: unless an
             instrumentation of the framework that is on makes them already. False: never; the metrics stay.
+        progress_timeout: Seconds that a run may go without a step, a token, or the begin or end of a call; then it is
+            cancelled and counts as crashed: it is delivered again where the agent's `delivery` says so, and otherwise
+            whoever asked is told. Models stream where they can, so that tokens are seen. None: no limit.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -83,13 +86,15 @@ class FrameworkAgent(AgentProcess):
         durable: bool = False,
         transient: Callable[[Exception], bool] | str | None = None,
         framework_spans: bool | None = None,
+        progress_timeout: float | None = None,
         **keywords: Unpack[AgentKeywords],
     ) -> None:
         keywords.setdefault("cancel_on_timeout", True)
-        check_keywords(type(self), name, keywords, durable, framework_spans)
+        check_keywords(type(self), name, keywords, durable, framework_spans, progress_timeout)
         super().__init__(name, **keywords)
         self.durable = durable
         self.framework_spans = framework_spans
+        self.progress_timeout = progress_timeout
         self._transient = read_transient(type(self), name, transient)
         self._given = subject
         self._built: Opened | None = None
@@ -327,6 +332,9 @@ class FrameworkAgent(AgentProcess):
 
     def _judge(self, error: Exception) -> tuple[Outcome, bool]:
         """What `error` means, and whether to try again."""
+        wanted = self._civitas_options.delivery is not Delivery.AT_MOST_ONCE
+        if isinstance(error, NoProgress):  # the run crashes, and those that wait behind it do not
+            return Outcome.CRASH if wanted else Outcome.ANSWER, False
         try:
             meaning = self.outcome(error)
             if self._transient is not None:
@@ -339,7 +347,6 @@ class FrameworkAgent(AgentProcess):
             )
             return Outcome.ANSWER, False
         # Who wants each message handled at least once takes what a try did already as well.
-        wanted = self._civitas_options.delivery is not Delivery.AT_MOST_ONCE
         return meaning, wanted and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
 
     def _tell_nobody(self, error: Exception, message: Message) -> None:
@@ -375,16 +382,7 @@ class FrameworkAgent(AgentProcess):
         return answers
 
     def _reply(self, run: Run, kind: str, payload: Any) -> Message:
-        message = run.message
-        return new_message(
-            kind,
-            self.name,
-            message.reply_to or message.sender or "",
-            encode(payload),
-            correlation_id=message.id,
-            conversation=run.conversation,
-            headers=run.headers,
-        )
+        return run.reply(kind, payload)
 
     def _civitas_wind_down(self) -> None:
         self.wind_down()

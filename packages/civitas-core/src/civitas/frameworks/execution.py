@@ -7,10 +7,12 @@ import logging
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from civitas.errors import NoProgress
 from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.instrumentors import told_by_others
 from civitas.frameworks.outcomes import chain
 from civitas.frameworks.run import Interrupted, Run, current_run
+from civitas.frameworks.stuck import unless_stuck
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
@@ -41,12 +43,17 @@ async def execute(run: Run, span: Span) -> Any:
     status = "failed"
     try:
         try:
-            result = await run.agent.run_framework(run)
+            async with unless_stuck(run):
+                result = await run.agent.run_framework(run)
             status = "interrupted" if isinstance(result, Interrupted) else "done"
             return result
         finally:
             if run.spans is not None:
                 run.spans.close()
+    except NoProgress:
+        status = "stuck"
+        _warn_of_threads(run)
+        raise
     except Exception as error:
         # The framework may have raised an exception of its own from it.
         exited = next((each for each in chain(error) if isinstance(each, Exited)), None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
 from civitas.process import Delivery, RestartType
+from civitas.process.options import check_timeout
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -49,10 +50,16 @@ class FrameworkKeywords(AgentKeywords, total=False):
     durable: bool
     transient: Callable[[Exception], bool] | str | None
     framework_spans: bool | None
+    progress_timeout: float | None
 
 
 def check_keywords(
-    kind: type, name: str, keywords: AgentKeywords, durable: object, framework_spans: object
+    kind: type,
+    name: str,
+    keywords: AgentKeywords,
+    durable: object,
+    framework_spans: object,
+    progress_timeout: object,
 ) -> None:
     """Check the keywords of an adapter; one that is durable gets the delivery for it.
 
@@ -69,6 +76,7 @@ def check_keywords(
     ):
         if not any(given is each for each in allowed):
             raise ConfigurationError(f"{who}: {what}; got {given!r}")
+    check_timeout(progress_timeout, f"{who}: progress_timeout")
     if durable:
         delivery = keywords.get("delivery", Delivery.DURABLE)
         if str(delivery).lower() not in (Delivery.AT_LEAST_ONCE, Delivery.DURABLE):

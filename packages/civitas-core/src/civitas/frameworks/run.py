@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 from civitas.errors import ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
-from civitas.message import encode
+from civitas.message import Message, encode, new_message
 from civitas.message.call_name import call_name
 from civitas.node.streams import OFFSET, PART
 from civitas.process.progress import Progress
@@ -22,7 +22,6 @@ from civitas.process.run_config import config_of_message
 if TYPE_CHECKING:
     from civitas.frameworks.conversations import Record
     from civitas.frameworks.spans import SpanTree
-    from civitas.message import Message
     from civitas.process import Runner
 
 __all__ = ["Interrupted", "Run", "current_run", "idempotency_key"]
@@ -49,6 +48,7 @@ class RunningAgent(Protocol):
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]]
     distributions: ClassVar[Sequence[str]]
     framework_spans: bool | None
+    progress_timeout: float | None
 
     async def run_framework(self, run: Run) -> Any:
         """Run the framework."""
@@ -127,6 +127,11 @@ class Run:
         return config_of_message(self.message.headers)
 
     @property
+    def watched(self) -> bool:
+        """Whether a run without progress is ended, so that models are to stream although nobody may read it."""
+        return self.agent.progress_timeout is not None
+
+    @property
     def streams(self) -> bool:
         """Whether somebody reads chunks; otherwise sending them has no effect."""
         return self.message.wants_chunks
@@ -141,14 +146,17 @@ class Run:
             text: The piece.
             part: Names that one call of the model.
         """
-        if not text or not self.streams:
+        if not text:
+            return
+        self.progress.moves("a token came")
+        if not self.streams:
             return
         headers = None
         if part:
             offset = self._told.get(part, 0)
             self._told[part] = offset + len(text)
             headers = {PART: part, OFFSET: str(offset)}
-        await self.agent._civitas_emit({"text": text}, "token", headers)
+        await self._emit({"text": text}, "token", headers)
 
     def begin(self, part: str) -> None:
         """A call of a model begins, perhaps again after a failure: `part` is told from its start."""
@@ -195,7 +203,16 @@ class Run:
 
     async def _tell(self, payload: Any, kind: str, part: str) -> None:
         if self.streams:
-            await self.agent._civitas_emit(payload, kind, {PART: part} if part else None)
+            await self._emit(payload, kind, {PART: part} if part else None)
+
+    async def _emit(self, payload: Any, kind: str, headers: Mapping[str, str] | None) -> None:
+        progress = self.progress
+        progress.telling += 1
+        try:
+            await self.agent._civitas_emit(payload, kind, headers)
+        finally:
+            progress.telling -= 1
+            progress.moves("a chunk was sent")
 
     # What the headers of the reply say of the run. Its payload is what the framework returned, and nothing more.
 
@@ -222,6 +239,24 @@ class Run:
         """
         if failures:
             self.headers[FAILURES] = failures_of(failures)
+
+    def reply(self, kind: str, payload: Any) -> Message:
+        """The reply to the message.
+
+        Args:
+            kind: Its type.
+            payload: Its payload, plain data.
+        """
+        message = self.message
+        return new_message(
+            kind,
+            self.agent.name,
+            message.reply_to or message.sender or "",
+            encode(payload),
+            correlation_id=message.id,
+            conversation=self.conversation,
+            headers=self.headers,
+        )
 
     # Durable runs.
 

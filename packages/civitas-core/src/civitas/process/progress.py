@@ -21,7 +21,18 @@ class Progress:
         names_steps: Whether whoever handles it names its steps; otherwise those are the keys of what is recorded.
     """
 
-    __slots__ = ("message_id", "moved", "names_steps", "retry_at", "step", "tool", "usage")
+    __slots__ = (
+        "last",
+        "message_id",
+        "moved",
+        "names_steps",
+        "retry_at",
+        "steady",
+        "step",
+        "telling",
+        "tool",
+        "usage",
+    )
 
     def __init__(self, message_id: str, *, names_steps: bool = False) -> None:
         self.message_id = message_id
@@ -34,24 +45,34 @@ class Progress:
         """Unix seconds when it is tried again, while it waits for that."""
         self.usage: tuple[int, int, int, int] = (0, 0, 0, 0)
         """What its models used so far: requests, tokens read, tokens written, tokens in all."""
+        self.telling = 0
+        """How many chunks wait for a slow reader."""
+        self.moves("it began")
+
+    def moves(self, what: str) -> None:
+        """It has come further: `what` happened, in words."""
+        self.last = what
+        """What happened last, in words."""
         self.moved = time.time()
         """Unix seconds when anything of this changed last."""
+        self.steady = time.monotonic()
+        """The same by the clock that nobody sets."""
 
     def begins(self, step: str) -> None:
         """A step begins."""
         self.step, self.tool = step, ""
-        self.moved = time.time()
+        self.moves(f"the step {step!r} began")
 
     def calls(self, tool: str) -> None:
         """A tool is called."""
         self.tool = tool
-        self.moved = time.time()
+        self.moves(f"the tool {tool!r} was called")
 
     def called(self, tool: str) -> None:
         """A tool is done."""
         if self.tool == tool:
             self.tool = ""
-        self.moved = time.time()
+        self.moves(f"the tool {tool!r} was done")
 
     def uses(
         self, requests: int, input_tokens: int, output_tokens: int, total_tokens: int | None = None
@@ -59,11 +80,11 @@ class Progress:
         """What all models have used now: so many requests and tokens."""
         total = input_tokens + output_tokens if total_tokens is None else total_tokens
         self.usage = requests, input_tokens, output_tokens, total
-        self.moved = time.time()
+        self.moves("a model answered")
 
     def waits(self, seconds: float) -> None:
         """It is tried again after so many seconds."""
-        self.moved = time.time()
+        self.moves("it failed and waits to be tried again")
         self.retry_at = self.moved + seconds
 
     def plain(self) -> dict[str, Any]:

@@ -166,7 +166,7 @@ class Metrics:
                     self.take(counter, tokens, about)
 
     def run_ended(self, agent: str, status: str) -> None:
-        """Count a run of a framework: `done`, `interrupted`, `failed` or `cancelled`."""
+        """Count a run of a framework: `done`, `interrupted`, `failed`, `stuck` or `cancelled`."""
         self.take(names.RUNS, 1, {names.AGENT_NAME: _kind(agent), names.RUN_STATUS: status})
 
     def crashed(self, agent: str, error_type: str) -> None:

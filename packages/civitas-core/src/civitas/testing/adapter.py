@@ -6,25 +6,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from civitas.errors import AskTimeout, HandlerFailed, UnknownInterrupt
+from civitas.errors import HandlerFailed, UnknownInterrupt
 from civitas.frameworks import wrap
 from civitas.message import Message
 from civitas.process import AgentProcess
-from civitas.testing.adapter_case import AdapterCase
 from civitas.testing.adapter_model import HANG, Overloaded, Rejected, SuiteModel, ToolCall
+from civitas.testing.adapter_time import TimeTests
 
 __all__ = ["AdapterSuite"]
 
 _AT_ONCE = 50
 
 
-class AdapterSuite(AdapterCase):
+class AdapterSuite(TimeTests):
     """The tests that every adapter passes, against its real framework.
 
     Subclass it in a test module, define five methods, and run pytest::
@@ -336,24 +335,6 @@ class AdapterSuite(AdapterCase):
             reply = await runtime.ask("a", self.payload("x"))
             assert self.text(reply.payload) == "now"
             assert self._restarts(runtime) == 0
-
-    # Time.
-
-    async def test_a_run_whose_asker_is_gone_ends_and_the_next_message_is_handled(
-        self, run: Any, model: Any
-    ) -> None:
-        llm = model(HANG, "after")
-        async with run(self.agent("a", self.subject(llm))) as runtime:
-            asking = asyncio.create_task(runtime.ask("a", self.payload("x"), timeout=0.3))
-            await asyncio.to_thread(llm.began.wait, 10)
-            with pytest.raises(AskTimeout):
-                await asking
-            began = time.monotonic()
-            reply = await runtime.ask("a", self.payload("y"), timeout=10)
-        assert self.text(reply.payload) == "after"
-        if not self.blocking:
-            assert llm.cancelled.wait(10)
-        assert time.monotonic() - began < 10
 
     # Other agents.
 
