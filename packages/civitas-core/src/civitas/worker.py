@@ -12,14 +12,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 from civitas.cluster.member import MemberNode
-from civitas.errors import CivitasError
+from civitas.errors import CivitasError, ConfigurationError
 from civitas.launch import (
     Fence,
     FencedLoop,
@@ -32,6 +32,7 @@ from civitas.launch import (
     read_boot,
     short_pauses,
 )
+from civitas.node.window import Window
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
 from civitas.process.built_late import BuiltLate
@@ -46,6 +47,7 @@ from civitas.topology.grammar import Topology
 from civitas.topology.handover import taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
+from civitas.topology.place import folder_of, open_state_folder, window_of
 from civitas.topology.processes import processes_of
 from civitas.transport import Access
 from civitas.transport.presence import show
@@ -206,6 +208,7 @@ class _Worker:
         )
         self.links = Links(self.maker.topology, self.plugins)
         told = boot["access"]
+        self.windows = _windows(self.maker.topology)
         self.access = self.links.access() if told is None else Access(told["token"], told["keys"])
         self.telemetry = setup_from_environment()
         self.forwarder = Forwarder()
@@ -258,6 +261,10 @@ class _Life:
         )
         self.node.retention = retention_of(topology)
         show(self.node, self.node.transport)
+        windows = worker.windows
+        self._window = (
+            nullcontext() if windows is None else Window(self.node, window_of(windows, os.getpid()))
+        )
         self._watchdog = worker.watchdog
         self._fence = worker.fence
         self._root: str = boot["root"]
@@ -274,6 +281,7 @@ class _Life:
         self.node.tracing.refresh()
         for each in self._late:
             await each.open()
+        self._window.__enter__()
         return self
 
     async def enter(self) -> None:
@@ -306,6 +314,7 @@ class _Life:
         self._watchdog.pause()
         if self._fence is not None:
             self._fence.open()
+        self._window.__exit__(None, None, None)
         if kind is asyncio.CancelledError:
             self._crash()
         await self.node.leave_system()
@@ -327,6 +336,18 @@ class _Life:
             self.node.name,
         )
         _leave(1)
+
+
+def _windows(topology: Topology) -> Path | None:
+    """The folder where the windows of the processes of this system are; None if it cannot be used."""
+    try:
+        folder = folder_of(topology)
+        if folder is not None:
+            open_state_folder(folder)
+    except ConfigurationError as error:  # everything else works without
+        logger.info("nobody can look into this process while its event loop is blocked: %s", error)
+        return None
+    return folder
 
 
 def _given_up(name: str, why: str) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from civitas.cli import app_acting, app_inside
 from civitas.cli.app_dead_letters import dead_letters_app
-from civitas.cli.app_inside import add_to
 from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
@@ -27,7 +27,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-add_to(app)
+app_inside.add_to(app)
+app_acting.add_to(app)
 app.add_typer(topology_app, name="topology")
 app.add_typer(state_app, name="state")
 app.add_typer(runs_app, name="runs")

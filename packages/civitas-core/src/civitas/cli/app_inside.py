@@ -22,9 +22,27 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples(
             "civitas inspect topology.yaml writer",
             "civitas inspect topology.yaml writer --stack",
+            "civitas inspect topology.yaml writer --profile 5s",
             "civitas inspect topology.yaml writer --json",
         )
     )(inspect)
+
+
+def _seconds(text: str | None) -> str | None:
+    if text is None:
+        return None
+    from civitas.node.profiling import LONGEST
+
+    number = text.removesuffix("s")
+    try:
+        seconds = float(number)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST:
+        raise typer.BadParameter(
+            f"a number of seconds above 0 and up to {LONGEST:g}, such as 5s; got {text!r}"
+        )
+    return number
 
 
 def tree(topology: TopologyFile, as_json: Json = False, verbose: Verbose = False) -> None:
@@ -42,14 +60,33 @@ def inspect(
     stack: Annotated[
         bool, typer.Option("--stack", help="Print only the stack of what it awaits.")
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="S",
+            help="Look for S seconds, up to 60, where its time goes, such as 5s.",
+            callback=_seconds,
+        ),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Look into an agent of the running system.
 
     What it handles and since when, the stack of what it awaits, its last errors,
-    the messages that wait, its state.
+    the messages that wait, its state. On the machine where it runs, the stack is
+    there although the event loop of its process is blocked.
     """
     from civitas.cli.inside import show_agent
 
-    show_agent(topology, name, only_stack=stack, as_json=as_json, verbose=verbose)
+    if stack and profile is not None:
+        raise typer.BadParameter("--stack and --profile: give one of them")
+    show_agent(
+        topology,
+        name,
+        only_stack=stack,
+        profile=None if profile is None else float(profile),
+        as_json=as_json,
+        verbose=verbose,
+    )

@@ -14,14 +14,19 @@ from rich.tree import Tree
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
+from civitas.cli.profiles import profile_tree
 from civitas.cli.reaching import running_system
+from civitas.cli.times import span
 from civitas.cli.trees import count
+from civitas.cli.windows import seen_from_here
 from civitas.control.client import RemoteError
 from civitas.telemetry.readable import cut, escaped
 
-__all__ = ["age", "does", "show_agent", "show_tree"]
+__all__ = ["about", "does", "show_agent", "show_tree", "stacks"]
 
 _PATIENCE = 5.0
+_SOON = 0.25
+"""Seconds for the system to answer; then it is looked whether an event loop is blocked."""
 _STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
 
 
@@ -49,23 +54,58 @@ def show_tree(topology: Path, *, as_json: bool) -> None:
 
 
 def show_agent(
-    topology: Path, name: str, *, only_stack: bool, as_json: bool, verbose: bool
+    topology: Path,
+    name: str,
+    *,
+    only_stack: bool,
+    profile: float | None,
+    as_json: bool,
+    verbose: bool,
 ) -> None:
     """Print what there is to know of an agent.
+
+    Args:
+        topology: The topology.
+        name: Of the agent.
+        only_stack: Whether to print the stack alone.
+        profile: For how many seconds to look where its time goes, and print that alone; None for not at all.
+        as_json: Whether to print JSON.
+        verbose: Whether to print the tracebacks of its errors.
 
     Raises:
         CivitasError: The system does not run or did not answer, or there is no such agent.
     """
-    agent = _request(topology, "inspect", name=name)
+    agent = asyncio.run(_inspected(topology, name, profile))
     if as_json:
         print(json.dumps(agent))
         return
     console = stdout()
-    lines = [*(_stacks(agent) if only_stack else _about(agent, time.time(), verbose=verbose))]
+    if profile is not None:
+        console.print(profile_tree(agent))
+        return
+    lines = [*(stacks(agent) if only_stack else about(agent, time.time(), verbose=verbose))]
     if not lines:
         lines = [Text(f"{name!r} handles nothing at this moment, so there is no stack")]
     for line in lines:
         console.print(line, soft_wrap=True)
+
+
+async def _inspected(topology: Path, name: str, profile: float | None) -> Any:
+    async with running_system(topology) as system:
+        within = _PATIENCE + (profile or 0.0)
+        asking = asyncio.ensure_future(
+            system.request("inspect", within=within, name=name, profile=profile)
+        )
+        try:
+            answered, _ = await asyncio.wait({asking}, timeout=_SOON)
+            if not answered and (seen := await seen_from_here(topology, name, profile)):
+                return seen
+            return await asking
+        except RemoteError as error:
+            raise Refused(str(error)) from error
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
 
 def _request(topology: Path, operation: str, **arguments: Any) -> Any:
@@ -100,34 +140,24 @@ def does(agent: Mapping[str, Any], now: float) -> list[str]:
     """What an agent does, in a few words."""
     facts = ["paused"] if agent["paused"] else []
     if (due := agent["due"]) is not None:
-        facts.append(f"again in {age(due - now)}")
+        facts.append(f"again in {span(due - now)}")
     handling = agent["handling"]
     if handling is not None:
-        facts.append(f"handles {handling['type']} for {age(now - handling['since'])}")
+        facts.append(f"handles {handling['type']} for {span(now - handling['since'])}")
         if handling["step"]:
             facts.append(handling["step"])
         if handling["asks"]:
             facts.append(f"waits for {', '.join(handling['asks'])}")
         if handling["retry_at"] is not None:
-            facts.append(f"tries again in {age(handling['retry_at'] - now)}")
+            facts.append(f"tries again in {span(handling['retry_at'] - now)}")
     return facts
 
 
-def age(seconds: float) -> str:
-    """A time span as a person reads it: `0.4 s`, `12 s`, `3 min`, `5 h`, `2 d`."""
-    seconds = max(seconds, 0.0)
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    for unit, longest, name in ((1, 120, "s"), (60, 7200, "min"), (3600, 172_800, "h")):
-        if seconds < longest:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / 86_400:.0f} d"
-
-
-def _about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:
+def about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:
+    """Everything about an agent, line by line."""
     yield _line(agent, now)
     if agent["started"] is not None:
-        yield Text(f"  began {age(now - agent['started'])} ago")
+        yield Text(f"  began {span(now - agent['started'])} ago")
     if agent["restarts_left"] is not None:
         yield Text(f"  {count(agent['restarts_left'], 'restart')} left")
     handling = agent["handling"]
@@ -138,19 +168,19 @@ def _about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[T
             yield Text(f"  conversation {escaped(handling['conversation'])}")
         if handling["tokens"]:
             yield Text(f"  {count(handling['tokens'], 'token')}")
-    yield from _stacks(agent)
+    yield from stacks(agent)
     if agent.get("queue"):
         yield Text("queue", style="bold")
         for each in agent["queue"]:
             sender = escaped(each["sender"] or "outside")
             yield Text(
-                f"  {each['message']}  {escaped(each['type'])}  from {sender}  {age(now - each['sent'])}"
+                f"  {each['message']}  {escaped(each['type'])}  from {sender}  {span(now - each['sent'])}"
             )
     if agent.get("errors"):
         yield Text("errors", style="bold")
         for each in agent["errors"]:
             first = each["error"].partition("\n")[0]
-            yield Text(f"  {age(now - each['time'])} ago  {escaped(first)}", style="red")
+            yield Text(f"  {span(now - each['time'])} ago  {escaped(first)}", style="red")
             if verbose:
                 yield from _indented(each["traceback"].rstrip().splitlines())
     if agent.get("state"):
@@ -158,14 +188,28 @@ def _about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[T
         yield Text(f"  {escaped(json.dumps(agent['state'], default=str))}")
 
 
-def _stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
+def stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
+    """Where the code of an agent is, line by line, and who blocks its event loop."""
+    blocked = agent.get("blocked")
+    if blocked is not None:
+        by = f"by {blocked['by']!r}" if blocked["by"] else "by code of no agent"
+        text = (
+            f"the event loop of {blocked['node']!r} is blocked {by} for {span(blocked['seconds'])}"
+        )
+        yield Text(text, style="bold red")
+        if blocked["by"] != agent["name"]:
+            yield from _frames(blocked["stack"])
     for stack in (agent.get("stack", ()), *agent.get("threads", ())):
         if not stack:
             continue
         yield Text("stack", style="bold")
-        for frame in stack:
-            yield Text(f"  {frame['file']}:{frame['line']} in {frame['function']}")
-            yield Text(f"    {escaped(frame['code'])}", style="dim")
+        yield from _frames(stack)
+
+
+def _frames(stack: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
+    for frame in stack:
+        yield Text(f"  {escaped(frame['file'])}:{frame['line']} in {escaped(frame['function'])}")
+        yield Text(f"    {escaped(frame['code'])}", style="dim")
 
 
 def _indented(lines: Iterable[str]) -> Iterator[Text]:

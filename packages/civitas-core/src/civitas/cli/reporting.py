@@ -21,7 +21,7 @@ _STYLES = {
     "dead_letter": "yellow",
     "node_down": "bold red",
 }
-_ALWAYS = ("crashed", "restarted", "gave_up", "node_up", "node_down")
+_ALWAYS = ("crashed", "restarted", "gave_up", "node_up", "node_down", "acted")
 
 
 def print_line(

@@ -22,6 +22,7 @@ from civitas.cli.reaching import System, running_system
 from civitas.cli.stored import opened
 from civitas.cli.times import age, moment
 from civitas.cli.trees import count
+from civitas.cli.whoever import whoever
 from civitas.control.client import RemoteError
 from civitas.control.operations import reply_as_plain
 from civitas.errors import DeliveryError, HandlerFailed
@@ -103,7 +104,7 @@ def cancel_run(topology: Path, run: str) -> None:
     """
 
     async def live(system: System) -> bool:
-        cancelled: bool = await system.request("cancel", run=run)
+        cancelled: bool = await system.request("cancel", run=run, by=whoever("runs cancel"))
         if not cancelled:
             await system.request("run", run=run)  # which says if there is none
         return cancelled

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from civitas.cli.reaching import running_system
+from civitas.cli.whoever import whoever
 
 __all__ = ["scale_to"]
 
@@ -22,4 +23,4 @@ def scale_to(topology: Path, name: str, replicas: int) -> None:
 
 async def _scale(topology: Path, name: str, replicas: int) -> None:
     async with running_system(topology) as system:
-        await system.request("scale", name=name, replicas=replicas)
+        await system.request("scale", name=name, replicas=replicas, by=whoever("scale"))

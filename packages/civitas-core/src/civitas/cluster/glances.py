@@ -112,8 +112,8 @@ class FarGlances:
             "agents": told.get("agents", 0),
         }
 
-    async def inspect(self, node: str, name: str) -> Inspection:
-        """Look into an agent of a process.
+    async def inspect(self, node: str, name: str, seconds: float | None = None) -> Inspection:
+        """Look into an agent of a process, and for `seconds` at where its time goes.
 
         Raises:
             NodeDown: The process is down, or did not answer in time.
@@ -123,8 +123,8 @@ class FarGlances:
         if peer is None:
             raise NodeDown(name, node, f"its process {node!r} is down", advice=_TOP)
         try:
-            async with asyncio.timeout(_PATIENCE_OF_ONE):
-                inspection: Inspection = await self._calls.call(peer, "inspect", name)
+            async with asyncio.timeout(_PATIENCE_OF_ONE + (seconds or 0.0)):
+                inspection: Inspection = await self._calls.call(peer, "inspect", name, seconds)
         except TimeoutError:
             why = f"its process {node!r} does not answer: its event loop is blocked, or it stands"
             raise NodeDown(name, node, why, advice=_TOP) from None

@@ -9,7 +9,7 @@ from civitas.cluster.hosting import Hosting
 from civitas.cluster.peers import Peer
 from civitas.errors import SupervisionError
 from civitas.node import Node
-from civitas.node.inspecting import inspect
+from civitas.node.inspecting import looked_into
 from civitas.process import Cell
 
 __all__ = ["Inside"]
@@ -46,9 +46,9 @@ class Inside:
         if hosted is not None:
             hosted.pause(paused)
 
-    async def _inspect(self, _: Peer, name: str) -> dict[str, Any]:
-        """Look into an agent."""
+    async def _inspect(self, _: Peer, name: str, seconds: float | None = None) -> dict[str, Any]:
+        """Look into an agent, and for `seconds` at where its time goes."""
         cell = self._node.registry.get(name)
         if not isinstance(cell, Cell):
             raise SupervisionError("not_found", f"{name!r} does not run in {self._node.name!r}")
-        return dict(inspect(cell))
+        return dict(await looked_into(cell, self._node.loop, self._node.thread, seconds))

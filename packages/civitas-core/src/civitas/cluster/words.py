@@ -97,7 +97,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
-        "inspect": Shape(TEXT),  # the agent
+        # The agent, and for how many seconds to look where its time goes.
+        "inspect": Shape(TEXT, MAYBE_MOMENT, optional=1),
         "pause": Shape(TEXT, FLAG),  # the agent, whether it is to take no messages
         "awake": Shape(TEXT),  # the pool
         "start": Shape(TEXT, COUNT, MAP),  # the agent, the number of its run, how to make it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from typing import Any
 
@@ -33,12 +33,14 @@ class Operations:
             "send": self._send,
             "tree": self._tree,
             "overview": self._overview,
-            "inspect": lambda request: self._runtime.inspect(_name_in(request)),
+            "inspect": lambda request: self._runtime.inspect(
+                _name_in(request), request.get("profile")
+            ),
             "restart": self._restart,
             "stop": self._stop,
             "start": self._start,
-            "pause": lambda request: self._runtime.pause(_name_in(request)),
-            "resume": lambda request: self._runtime.resume(_name_in(request)),
+            "pause": lambda request: self._to_its_end(self._runtime.pause(_name_in(request))),
+            "resume": lambda request: self._to_its_end(self._runtime.resume(_name_in(request))),
             "timeline": self._list_events,
             "scale": self._scale,
             "runs": self._list_runs,
@@ -46,7 +48,7 @@ class Operations:
             "result": self._result,
             "cancel": self._cancel,
         }
-        self._scaling: set[asyncio.Task[None]] = set()
+        self._acting: set[asyncio.Task[Any]] = set()
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what a request says, and say what came of it: ``ok``, or ``error`` and what belongs to that."""
@@ -78,15 +80,17 @@ class Operations:
         return self._runtime.tree()
 
     async def _restart(self, request: dict[str, Any]) -> None:
-        await self._runtime.restart(_name_in(request))
+        await self._to_its_end(self._runtime.restart(_name_in(request)))
 
     async def _stop(self, request: dict[str, Any]) -> None:
         name = _name_in(request)
-        await self._runtime.terminate_child(self._runtime._administration.owner_of(name), name)
+        owner = self._runtime._administration.owner_of(name)
+        await self._to_its_end(self._runtime.terminate_child(owner, name))
 
     async def _start(self, request: dict[str, Any]) -> None:
         name = _name_in(request)
-        await self._runtime.restart_child(self._runtime._administration.owner_of(name), name)
+        owner = self._runtime._administration.owner_of(name)
+        await self._to_its_end(self._runtime.restart_child(owner, name))
 
     async def _overview(self, request: dict[str, Any]) -> Overview:
         return await self._runtime.overview(request.get("under"), request.get("since"))
@@ -109,13 +113,16 @@ class Operations:
         return await self._runtime.cancel(_name_of_run(request))
 
     async def _scale(self, request: dict[str, Any]) -> None:
-        # Whoever asked may go away meanwhile; half done it would be neither the one number nor the other.
-        scaling = asyncio.create_task(
+        await self._to_its_end(
             self._runtime.scale(request.get("name", ""), request.get("replicas", 0))
         )
-        self._scaling.add(scaling)
-        scaling.add_done_callback(self._scaling.discard)
-        await asyncio.shield(scaling)
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whoever asked may go away meanwhile: it is done all the same, and noted who did it."""
+        acting = asyncio.create_task(work)
+        self._acting.add(acting)
+        acting.add_done_callback(self._acting.discard)
+        await asyncio.shield(acting)
 
 
 def reply_as_plain(reply: Message) -> dict[str, Any]:

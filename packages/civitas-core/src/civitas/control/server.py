@@ -13,8 +13,9 @@ from civitas.control import protocol
 from civitas.control.operations import Operations, refusal_of
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
+from civitas.node.window import Window
 from civitas.runtime import Runtime
-from civitas.topology.place import check_state_folder, socket_of
+from civitas.topology.place import check_state_folder, socket_of, window_of
 
 __all__ = ["ControlServer"]
 
@@ -43,6 +44,7 @@ class ControlServer:
         self._socket: os.stat_result | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._operations = Operations(runtime)
+        self._window = Window(runtime._node, window_of(folder, os.getpid()))
 
     async def __aenter__(self) -> Self:
         check_state_folder(self._folder)
@@ -61,9 +63,12 @@ class ControlServer:
         guests = getattr(self._runtime._node, "guests", None)  # nobody comes to a single process
         if guests is not None:
             guests.answers = self._operations.answer
+        self._runtime._overviews.windows = self._folder
+        self._window.__enter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._window.__exit__()
         if self._server is not None:
             for listening in self._server.sockets:
                 let_go(listening.fileno())

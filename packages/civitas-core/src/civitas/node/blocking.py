@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextvars import Context
 from dataclasses import dataclass
 from functools import cache
 from types import FrameType
 from typing import Any
 
 from civitas.process import current_agent, current_message
+from civitas.process.stacks import context_of
 from civitas.telemetry.metrics import Metrics
 
 __all__ = ["BlockWatch"]
@@ -76,7 +75,13 @@ class BlockWatch:
         self._thread = threading.Thread(
             target=self._watch, name=f"civitas-{node}-blocking", daemon=True
         )
+        self._turn: _Turn | None = None
         self._thread.start()
+
+    def held(self) -> float:
+        """For how many seconds one task has held the event loop until now, while it does not turn; otherwise 0."""
+        turn = self._turn
+        return 0.0 if turn is None or turn.over else time.monotonic() - turn.began
 
     def end(self) -> None:
         """No more of it."""
@@ -84,19 +89,18 @@ class BlockWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        turn: _Turn | None = None
         looked, used = time.monotonic(), time.process_time()
         while not self._running.acquire(timeout=_LOOK):
             before, used_before = looked, used
             looked, used = time.monotonic(), time.process_time()
-            task = asyncio.current_task(self._loop)
+            task, turn = asyncio.current_task(self._loop), self._turn
             if task is None:
                 continue
             # Code in C may have kept this thread waiting, too; so does a machine that is short of processors.
             kept = used - used_before >= _LONG
             began = before if kept else looked
             if turn is None or turn.over:
-                turn = _Turn(task, began)
+                turn = self._turn = _Turn(task, began)
                 try:
                     self._loop.call_soon_threadsafe(turn.ends)
                 except RuntimeError:  # it is closed
@@ -108,7 +112,7 @@ class BlockWatch:
                 self._found(turn)
 
     def _found(self, turn: _Turn) -> None:
-        context = _context_of(turn.task)
+        context = context_of(turn.task)
         agent = context.get(current_agent) if context is not None else None
         frame = sys._current_frames().get(self._watched)
         if context is None or agent is None or context.get(current_message) is None:
@@ -142,12 +146,6 @@ class BlockWatch:
             self._tell(
                 agent, place, f"{agent} blocked the event loop for {seconds:.2f} s at {place}"
             )
-
-
-def _context_of(task: asyncio.Task[Any]) -> Context | None:
-    if sys.version_info >= (3, 12):
-        return task.get_context()
-    return next((each for each in gc.get_referents(task) if isinstance(each, Context)), None)
 
 
 def _place(frame: FrameType) -> str:

@@ -16,7 +16,16 @@ from civitas.node.registry import Registry
 from civitas.process import Cell
 from civitas.process.incarnation import Incarnation
 
-__all__ = ["AgentNow", "Far", "Glances", "Handled", "NodeNow", "NothingFar", "Overview"]
+__all__ = [
+    "AgentNow",
+    "Far",
+    "Glances",
+    "Handled",
+    "NodeNow",
+    "NothingFar",
+    "Overview",
+    "seen_now",
+]
 
 _RATE_OVER = 1.0
 """Seconds over which a rate is measured, at least."""
@@ -248,8 +257,8 @@ class Far(Protocol):
     def nodes(self) -> list[NodeNow]:
         """They themselves, as they were seen last."""
 
-    async def inspect(self, node: str, name: str) -> Inspection:
-        """Look into an agent of a process."""
+    async def inspect(self, node: str, name: str, seconds: float | None = None) -> Inspection:
+        """Look into an agent of a process, and for `seconds` at where its time goes."""
         ...
 
     async def close(self) -> None:
@@ -270,7 +279,7 @@ class NothingFar:
         """There are none."""
         return []
 
-    async def inspect(self, node: str, name: str) -> Inspection:
+    async def inspect(self, node: str, name: str, seconds: float | None = None) -> Inspection:
         """There is none of them."""
         raise SupervisionError("not_found", f"there is no process {node!r}")
 
@@ -311,6 +320,18 @@ def _facts(cell: Cell, rate: float) -> dict[str, Any]:
         "failed": cell.failures,
         "last_error": cell.last_error,
         "tokens": incarnation.now.tokens if incarnation is not None else 0,
+    }
+
+
+def seen_now(cell: Cell, node: str) -> dict[str, Any]:
+    """The part of an `AgentNow` that the OS process knows in which the agent runs."""
+    return {
+        **_facts(cell, 0.0),
+        "kind": str(cell.kind),
+        "status": str(cell.status),
+        "node": node,
+        "pid": os.getpid(),
+        "restarts": cell.restarts,
     }
 
 

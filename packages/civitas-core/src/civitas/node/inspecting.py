@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from civitas.message import Message, to_plain
+from civitas.node.profiling import Profile, profiled
 from civitas.process import Cell
 from civitas.process.stacks import StackFrame, frames_of, threads_of
 
-__all__ = ["Inspection", "PastError", "Queued", "inspect"]
+__all__ = ["Blocked", "Inspection", "PastError", "Queued", "inspect", "looked_into"]
 
 _LISTED = 100
 """So many waiting messages are listed."""
@@ -53,16 +55,34 @@ class Queued(TypedDict):
     bytes: int
 
 
+class Blocked(TypedDict):
+    """An event loop that does not turn.
+
+    Attributes:
+        node: Of which OS process.
+        by: The agent whose code holds it; None if that is nobody's.
+        seconds: For how long.
+        stack: What it does.
+    """
+
+    node: str
+    by: str | None
+    seconds: float
+    stack: list[StackFrame]
+
+
 class Inspection(TypedDict):
     """One agent, looked into.
 
     Attributes:
         stack: What its code awaits, the outermost frame first; empty while it waits for a message.
-        threads: The stacks of the threads that run a plain `def` of it.
+        threads: The stacks of the threads that run blocking code of it: plain `def` handlers and tools.
         errors: The last 20, the newest last.
         queue: The first 100 messages that wait.
         state: Its `state`; None if it does not run, or where that is not plain data.
         conversations: Those of the messages that it has.
+        blocked: None while the event loop of its OS process turns.
+        profile: Where its time went, if that was asked for.
     """
 
     stack: list[StackFrame]
@@ -71,6 +91,25 @@ class Inspection(TypedDict):
     queue: list[Queued]
     state: Any
     conversations: list[str]
+    blocked: Blocked | None
+    profile: NotRequired[Profile]
+
+
+async def looked_into(
+    cell: Cell, loop: asyncio.AbstractEventLoop, thread: int, seconds: float | None
+) -> Inspection:
+    """Look into an agent that runs here.
+
+    Args:
+        cell: The agent.
+        loop: Of this OS process.
+        thread: Which runs that.
+        seconds: How long to look where its time goes; None for not at all.
+    """
+    if seconds is None:
+        return inspect(cell)
+    profile = await profiled(cell, loop, thread, seconds)
+    return {**inspect(cell), "profile": profile}
 
 
 def inspect(cell: Cell) -> Inspection:
@@ -96,6 +135,7 @@ def inspect(cell: Cell) -> Inspection:
         "queue": [_queued(each) for each in itertools.islice(cell.mailbox, _LISTED)],
         "state": _plain(incarnation.agent.state) if incarnation is not None and runs else None,
         "conversations": sorted(cell.conversations),
+        "blocked": None,
     }
 
 

@@ -132,7 +132,7 @@ class Node(Router):
         self.turns = Turns(self.loop)
         self.variables = copy_context()
         guard(self.loop)
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self.executor = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"civitas-{self.name}")
         self.tool_threads = ThreadPoolExecutor(_THREADS, f"civitas-{self.name}-tools")
         self._agent_threads = AgentThreads(_THREADS, f"civitas-{self.name}-frameworks")
@@ -145,6 +145,7 @@ class Node(Router):
         self._beat = Beat(self.name, self.loop, self.tracing, self.registry, self.asks)
         tell = partial(self.event, "blocked")
         self._blocking = BlockWatch(self.name, self.loop, self.tracing.metrics, tell)
+        self.held_for = self._blocking.held
 
     async def detach(self) -> None:
         """Give back what `attach` took. Threads in the middle of a blocking call are left to finish it."""

@@ -58,7 +58,8 @@ class Router:
     """Those that wait here for an answer."""
     _handover: Handover
     _withdrawals: Withdrawals
-    _thread: int
+    thread: int
+    """The one that runs it."""
 
     def __init__(self, name: str, tracing: Tracing) -> None:
         self.name = name
@@ -103,7 +104,7 @@ class Router:
     ) -> Awaitable[None] | None:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
         if sender is None:
-            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+            if not self.open or get_ident() != self.thread or not self.loop.is_running():
                 self._check_here()
         else:
             self.check_loop(sender.name)
@@ -141,7 +142,7 @@ class Router:
     ) -> Coroutine[Any, Any, Message]:
         """Hand a message to the agent `to` and wait for its answer."""
         if sender is None:
-            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+            if not self.open or get_ident() != self.thread or not self.loop.is_running():
                 self._check_here()
         else:
             self.check_loop(sender.name)
@@ -171,7 +172,7 @@ class Router:
     ) -> int:
         """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
         if sender is None:
-            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+            if not self.open or get_ident() != self.thread or not self.loop.is_running():
                 self._check_here()
         else:
             self.check_loop(sender.name)
@@ -210,7 +211,7 @@ class Router:
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         if sender is None:
-            if not self.open or get_ident() != self._thread or not self.loop.is_running():
+            if not self.open or get_ident() != self.thread or not self.loop.is_running():
                 self._check_here()
         else:
             self.check_loop(sender.name)
@@ -360,7 +361,7 @@ class Router:
         Raises:
             ConfigurationError: This is not the thread of this node's loop.
         """
-        if get_ident() != self._thread:
+        if get_ident() != self.thread:
             raise ConfigurationError(
                 f"{agent!r} was used on another event loop than its own; in a plain `def` handler write "
                 "self.run(self.ask(...)) instead of asyncio.run(self.ask(...))"

@@ -85,7 +85,7 @@ class Administration:
         found: Parent | None = self._node.supervisors.get(name)
         owner = self._node.owner(name)
         if found is None and owner is None:
-            raise SupervisionError("not_found", f"there is no agent or supervisor {name!r}")
+            raise self._unknown(name)
         targets = (each for each in (owner.children if owner else ()) if each.name == name)
         await self._pause(next(targets, found), owner, paused)
 
@@ -103,9 +103,17 @@ class Administration:
     def owner_of(self, name: str) -> str:
         """The name of the supervisor of an agent or a supervisor."""
         owner = self._node.owner(name)
-        if owner is None:
-            raise SupervisionError("not_found", f"no supervisor has a child {name!r}")
-        return owner.name
+        if owner is not None:
+            return owner.name
+        if name in self._node.supervisors:
+            why = f"{name!r} is the root of the tree: to stop or restart it is to stop or restart the system"
+            raise SupervisionError("not_found", why)
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> SupervisionError:
+        near = difflib.get_close_matches(name, [*self._node.owners, *self._node.supervisors], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return SupervisionError("not_found", f"there is no agent or supervisor {name!r}{hint}")
 
     def which_children(self, supervisor: str) -> list[dict[str, str]]:
         """The children of a supervisor, in start order."""

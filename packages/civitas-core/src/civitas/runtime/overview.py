@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from civitas.cluster import RemoteChild, RemoteConversation
@@ -13,9 +14,12 @@ from civitas.errors import ConfigurationError
 from civitas.node import Node
 from civitas.node.changes import Changes
 from civitas.node.glance import AgentNow, NodeNow, Overview
-from civitas.node.inspecting import inspect
+from civitas.node.inspecting import looked_into
+from civitas.node.profiling import check_seconds
+from civitas.node.window import look_through
 from civitas.process import Cell, ChildKind
 from civitas.supervision import Child
+from civitas.topology.place import window_of
 
 __all__ = ["Overviews"]
 
@@ -32,6 +36,9 @@ _NOTHING: Mapping[str, Any] = {
     "tokens": 0,
 }
 """Of what handles no messages, or of what nothing is known."""
+_SOON = 0.25
+"""Seconds for a process to answer; then it is seen by its window whether its event loop is blocked."""
+_PATIENCE = 2.0
 
 
 class Overviews:
@@ -48,6 +55,8 @@ class Overviews:
         self._changes = Changes()
         self._keys: dict[str, tuple[Any, ...]] = {}
         self._looking = asyncio.Lock()
+        self.windows: Path | None = None
+        """The folder where the OS processes on this machine have their windows, if they have any."""
 
     async def look(self, root: Child, under: str | None, since: int | None) -> Overview:
         """What there is; see `Runtime.overview`."""
@@ -76,15 +85,42 @@ class Overviews:
             "nodes": [self._root_now(lag), *self._node.far.nodes()],
         }
 
-    async def inspect(self, root: Child, name: str) -> dict[str, Any]:
+    async def inspect(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:
         """One agent, looked into; see `Runtime.inspect`."""
+        if seconds is not None:
+            check_seconds(seconds)
         (agent, *_) = (await self.look(root, name, None))["agents"]
-        cell = self._node.registry.get(name)
         if agent["kind"] != ChildKind.AGENT:
+            if seconds is not None:
+                what = agent["kind"].replace("_", " ")
+                raise ConfigurationError(
+                    f"{name!r} is a {what}, which has no code of its own; profile an agent below it"
+                )
             return dict(agent)
+        node = self._node
+        cell = node.registry.get(name)
         if isinstance(cell, Cell):
-            return {**agent, **inspect(cell)}
-        return {**agent, **await self._node.far.inspect(agent["node"], name)}
+            return {**agent, **await looked_into(cell, node.loop, node.thread, seconds)}
+        return {**agent, **await self._inspect_far(agent, seconds)}
+
+    async def _inspect_far(self, agent: AgentNow, seconds: float | None) -> Mapping[str, Any]:
+        """Look into an agent of another process; by its window if its event loop is blocked."""
+        node, name, pid = agent["node"], agent["name"], agent["pid"]
+        asking = asyncio.ensure_future(self._node.far.inspect(node, name, seconds))
+        try:
+            answered, _ = await asyncio.wait({asking}, timeout=_SOON)
+            if not answered and self.windows is not None and pid is not None:
+                window = window_of(self.windows, pid)
+                seen = await look_through(window, name, None, _PATIENCE)
+                if seen is not None and seen["node"] == node and seen["blocked"]:
+                    if seconds is not None:
+                        seen = await look_through(window, name, seconds, _PATIENCE) or seen
+                    if seen["agent"] is not None:
+                        return seen["agent"]
+            return await asking
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     def _walk(
         self,

@@ -15,10 +15,7 @@ from civitas.node import Callback
 from civitas.node.acting import Actions
 from civitas.node.glance import Overview
 from civitas.plugins import PluginManager
-from civitas.process import (
-    AgentProcess,
-    Messenger,
-)
+from civitas.process import AgentProcess, Messenger
 from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.options import check_name, check_timeout, choose, positive
 from civitas.runs import RunInfo, RunStatus
@@ -296,13 +293,15 @@ class Runtime(Messenger):
         """
         return await self._overviews.look(self._root(), under, since)
 
-    async def inspect(self, name: str) -> dict[str, Any]:
+    async def inspect(self, name: str, profile: float | None = None) -> dict[str, Any]:
         """An `AgentNow`, and of an agent also an `Inspection`: its stack, errors, queue, state and conversations.
+
+        With `profile`, a number of seconds up to 60, also a `Profile`: where its time goes meanwhile.
 
         Raises:
             NodeDown: Its OS process is down, or does not answer.
         """
-        return await self._overviews.inspect(self._root(), name)
+        return await self._overviews.inspect(self._root(), name, profile)
 
     def timeline(self, since: float | None = None) -> list[Event]:
         """What happened in the last hour, the oldest first: crashes, restarts, give-ups, processes that came and went.

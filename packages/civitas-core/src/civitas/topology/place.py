@@ -8,10 +8,22 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["check_state_folder", "open_state_folder", "socket_of", "state_folder"]
+if TYPE_CHECKING:
+    from civitas.topology.grammar import Topology
+
+__all__ = [
+    "check_state_folder",
+    "folder_of",
+    "open_state_folder",
+    "socket_of",
+    "state_folder",
+    "window_of",
+    "windows_in",
+]
 
 _LONGEST_PATH = 103
 """Bytes in the path of a socket, on the stricter of the systems we run on."""
@@ -38,6 +50,24 @@ def state_folder(name: str, topology: Path) -> Path:
 def socket_of(folder: Path) -> Path:
     """The socket in a state folder."""
     return folder / "control.sock"
+
+
+def folder_of(topology: Topology) -> Path | None:
+    """The state folder of the system that a topology describes; None if that is not a file."""
+    source = topology.source
+    if source.file is None or source.folder is None:
+        return None
+    return state_folder(topology.name, source.folder / Path(source.file).name)
+
+
+def window_of(folder: Path, pid: int) -> Path:
+    """The socket in a state folder by which one looks into the OS process `pid` of the system."""
+    return folder / f"{pid}.sock"
+
+
+def windows_in(folder: Path) -> list[Path]:
+    """Those sockets that are there; the process may be gone."""
+    return [each for each in folder.glob("*.sock") if each.stem.isdecimal()]
 
 
 def open_state_folder(folder: Path) -> None:

@@ -1,0 +1,54 @@
+"""An agent seen by the windows of the OS processes on this machine, while the root does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from civitas.cli.failures import Refused
+from civitas.cli.times import span
+from civitas.node.window import look_through
+from civitas.topology import load_part
+from civitas.topology.place import state_folder, windows_in
+
+__all__ = ["seen_from_here"]
+
+_PATIENCE = 2.0
+_UNKNOWN = {"parent": None, "restarts_left": None, "due": None, "next": None}
+"""What only the root knows of an agent."""
+
+
+async def seen_from_here(topology: Path, name: str, seconds: float | None) -> dict[str, Any] | None:
+    """What `runtime.inspect` would return, but for what only the root knows.
+
+    Args:
+        topology: The topology.
+        name: Of the agent.
+        seconds: How long to look where its time goes; None for not at all.
+
+    Returns:
+        None if no event loop of the system is blocked on this machine, so that its root will answer.
+
+    Raises:
+        Refused: One is, and no process on this machine has such an agent.
+    """
+    folder = state_folder(load_part(topology, "name").name, topology)
+    looks = [look_through(each, name, None, _PATIENCE) for each in windows_in(folder)]
+    seen = [each for each in await asyncio.gather(*looks) if each is not None]
+    blocked = next((each["blocked"] for each in seen if each["blocked"]), None)
+    if blocked is None:
+        return None
+    there = next((each for each in seen if each["agent"] is not None), None)
+    if there is None:
+        by = f"agent {blocked['by']!r}" if blocked["by"] else "code of no agent"
+        raise Refused(
+            f"the event loop of {blocked['node']!r} has been blocked by {by} for {span(blocked['seconds'])}, "
+            f"and no other process of the system on this machine has an agent {name!r}"
+        )
+    found: dict[str, Any] | None = there["agent"]
+    if seconds is not None:
+        window = next(each for each in windows_in(folder) if each.stem == str(there["pid"]))
+        again = await look_through(window, name, seconds, _PATIENCE)
+        found = again["agent"] if again is not None else found
+    return None if found is None else {**_UNKNOWN, **found, "blocked": found["blocked"] or blocked}

@@ -1,0 +1,149 @@
+"""What is seen of an OS process while its event loop is blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from civitas import AgentProcess, Message, Runtime, Supervisor
+from civitas.control import ControlClient, ControlServer, state_folder
+from civitas.errors import ConfigurationError
+from civitas.message import decode
+from civitas.node.window import Window, look_through
+from civitas.topology.place import open_state_folder
+from tests.core.cli.support import Result
+
+
+class Blocks(AgentProcess):
+    there = threading.Event()
+    may_go = threading.Event()
+
+    async def handle(self, message: Message) -> None:
+        if message.payload == "hold":
+            await asyncio.Event().wait()
+        self.there.set()
+        assert self.may_go.wait(10)
+
+
+def beside(look: Callable[[], None]) -> threading.Thread:
+    """Call `look` in a thread when an agent blocks the event loop, which it does until that returns."""
+    Blocks.there.clear()
+    Blocks.may_go.clear()
+
+    def looks() -> None:
+        try:
+            assert Blocks.there.wait(10)
+            look()
+        finally:
+            Blocks.may_go.set()
+
+    thread = threading.Thread(target=looks)
+    thread.start()
+    return thread
+
+
+def team() -> Runtime:
+    children = [Blocks("stuck"), Blocks("other", shutdown_timeout=0)]
+    return Runtime(Supervisor("root", children), name="window", drain_timeout=0)
+
+
+@pytest.mark.promise(id="SEM-1769")
+async def test_the_stack_is_seen_while_the_loop_is_blocked(tmp_path: Path) -> None:
+    path, seen = tmp_path / "w", []
+
+    def look() -> None:
+        seen.append(asyncio.run(look_through(path, "stuck", None, 5)))
+        seen.append(asyncio.run(look_through(path, "other", 0.05, 5)))
+
+    async with team() as runtime:
+        with Window(runtime._node, path):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            looking = beside(look)
+            await runtime.send("other", "hold")
+            await runtime.send("stuck", "block")
+            await asyncio.to_thread(looking.join)
+            turning = await look_through(path, "stuck", None, 5)
+            nobody = await look_through(path, "nobody", None, 5)
+        assert not path.exists()
+    stuck, other = seen
+    assert stuck is not None
+    assert stuck["agent"] is not None
+    assert stuck["blocked"] is not None
+    assert stuck["blocked"]["by"] == "stuck"
+    assert stuck["blocked"]["seconds"] >= 0.1
+    assert "assert self.may_go.wait(10)" in [each["code"] for each in stuck["agent"]["stack"]]
+    assert stuck["agent"]["handling"]["type"] == "message"
+    assert other is not None
+    assert other["agent"] is not None
+    assert other["agent"]["blocked"]["by"] == "stuck"
+    assert other["agent"]["stack"][-1]["function"] == "Event.wait"
+    assert other["agent"]["profile"]["waits"] > 0
+    assert other["agent"]["profile"]["others"]["stuck"] > 0
+    assert turning is not None
+    assert turning["blocked"] is None
+    assert nobody is not None
+    assert nobody["agent"] is None
+
+
+@pytest.mark.promise(id="SEM-1769")
+async def test_the_command_line_prints_it_at_once(
+    civitas: Callable[..., Result], project: Callable[..., Path]
+) -> None:
+    topology = project("", "name: a, type: team.A", top="name: window")
+    folder = state_folder("window", topology)
+    open_state_folder(folder)
+    printed: list[Result] = []
+
+    def look() -> None:
+        for words in (("stuck", "--stack"), ("other", "--json"), ("nobody",)):
+            printed.append(civitas("inspect", topology, *words))  # noqa: PERF401  # one by one
+
+    async with team() as runtime, ControlServer(runtime, folder):
+        looking = beside(look)
+        await runtime.send("other", "hold")
+        await runtime.send("stuck", "block")
+        await asyncio.to_thread(looking.join)
+        async with ControlClient("window", folder) as client:
+            await client.request("tree")  # behind those that have gone
+    stack, other, nobody = printed
+    assert "the event loop of 'root' is blocked by 'stuck' for" in stack.out
+    assert "assert self.may_go.wait(10)" in stack.out
+    plain = json.loads(other.out)
+    assert plain["blocked"]["by"] == "stuck"
+    assert plain["handling"]["type"] == "message"
+    assert nobody.code == 1
+    assert "blocked by agent 'stuck'" in nobody.err
+
+
+async def test_what_is_no_request_is_answered_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    async with team() as runtime:
+        with Window(runtime._node, path):
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(b"\x00" * 100)
+            writer.write_eof()
+            assert "the request failed" in decode(await reader.read())["error"]
+            writer.close()
+            with pytest.raises(ConfigurationError, match="up to 60 seconds"):
+                await look_through(path, "stuck", 100, 5)
+
+
+async def test_a_window_of_a_process_that_is_gone_shows_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    assert await look_through(path, "a", None, 5) is None
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(path))
+    assert await look_through(path, "a", None, 5) is None
+
+
+async def test_a_path_that_is_too_long_is_no_obstacle(tmp_path: Path) -> None:
+    async with team() as runtime:
+        with Window(runtime._node, tmp_path / ("w" * 200)):
+            pass
