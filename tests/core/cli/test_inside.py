@@ -57,3 +57,32 @@ async def test_tree_and_inspect_say_what_an_agent_does(
     nobody = await beside("inspect", topology, "nobody")
     assert (nobody.code, nobody.out) == (1, "")
     assert "'nobody'" in nobody.err
+
+
+@pytest.mark.promise(id="SEM-1769")
+async def test_an_agent_that_blocks_another_process_is_looked_into(
+    start: Callable[..., Awaitable[Running]],
+    beside: Callable[..., Awaitable[Result]],
+    project: Callable[..., Path],
+) -> None:
+    topology = project(
+        """
+        class Agent(AgentProcess):
+            async def handle(self, message):
+                self.state["heavy"] = 2
+                print("weighing", flush=True)
+                time.sleep(3600)
+        """,
+        "name: far, type: team.Agent, process: w",
+    )
+    run = await start("run", topology)
+    await run.until("ready")
+    await beside("send", topology, "far", "1")
+    found = json.loads((await beside("inspect", topology, "far", "--json")).out)
+    assert found["blocked"]["by"] == "far"
+    assert found["blocked"]["node"] == found["node"] == "w"
+    assert (found["parent"], found["state"]) == ("root", {"heavy": 2})
+    assert "time.sleep(3600)" in [each["code"] for each in found["stack"]]
+    profile = await beside("inspect", topology, "far", "--profile", "0.1s")
+    assert "100 %  Agent.handle" in profile.out
+    assert "ran on the event loop" in profile.out

@@ -28,7 +28,7 @@ async def seen_from_here(topology: Path, name: str, seconds: float | None) -> di
         seconds: How long to look where its time goes; None for not at all.
 
     Returns:
-        None if no event loop of the system is blocked on this machine, so that its root will answer.
+        None if the root is here and not blocked, so that it will answer, or no process here is blocked.
 
     Raises:
         Refused: One is, and no process on this machine has such an agent.
@@ -37,7 +37,7 @@ async def seen_from_here(topology: Path, name: str, seconds: float | None) -> di
     looks = [look_through(each, name, None, _PATIENCE) for each in windows_in(folder)]
     seen = [each for each in await asyncio.gather(*looks) if each is not None]
     blocked = next((each["blocked"] for each in seen if each["blocked"]), None)
-    if blocked is None:
+    if blocked is None or any(each["node"] == "root" and not each["blocked"] for each in seen):
         return None
     there = next((each for each in seen if each["agent"] is not None), None)
     if there is None:

@@ -19,7 +19,6 @@ from civitas.node.profiling import check_seconds
 from civitas.node.window import look_through
 from civitas.process import Cell, ChildKind
 from civitas.supervision import Child
-from civitas.topology.place import window_of
 
 __all__ = ["Overviews"]
 
@@ -110,6 +109,9 @@ class Overviews:
         try:
             answered, _ = await asyncio.wait({asking}, timeout=_SOON)
             if not answered and self.windows is not None and pid is not None:
+                # Imported here: it brings the topology, which a program without one does without.
+                from civitas.topology.place import window_of
+
                 window = window_of(self.windows, pid)
                 seen = await look_through(window, name, None, _PATIENCE)
                 if seen is not None and seen["node"] == node and seen["blocked"]:
