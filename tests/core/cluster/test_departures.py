@@ -104,10 +104,23 @@ def test_what_the_broker_keeps_is_told_apart(tmp_path: Path) -> None:
     notes.begun("a", "other")
     roster.begun(roster["w"].peer, "there", True)  # type: ignore[arg-type]
     root = Root(tmp_path / "notes")
-    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "it was killed", has_ended=True)
     notes.close()
     assert root.noted.kept == {"here", "there"}
     assert root.noted.is_known
+
+
+@pytest.mark.promise(id="SEM-1456")
+def test_what_one_that_was_given_up_has_in_hand_by_now_is_not_known(tmp_path: Path) -> None:
+    roster, _ = two()
+    notes = InHand(tmp_path / "notes", lambda agent: agent == "sure")
+    notes.begun("a", "here", kept=True)
+    roster.begun(roster["w"].peer, "there", True)  # type: ignore[arg-type]  # the second time: of the first it says nothing
+    root = Root(tmp_path / "notes")
+    Departures(roster, root, acquainted(roster)).gone(roster["w"], "another cannot reach it")
+    notes.close()
+    assert root.noted.in_hand == {"here": 1, "there": 2}
+    assert not root.noted.is_known
 
 
 def test_one_that_leaves_well_had_nothing_in_hand() -> None:

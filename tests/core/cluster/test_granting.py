@@ -8,6 +8,8 @@ import pytest
 
 from civitas.cluster.durable.broker import Wanted
 from civitas.cluster.durable.granting import Granting, Left
+from civitas.cluster.durable.parcels import pack
+from civitas.message import Serializer, encode, new_message
 from tests.core.cluster.memory_broker import MemoryBroker
 
 _BOOTS = map(str, count())
@@ -17,7 +19,8 @@ class Mailbox:
     """The mailbox of an agent whose process dies again and again."""
 
     def __init__(self) -> None:
-        keeper = MemoryBroker().at_root({}).keeper
+        self._broker = MemoryBroker()
+        keeper = self._broker.at_root({}).keeper
         assert keeper is not None
         self._granting = Granting(keeper, {"sure": Wanted(10)}, "root")
         self._boot = ""
@@ -31,6 +34,15 @@ class Mailbox:
         handed = await self._granting.hand_over("sure", self._boot)
         assert handed is not None
         return dict(handed.given)
+
+    def deliver(self) -> str:
+        """Let the broker give a message to the process; returns its id."""
+        message = new_message("message", None, "sure", encode(1))
+        (box,) = self._broker.boxes.values()
+        place = next(self._broker.places)
+        box.put("", message.id, pack(message, Serializer.MSGPACK, "root", 1, 0, None), place)
+        box.delivered = place
+        return message.id
 
 
 @pytest.mark.promise(id="SEM-1456")
@@ -49,3 +61,14 @@ async def test_a_process_that_finished_a_message_counts_too_if_it_comes_again():
     assert await mailbox.hand_over(Left({"m": 1})) == {"m": 1}
     assert await mailbox.hand_over(Left({"next": 1}, finished={"m": 1})) == {"m": 2, "next": 1}
     assert await mailbox.hand_over(Left({"m": 1})) == {"m": 3, "next": 1}
+
+
+@pytest.mark.promise(id="SEM-1456")
+async def test_a_process_that_was_given_up_may_have_begun_with_what_it_got():
+    """Until it notices, the broker gives it what comes."""
+    mailbox = Mailbox()
+    await mailbox.hand_over()
+    id = mailbox.deliver()
+    assert await mailbox.hand_over(Left(is_known=False)) == {id: 1}
+    mailbox.deliver()
+    assert await mailbox.hand_over(Left({id: 2}, is_known=False)) == {id: 3}

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,9 @@ class Left:
     """What a process left behind.
 
     Attributes:
-        in_hand: To how many of its incarnations the messages in hand were given, by id; where `is_known` is False,
-            how many more than one.
+        in_hand: To how many of its incarnations the messages in hand were given, by id.
         finished: The same of those that were finished, where the broker does not know it yet.
-        is_known: Whether it said what was in hand. Otherwise it was the first unfinished message that it had got.
+        is_known: Whether that is all. Otherwise the first unfinished message that it had got was in hand, too.
     """
 
     in_hand: Mapping[str, int] = field(default_factory=dict)
@@ -168,14 +168,9 @@ class Granting:
         given = dict(await self._keeper.noted(address))
         # What was finished may come again, as its answer was lost; what was in hand comes last, and is noted longest.
         counts = {**left.finished, **left.in_hand}
-        if not left.is_known:
-            counts = {}
-            for body in first:
-                try:
-                    id = unpack(body).message.id
-                except ValueError:
-                    continue
-                counts[id] = 1 + left.in_hand.get(id, 0)
+        for body in first:  # nothing where all is known
+            with suppress(ValueError):
+                counts.setdefault(unpack(body).message.id, 1)
         if counts:
             for id, times in counts.items():
                 given[id] = given.pop(id, 0) + times

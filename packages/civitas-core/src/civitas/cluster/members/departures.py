@@ -57,23 +57,27 @@ class Departures:
         self._knowledge = knowledge
         self._incidents = Incidents()
 
-    def gone(self, member: Member, why: str, *, well: bool = False) -> None:
+    def gone(
+        self, member: Member, why: str, *, well: bool = False, has_ended: bool = False
+    ) -> None:
         """A process is gone; does nothing if it was not there.
 
         Args:
             member: The process.
             why: What happened to it.
             well: Whether it had finished, or put back, everything.
+            has_ended: Whether it begins with nothing any more. One that was only given up may.
         """
         peer = member.peer
         if peer is None:
             return
         noted = read_in_hand(self._bereaved.in_hand_of(member))
-        in_hand = noted.in_hand | member.in_hand
-        again = [*(id for id in noted.in_hand if id in noted.again), *member.in_hand]
-        noted = Noted(
-            in_hand, noted.finished, noted.kept | member.kept, is_known=well or noted.is_known
-        )
+        # A process of another machine has not said that it began with what the broker keeps, only that it did so again.
+        told = {id: times + (id in member.kept) for id, times in member.in_hand.items()}
+        in_hand = noted.in_hand | told
+        again = [*(id for id in noted.in_hand if id in noted.again), *told]
+        is_known = well or (has_ended and noted.is_known)
+        noted = Noted(in_hand, noted.finished, noted.kept | member.kept, is_known=is_known)
         member.in_hand, member.kept = {}, set()
         # Before the tree of a root that takes over has started, nobody else knows.
         member.was_left = member.is_in_doubt
@@ -121,7 +125,7 @@ class Departures:
         if member.process is process:
             member.process = None
         if member.pid == process.pid:
-            self.gone(member, end.text)
+            self.gone(member, end.text, has_ended=True)
         if member.dismissed is not None:
             self._roster.remove(member)
 
@@ -130,7 +134,7 @@ class Departures:
         peer = member.peer
         await self._bereaved.pump()
         if member.peer is peer:  # and not the next one already
-            self.gone(member, "it ended")
+            self.gone(member, "it ended", has_ended=True)
 
     def left(self, peer: Peer) -> None:
         """A process says that it has stopped what it hosted and leaves."""
