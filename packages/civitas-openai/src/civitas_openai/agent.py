@@ -10,7 +10,14 @@ from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
 from civitas.errors import StateConflict
-from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Outcome, Run, newest_turns
+from civitas.frameworks import (
+    FrameworkAgent,
+    FrameworkKeywords,
+    Outcome,
+    Part,
+    Run,
+    newest_turns,
+)
 from civitas.frameworks.remembering import Remembering
 from civitas.process import ErrorAction
 from civitas_openai._attempt import Attempt
@@ -31,13 +38,14 @@ from civitas_openai._options import (
 from civitas_openai._outcomes import OUTCOMES
 from civitas_openai._payload import read_input
 from civitas_openai._servers import Servers, agents_of
+from civitas_openai._shape import shape_of
 from civitas_openai._stream import Both
 from civitas_openai._tools import final_output
 from civitas_openai._tracing import bridged, keep_traces_private
 from civitas_openai._watched import WatchedAgents
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from agents import RunHooks, RunResult, RunState
     from agents.memory import Session
@@ -142,6 +150,10 @@ class OpenAIAgent(FrameworkAgent):
     def wind_down(self) -> None:
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
         self.ending = True
+
+    def shape(self) -> Iterable[Part]:
+        """The agents that a run may come to, with their tools and words."""
+        return shape_of(self.subject, self._run_config)
 
     def shortened(self, history: Any, longest: int) -> Any:
         """The newest turns, each from what a user said."""

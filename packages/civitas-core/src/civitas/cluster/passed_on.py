@@ -17,6 +17,7 @@ _PASSED_ON = (
     "terminated",
     "gave_up",
     "blocked",
+    "changed",
 )
 
 

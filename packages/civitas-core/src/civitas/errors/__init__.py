@@ -16,6 +16,7 @@
     │   ├── MailboxFull           its mailbox stayed full for the whole timeout
     │   ├── NotStored             the broker that keeps its messages did not take this one (.unsure)
     │   ├── AskCycle              the ask would wait for itself (.cycle)
+    │   ├── RunChanged            the code is not the one that the run began with (.run, .differences, .held)
     │   ├── RunConflict           another payload began the run of that name (.run)
     │   ├── RunCancelled          the run was cancelled before it had an answer (.run)
     │   └── UnknownRun            no run has that name, or its answer is not kept any more (.run)
@@ -47,6 +48,7 @@ from civitas.errors.delivery import (
     NoReply,
     NotStored,
     RunCancelled,
+    RunChanged,
     RunConflict,
     UnknownAgent,
     UnknownInterrupt,
@@ -79,6 +81,7 @@ __all__ = [
     "PayloadError",
     "PluginError",
     "RunCancelled",
+    "RunChanged",
     "RunConflict",
     "StartFailed",
     "StateConflict",

@@ -17,6 +17,7 @@ __all__ = [
     "NodeDown",
     "NotStored",
     "RunCancelled",
+    "RunChanged",
     "RunConflict",
     "UnknownAgent",
     "UnknownInterrupt",
@@ -240,6 +241,29 @@ class RunConflict(DeliveryError):
         super().__init__(
             f"the run {run!r} of {agent!r} began with {difference}. Give what is new another name; "
             "runtime.result has the answer of the one that is there"
+        )
+
+
+class RunChanged(DeliveryError):
+    """The code of the agent is not the one that a run began with, and `on_change` refuses to go on with it.
+
+    Attributes:
+        run: Name of the run.
+        agent: Name of the agent.
+        differences: What differs, each in words.
+        held: Whether the run is kept as it is, and goes on by itself when its agent starts with code that fits.
+            False if the run has ended: as an answer to a question, which stays open, or in a broker.
+    """
+
+    def __init__(
+        self, run: str, agent: str, differences: Iterable[str], told: str, *, held: bool = True
+    ) -> None:
+        self.run = run
+        self.agent = agent
+        self.differences = tuple(differences)
+        self.held = held
+        super().__init__(
+            f"the run {run!r} of {agent!r} does not go on, as the code has changed since it began: {told}"
         )
 
 

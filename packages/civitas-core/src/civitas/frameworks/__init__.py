@@ -12,6 +12,7 @@ from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
 from civitas.frameworks.remembering import newest_turns
 from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
+from civitas.frameworks.shapes import Part, fingerprint, name_of
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
 from civitas.process.progress import Progress
@@ -23,12 +24,15 @@ __all__ = [
     "FrameworkKeywords",
     "Interrupted",
     "Outcome",
+    "Part",
     "Progress",
     "Run",
     "Unfinished",
     "comes_from",
     "current_run",
+    "fingerprint",
     "idempotency_key",
+    "name_of",
     "newest_turns",
     "plain",
     "wrap",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
-from civitas.errors import ConfigurationError, NoProgress, PayloadError, UnknownInterrupt
+from civitas.errors import CivitasError, ConfigurationError, NoProgress, PayloadError
 from civitas.events import DeadLetterReason
+from civitas.frameworks.changes import Changes
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
-from civitas.frameworks.interrupts import read_answers
+from civitas.frameworks.interrupts import answers_in
 from civitas.frameworks.keywords import (
     AgentKeywords,
     check_keywords,
     describe,
+    read_on_change,
     read_transient,
 )
 from civitas.frameworks.outcomes import Outcome, outcome_of
@@ -33,6 +35,8 @@ from civitas.telemetry import names
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from civitas.frameworks.changes import OnChange
+    from civitas.frameworks.shapes import Part
 
 __all__ = ["FrameworkAgent"]
 
@@ -59,6 +63,8 @@ class FrameworkAgent(AgentProcess):
         progress_timeout: Seconds that a run may go without a step, a token, or the begin or end of a call; then it is
             cancelled and counts as crashed: it is delivered again where the agent's `delivery` says so, and otherwise
             whoever asked is told. Models stream where they can, so that tokens are seen. None: no limit.
+        on_change: What becomes of a durable run whose code has changed since it began: `refuse`, `go_on` or `restart`.
+            None: it is refused if something is gone or has another structure, and goes on otherwise.
         **keywords: Those of `AgentProcess`; `cancel_on_timeout` is True here.
     """
 
@@ -87,6 +93,7 @@ class FrameworkAgent(AgentProcess):
         transient: Callable[[Exception], bool] | str | None = None,
         framework_spans: bool | None = None,
         progress_timeout: float | None = None,
+        on_change: OnChange | str | None = None,
         **keywords: Unpack[AgentKeywords],
     ) -> None:
         keywords.setdefault("cancel_on_timeout", True)
@@ -95,6 +102,9 @@ class FrameworkAgent(AgentProcess):
         self.durable = durable
         self.framework_spans = framework_spans
         self.progress_timeout = progress_timeout
+        self.on_change = read_on_change(type(self), name, on_change, durable=durable)
+        self.parts: list[Part] | None = None
+        """What it runs, once that is known; see `shape`."""
         self._transient = read_transient(type(self), name, transient)
         self._given = subject
         self._built: Opened | None = None
@@ -155,6 +165,14 @@ class FrameworkAgent(AgentProcess):
         """
         if self.keeps_record:
             await Remembering(self).shorten(conversation, longest)
+
+    def shape(self) -> Iterable[Part]:
+        """What it runs, by name, once it has started: what a durable run relies on when it goes on later."""
+        return ()
+
+    async def began_with(self, run: Run) -> Mapping[str, Any] | None:
+        """What is kept with the question that `run` answers, as `Run.begun`; None if it answers none."""
+        return run.record.begun if run.record is not None and run.message.type == "resume" else None
 
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
@@ -226,8 +244,11 @@ class FrameworkAgent(AgentProcess):
             path: Where in the payload, such as ``payload.inptu``.
             problem: What is wrong, and what is accepted.
         """
-        self._refused = PayloadError(path, problem)
-        raise self._refused
+        self._civitas_refuse(PayloadError(path, problem))
+
+    def _civitas_refuse(self, error: CivitasError) -> NoReturn:
+        self._refused = error
+        raise error
 
     def passing_key(self, name: str) -> str:
         """A key in the StateStore for what is dropped when the message being handled is finished, as its steps are.
@@ -244,13 +265,20 @@ class FrameworkAgent(AgentProcess):
         """
         return key_of(self._civitas_family, conversation)
 
-    async def answers_of(self, run: Run) -> dict[str, Any]:
+    def recorded_with(self) -> Mapping[str, dict[str, Any]]:
+        """What is written, by its keys in the StateStore, with the first of what is kept of a durable run."""
+        return self._civitas_running().steps().take_brought()
+
+    async def answers_of(self, run: Run, record: Record | None = None) -> dict[str, Any]:
         """The answers that the payload of `run` gives to the open questions, by their ids.
 
         Raises:
             UnknownInterrupt: None is open, or not the one that is answered.
         """
-        return await self._read_answers(run, None)
+        # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
+        # gone on already, and its questions be closed.
+        answers: dict[str, Any] = await run.once("civitas:resume", answers_in, self, run, record)
+        return answers
 
     @property
     def longest(self) -> int | None:
@@ -297,9 +325,11 @@ class FrameworkAgent(AgentProcess):
         if record is not None and record.message == message.id and record.outcome is not None:
             # It ended well, and only its end was not heard of.
             kind, payload, run.headers = record.outcome
-            return self._reply(run, kind, payload)
-        if message.type == "resume":
-            run.answers = await self._read_answers(run, record)
+            return run.reply(kind, payload)
+        if self.durable:
+            await Changes(self, run).check()
+        if message.type == "resume" and not run.starts_over:
+            run.answers = await self.answers_of(run, record)
         with span_of(run) as span:
             result = await execute(run, span)
             interrupted = isinstance(result, Interrupted)
@@ -310,7 +340,7 @@ class FrameworkAgent(AgentProcess):
             else:
                 outcome = ("reply", plain(result, self.plain))
             await memory.keep(run, outcome, result.saved if interrupted else None)
-        return self._reply(run, *outcome)
+        return run.reply(*outcome)
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
         """What `outcome` says: an answer, another try if that is safe, or a crash."""
@@ -358,31 +388,6 @@ class FrameworkAgent(AgentProcess):
             exc_info=error,
         )
         self._civitas_running().node.dead_letter(message, DeadLetterReason.FAILED)
-
-    async def _read_answers(self, run: Run, record: Record | None) -> dict[str, Any]:
-        # In a durable run, what was answered stays answered: when the message is delivered again, the run may have
-        # gone on already, and its questions be closed.
-        answers: dict[str, Any] = await run.once("civitas:resume", self._answers, run, record)
-        return answers
-
-    async def _answers(self, run: Run, record: Record | None) -> dict[str, Any]:
-        open_: Sequence[Mapping[str, Any]] = ()
-        if record is not None:
-            open_ = record.interrupts or ()
-        elif run.conversation is not None:
-            open_ = await self.open_interrupts(run.conversation)
-        try:
-            answers = read_answers(self.name, run.conversation, run.payload, open_, self.refuse)
-        except UnknownInterrupt as unknown:
-            self._refused = unknown
-            raise
-        for each in open_:
-            if each["id"] in answers:
-                self.check_answer(each, answers[each["id"]])
-        return answers
-
-    def _reply(self, run: Run, kind: str, payload: Any) -> Message:
-        return run.reply(kind, payload)
 
     def _civitas_wind_down(self) -> None:
         self.wind_down()

@@ -70,6 +70,7 @@ class Record:
         history: Of the adapter.
         interrupts: The open questions, each with its `id` and its `value`.
         saved: From what the interrupted run goes on.
+        begun: What the interrupted run began with; see `Run.begun`.
         message: Id of the message whose run ended last.
         outcome: The type, the payload and the headers of the reply to that.
     """
@@ -77,6 +78,7 @@ class Record:
     history: Any = None
     interrupts: list[dict[str, Any]] | None = None
     saved: Any = None
+    begun: dict[str, Any] | None = None
     message: str | None = None
     outcome: tuple[str, Any, dict[str, str]] | None = None
     kept: LongRecord | None = field(default=None, repr=False, compare=False)
@@ -108,6 +110,7 @@ class Record:
             found.get("history"),
             found.get("interrupts"),
             found.get("saved"),
+            found.get("begun"),
             found.get("message"),
             # What an earlier version kept has no headers.
             (outcome[0], outcome[1], outcome[2] if outcome[2:] else {}) if outcome else None,
@@ -136,7 +139,7 @@ class Record:
         kept = self.kept or await LongRecord.load(store, key)
         facts: dict[str, Any] = {}
         lists: dict[str, list[Any]] = {}
-        for name in ("history", "interrupts", "saved", "message", "outcome"):
+        for name in ("history", "interrupts", "saved", "begun", "message", "outcome"):
             value = getattr(self, name)
             if value is not None:
                 parts = apart(name, list(value) if name == "outcome" else value)

@@ -3,13 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from civitas.errors import UnknownInterrupt
+from civitas.errors import CivitasError, UnknownInterrupt
 
-__all__ = ["read_answers"]
+if TYPE_CHECKING:
+    from civitas.frameworks.conversations import Record
+    from civitas.frameworks.run import Run
+
+__all__ = ["answers_in", "read_answers"]
 
 _TAKES = 'a resume takes {"value": answer}, with "id" where several are open, or {"values": {id: answer}}'
+
+
+class AskingAgent(Protocol):
+    """A `FrameworkAgent`, as whoever reads the answers to its questions sees it."""
+
+    name: str
+
+    async def open_interrupts(self, conversation: str) -> Sequence[Mapping[str, Any]]:
+        """The questions that are open, where the framework keeps them."""
+
+    def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
+        """Refuse an answer that the framework cannot use."""
+
+    def refuse(self, path: str, problem: str) -> NoReturn:
+        """Refuse the payload."""
+
+    def _civitas_refuse(self, error: CivitasError) -> NoReturn: ...
+
+
+async def answers_in(agent: AskingAgent, run: Run, record: Record | None) -> dict[str, Any]:
+    """The answers that the payload of `run` gives to the open questions, by their ids.
+
+    Args:
+        agent: The agent.
+        run: The run.
+        record: What is kept of its conversation; None where the framework keeps it.
+
+    Raises:
+        UnknownInterrupt: None is open, or not the one that is answered.
+    """
+    open_: Sequence[Mapping[str, Any]] = ()
+    if record is not None:
+        open_ = record.interrupts or ()
+    elif run.conversation is not None:
+        open_ = await agent.open_interrupts(run.conversation)
+    try:
+        answers = read_answers(agent.name, run.conversation, run.payload, open_, agent.refuse)
+    except UnknownInterrupt as unknown:
+        agent._civitas_refuse(unknown)
+    for each in open_:
+        if each["id"] in answers:
+            agent.check_answer(each, answers[each["id"]])
+    return answers
 
 
 def read_answers(

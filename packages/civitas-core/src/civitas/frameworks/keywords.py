@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.changes import OnChange
 from civitas.process import Delivery, RestartType
-from civitas.process.options import check_timeout
+from civitas.process.options import check_timeout, choose
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -22,6 +23,7 @@ __all__ = [
     "FrameworkKeywords",
     "check_keywords",
     "describe",
+    "read_on_change",
     "read_transient",
 ]
 
@@ -51,6 +53,7 @@ class FrameworkKeywords(AgentKeywords, total=False):
     transient: Callable[[Exception], bool] | str | None
     framework_spans: bool | None
     progress_timeout: float | None
+    on_change: OnChange | str | None
 
 
 def check_keywords(
@@ -119,6 +122,24 @@ def read_transient(
             f"{kind.__name__}({name!r}): transient must be a function from an exception to True or False; got {given!r}"
         )
     return given
+
+
+def read_on_change(
+    kind: type, name: str, given: OnChange | str | None, *, durable: bool
+) -> OnChange | None:
+    """What `on_change` says.
+
+    Raises:
+        ConfigurationError: It says nothing that there is, or the agent is not durable.
+    """
+    who = f"{kind.__name__}({name!r}): on_change"
+    if given is None:
+        return None
+    if not durable:
+        raise ConfigurationError(
+            f"{who}={given!r} is for durable runs, which outlive the code; add durable=True, or leave it out"
+        )
+    return choose(OnChange, given, who)
 
 
 def describe(value: object) -> str:

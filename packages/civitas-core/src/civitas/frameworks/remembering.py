@@ -145,6 +145,7 @@ class Remembering:
         record = Record(run.history, kept=run.record.kept if run.record is not None else None)
         if kind == "interrupt":
             record.interrupts, record.saved = payload["interrupts"], saved
+            record.begun = run.begun
         elif self.retention.longest is not None and record.history is not None:
             record.history = agent.shortened(record.history, self.retention.longest)
         if agent._civitas_options.delivery is not Delivery.AT_MOST_ONCE:

@@ -88,6 +88,9 @@ class Run:
         spans: Where to put the spans of the run; None while nobody records it.
         progress: Where to note what it is doing, for whoever looks.
         headers: Of the reply: what there is to say of the run beside what it returned.
+        begun: What to keep with a question that it asks: the parts of what runs, and what it began with if that may be
+            needed to start it over. Plain data.
+        starts_over: Whether it begins again with `payload` and `history`, though it was to go on.
     """
 
     agent: RunningAgent
@@ -101,6 +104,8 @@ class Run:
     spans: SpanTree | None = None
     progress: Progress = field(init=False)
     headers: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Any] | None = None
+    starts_over: bool = False
     record: Record | None = None
     """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
     made: list[str] = field(default_factory=list)

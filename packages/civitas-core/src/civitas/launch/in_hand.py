@@ -82,7 +82,7 @@ class InHand:
             self._free.append(place)
 
     def put_back(self, id: str) -> None:
-        """This process ends well, and a message stays where it is kept: one incarnation less was given it."""
+        """A message stays where it is kept, as if it had not been in hand: one incarnation less was given it."""
         place = self._places.get(id)
         if place is not None:
             at = (place + 1) * _PLACE - 1

@@ -9,7 +9,7 @@ from contextvars import Context as ContextVariables
 from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.errors import DeliveryError
-from civitas.events import DeadLetterReason
+from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message
 from civitas.process.resources import Owner
 from civitas.state import Retention, StateStore
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from civitas.process.own_store import Revisions
     from civitas.process.own_timers import OwnTimers
     from civitas.process.run_state import RunState
-    from civitas.process.steps import Probe
+    from civitas.process.steps import Probe, Steps
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
 
@@ -186,6 +186,9 @@ class Context(Protocol):
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """Count and report a message that nobody will handle."""
 
+    def event(self, type: EventType, name: str, reason: str, message: str) -> None:
+        """Report something that happened."""
+
 
 class Runner(Caller, Owner, Protocol):
     """The run of an agent, as the agent sees it."""
@@ -201,6 +204,9 @@ class Runner(Caller, Owner, Protocol):
         self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
     ) -> Any:
         """Run `function` once per message."""
+
+    def steps(self) -> Steps:
+        """The recorded steps of the message being handled."""
 
     def passing_key(self, name: str) -> str:
         """A key of the StateStore that is dropped with the steps of the message being handled."""

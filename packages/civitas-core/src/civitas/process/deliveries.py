@@ -5,7 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from civitas.errors import AgentTerminated, ConfigurationError, DeliveryError, NoReply
+from civitas.errors import (
+    AgentTerminated,
+    ConfigurationError,
+    DeliveryError,
+    NoReply,
+    RunChanged,
+)
 from civitas.events import DeadLetterReason
 from civitas.message import Message, new_message
 from civitas.process.context import Context
@@ -104,7 +110,10 @@ class Deliveries:
         self.over(message)
         failure = PlainError.of(error)
         self.count(failure, message.id)
-        self._node.refuse(message, failure.as_error(self._name))
+        if isinstance(error, RunChanged) and error.run == message.run:
+            self._node.refuse(message, error)
+        else:
+            self._node.refuse(message, failure.as_error(self._name))
 
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""

@@ -153,20 +153,21 @@ class Incarnation:
 
     def passing_key(self, name: str) -> str:
         """A key of the StateStore that is dropped with the steps of the message being handled."""
-        return self._steps().passing_key(name)
+        return self.steps().passing_key(name)
 
     async def step(
         self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
     ) -> Any:
         """Run `function` once per message; see `AgentProcess.step`."""
-        steps = self._steps()
+        steps = self.steps()
         progress = self.now.progress_of(steps.message)
         if not progress.names_steps:
             progress.begins(key)
         asked = None if probe is None else partial(call, self.node, probe)
         return await steps.run(key, partial(call, self.node, function, *args), asked)
 
-    def _steps(self) -> Steps:
+    def steps(self) -> Steps:
+        """The recorded steps of the message being handled."""
         if self.now.steps is None:
             message = current_message.get()
             assert message is not None  # who calls this handles one

@@ -12,7 +12,7 @@ from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.message.envelope import shown
 from civitas.state import LongRecord
-from civitas.state.in_order import is_piece
+from civitas.state.in_order import is_piece, write_in_order
 from civitas.state.patience import patiently, saved_under
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Steps:
         self.message = message
         """The message being handled."""
         self._keys: set[str] = set()
+        self._brought: dict[str, dict[str, Any]] = {}
         self._listed: set[str] | None = None
         """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
         self._asked = False
@@ -102,13 +103,52 @@ class Steps:
         if recorded is None or _BEGUN in recorded:
             done = await _probed(key, probe) if recorded is not None and probe is not None else None
             if done is None and recorded is None and probe is not None:
-                await patiently(lambda: self._store.set(where, {_BEGUN: True}), self._agent)
+                await self._record(where, {_BEGUN: True})
             found = await work() if done is None else done.result
             # What the first run returns is what a later one would read.
             result = decode(encode({"result": found}, f"step {key!r}"))
-            await patiently(lambda: self._store.set(where, result), self._agent)
+            await self._record(where, result)
             recorded = result
         return recorded["result"]
+
+    async def _record(self, where: str, value: dict[str, Any]) -> None:
+        if not (beside := self.take_brought()):
+            await patiently(lambda: self._store.set(where, value), self._agent)
+            return
+        all_ = {**beside, where: value}
+        await patiently(lambda: write_in_order(self._store, {}, all_, (), expect={}), self._agent)
+
+    # What is known of the message as a whole.
+
+    def bring(self, key: str, value: dict[str, Any]) -> None:
+        """Record `value` under `key` together with the next step, in one write where the store has batches."""
+        self._brought[self._prefix + key] = value
+
+    def take_brought(self) -> Mapping[str, dict[str, Any]]:
+        """What is to be recorded with the next step, by its keys in the store: for whoever writes that itself."""
+        brought, self._brought = self._brought, {}
+        self._keys.update(brought)
+        return brought
+
+    async def brought(self, key: str) -> Mapping[str, Any] | None:
+        """What an earlier delivery had recorded under `key` with `bring`; None if it had not."""
+        where = self._prefix + key
+        if not await self._may_be_recorded(where):
+            return None
+        self._keys.add(where)
+        return await saved_under(self._store, where, self._agent)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what earlier deliveries recorded: after `brought`, and only if the store can list."""
+        return self._listed is not None
+
+    async def start_over(self) -> None:
+        """Forget what is recorded, as far as that is known, as if the message had come for the first time."""
+        self._keys.update(self._listed or ())
+        await self._drop_all()
+        self._keys.clear()
+        self._listed = set()
 
     def places(self, keys: Iterable[str]) -> list[str]:
         """Where in the store these steps of this incarnation are recorded, for whoever drops them before `forget`."""
@@ -139,6 +179,9 @@ class Steps:
             # An earlier incarnation may have recorded steps that this one never came to.
             await self._may_be_recorded("")
             self._keys.update(self._listed or ())
+        await self._drop_all()
+
+    async def _drop_all(self) -> None:
         # All at once, for a store that groups its writes.
         await asyncio.gather(*(self._drop(key) for key in self._keys))
 

@@ -207,6 +207,7 @@ class Acceptance:
             if why:
                 entry.refuse(lambda: AgentTerminated(name, why))
             else:
+                entry.try_again()
                 entry.go_on()
 
     def forget(self, name: str) -> None:

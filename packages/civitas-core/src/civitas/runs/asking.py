@@ -55,7 +55,7 @@ class Asking:
     ) -> Message | DeliveryError:
         run = self._table.open.get(name)
         if run is not None:
-            return await self._wait(run, timeout)
+            return run.held or await self._wait(run, timeout)
         found: AcceptedRun | EndedRun | None = self._table.ended.get(name)
         wait = _LOOK
         while True:

@@ -97,6 +97,10 @@ class Beginning:
         elif run is not None:
             _check_same(message, run.record.digest, run.record.agent)
             run.leaving = None
+            if run.held is not None:
+                if waiter is not None:
+                    waiter(run.held)
+                return True
             self._table.wait(message.id, run, waiter)
             await run.is_decided()
             return True

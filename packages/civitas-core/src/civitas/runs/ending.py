@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 
-from civitas.errors import AgentTerminated, DeliveryError, NodeDown, RunCancelled
+from civitas.errors import AgentTerminated, DeliveryError, NodeDown, RunCancelled, RunChanged
 from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.runs.info import RunStatus
@@ -73,9 +73,22 @@ class Ending:
             run.entry.again(run)
             self._table.tell(run, answer)
             return
+        if isinstance(answer, RunChanged) and answer.held and answer.run == run.record.run:
+            self._hold(run, answer)
+            return
         if run.record.named and isinstance(answer, Message):
             answer = answer.replaced(run_name=run.record.run)
         self.finish(run, answer)
+
+    def _hold(self, run: OpenRun, why: RunChanged) -> None:
+        """Its agent, as it is now, does not go on with a run: that is no delivery, and the run stays as it is."""
+        assert run.entry is not None  # it was delivered
+        run.given -= 1
+        self._programs.put_back(run.record.message_id)
+        run.held = why
+        run.entry.hold(run)
+        self._table.tell(run, why)
+        run.changed()
 
     def settled(self, run: OpenRun) -> None:
         """Its agent is finished with the message of a run; without an answer, it gave that up."""
@@ -151,7 +164,7 @@ class Ending:
         """A run is over: keep that, and tell whoever waits for it."""
         if run.over:
             return
-        run.over = True
+        run.over, run.held = True, None
         record, message = run.record, run.message
         last = {"begun": run.begun, **told_by_agent(self._root.doing(run))}
         last["waits_for"] = ()

@@ -58,9 +58,10 @@ class AcceptedEntry:
         "_coming",
         "_expected",
         "_hand",
-        "_held",
+        "_has",
         "_line",
         "_room_for",
+        "_set_aside",
         "agent",
         "inner",
         "is_wanted",
@@ -93,8 +94,10 @@ class AcceptedEntry:
         self._accepting = accepting
         self._coming: deque[OpenRun] = deque()
         """Those that are on their way into the store, in the order they came."""
-        self._held = 0
+        self._has = 0
         """How many its agent has."""
+        self._set_aside: list[OpenRun] = []
+        """Those that its agent does not go on with, as it is now."""
         self._line = Line(name)
         self._room_for: dict[str, OpenRun] = {}
         self._expected = 0
@@ -173,17 +176,32 @@ class AcceptedEntry:
         self.unfinished.add(run)
         if run.delivered:
             run.delivered = run.running = False
-            self._held -= 1
+            self._has -= 1
         insort(self.waiting, run, key=_order)
         self._tell()
 
+    def hold(self, run: OpenRun) -> None:
+        """Its agent does not go on with a run, as it is now: others get its place; see `try_again`."""
+        self.finished(run)
+        run.delivered = run.running = False
+        self._set_aside.append(run)
+
+    def try_again(self) -> None:
+        """Its agent starts, perhaps as another one: what that did not go on with before waits again."""
+        held, self._set_aside = self._set_aside, []
+        for run in held:
+            run.held = None
+            self.again(run)
+
     def finished(self, run: OpenRun) -> None:
         """A run is over: its place is free."""
+        if run in self._set_aside:
+            self._set_aside.remove(run)
         if run not in self.unfinished:
             return
         self.unfinished.discard(run)
         if run.delivered:
-            self._held -= 1
+            self._has -= 1
         elif run in self.waiting:
             self.waiting.remove(run)
         self._line.let_in(self._has_room, self._let_in)
@@ -192,7 +210,7 @@ class AcceptedEntry:
 
     def go_on(self) -> None:
         """Give the agent what waits, as much as it may hold."""
-        while self.waiting and self._held <= self.size and not self.is_wanted:
+        while self.waiting and self._has <= self.size and not self.is_wanted:
             run = self.waiting[0]
             if run.message is None:
                 self._accepting.want(self)
@@ -236,13 +254,13 @@ class AcceptedEntry:
 
     def _deliver(self, run: OpenRun) -> None:
         run.delivered = True
-        self._held += 1
+        self._has += 1
         self._hand(self.agent, run)
         self._tell()
 
     def _tell(self) -> None:
         """Let the entry behind it, and who waits until it is drained, know what is still to come."""
-        expected = len(self.unfinished) - self._held
+        expected = len(self.unfinished) - self._has
         if expected != self._expected:
             self._expected = expected
             self.inner.expect(expected)

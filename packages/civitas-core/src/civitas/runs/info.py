@@ -17,6 +17,8 @@ class RunStatus(StrEnum):
     """It is in the store, and its turn has not come."""
     RUNNING = "running"
     """Its agent handles it."""
+    HELD = "held"
+    """Its agent has begun with it, and does not go on as its code has changed: see `on_change`."""
     WAITING = "waiting"
     """Its agent asked a human, and waits for a `resume`."""
     DONE = "done"
@@ -47,7 +49,8 @@ class RunInfo:
         step: What its agent does: the step that began last (a node, an agent, a task, the key of a `step`), and the
             tool that is called. Empty where nobody knows.
         waits_for: What it waits for: a human's answer, `{"for": "human", "id"}` for each question; an agent that it
-            asked, `{"for": "agent", "name"}`; another try, `{"for": "retry", "until"}` in Unix seconds.
+            asked, `{"for": "agent", "name"}`; another try, `{"for": "retry", "until"}` in Unix seconds; code that fits
+            it, `{"for": "code", "change"}` for each difference.
         usage: What its models used so far: `requests`, `input_tokens`, `output_tokens` and `total_tokens`; None if
             nobody reports it.
     """

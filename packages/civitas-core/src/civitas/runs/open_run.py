@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
-from civitas.errors import DeliveryError
+from civitas.errors import DeliveryError, RunChanged
 from civitas.message import Message
 from civitas.message.call_name import is_call
 from civitas.runs.info import RunInfo, RunStatus
@@ -56,6 +56,9 @@ class RunPlace(Protocol):
     def again(self, run: OpenRun) -> None:
         """A run waits that was accepted before."""
 
+    def hold(self, run: OpenRun) -> None:
+        """Its agent does not go on with a run, as it is now."""
+
     def finished(self, run: OpenRun) -> None:
         """A run is over."""
 
@@ -75,6 +78,7 @@ class OpenRun:
         "entry",
         "given",
         "gone",
+        "held",
         "is_kept",
         "leaving",
         "message",
@@ -105,6 +109,8 @@ class OpenRun:
         """Whether its end is decided."""
         self.gone: DeliveryError | None = None
         """Why it was not accepted after all."""
+        self.held: RunChanged | None = None
+        """Why its agent does not go on with it; None if it does."""
         self.waiters: dict[str, Waiter] = {}
         """Who waits for its answer, by the id of the message of each."""
         self._changed: asyncio.Future[None] | None = None
@@ -129,8 +135,8 @@ class OpenRun:
             raise self.gone
 
     async def has_ended(self) -> None:
-        """Wait until its end is in the store."""
-        while self.is_kept:
+        """Wait until its end is in the store, or it is held."""
+        while self.is_kept and self.held is None:
             await self._change()
 
     async def _change(self) -> None:
@@ -151,5 +157,9 @@ class OpenRun:
             doing: What its agent says of it; see `Root.doing`.
         """
         status = RunStatus.RUNNING if self.running else RunStatus.ACCEPTED
+        if self.held is not None:
+            waits = tuple({"for": "code", "change": each} for each in self.held.differences)
+            info = self.record.info(RunStatus.HELD, self.given)
+            return replace(info, begun=self.begun, waits_for=waits, error=str(self.held))
         info = self.record.info(status, self.given)
         return replace(info, begun=self.begun, **told_by_agent(doing))

@@ -119,6 +119,11 @@ class Programs:
         if self._in_hand is not None:
             self._in_hand.finished(message_id)
 
+    def put_back(self, message_id: str) -> None:
+        """A message was given to an agent that does not go on with it, which is no delivery."""
+        if self._in_hand is not None:
+            self._in_hand.put_back(message_id)
+
     def sign_out(self, unfinished: set[str]) -> None:
         """The program stops: nothing of it is in hand any more.
 
