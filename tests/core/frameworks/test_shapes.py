@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from civitas.frameworks import Part, fingerprint, name_of
-from civitas.frameworks.changes import OnChange, decided
+from civitas.frameworks.changed_code import OnChange, decided
 from civitas.frameworks.shapes import differences, in_words, read_parts
 
 TOOL = Part("tool", "refund", "triage", fingerprint({"type": "object"}))

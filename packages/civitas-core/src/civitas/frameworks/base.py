@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import CivitasError, ConfigurationError, NoProgress, PayloadError
 from civitas.events import DeadLetterReason
-from civitas.frameworks.changes import Changes
+from civitas.frameworks.changed_code import ChangedCode
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import answers_in
@@ -35,7 +35,7 @@ from civitas.telemetry import names
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from civitas.frameworks.changes import OnChange
+    from civitas.frameworks.changed_code import OnChange
     from civitas.frameworks.shapes import Part
 
 __all__ = ["FrameworkAgent"]
@@ -327,7 +327,7 @@ class FrameworkAgent(AgentProcess):
             kind, payload, run.headers = record.outcome
             return run.reply(kind, payload)
         if self.durable:
-            await Changes(self, run).check()
+            await ChangedCode(self, run).check()
         if message.type == "resume" and not run.starts_over:
             run.answers = await self.answers_of(run, record)
         with span_of(run) as span:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks.changes import OnChange
+from civitas.frameworks.changed_code import OnChange
 from civitas.process import Delivery, RestartType
 from civitas.process.options import check_timeout, choose
 

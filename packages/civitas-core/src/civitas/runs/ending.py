@@ -81,7 +81,7 @@ class Ending:
         self.finish(run, answer)
 
     def _hold(self, run: OpenRun, why: RunChanged) -> None:
-        """Its agent, as it is now, does not go on with a run: that is no delivery, and the run stays as it is."""
+        """Its agent does not go on with a run now. The run stays as it is, and this delivery is not counted."""
         assert run.entry is not None  # it was delivered
         run.given -= 1
         self._programs.put_back(run.record.message_id)

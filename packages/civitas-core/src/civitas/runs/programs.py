@@ -120,7 +120,7 @@ class Programs:
             self._in_hand.finished(message_id)
 
     def put_back(self, message_id: str) -> None:
-        """A message was given to an agent that does not go on with it, which is no delivery."""
+        """A message was given to an agent that does not go on with it, which does not count."""
         if self._in_hand is not None:
             self._in_hand.put_back(message_id)
 

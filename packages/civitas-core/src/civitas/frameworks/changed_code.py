@@ -1,4 +1,4 @@
-"""`Changes`: what becomes of a durable run when its agent runs other code than the run began with."""
+"""`ChangedCode`: what becomes of a durable run when its agent runs other code than the run began with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from civitas.frameworks.run import Run
     from civitas.process import Runner
 
-__all__ = ["SHAPE", "Changes", "OnChange", "decided"]
+__all__ = ["SHAPE", "ChangedCode", "OnChange", "decided"]
 
 logger = logging.getLogger("civitas")
 
@@ -75,7 +75,7 @@ def decided(on_change: OnChange | None, found: Sequence[Difference]) -> OnChange
     return OnChange.REFUSE if any(each.breaks for each in found) else OnChange.GO_ON
 
 
-class Changes:
+class ChangedCode:
     """Compares what a durable run began with to what its agent runs, before the run goes on.
 
     What it began with is recorded with its first step, in the same write; and where it asks a human, with its question.
