@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from civitas.control import ControlClient, ControlServer
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore
 from civitas.supervision import Supervisor
 from civitas.topology.place import open_state_folder
-from civitas.web import Web
+from civitas.web import Web, feed
 from tests.core.web.team import Worker
 
 TOKEN = "let me in"
+KEY = {"authorization": f"Bearer {TOKEN}"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def runtime() -> AsyncIterator[Runtime]:
     desk = Supervisor(
         "desk",
@@ -45,9 +47,12 @@ async def runtime() -> AsyncIterator[Runtime]:
         yield runtime
 
 
-@pytest.fixture
-async def serve(runtime: Runtime) -> AsyncIterator[Callable[..., Any]]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def serve(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Any]]:
     """Serve the page of the runtime; arguments as of `Web`."""
+    monkeypatch.setattr(feed, "EVERY", 0.1)
     with tempfile.TemporaryDirectory() as above:
         folder = Path(above) / "support"
         open_state_folder(folder)
@@ -64,9 +69,9 @@ async def serve(runtime: Runtime) -> AsyncIterator[Callable[..., Any]]:
             yield served
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Any]:
-    """A page of a real headless Chromium; CI has one."""
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def browser() -> AsyncIterator[Any]:
+    """A real headless Chromium, for all tests of the page; CI has one."""
     chromium = shutil.which("chromium")
     if chromium is None:
         if os.environ.get("CIVITAS_BROWSER") == "required":
@@ -77,10 +82,21 @@ async def page() -> AsyncIterator[Any]:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = await browser.new_page()
-        page.set_default_timeout(8000)
-        yield page
+        yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Any) -> AsyncIterator[Any]:
+    """A page with nothing left of other tests; no script of it may fail, or be refused by the policy."""
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        page.set_default_timeout(8000)
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Policy" in said.text else None)
+        yield page
+        assert not faults
 
 
 async def crash(runtime: Runtime, name: str, text: str) -> None:
@@ -90,3 +106,17 @@ async def crash(runtime: Runtime, name: str, text: str) -> None:
     await runtime.send(name, text, message_type="crash")
     await asyncio.wait_for(back.wait(), 5)
     end()
+
+
+async def text_of(page: Any, selector: str, wanted: str) -> None:
+    """Wait until what is there says so."""
+    await page.locator(selector, has_text=wanted).first.wait_for()
+
+
+async def unlock(page: Any, url: str) -> None:
+    """Open the page, and give it the token."""
+    await page.goto(url)
+    await page.get_by_role("button", name="Unlock actions").click()
+    await page.locator("#token").fill(TOKEN)
+    await page.locator("#token").press("Enter")
+    await page.locator("#key").wait_for(state="hidden")

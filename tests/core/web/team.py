@@ -19,6 +19,8 @@ class Worker(AgentProcess):
             case "hold":
                 await self.step("read the invoices", lambda: None)
                 await asyncio.Event().wait()
+            case "keep":
+                self.state = message.payload
             case "question":
                 question = {"id": "q1", "value": message.payload}
                 return self.reply({"interrupts": [question]}, "interrupt")

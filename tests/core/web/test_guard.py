@@ -12,10 +12,11 @@ import pytest
 from civitas.errors import ConfigurationError
 from civitas.runtime import Runtime
 from civitas.web import Web
-from tests.core.web.conftest import TOKEN
+from tests.core.web.conftest import KEY, TOKEN
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ACT = json.dumps({"do": "cancel", "run": "no such run"})
-KEY = {"authorization": f"Bearer {TOKEN}"}
 JSON = {"content-type": "application/json"}
 
 
@@ -77,7 +78,7 @@ async def test_off_loopback_readers_need_the_token_too(serve: Callable[..., Any]
 
 
 @pytest.mark.promise(id="SEM-1797")
-def test_off_loopback_it_is_not_served_without_a_token() -> None:
+async def test_off_loopback_it_is_not_served_without_a_token() -> None:
     with pytest.raises(ConfigurationError, match="give a token"):
         Web(cast("Any", None), host="0.0.0.0")
 

@@ -10,16 +10,13 @@ from typing import Any
 import pytest
 
 from civitas.runtime import Runtime
-from tests.core.web.conftest import TOKEN, crash
+from tests.core.web.conftest import TOKEN, crash, text_of, unlock
 from tests.core.web.team import NASTY
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PICTURES = os.environ.get("CIVITAS_WEB_PICTURES")
 """Where pictures of the page are left for the docs; by default none are made."""
-
-
-async def text_of(page: Any, selector: str, wanted: str) -> None:
-    """Wait until what is there says so."""
-    await page.locator(selector, has_text=wanted).first.wait_for()
 
 
 @pytest.mark.promise(id="SEM-1791")
@@ -77,10 +74,7 @@ async def test_a_question_is_answered_by_a_click_once_the_token_is_given(
 ) -> None:
     await runtime.ask("refunds", "Refund?", message_type="question", conversation="order-17")
     async with serve(token=TOKEN) as web:
-        await page.goto(web.url)
-        await page.get_by_role("button", name="Unlock actions").click()
-        await page.locator("#token").fill(TOKEN)
-        await page.locator("#token").press("Enter")
+        await unlock(page, web.url)
         await page.get_by_role("button", name="Approve").click()
         await page.locator("#approvals").wait_for(state="hidden")
         await text_of(page, "#runs", "done")

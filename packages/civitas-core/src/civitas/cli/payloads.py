@@ -7,6 +7,8 @@ import math
 import sys
 from typing import Any
 
+from civitas.message.json_form import json_form
+
 __all__ = ["json_text", "parse_json", "print_payload"]
 
 _HINT = """Put it in single quotes and text in double ones: '{"n": 1}', '"text"'"""
@@ -80,42 +82,4 @@ def print_payload(value: Any, *, raw: bool = False) -> None:
 def json_text(value: Any) -> str:
     """`value` as JSON on one line; what JSON has no form for is text that people can read."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(_readable(value), ensure_ascii=not utf8)
-
-
-def _readable(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case dict():
-            return {_key(key): _readable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_readable(item) for item in value]
-        case set() | frozenset():
-            # In order, so that the same set is printed the same way twice.
-            items = [_readable(item) for item in value]
-            try:
-                return sorted(items)
-            except TypeError:
-                return sorted(items, key=json.dumps)
-        case bytes():
-            return _text(value)
-    isoformat = getattr(value, "isoformat", None)
-    return isoformat() if isoformat is not None else str(value)
-
-
-def _key(key: Any) -> Any:
-    """Keys of JSON are text; `json` writes numbers, true, false and null as such by itself."""
-    readable = _readable(key)
-    return readable if isinstance(readable, (str, int, float, bool)) or key is None else str(key)
-
-
-def _text(raw: bytes) -> str:
-    """Bytes as the text they most likely are, otherwise in hexadecimal digits."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return f"0x{raw.hex()}"
-    return text if text.isprintable() else f"0x{raw.hex()}"
+    return json.dumps(json_form(value), ensure_ascii=not utf8)

@@ -12,7 +12,10 @@ from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
 from civitas.message import Message
 from civitas.node.acting import acting_as
 from civitas.node.glance import Overview
+from civitas.runs.overview import newest_of
 from civitas.runtime import Runtime
+from civitas.state.in_order import is_piece, read_many
+from civitas.telemetry.recent import RecentTraces
 
 __all__ = ["Operations", "refusal_of", "reply_as_plain"]
 
@@ -28,6 +31,7 @@ class Operations:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._traces = RecentTraces(runtime._node.tracing)
         self._operations: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             "ask": self._ask,
             "send": self._send,
@@ -47,6 +51,9 @@ class Operations:
             "run": self._show_run,
             "result": self._result,
             "cancel": self._cancel,
+            "traces": lambda request: self._traces.look(request.get("opened")),
+            "stored": self._stored,
+            "stored_keys": self._list_stored,
         }
         self._acting: set[asyncio.Task[Any]] = set()
 
@@ -67,6 +74,10 @@ class Operations:
         except Exception as error:
             logger.exception("a request from outside could not be carried out")
             return refusal_of(ConfigurationError(f"the request failed: {error!r}"))
+
+    def close(self) -> None:
+        """Record no traces any more."""
+        self._traces.close()
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         to, payload = _addressed(request)
@@ -100,6 +111,8 @@ class Operations:
 
     async def _list_runs(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         found = self._runtime.runs(request.get("status"), request.get("agent"))
+        if (newest := request.get("newest")) is not None:
+            found = newest_of(found, newest)
         return [asdict(each) for each in found]
 
     async def _show_run(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +124,15 @@ class Operations:
 
     async def _cancel(self, request: dict[str, Any]) -> bool:
         return await self._runtime.cancel(_name_of_run(request))
+
+    async def _stored(self, request: dict[str, Any]) -> dict[str, Any]:
+        return await read_many(self._runtime._node.store, request.get("keys", ()))
+
+    async def _list_stored(self, request: dict[str, Any]) -> list[str]:
+        listed = getattr(self._runtime._node.store, "keys", None)
+        if listed is None:
+            raise ConfigurationError("the state store cannot list its keys")
+        return [key for key in await listed(request.get("prefix", "")) if not is_piece(key)]
 
     async def _scale(self, request: dict[str, Any]) -> None:
         await self._to_its_end(

@@ -77,6 +77,7 @@ class ControlServer:
             task.cancel()
         if self._clients:
             await asyncio.wait(self._clients)
+        self._operations.close()
         with suppress(FileNotFoundError):
             path = socket_of(self._folder)
             if self._socket is not None and os.path.samestat(path.stat(), self._socket):

@@ -12,7 +12,7 @@ from civitas.message import Message
 from civitas.process.progress import USAGE
 from civitas.runs.info import RunInfo, RunStatus
 
-__all__ = ["overview", "told_by_agent", "told_by_answer"]
+__all__ = ["newest_of", "overview", "told_by_agent", "told_by_answer"]
 
 _COUNTS = ("requests", "input_tokens", "output_tokens", "total_tokens")
 
@@ -74,4 +74,16 @@ def overview(
             seen.add(talk)
         if status in (None, info.status) and agent in (None, info.agent, family):
             found.append(info)
+    return found[::-1]
+
+
+def newest_of(infos: Iterable[RunInfo], most: int) -> list[RunInfo]:
+    """The newest runs of a list, in its order: up to `most` that wait for somebody, that go on, and that have ended."""
+    left: dict[str, int] = {}
+    found: list[RunInfo] = []
+    for each in reversed(list(infos)):
+        kind = "waits" if each.status is RunStatus.WAITING else "ended" if each.ended else "goes on"
+        left[kind] = left.get(kind, most) - 1
+        if left[kind] >= 0:
+            found.append(each)
     return found[::-1]

@@ -16,6 +16,7 @@ from civitas.telemetry.joining import (
     install_tracer_provider,
     is_own,
     tracer_provider,
+    withdraw_tracer_provider,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Forwarder:
     def look(self) -> None:
         """See to it that what is wanted is recorded: to be called when agents' modules have been imported."""
         if not self.wanted:
+            if self._provider is not None:
+                withdraw_tracer_provider(self._provider)
             return
         provider = tracer_provider()
         if provider is None:
@@ -66,18 +69,20 @@ class Forwarder:
     def add(self, span: ReadableSpan, exported: bool) -> None:
         """A span has ended; called in any thread."""
         context, loop = span.get_span_context(), self._loop
+        if not self.wanted or (exported and self.wanted != "shown"):
+            return
         if context is not None and context.trace_flags.sampled and not loop.is_closed():
             loop.call_soon_threadsafe(self._add, _plain(span), exported)
 
     def _install(self) -> None:
-        from opentelemetry.sdk.trace import TracerProvider
+        if self._provider is None:
+            from opentelemetry.sdk.trace import TracerProvider
 
-        from civitas.telemetry.setup import resource
+            from civitas.telemetry.setup import resource
 
-        provider = TracerProvider(resource=resource("civitas"))
-        provider.add_span_processor(_relay(self, exported=False))
-        self._provider = provider
-        install_tracer_provider(provider)
+            self._provider = TracerProvider(resource=resource("civitas"))
+            self._provider.add_span_processor(_relay(self, exported=False))
+        install_tracer_provider(self._provider)
 
     def _add(self, span: dict[str, Any], exported: bool) -> None:
         waiting = self._waiting[exported]

@@ -24,6 +24,7 @@ __all__ = [
     "meter_provider",
     "tracer_provider",
     "unfollow",
+    "withdraw_tracer_provider",
 ]
 
 _own: WeakSet[Any] = WeakSet()
@@ -68,6 +69,14 @@ def install_tracer_provider(provider: TracerProvider) -> None:
     trace.set_tracer_provider(provider)
     _own.add(provider)
     _give_way(trace, "_TRACER_PROVIDER_SET_ONCE")
+
+
+def withdraw_tracer_provider(provider: TracerProvider) -> None:
+    """Take back what `install_tracer_provider` installed, unless another has taken its place."""
+    from opentelemetry import trace
+
+    if trace.get_tracer_provider() is provider and is_own(provider):
+        setattr(trace, "_TRACER_PROVIDER", None)  # noqa: B010 - a private name, where there is one
 
 
 def install_meter_provider(provider: MeterProvider) -> None:

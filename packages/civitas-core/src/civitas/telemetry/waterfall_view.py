@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import StatusCode
 from rich.text import Text
 
 from civitas.telemetry import names
 from civitas.telemetry.readable import cut, escaped
+from civitas.telemetry.span_tree import SpanNode, failure_of, nested, trace_id_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -78,30 +79,6 @@ _ASCII = _Signs(
 _BAD = ("exception", names.EVENT_CRASH, names.EVENT_GAVE_UP)
 
 
-@dataclass(slots=True)
-class _SpanNode:
-    span: ReadableSpan
-    children: list[_SpanNode] = field(default_factory=list)
-
-    @property
-    def start(self) -> int:
-        return self.span.start_time or 0
-
-    @property
-    def end(self) -> int:
-        return max(self.span.end_time or 0, self.start)
-
-    @property
-    def failed(self) -> bool:
-        return self.span.status.status_code is StatusCode.ERROR
-
-    @property
-    def style(self) -> str:
-        if self.failed:
-            return "red"
-        return _STYLES.get(self.span.name.split(" ", 1)[0], "white")
-
-
 def draw(
     spans: Sequence[ReadableSpan], console: Console, *, continued: bool = False
 ) -> Iterator[Text]:
@@ -114,7 +91,7 @@ def draw(
     """
     signs = _UNICODE if "utf" in console.encoding.lower() else _ASCII
     width = max(console.width, 40)
-    roots = _nest(spans)
+    roots = nested(spans)
     begin = min(node.start for node in roots)
     end = max((span.end_time or 0) for span in spans)
     rows = list(_rows(roots, signs))
@@ -134,25 +111,14 @@ def draw(
             " " * _GAP,
             (scale.duration(node.end - node.start).rjust(_DURATION), "bold" if node.failed else ""),
         )
-        if message := _message(node, signs):
+        if message := _clean(failure_of(node), signs):
             bad = signs.events["exception"]
             yield _fit(Text.assemble((below, "dim"), (f"{bad} {message}", "red")), width, signs)
     if len(rows) > _ROWS:
         yield Text(f"{signs.more} {len(rows) - _ROWS} more spans", style="dim")
 
 
-def _nest(spans: Sequence[ReadableSpan]) -> list[_SpanNode]:
-    """Put each span below its parent; those whose parent is not there stand at the top."""
-    nodes = {_id(span): _SpanNode(span) for span in spans}
-    roots: list[_SpanNode] = []
-    for node in sorted(nodes.values(), key=lambda node: (node.start, -node.end)):
-        parent = node.span.parent
-        above = nodes.get(parent.span_id) if parent is not None else None
-        (roots if above is None else above.children).append(node)
-    return roots
-
-
-def _rows(roots: Sequence[_SpanNode], signs: _Signs) -> Iterator[tuple[_SpanNode, str, str]]:
+def _rows(roots: Sequence[SpanNode], signs: _Signs) -> Iterator[tuple[SpanNode, str, str]]:
     """Each node with the guide before its name, and the one for a line below it."""
     waiting = [(node, "", "") for node in reversed(roots)]
     while waiting:
@@ -170,10 +136,10 @@ def _rows(roots: Sequence[_SpanNode], signs: _Signs) -> Iterator[tuple[_SpanNode
             )
 
 
-def _label(node: _SpanNode, guide: str, signs: _Signs) -> Text:
+def _label(node: SpanNode, guide: str, signs: _Signs) -> Text:
     attributes = node.span.attributes or {}
     operation, _, rest = _clean(node.span.name, signs).partition(" ")
-    label = Text.assemble((guide, "dim"), (operation, node.style))
+    label = Text.assemble((guide, "dim"), (operation, _style(node)))
     if rest:
         label.append(f" {rest}", "bold" if node.failed else "")
     attempt = attributes.get(names.MESSAGE_ATTEMPT)
@@ -186,14 +152,10 @@ def _label(node: _SpanNode, guide: str, signs: _Signs) -> Text:
     return label
 
 
-def _message(node: _SpanNode, signs: _Signs) -> str:
-    if not node.failed:
-        return ""
-    attributes = node.span.attributes or {}
-    text = node.span.status.description or str(attributes.get(names.ERROR_TYPE, "failed"))
-    text = _clean(text.strip().split("\n", 1)[0], signs)
-    # What a child says already is not said again: the child is where it happened.
-    return "" if any(_message(child, signs) == text for child in node.children) else text
+def _style(node: SpanNode) -> str:
+    if node.failed:
+        return "red"
+    return _STYLES.get(node.span.name.split(" ", 1)[0], "white")
 
 
 def _clean(text: str, signs: _Signs) -> str:
@@ -211,7 +173,7 @@ def _fit(text: Text, width: int, signs: _Signs) -> Text:
 
 def _head(
     spans: Sequence[ReadableSpan],
-    roots: Sequence[_SpanNode],
+    roots: Sequence[SpanNode],
     scale: _Scale,
     continued: bool,
     width: int,
@@ -220,7 +182,7 @@ def _head(
     failed = sum(span.status.status_code is StatusCode.ERROR for span in spans)
     head = Text.assemble(
         ("trace ", "dim"),
-        (f"{_trace_id(spans[0]):032x}"[:8], "bold"),
+        (f"{trace_id_of(spans[0]):032x}"[:8], "bold"),
         (", continued" if continued else "", "dim"),
         "  ",
         (scale.duration(scale.length), "bold"),
@@ -256,7 +218,7 @@ class _Scale:
     def half(self, moment: int) -> int:
         return (moment - self.begin) * (self.width * 2) // self.length
 
-    def bar(self, node: _SpanNode) -> Text:
+    def bar(self, node: SpanNode) -> Text:
         first = min(max(self.half(node.start), 0), self.width * 2 - 1)
         last = min(max(self.half(node.end), first + 1), self.width * 2)
         cells = [" "] * self.width
@@ -265,7 +227,7 @@ class _Scale:
             if left or right:
                 sign = self._signs.full if left and right else self._signs.left
                 cells[cell] = sign if left else self._signs.right
-        bar = Text("".join(cells), style=node.style)
+        bar = Text("".join(cells), style=_style(node))
         for event in node.span.events:
             at = min(max(self.half(event.timestamp) // 2, 0), self.width - 1)
             sign = self._signs.events.get(event.name, self._signs.event)
@@ -284,13 +246,3 @@ class _Scale:
             return f"{nanoseconds / 1e9:.2f} s"
         minutes, seconds = divmod(nanoseconds // 1_000_000_000, 60)
         return f"{minutes} m {seconds:02} s"
-
-
-def _id(span: ReadableSpan) -> int:
-    context: Any = span.get_span_context()
-    return int(context.span_id)
-
-
-def _trace_id(span: ReadableSpan) -> int:
-    context: Any = span.get_span_context()
-    return int(context.trace_id)

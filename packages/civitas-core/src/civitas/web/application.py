@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +14,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from civitas.errors import CivitasError
-from civitas.web.feed import Feed, Reach
+from civitas.message.json_form import json_form
+from civitas.web.conversations import Conversations, cut
+from civitas.web.feed import Feed, Reach, Reached
 from civitas.web.guard import Guard
 
 __all__ = ["make_application"]
@@ -24,6 +28,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _PATIENCE = 10.0
+_UNTIL_DONE = 60.0
+"""Seconds for an action: an agent may be in the middle of something when it is to stop."""
 _LARGEST = 1 << 20
 
 
@@ -40,6 +46,7 @@ class _Pages:
         self._reach = reach
         self._feed = feed
         self._acts = acts
+        self._conversations = Conversations()
         folder = files("civitas.web") / "static"
         self._files = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
 
@@ -58,19 +65,53 @@ class _Pages:
 
     async def answer(self, request: Request) -> Response:
         """What a run answered, or asks."""
-        run = request.path_params["run"]
-        return await self._do("result", run=run, timeout=1.0)
+        run = _named(request, "run")
+        return await self._answer(
+            lambda system: system.request("result", within=_PATIENCE, run=run, timeout=1.0)
+        )
+
+    async def agent(self, request: Request) -> Response:
+        """One agent, looked into."""
+
+        async def look(system: Reached) -> Any:
+            found = await system.request("inspect", within=_PATIENCE, name=_named(request, "name"))
+            state = found.get("state")
+            text = "" if not state else json.dumps(json_form(state), ensure_ascii=False, indent=2)
+            return {**found, "state": cut(text)}
+
+        return await self._answer(look)
+
+    async def conversations(self, request: Request) -> Response:
+        """The conversations of an agent."""
+        agent = _named(request, "agent")
+        return await self._answer(lambda system: self._conversations.listed(system, agent))
+
+    async def conversation(self, request: Request) -> Response:
+        """The messages of one."""
+        name = _named(request, "name")
+        return await self._answer(lambda system: self._conversations.shown(system, name))
+
+    async def traces(self, request: Request) -> Response:
+        """The traces of the last moments; they are recorded for as long as somebody asks."""
+        opened = _named(request, "opened")
+        return await self._answer(
+            lambda system: system.request("traces", within=_PATIENCE, opened=opened)
+        )
 
     async def act(self, request: Request) -> Response:
         if int(request.headers.get("content-length", 0)) > _LARGEST:
             return JSONResponse({"error": "the request is too large"}, 413)
         try:
-            wanted = await request.json()
-            match wanted:
+            match await request.json():
                 case {"do": "cancel", "run": str(run)}:
                     return await self._do("cancel", run=run)
                 case {
-                    "do": "resume",
+                    "do": "restart" | "stop" | "start" | "pause" | "resume" as what,
+                    "agent": str(agent),
+                }:
+                    return await self._do(what, name=agent)
+                case {
+                    "do": "answer",
                     "agent": str(agent),
                     "conversation": str(talk),
                     "value": value,
@@ -84,14 +125,24 @@ class _Pages:
         return JSONResponse({"error": "there is no such action"}, 400)
 
     async def _do(self, operation: str, **arguments: Any) -> Response:
+        return await self._answer(
+            lambda system: system.request(
+                operation, within=_UNTIL_DONE, by="the web page", **arguments
+            )
+        )
+
+    async def _answer(self, do: Callable[[Reached], Awaitable[Any]]) -> Response:
         try:
             async with self._reach() as system:
-                done = await system.request(
-                    operation, within=_PATIENCE, by="the web page", **arguments
-                )
+                done = await do(system)
         except CivitasError as error:
             return JSONResponse({"error": str(error)}, 409)
-        return JSONResponse({"ok": done})
+        text = json.dumps({"ok": json_form(done)}, ensure_ascii=False)
+        return Response(text.encode("utf-8", "replace"), media_type="application/json")
+
+
+def _named(request: Request, what: str) -> str:
+    return request.query_params.get(what, "")
 
 
 def make_application(reach: Reach, feed: Feed, *, host: str, token: str | None) -> Starlette:
@@ -110,7 +161,11 @@ def make_application(reach: Reach, feed: Feed, *, host: str, token: str | None) 
             Route("/static/{name}", pages.file),
             Route("/api/about", pages.about),
             Route("/api/events", pages.events),
-            Route("/api/runs/{run:path}/answer", pages.answer),
+            Route("/api/answer", pages.answer),
+            Route("/api/agent", pages.agent),
+            Route("/api/conversations", pages.conversations),
+            Route("/api/conversation", pages.conversation),
+            Route("/api/traces", pages.traces),
             Route("/api/act", pages.act, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, host=host, token=token)],

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol
 
 from civitas.errors import CivitasError
+from civitas.message.json_form import json_form
 
 __all__ = ["Feed", "Reach", "Reached"]
 
 EVERY = 1.0
 PATIENCE = 5.0
 _BEHIND = 8
-_ENDED_RUNS = 200
+_RUNS = 200
+"""So many runs of each kind are shown: that wait for somebody, that go on, and that have ended."""
+_EVENTS = 2000
+_LATE = 5.0
+"""Seconds that the news of an event may take from another OS process."""
 
 
 class Reached(Protocol):
@@ -43,11 +49,14 @@ class Feed:
         self._reach = reach
         self._watchers: set[asyncio.Queue[bytes | None]] = set()
         self._looking: asyncio.Task[None] | None = None
-        self._system: Reached | None = None
-        self._agents: dict[str, dict[str, Any]] = {}
-        self._order: list[str] = []
-        self._last: dict[str, Any] = {}
+        self._forget()
+
+    def _forget(self) -> None:
         self._version: int | None = None
+        self._facts: dict[str, Any] | None = None
+        self._agents: dict[str, dict[str, Any]] = {}
+        self._runs: dict[str, dict[str, Any]] = {}
+        self._events: deque[dict[str, Any]] = deque(maxlen=_EVENTS)
 
     async def watch(self) -> AsyncIterator[bytes]:
         """Server-sent events: first the whole system, then what changes.
@@ -55,8 +64,8 @@ class Feed:
         Whoever reads too slowly to keep up is let go, and gets the whole again when it comes back.
         """
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_BEHIND)
-        if self._last:
-            queue.put_nowait(_event({**self._last, "whole": True, **self._everything()}))
+        if self._facts is not None:
+            queue.put_nowait(_encoded({**self._facts, **self._everything()}))
         self._watchers.add(queue)
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
@@ -74,6 +83,7 @@ class Feed:
         if looking is not None:
             looking.cancel()
             await asyncio.wait([looking])
+        self._forget()
         for queue in self._watchers:
             if queue.full():
                 queue.get_nowait()
@@ -84,36 +94,60 @@ class Feed:
             try:
                 async with AsyncExitStack() as opened:
                     system = await opened.enter_async_context(self._reach())
-                    self._version, self._last = None, {}
+                    self._forget()
                     while True:
                         self._tell(await self._seen(system))
                         await asyncio.sleep(EVERY)
             except CivitasError as error:
-                self._last = {}
+                self._forget()
                 self._tell({"down": str(error)})
             await asyncio.sleep(EVERY)
 
     async def _seen(self, system: Reached) -> dict[str, Any]:
         """What has changed since the last time."""
-        now: dict[str, Any] = await system.request("overview", within=PATIENCE, since=self._version)
-        self._version = now.pop("version")
-        if now["whole"]:
+        late = self._events[-1]["time"] - _LATE if self._events else None
+        now = await system.request("overview", within=PATIENCE, since=self._version)
+        happened = await system.request("timeline", within=PATIENCE, since=late)
+        there = await system.request("runs", within=PATIENCE, newest=_RUNS)
+        # Nothing is awaited from here on: whoever comes now gets all of this, or none of it.
+        whole = now["whole"]
+        self._version = now["version"]
+        self._facts = {key: now[key] for key in ("time", "system", "nodes")}
+        agents = {each["name"]: _told(each) for each in now["agents"]}
+        if whole:
             self._agents.clear()
-        for agent in now["agents"]:
-            self._agents[agent["name"]] = agent
+        self._agents |= agents
         for name in now["gone"]:
             self._agents.pop(name, None)
-        events = await system.request("timeline", within=PATIENCE)
-        runs = await system.request("runs", within=PATIENCE)
-        kept = {"events": events, "runs": _newest(runs)}
-        self._last = {key: now[key] for key in ("time", "system", "nodes")} | kept
-        return now | kept
+        known = {_key(each) for each in self._events if late is not None and each["time"] > late}
+        events = [each for each in happened if _key(each) not in known]
+        self._events += events
+        runs = {each["run"]: json_form(each) for each in there}
+        before, self._runs = self._runs, runs
+        if whole:
+            return {**self._facts, **self._everything()}
+        return {
+            **self._facts,
+            "whole": False,
+            "agents": list(agents.values()),
+            "gone": now["gone"],
+            "events": events,
+            "runs": [each for name, each in runs.items() if before.get(name) != each],
+            "over": [name for name in before if name not in runs],
+        }
 
     def _everything(self) -> dict[str, Any]:
-        return {"agents": list(self._agents.values()), "gone": []}
+        return {
+            "whole": True,
+            "agents": list(self._agents.values()),
+            "gone": [],
+            "events": list(self._events),
+            "runs": list(self._runs.values()),
+            "over": [],
+        }
 
     def _tell(self, what: dict[str, Any]) -> None:
-        data = _event(what)
+        data = _encoded(what)
         for queue in list(self._watchers):
             if queue.full():
                 self._watchers.discard(queue)
@@ -123,13 +157,15 @@ class Feed:
                 queue.put_nowait(data)
 
 
-def _newest(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All runs that have not ended, and the newest of those that have."""
-    ended = [each for each in runs if each["ended"] is not None]
-    dropped = {each["run"] for each in ended[:-_ENDED_RUNS]}
-    return [each for each in runs if each["run"] not in dropped]
+def _key(event: dict[str, Any]) -> tuple[Any, ...]:
+    return event["time"], event["type"], event["name"]
 
 
-def _event(what: dict[str, Any]) -> bytes:
+def _told(agent: dict[str, Any]) -> dict[str, Any]:
+    """What the page needs to know about an agent: whatever differs from an idle one."""
+    return {key: value for key, value in agent.items() if value}
+
+
+def _encoded(what: dict[str, Any]) -> bytes:
     text = json.dumps(what, ensure_ascii=False, separators=(",", ":"), default=str)
     return b"data: " + text.encode("utf-8", "replace") + b"\n\n"

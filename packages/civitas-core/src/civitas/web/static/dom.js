@@ -29,6 +29,13 @@ export function ago(seconds) {
   return `${Math.round(seconds / 86400)} days`;
 }
 
+// How long something took.
+export function span(seconds) {
+  if (seconds < 0.001) return `${Math.round(seconds * 1e6)} µs`;
+  if (seconds < 1) return `${(seconds * 1000).toPrecision(3).replace(/\.0+$/, "")} ms`;
+  return seconds < 60 ? `${seconds.toFixed(2)} s` : ago(seconds);
+}
+
 export const number = (value) =>
   new Intl.NumberFormat("en", { notation: value >= 10000 ? "compact" : "standard", maximumFractionDigits: 1 }).format(value);
 

@@ -1,54 +1,79 @@
-// The figures of the whole system, each with its last minutes as a small plot.
+// The figures of the whole system, each with its last minutes as a small plot; they outlast a reload of the page.
 
 import { element, find, number, shape } from "./dom.js";
 
-const LONGEST = 120;
-const series = new Map();
+const LONGEST = 150;  // points
+const KEPT = "civitas-figures";
+const GAP = 10;  // seconds without a point, after which the plots begin again
+let series = new Map();
+let last = 0;
+let system = "";
 
 function plot(values) {
-  const highest = Math.max(...values, 1e-9);
+  const lowest = Math.min(...values, 0), highest = Math.max(...values);
+  const span = highest - lowest || 1;
   const ahead = LONGEST - values.length;
-  const points = values.map((value, i) => `${((ahead + i) / (LONGEST - 1)) * 100},${24 - (value / highest) * 22}`).join(" ");
+  const points = values.map((value, i) => [((ahead + i) / (LONGEST - 1)) * 100, 24 - ((value - lowest) / span) * 20]);
+  const line = points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" ");
+  const begin = points[0][0].toFixed(2);
   return shape("svg", { viewBox: "0 0 100 26", preserveAspectRatio: "none", "aria-hidden": "true" },
-    shape("line", { x1: 0, x2: 100, y1: 25, y2: 25, class: "axis", "vector-effect": "non-scaling-stroke" }),
-    shape("polyline", { points, fill: "none", stroke: "currentColor", "stroke-width": 1.5, "vector-effect": "non-scaling-stroke" }));
+    shape("polygon", { points: `${begin},26 ${line} 100,26`, class: "area" }),
+    shape("polyline", { points: line, class: "curve", "vector-effect": "non-scaling-stroke" }));
 }
 
-function figure(name, value, text) {
+function figure([name, value, text, mood]) {
   if (!series.has(name)) series.set(name, []);
   const values = series.get(name);
   values.push(value);
   if (values.length > LONGEST) values.shift();
-  return element("div", { class: "figure" }, element("dt", {}, name), element("dd", {}, text), plot(values));
+  return element("div", { class: `figure ${mood ?? ""}` }, element("dt", {}, name), element("dd", {}, text), plot(values));
 }
 
-export function show(agents, nodes) {
+function recall(name, time) {
+  series = new Map();
+  system = name;
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT));
+    if (kept.system === name && time - kept.last < GAP) series = new Map(kept.series);
+  } catch { /* nothing is kept, or not by this version */ }
+}
+
+const milliseconds = (seconds) => seconds < 0.001 ? "< 1 ms" : seconds < 10 ? `${number(Math.round(seconds * 1000))} ms` : `${number(seconds)} s`;
+
+export function show(name, agents, nodes, time) {
+  if (name !== system || time - last > GAP) recall(name, time);
+  last = time;
   let running = 0, all = 0, waiting = 0, rate = 0, tokens = 0, restarts = 0;
   for (const agent of agents.values()) {
-    restarts += agent.restarts;
+    restarts += agent.restarts ?? 0;
     if (agent.kind !== "agent") continue;
     all += 1;
     running += agent.status === "running";
-    waiting += agent.waiting;
-    rate += agent.rate;
-    tokens += agent.tokens;
+    waiting += agent.waiting ?? 0;
+    rate += agent.rate ?? 0;
+    tokens += agent.tokens ?? 0;
   }
   const memory = nodes.reduce((sum, node) => sum + (node.memory ?? 0), 0);
-  find("figures").replaceChildren(
-    figure("agents running", running, `${number(running)} of ${number(all)}`),
-    figure("messages a second", rate, number(rate)),
-    figure("messages waiting", waiting, number(waiting)),
-    figure("restarts", restarts, number(restarts)),
-    figure("tokens", tokens, number(tokens)),
-    figure("memory", memory, `${number(memory / 1e6)} MB`));
+  const lag = Math.max(0, ...nodes.map((node) => Math.max(node.lag, node.silent)));
+  find("figures").replaceChildren(...[
+    ["agents running", running, all === running ? number(all) : `${number(running)} of ${number(all)}`, all === running ? "" : "warn"],
+    ["messages a second", rate, number(rate)],
+    ["messages waiting", waiting, number(waiting)],
+    ["restarts", restarts, number(restarts)],
+    ["tokens", tokens, number(tokens)],
+    ["loop lag", lag, milliseconds(lag), lag > 0.5 ? "bad" : ""],
+    ["memory", memory, `${number(Math.round(memory / 1e6))} MB`],
+  ].map(figure));
+  sessionStorage.setItem(KEPT, JSON.stringify({ system: name, last: time, series: [...series] }));
 }
 
 export function showNodes(nodes) {
   find("nodes").replaceChildren(...nodes.map((node) => {
     const mood = node.status === "up" && !node.silent ? "good" : "bad";
+    const where = node.silent ? `no answer for ${Math.round(node.silent)} s` : `process ${node.pid ?? "–"} on ${node.host || "this machine"}`;
     return element("li", { class: "card" },
       element("div", { class: "head" }, element("strong", {}, node.name), element("span", { class: `pill ${mood}` }, node.status)),
-      element("p", {}, `${number(node.agents)} agents, ${Math.round(node.cpu * 100)} % of a processor, ${number((node.memory ?? 0) / 1e6)} MB`),
-      element("p", { class: node.silent ? "bad" : "" }, node.silent ? `no answer for ${Math.round(node.silent)} s` : `process ${node.pid ?? "–"} on ${node.host || "this machine"}`));
+      element("p", {}, `${number(node.agents)} agents, ${Math.round(node.cpu * 100)} % of a processor, ${number(Math.round((node.memory ?? 0) / 1e6))} MB`),
+      element("p", { class: node.silent ? "bad" : "" }, where));
   }));
 }

@@ -1,16 +1,19 @@
 // The page: keeps what the server told, and lets each part show its own.
 
+import "./agent.js";
+import "./conversation.js";
 import { find, toast } from "./dom.js";
+import * as drawer from "./drawer.js";
 import * as figures from "./figures.js";
+import { known } from "./known.js";
 import * as runs from "./runs.js";
 import * as server from "./server.js";
 import * as timeline from "./timeline.js";
+import "./traces.js";
 import * as tree from "./tree.js";
 
-const agents = new Map();
-let acts = false;
 let possible = false;
-let last = null;
+let heardOnce = false;
 
 function state(text, mood) {
   const pill = find("state");
@@ -25,21 +28,33 @@ function heard(event) {
     return state("not running", "bad");
   }
   let changed = event.whole || event.gone.length > 0;
-  if (event.whole) agents.clear();
-  for (const agent of event.agents) {
-    changed ||= agents.get(agent.name)?.parent !== agent.parent;
-    agents.set(agent.name, agent);
+  if (event.whole) {
+    known.agents.clear();
+    known.runs.clear();
+    known.events = [];
   }
-  for (const name of event.gone) agents.delete(name);
-  last = event;
+  for (const agent of event.agents) {
+    changed ||= known.agents.get(agent.name)?.parent !== agent.parent;
+    known.agents.set(agent.name, agent);
+  }
+  for (const name of event.gone) known.agents.delete(name);
+  for (const run of event.runs) known.runs.set(run.run, run);
+  for (const name of event.over) known.runs.delete(name);
+  known.events = timeline.within(known.events.concat(event.events), event.time);
+  known.time = event.time;
   document.title = `${event.system} · Civitas`;
-  find("system").textContent = event.system;
+  if (find("system").textContent !== event.system) find("system").textContent = event.system;
   state("live", "good");
-  tree.show(agents, event.time, changed);
-  timeline.show(event.events, event.time);
-  figures.show(agents, event.nodes);
+  tree.show(known.agents, event.time, changed, (name) => drawer.open("agent", name));
+  timeline.show(known.events, event.time);
+  figures.show(event.system, known.agents, event.nodes, event.time);
   figures.showNodes(event.nodes);
-  runs.show(event.runs, event.time, acts);
+  runs.show();
+  drawer.refresh();
+  if (!heardOnce) {
+    heardOnce = true;
+    drawer.follow();
+  }
 }
 
 function lost(error) {
@@ -51,11 +66,12 @@ async function unlocked() {
   try {
     await server.act({ do: "nothing" });
   } catch (error) {
-    acts = error.status === 400;  // let in, and did nothing
+    known.acts = error.status === 400;  // let in, and did nothing
     if (error.status === 401 && server.token.get()) toast("That is not the token.");
   }
-  find("key").hidden = acts || !possible;
-  if (last) runs.show(last.runs, last.time, acts);
+  find("key").hidden = known.acts || !possible;
+  runs.show();
+  drawer.refresh();
 }
 
 find("key").addEventListener("click", () => find("unlock").showModal());

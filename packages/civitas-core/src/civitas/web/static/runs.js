@@ -1,9 +1,13 @@
 // Runs with what they do and cost, and those that wait for a person.
 
 import { ago, element, find, number, toast } from "./dom.js";
-import { act, answerOf } from "./server.js";
+import { open } from "./drawer.js";
+import { known } from "./known.js";
+import { act, ask } from "./server.js";
 
+const SHOWN = 60;
 const asked = new Map();  // the card of each question, kept while somebody types into it
+const cards = new Map();
 const MOODS = { running: "good", waiting: "warn", failed: "bad", expired: "bad" };
 
 function step(run) {
@@ -15,18 +19,36 @@ function step(run) {
   return [run.step, ...waits].filter(Boolean).join(", ");
 }
 
-function card(run, now, acts) {
-  const spent = (run.ended ?? now) - (run.begun ?? run.since);
-  const used = run.usage ? `, ${number(run.usage.total_tokens)} tokens` : "";
-  const tries = run.deliveries > 1 ? `, attempt ${run.deliveries}` : "";
-  const made = element("li", { class: "card" },
+function cost(run) {
+  const used = run.usage;
+  if (!used) return "";
+  const calls = used.requests ? `${number(used.requests)} call${used.requests === 1 ? "" : "s"}, ` : "";
+  return `${calls}${number(used.input_tokens)} → ${number(used.output_tokens)} tokens`;
+}
+
+const spent = (run, now) => ago((run.ended ?? now) - (run.begun ?? run.since));
+
+function talk(run) {
+  const family = run.agent.split("/")[0];
+  return element("button", {
+    type: "button", class: "link", title: "Read the conversation",
+    click: () => open("conversation", `${family}/${run.conversation}`),
+  }, run.conversation);
+}
+
+function card(run) {
+  const made = element("li", { class: "card run" },
     element("div", { class: "head" },
       element("strong", { title: run.run }, run.agent),
-      element("span", { class: `pill ${MOODS[run.status] ?? ""}` }, run.status)),
-    element("p", {}, `${ago(spent)}${used}${tries}`));
-  if (step(run)) made.append(element("p", {}, step(run)));
-  if (run.error) made.append(element("p", { class: "bad" }, run.error));
-  if (acts && run.ended === null && run.status !== "waiting") {
+      element("span", { class: `pill ${MOODS[run.status] ?? ""}` }, run.status)));
+  const spans = [element("span", { class: "spent" }, spent(run, known.time))];
+  if (cost(run)) spans.push(element("span", {}, cost(run)));
+  if (run.deliveries > 1) spans.push(element("span", {}, `attempt ${run.deliveries}`));
+  if (run.conversation !== null) spans.push(talk(run));
+  made.append(element("p", { class: "facts-line" }, ...spans));
+  if (step(run)) made.append(element("p", { class: "step" }, step(run)));
+  if (run.error) made.append(element("p", { class: "bad" }, run.error.slice(0, 1000)));
+  if (known.acts && run.ended === null && run.status !== "waiting") {
     made.append(element("form", { submit: (event) => { event.preventDefault(); cancel(run); } },
       element("button", { "aria-label": `Cancel the run of ${run.agent}` }, "Cancel")));
   }
@@ -39,19 +61,19 @@ async function cancel(run) {
   } catch (error) { toast(error.message); }
 }
 
-function question(run, acts) {
-  const text = element("pre", {}, "…");
+function question(run) {
+  const text = element("pre", { dir: "auto" }, "…");
   const made = element("li", { class: "card" },
-    element("div", { class: "head" }, element("strong", {}, run.agent), element("span", {}, run.conversation)), text);
-  answerOf(run.run).then((answer) => { text.textContent = readable(answer.payload); },
+    element("div", { class: "head" }, element("strong", {}, run.agent), talk(run)), text);
+  ask("answer", { run: run.run }).then((answer) => { text.textContent = readable(answer.payload); },
     (error) => { text.textContent = error.message; });
-  if (!acts) {
+  if (!known.acts) {
     made.append(element("p", {}, "Read-only: unlock actions to answer here."));
     return made;
   }
   const answer = async (value) => {
     try {
-      await act({ do: "resume", agent: run.agent, conversation: run.conversation, value });
+      await act({ do: "answer", agent: run.agent, conversation: run.conversation, value });
       toast("Answered; the run goes on.");
     } catch (error) { toast(error.message); }
   };
@@ -73,22 +95,34 @@ function parsed(text) {
   try { return JSON.parse(text); } catch { return text; }
 }
 
-export function show(runs, now, acts) {
-  const newest = runs.toReversed();
-  const waiting = newest.filter((run) => run.status === "waiting" && run.conversation !== null);
-  const names = new Set(waiting.map((run) => `${run.run} ${acts}`));
-  for (const name of asked.keys()) if (!names.has(name)) { asked.get(name).remove(); asked.delete(name); }
-  const list = find("approvals").querySelector("ul");
-  for (const run of waiting) {
-    const name = `${run.run} ${acts}`;
-    if (!asked.has(name)) {
-      asked.set(name, question(run, acts));
-      list.append(asked.get(name));
-    }
-  }
+// The cards of a list, each made again only when what it says has changed.
+function fill(list, runs, kept, make) {
+  const there = new Set();
+  const made = runs.map((run) => {
+    there.add(run.run);
+    const key = JSON.stringify([run, known.acts]);
+    let old = kept.get(run.run);
+    if (old?.key !== key) kept.set(run.run, old = { key, card: make(run) });
+    return old.card;
+  });
+  for (const name of kept.keys()) if (!there.has(name)) kept.delete(name);
+  if (made.length !== list.children.length || made.some((each, i) => list.children[i] !== each)) list.replaceChildren(...made);
+}
+
+export function show() {
+  const newest = [...known.runs.values()].sort((one, other) => other.since - one.since);
+  const waiting = newest.filter((run) => run.status === "waiting" && run.conversation !== null).reverse();
+  fill(find("approvals").querySelector("ul"), waiting, asked, question);
   find("approvals").hidden = !waiting.length;
+  find("waiting-count").textContent = waiting.length > 1 ? String(waiting.length) : "";
   const box = find("runs");
-  if (box.contains(document.activeElement)) return;  // nobody loses the button that is in hand
-  box.replaceChildren(...newest.slice(0, 60).map((run) => card(run, now, acts)));
-  if (!newest.length) box.append(element("li", { class: "card" }, element("p", {}, "No runs of durable agents.")));
+  const shown = newest.slice(0, SHOWN);
+  fill(box, shown, cards, card);
+  for (const run of shown) {
+    if (run.ended !== null) continue;
+    const text = spent(run, known.time);
+    const at = cards.get(run.run).card.querySelector(".spent");
+    if (at.textContent !== text) at.textContent = text;
+  }
+  if (!newest.length) box.replaceChildren(element("li", { class: "card" }, element("p", {}, "No runs of durable agents.")));
 }

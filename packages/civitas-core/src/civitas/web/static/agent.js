@@ -1,0 +1,117 @@
+// One agent, looked into: what it does, what waits, what went wrong, its state, its conversations; and what can be done.
+
+import { ago, clock, element, number, toast } from "./dom.js";
+import { open, refresh, view } from "./drawer.js";
+import { act } from "./server.js";
+import { known } from "./known.js";
+import { doing, isAgent, mood } from "./words.js";
+
+const SURE = 4000;
+const SAID = { restart: "restarted", stop: "stopped", start: "started", pause: "paused", resume: "goes on" };
+let sure = "";  // what was clicked once, of what takes two clicks
+
+async function read(name, ask) {
+  const found = await ask("agent", { name });
+  if (found.kind !== "agent") return found;
+  const talks = await ask("conversations", { agent: name }).catch(() => ({ conversations: [], all: 0 }));
+  return { ...found, talks };
+}
+
+async function carryOut(what, name) {
+  try {
+    await act({ do: what, agent: name });
+    toast(`${name} ${SAID[what]}.`);
+  } catch (error) { toast(error.message); }
+}
+
+function button(what, label, name, careful) {
+  const asks = sure === `${what} ${name}`;
+  return element("button", {
+    type: "button", class: asks ? "danger" : null,
+    click: () => {
+      if (careful && !asks) {
+        sure = `${what} ${name}`;
+        setTimeout(() => { if (sure === `${what} ${name}`) { sure = ""; refresh(); } }, SURE);
+        return refresh();
+      }
+      sure = "";
+      refresh();
+      carryOut(what, name);
+    },
+  }, asks ? `Really ${label.toLowerCase()}?` : label);
+}
+
+function actions(name, agent) {
+  const runs = !["terminated", "stopped"].includes(agent.status);
+  return element("div", { class: "actions" },
+    ...(agent.parent && !runs ? [button("start", "Start", name, false)] : []),
+    ...(agent.parent && runs ? [button("restart", "Restart", name, true)] : []),
+    agent.paused ? button("resume", "Resume", name, false) : button("pause", "Pause", name, false),
+    ...(agent.parent && runs ? [button("stop", "Stop", name, true)] : []));
+}
+
+function facts(agent, now) {
+  const hand = agent.handling;
+  const rows = [
+    ["does", doing(agent, now)],
+    hand && ["message", `${hand.type}${hand.sender ? ` from ${hand.sender}` : ""}${hand.attempt ? `, attempt ${hand.attempt + 1}` : ""}`],
+    hand?.conversation && ["conversation", hand.conversation],
+    agent.waiting && ["waiting", `${number(agent.waiting)} messages, the first for ${ago(now - (agent.oldest ?? now))}`],
+    isAgent(agent) && ["handled", `${number(agent.handled ?? 0)}${agent.failed ? `, ${number(agent.failed)} of them failed` : ""}${agent.rate ? `, ${number(agent.rate)} a second` : ""}`],
+    agent.tokens && ["tokens", number(agent.tokens)],
+    agent.started && ["running since", `${clock(agent.started)}, for ${ago(now - agent.started)}`],
+    ["restarts", `${number(agent.restarts ?? 0)}${agent.restarts_left !== undefined && agent.restarts_left !== null ? `, ${number(agent.restarts_left)} left` : ""}`],
+    ["runs in", `${agent.node}${agent.pid ? `, process ${agent.pid}` : ""}`],
+    agent.parent && ["supervisor", agent.parent],
+  ].filter(Boolean);
+  return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => {
+    const link = name === "supervisor" && known.agents.has(value);
+    return [element("dt", {}, name), element("dd", {}, link ? linked("agent", value, value) : value)];
+  }));
+}
+
+const linked = (kind, name, text) => element("button", { type: "button", class: "link", click: () => open(kind, name) }, text);
+
+function titled(text, ...children) {
+  const made = document.createDocumentFragment();
+  made.append(element("h3", {}, text), ...children);
+  return made;
+}
+
+const errors = (list) => titled("Last errors", ...list.toReversed().map((each) =>
+  element("details", {},
+    element("summary", {}, element("time", {}, clock(each.time)), " ", each.error.slice(0, 2000)),
+    element("pre", {}, each.traceback || "no traceback"))));
+
+const queue = (list, now) => titled("Waiting messages", element("ul", { class: "list" }, ...list.map((each) =>
+  element("li", {}, element("strong", {}, each.type), ` from ${each.sender ?? "outside"}`,
+    each.conversation ? `, ${each.conversation}` : "", `, ${ago(now - each.sent)}, ${number(each.bytes)} bytes`))));
+
+const stack = (frames) => titled("Where its code is", element("pre", {},
+  frames.map((each) => `${each.function ?? each.name ?? ""}  ${each.file}:${each.line}`).join("\n")));
+
+const talks = (name, told) => titled(`Conversations${told.all > told.conversations.length ? `, ${number(told.conversations.length)} of ${number(told.all)}` : ""}`,
+  element("ul", { class: "list" }, ...told.conversations.map((each) => element("li", {},
+    linked("conversation", `${name}/${each.name}`, each.name), each.used ? ` ${ago(known.time - each.used)} ago` : ""))));
+
+const children = (list) => titled("Below it", element("ul", { class: "list" }, ...list.map((each) =>
+  element("li", { class: mood(each) }, linked("agent", each.name, each.name), ` ${doing(each, known.time)}`))));
+
+function draw(name, told, isTold) {
+  const agent = { ...told, ...(known.agents.get(name) ?? {}) };
+  const parts = [];
+  if (!agent.name) return isTold ? [["gone", name, () => element("p", { class: "empty" }, "It is not there any more.")]] : [];
+  if (known.acts) parts.push(["actions", [agent.status, agent.paused ?? false, sure], () => actions(name, agent)]);
+  parts.push(["facts", [agent, Math.round(known.time)], () => facts(agent, known.time)]);
+  if (!isTold) return parts;
+  const below = isAgent(agent) ? [] : [...known.agents.values()].filter((each) => each.parent === name).slice(0, 100);
+  if (below.length) parts.push(["below", [below, Math.round(known.time / 2)], () => children(below)]);
+  if (told.talks?.conversations.length) parts.push(["talks", told.talks, () => talks(name, told.talks)]);
+  if (told.errors?.length) parts.push(["errors", told.errors, () => errors(told.errors)]);
+  if (told.queue?.length) parts.push(["queue", told.queue, () => queue(told.queue, known.time)]);
+  if (told.stack?.length) parts.push(["stack", told.stack, () => stack(told.stack)]);
+  if (told.state) parts.push(["state", told.state, () => titled("State", element("pre", {}, told.state))]);
+  return parts;
+}
+
+view("agent", { read, draw });

@@ -1,0 +1,133 @@
+"""What the page shows of one agent and of one conversation, and what may be done there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from civitas.frameworks.conversations import Record, key_of
+from civitas.runtime import Runtime
+from tests.core.web.conftest import KEY, TOKEN, crash, text_of, unlock
+from tests.core.web.team import NASTY
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TALK = [
+    {"role": "user", "content": f"Where is order 17? {NASTY}"},
+    {"type": "function_call", "call_id": "1", "name": "find_order", "arguments": '{"order": 17}'},
+    {"type": "function_call_output", "call_id": "1", "output": "shipped on Monday"},
+    {"role": "assistant", "content": [{"type": "output_text", "text": "It left on Monday."}]},
+]
+
+
+@pytest.mark.promise(id="SEM-1800")
+async def test_an_agent_is_looked_into_by_keyboard_and_the_address_leads_back_to_it(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    await crash(runtime, "planner", "the card was refused")
+    await runtime.send("planner", None, message_type="hold")
+    async with serve() as web:
+        await page.goto(web.url)
+        await text_of(page, ".row.busy", "planner")
+        await page.locator("#agents").focus()
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        for _ in range(2):
+            await text_of(page, "#drawer-title", "planner")
+            await text_of(page, "#drawer .facts", "read the invoices")
+            await text_of(page, "#drawer summary", "ValueError: the card was refused")
+            await text_of(page, "[data-part=stack] pre", "handle")
+            assert await page.locator("#drawer .actions").count() == 0
+            await page.reload()
+        await text_of(page, "#drawer-title", "planner")
+        await page.keyboard.press("Escape")
+        await page.locator("#drawer").wait_for(state="hidden")
+
+
+@pytest.mark.promise(id="SEM-1801")
+async def test_an_agent_is_paused_restarted_and_stopped_by_click(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    async with serve(token=TOKEN) as web:
+        await unlock(page, web.url)
+        await page.get_by_role("treeitem", name="orders").click()
+        drawer = page.locator("#drawer")
+        await drawer.get_by_role("button", name="Pause").click()
+        await drawer.get_by_role("button", name="Resume").click()
+        await drawer.get_by_role("button", name="Restart").click()
+        await drawer.get_by_role("button", name="Really restart?").click()
+        await text_of(page, "#drawer .facts", "restarts1")
+        await drawer.get_by_role("button", name="Stop").click()
+        await drawer.get_by_role("button", name="Really stop?").click()
+        await drawer.get_by_role("button", name="Start", exact=True).click()
+        await drawer.get_by_role("button", name="Stop").wait_for()
+    acted = [each.message for each in runtime.timeline() if each.type == "acted"]
+    assert [each.partition(":")[0] for each in acted]
+    assert all("the web page" in each for each in acted)
+    assert len(acted) == 5
+
+
+@pytest.mark.promise(id="SEM-1801")
+@pytest.mark.parametrize("what", ["restart", "stop", "pause", "cancel", "answer"])
+async def test_nothing_is_done_without_the_token(
+    runtime: Runtime, serve: Callable[..., Any], what: str
+) -> None:
+    async with serve(token=TOKEN) as web, httpx.AsyncClient(base_url=web.url) as client:
+        refused = await client.post("api/act", json={"do": what, "agent": "orders"})
+        assert refused.status_code == 401
+        assert not runtime.timeline()
+
+
+async def test_an_action_on_nobody_says_so(serve: Callable[..., Any]) -> None:
+    async with serve(token=TOKEN) as web, httpx.AsyncClient(base_url=web.url) as client:
+        answer = await client.post("api/act", json={"do": "stop", "agent": "n\0body"}, headers=KEY)
+        assert answer.status_code == 409
+        assert "n\\x00body" in answer.json()["error"]
+
+
+@pytest.mark.promise(id="SEM-1802")
+async def test_a_conversation_is_shown_as_messages_with_its_open_question(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    question = {"id": "q1", "value": "Refund 120 EUR?"}
+    talk = Record(history=TALK, interrupts=[question])
+    await talk.keep(runtime._node.store, key_of("refunds", "order/17"))
+    async with serve() as web:
+        await page.goto(f"{web.url}#agent=refunds")
+        await page.get_by_role("button", name="order/17").click()
+        await text_of(page, ".said.mine .text", "Where is order 17? <img")
+        await page.get_by_text("calls find_order").click()
+        await text_of(page, ".call pre", '{"order": 17}')
+        await text_of(page, ".said.tool", "shipped on Monday")
+        await text_of(page, ".said.theirs .text", "It left on Monday.")
+        await text_of(page, ".said.asks", "Refund 120 EUR?")
+        await page.go_back()
+        await text_of(page, "#drawer .facts", "runs in")
+
+
+async def test_of_a_long_conversation_the_newest_messages_are_told(
+    runtime: Runtime, serve: Callable[..., Any]
+) -> None:
+    said = [{"role": "user", "content": str(i)} for i in range(999)]
+    await Record(history=[*said, {"role": "user", "content": "x" * 100_000}]).keep(
+        runtime._node.store, key_of("refunds", "long")
+    )
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        told = (await client.get("api/conversation", params={"name": "refunds/long"})).json()["ok"]
+    assert told["earlier"] == 800
+    assert [each["text"] for each in told["messages"][:2]] == ["800", "801"]
+    assert told["messages"][-1]["text"].endswith("x… (80,000 more characters)")
+
+
+async def test_what_json_has_no_form_for_is_shown_as_text(
+    runtime: Runtime, serve: Callable[..., Any]
+) -> None:
+    await runtime.send("orders", {"ratio": float("nan"), "raw": b"\xff"}, message_type="keep")
+    await runtime.ask("orders", None)
+    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
+        told = (await client.get("api/agent", params={"name": "orders"})).json()["ok"]
+    assert '"ratio": "nan"' in told["state"]
+    assert '"raw": "0xff"' in told["state"]
