@@ -48,6 +48,8 @@ class RemotePool(RemoteChild):
         parent: Its own supervisor.
     """
 
+    budget = None  # those of its agents are known where they are
+
     def __init__(self, spec: Placed, home: Home, parent: Parent) -> None:
         super().__init__(spec, home, parent)
         self.parent: Parent | None = parent

@@ -15,6 +15,7 @@
     │   ├── NodeDown              its OS process or machine went away before it answered
     │   ├── MailboxFull           its mailbox stayed full for the whole timeout
     │   ├── NotStored             the broker that keeps its messages did not take this one (.unsure)
+    │   ├── BudgetExceeded        a budget is used up (.agent, .budget, .what, .limit, .used)
     │   ├── AskCycle              the ask would wait for itself (.cycle)
     │   ├── RunChanged            the code is not the one that the run began with (.run, .differences, .held)
     │   ├── RunConflict           another payload began the run of that name (.run)
@@ -41,6 +42,7 @@ from civitas.errors.delivery import (
     AgentTerminated,
     AskCycle,
     AskTimeout,
+    BudgetExceeded,
     DeliveryError,
     HandlerFailed,
     MailboxFull,
@@ -69,6 +71,7 @@ __all__ = [
     "AgentTerminated",
     "AskCycle",
     "AskTimeout",
+    "BudgetExceeded",
     "CivitasError",
     "ConfigurationError",
     "DeliveryError",

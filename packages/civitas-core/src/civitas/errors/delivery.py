@@ -10,6 +10,7 @@ __all__ = [
     "AgentTerminated",
     "AskCycle",
     "AskTimeout",
+    "BudgetExceeded",
     "DeliveryError",
     "HandlerFailed",
     "MailboxFull",
@@ -224,6 +225,44 @@ class AskCycle(DeliveryError):
         super().__init__(
             f"this ask would wait for itself: {' -> '.join(self.cycle)}. "
             "Use send for one of the legs, or answer before asking"
+        )
+
+
+_UNITS = {"calls": "{:g} calls", "tokens": "{:g} tokens", "usd": "${:g}", "seconds": "{:.3g} s"}
+
+
+class BudgetExceeded(DeliveryError):
+    """A budget is used up: the call of a model that needed more of it was not made, and the agent lives.
+
+    Attributes:
+        agent: Name of the agent that was about to make the call.
+        budget: Whose budget it is, such as ``supervisor 'research'``.
+        what: What there is not enough of: `calls`, `tokens`, `usd` or `seconds`.
+        limit: How much of that may be spent.
+        used: How much of that is spent, or reserved by calls that are being made.
+        key: Names the budget in `runtime.budgets()`.
+    """
+
+    def __init__(
+        self, agent: str, budget: str, what: str, limit: float, used: float, *, key: str = ""
+    ) -> None:
+        self.agent = agent
+        self.budget = budget
+        self.what = what
+        self.limit = limit
+        self.used = used
+        self.key = key
+        unit = _UNITS[what]
+        super().__init__(
+            f"agent {agent!r} may not go on: of the budget of {budget}, {unit.format(limit)}, {unit.format(used)} are "
+            f"used, and what is left is not enough for what comes next. Raise that budget"
+            f"{f' (runtime.raise_budget({key!r}, ...))' if key else ''}, or make the work smaller"
+        )
+
+    def again(self) -> BudgetExceeded:
+        """The same, to be raised elsewhere, without what was raised around this one."""
+        return BudgetExceeded(
+            self.agent, self.budget, self.what, self.limit, self.used, key=self.key
         )
 
 

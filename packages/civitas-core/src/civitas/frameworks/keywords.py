@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
@@ -44,6 +44,8 @@ class AgentKeywords(TypedDict, total=False):
     every: float | str | timedelta | None
     missed: Missed | str
     schedule_payload: Any
+    budget: Mapping[str, Any] | None
+    budget_exceeded: str
 
 
 class FrameworkKeywords(AgentKeywords, total=False):

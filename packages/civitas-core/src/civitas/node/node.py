@@ -11,6 +11,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from civitas.budgets import Purses, Treasury
 from civitas.errors import (
     ConfigurationError,
     SupervisionError,
@@ -22,6 +23,7 @@ from civitas.node.administration import administering, ended, holding_if_waiting
 from civitas.node.asks import PendingAsks
 from civitas.node.beat import Beat
 from civitas.node.blocking import BlockWatch
+from civitas.node.budgets import Budgets
 from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
 from civitas.node.later import Later
@@ -100,6 +102,10 @@ class Node(Router):
         self.llm, self.tools = llm, tools
         self.clock: Clock = clock or LoopClock()
         self.history = RestartHistory()
+        self.treasury = Treasury(self, self._background)
+        """Keeps the budgets of the system; that of the root is asked."""
+        self.budgets = Budgets(self, Purses(self.treasury))
+        self.treasury.recall = self.budgets.recall
         self.supervisors: dict[str, Parent] = {}
         self.owners: dict[str, Parent] = {}
         """The supervisor of each agent."""

@@ -14,8 +14,8 @@ from civitas.node.registry import Recipient, Registry
 from civitas.process import Caller, Delivery, Status, current_agent, current_message
 from civitas.process.awaiting import waiting_agent
 from civitas.process.options import check_timeout
+from civitas.process.run_budget import handed_on
 from civitas.supervision import ConversationPoolProcess
-from civitas.telemetry.passing import passed_on
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Requests", "check_keeps_runs", "keeps_runs"]
@@ -66,8 +66,8 @@ class Requests:
         deadline = now + timeout if timeout is not None else None
         asking = name = asker = None
         handled = current_message.get(None)
-        if handled is not None and handled.headers and not self._tracing.active:
-            headers = passed_on(handled.headers, headers)
+        if handled is not None and handled.headers:
+            headers = handed_on(handled.headers, headers, traced=self._tracing.active)
         if sender is None:
             if current_agent.get(None) is not None:
                 asker = waiting_agent()

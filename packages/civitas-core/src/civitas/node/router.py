@@ -30,7 +30,7 @@ from civitas.node.streams import Chunks
 from civitas.node.withdrawals import Withdrawals
 from civitas.process import Caller, Cell, Turns, current_message
 from civitas.process.options import check_timeout
-from civitas.telemetry.passing import passed_on
+from civitas.process.run_budget import handed_on
 from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Router"]
@@ -117,8 +117,8 @@ class Router:
         if handled is not None:
             if conversation is None and name is not None:
                 conversation = handled.conversation
-            if handled.headers and not self.tracing.active:
-                headers = passed_on(handled.headers, headers)
+            if handled.headers:
+                headers = handed_on(handled.headers, headers, traced=self.tracing.active)
         message = new_message(message_type, name, to, raw, None, None, None, conversation, headers)
         if run is not None:
             message = message.replaced(run_name=check_word(run, "run"))

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
+from civitas.budgets.metered import MeteredModel
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
 from civitas.process.context import Runner
@@ -70,6 +71,8 @@ class AgentProcess(Messenger):
         missed: What becomes of the times that pass while the system does not run: `once` (one message for all), `all`
             (one for each) or `skip`.
         schedule_payload: Payload of these messages. None: ``{"due": datetime, "missed": number of further times}``.
+        budget: What it may spend on models: a dict of `calls`, `tokens`, `usd`, `seconds`, and `per`.
+        budget_exceeded: `refuse`: whoever asked gets `BudgetExceeded`; `ask`: an interrupt, which a human answers.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -115,6 +118,8 @@ class AgentProcess(Messenger):
         every: float | str | timedelta | None = None,
         missed: Missed | str = Missed.ONCE,
         schedule_payload: Any = None,
+        budget: Mapping[str, Any] | None = None,
+        budget_exceeded: str = "refuse",
     ) -> None:
         self.name = self._civitas_family = check_name(name)
         who = f"{type(self).__name__}({name!r})"
@@ -129,6 +134,8 @@ class AgentProcess(Messenger):
             delivery=delivery,
             max_deliveries=max_deliveries,
             schedule=Schedule.read(who, schedule, timezone, every, missed, schedule_payload),
+            budget=budget,
+            budget_exceeded=budget_exceeded,
         )
         self.state = {}
 
@@ -163,14 +170,13 @@ class AgentProcess(Messenger):
     @property
     def llm(self) -> ModelProvider | None:
         """The runtime's ModelProvider; None if none is configured."""
-        llm: ModelProvider | None = self._civitas_running().node.llm
-        return llm
+        run = self._civitas_running()
+        return None if run.node.llm is None else MeteredModel(run.node.llm, run.spending)
 
     @property
     def tools(self) -> ToolRegistry | None:
         """The runtime's tools, by name; None if none are configured."""
-        tools: ToolRegistry | None = self._civitas_running().node.tools
-        return tools
+        return self._civitas_running().node.tools  # type: ignore[no-any-return]
 
     def _civitas_silent(self) -> NoReturn:
         self._civitas_running()
@@ -183,15 +189,9 @@ class AgentProcess(Messenger):
             PayloadError: `payload` cannot be sent; if not caught, it is like any exception in a handler.
         """
         request = self._civitas_handled("reply()")
+        to, conversation = request.reply_to or request.sender or "", request.conversation
         return new_message(
-            message_type,
-            self.name,
-            request.reply_to or request.sender or "",
-            encode(payload),
-            None,
-            request.id,
-            None,
-            request.conversation,
+            *(message_type, self.name, to, encode(payload), None, request.id, None, conversation)
         )
 
     async def emit(self, payload: Any, message_type: str = "chunk") -> None:

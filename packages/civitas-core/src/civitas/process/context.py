@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context as ContextVariables
 from typing import TYPE_CHECKING, Any, Protocol
 
+from civitas.budgets import Spending
 from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message
+from civitas.process.options import AgentOptions
 from civitas.process.resources import Owner
 from civitas.state import Retention, StateStore
 from civitas.telemetry.tracing import Tracing
@@ -25,6 +27,24 @@ if TYPE_CHECKING:
     from civitas.process.turns import Turns
 
 __all__ = ["Caller", "Context", "Runner"]
+
+
+class Budgeted(Protocol):
+    """An agent, as the budgets see it."""
+
+    name: str
+    _civitas_family: str
+    _civitas_options: AgentOptions
+
+
+class Budgeting(Protocol):
+    """The budgets of a node, as its processes see them."""
+
+    def begin(self, agent: Budgeted, message: Message | None) -> Spending:
+        """An agent begins with a message; in `on_start` and `on_stop` with none."""
+
+    def limits(self, agent: Budgeted) -> bool:
+        """Whether what an agent does counts against any budget, whatever the message."""
 
 
 class Caller(Protocol):
@@ -68,6 +88,10 @@ class Context(Protocol):
     tools: Any
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
+
+    @property
+    def budgets(self) -> Budgeting:
+        """What its processes may spend."""
 
     def check_loop(self, agent: str) -> None:
         """Refuse what the code of an agent does on an event loop of its own."""
@@ -207,6 +231,9 @@ class Runner(Caller, Owner, Protocol):
 
     def steps(self) -> Steps:
         """The recorded steps of the message being handled."""
+
+    def spending(self) -> Spending:
+        """What the handling of the message in hand spends."""
 
     def passing_key(self, name: str) -> str:
         """A key of the StateStore that is dropped with the steps of the message being handled."""

@@ -7,6 +7,7 @@ from collections import deque
 
 from civitas.errors import (
     AgentTerminated,
+    BudgetExceeded,
     ConfigurationError,
     DeliveryError,
     NoReply,
@@ -110,10 +111,12 @@ class Deliveries:
         self.over(message)
         failure = PlainError.of(error)
         self.count(failure, message.id)
+        told: DeliveryError = failure.as_error(self._name)
         if isinstance(error, RunChanged) and error.run == message.run:
-            self._node.refuse(message, error)
-        else:
-            self._node.refuse(message, failure.as_error(self._name))
+            told = error
+        elif isinstance(error, BudgetExceeded):
+            told = error.again()
+        self._node.refuse(message, told)
 
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
         """The agent crashed on it: decide what becomes of that and of the queue behind it."""

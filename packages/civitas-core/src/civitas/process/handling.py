@@ -10,6 +10,7 @@ from contextvars import Context as ContextVariables
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
+from civitas.errors import BudgetExceeded
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
 from civitas.process.context import Context
@@ -150,6 +151,8 @@ class Handling:
     async def _handle(self, timeout: float | None) -> Any:
         """Call the handler, in a thread and with a time limit if it wants that."""
         handle = self._agent.handle
+        if (run := self._agent._civitas_incarnation) is not None:
+            await run.spending().begin()
         if timeout is None:
             return await call(self._node, handle, self._message)
         try:
@@ -169,7 +172,10 @@ class Handling:
         try:
             await self._node.turns.give_way()
             action = await call(self._node, agent.on_error, error, self._message)
-            return choose(ErrorAction, action, f"what on_error of {agent.name!r} returns"), error
+            action = choose(ErrorAction, action, f"what on_error of {agent.name!r} returns")
+            if isinstance(error, BudgetExceeded) and action is not ErrorAction.STOP:
+                action = ErrorAction.SKIP  # neither another try nor a restart brings more
+            return action, error
         except BaseException as raised:
             if self._was_abandoned(raised):
                 return ErrorAction.SKIP, error

@@ -13,6 +13,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
+from civitas.budgets import Spending
 from civitas.errors import AgentTerminated
 from civitas.message import Message
 from civitas.process.agent import AgentProcess, current_agent
@@ -25,7 +26,7 @@ from civitas.process.mailbox import Mailbox
 from civitas.process.options import Delivery
 from civitas.process.own_context import InContext, differs
 from civitas.process.own_store import Revisions
-from civitas.process.resources import Resources
+from civitas.process.resources import Resources, close_in_time
 from civitas.process.run_state import RunState
 from civitas.process.steps import Probe, Steps
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
@@ -33,7 +34,6 @@ from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
 
 __all__ = ["Incarnation"]
-
 logger = logging.getLogger("civitas")
 
 _LAST_WORDS = 30.0
@@ -151,6 +151,12 @@ class Incarnation:
             self._resources = Resources()
         return self._resources
 
+    def spending(self) -> Spending:
+        """What the handling of the message in hand spends."""
+        if (spending := self.now.spending) is None:
+            spending = self.now.spending = self.node.budgets.begin(self.agent, self.now.current)
+        return spending
+
     def passing_key(self, name: str) -> str:
         """A key of the StateStore that is dropped with the steps of the message being handled."""
         return self.steps().passing_key(name)
@@ -197,7 +203,8 @@ class Incarnation:
                 else:
                     self.now.serving = False
                     reason = KILLED if self.now.killed else await self._stop(reason)
-            return reason if self._resources is None else await self._close_resources(reason)
+            closing = close_in_time(self._resources, f"agent {self.name!r}", self._time_to_stop())
+            return reason if await closing else KILLED
         finally:
             self._is_over()
             self.asking = {}
@@ -208,6 +215,7 @@ class Incarnation:
     def _is_over(self) -> None:
         """Nothing that it does counts any more."""
         self.now.over = True
+        self.now.spent_all(comes_again=True)
         self.agent._civitas_node = None
 
     async def _begin(self, started: asyncio.Future[None]) -> ExitReason | None:
@@ -230,22 +238,13 @@ class Incarnation:
         started.set_result(None)
         return None
 
-    async def _close_resources(self, reason: ExitReason) -> ExitReason:
-        try:
-            async with asyncio.timeout(self._time_to_stop()):
-                await self.resources.close_all(f"agent {self.name!r}")
-        except asyncio.CancelledError:
-            return KILLED
-        except TimeoutError:
-            logger.exception("agent %r: what it had opened could not be closed in time", self.name)
-        return reason
-
     def _run_as(self, agent: AgentProcess) -> None:
         agent._civitas_incarnation, agent._civitas_node = self, self.node
         current_agent.set(agent)
         self.agent = agent
         options = agent._civitas_options
         may_wait = options.handle_timeout is not None or options.delivery is Delivery.DURABLE
+        may_wait = may_wait or self.node.budgets.limits(agent)
         self._simple = not may_wait and is_async(agent.handle)
 
     async def _start(self) -> None:
@@ -353,7 +352,7 @@ class Incarnation:
                 origin = None
                 if node.foreign and not deliveries.comes_again(message):
                     origin = node.settle(message)
-                if now.steps is not None or origin is not None:
+                if now.steps is not None or origin is not None or now.spending is not None:
                     await self._is_finished(message, origin)
                 if turn >= _TURN:
                     turn = 0
@@ -372,7 +371,9 @@ class Incarnation:
     async def _is_finished(self, message: Message, origin: Any) -> None:
         """Wait until that is known to whoever would send the message again, where it matters, and forget its steps."""
         steps, self.now.steps = self.now.steps, None
-        if self._deliveries.comes_again(message):
+        comes_again = self._deliveries.comes_again(message)
+        self.now.spent_all(comes_again=comes_again)
+        if comes_again:
             return
         delivery = self.agent._civitas_options.delivery
         matters = delivery is Delivery.DURABLE or (
@@ -385,11 +386,10 @@ class Incarnation:
             return
         try:
             await steps.forget()
-        except Exception:
-            # The message is finished all the same; what is left in the store does no harm.
-            logger.exception(
-                "agent %r: the steps of a finished message were not dropped", self.name
-            )
+        except (
+            Exception
+        ):  # the message is finished all the same; what is left in the store does no harm
+            logger.exception("agent %r: steps of a finished message were not dropped", self.name)
 
     def _give_back(self) -> None:
         """A kill met the handler."""

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from civitas.message import Message
 from civitas.process.context import Context, Runner
+from civitas.process.run_budget import with_budget
 from civitas.process.run_config import with_config
 
 __all__ = ["Messenger"]
@@ -35,6 +36,7 @@ class Messenger:
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         run: str | None = None,
+        budget: Mapping[str, Any] | None = None,
     ) -> None:
         """Send and go on; waits while the recipient's mailbox is full.
 
@@ -51,6 +53,8 @@ class Messenger:
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
             run: Name of the run, for a durable agent. The same name and payload again is the same run.
+            budget: What may be spent on models because of this message, by all agents together: a dict of `calls`,
+                `tokens`, `usd` and `seconds`.
 
         Raises:
             UnknownAgent: Nobody has that name.
@@ -70,7 +74,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            headers if config is None else with_config(headers, config),
+            _with(headers, config, budget),
             run,
         )
         if taking is not None:
@@ -87,6 +91,7 @@ class Messenger:
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         run: str | None = None,
+        budget: Mapping[str, Any] | None = None,
     ) -> Message:
         """Send and wait for the answer.
 
@@ -103,6 +108,8 @@ class Messenger:
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
             run: Name of the run, for a durable agent. The same name and payload again is the same run.
+            budget: What may be spent on models because of this message, by all agents together: a dict of `calls`,
+                `tokens`, `usd` and `seconds`.
 
         Returns:
             The reply; its `sender` is the agent that answered.
@@ -116,6 +123,7 @@ class Messenger:
             NodeDown: Its OS process went away before it answered.
             MailboxFull: Its mailbox stayed full for the whole timeout.
             AskCycle: The ask would wait for itself. Raised at once.
+            BudgetExceeded: A budget was used up before there was an answer.
             RunConflict: Another payload began the run of that name.
             StateStoreError: The message could not be kept for a durable agent; nobody will handle it.
             PayloadError: `payload` cannot be sent.
@@ -129,7 +137,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            headers if config is None else with_config(headers, config),
+            _with(headers, config, budget),
             run,
         )
 
@@ -144,6 +152,7 @@ class Messenger:
         headers: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         run: str | None = None,
+        budget: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Message, None]:
         """Send, and iterate over what the recipient emits; its reply comes last.
 
@@ -160,6 +169,8 @@ class Messenger:
             config: For an agent that runs a framework with such: its run options for this message, as plain data; of
                 LangGraph its `config`.
             run: Name of the run, for a durable agent. The same name and payload again is the same run.
+            budget: What may be spent on models because of this message, by all agents together: a dict of `calls`,
+                `tokens`, `usd` and `seconds`.
 
         Raises:
             DeliveryError: As for `ask`, out of the iteration.
@@ -173,7 +184,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            headers if config is None else with_config(headers, config),
+            _with(headers, config, budget),
             run,
         )
 
@@ -210,3 +221,14 @@ class Messenger:
         return await node.broadcast(
             caller, pattern, payload, message_type, timeout, conversation, headers
         )
+
+
+def _with(
+    headers: Mapping[str, str] | None,
+    config: Mapping[str, Any] | None,
+    budget: Mapping[str, Any] | None,
+) -> Mapping[str, str] | None:
+    """`headers` with what else a message brings along."""
+    if config is not None:
+        headers = with_config(headers, config)
+    return headers if budget is None else with_budget(headers, budget)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from civitas.budgets.allowance import Budget
 from civitas.errors import ConfigurationError
 from civitas.message.envelope import shown
 from civitas.process.choosing import choose
@@ -64,6 +65,10 @@ class AgentOptions:
     max_deliveries: int
     schedule: Schedule | None
     """From `schedule`, `timezone`, `every`, `missed` and `schedule_payload`; None without one."""
+    budget: Budget | None
+    """From `budget` and `budget_exceeded`; None without one."""
+    asks: bool
+    """Whether a human is asked when any budget is used up."""
 
     @classmethod
     def checked(
@@ -79,6 +84,8 @@ class AgentOptions:
         delivery: object,
         max_deliveries: object,
         schedule: Schedule | None = None,
+        budget: object = None,
+        budget_exceeded: object = "refuse",
     ) -> AgentOptions:
         """The options as a user gave them, described at `AgentProcess`; `who` is theirs, for an error.
 
@@ -95,6 +102,8 @@ class AgentOptions:
             delivery,
             max_deliveries,
             schedule,
+            budget,
+            budget_exceeded,
         )
         # Most agents have the options that all have, and these are checked and kept once.
         if values == _USUAL and tuple(map(type, values)) == _TYPES:
@@ -117,6 +126,8 @@ class AgentOptions:
             delivery=choose(Delivery, delivery, f"{who}: delivery"),
             max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
             schedule=schedule,
+            budget=Budget.read(f"{who}: ", budget, budget_exceeded),
+            asks=budget_exceeded == "ask",
         )
 
     def delivered(self, delivery: Delivery) -> Self:
@@ -124,9 +135,10 @@ class AgentOptions:
         return self if self.delivery is delivery else replace(self, delivery=delivery)
 
 
-_USUAL = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3, None)
+_FIRST = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3, None)
+_USUAL = (*_FIRST, None, "refuse")
 _TYPES = tuple(map(type, _USUAL))
-_ALL_USUAL = AgentOptions(*_USUAL)
+_ALL_USUAL = AgentOptions(*_FIRST, None, False)
 
 
 def check_name(name: object, what: str = "an agent's name") -> str:

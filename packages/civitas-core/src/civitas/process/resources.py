@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -95,6 +96,20 @@ class Resources:
                 await self._open.pop().close()
             except Exception:
                 logger.exception("%s: what it had opened could not be closed", who)
+
+
+async def close_in_time(resources: Resources | None, who: str, seconds: float | None) -> bool:
+    """Close what is open, if anything is; False if this was cancelled meanwhile."""
+    if resources is None:
+        return True
+    try:
+        async with asyncio.timeout(seconds):
+            await resources.close_all(who)
+    except asyncio.CancelledError:
+        return False
+    except TimeoutError:
+        logger.exception("%s: what it had opened could not be closed in time", who)
+    return True
 
 
 class Owner(Protocol):

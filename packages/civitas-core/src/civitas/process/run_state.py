@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from civitas.budgets import Spending
 from civitas.message import Message
 from civitas.process.exit_reason import KILLED, ExitReason
 from civitas.process.own_timers import OwnTimers
@@ -25,6 +26,7 @@ class RunState:
         "progress",
         "serving",
         "since",
+        "spending",
         "spent",
         "steps",
         "timers",
@@ -37,6 +39,8 @@ class RunState:
         """Unix seconds when that was taken."""
         self.spent = 0
         """Tokens that the models used for the messages before."""
+        self.spending: Spending | None = None
+        """What its handling spends, once that may be anything."""
         self.steps: Steps | None = None
         """The recorded steps of that message, if there are any."""
         self.progress: Progress | None = None
@@ -69,6 +73,12 @@ class RunState:
     def tokens(self) -> int:
         """What the models have used so far, for all messages."""
         return self.spent + (self.progress.usage[3] if self.progress is not None else 0)
+
+    def spent_all(self, *, comes_again: bool) -> None:
+        """Nothing more is spent for the message in hand, unless it comes again."""
+        spending, self.spending = self.spending, None
+        if spending is not None:
+            spending.end(comes_again=comes_again)
 
     def kill(self, task: asyncio.Task[ExitReason]) -> None:
         """Cancel it, whatever it does. `task` is the one that runs it."""

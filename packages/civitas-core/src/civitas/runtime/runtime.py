@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from civitas.budgets import Prices
 from civitas.cluster import Processes, make_root
-from civitas.errors import ConfigurationError
 from civitas.events import EVENT_TYPES, Event
 from civitas.node import Callback
 from civitas.node.acting import Actions
@@ -24,7 +23,7 @@ from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
 from civitas.runtime.overview import Overviews
 from civitas.runtime.timeline import Timeline
-from civitas.runtime.tree import tree_of
+from civitas.runtime.tree import check_root, running, tree_of
 from civitas.state import Retention, StateStore
 from civitas.supervision import ChildSpec, Clock, Supervisor, SupervisorProcess
 from civitas.telemetry.tracing import Tracing
@@ -56,13 +55,13 @@ class Runtime(Messenger):
             function without arguments that builds it: called when the runtime starts, and what it opened (a context
             manager that it returns, or ``(object, closer)``) closed when that stops. So may be the next one.
         model_provider: Becomes `self.llm` of every agent, with a span around each call.
-        tools: Tools, or typed functions to make tools of; become `self.tools` of every agent, with a span around each
-            call.
+        tools: Tools, or typed functions to make tools of; become `self.tools` of every agent, with spans.
         plugins: Pluggy plugins (modules or objects) beside those found by entry point.
         name: Name of the system.
         drain_timeout: Seconds `stop` waits for the mailboxes to run empty.
         conversations: What of the conversations of adapters is kept: ``Retention(keep=30 * 86400, longest=1000)``
             of `civitas.state`; all, for ever, by default. It holds in all OS processes of the system.
+        prices: What models cost, in US dollars for a million tokens: ``{"gpt-5": {"in": 1.25, "out": 10}}``.
         results: Seconds that the answer of a durable agent is kept, for `result` and for whoever sends the same again
             under the same name.
         clock: Of the supervisors and timers.
@@ -86,16 +85,13 @@ class Runtime(Messenger):
         name: str = "civitas",
         drain_timeout: float = 30.0,
         conversations: Retention | None = None,
+        prices: Mapping[str, Mapping[str, float]] | None = None,
         results: float = 24 * 3600.0,
         clock: Clock | None = None,
         processes: Processes | None = None,
         edges: Sequence[Edge] = (),
     ) -> None:
-        if not isinstance(supervisor, Supervisor):
-            raise ConfigurationError(
-                f"Runtime takes a Supervisor, the root of the tree; got {supervisor!r}. "
-                'Write Runtime(Supervisor("root", children=[...]))'
-            )
+        check_root(supervisor)
         self.name = check_name(name, "a runtime's name")
         self.supervisor = supervisor
         self.drain_timeout = positive(drain_timeout, "drain_timeout", zero=True)
@@ -112,8 +108,8 @@ class Runtime(Messenger):
             tools=None if tools is None else ToolRegistry(tools, tracing),
             clock=clock,
         )
-        if conversations is not None:
-            self._node.retention = conversations
+        self._node.retention = conversations or self._node.retention
+        self._node.budgets.purses.prices = Prices(prices)
         assert self._node.runs is not None  # it is the root
         self._runs = self._equipment.runs = self._node.runs
         self._runs.keep = positive(results, "results")
@@ -129,9 +125,7 @@ class Runtime(Messenger):
     # Life.
 
     async def start(self, *, waiting: Callable[[str], None] | None = None) -> None:
-        """Start the tree: each child ready before the next.
-
-        Where several roots of one system may be started, one leads, and this waits until it does.
+        """Start the tree: each child ready before the next. If several roots may be started, wait until this one leads.
 
         Args:
             waiting: Called with a text that says which other one leads, each time that is another; logged by default.
@@ -164,12 +158,7 @@ class Runtime(Messenger):
         await self.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
     def longest_shutdown(self) -> float | None:
@@ -226,9 +215,7 @@ class Runtime(Messenger):
         self.actions.done("restart", name)
 
     async def pause(self, name: str) -> None:
-        """Let an agent take no messages behind the one in hand, until `resume`; those that come wait in its mailbox.
-
-        It holds for the incarnations to come, and for all agents below a supervisor or a pool.
+        """Let an agent, or all below a supervisor or a pool, take no further messages until `resume`: they wait.
 
         Raises:
             SupervisionError: `not_found`.
@@ -279,9 +266,7 @@ class Runtime(Messenger):
         return tree
 
     def _root(self) -> SupervisorProcess:
-        if self._life.root is None:
-            raise ConfigurationError("the runtime is not running; there is no tree to show")
-        return self._life.root
+        return running(self._life.root)
 
     async def overview(self, under: str | None = None, since: int | None = None) -> Overview:
         """What every agent does at this moment, as plain data; nothing is kept or sent while nobody asks.
@@ -302,6 +287,22 @@ class Runtime(Messenger):
             NodeDown: Its OS process is down, or does not answer.
         """
         return await self._overviews.inspect(self._root(), name, profile)
+
+    async def budgets(self) -> list[dict[str, Any]]:
+        """For every budget its `key`, whom it is `of`, its `limits`, and what is `used` and `left` of each."""
+        return await self._node.budgets.states()
+
+    async def raise_budget(self, key: str, more: Mapping[str, float]) -> None:
+        """Let more, such as ``{"calls": 10}``, be spent of a budget from now on, also after a restart of the system.
+
+        Args:
+            key: Of the budget, as `budgets()` has it, such as ``agent:writer``.
+            more: How much more of what.
+        Raises:
+            ConfigurationError: There is no such budget, or it has no limit for one of these.
+        """
+        await self._node.budgets.raise_limit(key, more)
+        self.actions.done("raise_budget", key)
 
     def timeline(self, since: float | None = None) -> list[Event]:
         """What happened in the last hour, the oldest first: crashes, restarts, give-ups, processes that came and went.

@@ -7,10 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 from civitas.cluster import RemoteChild, RemoteConversation
+from civitas.errors import ConfigurationError
 from civitas.process import Cell
-from civitas.supervision import Child
+from civitas.supervision import Child, Supervisor, SupervisorProcess
 
-__all__ = ["tree_of"]
+__all__ = ["check_root", "running", "tree_of"]
+
+
+def check_root(supervisor: object) -> None:
+    """Raise `ConfigurationError` unless a runtime can run `supervisor`."""
+    if not isinstance(supervisor, Supervisor):
+        raise ConfigurationError(
+            f"Runtime takes a Supervisor, the root of the tree; got {supervisor!r}. "
+            'Write Runtime(Supervisor("root", children=[...]))'
+        )
+
+
+def running(root: SupervisorProcess | None) -> SupervisorProcess:
+    """The root of a runtime; raises `ConfigurationError` where that does not run."""
+    if root is None:
+        raise ConfigurationError("the runtime is not running; there is no tree to show")
+    return root
 
 
 def tree_of(child: Child, next_of: Callable[[str], float | None]) -> dict[str, Any]:

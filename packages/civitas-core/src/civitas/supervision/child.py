@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from civitas.budgets import Budget
 from civitas.events import EventType
 from civitas.process import AgentProcess, ChildKind, ExitReason, RestartType, Status, Turns
 from civitas.supervision.clock import Clock
@@ -67,6 +68,10 @@ class Parent(Child, Protocol):
     """A supervisor of any kind."""
 
     parent: Parent | None
+
+    @property
+    def budget(self) -> Budget | None:
+        """What all below it may spend together."""
 
     @property
     def children(self) -> list[Child]:

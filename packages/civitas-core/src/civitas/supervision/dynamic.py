@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from civitas.budgets import Budget
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
 from civitas.process import (
     SHUTDOWN,
@@ -76,6 +77,8 @@ class DynamicSupervisorProcess:
         self._on_exit: Callable[[ExitReason], None] | None = None
         host.join(self)
 
+    budget: Budget | None = None
+    """What all below it may spend together."""
     available = True
     """Whether it can be started now: it runs where the root does."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from civitas.budgets import Budget
 from civitas.errors import ConfigurationError
 from civitas.process import AgentProcess, RestartType
 from civitas.process.declared import check_callbacks, refuses_unknown_keywords
@@ -40,6 +42,8 @@ class Supervisor:
         backoff_base: Seconds before the first restart.
         backoff_max: Seconds that no wait exceeds.
         restart: When its own supervisor starts it again: `permanent`, `transient`, `temporary`.
+        budget: What all agents below it may spend on models together: a dict of `calls`, `tokens`, `usd`, `seconds`.
+        budget_exceeded: What happens when it is used up, `refuse` or `ask`; see `AgentProcess`.
 
     Raises:
         ConfigurationError: An argument does not fit, or a name appears twice.
@@ -50,6 +54,7 @@ class Supervisor:
     strategy: RestartStrategy
     limits: RestartLimits
     restart: RestartType
+    budget: Budget | None
 
     @refuses_unknown_keywords
     def __init__(
@@ -64,6 +69,8 @@ class Supervisor:
         backoff_base: float = 0.01,
         backoff_max: float = 60.0,
         restart: RestartType | str = RestartType.PERMANENT,
+        budget: Mapping[str, Any] | None = None,
+        budget_exceeded: str = "refuse",
     ) -> None:
         check_name(name, "a supervisor's name")
         who = f"Supervisor({name!r}): "
@@ -83,6 +90,7 @@ class Supervisor:
             "strategy": choose(RestartStrategy, strategy, f"{who}strategy"),
             "limits": limits,
             "restart": choose(RestartType, restart, f"{who}restart"),
+            "budget": Budget.read(who, budget, budget_exceeded),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)
@@ -134,6 +142,8 @@ class DynamicSupervisor:
         backoff_base: Seconds before the first restart.
         backoff_max: Seconds that no wait exceeds.
         restart: When its own supervisor starts it again.
+        budget: What all its children may spend on models together.
+        budget_exceeded: What happens when it is used up, `refuse` or `ask`.
 
     Raises:
         ConfigurationError: An argument does not fit.
@@ -143,6 +153,7 @@ class DynamicSupervisor:
     max_children: int | None
     limits: RestartLimits
     restart: RestartType
+    budget: Budget | None
 
     @refuses_unknown_keywords
     def __init__(
@@ -156,6 +167,8 @@ class DynamicSupervisor:
         backoff_base: float = 0.01,
         backoff_max: float = 60.0,
         restart: RestartType | str = RestartType.PERMANENT,
+        budget: Mapping[str, Any] | None = None,
+        budget_exceeded: str = "refuse",
     ) -> None:
         check_name(name, "a supervisor's name")
         who = f"DynamicSupervisor({name!r}): "
@@ -169,6 +182,7 @@ class DynamicSupervisor:
             "max_children": max_children,
             "limits": limits,
             "restart": choose(RestartType, restart, f"{who}restart"),
+            "budget": Budget.read(who, budget, budget_exceeded),
         }
         for key, value in values.items():
             object.__setattr__(self, key, value)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from civitas.budgets import Budget
 from civitas.errors import ConfigurationError, StartFailed, SupervisionError, SupervisorGaveUp
 from civitas.process import ChildKind, ExitKind, ExitReason, PlainError, RestartType, Status
 from civitas.supervision.by_hand import ByHand
@@ -85,6 +86,11 @@ class SupervisorProcess:
     def restart(self) -> RestartType:
         """When its own supervisor starts it again."""
         return self.spec.restart
+
+    @property
+    def budget(self) -> Budget | None:
+        """What all below it may spend together."""
+        return self.spec.budget
 
     available = True
     """Whether it can be started now: it runs where the root does."""
@@ -281,9 +287,11 @@ class SupervisorProcess:
             case Supervisor():
                 return SupervisorProcess(spec, self._host, self)
             case DynamicSupervisor():
-                return DynamicSupervisorProcess(
+                dynamic = DynamicSupervisorProcess(
                     spec.name, spec.limits, spec.restart, spec.max_children, self._host, self
                 )
+                dynamic.budget = spec.budget
+                return dynamic
             case ConversationPool():
                 return ConversationPoolProcess(spec, self._host, self)
             case _:

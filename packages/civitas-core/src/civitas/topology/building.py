@@ -84,6 +84,8 @@ def runtime_options(
     }
     if topology.conversations.given():
         options["conversations"] = retention_of(topology)
+    if topology.prices:
+        options["prices"] = topology.prices
     if topology.results.given():
         options["results"] = topology.results.keep
     options |= make_provided(topology, plugins, leave_out)
@@ -353,7 +355,7 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
     if not family:
         return replicas[0]
     # Each crash of one counts against what they may have together: as much as the children beside them.
-    limits = above.given("name", "children", "strategy", "restart")
+    limits = above.given("name", "children", "strategy", "restart", "budget", "budget_exceeded")
     return Supervisor(entry.name, replicas, **limits)
 
 

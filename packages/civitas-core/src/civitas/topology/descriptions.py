@@ -35,6 +35,11 @@ _LIMITS = {
     "should), temporary (never).",
 }
 
+_BUDGET = {
+    "budget_exceeded": "What happens when a budget is used up: refuse (whoever asked gets BudgetExceeded) or ask (a "
+    "human is asked to raise it).",
+}
+
 _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     Topology: {
         "name": "Name of the system: prefix of subjects, sockets and its state folder.",
@@ -47,6 +52,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "conversations": "What of the conversations of adapters is kept; all, for ever, where nothing is said.",
         "results": "How long the answers of durable agents are kept; 24h where nothing is said.",
         "edge": "The ways by which programs outside reach the agents.",
+        "prices": "What models cost: {MODEL: {in: 1.25, out: 10}}, US dollars for a million tokens.",
         "processes": "OS processes that differ from the defaults, by name.",
         "supervision": "The root supervisor.",
     },
@@ -114,6 +120,9 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "missed": "The times that pass while the system does not run: once (one message for all of them), all (one for "
         "each) or skip.",
         "schedule_payload": "Payload of these messages; null for the time that each is due.",
+        "budget": "What it may spend on models: {calls: 100, tokens: 50000, usd: 2, seconds: 600}, or some of these; "
+        "per: conversation or message gives each its own.",
+        **_BUDGET,
     },
     ConversationPoolEntry: {
         "name": "Address of the pool; its processes are NAME/CONVERSATION.",
@@ -124,12 +133,16 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     DynamicSupervisorEntry: {
         "name": "Name of the supervisor; unique in the system.",
         "max_children": "How many children it may have at once; null for no limit.",
+        "budget": "What its children may spend on models together, as of an agent.",
+        **_BUDGET,
         **_LIMITS,
     },
     SupervisorEntry: {
         "name": "Name of the supervisor; unique in the system.",
         "strategy": "Who is restarted with a child that crashed: one_for_one (it alone), one_for_all (all), "
         "rest_for_one (it and those after it).",
+        "budget": "What all agents below it may spend on models together, as of an agent.",
+        **_BUDGET,
         "children": "Its children in start order; they are stopped in reverse.",
         **_LIMITS,
     },

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from civitas.topology.positions import Path
     from civitas.topology.values import (
         Backoff,
+        BudgetMap,
         Count,
         CountOrZero,
         CronText,
         DeliveryWord,
         EnvironmentName,
         EnvironmentText,
+        ExceededWord,
         MissedWord,
         Name,
+        PricesMap,
         Replicas,
         Restart,
         Seconds,
@@ -201,6 +204,8 @@ class AgentEntry(OpenEntry):
     every: Duration | None = None
     missed: MissedWord = Missed.ONCE
     schedule_payload: Any = None
+    budget: BudgetMap | None = None
+    budget_exceeded: ExceededWord = "refuse"
 
     def places(self) -> list[tuple[str, str]]:
         """The agents that it stands for, each with its OS process: more than one if it has replicas."""
@@ -233,6 +238,8 @@ AGENT_KEYWORDS = (
     "every",
     "missed",
     "schedule_payload",
+    "budget",
+    "budget_exceeded",
 )
 """The keywords that every agent takes."""
 
@@ -271,6 +278,8 @@ class DynamicSupervisorEntry(TopologyEntry):
     backoff_base: SecondsOrZero = 0.01
     backoff_max: SecondsOrZero = 60.0
     restart: Restart = RestartType.PERMANENT
+    budget: BudgetMap | None = None
+    budget_exceeded: ExceededWord = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,6 +294,8 @@ class SupervisorEntry(TopologyEntry):
     backoff_base: SecondsOrZero = 0.01
     backoff_max: SecondsOrZero = 60.0
     restart: Restart = RestartType.PERMANENT
+    budget: BudgetMap | None = None
+    budget_exceeded: ExceededWord = "refuse"
     children: list[ChildEntry] = field(default_factory=list)
 
 
@@ -336,6 +347,7 @@ class Topology(TopologyEntry):
     conversations: ConversationsEntry = field(default_factory=ConversationsEntry)
     results: ResultsEntry = field(default_factory=ResultsEntry)
     edge: EdgeEntry = field(default_factory=EdgeEntry)
+    prices: PricesMap = field(default_factory=dict)
     processes: dict[Name, ProcessEntry] = field(default_factory=dict)
     supervision: RootEntry
 

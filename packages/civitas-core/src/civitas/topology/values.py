@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from civitas.budgets import Budget, Per, Prices
 from civitas.errors import ConfigurationError
 from civitas.message import Serializer
 from civitas.process import Delivery, RestartType
@@ -19,14 +20,17 @@ from civitas.topology.problems import did_you_mean
 
 __all__ = [
     "Backoff",
+    "BudgetMap",
     "Count",
     "CountOrZero",
     "CronText",
     "DeliveryWord",
     "EnvironmentName",
     "EnvironmentText",
+    "ExceededWord",
     "MissedWord",
     "Name",
+    "PricesMap",
     "Replicas",
     "Restart",
     "Seconds",
@@ -102,6 +106,24 @@ def _environment_name(value: Any) -> Any:
     return value
 
 
+def _budget(value: Any) -> Any:
+    try:
+        Budget.read("", value)
+    except ConfigurationError as error:
+        raise PydanticCustomError(
+            "word", "{text}", {"text": str(error).removeprefix("budget").lstrip(": ")}
+        ) from None
+    return value
+
+
+def _prices(value: Any) -> Any:
+    try:
+        return Prices(value).plain()
+    except ConfigurationError as error:
+        text = str(error).removeprefix("prices").lstrip(": ")
+        raise PydanticCustomError("word", "{text}", {"text": text}) from None
+
+
 # Those with a validator of their own tell the JSON Schema, too, what they take.
 Name = Annotated[
     str,
@@ -130,4 +152,39 @@ SerializerWord = Annotated[Serializer, _word(Serializer)]
 MissedWord = Annotated[Missed, _word(Missed)]
 CronText = Annotated[str, _checked_by(check_cron)]
 TimezoneText = Annotated[str, _checked_by(check_timezone)]
+ExceededWord = Annotated[
+    Literal["refuse", "ask"], Field(json_schema_extra={"enum": ["refuse", "ask"]})
+]
+BudgetMap = Annotated[
+    dict[str, Any],
+    BeforeValidator(_budget),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {
+                "calls": {"type": "integer", "minimum": 0},
+                "tokens": {"type": "integer", "minimum": 0},
+                "usd": {"type": "number", "minimum": 0},
+                "seconds": {"type": "number", "minimum": 0},
+                "per": {"enum": list(Per)},
+            },
+            "additionalProperties": False,
+        }
+    ),
+]
+PricesMap = Annotated[
+    dict[str, Any],
+    BeforeValidator(_prices),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"in": {"type": "number"}, "out": {"type": "number"}},
+                "required": ["in", "out"],
+                "additionalProperties": False,
+            },
+        }
+    ),
+]
 Replicas = Annotated[int, Field(ge=1, le=_MOST_REPLICAS)]

@@ -1,0 +1,209 @@
+"""`Treasury`: the budgets of a system, at its root. What is lent out of one counts as spent until it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from civitas.budgets.allowance import RUN, Claim
+from civitas.budgets.amounts import Amounts
+from civitas.budgets.purses import Shortage
+from civitas.state import InMemoryStateStore, StateStore
+from civitas.state.patience import patiently, saved_under
+
+__all__ = ["BUDGETS", "Treasury"]
+
+BUDGETS = "civitas:budget:"
+"""What the keys of the StateStore begin with under which budgets are kept."""
+
+_AHEAD = 8
+"""Whoever asks is lent enough for this number of such calls, and need not ask before each."""
+_SHARE = 16
+"""But no more than one such part of what is left, so that a killed process takes little with it."""
+_MOST_RUNS = 10_000
+"""The budgets of single runs that are remembered; those that came first are forgotten first."""
+
+
+class HasStore(Protocol):
+    """Who has the store: the root."""
+
+    store: StateStore
+
+
+class _Account:
+    """One budget.
+
+    Attributes:
+        claim: The budget, as whoever spends from it described it last.
+        spent: What was spent or is lent out.
+        more: How much the limits were raised.
+        lock: Held while it is read or written.
+        known: Whether what the store has of it was read.
+    """
+
+    __slots__ = ("claim", "known", "lock", "more", "spent", "stored")
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.spent = Amounts()
+        self.more = Amounts()
+        self.lock = asyncio.Lock()
+        self.known = False
+        self.stored: tuple[Amounts, Amounts] | None = None
+
+    @property
+    def limits(self) -> Amounts:
+        return self.claim.limits.plus(self.more)
+
+    @property
+    def left(self) -> Amounts:
+        return self.limits.minus(self.spent)
+
+
+class Treasury:
+    """Keeps the budgets of a system and lends of them.
+
+    Args:
+        owner: The root.
+        background: Runs a coroutine beside whatever else happens.
+    """
+
+    def __init__(self, owner: HasStore, background: Callable[[Any], object]) -> None:
+        self._owner = owner
+        self._background = background
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self.recall: Callable[[str], Awaitable[Iterable[Amounts]]] = _nothing_lent
+        """Has every OS process give back what it has of a budget."""
+
+    async def lease(self, claim: Claim, want: Amounts) -> Amounts | Shortage:
+        """Lend at least `want`; see `Lends.lease`."""
+        account = self._account(claim)
+        async with account.lock:
+            await self._read(account)
+            lacks = account.left.lacks(want)
+            if lacks:
+                for left in await self.recall(claim.key):
+                    account.spent = account.spent.minus(left)
+                lacks = account.left.lacks(want)
+            if lacks:
+                return lacks, getattr(account.limits, lacks), getattr(account.spent, lacks)
+            before = account.spent
+            lent = _ahead(want, account.left)
+            account.spent = before.plus(lent)
+            try:
+                await self._write(account)
+            except BaseException:
+                # It may be in the store or not; what is lent to nobody is spent by nobody.
+                account.spent = before
+                raise
+            return lent
+
+    def give_back(self, claim: Claim, left: Amounts, *, over: bool) -> None:
+        """Take back what is left of what was lent; see `Lends.give_back`."""
+        account = self._account(claim)
+        account.spent = account.spent.minus(left)
+        if over:
+            self._accounts.pop(claim.key, None)
+            if self._keeps():
+                self._background(self._forget(account))
+        elif any(left) and self._keeps():
+            self._background(self._settle(account))
+
+    async def raise_limit(self, claim: Claim, more: Amounts) -> None:
+        """Let more be spent of a budget, now and after every restart."""
+        account = self._account(claim)
+        async with account.lock:
+            await self._read(account)
+            account.more = account.more.plus(more)
+            await self._write(account)
+
+    async def state(self, claim: Claim) -> dict[str, dict[str, float]]:
+        """The `limits` of a budget, and what is `used` and `left` of what has a limit."""
+        account = self._account(claim)
+        async with account.lock:
+            await self._read(account)
+            for left in await self.recall(claim.key):
+                account.spent = account.spent.minus(left)
+        limits = account.limits.finite()
+        used = {name: _rounded(getattr(account.spent, name)) for name in limits}
+        rest = {name: _rounded(max(limits[name] - used[name], 0)) for name in limits}
+        return {"limits": limits, "used": used, "left": rest}
+
+    def claims(self) -> list[Claim]:
+        """The budgets of which anything was spent since the root started."""
+        return [account.claim for account in self._accounts.values()]
+
+    def _keeps(self) -> bool:
+        """Whether the store outlives the program; otherwise the root's memory will do."""
+        return not isinstance(self._owner.store, InMemoryStateStore)
+
+    def _account(self, claim: Claim) -> _Account:
+        account = self._accounts.get(claim.key)
+        if account is None:
+            account = self._accounts[claim.key] = _Account(claim)
+            if len(self._accounts) > _MOST_RUNS:
+                self._forget_oldest()
+        account.claim = claim
+        return account
+
+    def _forget_oldest(self) -> None:
+        for key, account in self._accounts.items():
+            if key.startswith(RUN) and not account.lock.locked():
+                del self._accounts[key]
+                if self._keeps():
+                    self._background(self._forget(account))
+                return
+
+    async def _read(self, account: _Account) -> None:
+        """Read what the store has of a budget, for the first time."""
+        if account.known:
+            return
+        if self._keeps():
+            key = BUDGETS + account.claim.key
+            saved = await saved_under(self._owner.store, key, account.claim.what)
+            if saved is not None:
+                spent, more = _of_plain(saved["spent"]), _of_plain(saved["more"])
+                account.spent, account.more = account.spent.plus(spent), account.more.plus(more)
+        account.known = True
+
+    async def _write(self, account: _Account) -> None:
+        """Have the store keep what a budget is now, before anybody goes by it."""
+        now = account.spent, account.more
+        if account.stored == now or not self._keeps():
+            return
+        plain = {"spent": account.spent._asdict(), "more": account.more._asdict()}
+        key = BUDGETS + account.claim.key
+        await patiently(lambda: self._owner.store.set(key, plain), account.claim.what)
+        account.stored = now
+
+    async def _settle(self, account: _Account) -> None:
+        async with account.lock:
+            await self._read(account)
+            await self._write(account)
+
+    async def _forget(self, account: _Account) -> None:
+        key = BUDGETS + account.claim.key
+        await patiently(lambda: self._owner.store.delete(key), account.claim.what)
+
+
+def _ahead(want: Amounts, left: Amounts) -> Amounts:
+    """What to lend to somebody who wants so much."""
+    calls, *others = (
+        max(each, min(_AHEAD * each, there / _SHARE))
+        for each, there in zip(want, left, strict=True)
+    )
+    return Amounts(int(calls), *others)
+
+
+def _of_plain(plain: Mapping[str, float]) -> Amounts:
+    return Amounts(**plain)
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else round(value, 9)
+
+
+async def _nothing_lent(key: str) -> Iterable[Amounts]:
+    return ()
