@@ -41,6 +41,7 @@ from civitas.node.glance import AgentNow, Handled, NodeNow, Overview
 from civitas.plugins import hookimpl
 from civitas.process import (
     AgentProcess,
+    AmbiguousCall,
     Delivery,
     ErrorAction,
     Happened,
@@ -64,6 +65,7 @@ __all__ = [
     "AgentNow",
     "AgentProcess",
     "AgentTerminated",
+    "AmbiguousCall",
     "AskCycle",
     "AskTimeout",
     "BackoffPolicy",

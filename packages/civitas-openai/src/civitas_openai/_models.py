@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from agents.models.interface import Model, ModelProvider, ModelTracing
 
 from civitas.frameworks import Unfinished, idempotency_key
+from civitas.process.ambiguous import CallNote
 from civitas_openai._once import scope
 from civitas_openai._responses import as_event, collect, dump, load, text_of
 from civitas_openai._tracing import spanned
@@ -81,7 +82,11 @@ class WatchedModel(Model):
 
         if run.durable and cast(Ends, run.agent).ending:
             raise Unfinished
-        recorded = await run.once(part, call)
+        note = None
+        if run.durable:
+            asks = getattr(self._model, "asks", "")
+            note = CallNote("model", str(getattr(self._model, "model", "")), asks=asks)
+        recorded = await run.once(part, call, note=note)
         if live is None:
             live = load(recorded)
             if inside.heard:

@@ -9,8 +9,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from civitas.process.ambiguous import CallNote
 from civitas_openai._results import dump_result, load_result
-from civitas_openai._tool_calls import WITHHELD, ToolCalls
+from civitas_openai._tool_calls import WITHHELD, ToolCalls, arguments_of
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
@@ -67,6 +68,7 @@ class Scope:
         load: Callable[[dict[str, Any]], Any] = load_result,
         raised: bool = False,
         guarded: bool = False,
+        asks: str = "",
     ) -> Any:
         """Make a call of a tool; in a durable run once, however often the message is delivered.
 
@@ -80,6 +82,7 @@ class Scope:
             load: From that to what stands for its result.
             raised: Whether the SDK tells the model what it raises, so that this is a result like any other.
             guarded: Whether the model may see the result only after guardrails have judged it.
+            asks: The agent that it asks, and nothing else.
         """
         live: list[tuple[Any, Exception | None]] = []  # its result, or what it raised
         told: list[str] = []  # of the failures that the SDK made a result of
@@ -109,7 +112,9 @@ class Scope:
         token, telling = scope.set(None), handled.set(told)
         try:
             with self.calls.making(id):
-                recorded = await self.run.once(f"tool {key}", make)
+                recorded = await self.run.once(
+                    f"tool {key}", make, note=self._note(id, asks) if self.run.durable else None
+                )
                 if not live:
                     if context is not None:
                         context.replay(recorded.get("context"))
@@ -128,6 +133,10 @@ class Scope:
             scope.reset(token)
         self.calls.made[id] = WITHHELD if guarded else result
         return result
+
+    def _note(self, id: str, asks: str) -> CallNote:
+        call = self.calls.named(id)
+        return CallNote("tool", self._name(id), None if call is None else arguments_of(call), asks)
 
     def note(self, id: str, told: list[str]) -> None:
         """Note that a call failed, if the SDK reported that."""

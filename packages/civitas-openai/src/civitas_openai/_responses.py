@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from agents import ModelResponse, Usage
 from agents.exceptions import ModelBehaviorError
+from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.usage import deserialize_usage, serialize_usage
 from openai.types.responses import (
     Response,
@@ -19,9 +20,9 @@ from openai.types.responses import (
     ResponseTextDeltaEvent,
     ResponseUsage,
 )
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["as_delta", "as_event", "collect", "dump", "load", "text_of"]
+__all__ = ["as_answer", "as_delta", "as_event", "collect", "dump", "load", "text_of"]
 
 
 def dump(response: ModelResponse) -> dict[str, Any]:
@@ -42,6 +43,35 @@ def load(recorded: dict[str, Any]) -> ModelResponse:
         response_id=recorded["response_id"],
         request_id=recorded["request_id"],
     )
+
+
+def as_answer(result: Any) -> dict[str, Any]:
+    """What is recorded of a model's answer that somebody tells.
+
+    Args:
+        result: Text, or a list of output items of the Responses API.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(result, str):
+        part = {"type": "output_text", "text": result, "annotations": []}
+        result = [
+            {
+                "id": FAKE_RESPONSES_ID,
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [part],
+            }
+        ]
+    try:
+        items = TypeAdapter(list[ResponseOutputItem]).validate_python(result)
+    except ValidationError as error:
+        raise ValueError(
+            f"a model's answer is text, or a list of output items of the Responses API: {error}"
+        ) from error
+    return dump(ModelResponse(items, Usage(), None))
 
 
 @cache

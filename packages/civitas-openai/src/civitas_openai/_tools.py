@@ -63,6 +63,7 @@ def agent_tool(
             return f"Error: the arguments do not fit: {error}"
         return await call.call(given)
 
+    vars(ask)["civitas_asks"] = call.name
     return FunctionTool(
         _tool_name(name),
         description,
@@ -118,6 +119,7 @@ class _Elsewhere(Model):
 
     def __init__(self, call: AgentCall) -> None:
         self._call = call
+        self.model = self.asks = call.name
 
     async def get_response(
         self, system_instructions: str | None, input: Any, *more: Any, **named: Any

@@ -130,7 +130,11 @@ class _Invoker:
         key = inside.call(id)
         if not is_agent:
             return await inside.perform(
-                id, key, lambda: invoker(context, arguments), guarded=guarded
+                id,
+                key,
+                lambda: invoker(context, arguments),
+                guarded=guarded,
+                asks=getattr(invoker, "civitas_asks", ""),
             )
         told: list[str] = []
         entering = _entering.set((watched, inside.inside(key)))

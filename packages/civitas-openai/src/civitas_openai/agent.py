@@ -19,7 +19,7 @@ from civitas.frameworks import (
     newest_turns,
 )
 from civitas.frameworks.remembering import Remembering
-from civitas.process import ErrorAction
+from civitas.process import AmbiguousCall, ErrorAction
 from civitas_openai._attempt import Attempt
 from civitas_openai._context import KeptContext, factory_of
 from civitas_openai._humans import answered, interrupted, read_answer, refuse_too_deep
@@ -37,6 +37,8 @@ from civitas_openai._options import (
 )
 from civitas_openai._outcomes import OUTCOMES
 from civitas_openai._payload import read_input
+from civitas_openai._responses import as_answer
+from civitas_openai._results import dump_result
 from civitas_openai._servers import Servers, agents_of
 from civitas_openai._shape import shape_of
 from civitas_openai._stream import Both
@@ -161,6 +163,10 @@ class OpenAIAgent(FrameworkAgent):
             return history  # whoever is told what failed counts the items before it
         items = history.get("items", ())
         return {**history, "items": list(newest_turns(items, longest, _is_users))}
+
+    def recorded(self, call: AmbiguousCall, result: Any) -> Any:
+        """As the calls of models and tools are recorded."""
+        return as_answer(result) if call.kind == "model" else dump_result(result)
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; what a tool raises comes in an exception of the SDK's."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
-from civitas.errors import CivitasError, ConfigurationError, NoProgress, PayloadError
-from civitas.events import DeadLetterReason
+from civitas.errors import CivitasError, ConfigurationError, PayloadError
 from civitas.frameworks.changed_code import ChangedCode
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
 from civitas.frameworks.interrupts import answers_in
+from civitas.frameworks.judging import judged, tell_nobody
 from civitas.frameworks.keywords import (
     AgentKeywords,
     check_keywords,
     describe,
     read_on_change,
+    read_probes,
     read_transient,
 )
 from civitas.frameworks.outcomes import Outcome, outcome_of
@@ -27,7 +28,8 @@ from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run
 from civitas.frameworks.shortening import Shortening
 from civitas.message import Message
-from civitas.process import AgentProcess, Delivery, ErrorAction
+from civitas.process import AgentProcess, AmbiguousCall, ErrorAction
+from civitas.process.ambiguous import Ambiguity, CallProbe
 from civitas.process.resources import Opened, Owner, Resources
 from civitas.process.run_config import CONFIG
 from civitas.telemetry import names
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FrameworkAgent"]
 
-logger = logging.getLogger("civitas")
+_NO_PROBES: Mapping[str, CallProbe | str] = MappingProxyType({})
 
 
 class FrameworkAgent(AgentProcess):
@@ -58,6 +60,10 @@ class FrameworkAgent(AgentProcess):
         transient: Which failures are tried again, up to `max_retries` times, after the time that the provider asks for
             or a growing one. None: those that `outcome` calls transient or unknown, where the delivery is
             `at_least_once`; a run that is not durable starts over. In a topology, ``module:function``.
+        probes: By the name of a tool, what says whether a call of it was made that had begun and of whose result
+            nothing is known: a function of that `AmbiguousCall`, sync or async, which returns `Happened(result)`, or
+            None if it was not made. It is asked before the call is made again, or a human is asked. In a topology,
+            ``module:function``.
         framework_spans: Whether what the framework does in a run becomes spans below the run's. None: unless an
             instrumentation of the framework that is on makes them already. False: never; the metrics stay.
         progress_timeout: Seconds that a run may go without a step, a token, or the begin or end of a call; then it is
@@ -91,6 +97,7 @@ class FrameworkAgent(AgentProcess):
         subject: Any,
         durable: bool = False,
         transient: Callable[[Exception], bool] | str | None = None,
+        probes: Mapping[str, CallProbe | str] = _NO_PROBES,
         framework_spans: bool | None = None,
         progress_timeout: float | None = None,
         on_change: OnChange | str | None = None,
@@ -109,6 +116,11 @@ class FrameworkAgent(AgentProcess):
         self._given = subject
         self._built: Opened | None = None
         self._refused: BaseException | None = None
+        if (probes := read_probes(type(self), name, probes, durable=durable)) or (
+            self._civitas_ambiguity is not None
+        ):
+            asks = self._civitas_ambiguity is not None
+            self._civitas_ambiguity = Ambiguity(asks, probes, self.recorded)
         self._retries = Retries(self._civitas_options.max_retries)
         if not callable(subject) or self.accepts(subject):
             self._check(subject)
@@ -173,6 +185,14 @@ class FrameworkAgent(AgentProcess):
     async def began_with(self, run: Run) -> Mapping[str, Any] | None:
         """What is kept with the question that `run` answers, as `Run.begun`; None if it answers none."""
         return run.record.begun if run.record is not None and run.message.type == "resume" else None
+
+    def recorded(self, call: AmbiguousCall, result: Any) -> Any:
+        """What is recorded of a call of whose result a probe or a human told: by default, that.
+
+        Raises:
+            ValueError: It cannot be the result of such a call; says what can.
+        """
+        return result
 
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls: the same each time the framework runs that step."""
@@ -256,7 +276,7 @@ class FrameworkAgent(AgentProcess):
         Args:
             name: The same each time the message is delivered.
         """
-        return self._civitas_running().passing_key(name)
+        return self._civitas_running().step_keeper.steps().passing_key(name)
 
     def memory_key(self, conversation: str) -> str:
         """The key in the StateStore for what is kept of `conversation`.
@@ -267,7 +287,7 @@ class FrameworkAgent(AgentProcess):
 
     def recorded_with(self) -> Mapping[str, dict[str, Any]]:
         """What is written, by its keys in the StateStore, with the first of what is kept of a durable run."""
-        return self._civitas_running().steps().take_brought()
+        return self._civitas_running().step_keeper.steps().take_brought()
 
     async def answers_of(self, run: Run, record: Record | None = None) -> dict[str, Any]:
         """The answers that the payload of `run` gives to the open questions, by their ids.
@@ -346,7 +366,7 @@ class FrameworkAgent(AgentProcess):
         """What `outcome` says: an answer, another try if that is safe, or a crash."""
         if error is self._refused:
             return ErrorAction.SKIP
-        meaning, again = self._judge(error)
+        meaning, again = judged(self, error, self._transient)
         if again:
             in_time = self._civitas_options.cancel_on_timeout
             wait = self._retries.next(message, error, meaning, in_time=in_time)
@@ -357,37 +377,8 @@ class FrameworkAgent(AgentProcess):
         if meaning is Outcome.CRASH:
             return ErrorAction.ESCALATE
         if message.reply_to is None:
-            self._tell_nobody(error, message)
+            tell_nobody(self, error, message)
         return ErrorAction.SKIP
-
-    def _judge(self, error: Exception) -> tuple[Outcome, bool]:
-        """What `error` means, and whether to try again."""
-        wanted = self._civitas_options.delivery is not Delivery.AT_MOST_ONCE
-        if isinstance(error, NoProgress):  # the run crashes, and those that wait behind it do not
-            return Outcome.CRASH if wanted else Outcome.ANSWER, False
-        try:
-            meaning = self.outcome(error)
-            if self._transient is not None:
-                return meaning, bool(self._transient(error))
-        except Exception:
-            logger.exception(
-                "agent %r: its outcome or transient raised an error when asked about a %s; whoever asked is told so",
-                self.name,
-                type(error).__name__,
-            )
-            return Outcome.ANSWER, False
-        # Who wants each message handled at least once takes what a try did already as well.
-        return meaning, wanted and meaning in (Outcome.TRANSIENT, Outcome.UNKNOWN)
-
-    def _tell_nobody(self, error: Exception, message: Message) -> None:
-        """A run failed whose answer nobody is waiting for."""
-        logger.error(
-            "agent %r: the run of a message of type %r failed, and nobody is waiting for its answer",
-            self.name,
-            message.type,
-            exc_info=error,
-        )
-        self._civitas_running().node.dead_letter(message, DeadLetterReason.FAILED)
 
     def _civitas_wind_down(self) -> None:
         self.wind_down()

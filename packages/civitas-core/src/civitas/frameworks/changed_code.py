@@ -89,7 +89,7 @@ class ChangedCode:
         self._agent = agent
         self._run = run
         self._runner = agent._civitas_running()
-        self._steps = self._runner.steps()
+        self._steps = self._runner.step_keeper.steps()
 
     async def check(self) -> None:
         """Have the run go on, or start over, or be refused, if the code has changed since it began.

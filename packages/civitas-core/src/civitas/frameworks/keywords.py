@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks.changed_code import OnChange
-from civitas.process import Delivery, RestartType
+from civitas.process import Delivery, OnAmbiguous, RestartType
+from civitas.process.ambiguous import CallProbe, check_probes
 from civitas.process.options import check_timeout, choose
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "check_keywords",
     "describe",
     "read_on_change",
+    "read_probes",
     "read_transient",
 ]
 
@@ -39,6 +41,7 @@ class AgentKeywords(TypedDict, total=False):
     cancel_on_timeout: bool
     delivery: Delivery | str
     max_deliveries: int
+    on_ambiguous: OnAmbiguous | str
     schedule: str | None
     timezone: str | None
     every: float | str | timedelta | None
@@ -53,6 +56,7 @@ class FrameworkKeywords(AgentKeywords, total=False):
 
     durable: bool
     transient: Callable[[Exception], bool] | str | None
+    probes: Mapping[str, CallProbe | str]
     framework_spans: bool | None
     progress_timeout: float | None
     on_change: OnChange | str | None
@@ -89,6 +93,10 @@ def check_keywords(
                 f"{who}: durable=True needs delivery='durable', which it implies; got {delivery!r}"
             )
         keywords["delivery"] = Delivery.DURABLE
+    elif str(keywords.get("on_ambiguous", "")).lower() == OnAmbiguous.INTERRUPT:
+        raise ConfigurationError(
+            f"{who}: on_ambiguous='interrupt' needs durable=True: the calls of other runs are not recorded"
+        )
 
 
 def _instead_of(word: str, kind: type) -> str:
@@ -111,14 +119,7 @@ def read_transient(
     Raises:
         ConfigurationError: It is neither a function nor ``module:function``.
     """
-    if isinstance(given, str):
-        try:
-            given = pkgutil.resolve_name(given)
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ConfigurationError(
-                f"{kind.__name__}({name!r}): transient={given!r} cannot be resolved: {error}. "
-                "Write module:function"
-            ) from error
+    given = _named(f"{kind.__name__}({name!r}): transient", given)
     if given is not None and not callable(given):
         raise ConfigurationError(
             f"{kind.__name__}({name!r}): transient must be a function from an exception to True or False; got {given!r}"
@@ -142,6 +143,37 @@ def read_on_change(
             f"{who}={given!r} is for durable runs, which outlive the code; add durable=True, or leave it out"
         )
     return choose(OnChange, given, who)
+
+
+def read_probes(
+    kind: type, name: str, given: Mapping[str, CallProbe | str], *, durable: bool
+) -> Mapping[str, CallProbe]:
+    """The functions that `probes` are or name.
+
+    Raises:
+        ConfigurationError: One is neither a function nor ``module:function``, or nothing is recorded of the calls.
+    """
+    who = f"{kind.__name__}({name!r})"
+    check_probes(who, given, named=True)
+    if given and not durable:
+        raise ConfigurationError(
+            f"{who}: probes need durable=True: the calls of other runs are not recorded"
+        )
+    probes = {each: _named(f"{who}: probes[{each!r}]", given[each]) for each in given}
+    check_probes(who, probes)
+    return probes
+
+
+def _named(what: str, given: Any) -> Any:
+    """The function that a text names; anything else as it is."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return pkgutil.resolve_name(given)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{what}={given!r} cannot be resolved: {error}. Write module:function"
+        ) from error
 
 
 def describe(value: object) -> str:

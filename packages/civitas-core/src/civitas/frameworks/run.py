@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from civitas.frameworks.conversations import Record
     from civitas.frameworks.spans import SpanTree
     from civitas.process import Runner
+    from civitas.process.ambiguous import CallNote
 
 __all__ = ["Interrupted", "Run", "current_run", "idempotency_key"]
 
@@ -52,9 +53,6 @@ class RunningAgent(Protocol):
 
     async def run_framework(self, run: Run) -> Any:
         """Run the framework."""
-
-    async def step(self, key: str, fn: Callable[..., Any], *args: Any) -> Any:
-        """Call `fn` once, however often the message is delivered."""
 
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls."""
@@ -282,7 +280,9 @@ class Run:
         self._called[first] += 1
         return call_name(key, to, raw, number) if number else first
 
-    async def once(self, key: str, function: Callable[..., Any], *args: Any) -> Any:
+    async def once(
+        self, key: str, function: Callable[..., Any], *args: Any, note: CallNote | None = None
+    ) -> Any:
         """Call `function(*args)`, sync or async; in a durable run, once however often the message is delivered.
 
         Meanwhile `idempotency_key()` is the same for each delivery.
@@ -291,10 +291,14 @@ class Run:
             key: Names the call within the run, the same each time: the n-th call of the model, the id of a tool call.
             function: Its result is plain data, where the run is durable.
             *args: For `function`.
+            note: What it is, for whoever is asked about it where nobody knows what came of it; None for what may be
+                done again.
         """
         with self.keyed(key):
             if self.durable:
-                result = await self.agent.step(key, function, *args)
+                result = await self.agent._civitas_running().step_keeper.step(
+                    key, function, args, None, note
+                )
                 self.made.append(key)
                 return result
             result = function(*args)

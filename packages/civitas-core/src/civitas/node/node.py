@@ -28,6 +28,7 @@ from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
 from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
+from civitas.node.requests import keeps_runs
 from civitas.node.router import Router
 from civitas.node.scheduler import Scheduler
 from civitas.node.spawning import dynamic_supervisor
@@ -375,6 +376,14 @@ class Node(Router):
     def _fire(self, timer: KeptTimer) -> None:
         work = self.scheduler.hand_over(timer.message, f"timer-{timer.id}", timer.forget)
         self._background(work)
+
+    async def keeps_runs_of(self, name: str, conversation: str | None) -> bool:
+        """Whether a message to the agent `name` begins a run that is found again; False if nobody can say."""
+        await self.look_up(name)
+        registry = self.registry
+        if name not in registry and (conversation is None or name not in registry.pools):
+            return False
+        return keeps_runs(registry.route(name, conversation, ""))
 
     async def look_up(self, name: str) -> None:
         """Find out where an agent is, if that is known elsewhere."""

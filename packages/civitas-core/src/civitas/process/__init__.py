@@ -1,6 +1,7 @@
 """Processes: what a user subclasses, its mailbox, and the loop that runs it. Knows no transport and no supervisor."""
 
 from civitas.process.agent import AgentProcess, current_agent
+from civitas.process.ambiguous import AmbiguousCall, Happened
 from civitas.process.cell import Cell
 from civitas.process.child_kind import ChildKind
 from civitas.process.context import Caller, Context, Runner
@@ -21,9 +22,8 @@ from civitas.process.leftovers import forget_records, forget_records_of, forget_
 from civitas.process.line import Line
 from civitas.process.mailbox import Mailbox
 from civitas.process.messenger import Messenger
-from civitas.process.options import Delivery, RestartType
+from civitas.process.options import Delivery, OnAmbiguous, RestartType
 from civitas.process.status import Status
-from civitas.process.steps import Happened
 from civitas.process.timer import Timer
 from civitas.process.turns import Turns
 
@@ -32,6 +32,7 @@ __all__ = [
     "NORMAL",
     "SHUTDOWN",
     "AgentProcess",
+    "AmbiguousCall",
     "Caller",
     "Cell",
     "ChildKind",
@@ -46,6 +47,7 @@ __all__ = [
     "Line",
     "Mailbox",
     "Messenger",
+    "OnAmbiguous",
     "PlainError",
     "RestartType",
     "Runner",

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 from civitas.budgets.metered import MeteredModel
 from civitas.errors import AgentTerminated, ConfigurationError
 from civitas.message import Message, encode, new_message
+from civitas.process.ambiguous import Ambiguity, CallNote
 from civitas.process.context import Runner
 from civitas.process.current import current_message
 from civitas.process.declared import refuses_unknown_keywords
+from civitas.process.emitting import emit_chunk
 from civitas.process.error_action import ErrorAction
 from civitas.process.exit_reason import NORMAL
 from civitas.process.messenger import Messenger
 from civitas.process.options import (
     AgentOptions,
     Delivery,
+    OnAmbiguous,
     RestartType,
     check_is_name,
     check_name,
@@ -65,6 +68,8 @@ class AgentProcess(Messenger):
         delivery: `at_most_once`: what is being handled or waits when the agent crashes is lost and its sender told.
             `at_least_once`: it goes to the next incarnation. `durable`: also to the next start of the program.
         max_deliveries: How many incarnations are given the same message, with `at_least_once` and `durable`.
+        on_ambiguous: What becomes of a `step` that a kill met before its result was recorded: `repeat` it, with the
+            same idempotency key, or `interrupt`, which asks a human whether it happened; needs `durable`.
         schedule: A cron expression (``*/5 * * * *``): each time it is sent a message of type ``civitas.schedule``.
         timezone: That `schedule` is meant in, such as ``Europe/Berlin``; UTC by default.
         every: The same, each so many seconds, or ``10m``; the first time that long after its first start.
@@ -89,6 +94,7 @@ class AgentProcess(Messenger):
 
     _civitas_call: tuple[tuple[Any, ...], dict[str, Any]]
     _civitas_used: bool
+    _civitas_ambiguity: Ambiguity | None
     _civitas_family: str
     """The name it stands behind: that of its pool for a conversation; for most its own."""
 
@@ -113,6 +119,7 @@ class AgentProcess(Messenger):
         cancel_on_timeout: bool = False,
         delivery: Delivery | str = Delivery.AT_MOST_ONCE,
         max_deliveries: int = 3,
+        on_ambiguous: OnAmbiguous | str = OnAmbiguous.REPEAT,
         schedule: str | None = None,
         timezone: str | None = None,
         every: float | str | timedelta | None = None,
@@ -133,10 +140,14 @@ class AgentProcess(Messenger):
             cancel_on_timeout=cancel_on_timeout,
             delivery=delivery,
             max_deliveries=max_deliveries,
+            on_ambiguous=on_ambiguous,
             schedule=Schedule.read(who, schedule, timezone, every, missed, schedule_payload),
             budget=budget,
             budget_exceeded=budget_exceeded,
         )
+        self._civitas_ambiguity = None
+        if self._civitas_options.on_ambiguous is OnAmbiguous.INTERRUPT:
+            self._civitas_ambiguity = Ambiguity(asks=True)
         self.state = {}
 
     # What a subclass writes.
@@ -207,19 +218,8 @@ class AgentProcess(Messenger):
     async def _civitas_emit(
         self, payload: Any, message_type: str, headers: Mapping[str, str] | None
     ) -> None:
-        process = self._civitas_here()
         request = self._civitas_handled("emit()")
-        if request.wants_chunks:
-            chunk = new_message(
-                message_type,
-                self.name,
-                request.reply_to or "",
-                encode(payload),
-                correlation_id=request.id,
-                conversation=request.conversation,
-                headers=headers,
-            )
-            await process.node.emit(request, chunk)
+        await emit_chunk(self._civitas_here(), request, payload, message_type, headers)
 
     async def step(self, key: str, fn: Callable[..., Any], *args: Any, probe: Probe = None) -> Any:
         """Run `fn(*args)`, sync or async, once per message; its result is recorded until that is finished.
@@ -238,7 +238,8 @@ class AgentProcess(Messenger):
         """
         self._civitas_handled("step()")
         check_step(key, fn, probe)
-        return await self._civitas_here().step(key, fn, args, probe)
+        note = CallNote("step", key, args)
+        return await self._civitas_here().step_keeper.step(key, fn, args, probe, note)
 
     def idempotency_key(self, key: str) -> str:
         """A text for an outside service: the same for each delivery of the message being handled."""

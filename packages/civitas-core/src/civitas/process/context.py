@@ -18,6 +18,7 @@ from civitas.state import Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
+    from civitas.process.ambiguous import CallNote
     from civitas.process.exit_reason import ExitReason
     from civitas.process.own_store import Revisions
     from civitas.process.own_timers import OwnTimers
@@ -168,6 +169,9 @@ class Context(Protocol):
     async def emit(self, request: Message, chunk: Message) -> None:
         """Hand a chunk to whoever reads the stream that `request` began."""
 
+    async def keeps_runs_of(self, name: str, conversation: str | None) -> bool:
+        """Whether a message to the agent `name` begins a run that is found again; False if nobody can say."""
+
     def send_after(
         self,
         sender: Caller,
@@ -214,6 +218,22 @@ class Context(Protocol):
         """Report something that happened."""
 
 
+class KeepsSteps(Protocol):
+    """What is recorded of the messages of an agent; `StepKeeper` says what its methods do."""
+
+    async def step(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        probe: Probe = None,
+        note: CallNote | None = None,
+    ) -> Any: ...
+    def steps(self) -> Steps: ...
+    def steps_of(self, message: Message, owner: str) -> Steps: ...
+    def take_up(self, steps: Steps) -> None: ...
+
+
 class Runner(Caller, Owner, Protocol):
     """The run of an agent, as the agent sees it."""
 
@@ -221,19 +241,12 @@ class Runner(Caller, Owner, Protocol):
     revisions: Revisions
     task: asyncio.Task[Any] | None
 
+    @property
+    def step_keeper(self) -> KeepsSteps:
+        """What is recorded of the messages that it handles."""
+
     def end(self, reason: ExitReason) -> None:
         """End with `reason` after the message being handled."""
 
-    async def step(
-        self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
-    ) -> Any:
-        """Run `function` once per message."""
-
-    def steps(self) -> Steps:
-        """The recorded steps of the message being handled."""
-
     def spending(self) -> Spending:
         """What the handling of the message in hand spends."""
-
-    def passing_key(self, name: str) -> str:
-        """A key of the StateStore that is dropped with the steps of the message being handled."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from civitas.errors import BudgetExceeded
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
+from civitas.process.ambiguous import NobodyKnows
 from civitas.process.context import Context
 from civitas.process.current import current_message
 from civitas.process.deliveries import Deliveries
@@ -21,6 +22,7 @@ from civitas.process.exit_reason import NORMAL, ExitReason, Unfinished
 from civitas.process.incident import of_message
 from civitas.process.options import Delivery, choose
 from civitas.process.run_state import RunState
+from civitas.process.suspending import Suspending
 from civitas.process.user_code import EVERYBODYS, call, unless_dropped, within
 from civitas.telemetry import names
 from civitas.telemetry.readable import escaped
@@ -47,7 +49,17 @@ class Handling:
             is nothing to wait for.
     """
 
-    __slots__ = ("_agent", "_deliveries", "_message", "_node", "_noting", "_now", "_span")
+    __slots__ = (
+        "_agent",
+        "_begun",
+        "_deliveries",
+        "_message",
+        "_node",
+        "_noting",
+        "_now",
+        "_span",
+        "_suspending",
+    )
 
     def __init__(
         self,
@@ -62,8 +74,9 @@ class Handling:
         self._node = node
         self._now = now
         self._deliveries = deliveries
-        self._message = message
+        self._message = self._begun = message
         self._noting = noting
+        self._suspending: Suspending | None = None
         self._span: Span | None = None
 
     async def run_alone(self) -> None:
@@ -115,6 +128,12 @@ class Handling:
                         await noting
                     handling = self._handle(options.handle_timeout)
                     result = await within(context, handling)
+                    if self._begun is not self._message and isinstance(result, Message):
+                        # The run that another message began goes on, and this one waits for its answer.
+                        result = result.replaced(
+                            correlation_id=self._message.id,
+                            conversation=result.conversation or self._message.conversation,
+                        )
                     if Fork.happened:
                         unless_copied(loop)
                     await now.timers.written()
@@ -134,6 +153,10 @@ class Handling:
                 recorded = now.steps is not None
                 self._deliveries.interrupted(self._message, options, recorded=recorded)
                 return None
+            if self._suspending is not None and isinstance(failure, NobodyKnows):
+                failure = await self._interrupted(self._suspending)
+                if failure is None:
+                    return None
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
                 await now.timers.written()
@@ -144,6 +167,7 @@ class Handling:
             failure = None
             retries += 1
             self._message = now.current = self._message.again(self._message.attempt + 1)
+            self._begun = self._message
             current_message.set(self._message)
             context = before.copy()
             context.run(current_message.set, self._message)
@@ -151,13 +175,18 @@ class Handling:
     async def _handle(self, timeout: float | None) -> Any:
         """Call the handler, in a thread and with a time limit if it wants that."""
         handle = self._agent.handle
+        if (ambiguity := self._agent._civitas_ambiguity) is not None:
+            self._suspending = Suspending(self._agent, ambiguity, self._node, self._now)
+            self._begun, question = await self._suspending.begin(self._message)
+            if question is not None:
+                return question
         if (run := self._agent._civitas_incarnation) is not None:
             await run.spending().begin()
         if timeout is None:
-            return await call(self._node, handle, self._message)
+            return await call(self._node, handle, self._begun)
         try:
             async with asyncio.timeout(timeout) as bound:
-                return await call(self._node, handle, self._message)
+                return await call(self._node, handle, self._begun)
         except TimeoutError as error:
             if not bound.expired():
                 raise
@@ -168,10 +197,12 @@ class Handling:
     async def _decide(self, error: BaseException) -> tuple[ErrorAction, BaseException]:
         if not isinstance(error, Exception):
             return ErrorAction.ESCALATE, error
+        if self._suspending is not None and error is self._suspending.refused:
+            return ErrorAction.SKIP, error
         agent = self._agent
         try:
             await self._node.turns.give_way()
-            action = await call(self._node, agent.on_error, error, self._message)
+            action = await call(self._node, agent.on_error, error, self._begun)
             action = choose(ErrorAction, action, f"what on_error of {agent.name!r} returns")
             if isinstance(error, BudgetExceeded) and action is not ErrorAction.STOP:
                 action = ErrorAction.SKIP  # neither another try nor a restart brings more
@@ -181,6 +212,16 @@ class Handling:
                 return ErrorAction.SKIP, error
             raised.__context__ = raised.__context__ or error  # the traceback shows both
             return ErrorAction.ESCALATE, raised
+
+    async def _interrupted(self, suspending: Suspending) -> BaseException | None:
+        """A step of the handler waits for a human; returns why that cannot be said."""
+        try:
+            question = await suspending.suspend_probed(self._message)
+            await self._now.timers.written()
+            self._deliveries.finished(self._message, question)
+        except Exception as error:
+            return error
+        return None
 
     def _was_abandoned(self, error: BaseException) -> bool:
         """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""

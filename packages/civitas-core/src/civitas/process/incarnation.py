@@ -7,10 +7,8 @@ import inspect
 import logging
 import math
 import time
-from collections.abc import Callable
 from contextvars import Context as ContextVariables
 from contextvars import copy_context
-from functools import partial
 from typing import Any
 
 from civitas.budgets import Spending
@@ -28,7 +26,7 @@ from civitas.process.own_context import InContext, differs
 from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources, close_in_time
 from civitas.process.run_state import RunState
-from civitas.process.steps import Probe, Steps
+from civitas.process.step_keeper import StepKeeper
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
 from civitas.tools.forked import unless_copied
 from civitas.tools.threads import in_thread, tool_threads
@@ -157,31 +155,10 @@ class Incarnation:
             spending = self.now.spending = self.node.budgets.begin(self.agent, self.now.current)
         return spending
 
-    def passing_key(self, name: str) -> str:
-        """A key of the StateStore that is dropped with the steps of the message being handled."""
-        return self.steps().passing_key(name)
-
-    async def step(
-        self, key: str, function: Callable[..., Any], args: tuple[Any, ...], probe: Probe = None
-    ) -> Any:
-        """Run `function` once per message; see `AgentProcess.step`."""
-        steps = self.steps()
-        progress = self.now.progress_of(steps.message)
-        if not progress.names_steps:
-            progress.begins(key)
-        asked = None if probe is None else partial(call, self.node, probe)
-        return await steps.run(key, partial(call, self.node, function, *args), asked)
-
-    def steps(self) -> Steps:
-        """The recorded steps of the message being handled."""
-        if self.now.steps is None:
-            message = current_message.get()
-            assert message is not None  # who calls this handles one
-            self.node.recording(message)
-            # Of a replica under the name that it stands behind: another may be given the message next.
-            name = self.name if self.name.startswith(f"{self.family}/") else self.family
-            self.now.steps = Steps(self.node.store, name, message)
-        return self.now.steps
+    @property
+    def step_keeper(self) -> StepKeeper:
+        """What is recorded of the messages that it handles."""
+        return StepKeeper(self.agent, self.node, self.now)
 
     # The run.
 
@@ -216,6 +193,8 @@ class Incarnation:
         """Nothing that it does counts any more."""
         self.now.over = True
         self.now.spent_all(comes_again=True)
+        if self.now.steps is not None and self.now.steps.open is not None:
+            self.now.steps.open.leave()
         self.agent._civitas_node = None
 
     async def _begin(self, started: asyncio.Future[None]) -> ExitReason | None:
@@ -373,6 +352,11 @@ class Incarnation:
         steps, self.now.steps = self.now.steps, None
         comes_again = self._deliveries.comes_again(message)
         self.now.spent_all(comes_again=comes_again)
+        try:
+            if steps is not None and (steps.kept or comes_again):
+                await steps.leave()
+        except Exception:
+            logger.exception("agent %r: what is known of its calls was not written", self.name)
         if comes_again:
             return
         delivery = self.agent._civitas_options.delivery
@@ -382,7 +366,7 @@ class Incarnation:
         # Were this process killed before that, the message would come again, and its steps be done again. A kill
         # repeats the one message of a durable agent that is in hand, and none before it. What may come finds its steps.
         comes_no_more = await origin.heard() if origin is not None and matters else True
-        if steps is None or not comes_no_more:
+        if steps is None or steps.kept or not comes_no_more:
             return
         try:
             await steps.forget()

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from civitas.errors import ConfigurationError
 from civitas.process.steps import STEPS
+from civitas.process.suspended import suspended_ids
 
 if TYPE_CHECKING:
     from civitas.message import Message
@@ -48,6 +49,11 @@ async def forget_those_of_the_dead(
         unfinished: The ids of messages that did not end, as they are in the store.
     """
     now = time.time()
+    try:
+        unfinished = {*unfinished, *await suspended_ids(store)}
+    except Exception as error:
+        logger.info("records of messages that ended could not be dropped: %s", error)
+        return
 
     def is_left(key: str) -> bool:
         name, _, rest = key.removeprefix(STEPS).partition("/")

@@ -16,6 +16,7 @@ from civitas.process.schedule import Schedule
 __all__ = [
     "AgentOptions",
     "Delivery",
+    "OnAmbiguous",
     "RestartType",
     "check_is_name",
     "check_name",
@@ -51,6 +52,15 @@ class Delivery(StrEnum):
     """The same, and what was accepted is in the state store: it also goes to the next run of the whole program."""
 
 
+class OnAmbiguous(StrEnum):
+    """What becomes of a call that had begun, and of whose result nothing is known."""
+
+    REPEAT = "repeat"
+    """It is made again, with the same idempotency key."""
+    INTERRUPT = "interrupt"
+    """A human is asked whether it happened."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
     """The keywords every agent takes; `AgentProcess` says what they mean."""
@@ -69,6 +79,7 @@ class AgentOptions:
     """From `budget` and `budget_exceeded`; None without one."""
     asks: bool
     """Whether a human is asked when any budget is used up."""
+    on_ambiguous: OnAmbiguous = OnAmbiguous.REPEAT
 
     @classmethod
     def checked(
@@ -86,6 +97,7 @@ class AgentOptions:
         schedule: Schedule | None = None,
         budget: object = None,
         budget_exceeded: object = "refuse",
+        on_ambiguous: object = OnAmbiguous.REPEAT,
     ) -> AgentOptions:
         """The options as a user gave them, described at `AgentProcess`; `who` is theirs, for an error.
 
@@ -104,6 +116,7 @@ class AgentOptions:
             schedule,
             budget,
             budget_exceeded,
+            on_ambiguous,
         )
         # Most agents have the options that all have, and these are checked and kept once.
         if values == _USUAL and tuple(map(type, values)) == _TYPES:
@@ -116,6 +129,13 @@ class AgentOptions:
             raise ConfigurationError(
                 f"{who}: cancel_on_timeout must be True or False; got {given!r}"
             )
+        delivered = choose(Delivery, delivery, f"{who}: delivery")
+        ambiguous = choose(OnAmbiguous, on_ambiguous, f"{who}: on_ambiguous")
+        if ambiguous is OnAmbiguous.INTERRUPT and delivered is not Delivery.DURABLE:
+            raise ConfigurationError(
+                f"{who}: on_ambiguous='interrupt' needs an agent whose messages outlive a kill: "
+                f"delivery='durable', or durable=True for an adapter; got {str(delivered)!r}"
+            )
         return cls(
             mailbox_size=int(positive(mailbox_size, f"{who}: mailbox_size", whole=True)),
             restart=choose(RestartType, restart, f"{who}: restart"),
@@ -123,11 +143,12 @@ class AgentOptions:
             max_retries=int(positive(max_retries, f"{who}: max_retries", whole=True, zero=True)),
             handle_timeout=handle_timeout,
             cancel_on_timeout=cancel_on_timeout,
-            delivery=choose(Delivery, delivery, f"{who}: delivery"),
+            delivery=delivered,
             max_deliveries=int(positive(max_deliveries, f"{who}: max_deliveries", whole=True)),
             schedule=schedule,
             budget=Budget.read(f"{who}: ", budget, budget_exceeded),
             asks=budget_exceeded == "ask",
+            on_ambiguous=ambiguous,
         )
 
     def delivered(self, delivery: Delivery) -> Self:
@@ -136,7 +157,7 @@ class AgentOptions:
 
 
 _FIRST = (1000, RestartType.PERMANENT, 30.0, 3, None, False, Delivery.AT_MOST_ONCE, 3, None)
-_USUAL = (*_FIRST, None, "refuse")
+_USUAL = (*_FIRST, None, "refuse", OnAmbiguous.REPEAT)
 _TYPES = tuple(map(type, _USUAL))
 _ALL_USUAL = AgentOptions(*_FIRST, None, False)
 

@@ -56,8 +56,18 @@ class RunState:
         """Whether nothing that it does counts any more."""
         self.timers = OwnTimers()
 
+    def in_hand(self, message: Message) -> Message:
+        """The message that is in hand while `message` is handled: another if that takes up the run of this one."""
+        steps, current = self.steps, self.current
+        return (
+            current
+            if steps is not None and current is not None and steps.message is message
+            else message
+        )
+
     def progress_of(self, message: Message) -> Progress:
         """How far `message` has come, from now on."""
+        message = self.in_hand(message)
         if self.progress is None or self.progress.message_id != message.id:
             self.follow(Progress(message.id))
         assert self.progress is not None
@@ -67,6 +77,8 @@ class RunState:
         """How far a message has come is written there from now on."""
         if self.progress is not None:
             self.spent += self.progress.usage[3]
+        if self.steps is not None and self.steps.message.id == progress.message_id:
+            progress.message_id = self.in_hand(self.steps.message).id
         self.progress = progress
 
     @property

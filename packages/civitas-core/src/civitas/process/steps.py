@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
 from civitas.message.envelope import shown
+from civitas.process.ambiguous import Happened, NobodyKnows, happened
+from civitas.process.open_calls import OpenCalls
 from civitas.state import LongRecord
 from civitas.state.in_order import is_piece, write_in_order
 from civitas.state.patience import patiently, saved_under
 
 if TYPE_CHECKING:
     from civitas.message import Message
+    from civitas.process.ambiguous import Ambiguity, CallNote
     from civitas.state import StateStore
 
-__all__ = ["STEPS", "Happened", "Probe", "Steps", "check_step"]
+__all__ = ["STEPS", "Probe", "Steps", "check_step"]
+
+logger = logging.getLogger("civitas")
 
 Probe: TypeAlias = Callable[[], Any] | None
 """What says whether a step was done, sync or async: it returns `Happened`, or None."""
@@ -30,17 +35,6 @@ STEPS = "civitas:step:"
 
 _BEGUN = "begun"
 """In a record without a result: the step had begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """What the `probe` of a step returns where the step had been done.
-
-    Attributes:
-        result: What the step is to return, as if its function had returned it.
-    """
-
-    result: Any = None
 
 
 def check_step(key: object, fn: object, probe: object = None) -> None:
@@ -71,42 +65,61 @@ class Steps:
         store: Where results are recorded.
         agent: Name of the agent that handles it.
         message: The message being handled.
+        ambiguity: What it does about calls of whose results nothing is known; None if it repeats them all.
     """
 
-    def __init__(self, store: StateStore, agent: str, message: Message) -> None:
+    def __init__(
+        self, store: StateStore, agent: str, message: Message, ambiguity: Ambiguity | None = None
+    ) -> None:
         self._store = store
         self._agent = agent
         self.message = message
         """The message being handled."""
+        self.kept = False
+        """Whether they stay when the message is finished: a human is asked about them."""
+        self.beside: list[str] = []
+        """Keys of what goes before them."""
+        self._ambiguity = ambiguity
+        self.open: OpenCalls | None = None
+        """The calls that had begun, if those are noted."""
+        if ambiguity is not None:
+            self.open = OpenCalls(store, f"{self._prefix}:open", agent)
         self._keys: set[str] = set()
         self._brought: dict[str, dict[str, Any]] = {}
         self._listed: set[str] | None = None
         """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
         self._asked = False
 
+    @property
+    def owner(self) -> str:
+        """Under whose name they are recorded."""
+        return self._agent
+
     async def run(
         self,
         key: str,
         work: Callable[[], Awaitable[Any]],
         probe: Callable[[], Awaitable[Any]] | None = None,
+        note: CallNote | None = None,
     ) -> Any:
         """The recorded result under `key`, or that of `work`, recorded before this returns.
 
         With a `probe`, it is recorded that `work` begins, too; where an earlier try did not come to its end, `probe`
-        is asked before `work` is begun again.
+        is asked before `work` is begun again. With a `note`, that is recorded of a call that the agent is to ask about.
         """
         where = self._prefix + key
-        recorded: Mapping[str, Any] | None = None
-        if await self._may_be_recorded(where):
+        recorded = self.open.result(where) if self.open is not None else None
+        if recorded is None and await self._may_be_recorded(where):
             recorded = await saved_under(self._store, where, self._agent)
         self._keys.add(where)
+        if recorded is None and note is not None and self._notes(note):
+            return await self._noted(key, work, probe, note)
         if recorded is None or _BEGUN in recorded:
-            done = await _probed(key, probe) if recorded is not None and probe is not None else None
+            done = await _asked(key, probe) if recorded is not None and probe is not None else None
             if done is None and recorded is None and probe is not None:
                 await self._record(where, {_BEGUN: True})
             found = await work() if done is None else done.result
-            # What the first run returns is what a later one would read.
-            result = decode(encode({"result": found}, f"step {key!r}"))
+            result = _as_read(key, found)
             await self._record(where, result)
             recorded = result
         return recorded["result"]
@@ -145,18 +158,85 @@ class Steps:
 
     async def start_over(self) -> None:
         """Forget what is recorded, as far as that is known, as if the message had come for the first time."""
+        if self.open is not None:
+            self.open.start_over()
         self._keys.update(self._listed or ())
         await self._drop_all()
         self._keys.clear()
         self._listed = set()
 
+    # Calls that are noted.
+
+    def _notes(self, note: CallNote) -> bool:
+        return self._ambiguity is not None and self._ambiguity.notes(note)
+
+    async def _noted(
+        self,
+        key: str,
+        work: Callable[[], Awaitable[Any]],
+        probe: Callable[[], Awaitable[Any]] | None,
+        note: CallNote,
+    ) -> Any:
+        """The result of `work`, whose beginning is in the store before it begins."""
+        assert self.open is not None
+        if key in self.open.calls and probe is not None:
+            try:
+                done = await _asked(key, probe)
+            except Exception as error:
+                logger.warning(
+                    "agent %r: the probe of step(%r) failed", self._agent, key, exc_info=error
+                )
+                raise NobodyKnows from error
+            if done is not None:
+                return self.settle(key, done)
+        await self.open.begins(key, note, self.take_brought(), probed=probe is not None)
+        try:
+            found = await work()
+        except Exception:
+            # It came to an end, and whoever decides what its error means decides what is done about it.
+            if probe is None and not self.is_probed(note.name):
+                self.open.ended(key)
+            raise
+        return self.settle(key, Happened(found))
+
+    def settle(self, key: str, done: Happened | None) -> Any:
+        """It is known what became of a call: recorded with what is written next.
+
+        Args:
+            key: Names it.
+            done: Its result; None if it did not happen.
+        """
+        assert self.open is not None
+        if done is None:
+            self.open.ended(key)
+            return None
+        result = _as_read(key, done.result)
+        where = self._prefix + key
+        self._keys.add(where)
+        self.open.ended(key, where, result)
+        return result["result"]
+
+    def is_probed(self, name: str) -> bool:
+        """Whether there is a probe for calls of this tool, model or node."""
+        return self._ambiguity is not None and name in self._ambiguity.probes
+
+    async def leave(self) -> None:
+        """The message is left to the next incarnation, which finds all that is known."""
+        if self.open is not None:
+            await self.open.save()
+            self.open.leave()
+
     def places(self, keys: Iterable[str]) -> list[str]:
         """Where in the store these steps of this incarnation are recorded, for whoever drops them before `forget`."""
-        return [where for where in map(self._prefix.__add__, keys) if where in self._keys]
+        found = [where for where in map(self._prefix.__add__, keys) if where in self._keys]
+        return found if self.open is None else [*found, self.open.key]
 
     def dropped(self, places: Iterable[str]) -> None:
         """What is in these places is dropped."""
         self._keys.difference_update(places)
+        if self.open is not None:
+            for each in places:
+                self.open.dropped(each)
 
     def passing_key(self, name: str) -> str:
         """A key for what is dropped with the steps, and is not a step."""
@@ -175,6 +255,11 @@ class Steps:
 
     async def forget(self) -> None:
         """Drop what is recorded: the message is finished."""
+        if self.open is not None:
+            await self.open.close()
+            self._keys.add(self.open.key)
+        for key in self.beside:
+            await patiently(partial(self._store.delete, key), self._agent)
         if self.message.attempt:
             # An earlier incarnation may have recorded steps that this one never came to.
             await self._may_be_recorded("")
@@ -187,6 +272,7 @@ class Steps:
 
     async def _drop(self, key: str) -> None:
         passing = key.startswith(f"{self._prefix}:") and not is_piece(key)
+        passing = passing and (self.open is None or key != self.open.key)
         # What passes may be long, and in pieces.
         drop = partial(LongRecord.forget, self._store) if passing else self._store.delete
         await patiently(lambda: drop(key), self._agent)
@@ -196,12 +282,12 @@ class Steps:
         return f"{STEPS}{self._agent}/{self.message.id}/"
 
 
-async def _probed(key: str, probe: Callable[[], Awaitable[Any]]) -> Happened | None:
+async def _asked(key: str, probe: Callable[[], Awaitable[Any]]) -> Happened | None:
     """What `probe` knows of a step that had begun."""
-    found = await probe()
-    if found is None or isinstance(found, Happened):
-        return found
-    raise ConfigurationError(
-        f"the probe of step({key!r}, ...) returned {shown(found)}. Return civitas.Happened(result) if the step was "
-        "done, or None if it was not; the step is not run again before that is known"
-    )
+    return happened(await probe(), f"step({key!r}, ...)")
+
+
+def _as_read(key: str, found: Any) -> dict[str, Any]:
+    """What is recorded of a result: what the first run returns is what a later one would read."""
+    result: dict[str, Any] = decode(encode({"result": found}, f"step {key!r}"))
+    return result

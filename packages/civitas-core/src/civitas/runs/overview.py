@@ -44,10 +44,23 @@ def told_by_answer(answer: Message) -> dict[str, Any]:
         usage = json.loads(answer.headers.get(USAGE, "null"))
         told["usage"] = {name: int(usage[name]) for name in _COUNTS}
     if answer.type == "interrupt":
+        if answer.conversation is not None:
+            told["conversation"] = answer.conversation  # it has one since it asked
         with suppress(TypeError, KeyError):
             questions = answer.payload["interrupts"]
-            told["waits_for"] = tuple({"for": "human", "id": each["id"]} for each in questions)
+            told["waits_for"] = tuple(
+                {"for": "human", "id": each["id"], **_call(each)} for each in questions
+            )
     return told
+
+
+def _call(question: Mapping[str, Any]) -> dict[str, Any]:
+    """Of which call a question wants to know whether it happened; nothing of another question."""
+    value = question.get("value")
+    if not isinstance(value, Mapping) or "idempotency_key" not in value:
+        return {}
+    kind = str(value["kind"])
+    return {kind: value[kind], "since": value["since"]}
 
 
 def overview(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from civitas.process import Delivery, OnAmbiguous
 from civitas.topology.grammar import (
     AGENT_KEYWORDS,
     AgentEntry,
@@ -86,6 +87,11 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
             text = f"{key!r} is given twice, in 'args' and beside it; remove one"
             found.append(problem((*path, "args", key), text))
     found += _schedule(topology, path, entry)
+    durable = entry.delivery is Delivery.DURABLE or entry.keywords().get("durable") is True
+    if entry.on_ambiguous is OnAmbiguous.INTERRUPT and not durable:
+        needs = "'durable: true'" if entry.wrap else "'delivery: durable'"
+        text = f"'on_ambiguous: interrupt' of {who} needs {needs}: it is for runs that go on after a kill"
+        found.append(problem((*path, "on_ambiguous"), text))
     if "replicas" in entry.stated and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))

@@ -114,6 +114,8 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "delivery": "at_most_once; at_least_once: what it was handling at a crash is handled again; durable: "
         "also after a kill of the whole program.",
         "max_deliveries": "How many incarnations are given one message, with at_least_once and durable.",
+        "on_ambiguous": "What becomes of a call that a kill met before its result was recorded: repeat, or interrupt, "
+        "which asks a human whether it happened; needs durable.",
         "schedule": "A cron expression, such as '*/5 * * * *': each time, it gets a message of type civitas.schedule.",
         "timezone": "The time zone of schedule, such as Europe/Berlin; UTC where nothing is said.",
         "every": "It is sent a message of type civitas.schedule each time that so long has passed: 10m, or seconds.",

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from civitas.message import Serializer
-from civitas.process import Delivery, RestartType
+from civitas.process import Delivery, OnAmbiguous, RestartType
 from civitas.process.schedule import Missed
 from civitas.supervision import BackoffPolicy, RestartStrategy
 from civitas.topology.source import Source
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ExceededWord,
         MissedWord,
         Name,
+        OnAmbiguousWord,
         PricesMap,
         Replicas,
         Restart,
@@ -199,6 +200,7 @@ class AgentEntry(OpenEntry):
     cancel_on_timeout: Switch = False
     delivery: DeliveryWord = Delivery.AT_MOST_ONCE
     max_deliveries: Count = 3
+    on_ambiguous: OnAmbiguousWord = OnAmbiguous.REPEAT
     schedule: CronText | None = None
     timezone: TimezoneText | None = None
     every: Duration | None = None
@@ -233,6 +235,7 @@ AGENT_KEYWORDS = (
     "cancel_on_timeout",
     "delivery",
     "max_deliveries",
+    "on_ambiguous",
     "schedule",
     "timezone",
     "every",

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from civitas.budgets import Budget, Per, Prices
 from civitas.errors import ConfigurationError
 from civitas.message import Serializer
-from civitas.process import Delivery, RestartType
+from civitas.process import Delivery, OnAmbiguous, RestartType
 from civitas.process.options import check_name
 from civitas.process.schedule import Missed, check_cron, check_timezone
 from civitas.supervision import BackoffPolicy, RestartStrategy
@@ -30,6 +30,7 @@ __all__ = [
     "ExceededWord",
     "MissedWord",
     "Name",
+    "OnAmbiguousWord",
     "PricesMap",
     "Replicas",
     "Restart",
@@ -142,6 +143,7 @@ Strategy = Annotated[RestartStrategy, _word(RestartStrategy)]
 Backoff = Annotated[BackoffPolicy, _word(BackoffPolicy)]
 Restart = Annotated[RestartType, _word(RestartType)]
 DeliveryWord = Annotated[Delivery, _word(Delivery)]
+OnAmbiguousWord = Annotated[OnAmbiguous, _word(OnAmbiguous)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]

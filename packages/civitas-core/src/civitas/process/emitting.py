@@ -1,0 +1,40 @@
+"""`emit_chunk`: from an agent to whoever reads its stream."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from civitas.message import Message, encode, new_message
+
+if TYPE_CHECKING:
+    from civitas.process.context import Runner
+
+__all__ = ["emit_chunk"]
+
+
+async def emit_chunk(
+    runner: Runner,
+    request: Message,
+    payload: Any,
+    message_type: str,
+    headers: Mapping[str, str] | None,
+) -> None:
+    """Hand one chunk to whoever reads the stream that `request` began; nothing if nobody does.
+
+    Raises:
+        PayloadError: `payload` cannot be sent.
+    """
+    if not request.wants_chunks:
+        return
+    request = runner.now.in_hand(request)
+    chunk = new_message(
+        message_type,
+        runner.name,
+        request.reply_to or "",
+        encode(payload),
+        correlation_id=request.id,
+        conversation=request.conversation,
+        headers=headers,
+    )
+    await runner.node.emit(request, chunk)

@@ -1,0 +1,79 @@
+"""`StepKeeper`: what is recorded of the messages that one run of an agent handles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from civitas.process.current import current_message
+from civitas.process.steps import Probe, Steps
+from civitas.process.user_code import call
+
+if TYPE_CHECKING:
+    from civitas.message import Message
+    from civitas.process.agent import AgentProcess
+    from civitas.process.ambiguous import CallNote
+    from civitas.process.context import Context
+    from civitas.process.run_state import RunState
+
+__all__ = ["StepKeeper"]
+
+
+class StepKeeper:
+    """What is recorded of the messages that one run of an agent handles: of one at a time.
+
+    Args:
+        agent: The agent that runs.
+        node: The node it runs on.
+        now: What its run is doing.
+    """
+
+    __slots__ = ("_agent", "_node", "_now")
+
+    def __init__(self, agent: AgentProcess, node: Context, now: RunState) -> None:
+        self._agent = agent
+        self._node = node
+        self._now = now
+
+    async def step(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        probe: Probe = None,
+        note: CallNote | None = None,
+    ) -> Any:
+        """Run `function` once per message; see `AgentProcess.step`."""
+        steps = self.steps()
+        progress = self._now.progress_of(steps.message)
+        if not progress.names_steps:
+            progress.begins(key)
+        asked = None if probe is None else partial(call, self._node, probe)
+        return await steps.run(key, partial(call, self._node, function, *args), asked, note)
+
+    def steps(self) -> Steps:
+        """What is recorded of the message being handled."""
+        if self._now.steps is None:
+            message = current_message.get()
+            assert message is not None  # who calls this handles one
+            self._node.recording(message)
+            # Of a replica under the name that it stands behind: another may be given the message next.
+            name, family = self._agent.name, self._agent._civitas_family
+            owner = name if name.startswith(f"{family}/") else family
+            self._now.steps = self.steps_of(message, owner)
+        return self._now.steps
+
+    def steps_of(self, message: Message, owner: str) -> Steps:
+        """What is recorded of a message, under the name of `owner`."""
+        steps = self._now.steps
+        if steps is not None and steps.message.id == message.id:
+            steps.message = message
+            return steps
+        return Steps(self._node.store, owner, message, self._agent._civitas_ambiguity)
+
+    def take_up(self, steps: Steps) -> None:
+        """For the message in hand, the run that these steps are of goes on."""
+        if self._now.current is not None:
+            self._node.recording(self._now.current)
+        self._now.steps = steps

@@ -1,0 +1,385 @@
+"""Calls that had begun, and of whose results nothing is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any, Self
+
+import pytest
+
+from civitas import (
+    AgentProcess,
+    AmbiguousCall,
+    ConfigurationError,
+    HandlerFailed,
+    Happened,
+    InMemoryStateStore,
+    Message,
+    Runtime,
+    Supervisor,
+    UnknownInterrupt,
+)
+from civitas.process import open_calls
+
+QUESTIONS = "civitas:suspended:"
+
+
+class Written(InMemoryStateStore):
+    """Notes what is written of steps, commit by commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[list[str]] = []
+
+    async def write(
+        self, changes: Mapping[str, Any], *, expect: Mapping[str, int] = {}
+    ) -> dict[str, int]:
+        steps = {key: value for key, value in changes.items() if key.startswith("civitas:step:")}
+        if any(steps.values()):
+            self.commits.append(sorted(key.rpartition("/")[2] for key in steps))
+        return await super().write(changes, expect=expect)
+
+
+class Plain:
+    """A store of three methods."""
+
+    def __init__(self) -> None:
+        inner = InMemoryStateStore()
+        self.get, self.set, self.delete = inner.get, inner.set, inner.delete
+
+
+class Shop(AgentProcess):
+    """Charges, and mails behind that; the first time it hangs where it is told to."""
+
+    def __init__(self, name: str, log: list[str], hangs: asyncio.Event, **keywords: Any) -> None:
+        self.probe = keywords.pop("probe", None)
+        self.at_once = keywords.pop("at_once", False)
+        super().__init__(name, **{"delivery": "durable", "shutdown_timeout": 0, **keywords})
+        self.log, self.hangs = log, hangs
+
+    async def charge(self, amount: int) -> Any:
+        self.log.append(self.idempotency_key("charge"))
+        if len(self.log) == 1:
+            self.hangs.set()
+            await asyncio.sleep(60)
+        return {"charged": amount}
+
+    async def mail(self) -> str:
+        self.log.append("mail")
+        if self.at_once and self.log.count("mail") == 1:
+            await asyncio.sleep(60)
+        return "mailed"
+
+    async def handle(self, message: Message) -> Message:
+        charge = self.step("charge", self.charge, message.payload["amount"], probe=self.probe)
+        if self.at_once:
+            found = [*await asyncio.gather(charge, self.step("mail", self.mail))]
+        else:
+            found = [await charge, await self.step("mail", self.mail)]
+        await self.emit(found)
+        return self.reply(found)
+
+
+async def killed(
+    runtime: Runtime, hangs: asyncio.Event, *, conversation: str | None = None
+) -> Message:
+    """What is answered by a shop that was killed while it charged."""
+    ask = runtime.ask("a", {"amount": 3}, run="order-1", conversation=conversation)
+    asking = asyncio.ensure_future(ask)
+    await hangs.wait()
+    await asyncio.sleep(0)
+    await runtime.restart("a")
+    return await asking
+
+
+class Case:
+    """A shop that was killed, and what it asks.
+
+    Attributes:
+        log: What it did.
+        asked: Its answer.
+    """
+
+    def __init__(self, store: Any = None, **keywords: Any) -> None:
+        self.store = store or Written()
+        self.log: list[str] = []
+        self._hangs = asyncio.Event()
+        agent = Shop("a", self.log, self._hangs, **{"on_ambiguous": "interrupt", **keywords})
+        tree = Supervisor("root", [agent], backoff="none")
+        self.runtime = Runtime(tree, state_store=self.store)
+
+    async def __aenter__(self) -> Self:
+        await self.runtime.start()
+        self.asked = await killed(self.runtime, self._hangs)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.runtime.stop()
+
+    async def answer(self, value: Any, **more: Any) -> Message:
+        payload = {"value": value, **more}
+        return await self.runtime.ask("a", payload, "resume", conversation=self.asked.conversation)
+
+
+@pytest.mark.promise(id="SEM-1672")
+async def test_by_default_a_call_is_made_again_with_its_key_and_nothing_is_noted() -> None:
+    async with Case(on_ambiguous="repeat") as case:
+        assert case.asked.payload == [{"charged": 3}, "mailed"]
+        first, again, _ = case.log
+        assert first == again
+        assert case.store.commits == [["charge"], ["mail"]]
+
+
+@pytest.mark.promise(id="SEM-1673")
+async def test_a_call_that_a_kill_met_is_not_made_again_but_asked_about() -> None:
+    async with Case() as case:
+        (question,) = case.asked.payload["interrupts"]
+        assert case.asked.type == "interrupt"
+        assert len(case.log) == 1
+        since = question["value"].pop("since")
+        (run,) = case.runtime.runs()
+        assert run.since < since < (run.ended or 0)
+        assert question == {
+            "id": case.log[0],
+            "value": {
+                "agent": "a",
+                "run": "order-1",
+                "call": "charge",
+                "kind": "step",
+                "step": "charge",
+                "arguments": [3],
+                "idempotency_key": case.log[0],
+            },
+        }
+        (waits,) = run.waits_for
+        assert (run.status, waits["id"], waits["step"]) == ("waiting", case.log[0], "charge")
+
+
+@pytest.mark.promise(id="SEM-1674")
+async def test_what_happened_is_not_done_again_and_the_run_goes_on_with_the_result() -> None:
+    async with Case() as case:
+        reply = await case.answer({"happened": True, "result": {"charged": 9}})
+        assert (reply.type, reply.payload) == ("reply", [{"charged": 9}, "mailed"])
+        assert case.log[1:] == ["mail"]
+        assert [each.status for each in case.runtime.runs()] == ["done", "done"]
+    assert await case.store.keys(QUESTIONS) == await case.store.keys("civitas:step:") == []
+
+
+@pytest.mark.promise(id="SEM-1674")
+async def test_what_did_not_happen_is_done_with_the_same_key() -> None:
+    async with Case() as case:
+        reply = await case.answer({"happened": False})
+        assert reply.payload == [{"charged": 3}, "mailed"]
+        assert case.log == [case.log[0]] * 2 + ["mail"]
+
+
+@pytest.mark.promise(id="SEM-1674")
+async def test_an_answer_that_says_nothing_of_the_call_leaves_the_question_open() -> None:
+    async with Case() as case:
+        for wrong, said in (
+            (True, "got True"),
+            ({"happened": "yes"}, "got"),
+            ({"happened": True}, "the result is missing"),
+            ({"happened": False, "result": 1}, "has no result"),
+            ({"happened": False, "why": 1}, "there is no such key"),
+        ):
+            with pytest.raises(HandlerFailed, match=said):
+                await case.answer(wrong)
+        with pytest.raises(UnknownInterrupt):
+            await case.answer({"happened": False}, id="another")
+        assert case.runtime.tree()["children"][0]["restarts"] == 1
+        assert (await case.answer({"happened": True, "result": None})).payload == [None, "mailed"]
+        # It is over, and the agent has no answer to a `resume` of its own.
+        with pytest.raises(HandlerFailed, match="amount"):
+            await case.answer({"happened": False})
+
+
+@pytest.mark.promise(id="SEM-1684")
+async def test_calls_that_were_made_at_once_are_asked_about_together() -> None:
+    async with Case(at_once=True) as case:
+        questions = case.asked.payload["interrupts"]
+        charge, mail = (each["id"] for each in questions)
+        with pytest.raises(HandlerFailed, match="2 interrupts are open"):
+            await case.answer({"happened": False})
+        left = await case.answer({"happened": True, "result": 1}, id=charge)
+        assert left.payload == {"interrupts": questions[1:]}
+        with pytest.raises(UnknownInterrupt):
+            await case.answer({"happened": False}, id=charge)
+        assert (await case.answer({"happened": False}, id=mail)).payload == [1, "mailed"]
+        assert case.log[1:] == ["mail", "mail"]
+
+
+@pytest.mark.promise(id="SEM-1685")
+async def test_a_new_message_of_the_conversation_drops_the_question() -> None:
+    async with Case() as case:
+        conversation = case.asked.conversation
+        reply = await case.runtime.ask("a", {"amount": 5}, conversation=conversation)
+        assert reply.payload == [{"charged": 5}, "mailed"]
+        with pytest.raises(HandlerFailed):
+            await case.answer({"happened": False})
+        # The key that was asked about is not used again.
+        assert case.log[0] not in case.log[1:]
+    assert await case.store.keys("civitas:s") == []
+
+
+@pytest.mark.promise(id="SEM-1685")
+async def test_whoever_streams_the_answer_reads_what_the_run_emits_then() -> None:
+    async with Case() as case:
+        payload = {"value": {"happened": True, "result": 1}}
+        stream = case.runtime.stream("a", payload, "resume", conversation=case.asked.conversation)
+        async with aclosing(stream) as told:
+            heard = [(each.type, each.payload) async for each in told]
+    assert heard == [("chunk", [1, "mailed"]), ("reply", [1, "mailed"])]
+
+
+@pytest.mark.promise(id="SEM-1677")
+async def test_the_question_outlives_the_program_and_a_store_of_three_methods_will_do() -> None:
+    store: Any = Plain()
+    async with Case(store) as case:
+        pass
+    async with Runtime(
+        Supervisor("root", [Shop("a", case.log, asyncio.Event(), on_ambiguous="interrupt")]),
+        state_store=store,
+    ) as runtime:
+        payload = {"value": {"happened": True, "result": 1}}
+        reply = await runtime.ask("a", payload, "resume", conversation=case.asked.conversation)
+        assert reply.payload == [1, "mailed"]
+
+
+@pytest.mark.promise(id="SEM-1677")
+async def test_a_kill_behind_the_answer_asks_nothing_that_was_answered() -> None:
+    """The answer is in the store; the call that it let be made is asked about anew."""
+
+    class Again(Shop):
+        async def charge(self, amount: int) -> Any:
+            self.log.append("charge")
+            if len(self.log) < 3:
+                self.hangs.set()
+                await asyncio.sleep(60)
+            return amount
+
+    log: list[str] = []
+    hangs = asyncio.Event()
+    tree = Supervisor("root", [Again("a", log, hangs, on_ambiguous="interrupt")], backoff="none")
+    async with Runtime(tree, state_store=InMemoryStateStore()) as runtime:
+        asked = await killed(runtime, hangs)
+        hangs.clear()
+        ask = runtime.ask(
+            "a", {"value": {"happened": False}}, "resume", conversation=asked.conversation
+        )
+        answering = asyncio.ensure_future(ask)
+        await hangs.wait()
+        await runtime.restart("a")
+        again = await answering
+        (first,), (second,) = asked.payload["interrupts"], again.payload["interrupts"]
+        assert (again.type, second["id"]) == ("interrupt", first["id"])
+        assert second["value"]["since"] > first["value"]["since"]
+        payload = {"value": {"happened": False}}
+        reply = await runtime.ask("a", payload, "resume", conversation=again.conversation)
+        assert (reply.payload, log) == ([3, "mailed"], ["charge"] * 3 + ["mail"])
+
+
+@pytest.mark.promise(id="SEM-1675")
+@pytest.mark.parametrize(
+    ("known", "made"), [(Happened({"charged": 7}), 1), (None, 2), (OSError("nobody answers"), 1)]
+)
+async def test_the_probe_of_a_step_is_asked_before_a_human(known: Any, made: int) -> None:
+    def probe() -> Any:
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+    async with Case(probe=probe) as case:
+        asked = isinstance(known, Exception)
+        assert case.asked.type == ("interrupt" if asked else "reply")
+        if not asked:
+            assert case.asked.payload[0]["charged"] == (7 if known else 3)
+        else:
+            reply = await case.answer({"happened": True, "result": 1})
+            assert reply.payload == [1, "mailed"]
+        assert len(case.log) - 1 == made
+
+
+@pytest.mark.promise(id="SEM-1676")
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_a_call_costs_one_commit_with_its_note(
+    monkeypatch: pytest.MonkeyPatch, parallel: bool
+) -> None:
+    monkeypatch.setattr(open_calls, "_SOON", 60.0)
+
+    class Steps(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            steps = [(self.step, f"step {each}", int) for each in range(4)]
+            if parallel:
+                await asyncio.gather(*(step(key, fn) for step, key, fn in steps))
+            else:
+                for step, key, fn in steps:
+                    await step(key, fn)
+            return self.reply(None)
+
+    for word, most in ("interrupt", 4), ("repeat", 4):
+        store = Written()
+        agent = Steps("a", delivery="durable", on_ambiguous=word)
+        async with Runtime(Supervisor("root", [agent]), state_store=store) as runtime:
+            await runtime.ask("a", None)
+        assert len(store.commits) <= most
+        assert await store.keys("civitas:step:") == []
+
+
+@pytest.mark.promise(id="SEM-1679")
+async def test_a_call_that_raised_has_ended_and_nobody_is_asked() -> None:
+    class Fails(AgentProcess):
+        log: list[str] = []
+
+        def call(self) -> str:
+            self.log.append(self.idempotency_key("call"))
+            if len(self.log) == 1:
+                raise ConnectionError("refused")
+            return "done"
+
+        async def handle(self, message: Message) -> Message:
+            return self.reply(await self.step("call", self.call))
+
+    agent = Fails("a", delivery="durable", on_ambiguous="interrupt")
+    async with Runtime(Supervisor("root", [agent], backoff="none")) as runtime:
+        assert (await runtime.ask("a", None)).payload == "done"
+    assert len(Fails.log) == 2
+    assert len(set(Fails.log)) == 1
+
+
+@pytest.mark.promise(id="SEM-1678")
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"on_ambiguous": "ask"}, "on_ambiguous must be one of repeat, interrupt"),
+        ({"on_ambiguous": "interrupt"}, "needs an agent whose messages outlive a kill"),
+        (
+            {"on_ambiguous": "interrupt", "delivery": "at_least_once"},
+            "delivery='durable', or durable=True",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_where_the_agent_is_made(
+    keywords: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        AgentProcess("a", **keywords)
+
+
+def test_a_call_is_shown_to_a_probe_as_it_was_made() -> None:
+    call = AmbiguousCall("a", "r", "tool 1", "tool", "charge", {"n": 1}, "m:tool 1", 5.0)
+    assert call.question() == {
+        "id": "m:tool 1",
+        "value": {
+            "agent": "a",
+            "run": "r",
+            "call": "tool 1",
+            "kind": "tool",
+            "tool": "charge",
+            "arguments": {"n": 1},
+            "idempotency_key": "m:tool 1",
+            "since": 5.0,
+        },
+    }
