@@ -7,9 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(civitas-langgraph civitas-openai) tools=${TOOLS:-constraints/dev.in}
+packages=(civitas-langgraph civitas-openai) checkers=() tools=${TOOLS:-constraints/dev.in}
 case ${1:-} in
-    a) venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK' ;;
+    a)
+        venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK'
+        [ -n "${TOOLS:-}" ] || checkers=(--requirement constraints/deploy.in)
+        ;;
     crew)
         venv=${VENV:-.venv-crew} step='Environment B: the same with CrewAI (about 1 GB on disk)'
         packages+=(civitas-crewai)
@@ -34,7 +37,7 @@ rm -f "$venv/.ready"
 
 ours=(--editable './packages/civitas-core[all]')
 for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
-scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement $tools "${ours[@]}" \
+scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement $tools "${checkers[@]}" "${ours[@]}" \
     --constraint "${CONSTRAINTS:-constraints/$1.txt}" --build-constraint "constraints/$1.txt"
 
 touch "$venv/.ready"

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-lock() { # FILE TOOLS PACKAGE...: what these packages and the tools resolve to together
+lock() { # FILE 'TOOLS...' PACKAGE...: what these packages and the tools resolve to together
     local file=$1 tools=$2 ours=() quiet=()
     shift 2
     for package in "$@"; do ours+=("-e ./packages/$package"); done
@@ -12,7 +12,7 @@ lock() { # FILE TOOLS PACKAGE...: what these packages and the tools resolve to t
     done
     printf '%s\n' "${ours[@]}" | scripts/uv.sh pip compile --quiet --universal --python-version 3.11 \
         --upgrade "${quiet[@]}" --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links --output-file "$file" - "$tools"
+        --no-emit-index-url --no-emit-find-links --output-file "$file" - $tools
     echo "$file: $(grep -c == "$file") packages"
 }
 
@@ -24,7 +24,7 @@ pin() { # FILE SOURCE: tools that nothing of ours is installed beside
 
 mkdir -p constraints
 dev=constraints/dev.in
-lock constraints/a.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai
+lock constraints/a.txt "$dev constraints/deploy.in" 'civitas-core[all]' civitas-langgraph civitas-openai
 lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai

@@ -9,11 +9,12 @@ import typer
 
 from civitas.cli import app_acting, app_inside
 from civitas.cli.app_dead_letters import dead_letters_app
+from civitas.cli.app_deploy import deploy_app
 from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.options import Settings, TopologyFile, Verbose, changes_of, examples
 
 __all__ = ["app"]
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 app_inside.add_to(app)
 app_acting.add_to(app)
 app.add_typer(topology_app, name="topology")
+app.add_typer(deploy_app, name="deploy")
 app.add_typer(state_app, name="state")
 app.add_typer(runs_app, name="runs")
 app.add_typer(keys_app, name="keys")
@@ -61,6 +63,7 @@ def _main(
         "civitas run topology.yaml",
         "civitas run topology.yaml --trace",
         "civitas run topology.yaml --process gpu",
+        "civitas run topology.yaml --set transport.servers=nats://nats:4222",
     )
 )
 def run(
@@ -73,6 +76,7 @@ def run(
             help="Run as this process of the topology, one with 'start: false'.",
         ),
     ] = None,
+    settings: Settings = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print each finished trace as a waterfall.")
     ] = False,
@@ -96,10 +100,10 @@ def run(
 
         if trace:
             raise typer.BadParameter("the root shows the traces; give --trace there")
-        raise typer.Exit(host_process(topology, process, verbose=verbose))
+        raise typer.Exit(host_process(topology, process, changes_of(settings), verbose=verbose))
     from civitas.cli.running import run_topology
 
-    raise typer.Exit(run_topology(topology, trace=trace, verbose=verbose))
+    raise typer.Exit(run_topology(topology, changes_of(settings), trace=trace, verbose=verbose))
 
 
 def _payload(text: str) -> Any:

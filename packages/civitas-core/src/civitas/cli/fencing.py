@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from civitas.cli.signals import StopSignals, leave
-from civitas.launch import fence_of, start_over
+from civitas.launch import Vitals, fence_of, start_over
 
 __all__ = ["begin_again_if_lost"]
 
@@ -16,13 +16,17 @@ _LAST_LINE = 1.0
 
 
 def begin_again_if_lost(
-    loop: asyncio.AbstractEventLoop, signals: StopSignals, say: Callable[[str], object]
+    loop: asyncio.AbstractEventLoop,
+    signals: StopSignals,
+    vitals: Vitals,
+    say: Callable[[str], object],
 ) -> None:
     """Begin the program again before anything else is done, once its fence is lost.
 
     Args:
         loop: One with a fence.
         signals: One that came while it is held up ends the program.
+        vitals: A program that is held up is not dead.
         say: Prints the reason.
     """
     fence = fence_of(loop)
@@ -36,6 +40,7 @@ def begin_again_if_lost(
         start_over()
 
     def held_up() -> None:
+        vitals.turned()
         if signals.received:  # nothing can be drained
             leave(0)
 

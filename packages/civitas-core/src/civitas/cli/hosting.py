@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from signal import Signals
+from typing import Any
 
 from rich.console import Console
 
@@ -16,7 +18,7 @@ from civitas.cli.fencing import begin_again_if_lost
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
-from civitas.launch import FencedLoop, queued_output, short_pauses
+from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
 from civitas.topology.problems import did_you_mean
@@ -28,12 +30,15 @@ _LAST_SECONDS = 3.0
 
 
 @queued_output()
-def host_process(topology: Path, name: str, *, verbose: bool) -> int:
+def host_process(
+    topology: Path, name: str, changes: Iterable[tuple[Any, Any]] = (), *, verbose: bool
+) -> int:
     """Be one process of a topology until a signal stops it.
 
     Args:
         topology: The topology.
         name: Of the process.
+        changes: What holds instead of what the file says.
         verbose: Whether to print all of the log.
     Returns:
         The exit code, 0.
@@ -41,7 +46,7 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
         CivitasError: The topology has no such process, or the root refused this one.
     """
     show_logs(verbose=verbose)
-    loaded = load(topology)
+    loaded = load(topology, changes)
     _check(loaded, name)
     links = Links(loaded, PluginManager())
     links.check()
@@ -56,15 +61,18 @@ def host_process(topology: Path, name: str, *, verbose: bool) -> int:
     console = stdout()
     code = 1
     with (
-        StopSignals(partial(_stopping, console)) as signals,
+        Vitals(options.hang_timeout) as vitals,
+        StopSignals(partial(_stopping, console, vitals)) as signals,
         short_pauses(),
         asyncio.Runner(loop_factory=FencedLoop) as runner,
     ):
+        loop = runner.get_loop()
+        vitals.watch(loop)
         begin_again_if_lost(
-            runner.get_loop(), signals, lambda why: print_line(console, "left", name, why)
+            loop, signals, vitals, lambda why: print_line(console, "left", name, why)
         )
         try:
-            runner.run(_host(loaded, name, root, signals, console))
+            runner.run(_host(loaded, name, root, signals, vitals, console))
             code = 0
         finally:
             leave_within(_LAST_SECONDS, code)
@@ -86,21 +94,31 @@ def _check(topology: Topology, name: str) -> None:
 
 
 async def _host(
-    topology: Topology, name: str, root: str, signals: StopSignals, console: Console
+    topology: Topology,
+    name: str,
+    root: str,
+    signals: StopSignals,
+    vitals: Vitals,
+    console: Console,
 ) -> None:
     # Imported here: it brings what a refusal does without.
     from civitas.worker import work_elsewhere
 
+    def tell(what: str, text: str) -> None:
+        print_line(console, what, name, text)
+        (vitals.ready if what == "joined" else vitals.waiting)(f"{what}: {text}")
+
     stop = asyncio.create_task(signals.first())
     try:
-        await work_elsewhere(
-            topology, name, root, stop, lambda what, text: print_line(console, what, name, text)
-        )
+        await work_elsewhere(topology, name, root, stop, tell)
     finally:
         stop.cancel()
         await asyncio.wait({stop})
     print_line(console, "stopped", name, "")
 
 
-def _stopping(console: Console, received: Signals, loop: asyncio.AbstractEventLoop | None) -> None:
+def _stopping(
+    console: Console, vitals: Vitals, received: Signals, loop: asyncio.AbstractEventLoop | None
+) -> None:
+    vitals.stopping()
     print_line(console, "stopping", received.name, "a second signal stops at once")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["TopologyFile", "Verbose", "examples"]
+__all__ = ["Settings", "TopologyFile", "Verbose", "changes_of", "examples"]
 
 
 def examples(*lines: str) -> str:
@@ -21,3 +22,25 @@ TopologyFile = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Show tracebacks and everything that happens.")
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY.KEY=VALUE",
+        help="What holds instead of what the file says; may be given several times.",
+    ),
+]
+
+
+def changes_of(settings: Sequence[str] | None) -> list[tuple[Any, Any]]:
+    """The places and values that `--set` gave.
+
+    Raises:
+        typer.BadParameter: One of them is not written as a place and a value.
+    """
+    from civitas.topology.changes import parse_change
+
+    try:
+        return [parse_change(each) for each in settings or ()]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--set") from None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from signal import Signals
+from typing import Any
 
 from civitas.cli.console import stdout
 from civitas.cli.fencing import begin_again_if_lost
@@ -17,7 +18,7 @@ from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
-from civitas.launch import FencedLoop, queued_output, short_pauses
+from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
 from civitas.topology import Links, load
@@ -30,38 +31,47 @@ _LAST_SECONDS = 3.0
 
 
 @queued_output()
-def run_topology(topology: Path, *, trace: bool, verbose: bool) -> int:
+def run_topology(
+    topology: Path, changes: Iterable[tuple[Any, Any]] = (), *, trace: bool, verbose: bool
+) -> int:
     """Run a topology until a signal stops it.
 
+    Args:
+        topology: The topology.
+        changes: What holds instead of what the file says.
+        trace: Whether to print each trace.
+        verbose: Whether to print all of the log, and every event.
     Returns:
         The exit code, 0.
     Raises:
         CivitasError: It cannot be run, or its root supervisor gave up.
     """
     show_logs(verbose=verbose)
-    loaded = load(topology)
+    loaded = load(topology, changes)
     refuse_nothing(loaded)
     folder = state_folder(loaded.name, topology)
     elects = Links(loaded, PluginManager()).elects
     # First of all: a second system must end before it imports and starts what may do harm beside the first. Where
     # several may be started, the one that leads has the lock.
-    with nullcontext() if elects else SystemLock(loaded.name, folder):
+    with nullcontext() if elects else SystemLock(loaded.name, folder), Vitals() as vitals:
         runtime = Runtime.from_config(loaded)
         reporter = EventPrinter(stdout(), runtime, verbose=verbose)
         code = 1
         with (
             _traces() if trace else nullcontext(),
             short_pauses(),
-            StopSignals(partial(_stopping, reporter, runtime)) as signals,
+            StopSignals(partial(_stopping, reporter, runtime, vitals)) as signals,
             asyncio.Runner(loop_factory=FencedLoop) as runner,
         ):
+            loop = runner.get_loop()
+            vitals.watch(loop)
             begin_again_if_lost(
-                runner.get_loop(), signals, lambda why: reporter.line("deposed", "", why)
+                loop, signals, vitals, lambda why: reporter.line("deposed", "", why)
             )
             lock = SystemLock(loaded.name, folder, elected=True) if elects else nullcontext()
             door = ControlServer(runtime, folder)
             try:
-                code = runner.run(_run(runtime, lock, door, signals, reporter, topology))
+                code = runner.run(_run(runtime, lock, door, signals, vitals, reporter, topology))
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
@@ -86,13 +96,16 @@ async def _run(
     lock: AbstractContextManager[object],
     door: ControlServer,
     signals: StopSignals,
+    vitals: Vitals,
     reporter: EventPrinter,
     topology: Path,
 ) -> int:
+    def waiting(text: str) -> None:
+        reporter.line("waiting", topology.name, text)
+        vitals.ready(f"waiting: {text}")  # it stands by: that is what it was started for
+
     stop = asyncio.create_task(signals.first())
-    start = asyncio.create_task(
-        runtime.start(waiting=lambda text: reporter.line("waiting", topology.name, text))
-    )
+    start = asyncio.create_task(runtime.start(waiting=waiting))
     try:
         await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
         if not start.done():
@@ -104,6 +117,7 @@ async def _run(
             async with door:
                 reporter.console.print(running_tree(runtime.tree()))
                 reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
+                vitals.ready(f"{topology.name} is running")
                 return await _until_stopped(runtime, reporter, stop)
     finally:
         stop.cancel()
@@ -125,9 +139,11 @@ async def _until_stopped(
 def _stopping(
     reporter: EventPrinter,
     runtime: Runtime,
+    vitals: Vitals,
     received: Signals,
     loop: asyncio.AbstractEventLoop | None,
 ) -> None:
     if loop is not None:
         watch_stop(runtime, loop)
+    vitals.stopping()
     reporter.line("stopping", received.name, "a second signal stops at once")

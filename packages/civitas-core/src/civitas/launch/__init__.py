@@ -12,6 +12,7 @@ from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.pauses import ShortPauses, short_pauses
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
 from civitas.launch.shared_signals import SharedSignals
+from civitas.launch.vitals import Vitals
 
 __all__ = [
     "Exit",
@@ -28,6 +29,7 @@ __all__ = [
     "RunFolder",
     "SharedSignals",
     "ShortPauses",
+    "Vitals",
     "end_soon",
     "fence_of",
     "inherit",

@@ -12,7 +12,7 @@ from civitas.topology.grammar import Topology
 from civitas.topology.holds import holds_of
 from civitas.topology.kept import kept_of
 from civitas.topology.links import Links, carried_by, serializer_of
-from civitas.topology.loading import load, load_part
+from civitas.topology.loading import load, load_part, load_without_environment
 from civitas.topology.members import boot_data
 from civitas.topology.processes import processes_of
 
@@ -27,6 +27,7 @@ __all__ = [
     "kept_of",
     "load",
     "load_part",
+    "load_without_environment",
     "processes_of",
     "runtime_options",
     "serializer_of",

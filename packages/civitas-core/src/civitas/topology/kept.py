@@ -9,7 +9,7 @@ from civitas.process import AgentProcess, Delivery
 from civitas.supervision import ChildSpec, ConversationPool, Supervisor
 from civitas.topology.grammar import AgentEntry, Topology
 
-__all__ = ["kept_of"]
+__all__ = ["kept_elsewhere", "kept_of"]
 
 
 def kept_of(topology: Topology, tree: Supervisor, *, all_of_them: bool) -> dict[str, Wanted]:
@@ -20,10 +20,11 @@ def kept_of(topology: Topology, tree: Supervisor, *, all_of_them: bool) -> dict[
         tree: Has the agents of the root.
         all_of_them: Whether every agent needs one.
     """
-    return {**dict(_placed(topology, all_of_them)), **dict(_made(tree, all_of_them))}
+    return {**dict(kept_elsewhere(topology, all_of_them)), **dict(_made(tree, all_of_them))}
 
 
-def _placed(topology: Topology, all_of_them: bool) -> Iterator[tuple[str, Wanted]]:
+def kept_elsewhere(topology: Topology, all_of_them: bool) -> Iterator[tuple[str, Wanted]]:
+    """The mailboxes of agents in other processes than the root, as far as the topology tells; see `kept_of`."""
     for _, _, entry in topology.walk():
         if not isinstance(entry, AgentEntry) or not entry.process:
             continue

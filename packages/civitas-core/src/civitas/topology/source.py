@@ -26,12 +26,14 @@ class Source:
         folder: What relative paths and modules are looked up from; None for a dict.
         data: Its plain data, variables replaced.
         places: The position of each key and value of `data`.
+        changed: What of `data` the command line says, and not the file.
     """
 
     file: str | None
     folder: FilePath | None
     data: Any = field(repr=False)
     places: Mapping[Path, Position] = field(repr=False)
+    changed: tuple[Path, ...] = ()
 
     def problem(self, path: Path, text: str, *, at_key: bool = True) -> Problem:
         """A problem with what is at `path`, with its line, or its path if there are no lines.
@@ -41,6 +43,8 @@ class Source:
             text: What is wrong.
             at_key: Whether the line is that of the key, and not of the value.
         """
+        if any(path[: len(each)] == each for each in self.changed):
+            return Problem(f"--set {spell(path)}: {text}")
         if self.file is None:
             where = spell(path)
             return Problem(f"{where}: {text}" if where else text)
@@ -70,16 +74,21 @@ def show(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def read(config: str | FilePath | Mapping[str, Any], only: Collection[str] | None = None) -> Source:
+def read(
+    config: str | FilePath | Mapping[str, Any],
+    only: Collection[str] | None = None,
+    variables: Variables | None = None,
+) -> Source:
     """Read a topology's plain data.
 
     Args:
         config: Path of a file, or a mapping.
         only: The keys at the top below which a file's variables are replaced; all when None.
+        variables: What they stand for; what the environment says by default.
     Raises:
         TopologyError: It cannot be read, or is not a mapping.
     """
-    variables = Variables()
+    variables = variables or Variables()
     if isinstance(config, Mapping):
         try:
             return Source(None, None, _plain(config, variables, ()), {})

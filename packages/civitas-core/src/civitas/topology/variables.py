@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
-__all__ = ["BadVariable", "Variables"]
+__all__ = ["BadVariable", "Variables", "Without", "named_variables"]
 
 _FORM = re.compile(r"\$\$\{|\$\{[^}\n]*\}|\$\{|[\ue000\ue001]")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?")
@@ -77,3 +77,27 @@ class Variables:
                 f"or give a default: ${{{name}:-default}}"
             )
         return default
+
+
+class Without(Variables):
+    """Variables as they are in no environment at all: each is its default, or stands for itself without one.
+
+    For what must not depend on the environment, nor hold a secret of it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def _value(self, form: str) -> str:
+        try:
+            return super()._value(form)
+        except BadVariable:
+            if not named_variables(form):
+                raise
+            return form
+
+
+def named_variables(text: str) -> list[tuple[str, bool]]:
+    """The variables that a text names, as written, and whether each has a default there."""
+    forms = (_INSIDE.fullmatch(form[2:-1]) for form in _FORM.findall(text) if form[:2] == "${")
+    return [(inside[1], inside[2] is not None) for inside in forms if inside is not None]

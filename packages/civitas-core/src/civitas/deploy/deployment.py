@@ -1,0 +1,109 @@
+"""`Deployment`: what there is to deploy of a topology, whatever tool it is deployed with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from civitas.deploy.nats_plan import NatsPlan
+from civitas.deploy.scalers import Scaler
+from civitas.deploy.secrets import Variable
+
+__all__ = ["DATA", "ROOT", "Deployment", "HttpPort", "Unit"]
+
+ROOT = "root"
+"""The process that runs the supervision tree."""
+
+DATA = "/data"
+"""The folder of a container that outlives it."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Something that is started by itself.
+
+    Attributes:
+        process: Of the topology.
+        family: The process as the topology names it; another name if it has replicas.
+        start_timeout: Seconds in which it should be ready; None for any time.
+    """
+
+    process: str
+    family: str
+    start_timeout: float | None
+
+
+@dataclass(frozen=True)
+class HttpPort:
+    """The HTTP edge.
+
+    Attributes:
+        port: That it listens at.
+        open: Whether it lets in others than its own machine or container.
+    """
+
+    port: int
+    open: bool
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What there is to deploy.
+
+    Attributes:
+        topology: The path of its file, as it was given.
+        system: Its name.
+        units: The root, and each process that is started beside it.
+        settings: What holds in all of them instead of what the topology says, as for `--set`.
+        settings_of_root: What does so in the root.
+        variables: The environment variables that it needs.
+        files: The files with secrets that it names, as it names them.
+        drain: Seconds that the mailboxes get to run empty.
+        grace: Seconds from SIGTERM to the end, at most.
+        edge: The HTTP edge; None if it has none.
+        nats: The NATS server that is deployed with it; None if it needs none, or has one elsewhere.
+        state_file: The file that it keeps state in, as the topology names it; empty for none.
+        elects: Whether a second root may stand by.
+        scalers: By process, what tells how many replicas an agent needs.
+        remarks: What whoever deploys it should know.
+    """
+
+    topology: Path
+    system: str
+    units: tuple[Unit, ...]
+    settings: tuple[str, ...]
+    settings_of_root: tuple[str, ...]
+    variables: tuple[Variable, ...]
+    files: tuple[str, ...]
+    drain: float
+    grace: int
+    edge: HttpPort | None
+    nats: NatsPlan | None
+    state_file: str
+    elects: bool
+    scalers: dict[str, Scaler]
+    remarks: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Of the topology."""
+        return self.topology.resolve().parent
+
+    def families(self) -> Iterator[tuple[str, list[Unit]]]:
+        """The units beside the root, by the process that the topology names."""
+        names = dict.fromkeys(each.family for each in self.units if each.process != ROOT)
+        for name in names:
+            yield name, [each for each in self.units if each.family == name]
+
+    def environment(self) -> Iterator[tuple[Variable, str]]:
+        """The variables, each with its value if that is known and no secret, and an empty text if it is not."""
+        for each in self.variables:
+            is_server = self.nats is not None and each.name == self.nats.variable
+            yield each, self.nats.url if self.nats is not None and is_server else ""
+
+    def arguments(self, process: str, topology: str) -> list[str]:
+        """The command line of a process, with the topology at that path."""
+        which = [] if process == ROOT else ["--process", process]
+        settings = [*self.settings, *(self.settings_of_root if process == ROOT else ())]
+        return ["civitas", "run", topology, *which, *(f"--set={each}" for each in settings)]

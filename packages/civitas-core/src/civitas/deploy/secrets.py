@@ -1,0 +1,91 @@
+"""What of a topology is secret, or comes from outside of it: environment variables, and files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from civitas.topology.positions import Path
+from civitas.topology.source import Source
+from civitas.topology.variables import named_variables
+
+__all__ = ["SECRET_FILES", "Variable", "sole_variable", "variables_of", "written_out"]
+
+_SECRET = ("password", "token", "secret", "api_key", "apikey")
+"""Keys whose values are secrets."""
+
+SECRET_FILES = ("nkey", "credentials", "keys")
+"""Keys that name a file with a secret."""
+
+_HOLD_NO_ARGUMENTS = ("transport", "state", "edge", "model", "tools")
+"""The keys at the top below which a key of such a name is what it is called: agents may mean something else by one."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An environment variable that a topology names.
+
+    Attributes:
+        name: Its name.
+        required: Whether it has no default somewhere.
+    """
+
+    name: str
+    required: bool
+
+
+def variables_of(said: Source) -> list[Variable]:
+    """The variables of a topology, in the order of the file.
+
+    Args:
+        said: The topology as it is written.
+    """
+    found: dict[str, bool] = {}
+    for _, text in _texts(said.data, ()):
+        for name, has_default in named_variables(text):
+            found[name] = found.get(name, False) or not has_default
+    return [Variable(name, required) for name, required in found.items()]
+
+
+def sole_variable(value: Any) -> str:
+    """The variable that a value is, and nothing else; empty if it is something else."""
+    text = value if isinstance(value, str) else ""
+    names = named_variables(text)
+    alone = (
+        text.startswith("${") and text.endswith("}") and len(names) == 1 and text.count("}") == 1
+    )
+    return names[0][0] if alone else ""
+
+
+def written_out(said: Source) -> list[Path]:
+    """Where a secret is written in the file itself."""
+    return [
+        path
+        for path, text in _texts(said.data, ())
+        if path
+        and path[0] in _HOLD_NO_ARGUMENTS
+        and ((str(path[-1]) in _SECRET and text and not named_variables(text)) or _has_login(text))
+    ]
+
+
+def _has_login(text: str) -> bool:
+    """Whether it is a URL with a password that is written out."""
+    _, sign, rest = text.partition("://")
+    login, at, _ = rest.partition("@")
+    _, colon, password = login.partition(":")
+    return bool(sign and at and colon and password) and not named_variables(password)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every text in there, keys too."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(key, str) and named_variables(key):
+                yield (*path, key), key
+            yield from _texts(each, (*path, key))
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield from _texts(each, (*path, i))
+    elif isinstance(value, str):
+        yield path, value

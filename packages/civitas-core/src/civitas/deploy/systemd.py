@@ -1,0 +1,134 @@
+"""Units for systemd: one for each process, which tells when it is ready and feeds the watchdog."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from civitas.deploy.deployment import ROOT, Deployment, Unit
+
+__all__ = ["systemd_units"]
+
+_WATCHDOG = 30
+"""Seconds without a sign of life after which systemd ends the process and starts another."""
+
+
+def systemd_units(deployment: Deployment, *, civitas: Path, user: str) -> dict[str, str]:
+    """The units, by the names of their files.
+
+    Args:
+        deployment: What there is to deploy, on the machine as it is.
+        civitas: The command, with the environment that it is installed in.
+        user: As whom the processes run.
+    """
+    return {
+        f"{_stem(deployment, unit)}.service": _unit(deployment, unit, civitas, user)
+        for unit in deployment.units
+    }
+
+
+def _stem(deployment: Deployment, unit: Unit) -> str:
+    process = "" if unit.process == ROOT else f"-{_plain(unit.process)}"
+    return f"civitas-{_plain(deployment.system)}{process}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "system"
+
+
+def _unit(deployment: Deployment, unit: Unit, civitas: Path, user: str) -> str:
+    name = _plain(deployment.system)
+    file = deployment.topology.resolve()
+    command = [str(civitas), *deployment.arguments(unit.process, str(file))[1:]]
+    needs = any(each.required for each in deployment.variables)
+    lines = [
+        f"# Made by `civitas deploy systemd {file.name}`.",
+        "[Unit]",
+        f"Description={_escaped(deployment.system)}: "
+        + ("agents of Civitas" if unit.process == ROOT else _escaped(f"process {unit.process}")),
+        "Wants=network-online.target",
+        "After=network-online.target",
+        "# No After= between the processes: the root waits for the others, and they for the root.",
+        "StartLimitIntervalSec=60",
+        "StartLimitBurst=10",
+        "",
+        "[Service]",
+        "Type=notify",
+        "NotifyAccess=main",
+        f"ExecStart={' '.join(_quoted(each) for each in command)}",
+        f"WorkingDirectory={_escaped(str(file.parent))}",
+        f"User={user}",
+        "# Variables and API keys, as NAME=VALUE lines in a file of root's that nobody else reads.",
+        f"EnvironmentFile={'' if needs else '-'}/etc/civitas/{name}.env",
+        "Environment=PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1",
+        "# Where the processes of this machine, and `civitas ask` as this user, find each other.",
+        f"Environment=XDG_STATE_HOME=/var/lib/civitas-{name}",
+        f"StateDirectory=civitas-{name}",
+        "StateDirectoryMode=0700",
+        *_start(unit),
+        f"WatchdogSec={_WATCHDOG}",
+        "Restart=always",
+        "RestartSec=1",
+        "# SIGTERM goes to the process itself, which drains; what is left of it is killed at the end.",
+        "KillMode=mixed",
+        f"TimeoutStopSec={deployment.grace}",
+        *_hardening(deployment),
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _start(unit: Unit) -> list[str]:
+    if unit.process != ROOT:
+        return [
+            "# It is ready when it has joined the root, however late that comes.",
+            "TimeoutStartSec=infinity",
+        ]
+    limit = "infinity" if unit.start_timeout is None else f"{unit.start_timeout:g}"
+    return [f"TimeoutStartSec={limit}"]
+
+
+def _hardening(deployment: Deployment) -> list[str]:
+    written = [
+        "ProtectSystem=strict",
+        "# ReadWritePaths= is for each folder that your agents write to.",
+    ]
+    if "${" in deployment.state_file:  # only its environment knows where that is
+        written = ["ProtectSystem=full"]
+    elif deployment.state_file:
+        folder = (deployment.folder / Path(deployment.state_file).expanduser()).parent
+        written.append(f"ReadWritePaths={_escaped(str(folder))}")
+    # Those that are started by themselves may meet at sockets in the folder for temporary files.
+    private = [] if len(deployment.units) > 1 else ["PrivateTmp=yes"]
+    return [
+        "UMask=0077",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        *written,
+        "ProtectHome=read-only",
+        *private,
+        "ProtectClock=yes",
+        "ProtectControlGroups=yes",
+        "ProtectKernelLogs=yes",
+        "ProtectKernelModules=yes",
+        "ProtectKernelTunables=yes",
+        "LockPersonality=yes",
+        "RestrictRealtime=yes",
+        "RestrictSUIDSGID=yes",
+        "# MemoryMax=1G",
+        "# CPUQuota=100%",
+    ]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quoted(word: str) -> str:
+    text = _escaped(word).replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text):
+        return text
+    inside = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{inside}"'

@@ -1,0 +1,141 @@
+"""`civitas deploy kubernetes`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from civitas.deploy import deployment_of, kubernetes_file
+from tests.core.cli.support import Result
+from tests.core.deploy.conftest import Write
+
+Civitas = Callable[..., Result]
+
+kubernetes_validate = pytest.importorskip(
+    "kubernetes_validate", reason="it carries the published schemas of Kubernetes"
+)
+
+OLDEST = "1.31"
+"""From here on the first pod of a set may be number 1."""
+
+
+def made(topology: Path, namespace: str = "default") -> dict[tuple[str, str], Any]:
+    """The manifests of a topology by kind and name."""
+    deployment = deployment_of(topology, nats="{system}-nats")
+    text = kubernetes_file(deployment, image="team:1", namespace=namespace)
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(text)}
+
+
+def container(manifest: Any) -> Any:
+    return manifest["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.promise(id="SEM-1821")
+def test_every_manifest_fits_the_schema_of_its_kind(everything: Path) -> None:
+    manifests = made(everything)
+    assert {kind for kind, _ in manifests} == {
+        "ConfigMap", "Deployment", "PodDisruptionBudget", "ScaledObject", "Service", "StatefulSet"
+    }  # fmt: skip
+    for (kind, _), manifest in manifests.items():
+        if kind != "ScaledObject":  # KEDA's own
+            kubernetes_validate.validate(manifest, OLDEST, strict=True)
+
+
+def test_a_state_file_is_in_a_volume_that_one_pod_has(small: Path) -> None:
+    manifest = made(small)["StatefulSet", "civitas-root"]
+    kubernetes_validate.validate(manifest, OLDEST, strict=True)
+    assert manifest["spec"]["replicas"] == 1
+    assert {"name": "state", "mountPath": "/data"} in container(manifest)["volumeMounts"]
+
+
+@pytest.mark.promise(id="SEM-1822")
+def test_every_variable_is_a_reference_to_a_secret(
+    everything: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_TOKEN", "of-my-shell")
+    manifests = made(everything)
+    text = json.dumps(list(manifests.values()))
+    assert "of-my-shell" not in text
+    assert "hunter2" not in text
+    environment = container(manifests["Deployment", "research-team-worker"])["env"]
+    wanted = {"name": "research-team-env", "key": "EDGE_TOKEN"}
+    assert {"name": "EDGE_TOKEN", "valueFrom": {"secretKeyRef": wanted}} in environment
+
+
+@pytest.mark.promise(id="SEM-1823")
+def test_a_pod_has_the_time_of_its_drain_and_goes_when_others_know(everything: Path) -> None:
+    pod = made(everything)["Deployment", "research-team-root"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 75  # 5 before SIGTERM, 20 + 45 + 5 from there
+    before = pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+    assert before == ["sleep", "5"]
+
+
+def test_the_probes_ask_the_edge_of_a_root_that_is_alone(write: Write) -> None:
+    topology = write("""\
+        edge: {http: {token: "${EDGE_TOKEN}", port: 9000}}
+        supervision: {children: [{agent: {name: a, type: agents.A}}]}
+        """)
+    root = container(made(topology)["Deployment", "civitas-root"])
+    assert root["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
+    assert root["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert root["ports"] == [{"name": "http", "containerPort": 9000}]
+    assert made(topology)["Service", "civitas"]["spec"]["ports"][0]["port"] == 9000
+
+
+def test_the_probes_of_a_root_that_may_stand_by_do_not_end_it_for_that(everything: Path) -> None:
+    manifests = made(everything)
+    root = container(manifests["Deployment", "research-team-root"])
+    assert "exec" in root["livenessProbe"]
+    assert manifests["Deployment", "research-team-root"]["spec"]["strategy"]["rollingUpdate"] == {
+        "maxSurge": 1,
+        "maxUnavailable": 1,
+    }
+
+
+def test_a_root_without_an_election_is_never_beside_another(write: Write) -> None:
+    topology = write("supervision: {children: [{agent: {name: a, type: agents.A}}]}\n")
+    manifest = made(topology)["Deployment", "civitas-root"]
+    assert manifest["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@pytest.mark.promise(id="SEM-1824")
+def test_an_agent_with_replicas_gets_a_scaler_of_what_waits_for_it(everything: Path) -> None:
+    manifests = made(everything, namespace="agents")
+    scaled = manifests["ScaledObject", "research-team-cpu"]
+    assert scaled["spec"]["scaleTargetRef"] == {"kind": "StatefulSet", "name": "research-team-cpu"}
+    (trigger,) = scaled["spec"]["triggers"]
+    assert trigger["type"] == "nats-jetstream"
+    assert trigger["metadata"] == {
+        "natsServerMonitoringEndpoint": "research-team-nats.agents.svc:8222",
+        "account": "$G",
+        "stream": "civitas_research-team_mailboxes_2000",
+        "consumer": "mbox_square",
+        "lagThreshold": "10",
+    }
+
+
+def test_the_pods_of_replicas_are_the_processes_by_number(everything: Path) -> None:
+    manifest = made(everything)["StatefulSet", "research-team-cpu"]
+    assert manifest["spec"]["ordinals"] == {"start": 1}
+    command = container(manifest)["command"]
+    assert command[command.index("--process") + 1] == "cpu-$(POD_INDEX)"
+
+
+def test_pods_that_would_share_a_file_are_refused(write: Write, civitas: Civitas) -> None:
+    topology = write("""\
+        transport: {type: nats}
+        state: {type: sqlite, path: civitas.db}
+        supervision: {children: [{agent: {name: a, type: agents.A, process: worker}}]}
+        """)
+    result = civitas("deploy", "kubernetes", topology, "--image", "team:1")
+    assert result.code == 1
+    assert "write state: {type: nats_kv, bucket: state}" in result.err
+
+
+def test_the_image_must_be_named(small: Path, civitas: Civitas) -> None:
+    assert civitas("deploy", "kubernetes", small).code == 2
