@@ -8,6 +8,7 @@ import pty
 import re
 import signal
 import sys
+import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,18 @@ class Terminal:
             read += part
             assert part, f"no {words!r} on the screen: {self.text!r}"
         return _text(read)
+
+    @property
+    def left_screen(self) -> bool:
+        """Whether what was on the terminal before is there again, and the cursor is shown."""
+        raw = self._raw
+        return raw.rfind(b"\x1b[?1049l") > raw.rfind(b"\x1b[?1049h") and raw.rfind(
+            b"\x1b[?25h"
+        ) > raw.rfind(b"\x1b[?25l")
+
+    def settings(self) -> list[object]:
+        """What the terminal does with what is typed."""
+        return termios.tcgetattr(self._screen)
 
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections.abc import Awaitable, Callable
@@ -52,7 +53,7 @@ async def send(beside: Beside, topology: Path, name: str, kind: str) -> None:
 
 
 @pytest.mark.promise(id="SEM-813")
-async def test_once_prints_status_restarts_mailbox_and_process(
+async def test_without_a_terminal_the_agents_are_printed_once(
     beside: Beside, running: tuple[Path, Running]
 ) -> None:
     topology, run = running
@@ -61,24 +62,18 @@ async def test_once_prints_status_restarts_mailbox_and_process(
     await run.until("restarted")
     for _ in range(3):
         await send(beside, topology, "cold", "hold")
-    done = await beside("top", topology, "--once")
+    done = await beside("top", topology)  # without a terminal there is nothing else
     assert (done.code, done.err) == (0, "")
     summary, heading, *rows = [" ".join(line.split()) for line in done.out.strip().splitlines()]
     assert summary == "2 of 2 agents running, 1 restart, 2 messages waiting"
-    assert heading == "name kind status restarts mailbox pid"
-    assert rows == [
-        f"root supervisor running 0 {pid}",
-        f"├── hot agent running 1 0 {pid}",
-        f"└── cold agent running 0 2 {pid}",
-    ]
-
-
-async def test_without_a_terminal_it_prints_once(
-    beside: Beside, running: tuple[Path, Running]
-) -> None:
-    done = await beside("top", running[0])
-    assert done.code == 0
-    assert "└── cold" in done.out
+    shown = "name kind status handles for mailbox restarts left rate age message pid"
+    assert heading.replace(" rate", "") == shown.replace(" rate", "")
+    assert rows[0] == f"root supervisor running 0 2 {pid}"
+    assert rows[1].startswith("├── hot agent running 0 1 2")
+    assert re.search(r"└── cold agent running hold [\d.]+ s 2 0 2 .*", rows[2])
+    plain = json.loads((await beside("top", topology, "--json", "--sort", "mailbox")).out)
+    assert [each["name"] for each in plain["agents"]] == ["cold", "hot"]
+    assert plain["agents"][0]["waiting"] == 2
 
 
 @pytest.mark.promise(id="SEM-813")
@@ -95,15 +90,16 @@ async def test_on_a_terminal_it_goes_on_until_the_system_stops(
     assert top.text.rstrip().endswith("topology.yaml: the system stopped")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_on_a_terminal_a_signal_ends_it_cleanly(
-    terminal: OnTerminal, running: tuple[Path, Running], number: signal.Signals
+    terminal: OnTerminal, running: tuple[Path, Running]
 ) -> None:
-    top = await terminal("top", running[0])
-    await top.until("0 restarts")
-    top.process.send_signal(number)
-    assert await top.end() == 0
-    assert "Traceback" not in top.text
+    for number in (signal.SIGINT, signal.SIGTERM):
+        top = await terminal("top", running[0])
+        await top.until("0 restarts")
+        top.process.send_signal(number)
+        assert await top.end() == 0
+        assert top.left_screen
+        assert "Traceback" not in top.text
 
 
 async def test_a_system_that_gives_no_answer_is_shown_as_such_until_it_does(
@@ -115,8 +111,33 @@ async def test_a_system_that_gives_no_answer_is_shown_as_such_until_it_does(
     await start("send", topology, "hot", "1", "--type", "block")
     await run.until("blocked")
     assert re.search(r"no answer for \d s", await top.until("no answer"))
-    await top.until("waiting\r\n")
+    await top.until("waiting  ")  # and nothing behind that
     assert top.process.returncode is None
+
+
+@pytest.mark.promise(id="SEM-1773")
+async def test_keys_search_look_act_and_leave(
+    terminal: OnTerminal, running: tuple[Path, Running]
+) -> None:
+    topology, run = running
+    top = await terminal("top", topology)
+    before = top.settings()
+    await top.until("? help")
+    top.type("/cold\r")
+    await top.until("/cold  ? help")
+    top.type("\r")
+    await top.until("3 restarts left")
+    top.type("p")
+    await top.until("pause 'cold'?")
+    top.type("y")
+    await top.until("cold: paused")
+    assert "pause of 'cold' by" in await run.until("acted")
+    top.type("\x1b[C")
+    await top.until("It has had no error.")
+    top.type("qq")
+    assert await top.end() == 0
+    assert top.left_screen
+    assert top.settings() == before
 
 
 async def test_a_system_that_does_not_run_is_one_line(beside: Beside, project: Project) -> None:

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console
 
 from civitas.cli.reporting import print_line
+from civitas.cli.top.drawing import listed
 from civitas.cli.trees import running_tree
-from civitas.cli.watching import _view
 from civitas.telemetry.readable import cut, escaped
+from tests.core.cli.tops import agent, overview
 
 
 @pytest.mark.promise(id="SEM-1167")
@@ -40,8 +41,9 @@ def test_a_long_id_keeps_its_two_ends() -> None:
 
 @pytest.mark.promise(id="SEM-1167")
 def test_in_the_tree_and_in_top_a_conversation_writes_over_nothing_and_hides_no_column() -> None:
-    agent = {
-        "name": f"pool/\x1b[2J\u202e\n{'x' * 5000}",
+    name = f"pool/\x1b[2J\u202e\n{'x' * 5000}"
+    tree_entry = {
+        "name": name,
         "kind": "agent",
         "status": "running",
         "node": "root",
@@ -52,8 +54,8 @@ def test_in_the_tree_and_in_top_a_conversation_writes_over_nothing_and_hides_no_
     }
     screen = io.StringIO()
     console = Console(file=screen, width=120)
-    for view in (_view, running_tree):
-        console.print(view(agent))
+    console.print(listed(overview([agent(name, None)]), [("", agent(name, None))], 120))
+    console.print(running_tree(tree_entry))
     text = screen.getvalue()
     top, tree = text.split("pid")[1], text.splitlines()[-1]
     assert "\x1b" not in text

@@ -235,21 +235,6 @@ def scale(
     scale_to(topology, name, replicas)
 
 
-@app.command(epilog=examples("civitas top topology.yaml", "civitas top topology.yaml --once"))
-def top(
-    topology: TopologyFile,
-    once: Annotated[bool, typer.Option("--once", help="Print the tree once and exit.")] = False,
-    verbose: Verbose = False,
-) -> None:
-    """Watch the tree of the running system: status, restarts, mailboxes, processes.
-
-    Refreshed each second, until the system stops or Ctrl-C.
-    """
-    from civitas.cli.watching import watch
-
-    watch(topology, once=once)
-
-
 @app.command(
     epilog=examples(
         "civitas web topology.yaml",

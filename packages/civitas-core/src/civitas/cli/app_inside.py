@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.top.choosing import Choice, Doing, Order
 
 __all__ = ["add_to"]
 
@@ -15,6 +16,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
+    app.command(
+        epilog=examples(
+            "civitas top topology.yaml",
+            "civitas top topology.yaml --sort mailbox --filter 'support/*'",
+            "civitas top topology.yaml --status busy --sort since --once",
+            "civitas top topology.yaml --json",
+        )
+    )(top)
     app.command(epilog=examples("civitas tree topology.yaml", "civitas tree topology.yaml --json"))(
         tree
     )
@@ -43,6 +52,45 @@ def _seconds(text: str | None) -> str | None:
             f"a number of seconds above 0 and up to {LONGEST:g}, such as 5s; got {text!r}"
         )
     return number
+
+
+def top(
+    topology: TopologyFile,
+    once: Annotated[bool, typer.Option("--once", help="Print them once and exit.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print them once as JSON and exit.")
+    ] = False,
+    sort: Annotated[
+        Order | None,
+        typer.Option("--sort", help="Sort by this; the tree by default.", show_default=False),
+    ] = None,
+    filter: Annotated[
+        str,
+        typer.Option("--filter", metavar="GLOB", help="Only those whose name matches."),
+    ] = "",
+    status: Annotated[
+        Doing | None,
+        typer.Option("--status", help="Only those that do this.", show_default=False),
+    ] = None,
+    search: Annotated[
+        str,
+        typer.Option(
+            "--search",
+            metavar="TEXT",
+            help="Only those whose name, message, conversation, run or step holds this.",
+        ),
+    ] = "",
+    verbose: Verbose = False,
+) -> None:
+    """Watch the agents of the running system, look into one, and act on it.
+
+    What each handles and since when, its mailbox, restarts, rate and tokens.
+    Refreshed each second, until the system stops, q or Ctrl-C; ? shows the keys.
+    Without a terminal they are printed once.
+    """
+    from civitas.cli.watching import watch
+
+    watch(topology, Choice(sort, filter, status, search), once=once, as_json=as_json)
 
 
 def tree(topology: TopologyFile, as_json: Json = False, verbose: Verbose = False) -> None:

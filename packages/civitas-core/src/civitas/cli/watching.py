@@ -3,136 +3,198 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
-import time
-from collections.abc import Iterator
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
+from civitas.cli.acting import DONE
 from civitas.cli.console import stdout
 from civitas.cli.reaching import System, running_system
-from civitas.cli.trees import count, when
+from civitas.cli.top.board import Act, Board
+from civitas.cli.top.choosing import Choice, chosen
+from civitas.cli.top.drawing import drawn, listed
+from civitas.cli.top.typed import Typed
+from civitas.cli.whoever import whoever
+from civitas.cli.windows import inspected
 from civitas.control.client import RemoteError
-from civitas.errors import NodeDown
-from civitas.telemetry.readable import cut
+from civitas.errors import CivitasError, NodeDown
 
 __all__ = ["watch"]
 
 _REFRESH = 1.0
 _PATIENCE = 5.0
-_STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
 
 
-def watch(topology: Path, *, once: bool) -> None:
-    """Show the tree of the running system, once or until it stops or somebody interrupts.
+def watch(topology: Path, choice: Choice, *, once: bool, as_json: bool) -> None:
+    """Show the agents of the running system, once or until it stops or somebody leaves.
 
     Args:
         topology: The topology.
-        once: Whether to print it and end; without a terminal that is all there is.
+        choice: Which agents, and in which order.
+        once: Whether to print them and end; without a terminal that is all there is.
+        as_json: Whether to print them as JSON and end.
+
     Raises:
         CivitasError: The system does not run, or did not answer at all.
     """
     with suppress(KeyboardInterrupt, asyncio.CancelledError):  # that is how one leaves
-        asyncio.run(_watch(topology, once=once))
+        asyncio.run(_watch(topology, choice, once=once, as_json=as_json))
 
 
-async def _watch(topology: Path, *, once: bool) -> None:
+async def _watch(topology: Path, choice: Choice, *, once: bool, as_json: bool) -> None:
     async with running_system(topology) as system:
-        tree = await system.request("tree", within=_PATIENCE)
+        overview = await system.request("overview", within=_PATIENCE)
         console = stdout()
-        if once or not console.is_terminal:
-            console.print(_view(tree))
+        rows = chosen(overview["agents"], choice)
+        if as_json:
+            print(json.dumps({**overview, "agents": [agent for _, agent in rows]}))
             return
-        ended = await _follow(system, tree)
-    console.print(f"{topology}: {ended}", markup=False)
+        if once or not console.is_terminal:
+            console.print(listed(overview, rows, console.width))
+            return
+        board = Board(choice)
+        board.see(overview)
+        ended = await _Top(topology, system, board).follow()
+    if ended:
+        console.print(f"{topology}: {ended}", markup=False)
 
 
-async def _follow(system: System, tree: dict[str, Any]) -> str:
-    """Refresh the tree until the system stops."""
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
-    assert task is not None
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)  # so that the cursor is shown again
-    with Live(
-        _view(tree), console=Console(highlight=False, emoji=False), auto_refresh=False
-    ) as live:
+class _Top:
+    """The live screen: asks the system once a second, takes keys, and does what they want.
+
+    Args:
+        topology: The topology.
+        system: It runs.
+        board: What is shown.
+    """
+
+    def __init__(self, topology: Path, system: System, board: Board) -> None:
+        self._topology = topology
+        self._system = system
+        self._board = board
+        self._console = Console(highlight=False, emoji=False)
+        self._live = Live(console=self._console, auto_refresh=False, screen=True)
+        self._typed = Typed()
+        self._silent = 0.0
+        self._look_now = asyncio.Event()
+        self._acting: set[asyncio.Task[None]] = set()
+
+    async def follow(self) -> str:
+        """Go on until the system stops, or somebody leaves; why it ended, empty if somebody left."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)  # so that the cursor is shown again
+        loop.add_signal_handler(signal.SIGWINCH, self._draw)
+        loop.add_signal_handler(signal.SIGTSTP, self._suspend)
+        with self._live, self._typed:
+            self._draw()
+            parts = {
+                asyncio.create_task(each) for each in (self._ask(), self._take(), self._look())
+            }
+            try:
+                done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+                return "".join(each.result() for each in done)
+            finally:
+                for each in (*parts, *self._acting):
+                    each.cancel()
+                await asyncio.gather(*parts, *self._acting, return_exceptions=True)
+
+    def _draw(self) -> None:
+        size = self._console.size
+        self._live.update(drawn(self._board, size.width, size.height, self._silent), refresh=True)
+
+    def _suspend(self) -> None:
+        """Give the terminal back while the shell has stopped this process."""
+        self._typed.__exit__()
+        self._live.stop()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self._live.start()
+        self._typed.__enter__()
+        self._draw()
+
+    async def _ask(self) -> str:
+        """Ask the system again and again what has changed."""
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_REFRESH)
             asked = loop.time()
-            answer = asyncio.create_task(system.request("tree"))
+            since = self._board.about["version"]
+            answer = asyncio.create_task(self._system.request("overview", since=since))
             try:
                 while not (await asyncio.wait({answer}, timeout=_REFRESH))[0]:
-                    live.update(_view(tree, silent=loop.time() - asked), refresh=True)
-                tree = answer.result()
+                    self._silent = loop.time() - asked
+                    self._draw()
+                self._silent = 0.0
+                self._board.see(answer.result())
             except (NodeDown, RemoteError):  # gone, or in the last moment of stopping
                 return "the system stopped"
             finally:
                 answer.cancel()
-            live.update(_view(tree), refresh=True)
+            self._draw()
 
+    async def _take(self) -> str:
+        """Take one key after another, until one wants to leave."""
+        while not self._board.over:
+            act = self._board.press(await self._typed.next())
+            if act is not None:
+                self._begin(self._act(act))
+            if self._board.looks_into is not None and self._board.inspected is None:
+                self._look_now.set()
+            self._draw()
+        return ""
 
-def _view(tree: dict[str, Any], *, silent: float = 0.0) -> RenderableType:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("name", overflow="ellipsis", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    for heading in ("restarts", "mailbox", "pid"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    entries = list(_rows(tree, "", ""))
-    several = any(entry["node"] != tree["node"] for _, entry in entries)
-    if several:
-        table.add_column("process", no_wrap=True)
-    scheduled = any("next" in entry for _, entry in entries)
-    if scheduled:
-        table.add_column("next", no_wrap=True)
-    for guide, entry in entries:
-        name = Text(guide, style="dim")
-        name.append(cut(entry["name"]), style="not dim bold")
-        restarts, mailbox = entry["restarts"], entry["mailbox_depth"]
-        table.add_row(
-            name,
-            Text(entry["kind"].replace("_", " "), style="cyan"),
-            Text(entry["status"], style=_STYLES.get(entry["status"], "")),
-            Text(str(restarts), style="yellow" if restarts else "dim"),
-            Text(str(mailbox), style="bold" if mailbox else "dim") if _has_mailbox(entry) else "",
-            Text(str(entry["pid"] or "-")),
-            *([Text(entry["node"])] if several else []),
-            *([Text(when(entry["next"]) if "next" in entry else "")] if scheduled else []),
-        )
-    summary = _summary([entry for _, entry in entries], silent)
-    if (leader := tree.get("leader")) is not None:
-        since = time.strftime("%H:%M:%S", time.localtime(leader["since"]))
-        summary.append(f"\nled by process {leader['pid']} on {leader['host']} since {since}", "dim")
-    return Group(summary, table)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._acting.add(task)
+        task.add_done_callback(self._acting.discard)
 
+    async def _act(self, act: Act) -> None:
+        """Do what somebody wants, by a way of its own: it may take long."""
+        board = self._board
+        board.say(f"{act.action} {act.on!r}…")
+        on: dict[str, Any] = {"run": act.on} if act.action == "cancel" else {"name": act.on}
+        try:
+            async with running_system(self._topology) as system:
+                done = await system.request(act.action, by=whoever("top"), **on)
+            if done is False:
+                board.say(
+                    f"{act.on!r} is no run that could be cancelled: it is over, or its agent is not durable",
+                    failed=True,
+                )
+            else:
+                board.say(f"{act.on}: {DONE.get(act.action, 'cancelled')}")
+        except CivitasError as error:
+            board.say(str(error), failed=True)
+        self._draw()
 
-def _rows(entry: dict[str, Any], guide: str, below: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every entry of a tree with the lines that stand before its name."""
-    yield guide, entry
-    *others, last = entry["children"] or [None]
-    for child in others:
-        yield from _rows(child, f"{below}├── ", f"{below}│   ")
-    if last is not None:
-        yield from _rows(last, f"{below}└── ", f"{below}    ")
+    async def _look(self) -> str:
+        """Look into an agent as long as somebody wants to see it, by a way of its own: one may be stuck."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_REFRESH):
+                    await self._look_now.wait()
+            self._look_now.clear()
+            name = self._board.looks_into
+            if name is None:
+                continue
+            try:
+                async with running_system(self._topology) as system:
+                    found = await inspected(self._topology, system, name)
+                    blocked = (found.get("blocked") or {}).get("node") == "root"
+                    # A root that is blocked answers nothing behind what it was asked before.
+                    runs = [] if blocked else await self._runs_of(system, name)
+                self._board.look(found, runs)
+            except CivitasError as error:
+                self._board.refused = str(error)
+            self._draw()
 
-
-def _has_mailbox(entry: dict[str, Any]) -> bool:
-    return bool(entry["kind"] == "agent")
-
-
-def _summary(entries: list[dict[str, Any]], silent: float) -> Text:
-    agents = [entry for entry in entries if entry["kind"] == "agent"]
-    running = sum(entry["status"] == "running" for entry in agents)
-    restarts = sum(entry["restarts"] for entry in entries)
-    waiting = sum(entry["mailbox_depth"] for entry in agents)
-    text = Text(f"{running} of {count(len(agents), 'agent')} running, ")
-    text.append(f"{count(restarts, 'restart')}, {count(waiting, 'message')} waiting")
-    if silent:
-        text.append(f"  no answer for {silent:.0f} s", style="bold red")
-    return text
+    async def _runs_of(self, system: System, name: str) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = await system.request("runs", within=_PATIENCE, agent=name)
+        return runs

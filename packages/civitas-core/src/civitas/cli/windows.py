@@ -7,19 +7,55 @@ from pathlib import Path
 from typing import Any
 
 from civitas.cli.failures import Refused
+from civitas.cli.reaching import System
 from civitas.cli.times import span
 from civitas.node.window import look_through
 from civitas.topology import load_part
 from civitas.topology.place import state_folder, windows_in
 
-__all__ = ["seen_from_here"]
+__all__ = ["inspected"]
 
-_PATIENCE = 2.0
+_SOON = 0.25
+"""Seconds for the system to answer; then it is looked whether an event loop is blocked."""
+_PATIENCE = 5.0
+"""Seconds for it to answer at all."""
+_PATIENCE_HERE = 2.0
 _UNKNOWN = {"parent": None, "restarts_left": None, "due": None, "next": None}
 """What only the root knows of an agent."""
 
 
-async def seen_from_here(topology: Path, name: str, seconds: float | None) -> dict[str, Any] | None:
+async def inspected(
+    topology: Path, system: System, name: str, profile: float | None = None
+) -> dict[str, Any]:
+    """What `runtime.inspect` returns; of a system whose root is blocked, as far as it is seen from here.
+
+    Args:
+        topology: The topology.
+        system: Runs.
+        name: Of the agent.
+        profile: For how many seconds to look where its time goes; None for not at all.
+
+    Raises:
+        CivitasError: The system refused or did not answer.
+    """
+    within = _PATIENCE + (profile or 0.0)
+    asking = asyncio.ensure_future(
+        system.request("inspect", within=within, name=name, profile=profile)
+    )
+    try:
+        answered, _ = await asyncio.wait({asking}, timeout=_SOON)
+        if not answered and (seen := await _seen_from_here(topology, name, profile)):
+            return seen
+        found: dict[str, Any] = await asking
+        return found
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _seen_from_here(
+    topology: Path, name: str, seconds: float | None
+) -> dict[str, Any] | None:
     """What `runtime.inspect` would return, but for what only the root knows.
 
     Args:
@@ -34,7 +70,7 @@ async def seen_from_here(topology: Path, name: str, seconds: float | None) -> di
         Refused: One is, and no process on this machine has such an agent.
     """
     folder = state_folder(load_part(topology, "name").name, topology)
-    looks = [look_through(each, name, None, _PATIENCE) for each in windows_in(folder)]
+    looks = [look_through(each, name, None, _PATIENCE_HERE) for each in windows_in(folder)]
     seen = [each for each in await asyncio.gather(*looks) if each is not None]
     blocked = next((each["blocked"] for each in seen if each["blocked"]), None)
     if blocked is None or any(each["node"] == "root" and not each["blocked"] for each in seen):
@@ -49,6 +85,6 @@ async def seen_from_here(topology: Path, name: str, seconds: float | None) -> di
     found: dict[str, Any] | None = there["agent"]
     if seconds is not None:
         window = next(each for each in windows_in(folder) if each.stem == str(there["pid"]))
-        again = await look_through(window, name, seconds, _PATIENCE)
+        again = await look_through(window, name, seconds, _PATIENCE_HERE)
         found = again["agent"] if again is not None else found
     return None if found is None else {**_UNKNOWN, **found, "blocked": found["blocked"] or blocked}

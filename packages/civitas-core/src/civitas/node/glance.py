@@ -153,6 +153,7 @@ class Overview(TypedDict):
         agents: The agents and supervisors that changed, in the order of the tree.
         gone: The names of those that are no more.
         nodes: All OS processes.
+        leader: Where several roots may be started, the one that leads: `pid`, `host` and since when; otherwise None.
     """
 
     version: int
@@ -162,6 +163,7 @@ class Overview(TypedDict):
     agents: list[AgentNow]
     gone: list[str]
     nodes: list[NodeNow]
+    leader: dict[str, Any] | None
 
 
 class Glances:

@@ -82,6 +82,7 @@ class Overviews:
             "agents": changed,
             "gone": gone,
             "nodes": [self._root_now(lag), *self._node.far.nodes()],
+            "leader": lead.leader.plain() if (lead := self._node.lead) is not None else None,
         }
 
     async def inspect(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""An agent of a running system in words, line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rich.text import Text
+
+from civitas.cli.times import span
+from civitas.cli.trees import count
+from civitas.telemetry.readable import cut, escaped
+
+__all__ = ["about", "errors", "facts", "line_of", "queue", "stacks", "state"]
+
+_STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
+
+
+def line_of(agent: Mapping[str, Any], now: float) -> Text:
+    """An agent or supervisor in one line: what it is, and what it does."""
+    text = Text(cut(agent["name"]), style="bold")
+    text.append(f"  {agent['kind'].replace('_', ' ')}", style="not bold cyan")
+    text.append(
+        f"  {agent['status']}", style=f"not bold {_STYLES.get(agent['status'], '')}".strip()
+    )
+    said = _does(agent, now)
+    if agent["restarts"]:
+        said.append(count(agent["restarts"], "restart"))
+    if agent["waiting"]:
+        said.append(f"{agent['waiting']} waiting")
+    if agent["node"] != "root":
+        said.append(f"process {agent['node']}")
+    text.append("".join(f", {escaped(each)}" for each in said), style="not bold")
+    return text
+
+
+def _does(agent: Mapping[str, Any], now: float) -> list[str]:
+    """What an agent does, in a few words."""
+    facts = ["paused"] if agent["paused"] else []
+    if (due := agent["due"]) is not None:
+        facts.append(f"again in {span(due - now)}")
+    handling = agent["handling"]
+    if handling is not None:
+        facts.append(f"handles {handling['type']} for {span(now - handling['since'])}")
+        if handling["step"]:
+            facts.append(handling["step"])
+        if handling["asks"]:
+            facts.append(f"waits for {', '.join(handling['asks'])}")
+        if handling["retry_at"] is not None:
+            facts.append(f"tries again in {span(handling['retry_at'] - now)}")
+    return facts
+
+
+def about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:
+    """Everything about an agent, line by line."""
+    yield from facts(agent, now)
+    yield from stacks(agent)
+    told = (queue(agent, now), errors(agent, now, tracebacks=verbose), state(agent))
+    for heading, lines in zip(("queue", "errors", "state"), map(list, told), strict=True):
+        if lines:
+            yield Text(heading, style="bold")
+            yield from lines
+
+
+def facts(agent: Mapping[str, Any], now: float) -> Iterator[Text]:
+    """What it does, and since when."""
+    yield line_of(agent, now)
+    if agent["started"] is not None:
+        yield Text(f"  began {span(now - agent['started'])} ago")
+    if agent["restarts_left"] is not None:
+        yield Text(f"  {count(agent['restarts_left'], 'restart')} left")
+    handling = agent["handling"]
+    if handling is not None:
+        who = handling["sender"] or "outside"
+        yield Text(f"  message {handling['message']} from {escaped(who)}")
+        if handling["conversation"] is not None:
+            yield Text(f"  conversation {escaped(handling['conversation'])}")
+        if handling["tokens"]:
+            yield Text(f"  {count(handling['tokens'], 'token')}")
+
+
+def queue(agent: Mapping[str, Any], now: float) -> Iterator[Text]:
+    """The messages that wait."""
+    for each in agent.get("queue", ()):
+        words = (
+            each["message"],
+            escaped(each["type"]),
+            f"from {escaped(each['sender'] or 'outside')}",
+            span(now - each["sent"]),
+        )
+        yield Text("  " + "  ".join(words))
+
+
+def errors(agent: Mapping[str, Any], now: float, *, tracebacks: bool) -> Iterator[Text]:
+    """The last errors, the newest last."""
+    for each in agent.get("errors", ()):
+        first = each["error"].partition("\n")[0]
+        yield Text(f"  {span(now - each['time'])} ago  {escaped(first)}", style="red")
+        if tracebacks:
+            for line in each["traceback"].rstrip().splitlines():
+                yield Text(f"    {escaped(line)}", style="dim")
+
+
+def state(agent: Mapping[str, Any]) -> Iterator[Text]:
+    """Its state, as JSON."""
+    if agent.get("state"):
+        yield Text(f"  {escaped(json.dumps(agent['state'], default=str))}")
+
+
+def stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
+    """Where the code of an agent is, line by line, and who blocks its event loop."""
+    blocked = agent.get("blocked")
+    if blocked is not None:
+        by = f"by {blocked['by']!r}" if blocked["by"] else "by code of no agent"
+        text = (
+            f"the event loop of {blocked['node']!r} is blocked {by} for {span(blocked['seconds'])}"
+        )
+        yield Text(text, style="bold red")
+        if blocked["by"] != agent["name"]:
+            yield from _frames(blocked["stack"])
+    for stack in (agent.get("stack", ()), *agent.get("threads", ())):
+        if not stack:
+            continue
+        yield Text("stack", style="bold")
+        yield from _frames(stack)
+
+
+def _frames(stack: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
+    for frame in stack:
+        yield Text(f"  {escaped(frame['file'])}:{frame['line']} in {escaped(frame['function'])}")
+        yield Text(f"    {escaped(frame['code'])}", style="dim")
