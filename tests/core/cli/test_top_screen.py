@@ -138,7 +138,6 @@ def test_keys_move_sort_and_search() -> None:
 def test_one_agent_is_looked_into_page_by_page() -> None:
     top = board()
     press(top, "j", "enter")
-    assert top.looks_into == "writer"
     assert "looking" in screen(top)[2]
     frame = {"file": "agents.py", "line": 7, "function": "Writer.handle", "code": "await reply()"}
     error = {
