@@ -164,10 +164,8 @@ class _Top:
             async with running_system(self._topology) as system:
                 done = await system.request(act.action, by=whoever("top"), **on)
             if done is False:
-                board.say(
-                    f"{act.on!r} is no run that could be cancelled: it is over, or its agent is not durable",
-                    failed=True,
-                )
+                why = "it is over, or its agent is not durable"
+                board.say(f"{act.on!r} cannot be cancelled: {why}", failed=True)
             else:
                 board.say(f"{act.on}: {DONE.get(act.action, 'cancelled')}")
         except CivitasError as error:

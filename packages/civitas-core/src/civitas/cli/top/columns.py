@@ -31,7 +31,7 @@ class _Column:
     Attributes:
         heading: Above it.
         text: What it says of an agent at a moment.
-        rank: The higher, the sooner it is left out where there is no room.
+        rank: The higher, the sooner it is left out if there is too little room.
         right: Whether it has numbers.
         style: Of what it says.
     """
@@ -85,7 +85,7 @@ def _left(agent: Agent, now: float) -> str:
 
 
 def _budget(agent: Agent, now: float) -> str:
-    """What is left of its budget, in whichever form the system tells that."""
+    """What is left of its budget: nothing if the system does not know of budgets."""
     budget = agent.get("budget")
     if isinstance(budget, Mapping):
         return ", ".join(f"{left:g} {what}" for what, left in budget.items() if _is_number(left))
