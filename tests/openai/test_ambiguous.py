@@ -111,7 +111,7 @@ async def test_a_call_of_a_model_that_a_kill_met_is_asked_about() -> None:
     async with running(OpenAIAgent("o", agent=agent, **ASKS)) as runtime:
         asked = await killed(runtime, till.hangs)
         assert asked.payload["interrupts"][0]["value"]["kind"] == "model"
-        with pytest.raises(HandlerFailed, match="a model's answer is text"):
+        with pytest.raises(HandlerFailed, match="a model's answer must be text"):
             await answered(runtime, asked, {"happened": True, "result": 5})
         reply = await answered(runtime, asked, {"happened": True, "result": "as I saw it"})
         assert reply.payload == {"output": "as I saw it"}

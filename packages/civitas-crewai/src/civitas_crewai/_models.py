@@ -14,6 +14,7 @@ from crewai.llms.base_llm import BaseLLM
 from crewai.types.usage_metrics import UsageMetrics
 
 from civitas.frameworks import comes_from, idempotency_key
+from civitas.process.ambiguous import CallNote
 
 if TYPE_CHECKING:
     from civitas_crewai._once import MadeCalls
@@ -101,10 +102,11 @@ class Models:
             def used(usage: Mapping[str, int]) -> None:
                 self._add(model, usage)
 
+            note = CallNote("model", str(model.model))
             if voice is None or _silent.get() or calls.answered(key):
-                return calls.make(key, make, used=used)
+                return calls.make(key, make, used=used, note=note)
             with voice.speaking(key):
-                result = calls.make(key, make, used=used)
+                result = calls.make(key, make, used=used, note=note)
             voice.said(key, result)
             return result
 

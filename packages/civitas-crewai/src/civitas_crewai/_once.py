@@ -30,9 +30,10 @@ from civitas_crewai._payload import totals_of
 
 if TYPE_CHECKING:
     from civitas.frameworks import Progress, Run
+    from civitas.process.ambiguous import CallNote
     from civitas_crewai._own_loop import Bridge
 
-__all__ = ["MadeCalls"]
+__all__ = ["MadeCalls", "pack"]
 
 
 @dataclass(eq=False)
@@ -154,6 +155,7 @@ class MadeCalls:
         *,
         failures: bool = False,
         used: Callable[[Mapping[str, int]], None] | None = None,
+        note: CallNote | None = None,
     ) -> Any:
         """The result of a call: that of `call()`, in this thread, or the one that is kept.
 
@@ -162,6 +164,7 @@ class MadeCalls:
             call: Makes it.
             failures: Whether an exception is a result that is kept, too, as a tool's is: CrewAI tells the model.
             used: Told what the call used, also where its result was kept.
+            note: What it is, for whoever is asked about it; see `Run.once`.
 
         Raises:
             RunOver: The run is over; what came of the call is dropped.
@@ -170,7 +173,7 @@ class MadeCalls:
         usage: Mapping[str, int]
         if self.keeps:
             try:
-                kept = self._kept(key, call, failures)
+                kept = self._kept(key, call, failures, note)
             except Exception:
                 self._free(key)
                 raise
@@ -203,7 +206,9 @@ class MadeCalls:
                     if digest in each.asked:  # not in those that began inside the call
                         each.asked.remove(digest)
 
-    def _kept(self, key: str, call: Callable[[], Any], failures: bool) -> Any:
+    def _kept(
+        self, key: str, call: Callable[[], Any], failures: bool, note: CallNote | None
+    ) -> Any:
         """What is kept of a call; the call is made if nothing is."""
         if self.made is not None and key in self.made:
             return self.made[key]
@@ -211,11 +216,11 @@ class MadeCalls:
         def packing() -> Any:
             usage = Counter[str]()
             with _counting(usage):
-                packed = _packed(call) if failures else _pack(call())
+                packed = _packed(call) if failures else pack(call())
             return {"used": dict(usage), "result": packed} if usage else packed
 
         if self._run.durable:
-            packed = self._once(key, packing)
+            packed = self._once(key, packing, note)
         else:
             with self._run.keyed(key), _noticing():
                 packed = packing()
@@ -224,7 +229,7 @@ class MadeCalls:
             self.made[key] = packed
         return packed
 
-    def _once(self, key: str, call: Callable[[], Any]) -> Any:
+    def _once(self, key: str, call: Callable[[], Any], note: CallNote | None) -> Any:
         """`Run.once` for a call that belongs in this thread; the agent's loop looks up and records."""
         turn: Future[asyncio.Future[Any]] = Future()
 
@@ -233,7 +238,7 @@ class MadeCalls:
             turn.set_result(result)
             return await result
 
-        recorded = self._bridge.submit(self._run.once(key, here))
+        recorded = self._bridge.submit(self._run.once(key, here, note=note))
         concurrent.futures.wait((turn, recorded), return_when=concurrent.futures.FIRST_COMPLETED)
         if not turn.done():
             return self._bridge.result(recorded)
@@ -241,6 +246,9 @@ class MadeCalls:
         try:
             with self._run.keyed(key), _noticing():
                 packed = call()
+        except Exception as error:
+            loop.call_soon_threadsafe(_fail, result, error)
+            raise
         except BaseException:
             loop.call_soon_threadsafe(result.cancel)
             raise
@@ -281,6 +289,12 @@ def _settle(future: asyncio.Future[Any], value: Any) -> None:
         future.set_result(value)
 
 
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        # The thread raises it; whoever records only has to know that the call has ended.
+        future.set_exception(RuntimeError(str(error)))
+
+
 def _told_apart(value: object) -> str:
     """What stands for a value that JSON cannot express; the same each time the crew is run."""
     if isinstance(value, type):
@@ -301,19 +315,19 @@ def _opened(packed: Any) -> tuple[Mapping[str, int], Any]:
 
 def _packed(call: Callable[[], Any]) -> Any:
     try:
-        return _pack(call())
+        return pack(call())
     except HookAborted:  # it ends the run, and is not a result
         raise
     except Exception as error:
         return {"failed": type(error).__name__, "text": str(error)}
 
 
-def _pack(value: Any) -> Any:
-    """As plain data from which `_unpack` makes it again; other objects become their text."""
+def pack(value: Any) -> Any:
+    """The result of a call as plain data, from which `_unpack` makes it again; other objects become their text."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
-        return {"list": [_pack(item) for item in value]}
+        return {"list": [pack(item) for item in value]}
     if isinstance(value, BaseModel):
         kind = type(value)
         name = f"{kind.__module__}:{kind.__qualname__}"

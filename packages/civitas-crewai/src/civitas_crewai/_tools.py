@@ -16,7 +16,7 @@ from civitas_crewai._side_effects import after_import
 if TYPE_CHECKING:
     from civitas_crewai._own_loop import Bridge
 
-__all__ = ["agent_tool"]
+__all__ = ["agent_asked_by", "agent_tool"]
 
 after_import()
 
@@ -52,6 +52,11 @@ class _AgentTool(BaseTool):
             for name, value in arguments.items()
             if value is not None or name in required
         }
+
+
+def agent_asked_by(tool: BaseTool) -> str:
+    """The agent of the system that a tool asks, and nothing else; empty for another tool."""
+    return tool._asks.name if isinstance(tool, _AgentTool) else ""
 
 
 def agent_tool(

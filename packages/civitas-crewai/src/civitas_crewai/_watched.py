@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, Self
 from crewai.hooks.dispatch import HookAborted
 from crewai.tasks.llm_guardrail import LLMGuardrail
 from crewai.tools import BaseTool
+from crewai.tools.agent_tools.base_agent_tools import BaseAgentTool
 from crewai.tools.base_tool import Tool
 from crewai.utilities.llm_utils import create_llm
 from crewai.utilities.string_utils import sanitize_tool_name
 
 import civitas_crewai._litellm  # noqa: F401
+from civitas.process.ambiguous import CallNote
 from civitas_crewai._converters import converting
 from civitas_crewai._crew_memory import read_once, write_once
 from civitas_crewai._models import Models, silently
+from civitas_crewai._tools import agent_asked_by
 
 if TYPE_CHECKING:
     from crewai import Crew
@@ -153,9 +156,12 @@ class WatchedCrew:
         run = getattr(tool, place)
         calls, voice = self._calls, self._voice
         name = sanitize_tool_name(tool.name)  # as the model has it
+        asks, delegates = agent_asked_by(given), isinstance(given, BaseAgentTool)
 
         def tapped(*args: Any, **keywords: Any) -> Any:
             arguments: Any = keywords if not args else {"arguments": list(args), **keywords}
+            # To delegate is nothing but the calls of the one who is delegated to.
+            note = None if delegates else CallNote("tool", name, arguments, asks)
             key = calls.key("tool", [tool.name, arguments])
 
             def make() -> Any:
@@ -167,10 +173,10 @@ class WatchedCrew:
                     calls.progress.called(name)
 
             if voice is None or calls.answered(key):
-                return calls.make(key, make, failures=True)
+                return calls.make(key, make, failures=True, note=note)
             voice.called(key, name, arguments)
             try:
-                result = calls.make(key, make, failures=True)
+                result = calls.make(key, make, failures=True, note=note)
             except HookAborted:  # it ends the run
                 raise
             except Exception as error:

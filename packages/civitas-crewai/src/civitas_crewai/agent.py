@@ -16,11 +16,12 @@ from crewai.utilities.exceptions.context_window_exceeding_exception import (
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
+from civitas.process import AmbiguousCall
 from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
 from civitas_crewai._humans import Answers, Asked, NobodyToAsk
 from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
-from civitas_crewai._once import MadeCalls
+from civitas_crewai._once import MadeCalls, pack
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._own_loop import Bridge, run_apart
 from civitas_crewai._payload import (
@@ -178,6 +179,12 @@ class CrewAIAgent(FrameworkAgent):
             run.history = with_run(run.history, told(payload), text_of(result))
         tell_usage(run, calls.usage)
         return reply_of(crew, done[-1], result, run)
+
+    def recorded(self, call: AmbiguousCall, result: Any) -> Any:
+        """As the calls of models and tools are recorded."""
+        if call.kind == "model" and not isinstance(result, str):
+            raise ValueError(f"a model's answer must be text; got {type(result).__name__}")
+        return pack(result)
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; CrewAI has one class for many things, and says in words which it is."""

@@ -69,7 +69,7 @@ def as_answer(result: Any) -> dict[str, Any]:
         items = TypeAdapter(list[ResponseOutputItem]).validate_python(result)
     except ValidationError as error:
         raise ValueError(
-            f"a model's answer is text, or a list of output items of the Responses API: {error}"
+            f"a model's answer must be text, or a list of output items of the Responses API: {error}"
         ) from error
     return dump(ModelResponse(items, Usage(), None))
 

@@ -25,7 +25,7 @@ __all__ = [
     "read_happened",
 ]
 
-_TAKES = 'an answer is {"happened": True, "result": what it returned} or {"happened": False}'
+_TAKES = 'an answer must be {"happened": True, "result": what it returned} or {"happened": False}'
 
 
 @dataclass(frozen=True, slots=True)
