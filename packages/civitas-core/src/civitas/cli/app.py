@@ -62,6 +62,7 @@ def _main(
     epilog=examples(
         "civitas run topology.yaml",
         "civitas run topology.yaml --trace",
+        "civitas run topology.yaml --reload",
         "civitas run topology.yaml --process gpu",
         "civitas run topology.yaml --set transport.servers=nats://nats:4222",
     )
@@ -77,6 +78,12 @@ def run(
         ),
     ] = None,
     settings: Settings = None,
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload", help="For development: start it again when its code or the file changes."
+        ),
+    ] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print each finished trace as a waterfall.")
     ] = False,
@@ -94,16 +101,27 @@ def run(
     With --process, hosts the agents of that process for a root that runs
     elsewhere: joins it, waits for it if it is not there, and joins the
     next one when it is gone.
+
+    With --reload, new code is tried out when a file changes: while it is broken,
+    the old one runs on; otherwise that is drained, and the new one started.
     """
+    changes = changes_of(settings)
+    if reload:
+        from civitas.cli.reloading import run_reloading
+
+        options = [f"--set={each}" for each in settings or ()]
+        options += [f"--process={process}"] if process is not None else []
+        options += [flag for flag, on in (("--trace", trace), ("--verbose", verbose)) if on]
+        raise typer.Exit(run_reloading(topology, options))
     if process is not None:
         from civitas.cli.hosting import host_process
 
         if trace:
             raise typer.BadParameter("the root shows the traces; give --trace there")
-        raise typer.Exit(host_process(topology, process, changes_of(settings), verbose=verbose))
+        raise typer.Exit(host_process(topology, process, changes, verbose=verbose))
     from civitas.cli.running import run_topology
 
-    raise typer.Exit(run_topology(topology, changes_of(settings), trace=trace, verbose=verbose))
+    raise typer.Exit(run_topology(topology, changes, trace=trace, verbose=verbose))
 
 
 def _payload(text: str) -> Any:

@@ -6,7 +6,9 @@ import asyncio
 import os
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
@@ -21,11 +23,14 @@ from civitas.topology.problems import did_you_mean
 __all__ = ["validate_process", "validate_topology"]
 
 
-def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
+def validate_topology(
+    file: Path, changes: Iterable[tuple[Any, Any]] = (), *, imports: bool, verbose: bool
+) -> int:
     """Print that a topology is valid, with what is in it.
 
     Args:
         file: The topology.
+        changes: What holds instead of what the file says.
         imports: Whether to construct its agents, as `run` would: those of an OS process in one of its kind.
         verbose: Whether to show tracebacks.
     Returns:
@@ -34,7 +39,7 @@ def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
         TopologyError: It is not valid.
         StartFailed: Something it names cannot be imported or constructed.
     """
-    topology = load(file)
+    topology = load(file, changes)
     elsewhere: list[str] = []
     if imports:
         plugins = PluginManager()
@@ -61,7 +66,7 @@ def validate_topology(file: Path, *, imports: bool, verbose: bool) -> int:
     return 0
 
 
-def validate_process(file: Path, name: str) -> None:
+def validate_process(file: Path, name: str, changes: Iterable[tuple[Any, Any]] = ()) -> None:
     """Construct the agents of one OS process of a topology, here, and print nothing.
 
     Raises:
@@ -69,7 +74,7 @@ def validate_process(file: Path, name: str) -> None:
         TopologyError: Something that one of its agents names cannot be resolved, or does not fit.
         StartFailed: Something it names cannot be imported or constructed.
     """
-    topology = load(file)
+    topology = load(file, changes)
     processes = processes_of(topology)
     if name not in processes:
         known = ", ".join(processes) or "none"

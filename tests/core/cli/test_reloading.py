@@ -1,0 +1,93 @@
+"""`civitas run --reload`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from civitas.cli import trying_out
+from tests.core.cli.support import Result, Running
+
+pytestmark = pytest.mark.timeout(60)  # programs are started one after another
+
+AGENT = """
+class Teller(AgentProcess):
+    async def handle(self, message):
+        return self.reply({!r})
+"""
+
+
+@pytest.fixture
+def told(project: Callable[..., Path], beside: Callable[..., Awaitable[Result]]):
+    """Write what the agent of a topology tells; and ask it."""
+
+    class Told:
+        topology = project(AGENT.format("one"), "name: teller, type: team.Teller")
+
+        def write(self, source: str) -> None:
+            file = self.topology.with_name("team.py")
+            fresh = file.with_suffix(".new")
+            fresh.write_text(f"from civitas import AgentProcess\n{source}")
+            os.utime(fresh, ns=(file.stat().st_mtime_ns + 10**9,) * 2)
+            fresh.replace(file)
+
+        async def answer(self) -> str:
+            result = await beside("ask", self.topology, "teller", "1")
+            assert result.code == 0, result.err
+            return result.out.strip()
+
+    return Told()
+
+
+@pytest.mark.promise(id="SEM-1828")
+async def test_new_code_is_started_and_broken_code_leaves_the_old_one_running(
+    told, start: Callable[..., Awaitable[Running]]
+) -> None:
+    run = await start("run", told.topology, "--reload")
+    await run.until("ready ")
+    assert await told.answer() == '"one"'
+    told.write("raise RuntimeError('half written')")
+    assert "team.py has changed" in await run.until("reload ")
+    await run.until("the old code runs on")
+    assert await told.answer() == '"one"'
+    told.write(AGENT.format("two"))
+    await run.until("stopped ")  # in order
+    await run.until("ready ")
+    assert await told.answer() == '"two"'
+    run.signal(signal.SIGTERM)
+    result = await run.end()
+    assert result.code == 0
+    assert "half written" in result.err
+
+
+async def test_a_program_that_ended_is_started_when_its_code_has_changed(
+    told, start: Callable[..., Awaitable[Running]]
+) -> None:
+    told.write(
+        AGENT.format("one") + "    async def on_start(self):\n        raise ValueError('no')\n"
+    )
+    run = await start("run", told.topology, "--reload")
+    await run.until("it ended with exit code 1; waiting for a change")
+    told.write(AGENT.format("two"))
+    await run.until("ready ")
+    run.signal(signal.SIGINT)
+    assert (await run.end()).code == 0
+
+
+def test_what_is_set_is_tried_out_too(
+    told, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", sys.path.copy())
+    assert trying_out.main([str(told.topology), "--set=runtime.drain=1"]) == 1
+    assert "--set runtime.drain: unknown key" in capsys.readouterr().err
+    assert trying_out.main([str(told.topology), "--set=runtime.drain_timeout=1"]) == 0
+    modules = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert str(told.topology.with_name("team.py")) in modules
+    assert not any("site-packages" in each or "/civitas/" in each for each in modules)
+    del sys.modules["team"]
