@@ -69,6 +69,12 @@ async def test_the_same_name_and_payload_is_the_same_run(journal: Journal) -> No
     assert len(journal) == 1
 
 
+async def test_a_long_answer_is_there_again_in_the_same_program(journal: Journal) -> None:
+    async with system(durable(journal)) as runtime:
+        first = await runtime.ask("a", "x" * 100_000, run="long")
+        assert (await runtime.result("long")).payload == first.payload
+
+
 async def test_who_asks_while_the_run_of_that_name_is_under_way_waits_for_it(
     journal: Journal,
 ) -> None:

@@ -105,7 +105,9 @@ class Ledger:
         if ended.failure is not None or ended.reply is not None:
             return ended
         kept = await self._store.get(ended.key) or {}
-        return replace(ended, reply=await self._content(kept.get("reply"), ended.piece_keys))
+        # Of how many pieces it is, only the store knows: a run that has just ended was never read from there.
+        there = replace(ended, pieces=kept.get("pieces", 0))
+        return replace(there, reply=await self._content(kept.get("reply"), there.piece_keys))
 
     async def find(self, name: str) -> AcceptedRun | EndedRun | None:
         """The run of a name."""
