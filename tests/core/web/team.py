@@ -17,7 +17,7 @@ class Worker(AgentProcess):
             case "crash":
                 raise ValueError(str(message.payload))
             case "hold":
-                await self.step("read the invoices", lambda: None)
+                await self.step(message.payload or "read the invoices", lambda: None)
                 await asyncio.Event().wait()
             case "keep":
                 self.state = message.payload

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from civitas.runtime import Runtime
+from civitas.supervision import Supervisor
 from tests.core.web.conftest import TOKEN, crash, text_of, unlock
-from tests.core.web.team import NASTY
+from tests.core.web.team import NASTY, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -55,17 +56,26 @@ async def take_pictures(page: Any, folder: Path) -> None:
 
 
 @pytest.mark.promise(id="SEM-1792")
-async def test_what_agents_and_users_wrote_is_text_on_the_page(
+async def test_what_agents_and_users_wrote_is_text_on_the_page_and_does_not_break_it(
     runtime: Runtime, serve: Callable[..., Any], page: Any
 ) -> None:
-    await crash(runtime, "planner", NASTY)
-    await runtime.ask("refunds", NASTY, message_type="question", conversation=NASTY)
+    hostile = f"{NASTY}\"' </pre>\u202e \U0001f469\u200d\U0001f680 {'W' * 100_000}"
+    await crash(runtime, "planner", hostile)
+    await runtime.ask("refunds", hostile, message_type="question", conversation=hostile[:300])
+    await runtime.send("writer", hostile[:300], message_type="hold")
     async with serve() as web:
+        await page.set_viewport_size({"width": 360, "height": 740})
         await page.goto(web.url)
         await text_of(page, "#timeline li", "taken over")
         await text_of(page, "#approvals pre", "taken over")
+        await text_of(page, ".row.busy", "taken over")
+        assert await fits(page)
+        await page.evaluate("location.hash = 'agent=planner'")
+        await page.locator("#drawer summary").click()
+        await text_of(page, "#drawer pre", "taken over")
+        assert await fits(page)
         assert await page.title() == "support · Civitas"
-        assert await page.locator("img, main script").count() == 0
+        assert await page.locator("img, body script").count() == 0
 
 
 @pytest.mark.promise(id="SEM-1793")
@@ -86,10 +96,10 @@ async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(
 ) -> None:
     async with serve() as web:
         await page.set_viewport_size({"width": 360, "height": 740})
+        await page.emulate_media(reduced_motion="reduce")
         await page.goto(web.url)
         await text_of(page, ".row", "planner")
-        wider = "document.documentElement.scrollWidth > innerWidth"
-        assert not await page.evaluate(wider)
+        assert await fits(page)
         await page.keyboard.press("/")
         await page.keyboard.type("ord")
         await page.wait_for_function("document.querySelectorAll('.row').length === 1")
@@ -97,3 +107,39 @@ async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(
         await page.wait_for_function("document.activeElement.id === 'agents'")
         row = page.get_by_role("treeitem", name="orders")
         assert await row.get_attribute("aria-selected") == "true"
+        await page.keyboard.press("Enter")
+        await text_of(page, "#drawer .facts", "runs in")
+        assert await fits(page)
+        moves = "getComputedStyle(document.getElementById('drawer')).animationName !== 'none'"
+        assert not await page.evaluate(moves)
+        await page.keyboard.press("Escape")
+        await page.wait_for_function("document.activeElement.id === 'agents'")
+
+
+async def fits(page: Any) -> bool:
+    """Whether nothing sticks out of the page, nor of what is looked into."""
+    wider = "each => each && each.scrollWidth > Math.max(innerWidth, each.clientWidth)"
+    places = "[document.documentElement, document.getElementById('drawer-body')]"
+    return not await page.evaluate(f"{places}.some({wider})")
+
+
+@pytest.mark.promise(id="SEM-1804")
+async def test_of_many_agents_only_those_in_view_are_drawn(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    crowd = Supervisor("crowd", [Worker(f"w{number}", shutdown_timeout=0) for number in range(500)])
+    await runtime.start_child("root", crowd)
+    await runtime.pause("w499")
+    async with serve() as web:
+        await page.goto(web.url)
+        await text_of(page, ".row", "500 agents, 1 not running")
+        rows = page.locator(".row")
+        assert await rows.count() == 7
+        await rows.filter(has_text="crowd").locator(".twist").click()
+        await text_of(page, ".row", "w0")
+        await page.locator("#agents").press("End")
+        await text_of(page, ".row", "w499")
+        assert await rows.count() < 60
+        await page.locator("#search").fill("w49")
+        await text_of(page, ".row.warn", "w499")
+        assert await rows.count() == 11

@@ -20,6 +20,12 @@ _BEHIND = 8
 _RUNS = 200
 """So many runs of each kind are shown: that wait for somebody, that go on, and that have ended."""
 _EVENTS = 2000
+_LONGEST = 1000
+"""Characters of a text."""
+_SHOWN = (
+    "name", "kind", "parent", "status", "paused", "restarts", "due", "next", "handling", "waiting", "oldest", "rate",
+    "last_error", "tokens",
+)  # fmt: skip
 _LATE = 5.0
 """Seconds that the news of an event may take from another OS process."""
 
@@ -120,9 +126,9 @@ class Feed:
         for name in now["gone"]:
             self._agents.pop(name, None)
         known = {_key(each) for each in self._events if late is not None and each["time"] > late}
-        events = [each for each in happened if _key(each) not in known]
+        events = [_short(each) for each in happened if _key(each) not in known]
         self._events += events
-        runs = {each["run"]: json_form(each) for each in there}
+        runs = {each["run"]: _short(json_form(each)) for each in there}
         before, self._runs = self._runs, runs
         if whole:
             return {**self._facts, **self._everything()}
@@ -162,8 +168,22 @@ def _key(event: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _told(agent: dict[str, Any]) -> dict[str, Any]:
-    """What the page needs to know about an agent: whatever differs from an idle one."""
-    return {key: value for key, value in agent.items() if value}
+    """What the tree shows about an agent, as far as it differs from an idle one."""
+    told = {key: value for key in _SHOWN if (value := agent[key])}
+    if "handling" in told:
+        told["handling"] = _short(told["handling"])
+    return told
+
+
+def _short(value: Any) -> Any:
+    """`value` without what would take the browser long to show: whoever looks into an agent is told the rest."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
+    if isinstance(value, dict):
+        return {_short(key): _short(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_short(item) for item in value[:_LONGEST]]
+    return value
 
 
 def _encoded(what: dict[str, Any]) -> bytes:

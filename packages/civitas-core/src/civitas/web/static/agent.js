@@ -50,24 +50,35 @@ function actions(name, agent) {
     ...(agent.parent && runs ? [button("stop", "Stop", name, true)] : []));
 }
 
+const LIVE = { paused: false, restarts: 0, due: null, next: null, handling: null, waiting: 0, oldest: null, rate: 0, last_error: "", tokens: 0 };
+
 function facts(agent, now) {
   const hand = agent.handling;
-  const rows = [
+  return [
     ["does", doing(agent, now)],
     hand && ["message", `${hand.type}${hand.sender ? ` from ${hand.sender}` : ""}${hand.attempt ? `, attempt ${hand.attempt + 1}` : ""}`],
     hand?.conversation && ["conversation", hand.conversation],
     agent.waiting && ["waiting", `${number(agent.waiting)} messages, the first for ${ago(now - (agent.oldest ?? now))}`],
-    isAgent(agent) && ["handled", `${number(agent.handled ?? 0)}${agent.failed ? `, ${number(agent.failed)} of them failed` : ""}${agent.rate ? `, ${number(agent.rate)} a second` : ""}`],
+    isAgent(agent) && agent.handled !== undefined && ["handled", `${number(agent.handled)}${agent.failed ? `, ${number(agent.failed)} of them failed` : ""}${agent.rate ? `, ${number(agent.rate)} a second` : ""}`],
     agent.tokens && ["tokens", number(agent.tokens)],
     agent.started && ["running since", `${clock(agent.started)}, for ${ago(now - agent.started)}`],
-    ["restarts", `${number(agent.restarts ?? 0)}${agent.restarts_left !== undefined && agent.restarts_left !== null ? `, ${number(agent.restarts_left)} left` : ""}`],
-    ["runs in", `${agent.node}${agent.pid ? `, process ${agent.pid}` : ""}`],
+    ["restarts", `${number(agent.restarts)}${agent.restarts_left ? `, ${number(agent.restarts_left)} left` : agent.restarts_left === 0 ? ", none left" : ""}`],
+    agent.node && ["runs in", `${agent.node}${agent.pid ? `, process ${agent.pid}` : ""}`],
     agent.parent && ["supervisor", agent.parent],
   ].filter(Boolean);
-  return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => {
-    const link = name === "supervisor" && known.agents.has(value);
-    return [element("dt", {}, name), element("dd", {}, link ? linked("agent", value, value) : value)];
-  }));
+}
+
+function list(rows) {
+  return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) =>
+    [element("dt", {}, name), element("dd", { dir: "auto" }, name === "supervisor" ? linked("agent", value, value) : "")]));
+}
+
+// Texts are changed where they stand, so that what somebody selects there stays selected.
+function fill(part, rows) {
+  part.querySelectorAll("dd").forEach((where, i) => {
+    const [name, value] = rows[i];
+    if (name !== "supervisor" && where.textContent !== value) where.textContent = value;
+  });
 }
 
 const linked = (kind, name, text) => element("button", { type: "button", class: "link", click: () => open(kind, name) }, text);
@@ -98,11 +109,13 @@ const children = (list) => titled("Below it", element("ul", { class: "list" }, .
   element("li", { class: mood(each) }, linked("agent", each.name, each.name), ` ${doing(each, known.time)}`))));
 
 function draw(name, told, isTold) {
-  const agent = { ...told, ...(known.agents.get(name) ?? {}) };
+  const live = known.agents.get(name);
+  const agent = { ...told, ...(live ? { ...LIVE, ...live } : {}) };
   const parts = [];
   if (!agent.name) return isTold ? [["gone", name, () => element("p", { class: "empty" }, "It is not there any more.")]] : [];
-  if (known.acts) parts.push(["actions", [agent.status, agent.paused ?? false, sure], () => actions(name, agent)]);
-  parts.push(["facts", [agent, Math.round(known.time)], () => facts(agent, known.time)]);
+  if (known.acts) parts.push(["actions", [agent.status, agent.paused, sure], () => actions(name, agent)]);
+  const rows = facts(agent, known.time);
+  parts.push(["facts", [rows.map(([each]) => each), agent.parent], () => list(rows), (part) => fill(part, rows)]);
   if (!isTold) return parts;
   const below = isAgent(agent) ? [] : [...known.agents.values()].filter((each) => each.parent === name).slice(0, 100);
   if (below.length) parts.push(["below", [below, Math.round(known.time / 2)], () => children(below)]);

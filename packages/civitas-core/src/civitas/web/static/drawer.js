@@ -11,7 +11,8 @@ const views = new Map();
 let shown = null;
 let timer = 0;
 
-// What can be looked into: `read` asks for it, `draw` makes parts of it, by names; `facts` are those of the whole page.
+// What can be looked into: `read` asks for it, and `draw` says what it is made of: parts, each with its name, what it is
+// known by, what makes it, and, if that is not all, what changes it afterwards.
 export function view(kind, made) {
   views.set(kind, made);
 }
@@ -62,13 +63,14 @@ function draw() {
   const parts = views.get(shown.kind).draw(shown.name, shown.told ?? {}, shown.told !== null);
   if (shown.error) parts.unshift(["error", shown.error, () => element("p", { class: "banner" }, shown.error)]);
   const there = new Map([...body.children].map((each) => [each.dataset.part, each]));
-  const made = parts.map(([name, known, make]) => {
+  const made = parts.map(([name, known, make, change]) => {
     const key = JSON.stringify(known);
-    const old = there.get(name);
-    if (old && old.known === key) return old;
-    const part = element("section", { "data-part": name });
-    part.known = key;
-    part.append(make());
+    let part = there.get(name);
+    if (part?.known !== key) {
+      part = Object.assign(element("section", { "data-part": name }), { known: key });
+      part.append(make());
+    }
+    change?.(part);
     return part;
   });
   if (made.length !== body.children.length || made.some((part, i) => body.children[i] !== part)) {

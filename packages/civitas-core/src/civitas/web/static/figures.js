@@ -3,6 +3,7 @@
 import { element, find, number, shape } from "./dom.js";
 
 const LONGEST = 150;  // points
+const SHORTEST = 30;
 const KEPT = "civitas-figures";
 const GAP = 10;  // seconds without a point, after which the plots begin again
 let series = new Map();
@@ -12,8 +13,8 @@ let system = "";
 function plot(values) {
   const lowest = Math.min(...values, 0), highest = Math.max(...values);
   const span = highest - lowest || 1;
-  const ahead = LONGEST - values.length;
-  const points = values.map((value, i) => [((ahead + i) / (LONGEST - 1)) * 100, 24 - ((value - lowest) / span) * 20]);
+  const wide = Math.max(values.length, SHORTEST);  // a plot that has just begun fills its place soon
+  const points = values.map((value, i) => [((wide - values.length + i) / (wide - 1)) * 100, 24 - ((value - lowest) / span) * 20]);
   const line = points.map(([x, y]) => `${x.toFixed(2)},${y.toFixed(2)}`).join(" ");
   const begin = points[0][0].toFixed(2);
   return shape("svg", { viewBox: "0 0 100 26", preserveAspectRatio: "none", "aria-hidden": "true" },

@@ -47,7 +47,7 @@ function card(run) {
   if (run.conversation !== null) spans.push(talk(run));
   made.append(element("p", { class: "facts-line" }, ...spans));
   if (step(run)) made.append(element("p", { class: "step" }, step(run)));
-  if (run.error) made.append(element("p", { class: "bad" }, run.error.slice(0, 1000)));
+  if (run.error) made.append(element("p", { class: "bad" }, run.error));
   if (known.acts && run.ended === null && run.status !== "waiting") {
     made.append(element("form", { submit: (event) => { event.preventDefault(); cancel(run); } },
       element("button", { "aria-label": `Cancel the run of ${run.agent}` }, "Cancel")));
@@ -81,7 +81,7 @@ function question(run) {
   made.append(element("form", { submit: (event) => { event.preventDefault(); if (own.value) answer(parsed(own.value)); } },
     element("button", { type: "button", class: "main", click: () => answer(true) }, "Approve"),
     element("button", { type: "button", click: () => answer(false) }, "Decline"),
-    own, element("button", {}, "Send")));
+    element("span", { class: "own" }, own, element("button", {}, "Send"))));
   return made;
 }
 

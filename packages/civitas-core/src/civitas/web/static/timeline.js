@@ -48,8 +48,7 @@ export function show(events, now) {
 }
 
 function said(event) {
-  const text = event.message.slice(0, 1000);
-  return text.includes(event.name) ? text : `${event.name}: ${text}`;
+  return event.message.includes(event.name) ? event.message : `${event.name}: ${event.message}`;
 }
 
 function counts(events) {

@@ -71,7 +71,7 @@ function trace(each, spans) {
   const made = element("li", { "data-trace": each.id, class: each.failed ? "bad" : "" },
     element("button", { type: "button", "aria-expanded": String(isOpen), click: () => { opened = isOpen ? "" : each.id; look(); } },
       element("time", {}, clock(each.begin)),
-      element("span", { class: "name" }, each.name, each.conversation ? element("small", {}, ` ${each.conversation}`) : ""),
+      element("span", { class: "name" }, each.name.slice(0, 300), each.conversation ? element("small", {}, ` ${each.conversation}`) : ""),
       element("span", { class: "track", "aria-hidden": "true" }, bar(0, 0, 1, each.failed ? "bad" : "")),
       element("span", { class: "number" }, `${number(each.spans)} span${each.spans === 1 ? "" : "s"}${each.failed ? `, ${number(each.failed)} failed` : ""}`),
       element("span", { class: "number" }, span(each.seconds))));
@@ -86,7 +86,7 @@ function waterfall(spans) {
     const kind = each.failed ? "bad" : KINDS.includes(word) ? `is-${word}` : "";
     const [put, got] = each.tokens;
     const label = element("span", { class: "name", title: each.name },
-      element("span", { class: "word" }, word), each.name.slice(word.length),
+      element("span", { class: "word" }, word), each.name.slice(word.length, 300),
       each.attempt ? element("small", {}, ` attempt ${each.attempt + 1}`) : "",
       put || got ? element("small", {}, ` ${number(put)} → ${number(got)} tokens`) : "");
     label.style.paddingInlineStart = `${Math.min(each.depth, 12) * 14}px`;
@@ -98,7 +98,11 @@ function waterfall(spans) {
     const row = element("li", { class: each.failed ? "bad" : "" }, label,
       element("span", { class: "track", "aria-hidden": "true" }, bar(each.start, each.seconds, whole, kind), ...marks),
       element("span", { class: "number" }, span(each.seconds)));
-    if (each.failure) row.append(element("p", { class: "bad" }, each.failure.slice(0, 1000)));
+    if (each.failure) {
+      const failure = element("p", { dir: "auto" }, each.failure.slice(0, 1000));
+      failure.style.paddingInlineStart = label.style.paddingInlineStart;
+      row.append(failure);
+    }
     return row;
   }));
 }
