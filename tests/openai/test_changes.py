@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,8 +16,8 @@ from civitas.state import InMemoryStateStore, StateStore
 from civitas_openai import OpenAIAgent
 from tests.openai.support import Says, function
 
-Script = Sequence[str | list[Any]]
-_PAY_THEN_SHIP = [[function("pay", "1")], [function("ship", "2")], "shipped"]
+Script = list[str | list[Any]]
+_PAY_THEN_SHIP: Script = [[function("pay", "1")], [function("ship", "2")], "shipped"]
 
 
 class Shop:
@@ -46,7 +46,7 @@ class Shop:
     def agent(
         self, model: Says, *tools: str, asking: str = "", instructions: str = "Sell."
     ) -> Agent[Any]:
-        given = [self.tool(each) for each in tools]
+        given: list[Any] = [self.tool(each) for each in tools]
         given += [self.tool(asking, asks=True)] if asking else []
         return Agent(name="seller", model=model, instructions=instructions, tools=given)
 

@@ -15,7 +15,14 @@ from crewai.utilities.exceptions.context_window_exceeding_exception import (
 )
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Interrupted, Outcome, Run
+from civitas.frameworks import (
+    FrameworkAgent,
+    FrameworkKeywords,
+    Interrupted,
+    Outcome,
+    Part,
+    Run,
+)
 from civitas.process import AmbiguousCall
 from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
@@ -33,6 +40,7 @@ from civitas_crewai._payload import (
     text_of,
     told,
 )
+from civitas_crewai._shape import shape_of
 from civitas_crewai._side_effects import after_import
 from civitas_crewai._stream import Voice, noticing
 from civitas_crewai._tools import current_bridge
@@ -40,7 +48,7 @@ from civitas_crewai._unsupported import refuse_foreign
 from civitas_crewai._watched import WatchedCrew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["CrewAIAgent"]
 
@@ -82,6 +90,7 @@ class CrewAIAgent(FrameworkAgent):
     ) -> None:
         super().__init__(name, subject=crew, **keywords)
         self._next: tuple[Opened, Crew] | None = None
+        self._parts: list[Part] = []
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is a crew, or an instance of a `@CrewBase` class."""
@@ -102,6 +111,12 @@ class CrewAIAgent(FrameworkAgent):
     async def on_start(self) -> None:
         """Build the first crew now: one that cannot be built is a failed start, not a failed message."""
         self._next = self._fresh(self.opened_subject)
+        if self.durable:  # now: its words are templates before it runs
+            self._parts = list(shape_of(self._next[1]))
+
+    def shape(self) -> Iterable[Part]:
+        """The agents, tasks and tools of the crew, with their words."""
+        return self._parts
 
     async def run_framework(self, run: Run) -> Any:
         """Run a crew of its own for this message."""

@@ -56,14 +56,23 @@ class Inputs:
 
     async def command_of(self, run: Run) -> Command[Any] | None:
         """The command that the message is, whose answers become those of the run; None for any other message."""
-        if run.answers is not None or not (
-            run.message.type == "command" or is_command(run.payload)
-        ):
+        if run.answers is not None or not (self._is_command(run) and not run.starts_over):
             return None
         command = read_command(run.payload, self._shape, self._refuse)
         if command.resume is not None:
             run.answers = await self._answered(run, command.resume)
         return command
+
+    def answers(self, run: Run) -> bool:
+        """Whether the message answers a question."""
+        told = run.payload if self._is_command(run) else None
+        return run.message.type == "resume" or (
+            isinstance(told, dict) and told.get("resume") is not None
+        )
+
+    @staticmethod
+    def _is_command(run: Run) -> bool:
+        return run.message.type == "command" or is_command(run.payload)
 
     async def of(self, run: Run, command: Command[Any] | None, config: RunnableConfig) -> Any:
         """What to run the graph on; None to go on, and `STANDS`.

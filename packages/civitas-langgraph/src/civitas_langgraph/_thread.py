@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 
 from civitas.errors import StateStoreError
-from civitas.frameworks import newest_turns
+from civitas.frameworks import fingerprint, newest_turns
 from civitas_langgraph._checkpoints import HeldValue, KeptCheckpoint, TaskWrites, Write, pending
 from civitas_langgraph._deltas import with_ancestors
 from civitas_langgraph._first_format import read_first_format
@@ -27,7 +27,7 @@ __all__ = ["FORMAT", "Spaces", "Thread"]
 FORMAT = 1
 """Of the facts and lists below, within the form of `LongRecord`."""
 
-_LOG, _OLDER = "log:", "older"
+_LOG, _OLDER, _BEGUN = "log:", "older", "begun:"
 
 _THREAD, _ITEM = 4096, 2048
 """Bytes of memory that a thread takes beside what is stored, and an item such as a message."""
@@ -61,6 +61,12 @@ class Thread:
         self._latest: dict[str, KeptCheckpoint] = {}
         """By namespace, what the next checkpoint is compared with."""
         self._calls = 0
+        self.begun: Mapping[str, Any] | None = None
+        """What the run began with that waits for a human, if one does; see `Run.begun`."""
+        self.pinned: tuple[str, str] | None = None
+        """A message, and the checkpoint that its run began from, if that is kept; an empty id if there was none."""
+        self.beside: Mapping[str, dict[str, Any]] = {}
+        """What is to be in the store when this is stored for the first time, by its keys."""
         self._shrank = False
         self._logs = Logs(serde.dumps_typed, serde.loads_typed)
         if kept is not None and kept.old is not None:
@@ -134,7 +140,10 @@ class Thread:
         space[id] = checkpoint
         self.changes += 1
         if history is not None and len(space) > history:
-            self._replace(ns, with_ancestors(space, sorted(space)[-history:]))
+            left = sorted(space)[-history:]
+            if ns == "" and self.pinned is not None and self.pinned[1] in space:
+                left = sorted({self.pinned[1], *left})
+            self._replace(ns, with_ancestors(space, left))
 
     def add_writes(self, ns: str, id: str, writes: Sequence[Write]) -> None:
         """Take in what a task wrote for a checkpoint, which may be still on its way."""
@@ -174,6 +183,16 @@ class Thread:
             self._replace(ns, spaces.get(ns, {}))
         self._early.clear()
         self.changes += 1
+
+    def rewind(self, id: str) -> None:
+        """Leave only this checkpoint and those before it; none if the id is empty.
+
+        What subgraphs remember by themselves stays.
+        """
+        space = self.spaces.get("", {})
+        left = {each: kept for each, kept in space.items() if each <= id}
+        others = {ns: each for ns, each in self.spaces.items() if ns and ":" not in ns}
+        self.reduce({**others, **({"": left} if left else {})})
 
     def shorten(self, longest: int) -> None:
         """Leave the newest messages of each list of the newest checkpoint; what is rebuilt from writes stays as it is.
@@ -267,8 +286,11 @@ class Thread:
         try:
             if not self.spaces and not self._early:
                 await self.kept.drop()
+            elif join:
+                await self.kept.join(*self._parts())
             else:
-                await (self.kept.join if join else self.kept.save)(*self._parts())
+                await self.kept.save(*self._parts(), beside=self.beside)
+                self.beside = {}
         except BaseException:
             self.saved = -1  # nobody knows what is stored now
             raise
@@ -296,6 +318,8 @@ class Thread:
             ],
             "first": {name: log.first for name, log in self._logs.logs.items() if log.first},
         }
+        if self.pinned is not None:
+            facts["pinned"] = list(self.pinned)
         lists: dict[str, list[Any]] = {
             _LOG + name: [item.stored for item in log.items]
             for name, log in self._logs.logs.items()
@@ -304,7 +328,11 @@ class Thread:
             lists[_OLDER] = older
         kept = [call for _, _, each in self.all() for call in each.calls]
         early = [call for calls in self._early.values() for call in calls]
-        return facts, lists, {call.name: call.record(dumps) for call in [*kept, *early]}
+        values: dict[str, Any] = {call.name: call.record(dumps) for call in [*kept, *early]}
+        if self.begun is not None:
+            # A value is written once, and another one has another name.
+            values[_BEGUN + fingerprint(self.begun["parts"])] = self.begun
+        return facts, lists, values
 
     def _record(self, checkpoint: KeptCheckpoint) -> dict[str, Any]:
         dumps = self.serde.dumps_typed
@@ -336,6 +364,10 @@ class Thread:
         for ns, (id, record) in facts["checkpoints"].items():
             self.spaces.setdefault(ns, {})[id] = self._latest[ns] = _checkpoint(record, values)
         self._early = {(ns, id): _calls(names, values) for ns, id, names in facts["early"]}
+        self.pinned = tuple(facts["pinned"]) if facts.get("pinned") else None
+        self.begun = next(
+            (value for name, value in values.items() if name.startswith(_BEGUN)), None
+        )
 
 
 def _check(kept: LongRecord) -> None:

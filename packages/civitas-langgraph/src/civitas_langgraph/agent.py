@@ -14,11 +14,12 @@ from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
 
-from civitas.errors import ConfigurationError
 from civitas.frameworks import (
     FrameworkAgent,
     FrameworkKeywords,
     Interrupted,
+    OnChange,
+    Part,
     Run,
     Unfinished,
 )
@@ -41,9 +42,10 @@ from civitas_langgraph._options import (
 )
 from civitas_langgraph._outcomes import OUTCOMES
 from civitas_langgraph._payload import GraphInput, flat_message
+from civitas_langgraph._replaced import copy_of, with_store
 from civitas_langgraph._run import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
-from civitas_langgraph._store import GraphStore
+from civitas_langgraph._shape import shape_of
 from civitas_langgraph._untracked import Untracked
 from civitas_langgraph._unwritable import name_unwritable
 
@@ -156,7 +158,9 @@ class LangGraphAgent(FrameworkAgent):
         await check_checkpointer(
             graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
         )
-        self._graph = self._with_store(self._keeping_checkpoints(graph))
+        self._graph = with_store(
+            self._keeping_checkpoints(graph), self.store, self._store_index, self._where
+        )
         self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self.answers_of)
 
     async def run_framework(self, run: Run) -> Any:
@@ -197,7 +201,7 @@ class LangGraphAgent(FrameworkAgent):
         accounts.tell(run)
         if end.stopped and thread is not None:
             # Before anybody looks: to LangGraph what it looks at is its own to change.
-            await thread.keep(self.memory_key(thread_id))
+            await thread.keep(self.memory_key(thread_id), run.begun)
         asked = await self._asked(end, config) if end.stopped else ()
         if asked:
             run.conversation = run.conversation or thread_id
@@ -232,7 +236,7 @@ class LangGraphAgent(FrameworkAgent):
         lent = RunThread(self.store, self.memory_key(conversation), saver.serde)
         saver.lend(lent)
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
-        looking = _copy(graph, checkpointer=saver)
+        looking = copy_of(graph, checkpointer=saver)
         thread = await lent.open()
         if thread.kept is None or Remembering(self).may_be_used_elsewhere(thread.kept):
             return
@@ -240,6 +244,20 @@ class LangGraphAgent(FrameworkAgent):
             thread.shorten(longest)
             if thread.changes != thread.saved:
                 await lent.keep()
+
+    def shape(self) -> Iterable[Part]:
+        """The nodes, edges and channels of the graph, and the tools that it names."""
+        return shape_of(self.subject)
+
+    async def began_with(self, run: Run) -> Mapping[str, Any] | None:
+        """What is kept with the question that the message answers: with its thread, or the note beside a user's."""
+        assert self._inputs is not None
+        if run.conversation is None or not self._inputs.answers(run):
+            return None
+        if self._saver is None:
+            return await OwnThread(self.store, self._note_key(run.conversation)).asked()
+        key = self.memory_key(run.conversation)
+        return (await RunThread(self.store, key, self._saver.serde).open()).begun
 
     def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
         """Refuse what does not fit the question's `response_schema`, and what says nothing to a breakpoint."""
@@ -294,18 +312,7 @@ class LangGraphAgent(FrameworkAgent):
             assert self._contexts is not None
             self._contexts.keep_with_steps(saver)
             self._in_turn.watch(saver)
-        return _copy(graph, checkpointer=saver)
-
-    def _with_store(self, graph: Graph) -> Graph:
-        """The graph with the store of the user, or one over the StateStore."""
-        if not isinstance(graph, Pregel) or graph.store is not None:
-            if self._store_index is not None:
-                raise ConfigurationError(
-                    f"{self._where}: store_index is for the store that Civitas lends to a graph, and this one has its "
-                    "own; give the index to that one"
-                )
-            return graph
-        return _copy(graph, store=GraphStore(self.store, index=self._store_index))
+        return copy_of(graph, checkpointer=saver)
 
     async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
         """What a run that stopped waits for."""
@@ -336,7 +343,8 @@ class LangGraphAgent(FrameworkAgent):
         known = run.conversation or configured.get("thread_id")
         if self._saver is None:
             if known is not None and run.durable:
-                return known, OwnThread(self.store, self._note_key(known), message.id)
+                beside = self.recorded_with()
+                return known, OwnThread(self.store, self._note_key(known), run, beside)
             if known is None and run.durable:
                 known = message.id
             # No conversation, no memory: a thread nobody else has, and no attempt before this one.
@@ -349,7 +357,14 @@ class LangGraphAgent(FrameworkAgent):
         durable = run is not None and run.durable
         passing = self.passing_key("thread") if durable else None
         thread = RunThread(
-            self.store, key, saver.serde, passing=passing, run=run, longest=self.longest
+            self.store,
+            key,
+            saver.serde,
+            passing=passing,
+            run=run,
+            longest=self.longest,
+            beside=self.recorded_with() if durable else None,
+            pins=durable and self.on_change is OnChange.RESTART,
         )
         saver.lend(thread)
         return thread
@@ -374,8 +389,3 @@ class LangGraphAgent(FrameworkAgent):
 
             listening.append(GraphSpans(run.spans))
         return merge_configs(config, {"callbacks": listening})
-
-
-def _copy(graph: Pregel[Any, Any, Any, Any], **changes: Any) -> Graph:
-    # A copy sets a channel of its own in the dict of the original.
-    return graph.copy({**changes, "channels": {**graph.channels}})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from civitas.frameworks.base import FrameworkAgent
 from civitas.frameworks.calls import AgentCall
+from civitas.frameworks.changed_code import OnChange
 from civitas.frameworks.keywords import AgentKeywords, FrameworkKeywords
 from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
@@ -23,6 +24,7 @@ __all__ = [
     "FrameworkAgent",
     "FrameworkKeywords",
     "Interrupted",
+    "OnChange",
     "Outcome",
     "Part",
     "Progress",

@@ -102,7 +102,7 @@ class ChangedCode:
         if not now:
             return
         own = await self._steps.brought(SHAPE)
-        waits = None
+        run.left, waits = own is not None, None
         if own is None or agent.on_change is OnChange.RESTART:
             waits = await agent.began_with(run)
         known = own or waits
@@ -116,7 +116,7 @@ class ChangedCode:
             if action is OnChange.REFUSE:
                 self._refuse(found, held=own is not None)
             if action is OnChange.RESTART:
-                over, run.starts_over = waits is not None, True
+                over, run.forgets = waits is not None, True
                 await self._steps.start_over()
         if over and waits is not None:
             run.payload, run.history, run.starts_over = waits["payload"], waits["history"], True

@@ -88,7 +88,9 @@ class Run:
         headers: Of the reply: what there is to say of the run beside what it returned.
         begun: What to keep with a question that it asks: the parts of what runs, and what it began with if that may be
             needed to start it over. Plain data.
-        starts_over: Whether it begins again with `payload` and `history`, though it was to go on.
+        left: Whether an earlier delivery of its message has left something, though it may not count, as after a stop.
+        starts_over: Whether it begins again with `payload` and `history`, though its message answers a question.
+        forgets: Whether it leaves behind what an earlier delivery of its message did.
     """
 
     agent: RunningAgent
@@ -103,7 +105,9 @@ class Run:
     progress: Progress = field(init=False)
     headers: dict[str, str] = field(default_factory=dict)
     begun: dict[str, Any] | None = None
+    left: bool = False
     starts_over: bool = False
+    forgets: bool = False
     record: Record | None = None
     """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
     made: list[str] = field(default_factory=list)
@@ -117,7 +121,7 @@ class Run:
     @property
     def again(self) -> bool:
         """Whether an earlier attempt at this message may have left something finished."""
-        return self.message.attempt > 0
+        return self.message.attempt > 0 or self.left
 
     @property
     def whole_history(self) -> bool:

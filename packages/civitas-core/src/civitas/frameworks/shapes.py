@@ -18,7 +18,7 @@ _TOLD = 8
 
 _VALUE_OF = {
     "channel": "the kind of channel",
-    "task": "the description of task",
+    "task": "the agent of task",
     "tool": "the parameters of tool",
 }
 """What the value of a part is, where that is not the part itself."""

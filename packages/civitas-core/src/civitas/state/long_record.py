@@ -24,6 +24,8 @@ from civitas.state.store import BatchStore, RevisionedStore, StateStore, offers
 
 __all__ = ["LongRecord"]
 
+_NOTHING: Mapping[str, Any] = {}
+
 
 class LongRecord:
     """What may become long, under one key of a state store. What is new in it is what is written, however long it is.
@@ -129,6 +131,7 @@ class LongRecord:
         values: Mapping[str, Any] | None = None,
         *,
         gone: Sequence[str] = (),
+        beside: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         """Keep this in the place of what is there.
 
@@ -137,12 +140,13 @@ class LongRecord:
             lists: The lists by name.
             values: The values by name.
             gone: Keys of the store under which is what nobody needs when this is kept; they are forgotten.
+            beside: What else is to be in the store when this is, by its keys.
 
         Raises:
             StateConflict: Somebody else has written it since it was read; what they wrote stays.
             PayloadError: Something in it is not plain data.
         """
-        await self._save(facts, lists or {}, values or {}, needless=gone)
+        await self._save(facts, lists or {}, values or {}, needless=gone, beside=beside or {})
 
     async def join(
         self,
@@ -290,6 +294,7 @@ class LongRecord:
         *,
         join: bool = False,
         needless: Sequence[str] = (),
+        beside: Mapping[str, dict[str, Any]] = _NOTHING,
     ) -> None:
         if not self._tag:
             self._tag = os.urandom(4).hex()  # so that no piece of a former one is taken for its own
@@ -325,11 +330,11 @@ class LongRecord:
             "facts": dict(facts),
             **parts(segments, short, placed, small),
         }
-        heads: dict[str, dict[str, Any] | None] = {self.key: head}
+        heads: dict[str, dict[str, Any] | None] = {**beside, self.key: head}
         gone = self._pieces() - self._others
         if self.home != self.key:
             base = [self._base, stamp] if join else [self._base]
-            heads = {self.key: {**head, "home": self.home, "base": base}}
+            heads[self.key] = {**head, "home": self.home, "base": base}
         if join:
             # Behind the other one, which holds for both.
             heads[self.home] = head
