@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["Models", "in_call", "silently"]
 
 # Inside a model's call: what the model's class calls of itself is the same call.
-_calling: ContextVar[bool] = ContextVar("civitas_crewai_calling", default=False)
+_calling: ContextVar[list[tuple[int, int]] | None] = ContextVar(
+    "civitas_crewai_calling", default=None
+)
+"""Tokens that were read and written in the call."""
 
 # What a model says here is not for the reader of the stream.
 _silent: ContextVar[bool] = ContextVar("civitas_crewai_silent", default=False)
@@ -31,7 +34,7 @@ _silent: ContextVar[bool] = ContextVar("civitas_crewai_silent", default=False)
 
 def in_call() -> bool:
     """Whether this code belongs to the call of a model, in a run."""
-    return _calling.get()
+    return _calling.get() is not None
 
 
 class Models:
@@ -85,16 +88,21 @@ class Models:
         signature = inspect.signature(type(model).call)
 
         def call(*args: Any, **keywords: Any) -> Any:
-            if _calling.get():
+            if in_call():
                 return type(model).call(model, *args, **keywords)
             asked = signature.bind(model, *args, **keywords).arguments
             key = calls.key("model", _question(model, asked))
 
             def make() -> Any:
-                token = _calling.set(True)
+                used: list[tuple[int, int]] = []
+                token = _calling.set(used)
                 calls.progress.moves("a model was called")
                 try:
-                    return type(model).call(self._with_key(model), *args, **keywords)
+                    with calls.reserve(model, asked.get("messages")) as reservation:
+                        result = type(model).call(self._with_key(model), *args, **keywords)
+                        read, written = (sum(each) for each in zip((0, 0), *used, strict=True))
+                        reservation.answered(read, written)
+                        return result
                 finally:
                     calls.progress.moves("a model was done")
                     _calling.reset(token)
@@ -114,7 +122,7 @@ class Models:
 
     def _calling_async(self, model: BaseLLM, call: Callable[..., Any]) -> Callable[..., Any]:
         async def acall(*args: Any, **keywords: Any) -> Any:
-            if _calling.get():
+            if in_call():
                 return await type(model).acall(model, *args, **keywords)
             if keywords.get("from_task") is None:
                 # So it is asked to sum up what was said, where the window is full.
@@ -128,6 +136,8 @@ class Models:
             metrics = UsageMetrics.from_provider_dict(usage_data)
             if metrics is not None:
                 self._calls.use(metrics.model_dump())
+                if (used := _calling.get()) is not None:
+                    used.append((metrics.prompt_tokens, metrics.completion_tokens))
 
         return count
 

@@ -24,11 +24,14 @@ from uuid import UUID
 from crewai.hooks.dispatch import HookAborted
 from pydantic import BaseModel
 
-from civitas.errors import PayloadError
+from civitas.errors import BudgetExceeded, PayloadError
 from civitas.frameworks import plain
 from civitas_crewai._payload import totals_of
 
 if TYPE_CHECKING:
+    from crewai.llms.base_llm import BaseLLM
+
+    from civitas.budgets import Reservation
     from civitas.frameworks import Progress, Run
     from civitas.process.ambiguous import CallNote
     from civitas_crewai._own_loop import Bridge
@@ -59,6 +62,10 @@ _try: ContextVar[_Try | None] = ContextVar("civitas_crewai_try", default=None)
 
 # What the call that goes on here has used so far.
 _used: ContextVar[Counter[str] | None] = ContextVar("civitas_crewai_used", default=None)
+
+
+class BudgetUsedUp(HookAborted):
+    """A call of a model was not made. CrewAI lets this kind through everywhere, and does not try again."""
 
 
 class MadeCalls:
@@ -122,6 +129,22 @@ class MadeCalls:
             for each in _tries():
                 each.asked.append(digest)
             return f"{digest}:{self._asked[digest]}"
+
+    def reserve(self, model: BaseLLM, messages: Any) -> Reservation:
+        """Reserve a call of a model.
+
+        Raises:
+            BudgetUsedUp: A budget has no room for it.
+        """
+        longest = getattr(model, "max_tokens", None) or getattr(
+            model, "max_completion_tokens", None
+        )
+        try:
+            return self._run.reserve_in_thread(
+                model.model, messages, longest if isinstance(longest, int) else None
+            )
+        except BudgetExceeded as error:
+            raise BudgetUsedUp(str(error), source="civitas") from error
 
     def tries(self, agent: Any, number: int) -> None:
         """An agent begins with a task here, or tries it again.

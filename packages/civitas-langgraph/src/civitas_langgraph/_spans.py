@@ -10,7 +10,7 @@ from langgraph.errors import GraphBubbleUp
 
 from civitas.telemetry import names
 from civitas.telemetry.providers import UNKNOWN, provider_in, provider_named
-from civitas_langgraph._tasks import name_of_tool, task_of
+from civitas_langgraph._tasks import name_of_model, name_of_tool, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,13 +76,10 @@ class GraphSpans(BaseCallbackHandler):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        asked = invocation_params or {}
-        named = (
-            (metadata or {}).get("ls_model_name") or asked.get("model") or asked.get("model_name")
-        )
-        model = named or name or "model"
+        named = name_of_model(metadata, invocation_params)
+        model: str = named or name or "model"
         provider = provider_named((metadata or {}).get("ls_provider")) or provider_in(model)
-        attributes = {
+        attributes: dict[str, Any] = {
             names.GEN_AI_OPERATION: "chat",
             names.PROVIDER: provider or UNKNOWN,
             names.REQUEST_MODEL: model,

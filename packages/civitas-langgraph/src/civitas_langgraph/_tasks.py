@@ -7,7 +7,7 @@ from typing import Any
 
 from langgraph.constants import TAG_HIDDEN
 
-__all__ = ["name_of_tool", "task_of"]
+__all__ = ["name_of_model", "name_of_tool", "task_of"]
 
 
 def task_of(
@@ -35,6 +35,22 @@ def task_of(
     is_node = any(tag.startswith("graph:step:") for tag in tags)
     is_call = len(path) == 4 and path[-1] is True and "seq:step:1" in tags
     return about.get("langgraph_checkpoint_ns") if is_node or is_call else None
+
+
+def name_of_model(
+    metadata: Mapping[str, Any] | None, parameters: Mapping[str, Any] | None
+) -> str | None:
+    """A model's name; None if it has none.
+
+    Args:
+        metadata: Of the call.
+        parameters: That it is called with.
+    """
+    asked = parameters or {}
+    named: str | None = (
+        (metadata or {}).get("ls_model_name") or asked.get("model") or asked.get("model_name")
+    )
+    return named
 
 
 def name_of_tool(serialized: Mapping[str, Any] | None, name: str | None) -> str:

@@ -46,6 +46,7 @@ from civitas_langgraph._replaced import copy_of, with_store
 from civitas_langgraph._run import End, run_graph
 from civitas_langgraph._saver import StateStoreSaver
 from civitas_langgraph._shape import shape_of
+from civitas_langgraph._spent import spent_by
 from civitas_langgraph._untracked import Untracked
 from civitas_langgraph._unwritable import name_unwritable
 
@@ -381,7 +382,7 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig = {**given}
         if configurable:
             config["configurable"] = configurable
-        listening: list[Any] = [accounts]
+        listening: list[Any] = [*spent_by(run), accounts]
         if run.durable:
             listening.append(self._in_turn)
         if run.spans is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -17,6 +17,8 @@ from civitas_openai._tracing import spanned
 if TYPE_CHECKING:
     from agents import ModelResponse, ModelSettings
 
+    from civitas.budgets import Reservation
+    from civitas.frameworks import Run
     from civitas_openai._once import Scope
 
 __all__ = ["WatchedModel", "WatchedProvider"]
@@ -69,12 +71,17 @@ class WatchedModel(Model):
                 given = replace(given, extra_headers=headers)
             arguments = (system_instructions, input, given, *more)
             private = ModelTracing.ENABLED_WITHOUT_DATA in (*more, named.get("tracing"))
-            with spanned(run, self._model, system_instructions, input, private=private) as span:
+            reserving = self._reserve(run, system_instructions, input, model_settings)
+            with (
+                await reserving as reservation,
+                spanned(run, self._model, system_instructions, input, private=private) as span,
+            ):
                 run.progress.moves("a model was called")
                 if inside.heard or run.watched:
                     live = await self._streamed(inside, part, arguments, named)
                 else:
                     live = await self._model.get_response(*arguments, **named)
+                reservation.answered(live.usage.input_tokens, live.usage.output_tokens)
                 run.progress.moves("a model answered")
                 if span is not None:
                     span.answered(live)
@@ -120,8 +127,29 @@ class WatchedModel(Model):
             response = await self.get_response(*arguments, **named)
             yield as_event(response, str(getattr(self._model, "model", "")))
             return
-        async for event in self._model.stream_response(*arguments, **named):
-            yield event
+        if inside is None:
+            async for event in self._model.stream_response(*arguments, **named):
+                yield event
+            return
+        with await self._reserve(inside.run, *arguments, **named) as reservation:
+            async for event in self._model.stream_response(*arguments, **named):
+                usage = getattr(getattr(event, "response", None), "usage", None)
+                if usage is not None:
+                    reservation.answered(usage.input_tokens, usage.output_tokens)
+                yield event
+
+    def _reserve(
+        self,
+        run: Run,
+        system_instructions: str | None,
+        input: Any,
+        model_settings: ModelSettings,
+        *more: Any,
+        **named: Any,
+    ) -> Awaitable[Reservation]:
+        prompt = [system_instructions, input]
+        name = str(getattr(self._model, "model", ""))
+        return run.reserve(name, prompt, model_settings.max_tokens)
 
     async def close(self) -> None:
         """Nothing: it is the user's."""

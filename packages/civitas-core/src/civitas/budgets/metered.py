@@ -37,16 +37,12 @@ class MeteredModel:
         Raises:
             BudgetExceeded: Less is left of a budget than the call may need; it was not made.
         """
-        reservation = await self._spending().reserve(model, messages, tells_cost=True)
-        try:
+        with await self._spending().reserve(model, messages, tells_cost=True) as reservation:
             response = await self._model.chat(model, messages, tools)
-        except Exception:
-            reservation.failed()
-            raise
-        # A provider may answer with an object of its own: what it lacks is not known.
-        read, written = getattr(response, "tokens_in", 0), getattr(response, "tokens_out", 0)
-        reservation.answered(read or 0, written or 0, getattr(response, "cost_usd", None))
-        return response
+            # A provider may answer with an object of its own: what it lacks is not known.
+            read, written = getattr(response, "tokens_in", 0), getattr(response, "tokens_out", 0)
+            reservation.answered(read or 0, written or 0, getattr(response, "cost_usd", None))
+            return response
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from civitas.budgets.allowance import Claim
 from civitas.budgets.amounts import NO_LIMIT, Amounts
@@ -40,6 +40,14 @@ class Reservation:
         self._spending: Spending | None = spending
         self._model = model
         self._amounts = amounts
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """The call is over; a model that raised an exception used nothing, one that was cut off perhaps did."""
+        if kind is not None and issubclass(kind, Exception):
+            self.failed()
 
     def answered(self, read: int, written: int, cost: float | None = None) -> None:
         """The call was made.
@@ -98,6 +106,11 @@ class Spending:
         """Whether it matters how long a prompt is."""
         self.counts_time = _limited(claims, "seconds")
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is any budget."""
+        return bool(self._claims)
+
     async def reserve(
         self,
         model: str,
@@ -131,6 +144,26 @@ class Spending:
         if not self._take(want):
             asyncio.run_coroutine_threadsafe(self._fill(want), self._loop).result()
         return Reservation(self, model, want)
+
+    def reserve_at_once(
+        self, model: str, prompt: Any = None, longest: int | None = None
+    ) -> Reservation:
+        """As `reserve`, for code that blocks the node's event loop; the root can be asked only if it is here.
+
+        Raises:
+            RuntimeError: The root would have to be waited for.
+        """
+        reserving = self.reserve(model, prompt, longest)
+        try:
+            reserving.send(None)
+        except StopIteration as done:
+            reservation: Reservation = done.value
+            return reservation
+        reserving.close()
+        raise RuntimeError(
+            f"agent {self._agent!r} called the model {model!r} in a way that blocks its event loop, and its budget has "
+            "to be asked for more first. Await the call (ainvoke), or make it in a plain def node"
+        )
 
     async def begin(self) -> None:
         """Something begins that takes time: the handler, a tool.

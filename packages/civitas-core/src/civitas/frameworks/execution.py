@@ -7,7 +7,7 @@ import logging
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from civitas.errors import NoProgress
+from civitas.errors import BudgetExceeded, NoProgress
 from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.instrumentors import told_by_others
 from civitas.frameworks.outcomes import chain
@@ -55,6 +55,8 @@ async def execute(run: Run, span: Span) -> Any:
         _warn_of_threads(run)
         raise
     except Exception as error:
+        if run.exceeded is not None and not isinstance(error, BudgetExceeded):
+            raise run.exceeded.again() from error
         # The framework may have raised an exception of its own from it.
         exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
         if exited is None:

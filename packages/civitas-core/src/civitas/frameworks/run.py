@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from civitas.errors import ConfigurationError
+from civitas.errors import BudgetExceeded, ConfigurationError
 from civitas.frameworks.accounts import FAILURES, USAGE, failures_of, usage_of
 from civitas.frameworks.conversations import WHOLE_HISTORY
 from civitas.message import Message, encode, new_message
@@ -20,6 +20,7 @@ from civitas.process.progress import Progress
 from civitas.process.run_config import config_of_message
 
 if TYPE_CHECKING:
+    from civitas.budgets import Reservation, Spending
     from civitas.frameworks.conversations import Record
     from civitas.frameworks.spans import SpanTree
     from civitas.process import Runner
@@ -110,6 +111,8 @@ class Run:
     forgets: bool = False
     record: Record | None = None
     """What is kept of the conversation, as it was when the run began; None where the framework keeps it."""
+    exceeded: BudgetExceeded | None = None
+    """Why a call of a model was not made; frameworks make other errors of that."""
     made: list[str] = field(default_factory=list)
     """The keys of the calls that `once` has recorded or found."""
     _told: dict[str, int] = field(default_factory=dict)
@@ -264,6 +267,51 @@ class Run:
             conversation=self.conversation,
             headers=self.headers,
         )
+
+    # Budgets. Every call of a model is reserved before it is made, by one of these, and then says what it used.
+
+    @property
+    def limited(self) -> bool:
+        """Whether what it spends counts against any budget."""
+        return self.agent._civitas_running().spending().limited
+
+    async def reserve(
+        self, model: str, prompt: Any = None, longest: int | None = None
+    ) -> Reservation:
+        """Reserve a call of a model; it must not begin before this returns.
+
+        Args:
+            model: Name of the model.
+            prompt: What it is asked: texts, in lists, dicts or messages with a `content`.
+            longest: The most tokens that it may write; None if nothing says.
+
+        Raises:
+            BudgetExceeded: Less is left of a budget than it may need. The run ends with that, whatever is made of it.
+        """
+        with self._exceeding() as spending:
+            return await spending.reserve(model, prompt, longest)
+
+    def reserve_in_thread(
+        self, model: str, prompt: Any = None, longest: int | None = None
+    ) -> Reservation:
+        """As `reserve`, for code that blocks a thread other than that of the agent's event loop."""
+        with self._exceeding() as spending:
+            return spending.reserve_in_thread(model, prompt, longest)
+
+    def reserve_at_once(
+        self, model: str, prompt: Any = None, longest: int | None = None
+    ) -> Reservation:
+        """As `reserve`, for code that blocks the agent's event loop."""
+        with self._exceeding() as spending:
+            return spending.reserve_at_once(model, prompt, longest)
+
+    @contextmanager
+    def _exceeding(self) -> Iterator[Spending]:
+        try:
+            yield self.agent._civitas_running().spending()
+        except BudgetExceeded as error:
+            self.exceeded = error
+            raise
 
     # Durable runs.
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from civitas.errors import AskTimeout, HandlerFailed
-from civitas.testing.adapter_case import AdapterCase
+from civitas.testing.adapter_budgets import BudgetTests
 from civitas.testing.adapter_model import HANG
 
 __all__ = ["TimeTests"]
 
 
-class TimeTests(AdapterCase):
+class TimeTests(BudgetTests):
     """They are part of `AdapterSuite`."""
 
     async def test_a_run_whose_asker_is_gone_ends_and_the_next_message_is_handled(

@@ -1,0 +1,40 @@
+"""What the `AdapterSuite` asks of an adapter about budgets."""
+
+# ruff: noqa: D102  (the name of a test is its sentence)
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from civitas.errors import BudgetExceeded
+from civitas.testing.adapter_case import AdapterCase
+
+__all__ = ["BudgetTests"]
+
+
+class BudgetTests(AdapterCase):
+    """The tests about budgets: each call of a model is reserved before it is made."""
+
+    async def test_no_model_is_called_when_the_budget_is_used_up(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model("first", "second", "third")
+        agent = self.agent("a", self.subject(llm, calls=3), budget={"calls": 2})
+        async with run(agent) as runtime:
+            with pytest.raises(BudgetExceeded, match="agent 'a'") as caught:
+                await runtime.ask("a", self.payload("hi"))
+            assert (len(llm.seen), caught.value.used, self._restarts(runtime)) == (2, 2, 0)
+            with pytest.raises(BudgetExceeded):
+                await self._chunks(runtime, "hi")
+            assert len(llm.seen) == 2
+
+    async def test_what_is_recorded_does_not_count_again(self, run: Any, model: Any) -> None:
+        llm = model("first", ConnectionError("gone"), "second")
+        agent = self.agent("a", self.subject(llm, calls=2), durable=True, budget={"calls": 3})
+        async with run(agent) as runtime:
+            reply = await runtime.ask("a", self.payload("hi"))
+            (budget,) = await runtime.budgets()
+        assert self.text(reply.payload) == "second"
+        assert (budget["used"], len(llm.seen)) == ({"calls": 3}, 3)
