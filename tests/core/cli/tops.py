@@ -37,6 +37,7 @@ def agent(name: str, parent: str | None = "root", **more: Any) -> dict[str, Any]
         "failed": 0,
         "last_error": "",
         "tokens": 0,
+        "budget": None,
         **more,
     }
 

@@ -16,11 +16,12 @@ from civitas import (
     ConversationPool,
     HandlerFailed,
     Message,
+    ModelResponse,
     Overview,
     Runtime,
     Supervisor,
 )
-from civitas.testing import MemoryNetwork
+from civitas.testing import MemoryNetwork, ScriptedModel
 from tests.core.cluster.nodes import Nodes
 from tests.core.support import eventually
 
@@ -126,6 +127,21 @@ async def test_with_a_version_it_tells_who_is_gone(runtime: Runtime) -> None:
     assert agent(first, "talks/a")["parent"] == "talks"
     await runtime.terminate_child("talks", "talks/a")
     assert (await runtime.overview(since=first["version"]))["gone"] == ["talks/a"]
+
+
+@pytest.mark.promise(id="SEM-1770")
+async def test_it_says_what_is_left_of_a_budget_once_something_was_spent() -> None:
+    class Caller(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            await self.llm.chat("m", [])
+            return self.reply(None)
+
+    model = ScriptedModel([ModelResponse("a", "m")], repeat=True)
+    tree = Supervisor("top", [Caller("a", budget={"calls": 3})])
+    async with Runtime(tree, model_provider=model) as runtime:
+        assert agent(await runtime.overview(), "a")["budget"] is None
+        await runtime.ask("a", 1)
+        assert agent(await runtime.overview(), "a")["budget"] == {"calls": 2}
 
 
 async def test_it_can_be_had_of_a_part_of_the_tree(runtime: Runtime) -> None:

@@ -131,6 +131,17 @@ class Treasury:
         rest = {name: _rounded(max(limits[name] - used[name], 0)) for name in limits}
         return {"limits": limits, "used": used, "left": rest}
 
+    def left(self, key: str) -> dict[str, float] | None:
+        """What is left of a budget, where what is lent out counts as spent; None if nobody has used it yet."""
+        account = self._accounts.get(key)
+        if account is None or not account.known:
+            return None
+        limits = account.limits.finite()
+        return {
+            name: _rounded(max(limit - getattr(account.spent, name), 0))
+            for name, limit in limits.items()
+        }
+
     def claims(self) -> list[Claim]:
         """The budgets of which anything was spent since the root started."""
         return [account.claim for account in self._accounts.values()]

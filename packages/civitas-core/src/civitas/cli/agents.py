@@ -70,6 +70,9 @@ def facts(agent: Mapping[str, Any], now: float) -> Iterator[Text]:
         yield Text(f"  began {span(now - agent['started'])} ago")
     if agent["restarts_left"] is not None:
         yield Text(f"  {count(agent['restarts_left'], 'restart')} left")
+    if agent["budget"]:
+        left = ", ".join(f"{left:g} {what}" for what, left in agent["budget"].items())
+        yield Text(f"  {left} left of its budget")
     handling = agent["handling"]
     if handling is not None:
         who = handling["sender"] or "outside"

@@ -20,7 +20,7 @@ _SOON = 0.25
 _PATIENCE = 5.0
 """Seconds for it to answer at all."""
 _PATIENCE_HERE = 2.0
-_UNKNOWN = {"parent": None, "restarts_left": None, "due": None, "next": None}
+_UNKNOWN = {"parent": None, "restarts_left": None, "due": None, "next": None, "budget": None}
 """What only the root knows of an agent."""
 
 

@@ -12,7 +12,7 @@ from civitas.errors import ConfigurationError
 from civitas.launch import keep_from_children, let_go
 from civitas.topology.place import open_state_folder
 
-__all__ = ["SystemLock", "holder"]
+__all__ = ["SystemLock", "holder", "lives"]
 
 
 class SystemLock:
@@ -85,7 +85,7 @@ def holder(folder: Path) -> int | None:
         with _file(folder).open() as lock:
             pid = int(lock.read() or 0)
             # Looked at first, as whoever tries the lock holds it for a moment, in which a new system would be refused.
-            if not pid or not _lives(pid):
+            if not pid or not lives(pid):
                 return None
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -96,7 +96,8 @@ def holder(folder: Path) -> int | None:
     return None
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process `pid` on this machine."""
     try:
         os.kill(pid, 0)
     except PermissionError:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from civitas.control import protocol
+from civitas.control.lock import lives
 from civitas.control.operations import Operations, refusal_of
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
 from civitas.node.window import Window
 from civitas.runtime import Runtime
-from civitas.topology.place import check_state_folder, socket_of, window_of
+from civitas.topology.place import check_state_folder, socket_of, window_of, windows_in
 
 __all__ = ["ControlServer"]
 
@@ -64,6 +65,9 @@ class ControlServer:
         if guests is not None:
             guests.answers = self._operations.answer
         self._runtime._overviews.windows = self._folder
+        for window in windows_in(self._folder):
+            if not lives(int(window.stem)):  # its process was killed
+                window.unlink(missing_ok=True)
         self._window.__enter__()
         return self
 

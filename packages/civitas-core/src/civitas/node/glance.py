@@ -88,6 +88,8 @@ class AgentNow(TypedDict):
         failed: How many it gave up, or crashed on.
         last_error: Class name of the last of these errors; empty if there was none.
         tokens: What the models of its incarnation have used.
+        budget: What is left of its budget, by what that limits; what its OS process may spend without asking counts as
+            spent. None if it has none, or nothing was spent of it since the system started.
     """
 
     name: str
@@ -110,6 +112,7 @@ class AgentNow(TypedDict):
     failed: int
     last_error: str
     tokens: int
+    budget: dict[str, float] | None
 
 
 class NodeNow(TypedDict):

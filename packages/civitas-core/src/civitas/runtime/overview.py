@@ -149,6 +149,7 @@ class Overviews:
             pid = far.pid
         depth = getattr(child, "mailbox_depth", 0) if facts is None else 0
         next = self._node.scheduler.next_of(name)
+        budget = self._node.treasury.left(f"{child.kind}:{name}")
         # Facts are replaced where they change, so that the object tells.
         paused = facts["paused"] if facts is not None else getattr(child, "paused", False)
         key = (
@@ -161,6 +162,7 @@ class Overviews:
             due,
             next,
             depth,
+            budget,
             facts,
             parent,
         )
@@ -181,6 +183,7 @@ class Overviews:
                 "restarts_left": left,
                 "due": due,
                 "next": next,
+                "budget": budget,
             }
             self._changes.put(name, now)
         if not children:

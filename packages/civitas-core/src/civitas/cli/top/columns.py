@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -85,15 +84,7 @@ def _left(agent: Agent, now: float) -> str:
 
 
 def _budget(agent: Agent, now: float) -> str:
-    """What is left of its budget: nothing if the system does not know of budgets."""
-    budget = agent.get("budget")
-    if isinstance(budget, Mapping):
-        return ", ".join(f"{left:g} {what}" for what, left in budget.items() if _is_number(left))
-    return f"{budget:g}" if _is_number(budget) else ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
+    return ", ".join(f"{left:g} {what}" for what, left in (agent["budget"] or {}).items())
 
 
 def _of_agents(key: str) -> Callable[[Agent, float], str]:
