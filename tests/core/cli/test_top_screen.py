@@ -42,7 +42,7 @@ def press(board: Board, *keys: str) -> Act | None:
 
 
 def screen(board: Board, width: int = 120, height: int = 12) -> list[str]:
-    text = text_of(drawn(board, width, height, 0.0), width, height)
+    text = text_of(drawn(board, width, height), width, height)
     return [line.rstrip() for line in text.splitlines()]
 
 
@@ -228,7 +228,7 @@ def test_who_does_not_answer_is_said_above() -> None:
     lines = screen(top)
     assert lines[1] == "process w has not answered for 12 s"
     assert lines[2] == "process v is down"
-    assert "no answer for 3 s" in text_of(drawn(top, 120, 12, 3.0))
+    assert "no answer for 3 s" in text_of(drawn(top, 120, 12, "no answer for 3 s"))
 
 
 def test_what_agents_wrote_cannot_write_over_the_screen() -> None:
@@ -237,7 +237,7 @@ def test_what_agents_wrote_cannot_write_over_the_screen() -> None:
     top.see(overview([agent(evil, None, handling=handled(1, step=evil))]))
     for keys in ((), ("p",), ("escape", "enter")):
         press(top, *keys)
-        text = text_of(drawn(top, 120, 12, 0.0))
+        text = text_of(drawn(top, 120, 12))
         assert "\x1b" not in text
         assert "\u202e" not in text
 
@@ -271,7 +271,7 @@ def test_what_is_typed_becomes_keys(typed: str, keys: list[str], rest: str) -> N
 def test_a_selected_line_is_marked() -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, height=12, force_terminal=True, color_system="standard")
-    console.print(drawn(board(), 80, 12, 0.0))
+    console.print(drawn(board(), 80, 12))
     marked = [line for line in out.getvalue().splitlines() if "\x1b[1;7m" in line or "[7m" in line]
     assert len(marked) == 1
     assert "root" in marked[0]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
@@ -12,9 +14,11 @@ from civitas.cli.times import span
 from civitas.cli.trees import count
 from civitas.telemetry.readable import cut, escaped
 
-__all__ = ["about", "errors", "facts", "line_of", "queue", "stacks", "state"]
+__all__ = ["about", "errors", "facts", "line_of", "queue", "short", "stacks", "state"]
 
 _STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
+_OF_CIVITAS = f"{Path(__file__).parents[1]}/"
+_LIBRARY = re.compile(r"^/.*/(site-packages|lib/python3\.\d+)/")
 
 
 def line_of(agent: Mapping[str, Any], now: float) -> Text:
@@ -55,7 +59,7 @@ def _does(agent: Mapping[str, Any], now: float) -> list[str]:
 def about(agent: Mapping[str, Any], now: float, *, verbose: bool) -> Iterator[Text]:
     """Everything about an agent, line by line."""
     yield from facts(agent, now)
-    yield from stacks(agent)
+    yield from stacks(agent, whole=verbose)
     told = (queue(agent, now), errors(agent, now, tracebacks=verbose), state(agent))
     for heading, lines in zip(("queue", "errors", "state"), map(list, told), strict=True):
         if lines:
@@ -111,8 +115,13 @@ def state(agent: Mapping[str, Any]) -> Iterator[Text]:
         yield Text(f"  {escaped(json.dumps(agent['state'], default=str))}")
 
 
-def stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
-    """Where the code of an agent is, line by line, and who blocks its event loop."""
+def stacks(agent: Mapping[str, Any], *, whole: bool = False) -> Iterator[Text]:
+    """Where the code of an agent is, line by line, and who blocks its event loop.
+
+    Args:
+        agent: The agent.
+        whole: Whether the code of Civitas is in it, too.
+    """
     blocked = agent.get("blocked")
     if blocked is not None:
         by = f"by {blocked['by']!r}" if blocked["by"] else "by code of no agent"
@@ -121,15 +130,22 @@ def stacks(agent: Mapping[str, Any]) -> Iterator[Text]:
         )
         yield Text(text, style="bold red")
         if blocked["by"] != agent["name"]:
-            yield from _frames(blocked["stack"])
+            yield from _frames(blocked["stack"], whole=whole)
     for stack in (agent.get("stack", ()), *agent.get("threads", ())):
         if not stack:
             continue
         yield Text("stack", style="bold")
-        yield from _frames(stack)
+        yield from _frames(stack, whole=whole)
 
 
-def _frames(stack: Iterable[Mapping[str, Any]]) -> Iterator[Text]:
-    for frame in stack:
-        yield Text(f"  {escaped(frame['file'])}:{frame['line']} in {escaped(frame['function'])}")
+def _frames(stack: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[Text]:
+    own = [frame for frame in stack if not frame["file"].startswith(_OF_CIVITAS)]
+    for frame in stack if whole or not own else own:
+        place = f"{short(frame['file'])}:{frame['line']}"
+        yield Text(f"  {place} in {escaped(frame['function'])}")
         yield Text(f"    {escaped(frame['code'])}", style="dim")
+
+
+def short(file: str) -> str:
+    """A path as one reads it: from here on where it leads down from here, of a library from its package on."""
+    return escaped(_LIBRARY.sub("", file.removeprefix(f"{Path.cwd()}/")))

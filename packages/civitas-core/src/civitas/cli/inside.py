@@ -16,12 +16,10 @@ from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
 from civitas.cli.profiles import profile_tree
 from civitas.cli.reaching import running_system
-from civitas.cli.windows import inspected
+from civitas.cli.windows import inspected, unless_blocked
 from civitas.control.client import RemoteError
 
 __all__ = ["show_agent", "show_tree"]
-
-_PATIENCE = 5.0
 
 
 def show_tree(topology: Path, *, as_json: bool) -> None:
@@ -30,7 +28,7 @@ def show_tree(topology: Path, *, as_json: bool) -> None:
     Raises:
         CivitasError: The system does not run, or did not answer.
     """
-    overview = _request(topology, "overview")
+    overview = asyncio.run(_overview(topology))
     if as_json:
         print(json.dumps(overview))
         return
@@ -77,7 +75,10 @@ def show_agent(
     if profile is not None:
         console.print(profile_tree(agent))
         return
-    lines = [*(stacks(agent) if only_stack else about(agent, time.time(), verbose=verbose))]
+    found = (
+        stacks(agent, whole=verbose) if only_stack else about(agent, time.time(), verbose=verbose)
+    )
+    lines = list(found)
     if not lines:
         lines = [Text(f"{name!r} handles nothing at this moment, so there is no stack")]
     for line in lines:
@@ -92,12 +93,9 @@ async def _inspected(topology: Path, name: str, profile: float | None) -> Any:
             raise Refused(str(error)) from error
 
 
-def _request(topology: Path, operation: str, **arguments: Any) -> Any:
-    async def request() -> Any:
-        async with running_system(topology) as system:
-            try:
-                return await system.request(operation, within=_PATIENCE, **arguments)
-            except RemoteError as error:
-                raise Refused(str(error)) from error
-
-    return asyncio.run(request())
+async def _overview(topology: Path) -> Any:
+    async with running_system(topology) as system:
+        try:
+            return await unless_blocked(topology, system, "overview")
+        except RemoteError as error:
+            raise Refused(str(error)) from error

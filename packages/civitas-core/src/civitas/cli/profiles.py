@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
+from civitas.cli.agents import short
 from civitas.cli.trees import count
 from civitas.telemetry.readable import cut, escaped
 
@@ -84,7 +85,7 @@ def _grow(branch: Tree, lines: Mapping[tuple[Any, ...], _Line], samples: int) ->
         frame = line.frame
         text = Text(f"{_share(line.samples, samples)}  ")
         text.append(escaped(frame["function"]), style="bold")
-        text.append(f"  {_short(frame['file'])}:{frame['line']}", style="dim")
+        text.append(f"  {short(frame['file'])}:{frame['line']}", style="dim")
         if frame["code"]:
             text.append(f"  {cut(frame['code'])}")
         _grow(branch.add(text), line.below, samples)
@@ -92,12 +93,3 @@ def _grow(branch: Tree, lines: Mapping[tuple[Any, ...], _Line], samples: int) ->
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:3.0f} %"
-
-
-def _short(file: str) -> str:
-    """A path as one reads it: of a library from its package on, of other code from here."""
-    for folder in ("/site-packages/", f"{Path.cwd()}/"):
-        _, found, rest = file.partition(folder)
-        if found:
-            return escaped(rest)
-    return escaped(file)

@@ -22,7 +22,7 @@ from civitas.cli.top.choosing import Choice, chosen
 from civitas.cli.top.drawing import drawn, listed
 from civitas.cli.top.typed import Typed
 from civitas.cli.whoever import whoever
-from civitas.cli.windows import inspected
+from civitas.cli.windows import blocked_root, in_words, inspected, unless_blocked
 from civitas.control.client import RemoteError
 from civitas.errors import CivitasError, NodeDown
 
@@ -50,7 +50,7 @@ def watch(topology: Path, choice: Choice, *, once: bool, as_json: bool) -> None:
 
 async def _watch(topology: Path, choice: Choice, *, once: bool, as_json: bool) -> None:
     async with running_system(topology) as system:
-        overview = await system.request("overview", within=_PATIENCE)
+        overview = await unless_blocked(topology, system, "overview")
         console = stdout()
         rows = chosen(overview["agents"], choice)
         if as_json:
@@ -82,7 +82,7 @@ class _Top:
         self._console = Console(highlight=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, screen=True)
         self._typed = Typed()
-        self._silent = 0.0
+        self._silent = ""
         self._look_now = asyncio.Event()
         self._acting: set[asyncio.Task[None]] = set()
 
@@ -129,9 +129,11 @@ class _Top:
             answer = asyncio.create_task(self._system.request("overview", since=since))
             try:
                 while not (await asyncio.wait({answer}, timeout=_REFRESH))[0]:
-                    self._silent = loop.time() - asked
+                    blocked = await blocked_root(self._topology)
+                    why = f": {in_words(blocked)}" if blocked is not None else ""
+                    self._silent = f"no answer for {loop.time() - asked:.0f} s{why}"
                     self._draw()
-                self._silent = 0.0
+                self._silent = ""
                 self._board.see(answer.result())
             except (NodeDown, RemoteError):  # gone, or in the last moment of stopping
                 return "the system stopped"

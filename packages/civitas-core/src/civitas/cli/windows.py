@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import Any
 
+from civitas.cli.agents import short
 from civitas.cli.failures import Refused
 from civitas.cli.reaching import System
 from civitas.cli.times import span
-from civitas.node.window import look_through
+from civitas.node.inspecting import Blocked
+from civitas.node.window import Seen, look_through
 from civitas.topology import load_part
-from civitas.topology.place import state_folder, windows_in
+from civitas.topology.place import state_folder, window_of, windows_in
 
-__all__ = ["inspected"]
+__all__ = ["blocked_root", "in_words", "inspected", "unless_blocked"]
 
 _SOON = 0.25
 """Seconds for the system to answer; then it is looked whether an event loop is blocked."""
+_LONG = 1.0
+"""Seconds for it to answer what takes no time."""
 _PATIENCE = 5.0
 """Seconds for it to answer at all."""
 _PATIENCE_HERE = 2.0
@@ -69,22 +74,64 @@ async def _seen_from_here(
     Raises:
         Refused: One is, and no process on this machine has such an agent.
     """
-    folder = state_folder(load_part(topology, "name").name, topology)
-    looks = [look_through(each, name, None, _PATIENCE_HERE) for each in windows_in(folder)]
-    seen = [each for each in await asyncio.gather(*looks) if each is not None]
+    seen = await _all_seen(topology, name)
     blocked = next((each["blocked"] for each in seen if each["blocked"]), None)
     if blocked is None or any(each["node"] == "root" and not each["blocked"] for each in seen):
         return None
     there = next((each for each in seen if each["agent"] is not None), None)
     if there is None:
-        by = f"agent {blocked['by']!r}" if blocked["by"] else "code of no agent"
         raise Refused(
-            f"the event loop of {blocked['node']!r} has been blocked by {by} for {span(blocked['seconds'])}, "
-            f"and no other process of the system on this machine has an agent {name!r}"
+            f"{in_words(blocked)}, and no other process of the system on this machine has an agent {name!r}"
         )
     found: dict[str, Any] | None = there["agent"]
     if seconds is not None:
-        window = next(each for each in windows_in(folder) if each.stem == str(there["pid"]))
+        window = window_of(_folder(topology), there["pid"])
         again = await look_through(window, name, seconds, _PATIENCE_HERE)
         found = again["agent"] if again is not None else found
     return None if found is None else {**_UNKNOWN, **found, "blocked": found["blocked"] or blocked}
+
+
+async def blocked_root(topology: Path) -> Blocked | None:
+    """What blocks the event loop of the root; None if it turns, or is not on this machine."""
+    blocks = (each["blocked"] for each in await _all_seen(topology, None))
+    return next((each for each in blocks if each is not None and each["node"] == "root"), None)
+
+
+def in_words(blocked: Blocked) -> str:
+    """Who blocks an event loop, for how long and where."""
+    by = f"agent {blocked['by']!r}" if blocked["by"] else "code of no agent"
+    text = f"the event loop of {blocked['node']!r} has been blocked by {by} for {span(blocked['seconds'])}"
+    if not blocked["stack"]:
+        return text
+    frame = blocked["stack"][-1]
+    return f"{text} at {short(frame['file'])}:{frame['line']} ({frame['function']})"
+
+
+async def unless_blocked(topology: Path, system: System, operation: str) -> Any:
+    """What the system answers to a request that takes no time.
+
+    Raises:
+        Refused: Its event loop is blocked.
+        CivitasError: The system refused or did not answer.
+    """
+    asking = asyncio.ensure_future(system.request(operation, within=_PATIENCE))
+    try:
+        answered, _ = await asyncio.wait({asking}, timeout=_LONG)
+        if not answered and (blocked := await blocked_root(topology)) is not None:
+            look = f"civitas inspect {shlex.quote(str(topology))} {shlex.quote(blocked['by'] or 'NAME')}"
+            raise Refused(f"{in_words(blocked)}; `{look}` shows more")
+        return await asking
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _all_seen(topology: Path, name: str | None) -> list[Seen]:
+    looks = [
+        look_through(each, name, None, _PATIENCE_HERE) for each in windows_in(_folder(topology))
+    ]
+    return [each for each in await asyncio.gather(*looks) if each is not None]
+
+
+def _folder(topology: Path) -> Path:
+    return state_folder(load_part(topology, "name").name, topology)

@@ -182,12 +182,14 @@ class Window:
         }
 
 
-async def look_through(path: Path, name: str, seconds: float | None, within: float) -> Seen | None:
+async def look_through(
+    path: Path, name: str | None, seconds: float | None, within: float
+) -> Seen | None:
     """Look at an agent through the window of an OS process.
 
     Args:
         path: Of its socket.
-        name: Of the agent.
+        name: Of the agent; None for the process alone.
         seconds: How long to look where its time goes; None for not at all.
         within: Seconds to wait for the answer beside those.
 

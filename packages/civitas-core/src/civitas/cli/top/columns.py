@@ -170,7 +170,8 @@ def table_of(
             break
         if column.rank > 1:
             del widths[column.heading]
-    names = max(min(names, width - sum(widths.values()) - _GAP * len(widths)), _NARROWEST)
+    room = width - sum(widths.values()) - _GAP * len(widths)
+    names = min(names, max(room, _NARROWEST))
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     table.add_column("name", width=names, overflow="ellipsis", no_wrap=True)
     shown = [each for each in _COLUMNS if each.heading in widths]

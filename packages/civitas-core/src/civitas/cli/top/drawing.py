@@ -53,14 +53,14 @@ def listed(overview: Mapping[str, Any], rows: Sequence[tuple[str, Agent]], width
     return Group(*_heads(overview, overview["agents"]), table_of(rows, width, overview["time"]))
 
 
-def drawn(board: Board, width: int, height: int, silent: float) -> RenderableType:
+def drawn(board: Board, width: int, height: int, silent: str = "") -> RenderableType:
     """The screen.
 
     Args:
         board: What it shows.
         width: In characters.
         height: In lines.
-        silent: For how many seconds the system has not answered; 0 if it has.
+        silent: That the system has not answered, and why; empty if it has.
     """
     if board.helps:
         return Text(_HELP)
@@ -144,7 +144,7 @@ def _told(board: Board) -> str:
 
 
 def _heads(
-    overview: Mapping[str, Any], all_agents: Iterable[Agent], silent: float = 0.0
+    overview: Mapping[str, Any], all_agents: Iterable[Agent], silent: str = ""
 ) -> list[RenderableType]:
     """The lines above: the system, who leads it, and each OS process that does not answer."""
     everything = list(all_agents)
@@ -155,7 +155,7 @@ def _heads(
     text = Text(f"{running} of {count(len(agents), 'agent')} running, ")
     text.append(f"{count(restarts, 'restart')}, {count(waiting, 'message')} waiting")
     if silent:
-        text.append(f"  no answer for {silent:.0f} s", style="bold red")
+        text.append(f"  {escaped(silent)}", style="bold red")
     heads: list[RenderableType] = [text]
     if (leader := overview.get("leader")) is not None:
         since = time.strftime("%H:%M:%S", time.localtime(leader["since"]))
