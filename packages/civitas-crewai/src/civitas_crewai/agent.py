@@ -90,7 +90,7 @@ class CrewAIAgent(FrameworkAgent):
     ) -> None:
         super().__init__(name, subject=crew, **keywords)
         self._next: tuple[Opened, Crew] | None = None
-        self._parts: list[Part] = []
+        self._parts: list[Part] | None = None
 
     def accepts(self, subject: Any) -> bool:
         """Whether `subject` is a crew, or an instance of a `@CrewBase` class."""
@@ -116,6 +116,8 @@ class CrewAIAgent(FrameworkAgent):
 
     def shape(self) -> Iterable[Part]:
         """The agents, tasks and tools of the crew, with their words."""
+        if self._parts is None:  # it has not started, and is only looked at
+            self._parts = list(shape_of(self._fresh(self.opened_subject)[1]))
         return self._parts
 
     async def run_framework(self, run: Run) -> Any:

@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from civitas.errors import StateStoreError
 from civitas.frameworks import fingerprint, newest_turns
+from civitas.frameworks.conversations import BEGUN
 from civitas_langgraph._checkpoints import HeldValue, KeptCheckpoint, TaskWrites, Write, pending
 from civitas_langgraph._deltas import with_ancestors
 from civitas_langgraph._first_format import read_first_format
@@ -27,7 +28,7 @@ __all__ = ["FORMAT", "Spaces", "Thread"]
 FORMAT = 1
 """Of the facts and lists below, within the form of `LongRecord`."""
 
-_LOG, _OLDER, _BEGUN = "log:", "older", "begun:"
+_LOG, _OLDER = "log:", "older"
 
 _THREAD, _ITEM = 4096, 2048
 """Bytes of memory that a thread takes beside what is stored, and an item such as a message."""
@@ -331,7 +332,7 @@ class Thread:
         values: dict[str, Any] = {call.name: call.record(dumps) for call in [*kept, *early]}
         if self.begun is not None:
             # A value is written once, and another one has another name.
-            values[_BEGUN + fingerprint(self.begun["parts"])] = self.begun
+            values[BEGUN + fingerprint(self.begun["parts"])] = self.begun
         return facts, lists, values
 
     def _record(self, checkpoint: KeptCheckpoint) -> dict[str, Any]:
@@ -365,9 +366,7 @@ class Thread:
             self.spaces.setdefault(ns, {})[id] = self._latest[ns] = _checkpoint(record, values)
         self._early = {(ns, id): _calls(names, values) for ns, id, names in facts["early"]}
         self.pinned = tuple(facts["pinned"]) if facts.get("pinned") else None
-        self.begun = next(
-            (value for name, value in values.items() if name.startswith(_BEGUN)), None
-        )
+        self.begun = next((value for name, value in values.items() if name.startswith(BEGUN)), None)
 
 
 def _check(kept: LongRecord) -> None:

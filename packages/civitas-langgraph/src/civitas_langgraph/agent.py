@@ -23,6 +23,7 @@ from civitas.frameworks import (
     Run,
     Unfinished,
 )
+from civitas.frameworks.conversations import NOTE
 from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
@@ -334,7 +335,7 @@ class LangGraphAgent(FrameworkAgent):
         return f"civitas:context:{self.memory_key(thread_id)}"
 
     def _note_key(self, thread_id: str) -> str:
-        return f"civitas:begun:{self.memory_key(thread_id)}"
+        return NOTE + self.memory_key(thread_id)
 
     def _thread_of(
         self, run: Run, given: RunnableConfig

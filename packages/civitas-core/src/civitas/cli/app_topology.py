@@ -76,7 +76,9 @@ def show(topology: TopologyFile, verbose: Verbose = False) -> None:
 
 @topology_app.command(
     epilog=examples(
-        "civitas topology diff old.yaml new.yaml", "civitas topology diff a.yaml b.yaml --json"
+        "civitas topology diff old.yaml new.yaml",
+        "civitas topology diff a.yaml b.yaml --json",
+        "civitas topology diff --runs topology.yaml",
     )
 )
 def diff(
@@ -84,18 +86,36 @@ def diff(
         Path, typer.Argument(metavar="A", help="The topology before.", show_default=False)
     ],
     new: Annotated[
-        Path, typer.Argument(metavar="B", help="The topology after.", show_default=False)
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+        Path | None,
+        typer.Argument(
+            metavar="B",
+            help="The topology after; with --runs by default A, in which the code has changed.",
+            show_default=False,
+        ),
+    ] = None,
+    runs: Annotated[
+        bool,
+        typer.Option(
+            "--runs",
+            help="List instead the runs in A's state store that a deployment of B touches. Imports what B names.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
     """Show what changes from one topology to another: agents, supervisors, options, order.
 
     Compares what they mean, not how they are written, and imports nothing.
-    Exit code 0 when they mean the same, 1 when not.
+    Exit code 0 when they mean the same, 1 when not; with --runs, 0 when no
+    run is touched.
     """
+    from civitas.cli.deployments import print_touched
     from civitas.cli.differences import print_differences
 
+    if runs:
+        raise typer.Exit(print_touched(old, new or old, as_json=as_json))
+    if new is None:
+        raise typer.BadParameter("name the topology after, too", param_hint="'B'")
     raise typer.Exit(print_differences(old, new, as_json=as_json))
 
 

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from civitas.frameworks.recent import RecentRecords
     from civitas.state import StateStore
 
-__all__ = ["CONVERSATION", "WHOLE_HISTORY", "Record", "forget", "key_of", "last_use"]
+__all__ = [
+    "BEGUN",
+    "CONVERSATION",
+    "NOTE",
+    "WHOLE_HISTORY",
+    "Record",
+    "forget",
+    "key_of",
+    "last_use",
+]
 
 WHOLE_HISTORY = "civitas-whole-history"
 """Header of a message whose payload holds all of its conversation, as that of a handoff does."""
@@ -29,8 +38,14 @@ def key_of(agent: str, conversation: str) -> str:
     return f"{CONVERSATION}{agent}/{conversation}"
 
 
+NOTE = "civitas:begun:"
+"""What the keys of notes begin with that are beside a conversation in a checkpointer of the user's; its own follows."""
+
+BEGUN = "begun:"
+"""What the name of a value begins with that says of a thread, kept here, what the run began with that asks a human."""
+
 # What adapters keep beside a conversation, under these and its own key.
-_BESIDE = ("civitas:context:", "civitas:begun:")
+_BESIDE = ("civitas:context:", NOTE)
 
 
 async def forget(store: StateStore, key: str, *, unused_since: float | None = None) -> bool:

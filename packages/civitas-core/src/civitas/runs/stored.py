@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from civitas.errors import ConfigurationError, RunCancelled, UnknownRun
+from civitas.message import Message
 from civitas.process.leftovers import forget_records_of
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
@@ -15,13 +17,27 @@ from civitas.runs.records import AcceptedRun, EndedRun
 
 if TYPE_CHECKING:
     from civitas.errors import DeliveryError
-    from civitas.message import Message
     from civitas.state import StateStore
 
-__all__ = ["StoredRuns"]
+__all__ = ["LeftRun", "StoredRuns"]
 
 _MOST = 10_000
 """So many runs that have ended are looked at, the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftRun:
+    """A run that goes on some day.
+
+    Attributes:
+        info: What is known of it.
+        message_id: Of its message; None if it waits for a human, so that another message goes on with it.
+        conversation: In which it waits.
+    """
+
+    info: RunInfo
+    message_id: str | None
+    conversation: str | None = None
 
 
 class StoredRuns:
@@ -44,6 +60,23 @@ class StoredRuns:
         left = [self._info(each) for each in await self._ledger.unfinished()]
         ended = [each.info for each in await self._ledger.ended(_MOST)]
         return overview([*ended, *left], status, agent)
+
+    async def going_on(self) -> list[LeftRun]:
+        """The runs that are not over, and those that wait for a human, in the order in which they were accepted."""
+        unfinished = {each.run: each for each in await self._ledger.unfinished()}
+        ended = {each.info.run: each for each in await self._ledger.ended(_MOST)}
+        infos = [self._info(each) for each in unfinished.values()]
+        left: list[LeftRun] = []
+        for info in overview([*infos, *(each.info for each in ended.values())]):
+            if info.run in unfinished:
+                left.append(LeftRun(info, unfinished[info.run].message_id))
+            elif info.status is RunStatus.WAITING:
+                conversation = info.conversation
+                if conversation is None:  # it began without one, and has one since it asked
+                    answer = (await self._ledger.answered(ended[info.run])).answer
+                    conversation = answer.conversation if isinstance(answer, Message) else None
+                left.append(LeftRun(info, None, conversation))
+        return left
 
     async def info(self, name: str) -> RunInfo:
         """What is known of one run.

@@ -11,7 +11,7 @@ from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, ChildKind, Delivery, RestartType
 from civitas.process.declared import check_callbacks
 from civitas.process.keywords import keywords_of
-from civitas.process.resources import Resources, needs_a_loop
+from civitas.process.resources import needs_a_loop
 from civitas.state import Retention
 from civitas.supervision import (
     ChildSpec,
@@ -35,6 +35,7 @@ from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
+from civitas.topology.trial import Trial
 
 __all__ = ["Builder", "build", "retention_of", "runtime_options"]
 
@@ -138,9 +139,7 @@ class Builder:
 
     def all_of(self, process: str) -> None:
         """Make every agent of an OS process, to find out whether that works; raises as `build`."""
-        self._plugins.load()
-        if self._source.folder is not None:
-            add_to_path(self._source.folder)
+        self.get_ready()
         for path, entry in self._topology.agents_of(process):
             try:
                 _pooled(entry, self._agent(path, entry))
@@ -151,19 +150,20 @@ class Builder:
     async def try_out(self) -> None:
         """Open what each agent that was made opens when it starts, and close it again; raises as `build`."""
         for path, entry, made in self._made:
-            agent = made.child if isinstance(made, ConversationPool) else made
-            trial = _Trial()
-            try:
-                await agent._civitas_open(trial)
-            except PluginError:
-                raise
-            except ConfigurationError as error:
-                self._problems += self._blame(path, entry, error)
-            except (Exception, SystemExit) as error:
-                raise StartFailed(entry.name, error) from error
-            finally:
-                await trial.resources.close_all(f"agent {entry.name!r}")
+            async with Trial() as trial:
+                try:
+                    await trial.open(made)
+                except PluginError:
+                    raise
+                except ConfigurationError as error:
+                    self._problems += self._blame(path, entry, error)
         self._raise_problems()
+
+    def get_ready(self) -> None:
+        """Let what the topology names be found, for `one`."""
+        self._plugins.load()
+        if self._source.folder is not None:
+            add_to_path(self._source.folder)
 
     def one(self, name: str) -> AgentProcess | ConversationPool:
         """Make the agent or the pool `name`, for the process that hosts it."""
@@ -362,13 +362,6 @@ def _placed(entry: AgentEntry, above: SupervisorEntry) -> ChildSpec:
 def _own_keys(entry: AgentEntry) -> list[str]:
     """The keys of an entry that its constructor does not know."""
     return [key for key in entry.declared() if key not in ("name", "wrap", *AGENT_KEYWORDS)]
-
-
-class _Trial:
-    """Opens what an incarnation would open."""
-
-    def __init__(self) -> None:
-        self.resources = Resources()
 
 
 class _Wrong(Exception):
