@@ -11,9 +11,9 @@ import pytest
 
 from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.jetstream import StreamLimits
-from civitas.cluster.dead_letters import dead_letter_of
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
+from civitas.node.dead.letters import dead_letter_of
 from civitas.transport.nats.dead_letters import NatsDeadLetters
 from civitas.transport.nats.mailboxes import MailboxNames, NatsMailboxKeeper
 from tests.nats_server import NatsServer
@@ -121,6 +121,7 @@ def test_one_is_shown_with_everything_that_is_known(civitas, topology, key):
         "sender": None,
         "recipient": "writer",
         "conversation": "user/42",
+        "run": None,
         "attempt": 0,
         "replays": 0,
         "bytes": 5,
@@ -171,13 +172,15 @@ def test_a_system_that_has_none_yet_says_so(civitas, topology):
     "transport",
     ["", "transport: {type: zmq}", "transport: {type: nats, jetstream: false}"],
 )
-def test_without_nats_the_command_says_what_is_needed(civitas, tmp_path, transport):
+def test_without_a_running_system_and_a_store_the_command_says_what_is_needed(
+    civitas, tmp_path, transport
+):
     path = tmp_path / "topology.yaml"
     path.write_text(f"{transport}\nsupervision: {{}}")
     result = civitas("dead-letters", "list", path)
     assert result.code == 1
-    assert "keeps no dead letters" in result.err
-    assert "write transport: {type: nats, servers: [...]}" in result.err
+    assert "Its dead letters ended with it" in result.err
+    assert "Write state: {type: sqlite" in result.err
 
 
 @pytest.mark.promise(id="SEM-1513")

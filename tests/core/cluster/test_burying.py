@@ -9,7 +9,6 @@ from unittest.mock import Mock
 
 import pytest
 
-from civitas.cluster.dead_letters import message_of, replayed
 from civitas.cluster.durable.burying import Burying
 from civitas.cluster.durable.entries import KeptEntry
 from civitas.cluster.durable.finishing import Finishing
@@ -17,6 +16,7 @@ from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason as Reason
 from civitas.message import Message, Serializer
 from civitas.node import Registry
+from civitas.node.dead.letters import message_of, replayed
 
 
 class Box:
@@ -48,7 +48,7 @@ def registry():
 
 
 def burying(registry, box):
-    found = Burying(Serializer.MSGPACK, registry)
+    found = Burying(Serializer.MSGPACK, registry, {})
     found.open(box)
     return found
 

@@ -30,6 +30,7 @@ from civitas.errors import (
     SupervisorGaveUp,
     TopologyError,
     UnknownAgent,
+    UnknownDeadLetter,
     UnknownInterrupt,
     UnknownRun,
 )
@@ -37,6 +38,7 @@ from civitas.events import Event
 from civitas.frameworks import wrap
 from civitas.message import Message
 from civitas.models import ModelProvider, ModelResponse
+from civitas.node.dead.info import DeadLetterInfo
 from civitas.node.glance import AgentNow, Handled, NodeNow, Overview
 from civitas.plugins import hookimpl
 from civitas.process import (
@@ -73,6 +75,7 @@ __all__ = [
     "CivitasError",
     "ConfigurationError",
     "ConversationPool",
+    "DeadLetterInfo",
     "Delivery",
     "DeliveryError",
     "DynamicSupervisor",
@@ -117,6 +120,7 @@ __all__ = [
     "ToolRegistry",
     "TopologyError",
     "UnknownAgent",
+    "UnknownDeadLetter",
     "UnknownInterrupt",
     "UnknownRun",
     "hookimpl",

@@ -260,6 +260,7 @@ class _Life:
             **parts,
         )
         self.node.retention = retention_of(topology)
+        self.node.dead.most = topology.runtime.dead_letters
         show(self.node, self.node.transport)
         windows = worker.windows
         self._window = (

@@ -1,12 +1,11 @@
-"""`civitas dead-letters list`, `show`, `replay` and `drop`: at the broker, whether the system runs or not."""
+"""`civitas dead-letters list`, `show`, `replay` and `drop`, wherever dead letters are kept."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,14 @@ from rich.text import Text
 
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused, say
+from civitas.cli.letters import Facts, LetterPlace, opened_letters
 from civitas.cli.payloads import json_text, print_payload
 from civitas.cli.times import age, moment
 from civitas.cli.trees import count
-from civitas.cluster.dead_letters import REPLAY, message_of, replayed
-from civitas.cluster.durable.parcels import pack
-from civitas.errors import ConfigurationError
-from civitas.message import Serializer
-from civitas.plugins import PluginManager
+from civitas.control.client import RemoteError
+from civitas.errors import CivitasError
+from civitas.events import DeadLetterReason
 from civitas.telemetry.readable import cut
-from civitas.topology import Links, load_part
-from civitas.transport.dead_letters import DeadLetter, DeadLetterBox
 
 __all__ = ["Chosen", "drop_letters", "list_letters", "replay_letters", "show_letter"]
 
@@ -59,8 +55,8 @@ def list_letters(topology: Path, chosen: Chosen, *, payload: bool, as_json: bool
     """
 
     async def work() -> list[dict[str, Any]]:
-        async with _opened(topology) as box:
-            return [_facts(each, payload=payload) async for each in _found(box, chosen)]
+        async with opened_letters(topology) as kept:
+            return [_told(each, payload) for _, each in await _found(kept, chosen, payload)]
 
     letters = asyncio.run(work())
     if as_json:
@@ -79,8 +75,8 @@ def show_letter(topology: Path, key: str, *, payload: bool, as_json: bool) -> No
     """
 
     async def work() -> dict[str, Any]:
-        async with _opened(topology) as box:
-            return _facts(await _one(box, key), payload=payload)
+        async with opened_letters(topology) as kept:
+            return _told((await _one(kept, key, payload))[1], payload)
 
     facts = asyncio.run(work())
     if as_json:
@@ -104,20 +100,16 @@ def replay_letters(topology: Path, chosen: Chosen) -> None:
 
 async def _replay(topology: Path, chosen: Chosen) -> int:
     done = 0
-    async with _opened(topology) as box:
-        for letter in [each async for each in _found(box, chosen)]:
+    async with opened_letters(topology) as kept:
+        for where, letter in await _found(kept, chosen):
             try:
-                message = replayed(letter)
-                # No node puts it there, so it has no place in the line of one, and nobody to answer to.
-                body = pack(message, Serializer.MSGPACK, "", 0, 0, None)
-                await box.deliver(letter, message.id, message.conversation or "", body)
-            except ConfigurationError as error:
-                if chosen.keys or not _is_reply(letter):
-                    before = f". Replayed before it: {count(done, 'message')}" if done else ""
-                    raise Refused(f"number {letter.number}: {error}{before}") from error
-                say(f"number {letter.number} was left: {error}")
-                continue
-            await box.drop(letter.number)
+                await where.replay(letter["number"])
+            except CivitasError as error:
+                if not chosen.keys and _is_passed_over(letter, error):
+                    say(f"number {letter['number']} was left: {error}")
+                    continue
+                before = f". Replayed before it: {count(done, 'message')}" if done else ""
+                raise Refused(f"number {letter['number']}: {error}{before}") from error
             done += 1
     return done
 
@@ -134,91 +126,76 @@ def drop_letters(topology: Path, chosen: Chosen, *, yes: bool) -> None:
     """
 
     async def work() -> None:
-        async with _opened(topology) as box:
-            numbers = [each.number async for each in _found(box, chosen)]
-            if not numbers:
+        async with opened_letters(topology) as kept:
+            found = await _found(kept, chosen)
+            if not found:
                 print(f"{topology}: no dead letters{_those(chosen)}")
                 return
-            if not yes and not _agreed(topology, numbers):
+            if not yes and not _agreed(topology, len(found)):
                 print("nothing was removed")
                 return
-            dropped = [number for number in numbers if await box.drop(number)]
+            dropped = [each for where, each in found if await where.drop(each["number"])]
         print(f"{topology}: {count(len(dropped), 'dead letter')} removed")
 
     asyncio.run(work())
 
 
-def _agreed(topology: Path, numbers: list[int]) -> bool:
-    what = f"{count(len(numbers), 'dead letter')} of {topology}, with the messages in them"
+def _agreed(topology: Path, number: int) -> bool:
+    what = f"{count(number, 'dead letter')} of {topology}, with the messages in them"
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refused(f"this removes {what}. There is nobody here to ask; confirm with --yes")
     return input(f"Remove {what}? [y/N] ").strip().lower() in ("y", "yes")
 
 
-@asynccontextmanager
-async def _opened(file: Path) -> AsyncIterator[DeadLetterBox]:
-    """The dead letters of a topology, of which nothing but name and transport is read."""
-    topology = load_part(file, "name", "transport")
-    links = Links(topology, PluginManager())
-    links.check()
-    box = links.dead_letters()
-    if box is None:
-        raise Refused(
-            f"{file}: this system keeps no dead letters: it reports and counts them. A NATS server with JetStream "
-            "keeps those of agents with at_least_once; write transport: {type: nats, servers: [...]}, without "
-            "jetstream: false"
-        )
-    try:
-        yield box
-    finally:
-        await box.close()
-
-
-async def _found(box: DeadLetterBox, chosen: Chosen) -> AsyncIterator[DeadLetter]:
+async def _found(
+    kept: Sequence[LetterPlace], chosen: Chosen, payload: bool = False
+) -> list[tuple[LetterPlace, Facts]]:
+    """The chosen ones, each with who keeps it."""
     if chosen.keys:
-        for key in chosen.keys:
-            yield await _one(box, key)
-        return
-    async for each in box.all(chosen.agent, chosen.reason):
-        yield each
+        return [await _one(kept, key, payload) for key in chosen.keys]
+    return [
+        (where, each)
+        for where in kept
+        for each in await where.list(chosen.agent, chosen.reason, payload=payload)
+    ]
 
 
-async def _one(box: DeadLetterBox, key: str) -> DeadLetter:
-    if key.isdigit():
-        found = await box.get(int(key))
-    else:
-        found = None
-        async for each in box.all():
-            if message_of(each).id == key:
-                found = each  # the newest, where it was replayed and became one again
-    if found is None:
-        raise Refused(f"there is no dead letter {key!r}; list shows their numbers")
-    return found
+async def _one(
+    kept: Sequence[LetterPlace], key: str, payload: bool = False
+) -> tuple[LetterPlace, Facts]:
+    for where in kept:
+        found = await where.show(key, payload=payload)
+        if found is not None:
+            return where, found
+    raise Refused(f"there is no dead letter {key!r}; list shows their numbers")
 
 
-def _is_reply(letter: DeadLetter) -> bool:
-    return letter.reason == "late_reply"
+def _is_passed_over(letter: Facts, error: CivitasError) -> bool:
+    """Whether the others are replayed all the same: nobody waits for a reply, or somebody else has replayed it."""
+    gone = isinstance(error, RemoteError) and error.error_type == "UnknownDeadLetter"
+    return gone or letter["reason"] == DeadLetterReason.LATE_REPLY
 
 
-def _facts(letter: DeadLetter, *, payload: bool) -> dict[str, Any]:
-    message = message_of(letter)
-    facts: dict[str, Any] = {
-        "number": letter.number,
-        "agent": letter.agent,
-        "reason": letter.reason,
-        "time": moment(letter.time),
-        "age": round(max(0.0, time.time() - letter.time), 3),
-        "id": message.id,
-        "type": message.type,
-        "sender": message.sender,
-        "recipient": message.recipient,
-        "conversation": message.conversation,
-        "sent": moment(message.timestamp),
-        "attempt": message.attempt,
-        "replays": int(message.headers.get(REPLAY, "0")),
-        "bytes": len(message.raw),
+def _told(letter: Facts, payload: bool) -> dict[str, Any]:
+    """A dead letter as it is printed."""
+    told = {
+        "number": letter["number"],
+        "agent": letter["agent"],
+        "reason": letter["reason"],
+        "time": moment(letter["time"]),
+        "age": round(max(0.0, time.time() - letter["time"]), 3),
+        "id": letter["id"],
+        "type": letter["type"],
+        "sender": letter["sender"],
+        "recipient": letter["recipient"],
+        "conversation": letter["conversation"],
+        "run": letter["run"],
+        "sent": moment(letter["sent"]),
+        "attempt": letter["attempt"],
+        "replays": letter["replays"],
+        "bytes": letter["bytes"],
     }
-    return {**facts, "payload": message.payload} if payload else facts
+    return {**told, "payload": letter["payload"]} if payload else told
 
 
 def _table(letters: list[dict[str, Any]]) -> Table:

@@ -1,82 +1,97 @@
-"""From a message that nobody will handle to what the broker keeps of it, and back."""
+"""Dead letters of a member on their way to the root, which keeps those of the whole system."""
 
 from __future__ import annotations
 
-import time
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from civitas.errors import ConfigurationError
-from civitas.events import DeadLetterReason
-from civitas.message import Message, Serializer, dumps, loads, new_message
-from civitas.transport.dead_letters import DeadLetter
+from civitas.cluster.peers import Peer
+from civitas.errors import CivitasError, ConfigurationError
+from civitas.message import dumps, loads
+from civitas.node.dead.kept import KeptLetters
 
-__all__ = ["REPLAY", "agent_of", "dead_letter_of", "message_of", "replayed"]
+__all__ = ["LettersForRoot", "take_from_members"]
 
-REPLAY = "civitas-replay"
-"""The header of a message that was a dead letter: how often it was put into its mailbox again."""
-_TRACE = ("traceparent", "tracestate", "baggage")
-_LONG = 512
-"""Characters of a header that stays in the message alone."""
-_STARTED = frozenset({DeadLetterReason.CRASHED, DeadLetterReason.MAX_DELIVERIES})
-"""For these reasons a handler has started with the message."""
+logger = logging.getLogger("civitas")
 
-
-def dead_letter_of(
-    message: Message, reason: DeadLetterReason, serializer: Serializer
-) -> DeadLetter:
-    """What is kept of a message that nobody will handle, or of a reply that nobody waits for."""
-    agent = agent_of(message, reason)
-    replays = message.headers.get(REPLAY, "0")
-    return DeadLetter(
-        agent=agent,
-        reason=str(reason),
-        time=time.time(),
-        id=f"{agent}#{message.id}#{replays}",
-        body=bytes(dumps(message, serializer)),
-        headers={
-            key: text for key in _TRACE if 0 < len(text := message.headers.get(key, "")) < _LONG
-        },
-    )
+_PAUSE = 0.05
+"""Seconds in which dead letters gather before they are sent together."""
+_AFTER_FAILURE = 1.0
+"""Seconds before they are sent again, as there was no root."""
+_LAST_WORDS = 1.0
+"""Seconds for the last ones to be sent when the process ends."""
+_TOGETHER, _BYTES = 200, 1024 * 1024
+"""How many travel together at most, and after how many bytes of payloads no more are added."""
 
 
-def agent_of(message: Message, reason: DeadLetterReason) -> str:
-    """The agent or pool whose dead letter it is."""
-    name = message.sender if reason is DeadLetterReason.LATE_REPLY else message.recipient
-    return (name or "").partition("/")[0]
+class LettersForRoot:
+    """Sends the dead letters of a member to the root, some at a time, each time when the root has the last ones.
 
+    So a flood of them takes a bounded part of the way there; what does not fit in memory meanwhile is not kept.
 
-def message_of(letter: DeadLetter) -> Message:
-    """The message that a dead letter was.
-
-    Raises:
-        ConfigurationError: It cannot be read; it is of another version of Civitas.
+    Args:
+        letters: Those that came about here.
+        call_root: Lets the root do something, and waits for that.
     """
-    return loads(letter.body)
+
+    def __init__(self, letters: KeptLetters, call_root: Callable[..., Awaitable[Any]]) -> None:
+        self._letters = letters
+        self._call_root = call_root
+        self._task: asyncio.Task[None] | None = None
+        letters.changed = self._begin
+
+    def _begin(self) -> None:
+        if self._task is None and self._letters:
+            self._task = asyncio.get_running_loop().create_task(self._send_all())
+            self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+
+    async def _send_all(self) -> None:
+        while self._letters:
+            await asyncio.sleep(_PAUSE)
+            try:
+                await self._send_some()
+            except CivitasError:
+                await asyncio.sleep(_AFTER_FAILURE)
+
+    async def _send_some(self) -> None:
+        batch, size = [], 0
+        for letter in self._letters.all()[:_TOGETHER]:
+            if size > _BYTES:
+                break
+            batch.append(letter)
+            size += len(letter.message.raw)
+        told = [[each.reason, each.time, bytes(dumps(each.message))] for each in batch]
+        await self._call_root("bury", told)
+        for each in batch:
+            self._letters.drop(each.number)
+
+    async def close(self) -> None:
+        """Send the last ones, and nothing more."""
+        self._letters.changed = lambda: None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        try:
+            async with asyncio.timeout(_LAST_WORDS):
+                while self._letters:
+                    await self._send_some()
+        except (CivitasError, TimeoutError):
+            return  # there is no root to keep them
 
 
-def replayed(letter: DeadLetter) -> Message:
-    """The message for another delivery, under the same id: without a deadline, and with nobody who waits for it.
+def take_from_members(letters: KeptLetters) -> Callable[..., Awaitable[None]]:
+    """What the root does when a member calls for `bury`."""
 
-    Raises:
-        ConfigurationError: It cannot be read, or it is a reply, which nobody waits for.
-    """
-    message = message_of(letter)
-    if letter.reason == DeadLetterReason.LATE_REPLY:
-        raise ConfigurationError(
-            f"number {letter.number} is a reply that came too late: nobody waits for it, so it cannot be replayed"
-        )
-    times = int(message.headers.get(REPLAY, "0")) + 1
-    return new_message(
-        message.type,
-        message.sender,
-        message.recipient,
-        message.raw,
-        message.id,
-        message.correlation_id,
-        None,
-        message.conversation,
-        {**message.headers, REPLAY: str(times)},
-        message.timestamp,
-        None,
-        message.attempt + (letter.reason in _STARTED),
-        False,
-    )
+    async def bury(peer: Peer, told: list[tuple[str, float, bytes]]) -> None:
+        for reason, at, body in told:
+            try:
+                letters.add(reason, at, loads(body))
+            except ConfigurationError as error:
+                logger.warning("a dead letter of %r cannot be kept: %s", peer.name, error)
+
+    return bury

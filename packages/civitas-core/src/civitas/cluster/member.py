@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.dead_letters import LettersForRoot
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door, Take
 from civitas.cluster.durable.at_member import MemberMailboxes
@@ -114,6 +115,7 @@ class MemberNode(Node):
         self.call_root, self._tell_root = self._following.call, self._following.tell
         Detours(self._letters, self._held, self.call_root, self._tell_root)
         self.timers = TimersByRoot(self.call_root, self._background)
+        self._dead = LettersForRoot(self.dead, self.call_root)
         self._lookups = Lookups(self.registry, self._letters, self.call_root, self._tell_root)
         self._notes = Notes(self.registry, self.call_root, self._tell_root)
         self._letters.back.deliveries = self._notes.at(in_hand)
@@ -227,6 +229,7 @@ class MemberNode(Node):
         await self._hosting.stop_all()
         await self._mailboxes.close()
         self.records.last()
+        await self._dead.close()
         await self._joining.take_leave()
         self._lookups.close()
         await self.calls.close()
@@ -384,12 +387,9 @@ class MemberNode(Node):
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         if not self._lookups.knows(to):
             await self._lookups.find(to)
-        stream = super().stream(sender, to, *rest)
-        try:
+        async with aclosing(super().stream(sender, to, *rest)) as stream:
             async for message in stream:
                 yield message
-        finally:
-            await stream.aclose()
 
     async def look_up(self, name: str) -> None:
         """Find out where an agent is; nobody may have that name."""

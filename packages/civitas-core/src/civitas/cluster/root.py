@@ -11,6 +11,7 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.child import RemoteChild
 from civitas.cluster.children import RemoteChildren
+from civitas.cluster.dead_letters import take_from_members
 from civitas.cluster.desk import Desk
 from civitas.cluster.directory import Directory
 from civitas.cluster.door import Door
@@ -50,8 +51,7 @@ from civitas.transport.standing import Fencing
 
 __all__ = ["RootNode"]
 
-_LOOK = 0.02
-"""Seconds between two looks whether the mailboxes at the broker are empty."""
+_LOOK = 0.02  # seconds between two looks whether the mailboxes at the broker are empty
 
 
 class RootNode(Node):
@@ -188,6 +188,7 @@ class RootNode(Node):
             {
                 **self.mailboxes.asked_by_all,
                 **self._accepted.serves,
+                "bury": take_from_members(self.dead),
                 "renew": self.mailboxes.renew,
                 "meet": self._knowledge.wants_to_meet,
                 "leave": self.membership.is_leaving,
@@ -356,10 +357,9 @@ class RootNode(Node):
         if pool is None or pool.peer is None:
             return await super().is_alive(name)
         try:
-            alive: bool = await self.calls.call(pool.peer, "alive", name)
+            return bool(await self.calls.call(pool.peer, "alive", name))
         except NodeDown:
             return False
-        return alive
 
     def owner_of(self, name: str) -> Parent | None:
         """The supervisor of an agent, wherever that runs; None for a name that is not there."""

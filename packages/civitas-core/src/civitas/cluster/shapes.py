@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
-from civitas.events import EVENT_TYPES
+from civitas.events import EVENT_TYPES, DeadLetterReason
 from civitas.message.large import Large
 from civitas.process import ExitKind, Status
 
 __all__ = [
     "ANY",
+    "BURIED",
     "BYTES",
     "COUNT",
     "COUNTS",
@@ -53,6 +54,7 @@ _NUMBERS = frozenset({int, float})
 _COUNTS = range(2**31)
 _EXITS = frozenset(str(each) for each in ExitKind)
 _STATUSES = frozenset(str(each) for each in Status)
+_REASONS = frozenset(str(each) for each in DeadLetterReason)
 _FAILURE = (str, str, str)
 """Its type, its text, its traceback."""
 _CONVERSATION = (str, str, int, int)
@@ -212,6 +214,17 @@ def _is_glance(told: dict[Any, Any]) -> bool:
     )
 
 
+def _are_buried(told: list[Any]) -> bool:
+    return all(
+        type(each) is list
+        and len(each) == 3
+        and each[0] in _REASONS
+        and type(each[1]) is float
+        and type(each[2]) is bytes
+        for each in told
+    )
+
+
 def _are_doings(doings: dict[Any, Any]) -> bool:
     return all(type(id) is str and _is_doing(told) for id, told in doings.items())
 
@@ -238,6 +251,7 @@ ERROR: Field = ((dict,), _is_error)
 REASON: Field = ((dict,), _is_reason)
 REPORT: Field = ((dict,), _is_report)
 DOINGS: Field = ((dict,), _are_doings)
+BURIED: Field = ((list,), _are_buried)
 GLANCE: Field = ((dict,), _is_glance)
 EVENT: Field = ((str,), EVENT_TYPES.__contains__)
 _FACTS = Shape(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from civitas.cluster.frames import Kind
 from civitas.cluster.shapes import (
     ANY,
+    BURIED,
     BYTES,
     COUNT,
     COUNTS,
@@ -77,6 +78,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         # A message, its asker, and the seconds to wait for room.
         "accept": Shape(BYTES, MAYBE_TEXT, MAYBE_MOMENT),
         "recorded": Shape(TEXT),  # the id of a message
+        "bury": Shape(BURIED),  # of each dead letter the reason, the time, the message
         "keep_timer": Shape(
             TEXT, BYTES, MOMENT
         ),  # its id, the message, the seconds until it is sent
@@ -137,6 +139,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
             each: Shape(NOTHING)
             for each in (
                 "accept",
+                "bury",
                 "recorded",
                 "keep_timer",
                 "cancel_timer",

@@ -54,6 +54,10 @@ class Operations:
             "traces": lambda request: self._traces.look(request.get("opened")),
             "stored": self._stored,
             "stored_keys": self._list_stored,
+            "dead_letters": self._list_dead_letters,
+            "dead_letter": self._show_dead_letter,
+            "replay": lambda request: self._to_its_end(self._runtime.replay(_key_in(request))),
+            "drop": lambda request: self._runtime.drop(_key_in(request)),
         }
         self._acting: set[asyncio.Task[Any]] = set()
 
@@ -134,6 +138,18 @@ class Operations:
             raise ConfigurationError("the state store cannot list its keys")
         return [key for key in await listed(request.get("prefix", "")) if not is_piece(key)]
 
+    async def _list_dead_letters(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        found = await self._runtime.dead_letters(
+            request.get("agent"), request.get("reason"), payload=request.get("payload") is True
+        )
+        own = request.get("own") is True  # those that a broker keeps are looked for there
+        return [
+            asdict(each) for each in found if not own or each.number in self._runtime._node.dead
+        ]
+
+    async def _show_dead_letter(self, request: dict[str, Any]) -> dict[str, Any]:
+        return asdict(await self._runtime.dead_letter(_key_in(request)))
+
     async def _scale(self, request: dict[str, Any]) -> None:
         await self._to_its_end(
             self._runtime.scale(request.get("name", ""), request.get("replicas", 0))
@@ -167,6 +183,12 @@ def _name_in(request: dict[str, Any]) -> str:
     if not isinstance(name, str):
         raise ConfigurationError(f"'name' must be the name of an agent, as text; got {name!r}")
     return name
+
+
+def _key_in(request: dict[str, Any]) -> int | str:
+    """The dead letter of a request; the runtime checks it."""
+    key: int | str = request.get("key", "")
+    return key
 
 
 def _name_of_run(request: dict[str, Any]) -> str:

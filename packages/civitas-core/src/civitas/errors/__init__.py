@@ -22,6 +22,7 @@
     │   ├── RunCancelled          the run was cancelled before it had an answer (.run)
     │   └── UnknownRun            no run has that name, or its answer is not kept any more (.run)
     ├── NoProgress                a run was cancelled by its agent's `progress_timeout` (.agent, .last)
+    ├── UnknownDeadLetter         no dead letter has that number or id (.key)
     ├── SupervisorGaveUp          a supervisor ran out of restarts
     ├── StartFailed               a child did not start (.child, .cause)
     ├── SupervisionError          a child administration call was refused (.reason)
@@ -56,7 +57,7 @@ from civitas.errors.delivery import (
     UnknownInterrupt,
     UnknownRun,
 )
-from civitas.errors.runs import NoProgress
+from civitas.errors.runs import NoProgress, UnknownDeadLetter
 from civitas.errors.state import (
     StateConflict,
     StateStoreError,
@@ -93,6 +94,7 @@ __all__ = [
     "SupervisorGaveUp",
     "TopologyError",
     "UnknownAgent",
+    "UnknownDeadLetter",
     "UnknownInterrupt",
     "UnknownRun",
 ]

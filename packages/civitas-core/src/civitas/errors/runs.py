@@ -1,10 +1,10 @@
-"""A run of a framework that Civitas ended."""
+"""A run that Civitas ended, and a message that nobody handled."""
 
 from __future__ import annotations
 
 from civitas.errors.base import CivitasError
 
-__all__ = ["NoProgress"]
+__all__ = ["NoProgress", "UnknownDeadLetter"]
 
 
 class NoProgress(CivitasError):
@@ -26,4 +26,19 @@ class NoProgress(CivitasError):
             f"the run of {agent!r} made no step, token or call for {limit:g} s (its progress_timeout) and was "
             f"cancelled; last, {last}. The traceback shows what it waited for; if that may take longer, "
             "raise progress_timeout"
+        )
+
+
+class UnknownDeadLetter(CivitasError):
+    """No dead letter has that number or that id: it was dropped, replayed, or pushed out by newer ones.
+
+    Attributes:
+        key: What was looked for.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(
+            f"there is no dead letter {key!r}; list shows their numbers. It may have been replayed or dropped, or "
+            "newer ones have taken its place"
         )

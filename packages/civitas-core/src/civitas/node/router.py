@@ -20,6 +20,7 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
 from civitas.message.envelope import shown
 from civitas.node.asks import Asking, PendingAsks, unless_answered
+from civitas.node.dead.kept import KeptLetters
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.observe import Observer
@@ -79,6 +80,8 @@ class Router:
         """Called when an agent here is about to wait for another, or for room at one elsewhere, with both names."""
         self.stays: Callable[[Message, DeadLetterReason], bool] = lambda message, reason: False
         """Whether a message that nobody here will handle stays where it is kept."""
+        self.dead = KeptLetters()
+        """The messages that nobody will handle, until somebody has looked at them."""
         self.recording: Callable[[Message], None] = lambda message: None
         """Called when steps of a message are about to be recorded; they go with it, however its agent ends."""
         self.foreign: dict[str, Origin] = {}
@@ -277,6 +280,7 @@ class Router:
         """Count and report a message that nobody will handle; False if it is kept for the next one who may."""
         if self.stays(message, reason):
             return False
+        self.dead.keep(message, reason)
         text = (
             f"{message.type!r} from {message.sender or 'the runtime'} to "
             f"{message.recipient} was dropped: {reason}"

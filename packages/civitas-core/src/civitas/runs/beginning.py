@@ -8,6 +8,7 @@ import time
 from civitas.errors import DeliveryError, HandlerFailed, RunConflict, StateConflict
 from civitas.message import Message
 from civitas.message.call_name import is_call
+from civitas.message.replay import REPLAY
 from civitas.runs.asking import Asking
 from civitas.runs.ending import Ending
 from civitas.runs.entry import AcceptedEntry
@@ -23,7 +24,7 @@ from civitas.runs.tasks import Tasks
 __all__ = ["Beginning"]
 
 _TO_CALL_AGAIN = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.EXPIRED)
-"""How a run ended that began with a call, when the same call begins another one."""
+"""How a run ended that began with a call, or whose dead letter is replayed, when the same begins another one."""
 
 
 class Beginning:
@@ -104,10 +105,11 @@ class Beginning:
             self._table.wait(message.id, run, waiter)
             await run.is_decided()
             return True
-        if message.run_name is None:
+        is_replay = REPLAY in message.headers
+        if message.run_name is None and not is_replay:
             return False
         found: AcceptedRun | EndedRun | None = self._table.ended.get(message.run)
-        if found is None and not self._ledger.guards_names:
+        if found is None and (is_replay or not self._ledger.guards_names):
             found = await self._ledger.find(message.run)
         return found is not None and await self._waits_for_other(found, message, waiter)
 
@@ -125,13 +127,14 @@ class Beginning:
     ) -> bool:
         agent = found.info.agent if isinstance(found, EndedRun) else found.agent
         _check_same(message, found.digest, agent)
+        is_replay = REPLAY in message.headers
         if (
             isinstance(found, EndedRun)
-            and is_call(message.run)
+            and (is_replay or is_call(message.run))
             and found.info.status in _TO_CALL_AGAIN
         ):
             self._table.ended.pop(message.run, None)
-            await self._ledger.free(found)
+            await (self._ledger.forget if is_replay else self._ledger.free)(found)
             return False
         if waiter is not None:
             if isinstance(found, EndedRun):

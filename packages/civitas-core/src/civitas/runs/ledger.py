@@ -143,10 +143,14 @@ class Ledger:
         """Drop what ended before `before` (Unix seconds); returns how many runs that were."""
         keys = [key for key in await self._keys(ENDED) if order_in(key) < before * 1e9]
         async for key, kept in self._read(keys):
-            ended = EndedRun.read(key, kept)
-            heads = {NAMED + ended.info.run: None} if ended.named else {}
-            await write_in_order(self._store, {}, {**heads, key: None}, ended.piece_keys, expect={})
+            await self.forget(EndedRun.read(key, kept))
         return len(keys)
+
+    async def forget(self, ended: EndedRun) -> None:
+        """Drop what is kept of a run that is over."""
+        heads = {NAMED + ended.info.run: None} if ended.named else {}
+        gone = {**heads, ended.key: None}
+        await write_in_order(self._store, {}, gone, ended.piece_keys, expect={})
 
     async def free(self, ended: EndedRun) -> None:
         """Let another run have the name of one that is over."""

@@ -17,6 +17,7 @@ from civitas.telemetry.setup import setup_from_environment
 
 if TYPE_CHECKING:
     from civitas.launch import Hold
+    from civitas.node.dead.saved import SavedLetters
     from civitas.runs.acceptance import Acceptance
     from civitas.telemetry.tracing import Tracing
 
@@ -57,6 +58,8 @@ class Equipment:
         self.owns_store = owns_store
         self.runs: Acceptance | None = None
         """Keeps the messages of durable agents in the store."""
+        self.dead: SavedLetters | None = None
+        """Keeps the messages there that nobody will handle."""
         self.store = store
         self._model = model
         self._late_model = model if isinstance(model, BuiltLate) else None
@@ -90,6 +93,8 @@ class Equipment:
             await self._late_model.open()
         if self.runs is not None:
             await self.runs.load()
+        if self.dead is not None:
+            await self.dead.load()
         is_known = self.runs is None or self.runs.unread is None  # what is unfinished must stay
         if is_known and not elected and not isinstance(self.store, InMemoryStateStore):
             await self._forget_the_dead(agents)
@@ -108,6 +113,8 @@ class Equipment:
 
     async def close(self) -> None:
         """Close what is this runtime's, and hand on the last spans and metrics."""
+        if self.dead is not None:
+            await self.dead.close()
         if self.owns_store:
             close = getattr(self.store, "close", None)
             if close is not None:

@@ -19,13 +19,14 @@ from civitas.process.declared import refuses_unknown_keywords
 from civitas.process.options import check_name, check_timeout, choose, positive
 from civitas.runs import RunInfo, RunStatus
 from civitas.runtime.administration import Administration
+from civitas.runtime.dead_letters import DeadLetters
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.life import Life
 from civitas.runtime.overview import Overviews
 from civitas.runtime.timeline import Timeline
 from civitas.runtime.tree import check_root, running, tree_of
 from civitas.state import Retention, StateStore
-from civitas.supervision import ChildSpec, Clock, Supervisor, SupervisorProcess
+from civitas.supervision import ChildSpec, Clock, Supervisor
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.transport import check_transport
@@ -64,6 +65,7 @@ class Runtime(Messenger):
         prices: What models cost, in US dollars for a million tokens: ``{"gpt-5": {"in": 1.25, "out": 10}}``.
         results: Seconds that the answer of a durable agent is kept, for `result` and for whoever sends the same again
             under the same name.
+        dead_letters: How many messages that nobody will handle are kept, the newest ones; 0 for none.
         clock: Of the supervisors and timers.
         processes: The other OS processes; `from_config` makes this of a topology that names some.
         edges: Ways by which programs outside reach the agents, such as `civitas.edge.http.HttpEdge`.
@@ -87,6 +89,7 @@ class Runtime(Messenger):
         conversations: Retention | None = None,
         prices: Mapping[str, Mapping[str, float]] | None = None,
         results: float = 24 * 3600.0,
+        dead_letters: int = 1000,
         clock: Clock | None = None,
         processes: Processes | None = None,
         edges: Sequence[Edge] = (),
@@ -119,10 +122,11 @@ class Runtime(Messenger):
         self._life.edges = edges
         self._administration = Administration(self._node)
         self.actions = Actions(self._node.events)
+        dead = DeadLetters(self._node, self.actions, self._equipment, dead_letters)
+        self.dead_letters, self.dead_letter = dead.list, dead.show
+        self.replay, self.drop = dead.replay, dead.drop
         self._overviews = Overviews(self.name, self._node)
         self._timeline = Timeline(self._node.events)
-
-    # Life.
 
     async def start(self, *, waiting: Callable[[str], None] | None = None) -> None:
         """Start the tree: each child ready before the next. If several roots may be started, wait until this one leads.
@@ -165,8 +169,6 @@ class Runtime(Messenger):
         """The longest `shutdown_timeout` of the agents there are now; None if one may take for ever."""
         timeouts = [cell.shutdown_timeout for cell in list(self._node.registry.values())]
         return None if None in timeouts else max(filter(None, timeouts), default=0.0)
-
-    # Child administration.
 
     async def start_child(self, supervisor: str, child: ChildSpec) -> None:
         """Add a child to a running supervisor, at the end, and start it; cancelled, it is stopped and forgotten.
@@ -260,13 +262,10 @@ class Runtime(Messenger):
 
     def tree(self) -> dict[str, Any]:
         """The supervision tree as nested plain data; see `docs/reference/runtime.md` for its keys."""
-        tree = tree_of(self._root(), self._node.scheduler.next_of)
+        tree = tree_of(running(self._life.root), self._node.scheduler.next_of)
         if (lead := self._node.lead) is not None:
             tree["leader"] = lead.leader.plain()
         return tree
-
-    def _root(self) -> SupervisorProcess:
-        return running(self._life.root)
 
     async def overview(self, under: str | None = None, since: int | None = None) -> Overview:
         """What every agent does at this moment, as plain data; nothing is kept or sent while nobody asks.
@@ -276,7 +275,7 @@ class Runtime(Messenger):
             since: The `version` of an earlier answer: only what has changed since, and the names that are gone. Where
                 that cannot be told any more, the answer is `whole`.
         """
-        return await self._overviews.look(self._root(), under, since)
+        return await self._overviews.look(running(self._life.root), under, since)
 
     async def inspect(self, name: str, profile: float | None = None) -> dict[str, Any]:
         """An `AgentNow`, and of an agent also an `Inspection`: its stack, errors, queue, state and conversations.
@@ -286,7 +285,7 @@ class Runtime(Messenger):
         Raises:
             NodeDown: Its OS process is down, or does not answer.
         """
-        return await self._overviews.inspect(self._root(), name, profile)
+        return await self._overviews.inspect(running(self._life.root), name, profile)
 
     async def budgets(self) -> list[dict[str, Any]]:
         """For every budget its `key`, whom it is `of`, its `limits`, and what is `used` and `left` of each."""

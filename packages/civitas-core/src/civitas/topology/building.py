@@ -89,6 +89,8 @@ def runtime_options(
         options["prices"] = topology.prices
     if topology.results.given():
         options["results"] = topology.results.keep
+    if "dead_letters" in topology.runtime.stated:
+        options["dead_letters"] = topology.runtime.dead_letters
     options |= make_provided(topology, plugins, leave_out)
     return {key: value for key, value in options.items() if key not in leave_out}
 

@@ -69,6 +69,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     },
     RuntimeEntry: {
         "drain_timeout": "Seconds a stop waits for the mailboxes to empty.",
+        "dead_letters": "How many messages that nobody will handle are kept, the newest ones; 0 for none.",
         "node_timeout": "Seconds after which an OS process that cannot be reached is down.",
     },
     EdgeEntry: {

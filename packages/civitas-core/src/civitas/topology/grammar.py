@@ -133,6 +133,7 @@ class RuntimeEntry(TopologyEntry):
 
     drain_timeout: SecondsOrZero = 30.0
     node_timeout: Seconds = 10.0
+    dead_letters: CountOrZero = 1000
 
 
 @dataclass(frozen=True, kw_only=True)

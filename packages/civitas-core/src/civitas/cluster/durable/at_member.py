@@ -18,6 +18,7 @@ from civitas.cluster.members.joining import Joining
 from civitas.cluster.peers import Peer
 from civitas.events import DeadLetterReason
 from civitas.message import Message
+from civitas.node.dead.kept import KeptLetters
 from civitas.process import AgentProcess, Cell, ChildKind, Delivery
 from civitas.supervision import ConversationPool, ConversationPoolProcess
 
@@ -29,6 +30,7 @@ class HostNode(Local, Protocol):
 
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
+    dead: KeptLetters
 
     def close_door(self) -> None:
         """Its agents are about to be stopped for good."""
@@ -72,6 +74,7 @@ class MemberMailboxes:
                 partial(node.call_root, "meet"),
             )
             node.stays = self._durable.keep
+            node.dead.kept_elsewhere = self._durable.burying.keeps
         self._addresses: dict[str, str] = {}
 
     def will_host(self, name: str, made: AgentProcess | ConversationPool) -> None:

@@ -24,6 +24,7 @@ from civitas.cluster.peers import Peer
 from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason
 from civitas.message import Message
+from civitas.node.dead.kept import KeptLetters
 from civitas.process import AgentProcess, Cell, ChildKind, Delivery
 from civitas.supervision import ConversationPoolProcess, Parent
 
@@ -43,6 +44,7 @@ class RootTree(Local, Protocol):
     boot: str
     stays: Callable[[Message, DeadLetterReason], bool]
     """Whether a message that nobody here will handle stays where it is kept."""
+    dead: KeptLetters
 
 
 class RootMailboxes:
@@ -77,6 +79,9 @@ class RootMailboxes:
                 tree, broker.mailboxes, lambda: tree.boot, self._renew_here, _knows_all, moves=True
             )
             tree.stays = self._durable.keep
+            burying = self._durable.burying
+            tree.dead.kept_elsewhere = burying.keeps
+            tree.dead.beside_broker(lambda: burying.box)
             self.shared = SharedMailboxes(
                 tree.name, tree.boot, self._granting, self._durable, relay, letters.out
             )

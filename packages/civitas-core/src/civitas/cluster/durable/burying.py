@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
-from civitas.cluster.dead_letters import agent_of, dead_letter_of
 from civitas.cluster.durable.entries import KeptEntry, KeptPool
+from civitas.cluster.durable.origin import FromMailbox
 from civitas.cluster.letters.elsewhere import ElsewherePool
+from civitas.cluster.letters.origin import FromPeer
 from civitas.errors import ConfigurationError
 from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
 from civitas.node import Registry
+from civitas.node.dead.letters import agent_of, dead_letter_of, is_worth_keeping
 from civitas.transport.dead_letters import DeadLetterBox
 
 __all__ = ["Burying"]
@@ -22,8 +25,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds before what the broker did not take is put again."""
 _LAST_WORDS = 2.0
 """Seconds for the last ones to be kept when the node ends."""
-_OWN = "civitas."
-"""What the types of messages begin with that the system itself sends."""
 
 
 class Burying:
@@ -32,26 +33,30 @@ class Burying:
     Args:
         serializer: The format of messages.
         registry: Knows whose messages the broker keeps.
+        foreign: Where the messages that agents of the node have came from, by their ids.
     """
 
-    def __init__(self, serializer: Serializer, registry: Registry) -> None:
+    def __init__(
+        self, serializer: Serializer, registry: Registry, foreign: Mapping[str, object]
+    ) -> None:
         self._serializer = serializer
         self._registry = registry
-        self._box: DeadLetterBox | None = None
+        self._foreign = foreign
+        self.box: DeadLetterBox | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, box: DeadLetterBox) -> None:
         """Keep them from now on."""
-        self._box = box
+        self.box = box
 
     async def keep(self, message: Message, reason: DeadLetterReason) -> None:
         """Keep one, however long the broker takes: its mailbox forgets it only then."""
-        assert self._box is not None  # it is open
+        assert self.box is not None  # it is open
         letter = dead_letter_of(message, reason, self._serializer)
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._box.keep(letter)
+                await self.box.keep(letter)
             except ConfigurationError as error:
                 logger.warning("a dead letter of %r is not kept yet: %s", letter.agent, error)
                 await asyncio.sleep(pause)
@@ -61,16 +66,20 @@ class Burying:
 
     def lost(self, message: Message, reason: DeadLetterReason) -> None:
         """Keep one that is in no mailbox: a reply that came too late, or a message that never got into one."""
-        is_chunk = reason is DeadLetterReason.NO_READER and message.correlation_id is not None
-        if self._box is None or is_chunk or message.type.startswith(_OWN):
-            return
-        if self._is_kept(agent_of(message, reason)):
+        kept = self.box is not None and self._is_kept(agent_of(message, reason))
+        if kept and is_worth_keeping(message, reason):
             task = asyncio.get_running_loop().create_task(self.keep(message, reason))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def keeps(self, message: Message, reason: DeadLetterReason) -> bool:
+        """Whether the broker keeps a dead letter: that of a mailbox, or of an agent or pool that has one."""
+        origin = self._foreign.get(message.id)
+        if isinstance(origin, FromPeer) and isinstance(origin.kept, FromMailbox):
+            return True
+        return self.box is not None and self._is_kept(agent_of(message, reason))
+
     def _is_kept(self, name: str) -> bool:
-        """Whether the broker keeps the messages of an agent or pool."""
         cell, pool = self._registry.get(name), self._registry.pools.get(name)
         if cell is not None:
             return isinstance(cell.entry, KeptEntry)
@@ -86,6 +95,6 @@ class Burying:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        box, self._box = self._box, None
+        box, self.box = self.box, None
         if box is not None:
             await box.close()

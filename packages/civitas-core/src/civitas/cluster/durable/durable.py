@@ -113,7 +113,7 @@ class Durable:
         self._mailboxes: Mailboxes | None = None
         self._lines: Lanes | None = None
         self._finishing: Finishing | None = None
-        self._burying = Burying(serializer, registry)
+        self.burying = Burying(serializer, registry, node.foreign)
         self._opening: asyncio.Task[None] | None = None
         self._readers: dict[str, MailboxReader] = {}
         self._renewing: dict[str, asyncio.Task[None]] = {}
@@ -137,8 +137,8 @@ class Durable:
         mailboxes = self._make()
         await mailboxes.open(patience)
         self._mailboxes = mailboxes
-        self._burying.open(mailboxes.dead_letters)
-        self._finishing = Finishing(self._taken, self._burying.keep)
+        self.burying.open(mailboxes.dead_letters)
+        self._finishing = Finishing(self._taken, self.burying.keep)
         self._lines = Lanes(mailboxes, self._boot, self._serializer)
 
     # Putting.
@@ -257,7 +257,7 @@ class Durable:
                 del self.receivers.foreign[message.id]  # so that the root is not told
                 self.back.deliveries.put_back(message.id)
                 return True
-            self._burying.lost(message, reason)
+            self.burying.lost(message, reason)
             return False
         if not ends:
             kept.dead = message, reason
@@ -377,7 +377,7 @@ class Durable:
                 async with asyncio.timeout(_LAST_WORDS):
                     await finishing.done()
             await finishing.close()
-        await self._burying.close()
+        await self.burying.close()
         lines, self._lines = self._lines, None
         if lines is not None:
             lines.close()
