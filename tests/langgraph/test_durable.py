@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -217,3 +218,35 @@ async def test_what_a_task_did_is_kept_before_the_next_one_begins(own_saver, tmp
         await store.close()
     between = writing.log[writing.log.index("first ends") : writing.log.index("second begins")]
     assert "kept" in between
+
+
+@pytest.mark.promise(id="SEM-1648")
+@pytest.mark.parametrize("own", [False, True], ids=["kept here", "a checkpointer of the user's"])
+async def test_a_run_that_a_stop_cuts_off_goes_on_and_is_in_its_conversation_once(own):
+    """Nothing tells the next program that its message was in hand: an orderly stop is no delivery."""
+    nodes, store = Nodes(), InMemoryStateStore()
+    saver = InMemorySaver() if own else None
+    begun = asyncio.Event()
+
+    async def hold(state: Box) -> Any:
+        nodes.ran.append("hold")
+        if state["got"][-2] == "second" and not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return {"got": ["hold"]}
+
+    def system() -> Runtime:
+        builder = StateGraph(Box).add_node("a", nodes.node("a")).add_node(hold)
+        builder.add_edge(START, "a").add_edge("a", "hold")
+        graph = builder.compile(checkpointer=saver)
+        agent = LangGraphAgent("g", graph=graph, durable=True, shutdown_timeout=0)
+        return Runtime(Supervisor("root", [agent]), state_store=store, drain_timeout=0.01)
+
+    async with system() as runtime:
+        await runtime.ask("g", {"got": ["first"]}, conversation="c")
+        await runtime.send("g", {"got": ["second"]}, conversation="c", run="r")
+        await begun.wait()
+    async with system() as runtime:
+        reply = await runtime.result("r")
+    assert reply.payload["got"] == ["first", "a", "hold", "second", "a", "hold"]
+    assert nodes.ran == ["a", "hold", "a", "hold", "hold"]

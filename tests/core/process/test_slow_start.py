@@ -12,9 +12,10 @@ from civitas.process import slow_start
 
 class Slow(AgentProcess):
     async def on_start(self) -> None:
+        self.starts.set()
         await self.said.wait()
 
-    said = asyncio.Event()
+    said, starts = asyncio.Event(), asyncio.Event()
 
     async def handle(self, message: Message) -> Message:
         return self.reply("here")
@@ -47,3 +48,28 @@ async def test_who_starts_at_once_is_not(
         await asyncio.sleep(0.03)
         assert (await runtime.ask("slow", None)).payload == "here"
     assert caplog.text == ""
+
+
+class Watcher(AgentProcess):
+    """Monitors whom it is told to, and keeps what it hears."""
+
+    def __init__(self, name: str, heard: asyncio.Queue[Message]) -> None:
+        super().__init__(name)
+        self.heard = heard
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "civitas.down":
+            await self.heard.put(message)
+            return None
+        return self.reply(await self.monitor(message.payload))
+
+
+async def test_a_start_that_is_given_up_ends_as_killed_and_not_as_crashed() -> None:
+    Slow.said, Slow.starts = asyncio.Event(), asyncio.Event()
+    heard: asyncio.Queue[Message] = asyncio.Queue()
+    async with Runtime(Supervisor("root", [Watcher("watcher", heard)])) as runtime:
+        starting = asyncio.create_task(runtime.start_child("root", Slow("slow")))
+        await Slow.starts.wait()
+        await runtime.ask("watcher", "slow")
+        starting.cancel()
+        assert (await heard.get()).payload["reason"] == "killed"

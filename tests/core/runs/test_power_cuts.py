@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +17,7 @@ from tests.core.runs import writing
 from tests.core.runs.support import durable, system
 from tests.core.support import Journal, error_of, eventually
 from tests.deep import DEEP
-from tests.house.project import ROOT
+from tests.power import PowerCuts
 
 CUTS = 150 if DEEP else 6
 """How often the power is cut."""
@@ -51,52 +44,17 @@ async def check(file: Path, told: list[list[str]]) -> None:
         await store.close()
 
 
-@contextmanager
-def copied(file: Path, sure: int, part: float) -> Iterator[Path]:
-    """A copy of a state file and of its log: so much of that is there for sure, and a part of the rest."""
-    copy, log = file.with_name("copy.db"), file.with_name(f"{file.name}-wal").read_bytes()
-    shutil.copy(file, copy)
-    length = sure + round(part * max(0, len(log) - sure))
-    copy.with_name(f"{copy.name}-wal").write_bytes(log[:length])
-    yield copy
-    for each in file.parent.glob(f"{copy.name}*"):
-        each.unlink()
-
-
 @pytest.mark.promise(id="SEM-1624")
 @pytest.mark.timeout(30 + 2 * CUTS)
 async def test_after_a_power_cut_all_that_was_accepted_is_there_and_nothing_is_torn(
     tmp_path: Path,
 ) -> None:
     """The files are copied while the program that writes them is stopped in the middle of whatever it does."""
-    file, chance = tmp_path / "state.db", random.Random(CUTS)
-    program = await asyncio.create_subprocess_exec(
-        *(sys.executable, writing.__file__, file), cwd=ROOT, stdout=subprocess.PIPE
-    )
-    assert program.stdout is not None
-    told: list[list[str]] = []
-    try:
+    file = tmp_path / "state.db"
+    async with PowerCuts.of(writing.__name__, file, random.Random(CUTS)) as power:
         for _ in range(CUTS):
-            until = len(told) + chance.randrange(2 * writing.SENDERS)
-            while len(told) <= until:
-                told.append((await program.stdout.readline()).decode().split())
-            await asyncio.sleep(chance.random() / 200)
-            program.send_signal(signal.SIGSTOP)
-            while True:  # it is stopped when it tells nothing more
-                try:
-                    async with asyncio.timeout(0.02):
-                        told.append((await program.stdout.readline()).decode().split())
-                except TimeoutError:
-                    break
-            # What stands in the log behind all that was told may be on the disk in part.
-            heard = max(int(size) for _, _, size in told)
-            for part in (1.0, chance.random()):
-                with copied(file, heard, part) as copy:
-                    await check(copy, told)
-            program.send_signal(signal.SIGCONT)
-    finally:
-        program.kill()
-        await program.wait()
+            async for copy in power.cut(2 * writing.SENDERS):
+                await check(copy, power.told)
 
 
 @pytest.mark.promise(id="SEM-1625")

@@ -20,7 +20,7 @@ from tests.integration.killed.nursery import Nursery, Root
 from tests.integration.killed.scripts import PARTS, Part
 from tests.integration.killed.world import World
 
-__all__ = ["Life", "Program", "at_boundaries", "at_random", "running"]
+__all__ = ["Life", "Program", "at_boundaries", "at_random", "running", "surroundings"]
 
 _PATIENCE = 120.0
 """Seconds after which an answer does not come any more."""
@@ -52,15 +52,16 @@ class Program:
     Args:
         part: What the agent plays.
         place: "root" or "worker".
-        folder: Of its state.
+        state: The file of its state.
         world: What it reaches.
+        nursery: Where its root is started.
 
     Attributes:
         usual: The answers of a run in which nobody was killed.
         took: Seconds that such a run takes.
     """
 
-    def __init__(self, part: Part, place: str, folder: Path, world: World) -> None:
+    def __init__(self, part: Part, place: str, state: Path, world: World, nursery: Nursery) -> None:
         self.part = part
         self.world = world
         self.usual: list[Any] = []
@@ -72,11 +73,10 @@ class Program:
             clerk["process"] = "w"
         children = [{"agent": clerk}, {"agent": helper}]
         self._config = {
-            "state": {"type": "sqlite", "path": str(folder / "civitas.db")},
+            "state": {"type": "sqlite", "path": str(state)},
             "supervision": {"name": "root", "backoff": "none", "children": children},
         }
-        environment = world.environment | {"XDG_DATA_HOME": str(folder)}
-        self._nursery = Nursery(module, folder, environment)
+        self._nursery = nursery
         self._number = itertools.count()
         self._sending = threading.Lock()
 
@@ -100,7 +100,6 @@ class Program:
         """Kill what is left of it."""
         self._root.kill()
         self._root.ended()
-        self._nursery.close()
 
     def live(self, victim: str = "nobody", *moments: Moment) -> Life:
         """Let a run begin, kill `victim` at these moments, and ask for the run until it is over."""
@@ -262,11 +261,23 @@ class _Kills:
 
 
 @contextmanager
+def surroundings(part: Part) -> Iterator[tuple[Path, World, Nursery]]:
+    """A folder, what the agent of `part` reaches, and where roots are started."""
+    with tempfile.TemporaryDirectory() as name, World(part.script, Path(name)) as world:
+        environment = world.environment | {"XDG_DATA_HOME": name}
+        nursery = Nursery(f"{__package__}.{part.module}", Path(name), environment)
+        try:
+            yield Path(name), world, nursery
+        finally:
+            nursery.close()
+
+
+@contextmanager
 def running(framework: str, place: str) -> Iterator[Program]:
     """A program whose agent is made of `framework` and runs in `place`; one run of it is over, with nobody killed."""
     part = PARTS[framework]
-    with tempfile.TemporaryDirectory() as folder, World(part.script, Path(folder)) as world:
-        made = Program(part, place, Path(folder), world)
+    with surroundings(part) as (folder, world, nursery):
+        made = Program(part, place, folder / "civitas.db", world, nursery)
         made.start()
         try:
             for _ in range(2):  # the first imports what is imported when it is used

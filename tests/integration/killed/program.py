@@ -18,7 +18,7 @@ class Helper(AgentProcess):
     """An agent that another one asks; it calls a tool of its own."""
 
     def handle(self, message: Message) -> Message:  # type: ignore[override]
-        return self.reply(did("help"))
+        return self.reply(did("help", self.idempotency_key("help")))
 
 
 def run(connection: Connection[Any, Any]) -> None:

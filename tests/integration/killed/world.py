@@ -12,7 +12,6 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any, Self
 
-from civitas import ConfigurationError
 from civitas.demo.model_server import Answer, ModelServer
 from civitas.frameworks import idempotency_key
 
@@ -37,12 +36,14 @@ class Call:
     key: str = ""
 
 
-def did(name: str) -> str:
-    """Call the service, as the tool `name`; its answer."""
-    try:
-        key = idempotency_key()
-    except ConfigurationError:
-        key = ""
+def did(name: str, key: str = "") -> str:
+    """Call the service, as the tool `name`; its answer.
+
+    Args:
+        name: Of the tool.
+        key: The idempotency key that it brings; of a framework's tool, that is known.
+    """
+    key = key or idempotency_key()
     with Client(os.environ[_SERVICE]) as service:
         service.send(Call(name, key))
         return str(service.recv())

@@ -26,6 +26,7 @@ from civitas.process.own_context import InContext, differs
 from civitas.process.own_store import Revisions
 from civitas.process.resources import Resources, close_in_time
 from civitas.process.run_state import RunState
+from civitas.process.slow_start import has_started
 from civitas.process.step_keeper import StepKeeper
 from civitas.process.user_code import EVERYBODYS, as_exception, call, is_async, unless_dropped
 from civitas.tools.forked import unless_copied
@@ -203,18 +204,18 @@ class Incarnation:
             await self._start()
         except asyncio.CancelledError as error:
             if self.now.killed:
-                started.set_exception(AgentTerminated(self.name, "it was stopped while it started"))
+                has_started(started, AgentTerminated(self.name, "it was stopped while it started"))
                 return KILLED
-            started.set_exception(as_exception(error))
+            has_started(started, as_exception(error))
             return ExitReason.crashed(error)
         except EVERYBODYS:
             raise
         except BaseException as error:
             unless_dropped(error, self.agent)
-            started.set_exception(as_exception(error))
+            has_started(started, as_exception(error))
             return ExitReason.crashed(error)
         self.node.tracing.look()  # its module, or its `on_start`, may have set up telemetry
-        started.set_result(None)
+        has_started(started)
         return None
 
     def _run_as(self, agent: AgentProcess) -> None:

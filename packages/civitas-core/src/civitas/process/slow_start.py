@@ -1,4 +1,4 @@
-"""A start that takes long says for whom it waits."""
+"""What is said of the start of an agent: what came of it, and that it takes long."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["named_when_slow"]
+__all__ = ["has_started", "named_when_slow"]
 
 logger = logging.getLogger("civitas")
 
@@ -30,3 +30,13 @@ def named_when_slow(name: str) -> Iterator[None]:
         yield
     finally:
         said.cancel()
+
+
+def has_started(started: asyncio.Future[None], error: Exception | None = None) -> None:
+    """Tell whoever waits for a start what came of it; it may have stopped waiting, and the start be undone for that."""
+    if started.done():
+        return
+    if error is None:
+        started.set_result(None)
+    else:
+        started.set_exception(error)

@@ -234,6 +234,8 @@ class Steps:
     def dropped(self, places: Iterable[str]) -> None:
         """What is in these places is dropped."""
         self._keys.difference_update(places)
+        if self._listed is not None:
+            self._listed.difference_update(places)
         if self.open is not None:
             for each in places:
                 self.open.dropped(each)
@@ -260,10 +262,10 @@ class Steps:
             self._keys.add(self.open.key)
         for key in self.beside:
             await patiently(partial(self._store.delete, key), self._agent)
+        # An earlier incarnation may have recorded steps that this one never came to.
         if self.message.attempt:
-            # An earlier incarnation may have recorded steps that this one never came to.
             await self._may_be_recorded("")
-            self._keys.update(self._listed or ())
+        self._keys.update(self._listed or ())
         await self._drop_all()
 
     async def _drop_all(self) -> None:
