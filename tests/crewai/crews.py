@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from crewai import Agent, Crew, Task
+from crewai import Agent, BaseLLM, Crew, Task
 
 from civitas.testing import SuiteModel
 from tests.crewai.models import played
+from tests.integration.adapters.remembering import recalled
 
-__all__ = ["clerk", "crew_of", "task"]
+__all__ = ["clerk", "crew_of", "recalling", "task"]
 
 
 def clerk(model: SuiteModel | Any, **more: Any) -> Agent:
@@ -29,3 +31,20 @@ def crew_of(*tasks: Task, **more: Any) -> Crew:
     """A crew of these tasks and their agents."""
     agents = {id(each.agent): each.agent for each in tasks if each.agent is not None}
     return Crew(agents=list(agents.values()), tasks=list(tasks), **more)
+
+
+class Recalls(BaseLLM):
+    """Answers with what it was told before in the conversation, and now."""
+
+    def call(self, messages: Any, *args: Any, **keywords: Any) -> Any:
+        text = "\n".join(str(each.get("content")) for each in messages)
+        earlier, _, now = text.rpartition("Asked now: ")
+        told = re.findall(r'Earlier inputs: {"text": "(told_\w+)"}', earlier)
+        told += re.findall(r"told_\w+", now)[:1]
+        return recalled(told, earlier.count("Earlier output: "))
+
+
+def recalling() -> Crew:
+    """A crew of one that plays `Recalls`."""
+    agent = clerk(Recalls(model="recalls"))
+    return crew_of(task(agent, description="{history}\nAsked now: {text}"))

@@ -11,7 +11,10 @@ from tests.integration.adapters.remembering import check_power_cuts
 
 CUTS, LOOKS = (60, 1000) if DEEP else (1, 6)
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of CrewAI itself
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]  # of CrewAI itself
 
 
 @pytest.mark.promise(id="SEM-1649")

@@ -10,10 +10,10 @@ import asyncio
 import json
 import os
 import random
-import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,15 @@ from civitas import ConversationPool, Runtime, SQLiteStateStore, Supervisor, wra
 from civitas.supervision import ChildSpec
 from tests.power import PowerCuts
 
-__all__ = ["check_power_cuts"]
+__all__ = ["check_power_cuts", "recalled"]
 
 _TURNS = 10
 """In each conversation; then the next one begins."""
 _SENDERS = 4
-_LAST = re.compile(r"told_\w+")
-_EARLIER = re.compile(r'Earlier inputs: {"text": "(told_\w+)"}')
 
 
-def _recalled(told: list[str], answers: int) -> str:
+def recalled(told: list[str], answers: int) -> str:
+    """The answer of a model that was shown so much."""
     return json.dumps({"told": told, "answers": answers})
 
 
@@ -41,7 +40,7 @@ def _graph() -> Any:
     def answer(state: MessagesState) -> Any:
         kinds = [each.type for each in state["messages"]]
         told = [str(each.content) for each in state["messages"] if each.type == "human"]
-        return {"messages": [("ai", _recalled(told, kinds.count("ai")))]}
+        return {"messages": [("ai", recalled(told, kinds.count("ai")))]}
 
     return StateGraph(MessagesState).add_node(answer).add_edge(START, "answer").compile()
 
@@ -54,26 +53,13 @@ def _sdk_agent() -> Any:
     def answer(items: Any) -> str:
         roles = [each["role"] for each in items]
         told = [each["content"] for each in items if each["role"] == "user"]
-        return _recalled(told, roles.count("assistant"))
+        return recalled(told, roles.count("assistant"))
 
     return Agent(name="a", model=Says(answer))
 
 
 def _crew() -> Any:
-    from crewai import Agent, BaseLLM, Crew, Task
-
-    class Recalls(BaseLLM):
-        def call(self, messages: Any, *args: Any, **keywords: Any) -> Any:
-            text = "\n".join(str(each.get("content")) for each in messages)
-            earlier, _, now = text.rpartition("Asked now: ")
-            told = _EARLIER.findall(earlier) + _LAST.findall(now)[:1]
-            return _recalled(told, earlier.count("Earlier output: "))
-
-    texts: Any = {"role": "Clerk", "goal": "Answer", "backstory": "You answer."}
-    clerk = Agent(**texts, llm=Recalls(model="recalls"))
-    told = "{history}\nAsked now: {text}"
-    task = Task(description=told, expected_output="Text", agent=clerk)
-    return Crew(agents=[clerk], tasks=[task])
+    return import_module("tests.crewai.crews").recalling()
 
 
 _MADE: dict[str, tuple[Callable[[], Any], str]] = {
@@ -104,10 +90,10 @@ async def _ask(runtime: Runtime, name: str, text: str, conversation: str) -> dic
     payload = {_MADE[name][1]: text}
     reply = await runtime.ask(name, payload, conversation=conversation, timeout=60)
     messages = reply.payload.get("messages")
-    recalled: dict[str, Any] = json.loads(
+    found: dict[str, Any] = json.loads(
         messages[-1]["content"] if messages else reply.payload["output"]
     )
-    return recalled
+    return found
 
 
 async def check_power_cuts(file: Path, cuts: int, looks: int, *names: str) -> None:
@@ -132,11 +118,11 @@ async def check_power_cuts(file: Path, cuts: int, looks: int, *names: str) -> No
 async def _check(runtime: Runtime, name: str, told: list[list[str]], looks: int) -> None:
     answered = {words[1]: int(words[2]) for words in told if words[0] == name}
     for conversation, turn in [*answered.items()][-looks:]:
-        recalled = await _ask(runtime, name, "told_last", conversation)
-        *earlier, last = recalled["told"]
+        found = await _ask(runtime, name, "told_last", conversation)
+        *earlier, last = found["told"]
         assert last == "told_last"
         assert earlier == [f"told_{conversation}_{each}" for each in range(len(earlier))]
-        assert recalled["answers"] == len(earlier)
+        assert found["answers"] == len(earlier)
         assert turn < len(earlier) <= min(turn + 2, _TURNS)
 
 
