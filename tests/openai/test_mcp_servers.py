@@ -13,8 +13,8 @@ from agents.mcp import MCPServerStdio
 from civitas import wrap
 from civitas.errors import StartFailed
 from civitas_openai import OpenAIAgent
+from tests import mcp_server
 from tests.core.frameworks.support import restarts, running
-from tests.openai import mcp_server
 from tests.openai.support import Says, function
 
 

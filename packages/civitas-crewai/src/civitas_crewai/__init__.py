@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from civitas_crewai._side_effects import before_import
 
 if TYPE_CHECKING:
-    from civitas_crewai._tools import agent_tool
+    from civitas_crewai._tools import agent_tool, runtime_tools
     from civitas_crewai.agent import CrewAIAgent
 
-__all__ = ["CrewAIAgent", "agent_tool"]
+__all__ = ["CrewAIAgent", "agent_tool", "runtime_tools"]
 
 # Here and not later: most often it is the user's own module that imports CrewAI first.
 before_import()
@@ -25,8 +25,8 @@ def __getattr__(name: str) -> Any:
         from civitas_crewai.agent import CrewAIAgent
 
         return CrewAIAgent
-    if name == "agent_tool":
-        from civitas_crewai._tools import agent_tool
+    if name in ("agent_tool", "runtime_tools"):
+        from civitas_crewai import _tools
 
-        return agent_tool
+        return getattr(_tools, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

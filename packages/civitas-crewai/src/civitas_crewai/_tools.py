@@ -1,4 +1,4 @@
-"""`agent_tool`: an agent of the system as a tool of a crew."""
+"""Agents of the system, and the tools of its runtime, as tools of a crew."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from crewai.tools import BaseTool
 from pydantic import PrivateAttr
 
-from civitas.frameworks import AgentCall
+from civitas.frameworks import AgentCall, RuntimeTool, find_runtime_tools
 from civitas_crewai._side_effects import after_import
 
 if TYPE_CHECKING:
     from civitas_crewai._own_loop import Bridge
 
-__all__ = ["agent_asked_by", "agent_tool"]
+__all__ = ["agent_asked_by", "agent_tool", "runtime_tools"]
 
 after_import()
 
@@ -25,7 +25,7 @@ current_bridge: ContextVar[Bridge | None] = ContextVar("civitas_crewai_bridge", 
 
 
 class _AgentTool(BaseTool):
-    _asks: AgentCall = PrivateAttr()
+    _asks: AgentCall | RuntimeTool = PrivateAttr()
 
     def _run(self, **arguments: Any) -> str:
         payload = self._payload(arguments)
@@ -81,7 +81,26 @@ def agent_tool(
     Raises:
         ConfigurationError: An argument does not fit; in a call: no agent's code runs here.
     """
-    asks = AgentCall(name, description=description, parameters=parameters, timeout=timeout)
+    return _native(AgentCall(name, description=description, parameters=parameters, timeout=timeout))
+
+
+def runtime_tools(*names: str) -> list[BaseTool]:
+    """The tools of the runtime (`self.tools`, those of its MCP servers too) as tools of a crew.
+
+    To be called by the function that builds the crew, which `wrap` calls when the agent starts. A tool that fails, or
+    whose server is not there, gives the model a text that says so.
+
+    Args:
+        *names: Of the tools, or patterns such as ``files_*``; all of them for none.
+
+    Raises:
+        ConfigurationError: No agent is being started here.
+        UnknownTool: A name matches none.
+    """
+    return [_native(each) for each in find_runtime_tools(names)]
+
+
+def _native(asks: AgentCall | RuntimeTool) -> BaseTool:
     schema: Any = asks.model or asks.schema
     tool = _AgentTool(name=asks.name, description=asks.description, args_schema=schema)
     tool._asks = asks

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from civitas_langgraph._saver import StateStoreSaver
     from civitas_langgraph._store import GraphStore
-    from civitas_langgraph._tools import agent_tool
+    from civitas_langgraph._tools import agent_tool, runtime_tools
     from civitas_langgraph.agent import LangGraphAgent
 
-__all__ = ["GraphStore", "LangGraphAgent", "StateStoreSaver", "agent_tool"]
+__all__ = ["GraphStore", "LangGraphAgent", "StateStoreSaver", "agent_tool", "runtime_tools"]
 
 _MODULES = {
     "GraphStore": "_store",
     "LangGraphAgent": "agent",
     "StateStoreSaver": "_saver",
     "agent_tool": "_tools",
+    "runtime_tools": "_tools",
 }
 
 

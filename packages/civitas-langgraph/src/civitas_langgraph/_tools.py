@@ -1,4 +1,4 @@
-"""`agent_tool`: an agent of the system as a tool of LangChain."""
+"""Agents of the system, and the tools of its runtime, as tools of LangChain."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.config import get_config
 
-from civitas.frameworks import AgentCall, current_run
+from civitas.frameworks import AgentCall, RuntimeTool, current_run, find_runtime_tools
 
-__all__ = ["agent_tool"]
+__all__ = ["agent_tool", "runtime_tools"]
 
 
 def agent_tool(
@@ -36,8 +36,26 @@ def agent_tool(
     Raises:
         ConfigurationError: An argument does not fit; when called, that it was outside of an agent.
     """
-    call = AgentCall(name, description=description, parameters=parameters, timeout=timeout)
+    return _native(AgentCall(name, description=description, parameters=parameters, timeout=timeout))
 
+
+def runtime_tools(*names: str) -> list[BaseTool]:
+    """The tools of the runtime (`self.tools`, those of its MCP servers too) as tools of LangChain.
+
+    To be called by the function that builds the graph, which `wrap` calls when the agent starts. A tool that fails, or
+    whose server is not there, gives the model a text that says so.
+
+    Args:
+        *names: Of the tools, or patterns such as ``files_*``; all of them for none.
+
+    Raises:
+        ConfigurationError: No agent is being started here.
+        UnknownTool: A name matches none.
+    """
+    return [_native(each) for each in find_runtime_tools(names)]
+
+
+def _native(call: AgentCall | RuntimeTool) -> BaseTool:
     def ask_from_thread(**arguments: Any) -> str:
         with _span_of_the_call():
             return call.call_from_thread(arguments)
@@ -49,8 +67,8 @@ def agent_tool(
     return StructuredTool.from_function(
         ask_from_thread,
         ask,
-        name=name,
-        description=description,
+        name=call.name,
+        description=call.description,
         args_schema=call.model or call.schema,
         infer_schema=False,
     )

@@ -9,12 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from civitas_openai._tools import agent_tool, handoff_to
+    from civitas_openai._tools import agent_tool, handoff_to, runtime_tools
     from civitas_openai.agent import OpenAIAgent
 
-__all__ = ["OpenAIAgent", "agent_tool", "handoff_to"]
+__all__ = ["OpenAIAgent", "agent_tool", "handoff_to", "runtime_tools"]
 
-_MODULES = {"OpenAIAgent": "agent", "agent_tool": "_tools", "handoff_to": "_tools"}
+_MODULES = {
+    "OpenAIAgent": "agent",
+    "agent_tool": "_tools",
+    "handoff_to": "_tools",
+    "runtime_tools": "_tools",
+}
 
 
 def __getattr__(name: str) -> Any:

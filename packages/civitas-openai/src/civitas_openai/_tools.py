@@ -1,4 +1,4 @@
-"""Other agents of the system, whatever they are made of, as tools and as targets of handoffs."""
+"""Other agents of the system as tools and as targets of handoffs, and the tools of its runtime."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from agents import Agent, FunctionTool, Handoff, ModelResponse, Usage, handoff
+from agents import Agent, FunctionTool, Handoff, ModelResponse, Tool, Usage, handoff
 from agents.models.fake_id import FAKE_RESPONSES_ID
 from agents.models.interface import Model
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
 from civitas.errors import HandlerFailed
-from civitas.frameworks import AgentCall
+from civitas.frameworks import AgentCall, RuntimeTool, find_runtime_tools
 from civitas_openai._handoffs import as_messages, read_output
 from civitas_openai._responses import as_delta, as_event
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from civitas.message import Message
 
-__all__ = ["agent_tool", "final_output", "handoff_to"]
+__all__ = ["agent_tool", "final_output", "handoff_to", "runtime_tools"]
 
 _IS_JSON = "civitas:json"
 
@@ -52,7 +52,26 @@ def agent_tool(
         ConfigurationError: An argument does not fit; when called, that it was outside of an agent.
     """
     call = AgentCall(name, description=description, parameters=parameters, timeout=timeout)
+    return _native(call, strict=parameters is None)
 
+
+def runtime_tools(*names: str) -> list[Tool]:
+    """The tools of the runtime (`self.tools`, those of its MCP servers too) as tools of the SDK.
+
+    To be called by the function that builds the agent, which `wrap` calls when the agent starts. A tool that fails, or
+    whose server is not there, gives the model a text that says so.
+
+    Args:
+        *names: Of the tools, or patterns such as ``files_*``; all of them for none.
+
+    Raises:
+        ConfigurationError: No agent is being started here.
+        UnknownTool: A name matches none.
+    """
+    return [_native(each, strict=False) for each in find_runtime_tools(names)]
+
+
+def _native(call: AgentCall | RuntimeTool, *, strict: bool) -> FunctionTool:
     async def ask(context: Any, arguments: str) -> str:
         try:
             if call.model is None:
@@ -65,12 +84,12 @@ def agent_tool(
 
     vars(ask)["civitas_asks"] = call.name
     return FunctionTool(
-        _tool_name(name),
-        description,
+        _tool_name(call.name),
+        call.description,
         call.schema,
         ask,
         # A strict schema has no optional fields; those of others may be.
-        strict_json_schema=parameters is None,
+        strict_json_schema=strict,
     )
 
 

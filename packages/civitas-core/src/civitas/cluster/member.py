@@ -21,7 +21,7 @@ from civitas.cluster.following import Following
 from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.inside import Inside
-from civitas.cluster.lent.borrowing import borrow, expect
+from civitas.cluster.lent.borrowing import borrow, borrow_tools, expect
 from civitas.cluster.letters.accepting import Detours
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
@@ -185,6 +185,7 @@ class MemberNode(Node):
                 "stopping": lambda _: self._mailboxes.stopping(self.on_system_stop),
                 "end": lambda _: self.end(""),
                 "record": lambda _, *wants: self.records.asked(*wants),
+                "tools": lambda _, described: borrow_tools(self, described, self.call_root),
             },
         )
 

@@ -196,7 +196,7 @@ class RootNode(Node):
                 "whereis": self._directory.tell_where,
                 "matching": lambda _, pattern: self.matching(pattern),
                 "spawn": self._spawn_for,
-                **Lender(self).serves,
+                **Lender(self, self.roster.tell).serves,
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
                 "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),

@@ -187,6 +187,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "settled": Shape(),
         "watch_is_over": Shape(TEXT),  # the reference of a monitor
         "record": Shape(TEXT, FLAG),  # which spans, whether figures
+        "tools": Shape(VALUES),  # name, description and parameters of each
         "handed_over": Shape(),
         "stopping": Shape(),
         "end": Shape(),

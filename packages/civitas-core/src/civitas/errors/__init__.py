@@ -26,6 +26,7 @@
     ├── SupervisorGaveUp          a supervisor ran out of restarts
     ├── StartFailed               a child did not start (.child, .cause)
     ├── SupervisionError          a child administration call was refused (.reason)
+    ├── ToolFailed                a tool of an MCP server failed, or the server is not there (.tool, .server)
     └── StateStoreError           a state store could not read or write (.key)
         └── StateConflict         somebody else has written what was to be replaced (.expected, .found)
 
@@ -67,6 +68,7 @@ from civitas.errors.supervision import (
     SupervisionError,
     SupervisorGaveUp,
 )
+from civitas.errors.tools import ToolFailed
 
 __all__ = [
     "AgentTerminated",
@@ -92,6 +94,7 @@ __all__ = [
     "StateStoreError",
     "SupervisionError",
     "SupervisorGaveUp",
+    "ToolFailed",
     "TopologyError",
     "UnknownAgent",
     "UnknownDeadLetter",

@@ -13,6 +13,7 @@ from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
 from civitas.frameworks.remembering import newest_turns
 from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
+from civitas.frameworks.runtime_tools import RuntimeTool, find_runtime_tools
 from civitas.frameworks.shapes import Part, fingerprint, name_of
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
@@ -29,9 +30,11 @@ __all__ = [
     "Part",
     "Progress",
     "Run",
+    "RuntimeTool",
     "Unfinished",
     "comes_from",
     "current_run",
+    "find_runtime_tools",
     "fingerprint",
     "idempotency_key",
     "name_of",

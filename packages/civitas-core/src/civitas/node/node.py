@@ -28,6 +28,7 @@ from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
 from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
+from civitas.node.offering import Offering
 from civitas.node.requests import keeps_runs
 from civitas.node.router import Router
 from civitas.node.scheduler import Scheduler
@@ -101,6 +102,7 @@ class Node(Router):
         self.store = store
         self.retention = Retention()  # what of conversations is kept
         self.llm, self.tools = llm, tools
+        self.offering = Offering(self)
         self.clock: Clock = clock or LoopClock()
         self.history = RestartHistory()
         self.treasury = Treasury(self, self._background)

@@ -87,6 +87,8 @@ class Context(Protocol):
     retention: Retention
     llm: Any
     tools: Any
+    offering: Any
+    """Takes the tools of agents that have some."""
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
 

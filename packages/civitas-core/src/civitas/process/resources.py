@@ -7,13 +7,17 @@ import inspect
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from civitas.errors import ConfigurationError
 
-__all__ = ["Opened", "Owner", "Resources", "needs_a_loop"]
+__all__ = ["Opened", "Owner", "Resources", "is_tried_out", "needs_a_loop"]
 
 logger = logging.getLogger("civitas")
+
+is_tried_out: ContextVar[bool] = ContextVar("civitas_is_tried_out", default=False)
+"""Whether code that builds something is called to see whether it can, and no system runs."""
 
 
 class Opened:

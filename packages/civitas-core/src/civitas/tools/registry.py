@@ -75,10 +75,12 @@ class ToolRegistry(Mapping[str, ToolProvider]):
 
     def __init__(self, tools: Iterable[Any] = (), tracing: Tracing | None = None) -> None:
         self._tools: dict[str, ToolProvider] = {}
+        self._tracing = tracing
+        self._offered: dict[str, list[str]] = {}
         if isinstance(tools, str) or not isinstance(tools, Iterable):
             raise ConfigurationError(f"tools must be a list of tools; got {tools!r}")
         for each in tools:
-            self._add(each, tracing)
+            self._add(each)
 
     def __getitem__(self, name: str) -> ToolProvider:
         try:
@@ -104,6 +106,31 @@ class ToolRegistry(Mapping[str, ToolProvider]):
         """
         return await self[name].call(**arguments)
 
+    def offer(self, owner: str, tools: Iterable[ToolProvider]) -> None:
+        """Add the tools of somebody who comes and goes, in place of those that it had.
+
+        Raises:
+            ConfigurationError: Another tool has the name of one of them; then those that it had stay.
+        """
+        tools = list(tools)
+        before = self._offered.get(owner, ())
+        taken = [
+            each.name for each in tools if each.name in self._tools and each.name not in before
+        ]
+        if taken:
+            raise ConfigurationError(
+                f"{owner!r} has a tool {taken[0]!r}, and there is another of that name; give its tools a prefix"
+            )
+        for name in before:
+            del self._tools[name]
+        for each in tools:
+            self._add(each)
+        self._offered[owner] = [each.name for each in tools]
+
+    def offered(self) -> list[ToolProvider]:
+        """The tools that `offer` has added."""
+        return [self._tools[name] for names in self._offered.values() for name in names]
+
     def untraced(self, name: str) -> ToolProvider:
         """The tool `name` without its span, for code that makes one elsewhere."""
         found = self[name]
@@ -112,7 +139,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
     def __repr__(self) -> str:
         return f"<ToolRegistry {', '.join(self._tools) or 'empty'}>"
 
-    def _add(self, given: Any, tracing: Tracing | None) -> None:
+    def _add(self, given: Any) -> None:
         # Ours is known without a look at its parameters, which would make their schema now.
         if isinstance(given, type) or not isinstance(given, (FunctionTool, ToolProvider)):
             if isinstance(given, type) or not callable(given):
@@ -123,6 +150,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
             given = tool(given)
         if given.name in self._tools:
             raise ConfigurationError(f"two tools are named {given.name!r}; rename one of them")
+        tracing = self._tracing
         self._tools[given.name] = given if tracing is None else _TracedTool(given, tracing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, PluginError, StartFailed
@@ -35,6 +35,7 @@ from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, named_in, nearest, topology_error, unknown_word
 from civitas.topology.provided import make_provided, provided_problems
 from civitas.topology.resolving import Unresolved, add_to_path, resolve
+from civitas.topology.servers import mcp_of, mcp_problems
 from civitas.topology.trial import Trial
 
 __all__ = ["Builder", "build", "retention_of", "runtime_options"]
@@ -130,11 +131,13 @@ class Builder:
         self._plugins.load()
         self._problems = Links(self._topology, self._plugins).problems()
         self._problems += beyond(self._topology, forgets=forgets)
+        self._problems += mcp_problems(self._topology)
         self._problems += missing_places(self._topology, opens_state="state_store" not in leave_out)
         self._raise_problems()
         if self._source.folder is not None:
             add_to_path(self._source.folder)
-        root = self._supervisor(("supervision",), self._topology.supervision)
+        servers = mcp_of(self._topology)
+        root = self._supervisor(("supervision",), self._topology.supervision, servers)
         self._problems += provided_problems(self._topology, self._plugins, leave_out)
         self._raise_problems()
         return root
@@ -183,8 +186,10 @@ class Builder:
         if self._problems:
             raise topology_error(self._problems, self._source.file)
 
-    def _supervisor(self, path: Path, entry: SupervisorEntry) -> Supervisor:
-        children: list[ChildSpec] = []
+    def _supervisor(
+        self, path: Path, entry: SupervisorEntry, first: Iterable[ChildSpec] = ()
+    ) -> Supervisor:
+        children = [*first]
         for i, child in enumerate(entry.children):
             place = (*path, "children", i, child.kind)
             if isinstance(child.entry, SupervisorEntry):

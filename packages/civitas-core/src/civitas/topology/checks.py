@@ -123,7 +123,11 @@ def _meant(entry: AgentEntry) -> str:
 
 def _names(topology: Topology) -> list[Problem]:
     problems = []
-    first: dict[str, tuple[str, Path]] = {}
+    first: dict[str, tuple[str, Path]] = {
+        name: ("MCP server", ("mcp", name)) for name in topology.mcp
+    }
+    if topology.mcp:
+        first["mcp"] = ("supervisor of the MCP servers", ("mcp",))
     for path, kind, entry in topology.walk():
         names = [(entry.name, "name", kind.replace("_", " "))]
         if isinstance(entry, AgentEntry) and entry.replicas > 1:

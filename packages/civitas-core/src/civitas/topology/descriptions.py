@@ -10,6 +10,7 @@ from civitas.topology.grammar import (
     DynamicSupervisorEntry,
     EdgeEntry,
     HttpEntry,
+    McpEntry,
     ProcessEntry,
     ProvidedEntry,
     ResultsEntry,
@@ -53,6 +54,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
         "results": "How long the answers of durable agents are kept; 24h where nothing is said.",
         "edge": "The ways by which programs outside reach the agents.",
         "prices": "What models cost: {MODEL: {in: 1.25, out: 10}}, US dollars for a million tokens.",
+        "mcp": "MCP servers by name: each is supervised, and its tools are self.tools of every agent.",
         "processes": "OS processes that differ from the defaults, by name.",
         "supervision": "The root supervisor.",
     },
@@ -74,6 +76,14 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     },
     EdgeEntry: {
         "http": "HTTP: the API of OpenAI, the agents, the runs, and whether the system is well.",
+    },
+    McpEntry: {
+        "command": "The program and its arguments, as a list. It speaks over stdin and stdout.",
+        "env": "Variables for it, beside those of the root.",
+        "cwd": "The folder that it starts in, relative to this file; by default this file's own.",
+        "prefix": "Stands before the names of its tools.",
+        "timeout": "Seconds that a call of a tool may take; null for no bound.",
+        "start_timeout": "Seconds until it must have said which tools it has; null for no bound.",
     },
     HttpEntry: {
         "host": "Address that it listens at; others than that of this machine need a token.",

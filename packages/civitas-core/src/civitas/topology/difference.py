@@ -148,6 +148,8 @@ def _system(topology: Topology) -> dict[str, Any]:
         entry = getattr(topology, key)
         if entry is not None:
             values |= {f"{key}.{inner}": value for inner, value in entry.everything().items()}
+    for name, server in topology.mcp.items():
+        values |= {f"mcp.{name}.{key}": value for key, value in server.everything().items()}
     if topology.tools:
         values["tools"] = [tool.everything() for tool in topology.tools]
     return values

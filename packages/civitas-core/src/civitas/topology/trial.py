@@ -7,7 +7,7 @@ from typing import Self
 
 from civitas.errors import ConfigurationError, StartFailed
 from civitas.process import AgentProcess
-from civitas.process.resources import Resources
+from civitas.process.resources import Resources, is_tried_out
 from civitas.supervision import ConversationPool
 
 __all__ = ["Trial"]
@@ -29,6 +29,7 @@ class Trial:
         """
         agent = made.child if isinstance(made, ConversationPool) else made
         self._name = agent.name
+        is_tried_out.set(True)
         try:
             return await agent._civitas_open(self)
         except ConfigurationError:

@@ -12,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from civitas.topology import grammar, values
 from civitas.topology.durations import Duration
-from civitas.topology.grammar import OpenEntry, Topology, TopologyEntry
+from civitas.topology.entries import OpenEntry, TopologyEntry
+from civitas.topology.grammar import Topology
 from civitas.topology.positions import Path
 from civitas.topology.problems import Problem, nearest, topology_error, unknown_word
 from civitas.topology.source import Source, show

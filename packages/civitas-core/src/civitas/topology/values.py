@@ -41,6 +41,7 @@ __all__ = [
     "Switch",
     "Text",
     "TimezoneText",
+    "Words",
 ]
 
 _Word = TypeVar("_Word", bound=StrEnum)
@@ -149,6 +150,7 @@ CountOrZero = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0, lt=1e9, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, lt=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
+Words = Annotated[list[Text], Field(min_length=1)]
 Switch = StrictBool
 SerializerWord = Annotated[Serializer, _word(Serializer)]
 MissedWord = Annotated[Missed, _word(Missed)]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from civitas.cluster.lent.parts import RemoteModel, RemoteTool, describe_tools
+from civitas.cluster.lent.parts import RemoteModel, RemoteTool, describe_tools, offered_tools
 from civitas.cluster.lent.store import RemoteStore, offered
 from civitas.models import TracedModel
+from civitas.node.offering import Offering
 from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 
-__all__ = ["Borrower", "borrow", "expect", "offer"]
+__all__ = ["Borrower", "borrow", "borrow_tools", "expect", "offer"]
 
 
 class Borrower(Protocol):
@@ -22,6 +23,7 @@ class Borrower(Protocol):
     retention: Retention
     llm: Any
     tools: Any
+    offering: Offering
     tracing: Tracing
 
 
@@ -39,6 +41,7 @@ def offer(owner: Borrower, given: Sequence[str]) -> dict[str, Any]:
         "tools": describe_tools(tools) if tools is not None else None,
         "keeps": not isinstance(owner.store, InMemoryStateStore),
         "offers": offered(owner.store),
+        "tools_offered": offered_tools(owner),
     }
 
 
@@ -63,8 +66,18 @@ def borrow(
     if "tools" in given:
         tools = [RemoteTool(call_root, *each) for each in welcome["tools"] or ()]
         borrower.tools = ToolRegistry(tools, borrower.tracing) if tools else None
+    borrow_tools(borrower, welcome.get("tools_offered", ()), call_root)
     if "conversations" in given:
         borrower.retention = Retention(**welcome["conversations"])
+
+
+def borrow_tools(
+    borrower: Borrower, described: Iterable[Sequence[Any]], call_root: Callable[..., Awaitable[Any]]
+) -> None:
+    """Take over the tools of the root that come and go, in place of those that it had."""
+    tools = [RemoteTool(call_root, *each) for each in described]
+    if tools or borrower.tools is not None:
+        borrower.offering.offer("root", tools)
 
 
 def expect(borrower: Borrower, name: str, new: bool) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from civitas.cluster.desk import Serves
+from civitas.cluster.lent.parts import offered_tools
 from civitas.cluster.lent.store import OPTIONAL
 from civitas.cluster.peers import Peer
 from civitas.message import decode, encode
 from civitas.models import ModelResponse
+from civitas.node.offering import Offering
 from civitas.state import StateStore
 from civitas.tools.threads import tool_threads
 
@@ -28,6 +30,7 @@ class Equipped(Protocol):
     llm: Any
     tools: Any
     tool_threads: ThreadPoolExecutor
+    offering: Offering
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,12 @@ class Lender:
 
     Args:
         owner: Who has them.
+        tell: Says something to all members.
     """
 
-    def __init__(self, owner: Equipped) -> None:
+    def __init__(self, owner: Equipped, tell: Callable[..., None]) -> None:
         self._owner = owner
+        owner.offering.changed = lambda: tell("tools", offered_tools(owner))
         self.serves: dict[str, Serves] = {
             "chat": self.chat,
             "tool": self.tool,

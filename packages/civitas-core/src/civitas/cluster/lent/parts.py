@@ -12,7 +12,7 @@ from civitas.models import ModelResponse
 if TYPE_CHECKING:
     from civitas.tools import ToolProvider
 
-__all__ = ["RemoteModel", "RemoteTool", "describe_tools"]
+__all__ = ["RemoteModel", "RemoteTool", "describe_tools", "offered_tools"]
 
 
 class RemoteModel:
@@ -64,3 +64,8 @@ class RemoteTool:
 def describe_tools(tools: Iterable[ToolProvider]) -> list[list[Any]]:
     """What a model needs to know of tools, as plain data."""
     return [[each.name, each.description, dict(each.parameters)] for each in tools]
+
+
+def offered_tools(owner: Any) -> list[list[Any]]:
+    """Those of the root's tools that come and go, as plain data."""
+    return describe_tools(owner.tools.offered()) if owner.tools else []

@@ -1,7 +1,7 @@
 """A server of the Model Context Protocol over its standard streams, as far as the tests need one.
 
-Its tools write to the file that is its first argument; `die` kills its process. While a file of that name and
-``.down`` is there, it does not start.
+Its tools write to the file that is its first argument; `die` kills its process, `hang` never answers, `count` has a
+structured result. While a file of that name and ``.down`` is there, it does not start.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TOOLS = [
         "description": name,
         "inputSchema": {"type": "object", "properties": {"text": {"type": "string"}}},
     }
-    for name in ("note", "fail", "die")
+    for name in ("note", "fail", "die", "hang", "count")
 ]
 
 
@@ -35,6 +35,8 @@ def call(params: dict[str, Any]) -> dict[str, Any]:
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     text = {"type": "text", "text": f"noted {arguments.get('text', '')}"}
+    if name == "count":
+        return {"content": [text], "structuredContent": {"result": len(arguments.get("text", ""))}}
     return {"content": [text], "isError": name == "fail"}
 
 
@@ -60,9 +62,13 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if "id" not in request:
+            if request["method"] == "notifications/cancelled":
+                note(f"cancelled {request['params']['requestId']}")
             continue
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": request["id"]}
         result = answer(request)
+        if request.get("params", {}).get("name") == "hang":
+            continue
         if result is None:
             reply["error"] = {"code": -32601, "message": f"no method {request['method']}"}
         else:
