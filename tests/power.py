@@ -45,7 +45,7 @@ class PowerCuts:
     ) -> AsyncIterator[PowerCuts]:
         """Those of a program, a module that takes the state file and other arguments; it is killed behind the block."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", module, file, *arguments),
+            *(sys.executable, "-W", "ignore", "-m", module, str(file), *arguments),
             cwd=ROOT,
             stdout=subprocess.PIPE,
         )
