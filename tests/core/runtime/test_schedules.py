@@ -47,6 +47,10 @@ class System:
         worker = Worker("a", self.journal, **{**self.keywords, **keywords})
         return Runtime(Supervisor("root", [worker]), state_store=self.store, clock=self.clock)
 
+    def kept(self) -> list[str]:
+        """The keys of what is kept of schedules."""
+        return [key for key in self.store._values if key.startswith("civitas:schedules:")]
+
 
 DELIVERIES = pytest.mark.parametrize("delivery", ["durable", "at_most_once"])
 
@@ -256,3 +260,33 @@ async def test_the_clock_of_the_machine_is_what_counts_by_default() -> None:
     journal = Journal()
     async with Runtime(Supervisor("root", [Late("a", every=0.02)])):
         await journal.until("in time", 3)
+
+
+@pytest.mark.promise(id="SEM-1651")
+async def test_who_comes_back_with_its_schedule_has_missed_nothing() -> None:
+    """Whether it was taken out of a running system, or out of the topology, or its schedule alone was."""
+    system = System(every=60, missed="all")
+    async with system.runtime() as runtime:
+        await runtime.terminate_child("root", "a")
+        await runtime.delete_child("root", "a")
+        await eventually(lambda: not system.kept())
+        system.clock.advance(200)
+        await runtime.start_child("root", Worker("a", system.journal, every=60, missed="all"))
+        await eventually(system.kept)
+        system.clock.advance(60)
+        await system.journal.until("260")
+    async with system.runtime(every=None, missed="once"):
+        await eventually(lambda: not system.kept())
+    assert system.journal == ["260"]
+
+
+@pytest.mark.promise(id="SEM-1651")
+async def test_what_is_kept_of_an_agent_that_is_not_here_stays_for_a_month() -> None:
+    """It may be one of another program, which uses the same store and does not run now."""
+    system = System()
+    for name, days in (("other", 29), ("gone", 31)):
+        last = {"schedule": "every 60 s", "last": START - days * 86400}
+        await system.store.set(f"civitas:schedules:{name}", last)
+    async with system.runtime():
+        await eventually(lambda: len(system.kept()) == 1)
+    assert system.kept() == ["civitas:schedules:other"]

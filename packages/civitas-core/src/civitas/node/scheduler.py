@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from civitas.errors import DeliveryError, NotStored, RunConflict
 from civitas.events import DeadLetterReason
 from civitas.message import Message
-from civitas.node.scheduled import DueTime, Scheduled
+from civitas.node.scheduled import RECORD, DueTime, Scheduled
 from civitas.node.undelivered import reason_of
-from civitas.process import Delivery
+from civitas.process import Cell, Delivery
 from civitas.process.schedule import MOST_MISSED, Schedule
 from civitas.state.patience import patiently, saved_under
 
@@ -33,6 +33,8 @@ _LOOK = 1.0
 """The longest time in seconds between two looks at the clock, as that may be set."""
 _AGAIN = 1.0
 """Seconds before a state store is tried again that did not answer."""
+_GONE = 30 * 86400.0
+"""Seconds after its last message for which what is kept of an agent stays that this program does not have."""
 _STUCK = 1.0
 """Seconds after which a message that is not taken is taken for one that waits."""
 
@@ -74,6 +76,8 @@ class Scheduler:
         self._timer: ClockTimer | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """What is being done for an agent, by its name."""
+        self._forgetting: dict[str, asyncio.Task[None]] = {}
+        """The same for agents that are gone; under no name for those of earlier programs."""
         self._runs = False
         self._seen = 0.0
 
@@ -82,16 +86,23 @@ class Scheduler:
         known = self._agents.get(name)
         if schedule == (None if known is None else known.schedule):
             return
-        self.drop(name)
+        self._stop_planning(name)
         if schedule is not None:
             self._agents[name] = agent = Scheduled(name, schedule)
             if self._runs:
                 self._begin(agent, self._open(agent))
 
     def drop(self, name: str) -> None:
-        """An agent is gone."""
-        if self._agents.pop(name, None) is not None and (task := self._tasks.pop(name, None)):
+        """An agent is gone, and what is kept of its schedule with it; one that comes back has missed nothing."""
+        agent = self._stop_planning(name)
+        if agent is not None and self._runs:
+            self._begin_forgetting(name, self._forget(agent.key, name))
+
+    def _stop_planning(self, name: str) -> Scheduled | None:
+        agent = self._agents.pop(name, None)
+        if agent is not None and (task := self._tasks.pop(name, None)):
             task.cancel()
+        return agent
 
     def clear(self) -> None:
         """All are gone."""
@@ -109,6 +120,7 @@ class Scheduler:
         if self._agents:
             opening = [self._begin(each, self._open(each)) for each in self._agents.values()]
             await asyncio.wait(opening)
+        self._begin_forgetting("", self._forget_others())
 
     async def stop(self) -> None:
         """End; what becomes due from now on is missed."""
@@ -117,7 +129,7 @@ class Scheduler:
             self._timer.cancel()
             self._timer = None
         self._heap.clear()
-        tasks = [*self._tasks.values()]
+        tasks = [*self._tasks.values(), *self._forgetting.values()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -175,11 +187,42 @@ class Scheduler:
     async def _open(self, agent: Scheduled) -> None:
         """Go on from what is kept of an agent."""
         store = self._root.store
+        if (forgetting := self._forgetting.get(agent.name)) is not None:
+            await asyncio.wait({forgetting})  # it was here before, and has come back
         kept = await self._stubbornly(agent.name, lambda: saved_under(store, agent.key, agent.name))
         if agent.begin(kept, self._time()):
             await self._stubbornly(agent.name, lambda: self._note(agent, agent.last))
         self._push(agent)
         self._arm()
+
+    def _begin_forgetting(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = self._forgetting[name] = self._root.loop.create_task(work)
+
+        def over(_: asyncio.Task[None]) -> None:
+            if self._forgetting.get(name) is task:
+                del self._forgetting[name]
+
+        task.add_done_callback(over)
+
+    async def _forget(self, key: str, name: str) -> None:
+        await self._stubbornly(name, lambda: self._root.store.delete(key))
+
+    async def _forget_others(self) -> None:
+        """Drop what is kept of agents that have no schedule any more.
+
+        An agent that is not here may be that of another program, which uses the same store.
+        """
+        list_keys = getattr(self._root.store, "keys", None)
+        if list_keys is None:
+            return
+        for key in await self._stubbornly("", lambda: list_keys(RECORD)):
+            name = key.removeprefix(RECORD)
+            if name in self._agents:
+                continue
+            kept = await self._stubbornly(name, lambda key=key: self._root.store.get(key))
+            last = self._time() if kept is None else kept.get("last", 0.0)
+            if isinstance(self._root.registry.get(name), Cell) or last < self._time() - _GONE:
+                await self._forget(key, name)
 
     def _send(self, agent: Scheduled) -> None:
         """Hand over what waits for an agent, unless that is being done."""
