@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from civitas import Runtime
+from civitas import AskTimeout, Runtime
 from tests.house.project import ROOT
 from tests.integration.processes.system import kill, until
 
@@ -35,6 +35,7 @@ def config(folder: Path) -> dict[str, Any]:
             "backoff_base": 0.001,
             "children": [
                 {"agent": {"name": "far", "process": "w", **kept}},
+                {"agent": {"name": "leaver", "process": "w", **kept, "cancel_on_timeout": True}},
                 {"agent": {"name": "near", **kept}},
                 {"conversation_pool": {"name": "pool", "process": "w", **kept}},
                 {"agent": {"name": "beside", "type": f"{HERE}.Teller", "process": "w"}},
@@ -49,6 +50,7 @@ async def told(runtime: Runtime, by: str, how: str, to: str, payload: Any, **mor
     return (await runtime.ask(by, given, how, timeout=15)).payload
 
 
+@pytest.mark.promise(id="SEM-1616")
 @pytest.mark.promise(id="SEM-1622")
 @pytest.mark.promise(id="SEM-1644")
 @pytest.mark.timeout(60)
@@ -74,6 +76,9 @@ async def test_whoever_sends_to_a_durable_agent_is_answered_as_by_any_other(tmp_
             await runtime.send(to, 8, "in a step", run=f"{to} waits")
         await until(lambda: [each.step for each in runtime.runs("running")] == ["wait"] * 2)
         assert all([await runtime.cancel(f"{to} waits") for to in ("far", "pool")])
+        with pytest.raises(AskTimeout):
+            await runtime.ask("leaver", 9, "in a step", timeout=0.2)
+        await until(lambda: [each.status for each in runtime.runs(agent="leaver")] == ["expired"])
         # Who is killed while it waits has not given up: what it asked for goes on.
         asking = asyncio.create_task(
             told(runtime, "elsewhere", "ask", "far", 7, what="slow", run="of one that is gone")

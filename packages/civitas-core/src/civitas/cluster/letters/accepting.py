@@ -193,7 +193,8 @@ class AcceptedByRoot:
         out, into = letters.out, letters.into
         out.accepting_entry = self._entry_for
         out.asker_elsewhere = into.asker_elsewhere = self._asked.get
-        out.kept = self._runs.table.by_message
+        # Each life of the system has a table of its own.
+        out.is_kept = lambda message_id: message_id in self._runs.table.by_message
         out.finished = self._is_finished
         out.was_given = self._was_given
         out.forgotten = self._runs.forget

@@ -90,9 +90,9 @@ class Outgoing:
         self.asker_elsewhere: Callable[[str], FromPeer | None] = lambda message_id: None
         """Who asked in another process by a message that came out of the state store."""
         self.finished: Callable[[str], None] = lambda message_id: None
-        """Called when another node is finished with a message that is in `kept`."""
-        self.kept: Container[str] = ()
-        """The ids of messages that are kept until then, beyond this node's life."""
+        """Called when another node is finished with a message that is kept."""
+        self.is_kept: Callable[[str], bool] = lambda message_id: False
+        """Whether a message, by its id, is kept until then, beyond this node's life."""
         self.was_given: Callable[[str, int], None] = lambda message_id, times: None
         """Called when the process of an agent is gone that was handling a message, and to how many it was given."""
         self.forgotten: Callable[[str], None] = lambda name: None
@@ -297,7 +297,7 @@ class Outgoing:
 
     def _finish(self, message_id: str) -> None:
         each = self._sent.pop(message_id, None)
-        if message_id in self.kept:
+        if self.is_kept(message_id):
             self.finished(message_id)
         if each is not None:
             each.outbox.settled(message_id)

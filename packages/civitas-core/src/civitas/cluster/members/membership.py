@@ -311,10 +311,10 @@ class Membership:
         self._has_left(boot, Left(kept, done, noted.is_known))
         self.note()
         self._letters.part(boot, why, in_hand, finished)
-        # What is to be delivered again stands here, or the broker keeps it. Of all else that the process had, what it
-        # recorded is left over.
-        had = in_hand if self._roster.ending else (*in_hand, *finished)
-        over = {id for id in had if id not in noted.kept and not self._letters.out.has(id)}
+        # What is to be delivered again stands here, or the broker or the state store keeps it. Of all else that the
+        # process had, what it recorded is left over.
+        had, out = in_hand if self._roster.ending else (*in_hand, *finished), self._letters.out
+        over = {id for id in had if not (id in noted.kept or out.has(id) or out.is_kept(id))}
         if over:
             self._forget_records_of(over)
 
