@@ -24,7 +24,7 @@ from civitas.cluster.guests import Guests
 from civitas.cluster.home import Home
 from civitas.cluster.inheritance import Inheritance
 from civitas.cluster.lent.borrowing import offer
-from civitas.cluster.lent.lender import Lender
+from civitas.cluster.lent.lender import lend
 from civitas.cluster.letters.accepting import AcceptedByRoot
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.letters.relay import Relay
@@ -196,7 +196,7 @@ class RootNode(Node):
                 "whereis": self._directory.tell_where,
                 "matching": lambda _, pattern: self.matching(pattern),
                 "spawn": self._spawn_for,
-                **Lender(self, self.roster.tell).serves,
+                **lend(self, self.roster.tell),
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
                 "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),

@@ -42,6 +42,9 @@ def changed(source: Source, changes: Iterable[tuple[Path, Any]]) -> Source:
     Raises:
         TopologyError: There is something else than a mapping on the way to one of them.
     """
+    changes = list(changes)
+    if not changes:
+        return source  # a dict may hold objects of the user's, which stay what they are
     data = copy.deepcopy(source.data)
     places = []
     for path, value in changes:

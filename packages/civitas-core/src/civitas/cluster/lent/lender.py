@@ -17,7 +17,7 @@ from civitas.node.offering import Offering
 from civitas.state import StateStore
 from civitas.tools.threads import tool_threads
 
-__all__ = ["Equipped", "Lender"]
+__all__ = ["Equipped", "Lender", "lend"]
 
 _RESPONSE: dict[str, Any] = {field.name: field.default for field in fields(ModelResponse)}
 _STORE = ("get", "set", "delete", *OPTIONAL)
@@ -30,6 +30,9 @@ class Equipped(Protocol):
     llm: Any
     tools: Any
     tool_threads: ThreadPoolExecutor
+
+
+class _Root(Equipped, Protocol):
     offering: Offering
 
 
@@ -50,12 +53,10 @@ class Lender:
 
     Args:
         owner: Who has them.
-        tell: Says something to all members.
     """
 
-    def __init__(self, owner: Equipped, tell: Callable[..., None]) -> None:
+    def __init__(self, owner: Equipped) -> None:
         self._owner = owner
-        owner.offering.changed = lambda: tell("tools", offered_tools(owner))
         self.serves: dict[str, Serves] = {
             "chat": self.chat,
             "tool": self.tool,
@@ -89,3 +90,9 @@ class Lender:
             return encode(await store.write(given[0], expect=given[1]))
         result = await getattr(store, what)(*given)
         return encode(list(result) if what in ("keys", "get_with_revision") else result)
+
+
+def lend(root: _Root, tell: Callable[..., None]) -> dict[str, Serves]:
+    """What the root does for each call of a member; tools that come and go are told to all of them, by `tell`."""
+    root.offering.changed = lambda: tell("tools", offered_tools(root))
+    return Lender(root).serves
