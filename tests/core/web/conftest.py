@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,26 +48,28 @@ async def runtime() -> AsyncIterator[Runtime]:
         yield runtime
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def serve(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[..., Any]]:
+@pytest.fixture
+def serve(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Serve the page of the runtime; arguments as of `Web`."""
     monkeypatch.setattr(feed, "EVERY", 0.1)
+    return partial(serving, runtime)
+
+
+@asynccontextmanager
+async def serving(runtime: Runtime, **options: Any) -> AsyncIterator[Web]:
+    """Serve the page of a runtime; arguments as of `Web`."""
     with tempfile.TemporaryDirectory() as above:
-        folder = Path(above) / "support"
+        folder = Path(above) / runtime.name
         open_state_folder(folder)
-        async with ControlServer(runtime, folder):
 
-            @asynccontextmanager
-            async def served(**options: Any) -> AsyncIterator[Web]:
-                def reach() -> ControlClient:
-                    return ControlClient("support", folder)
+        def reach() -> ControlClient:
+            return ControlClient(runtime.name, folder)
 
-                async with Web(reach, **{"port": 0, **options}) as web:
-                    yield web
-
-            yield served
+        async with (
+            ControlServer(runtime, folder),
+            Web(reach, **{"port": 0, **options}) as web,
+        ):
+            yield web
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

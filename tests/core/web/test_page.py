@@ -11,7 +11,7 @@ import pytest
 
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
-from tests.core.web.conftest import TOKEN, crash, text_of, unlock
+from tests.core.web.conftest import TOKEN, crash, serving, text_of, unlock
 from tests.core.web.team import NASTY, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,18 +41,16 @@ async def test_the_page_shows_what_each_agent_does_and_what_happened(
         assert await page.locator("#key").is_hidden()
         await crash(runtime, "planner", "later, while somebody looks")
         await text_of(page, "#timeline li", "later, while somebody looks")
-        if PICTURES:
-            await take_pictures(page, Path(PICTURES))
 
 
-async def take_pictures(page: Any, folder: Path) -> None:
-    for name, scheme, width, height in (
-        ("light", "light", 1280, 900), ("dark", "dark", 1280, 900), ("phone", "light", 390, 844)
-    ):  # fmt: skip
-        await page.emulate_media(color_scheme=scheme)
-        await page.set_viewport_size({"width": width, "height": height})
-        await page.wait_for_function("document.querySelectorAll('.row').length > 3")
-        await page.screenshot(path=folder / f"web-{name}.png", full_page=name == "phone")
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(not PICTURES, reason="CIVITAS_WEB_PICTURES names no folder for pictures")
+async def test_pictures_of_the_page_are_taken_for_the_docs(page: Any) -> None:
+    from tests.core.web.pictures import desk_at_work, take
+
+    async with desk_at_work() as runtime, serving(runtime, token=TOKEN) as web:
+        await unlock(page, web.url)
+        await take(page, web.url, runtime, Path(PICTURES or ""))
 
 
 @pytest.mark.promise(id="SEM-1792")

@@ -76,8 +76,7 @@ class _Pages:
         async def look(system: Reached) -> Any:
             found = await system.request("inspect", within=_PATIENCE, name=_named(request, "name"))
             state = found.get("state")
-            text = "" if not state else json.dumps(json_form(state), ensure_ascii=False, indent=2)
-            return {**found, "state": cut(text)}
+            return {**found, "state": cut(_indented(state)) if state else ""}
 
         return await self._answer(look)
 
@@ -139,6 +138,10 @@ class _Pages:
             return JSONResponse({"error": str(error)}, 409)
         text = json.dumps({"ok": json_form(done)}, ensure_ascii=False)
         return Response(text.encode("utf-8", "replace"), media_type="application/json")
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(json_form(value), ensure_ascii=False, indent=2)
 
 
 def _named(request: Request, what: str) -> str:

@@ -1,14 +1,13 @@
 // One agent, looked into: what it does, what waits, what went wrong, its state, its conversations; and what can be done.
 
 import { ago, clock, element, number, toast } from "./dom.js";
-import { open, refresh, view } from "./drawer.js";
+import { open, view } from "./drawer.js";
 import { act } from "./server.js";
 import { known } from "./known.js";
+import { sure } from "./sure.js";
 import { doing, isAgent, mood } from "./words.js";
 
-const SURE = 4000;
 const SAID = { restart: "restarted", stop: "stopped", start: "started", pause: "paused", resume: "goes on" };
-let sure = "";  // what was clicked once, of what takes two clicks
 
 async function read(name, ask) {
   const found = await ask("agent", { name });
@@ -24,30 +23,18 @@ async function carryOut(what, name) {
   } catch (error) { toast(error.message); }
 }
 
-function button(what, label, name, careful) {
-  const asks = sure === `${what} ${name}`;
-  return element("button", {
-    type: "button", class: asks ? "danger" : null,
-    click: () => {
-      if (careful && !asks) {
-        sure = `${what} ${name}`;
-        setTimeout(() => { if (sure === `${what} ${name}`) { sure = ""; refresh(); } }, SURE);
-        return refresh();
-      }
-      sure = "";
-      refresh();
-      carryOut(what, name);
-    },
-  }, asks ? `Really ${label.toLowerCase()}?` : label);
-}
+const ACTIONS = [["start", "Start"], ["restart", "Restart"], ["resume", "Resume"], ["pause", "Pause"], ["stop", "Stop"]];
 
-function actions(name, agent) {
+const actions = (name) => element("div", { class: "actions" },
+  ...ACTIONS.map(([what, label]) => sure(label, () => carryOut(what, name), { careful: what === "restart" || what === "stop" })));
+
+// They stay, and those that can be done are shown: none that was clicked once is made again.
+function offer(part, agent) {
   const runs = !["terminated", "stopped"].includes(agent.status);
-  return element("div", { class: "actions" },
-    ...(agent.parent && !runs ? [button("start", "Start", name, false)] : []),
-    ...(agent.parent && runs ? [button("restart", "Restart", name, true)] : []),
-    agent.paused ? button("resume", "Resume", name, false) : button("pause", "Pause", name, false),
-    ...(agent.parent && runs ? [button("stop", "Stop", name, true)] : []));
+  const can = {
+    start: agent.parent && !runs, restart: agent.parent && runs, stop: agent.parent && runs, pause: !agent.paused, resume: agent.paused,
+  };
+  part.querySelectorAll("button").forEach((button, i) => { button.hidden = !can[ACTIONS[i][0]]; });
 }
 
 const LIVE = { paused: false, restarts: 0, due: null, next: null, handling: null, waiting: 0, oldest: null, rate: 0, last_error: "", tokens: 0 };
@@ -113,7 +100,7 @@ function draw(name, told, isTold) {
   const agent = { ...told, ...(live ? { ...LIVE, ...live } : {}) };
   const parts = [];
   if (!agent.name) return isTold ? [["gone", name, () => element("p", { class: "empty" }, "It is not there any more.")]] : [];
-  if (known.acts) parts.push(["actions", [agent.status, agent.paused, sure], () => actions(name, agent)]);
+  if (known.acts) parts.push(["actions", 0, () => actions(name), (part) => offer(part, agent)]);
   const rows = facts(agent, known.time);
   parts.push(["facts", [rows.map(([each]) => each), agent.parent], () => list(rows), (part) => fill(part, rows)]);
   if (!isTold) return parts;

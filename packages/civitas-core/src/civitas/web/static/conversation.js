@@ -3,6 +3,7 @@
 import { element } from "./dom.js";
 import { open, view } from "./drawer.js";
 import { known } from "./known.js";
+import { answers, questionOf } from "./questions.js";
 
 const SIDES = { user: "mine", human: "mine" };
 
@@ -30,6 +31,16 @@ function owner(name) {
   return found;
 }
 
+// The run that waits for an answer in this conversation: not every framework keeps the question with the messages.
+const waiting = (name) => [...known.runs.values()].find((run) =>
+  run.status === "waiting" && run.conversation !== null && `${run.agent.split("/")[0]}/${run.conversation}` === name);
+
+async function read(name, ask) {
+  const told = await ask("conversation", { name });
+  const run = waiting(name);
+  return run && !told.questions.length ? { ...told, questions: [await questionOf(run)] } : told;
+}
+
 function draw(name, told, isTold) {
   if (!isTold) return [];
   const agent = owner(name);
@@ -42,8 +53,10 @@ function draw(name, told, isTold) {
   told.messages.forEach((each, i) => parts.push([`message ${told.earlier + i}`, each, () => message(each)]));
   told.questions.forEach((each, i) => parts.push([`question ${i}`, each, () =>
     element("div", { class: "said asks" }, element("span", { class: "who" }, "waits for an answer to"), element("div", { class: "text", dir: "auto" }, each))]));
+  const run = waiting(name);
+  if (run && known.acts) parts.push(["answers", run.run, () => answers(run)]);
   if (!told.messages.length) parts.push(["none", 0, () => element("p", { class: "empty" }, "No messages are kept.")]);
   return parts;
 }
 
-view("conversation", { read: (name, ask) => ask("conversation", { name }), draw });
+view("conversation", { read, draw });

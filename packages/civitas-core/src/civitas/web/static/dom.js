@@ -41,9 +41,13 @@ export const number = (value) =>
 
 export const clock = (time) => new Date(time * 1000).toLocaleTimeString("en-GB");
 
+let hiding = 0;
+
 export function toast(text) {
   const shown = find("toast");
+  (document.querySelector("dialog[open]") ?? document.body).append(shown);  // above what is looked into
   shown.textContent = text;
   shown.classList.add("shown");
-  setTimeout(() => shown.classList.remove("shown"), 4000);
+  clearTimeout(hiding);
+  hiding = setTimeout(() => shown.classList.remove("shown"), 4000);
 }

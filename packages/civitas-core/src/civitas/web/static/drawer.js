@@ -12,7 +12,7 @@ let shown = null;
 let timer = 0;
 
 // What can be looked into: `read` asks for it, and `draw` says what it is made of: parts, each with its name, what it is
-// known by, what makes it, and, if that is not all, what changes it afterwards.
+// known by, what makes it, and, if that is not all, what changes it afterwards. `title` names it otherwise than by its name.
 export function view(kind, made) {
   views.set(kind, made);
 }
@@ -20,6 +20,8 @@ export function view(kind, made) {
 export function open(kind, name) {
   location.hash = `${kind}=${encodeURIComponent(name)}`;
 }
+
+export const close = () => box.close();
 
 export function refresh() {
   if (shown) draw();
@@ -39,10 +41,9 @@ export function follow() {
   shown = next;
   body.replaceChildren();
   if (!shown) return box.close();
-  title.textContent = shown.name;
-  title.title = shown.name;
   if (!box.open) box.showModal();
   body.scrollTop = 0;
+  draw();
   look(shown);
 }
 
@@ -60,6 +61,8 @@ async function look(at) {
 
 // Only what has changed is made again, so that nobody loses what is selected or unfolded.
 function draw() {
+  const named = views.get(shown.kind).title?.(shown.name, shown.told ?? {}) ?? shown.name;
+  if (title.textContent !== named) title.textContent = named;
   const parts = views.get(shown.kind).draw(shown.name, shown.told ?? {}, shown.told !== null);
   if (shown.error) parts.unshift(["error", shown.error, () => element("p", { class: "banner" }, shown.error)]);
   const there = new Map([...body.children].map((each) => [each.dataset.part, each]));
@@ -82,5 +85,5 @@ function draw() {
 
 box.addEventListener("close", () => { if (shown) history.replaceState(null, "", location.pathname); clearTimeout(timer); shown = null; });
 box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
-find("drawer-close").addEventListener("click", () => box.close());
+find("drawer-close").addEventListener("click", close);
 addEventListener("hashchange", follow);

@@ -3,7 +3,9 @@
 import { ago, element, find, number, toast } from "./dom.js";
 import { open } from "./drawer.js";
 import { known } from "./known.js";
-import { act, ask } from "./server.js";
+import { answers, questionOf } from "./questions.js";
+import { act } from "./server.js";
+import { sure } from "./sure.js";
 
 const SHOWN = 60;
 const asked = new Map();  // the card of each question, kept while somebody types into it
@@ -45,13 +47,12 @@ function card(run) {
   if (cost(run)) spans.push(element("span", {}, cost(run)));
   if (run.deliveries > 1) spans.push(element("span", {}, `attempt ${run.deliveries}`));
   if (run.conversation !== null) spans.push(talk(run));
+  if (known.acts && run.ended === null && run.status !== "waiting") {
+    spans.push(sure("Cancel", () => cancel(run), { about: `the run of ${run.agent}` }));
+  }
   made.append(element("p", { class: "facts-line" }, ...spans));
   if (step(run)) made.append(element("p", { class: "step" }, step(run)));
   if (run.error) made.append(element("p", { class: "bad" }, run.error));
-  if (known.acts && run.ended === null && run.status !== "waiting") {
-    made.append(element("form", { submit: (event) => { event.preventDefault(); cancel(run); } },
-      element("button", { "aria-label": `Cancel the run of ${run.agent}` }, "Cancel")));
-  }
   return made;
 }
 
@@ -63,36 +64,10 @@ async function cancel(run) {
 
 function question(run) {
   const text = element("pre", { dir: "auto" }, "…");
-  const made = element("li", { class: "card" },
-    element("div", { class: "head" }, element("strong", {}, run.agent), talk(run)), text);
-  ask("answer", { run: run.run }).then((answer) => { text.textContent = readable(answer.payload); },
-    (error) => { text.textContent = error.message; });
-  if (!known.acts) {
-    made.append(element("p", {}, "Read-only: unlock actions to answer here."));
-    return made;
-  }
-  const answer = async (value) => {
-    try {
-      await act({ do: "answer", agent: run.agent, conversation: run.conversation, value });
-      toast("Answered; the run goes on.");
-    } catch (error) { toast(error.message); }
-  };
-  const own = element("input", { "aria-label": `Answer to ${run.agent}`, placeholder: "or an answer of your own" });
-  made.append(element("form", { submit: (event) => { event.preventDefault(); if (own.value) answer(parsed(own.value)); } },
-    element("button", { type: "button", class: "main", click: () => answer(true) }, "Approve"),
-    element("button", { type: "button", click: () => answer(false) }, "Decline"),
-    element("span", { class: "own" }, own, element("button", {}, "Send"))));
-  return made;
-}
-
-function readable(payload) {
-  const questions = payload?.interrupts;
-  if (!Array.isArray(questions)) return JSON.stringify(payload, null, 2);
-  return questions.map((each) => typeof each.value === "string" ? each.value : JSON.stringify(each.value ?? each, null, 2)).join("\n\n");
-}
-
-function parsed(text) {
-  try { return JSON.parse(text); } catch { return text; }
+  questionOf(run).then((asked) => { text.textContent = asked; }, (error) => { text.textContent = error.message; });
+  return element("li", { class: "card" },
+    element("div", { class: "head" }, element("strong", {}, run.agent), talk(run)), text,
+    known.acts ? answers(run) : element("p", {}, "Read-only: unlock actions to answer here."));
 }
 
 // The cards of a list, each made again only when what it says has changed.
