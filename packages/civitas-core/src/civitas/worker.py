@@ -47,7 +47,7 @@ from civitas.topology.grammar import Topology
 from civitas.topology.handover import taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
-from civitas.topology.place import folder_of, open_state_folder, window_of
+from civitas.topology.place import check_state_folder, folder_of, window_of
 from civitas.topology.processes import processes_of
 from civitas.transport import Access
 from civitas.transport.presence import show
@@ -340,13 +340,16 @@ class _Life:
 
 
 def _windows(topology: Topology) -> Path | None:
-    """The folder where the windows of the processes of this system are; None if it cannot be used."""
+    """The folder for the windows of this system's processes; None if there is none, as no command runs the system."""
+    folder = folder_of(topology)
+    if folder is None or not folder.is_dir():
+        return None
     try:
-        folder = folder_of(topology)
-        if folder is not None:
-            open_state_folder(folder)
+        check_state_folder(folder)
     except ConfigurationError as error:  # everything else works without
-        logger.info("nobody can look into this process while its event loop is blocked: %s", error)
+        logger.warning(
+            "nobody can look into this process while its event loop is blocked: %s", error
+        )
         return None
     return folder
 

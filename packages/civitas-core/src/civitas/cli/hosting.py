@@ -18,9 +18,11 @@ from civitas.cli.fencing import begin_again_if_lost
 from civitas.cli.logs import show_logs
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
+from civitas.errors import ConfigurationError
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
+from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.problems import did_you_mean
 
 __all__ = ["host_process"]
@@ -50,6 +52,8 @@ def host_process(
     _check(loaded, name)
     links = Links(loaded, PluginManager())
     links.check()
+    with suppress(ConfigurationError):  # without a folder for its window everything else works
+        open_state_folder(state_folder(loaded.name, topology))
     root = links.root_address()
     options = processes_of(loaded)[name]
     os.environ.update(options.env)

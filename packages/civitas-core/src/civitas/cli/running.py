@@ -23,6 +23,7 @@ from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
 from civitas.topology import Links, load
 from civitas.topology.limits import refuse_nothing
+from civitas.topology.place import open_state_folder
 
 __all__ = ["run_topology"]
 
@@ -50,6 +51,7 @@ def run_topology(
     loaded = load(topology, changes)
     refuse_nothing(loaded)
     folder = state_folder(loaded.name, topology)
+    open_state_folder(folder)  # the processes that it starts have their windows there
     elects = Links(loaded, PluginManager()).elects
     # First of all: a second system must end before it imports and starts what may do harm beside the first. Where
     # several may be started, the one that leads has the lock.
