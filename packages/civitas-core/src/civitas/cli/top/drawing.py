@@ -32,6 +32,8 @@ _KEYS = (
     "K cancel run",
 )
 _HELP = """\
+Any key goes back.
+
 up, down, j, k        move; Page Up, Page Down, Home and End, too
 enter                 look into one: what it does, its errors, its queue, its state, its conversations, its runs
 left, right, 1 to 6   another of these pages
@@ -44,8 +46,7 @@ p, c                  pause it; let it go on
 K                     cancel the run in hand, or the one that is marked among its runs
 ?                     this text
 
-What acts asks first. Who did it is in the log of the system.
-Any key goes back."""
+What acts asks first. Who did it is in the log of the system."""
 
 
 def listed(overview: Mapping[str, Any], rows: Sequence[tuple[str, Agent]], width: int) -> Group:
