@@ -306,9 +306,41 @@ async def test_a_resumed_run_that_fails_tells_of_what_was_approved_and_closes_th
         with pytest.raises(HandlerFailed):
             await runtime.ask("o", {"value": True}, "resume", conversation="c")
         with pytest.raises(UnknownInterrupt):
+            await runtime.ask("o", {"value": False}, "resume", conversation="c")
+        await runtime.ask("o", {"input": "two"}, conversation="c")
+        with pytest.raises(UnknownInterrupt):
+            await runtime.ask("o", {"value": True}, "resume", conversation="c")
+    assert sorted(pairs(model.inputs[-1])) == [("book", "booked 1A"), ("refund", "paid back")]
+    assert users(model.inputs[-1]) == ["one", "two"]
+
+
+@pytest.mark.promise(id="SEM-1652")
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("owned", [False, True])
+async def test_the_same_answer_once_more_goes_on_behind_what_it_let_happen(session, owned, durable):
+    paid: list[str] = []
+
+    @function_tool(needs_approval=True)
+    async def pay() -> str:
+        """Pay."""
+        paid.append("paid")
+        return "paid"
+
+    own = session if owned else None
+    keywords = {"output_guardrails": [no_secrets], "durable": durable}
+    script = [booking("1A"), function("pay", "p")], "a secret", "a secret", "It is paid."
+    model, agent = make(*script, tools=[book, pay], own=own, **keywords)
+    async with running(agent) as runtime:
+        await runtime.ask("o", {"input": "one"}, conversation="c")
+        for _ in range(2):
+            with pytest.raises(HandlerFailed, match="Guardrail"):
+                await runtime.ask("o", {"value": True}, "resume", conversation="c")
+        reply = await runtime.ask("o", {"value": True}, "resume", conversation="c")
+        with pytest.raises(UnknownInterrupt):
             await runtime.ask("o", {"value": True}, "resume", conversation="c")
         await runtime.ask("o", {"input": "two"}, conversation="c")
-    assert sorted(pairs(model.inputs[-1])) == [("book", "booked 1A"), ("refund", "paid back")]
+    assert (reply.payload, paid) == ({"output": "It is paid."}, ["paid"])
+    assert sorted(pairs(model.inputs[-1])) == [("book", "booked 1A"), ("pay", "paid")]
     assert users(model.inputs[-1]) == ["one", "two"]
 
 

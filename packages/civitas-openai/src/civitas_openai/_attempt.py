@@ -49,7 +49,7 @@ class Attempt:
         run = self.run
         if own is not None:
             return Buffered(own) if run.durable else own
-        if run.conversation is None or (run.answers is not None and not run.saved["session"]):
+        if run.conversation is None or (run.answers and not run.saved["session"]):
             return None
         return Conversation(run.conversation, self.memory.items)
 

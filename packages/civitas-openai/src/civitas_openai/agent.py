@@ -184,8 +184,8 @@ class OpenAIAgent(FrameworkAgent):
         context = await self._context_of(run, memory)
         attempt = Attempt(run, memory, context, self._session)
         begin: Any
-        if run.answers is None:
-            begin = read_input(run.payload, self.refuse)
+        if not run.answers:
+            begin = [] if run.goes_on else read_input(run.payload, self.refuse)
             await attempt.begin(begin)
             agent = self._begins(watched, agent, memory)
         else:
@@ -235,7 +235,7 @@ class OpenAIAgent(FrameworkAgent):
             # The SDK would make one for each run, and a client of the model's with it.
             self._own_config = RunConfig()
         run, told = attempt.run, attempt.told
-        if run.answers is not None:
+        if run.answers:
             await told.resume(begin._current_agent)
         token = scope.set(attempt.scope)
         try:
@@ -274,7 +274,8 @@ class OpenAIAgent(FrameworkAgent):
 
     def _begins(self, watched: WatchedAgents, first: Agent[Any], memory: Memory) -> Agent[Any]:
         """The agent that the next message of the conversation begins at."""
-        if self._next_turn == "first_agent" or memory.agent in (None, first.name):
+        starts_anew = self._next_turn == "first_agent" and not watched.run.goes_on
+        if starts_anew or memory.agent in (None, first.name):
             return first
         last = next(
             (each for each in agents_of(first, tools=False) if each.name == memory.agent), None

@@ -86,6 +86,7 @@ class Record:
         interrupts: The open questions, each with its `id` and its `value`.
         saved: From what the interrupted run goes on.
         begun: What the interrupted run began with; see `Run.begun`.
+        answered: Of an answered run that failed behind its answers: its `questions`, and the `answers` by their ids.
         message: Id of the message whose run ended last.
         outcome: The type, the payload and the headers of the reply to that.
     """
@@ -94,6 +95,7 @@ class Record:
     interrupts: list[dict[str, Any]] | None = None
     saved: Any = None
     begun: dict[str, Any] | None = None
+    answered: dict[str, Any] | None = None
     message: str | None = None
     outcome: tuple[str, Any, dict[str, str]] | None = None
     kept: LongRecord | None = field(default=None, repr=False, compare=False)
@@ -126,6 +128,7 @@ class Record:
             found.get("interrupts"),
             found.get("saved"),
             found.get("begun"),
+            found.get("answered"),
             found.get("message"),
             # What an earlier version kept has no headers.
             (outcome[0], outcome[1], outcome[2] if outcome[2:] else {}) if outcome else None,
@@ -154,7 +157,7 @@ class Record:
         kept = self.kept or await LongRecord.load(store, key)
         facts: dict[str, Any] = {}
         lists: dict[str, list[Any]] = {}
-        for name in ("history", "interrupts", "saved", "begun", "message", "outcome"):
+        for name in ("history", "interrupts", "saved", "begun", "answered", "message", "outcome"):
             value = getattr(self, name)
             if value is not None:
                 parts = apart(name, list(value) if name == "outcome" else value)

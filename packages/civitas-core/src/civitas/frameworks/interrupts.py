@@ -33,7 +33,7 @@ class AskingAgent(Protocol):
 
 
 async def answers_in(agent: AskingAgent, run: Run, record: Record | None) -> dict[str, Any]:
-    """The answers that the payload of `run` gives to the open questions, by their ids.
+    """The answers that the payload of `run` gives to the open questions, by their ids; none if it repeats used ones.
 
     Args:
         agent: The agent.
@@ -46,6 +46,8 @@ async def answers_in(agent: AskingAgent, run: Run, record: Record | None) -> dic
     open_: Sequence[Mapping[str, Any]] = ()
     if record is not None:
         open_ = record.interrupts or ()
+        if record.answered is not None and _repeats(agent, run, record.answered):
+            return {}
     elif run.conversation is not None:
         open_ = await agent.open_interrupts(run.conversation)
     try:
@@ -56,3 +58,18 @@ async def answers_in(agent: AskingAgent, run: Run, record: Record | None) -> dic
         if each["id"] in answers:
             agent.check_answer(each, answers[each["id"]])
     return answers
+
+
+def _repeats(agent: AskingAgent, run: Run, answered: Mapping[str, Any]) -> bool:
+    """Whether `run` is told the answers again that an earlier run failed behind; any other comes too late."""
+
+    def refuse(path: str, problem: str) -> NoReturn:
+        raise UnknownInterrupt(agent.name, problem)
+
+    try:
+        told = read_answers(
+            agent.name, run.conversation, run.payload, answered["questions"], refuse
+        )
+    except UnknownInterrupt:
+        return False
+    return told == answered["answers"]

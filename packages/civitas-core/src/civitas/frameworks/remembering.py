@@ -174,5 +174,10 @@ class Remembering:
         """Keep `run.history`, though the run failed: what the next one has to know about it."""
         if run.conversation is None:
             return
-        record = Record(run.history, kept=run.record.kept if run.record is not None else None)
+        before = run.record or Record()
+        record = Record(run.history, kept=before.kept)
+        if run.answers:
+            record.answered = {"questions": before.interrupts, "answers": dict(run.answers)}
+        elif run.goes_on:
+            record.answered = before.answered
         await record.keep(self._agent.store, self._agent.memory_key(run.conversation), self._recent)

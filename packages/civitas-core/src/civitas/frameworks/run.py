@@ -78,7 +78,8 @@ class Run:
         payload: What the framework is run on; that of `message`.
         conversation: What to keep memory under; None for no memory.
         durable: Whether what is finished must not be done again when the message is delivered again.
-        answers: For a ``resume``, the human's answer to each interrupt by its id; None for a new run.
+        answers: For a ``resume``, the human's answer to each interrupt by its id; None for a new run. None of them are
+            there if it repeats those of a run that failed behind them.
         saved: For a ``resume``, what the adapter gave to `Interrupted`.
         history: What the adapter kept of the conversation's earlier runs, plain data; None if there is none.
             What it is when the run has ended well is kept; a run that fails leaves no trace in it. What is new in it is
@@ -125,6 +126,11 @@ class Run:
     def again(self) -> bool:
         """Whether an earlier attempt at this message may have left something finished."""
         return self.message.attempt > 0 or self.left
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its message repeats answers that were used: it goes on with what the run that failed has left."""
+        return self.answers is not None and not self.answers
 
     @property
     def whole_history(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
@@ -215,11 +216,11 @@ class Scheduler:
         list_keys = getattr(self._root.store, "keys", None)
         if list_keys is None:
             return
-        for key in await self._stubbornly("", lambda: list_keys(RECORD)):
+        for key in await self._stubbornly("", partial(list_keys, RECORD)):
             name = key.removeprefix(RECORD)
             if name in self._agents:
                 continue
-            kept = await self._stubbornly(name, lambda key=key: self._root.store.get(key))
+            kept = await self._stubbornly(name, partial(self._root.store.get, key))
             last = self._time() if kept is None else kept.get("last", 0.0)
             if isinstance(self._root.registry.get(name), Cell) or last < self._time() - _GONE:
                 await self._forget(key, name)
