@@ -84,6 +84,12 @@ def run(
             "--reload", help="For development: start it again when its code or the file changes."
         ),
     ] = False,
+    takeover: Annotated[
+        bool,
+        typer.Option(
+            "--takeover", help="Take over from the version that runs, with the runs under way."
+        ),
+    ] = False,
     trace: Annotated[
         bool, typer.Option("--trace", help="Print each finished trace as a waterfall.")
     ] = False,
@@ -106,6 +112,8 @@ def run(
     the old one runs on; otherwise that is drained, and the new one started.
     """
     changes = changes_of(settings)
+    if takeover and (reload or process is not None):
+        raise typer.BadParameter("--takeover goes with neither --reload nor --process")
     if reload:
         from civitas.cli.reloading import run_reloading
 
@@ -121,7 +129,9 @@ def run(
         raise typer.Exit(host_process(topology, process, changes, verbose=verbose))
     from civitas.cli.running import run_topology
 
-    raise typer.Exit(run_topology(topology, changes, trace=trace, verbose=verbose))
+    raise typer.Exit(
+        run_topology(topology, changes, takeover=takeover, trace=trace, verbose=verbose)
+    )
 
 
 def _payload(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -16,6 +16,7 @@ from civitas.cli.logs import show_logs
 from civitas.cli.reporting import EventPrinter
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
+from civitas.cli.taking_over import Takeover, check_takeover, pass_on
 from civitas.cli.trees import running_tree
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
@@ -33,13 +34,19 @@ _LAST_SECONDS = 3.0
 
 @queued_output()
 def run_topology(
-    topology: Path, changes: Iterable[tuple[Any, Any]] = (), *, trace: bool, verbose: bool
+    topology: Path,
+    changes: Iterable[tuple[Any, Any]] = (),
+    *,
+    takeover: bool = False,
+    trace: bool,
+    verbose: bool,
 ) -> int:
     """Run a topology until a signal stops it.
 
     Args:
         topology: The topology.
         changes: What holds instead of what the file says.
+        takeover: Whether to take over from the version of it that runs.
         trace: Whether to print each trace.
         verbose: Whether to print all of the log, and every event.
     Returns:
@@ -53,9 +60,12 @@ def run_topology(
     folder = state_folder(loaded.name, topology)
     open_state_folder(folder)  # the processes that it starts have their windows there
     elects = Links(loaded, PluginManager()).elects
+    if takeover:
+        check_takeover(loaded, elects=elects)
+    lock = SystemLock(loaded.name, folder, elected=elects)
     # First of all: a second system must end before it imports and starts what may do harm beside the first. Where
     # several may be started, the one that leads has the lock.
-    with nullcontext() if elects else SystemLock(loaded.name, folder), Vitals() as vitals:
+    with nullcontext() if elects or takeover else lock, Vitals() as vitals:
         runtime = Runtime.from_config(loaded)
         reporter = EventPrinter(stdout(), runtime, verbose=verbose)
         code = 1
@@ -70,10 +80,10 @@ def run_topology(
             begin_again_if_lost(
                 loop, signals, vitals, lambda why: reporter.line("deposed", "", why)
             )
-            lock = SystemLock(loaded.name, folder, elected=True) if elects else nullcontext()
-            door = ControlServer(runtime, folder)
+            taking = Takeover(runtime, lock, folder, reporter) if takeover else None
+            program = _Program(runtime, lock, elects, taking, signals, vitals, reporter)
             try:
-                code = runner.run(_run(runtime, lock, door, signals, vitals, reporter, topology))
+                code = runner.run(program.run(ControlServer(runtime, folder), topology))
             finally:
                 leave_within(_LAST_SECONDS, code)
     return code
@@ -93,49 +103,72 @@ def _traces() -> Iterator[None]:
         waterfall.shutdown()
 
 
-async def _run(
-    runtime: Runtime,
-    lock: AbstractContextManager[object],
-    door: ControlServer,
-    signals: StopSignals,
-    vitals: Vitals,
-    reporter: EventPrinter,
-    topology: Path,
-) -> int:
-    def waiting(text: str) -> None:
-        reporter.line("waiting", topology.name, text)
-        vitals.ready(f"waiting: {text}")  # it stands by: that is what it was started for
+class _Program:
+    def __init__(
+        self,
+        runtime: Runtime,
+        lock: SystemLock,
+        elects: bool,
+        taking: Takeover | None,
+        signals: StopSignals,
+        vitals: Vitals,
+        reporter: EventPrinter,
+    ) -> None:
+        self._runtime = runtime
+        self._lock = lock
+        self._elects = elects
+        self._taking = taking
+        self._signals = signals
+        self._vitals = vitals
+        self._reporter = reporter
 
-    stop = asyncio.create_task(signals.first())
-    start = asyncio.create_task(runtime.start(waiting=waiting))
-    try:
-        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if not start.done():
-            start.cancel()
-            await asyncio.gather(start, return_exceptions=True)
-            return 0
-        start.result()
-        with lock:
-            async with door:
-                reporter.console.print(running_tree(runtime.tree()))
-                reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
-                vitals.ready(f"{topology.name} is running")
-                return await _until_stopped(runtime, reporter, stop)
-    finally:
-        stop.cancel()
-        await runtime.stop()
+    async def run(self, door: ControlServer, topology: Path) -> int:
+        """Run the system until a signal stops it, or another version takes over; returns the exit code."""
+        runtime, reporter = self._runtime, self._reporter
+        stop = asyncio.create_task(self._signals.first())
+        start = asyncio.create_task(self._start(topology))
+        try:
+            await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not start.done():
+                start.cancel()
+                await asyncio.gather(start, return_exceptions=True)
+                return 0
+            start.result()
+            with self._lock if self._elects else nullcontext():
+                async with door:
+                    if self._taking is not None:
+                        self._taking.end()
+                    reporter.console.print(running_tree(runtime.tree()))
+                    reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
+                    self._vitals.ready(f"{topology.name} is running")
+                    return await self._until_stopped(door, stop)
+        finally:
+            stop.cancel()
+            await runtime.stop()
+            if self._taking is not None:
+                self._taking.close()
 
+    async def _start(self, topology: Path) -> None:
+        def waiting(text: str) -> None:
+            self._reporter.line("waiting", topology.name, text)
+            self._vitals.ready(f"waiting: {text}")  # it stands by: that is what it was started for
 
-async def _until_stopped(
-    runtime: Runtime, reporter: EventPrinter, stop: asyncio.Task[Signals]
-) -> int:
-    ended = asyncio.create_task(runtime.wait())
-    await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
-    if not ended.done():
-        await runtime.stop()
-    await ended
-    reporter.line("stopped", runtime.name, "")
-    return 0
+        if self._taking is not None:
+            await self._taking.begin()
+        await self._runtime.start(waiting=waiting)
+
+    async def _until_stopped(self, door: ControlServer, stop: asyncio.Task[Signals]) -> int:
+        ended = asyncio.create_task(self._runtime.wait())
+        ends: set[asyncio.Future[Any]] = {ended, stop, door.successor}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done() and not stop.done():
+            self._vitals.stopping()
+            await pass_on(self._runtime, door, self._lock, self._reporter)
+        elif not ended.done():
+            await self._runtime.stop()
+        await ended
+        self._reporter.line("stopped", self._runtime.name, "")
+        return 0
 
 
 def _stopping(

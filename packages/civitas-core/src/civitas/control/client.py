@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,10 +12,15 @@ from typing import Any, Self
 from civitas import errors
 from civitas.control import protocol
 from civitas.control.lock import holder
+from civitas.control.marks import PASSING, is_passing
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.topology.place import check_state_folder, socket_of
 
 __all__ = ["ControlClient", "NotAnswering", "NotRunning", "RemoteError", "result_of"]
+
+_LOOK = 0.05
+_PASSES_WITHIN = 60.0
+"""Seconds for another version of the program to take over."""
 
 
 class RemoteError(CivitasError):
@@ -75,10 +81,17 @@ class ControlClient:
 
     async def __aenter__(self) -> Self:
         check_state_folder(self._folder)
+        until = time.monotonic() + _PASSES_WITHIN
         try:
-            self._reader, self._writer = await asyncio.open_unix_connection(socket_of(self._folder))
-        except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise NotRunning(self._name, holder(self._folder)) from error
+            while True:
+                try:
+                    path = socket_of(self._folder)
+                    self._reader, self._writer = await asyncio.open_unix_connection(path)
+                    break
+                except (FileNotFoundError, ConnectionRefusedError) as error:
+                    if not is_passing(self._folder) or time.monotonic() > until:
+                        raise NotRunning(self._name, holder(self._folder)) from error
+                    await asyncio.sleep(_LOOK)
         except OSError as error:
             raise ConfigurationError(
                 f"system {self._name!r} cannot be reached at {socket_of(self._folder)}: {error.strerror or error}"
@@ -109,8 +122,7 @@ class ControlClient:
         """
         try:
             async with asyncio.timeout(within):
-                await protocol.write(self._writer, {"op": operation, **arguments})
-                answer = await protocol.read(self._reader)
+                answer = await self._answer({"op": operation, **arguments})
         except TimeoutError:
             raise NotAnswering(self._name, within or 0.0) from None
         except (asyncio.IncompleteReadError, ConnectionError) as error:
@@ -118,6 +130,17 @@ class ControlClient:
             advice = "Start the system again, then repeat the command"
             raise errors.NodeDown(to, "root", "the system stopped", advice=advice) from error
         return result_of(answer)
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request: of the program that takes over, where the one that runs takes no more."""
+        while True:
+            await protocol.write(self._writer, request)
+            answer = await protocol.read(self._reader)
+            if not answer.get(PASSING):
+                return answer
+            self._writer.close()
+            await asyncio.sleep(_LOOK)
+            await self.__aenter__()
 
 
 def result_of(answer: Mapping[str, Any]) -> Any:

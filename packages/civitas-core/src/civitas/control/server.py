@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from civitas.control import protocol
 from civitas.control.lock import lives
+from civitas.control.marks import PASS_ON, PASSING
 from civitas.control.operations import Operations, refusal_of
+from civitas.control.passing import hand_sockets
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
 from civitas.node.window import Window
@@ -21,6 +25,13 @@ from civitas.topology.place import check_state_folder, socket_of, window_of, win
 __all__ = ["ControlServer"]
 
 logger = logging.getLogger("civitas")
+
+_LAST_WORDS = 5.0
+"""Seconds for the last answers to be written."""
+_TO_GO = 1.5
+"""Seconds for those who are connected to ask, and to hear that they are to come again."""
+_TURNS = 3
+"""Of the event loop, until whoever could connect has been let in."""
 
 
 class ControlServer:
@@ -45,10 +56,16 @@ class ControlServer:
         self._socket: os.stat_result | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._operations = Operations(runtime)
+        self._answering: set[asyncio.Task[dict[str, Any]]] = set()
+        self.successor: asyncio.Future[Any]
+        """Where another version of this program wants its sockets, once it is ready to take over."""
+        self._passed: asyncio.Future[bool]
         self._window = Window(runtime._node, window_of(folder, os.getpid()))
 
     async def __aenter__(self) -> Self:
         check_state_folder(self._folder)
+        loop = asyncio.get_running_loop()
+        self.successor, self._passed = loop.create_future(), loop.create_future()
         path = socket_of(self._folder)
         try:
             path.unlink(missing_ok=True)  # of a process that was killed
@@ -87,6 +104,33 @@ class ControlServer:
             if self._socket is not None and os.path.samestat(path.stat(), self._socket):
                 path.unlink()  # otherwise it is that of a process that runs the system now
 
+    async def release(self, sockets: Sequence[socket.socket]) -> None:
+        """Let the other version take over: it has the sockets, and whoever comes now comes to it."""
+        with suppress(FileNotFoundError):
+            socket_of(self._folder).unlink()
+        for _ in range(_TURNS):  # those that were connecting are let in, and told to come again
+            await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
+        if not self._passed.done():
+            self._passed.set_result(hand_sockets(self.successor.result(), sockets))
+
+    async def answered(self) -> None:
+        """Wait until those have their answers that were asking when the other version took over, and have gone."""
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=_LAST_WORDS)
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=_TO_GO)
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("op") == PASS_ON:
+            if not self.successor.done():
+                self.successor.set_result(request.get("sockets"))
+            return {"ok": await self._passed}
+        if self.successor.done():
+            return {PASSING: True}
+        return await self._operations.answer(request)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -112,7 +156,9 @@ class ControlServer:
         request = await protocol.read(reader)
         while True:
             following = asyncio.create_task(protocol.read(reader))
-            answering = asyncio.create_task(self._operations.answer(request))
+            answering = asyncio.create_task(self._answer(request))
+            self._answering.add(answering)
+            answering.add_done_callback(self._answering.discard)
             try:
                 await asyncio.wait({following, answering}, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done():

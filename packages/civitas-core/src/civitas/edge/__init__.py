@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import socket
+from typing import Protocol, runtime_checkable
 
 from civitas.process import Messenger
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "PassesOn"]
 
 
 class Edge(Protocol):
@@ -26,4 +27,16 @@ class Edge(Protocol):
 
     async def close(self) -> None:
         """End it, and whatever still goes on. May be called twice, and without `open`."""
+        ...
+
+
+@runtime_checkable
+class PassesOn(Protocol):
+    """What an edge may offer that listens with a socket, which the next version of the program goes on with."""
+
+    listener: socket.socket | None
+    """It; one that is here before the edge opens is taken instead of a new one."""
+
+    def let_go(self) -> None:
+        """Accept nobody any more; what was accepted is answered. Others wait until somebody accepts with the socket."""
         ...

@@ -41,6 +41,7 @@ from civitas.process import (
     Cell,
     ChildKind,
     ExitReason,
+    StepGate,
     Turns,
     forget_records,
     forget_records_of,
@@ -125,6 +126,7 @@ class Node(Router):
             self.timers = self.durable_agents = DurableAgents(self)
         later = Later(self, self._in_span, self._background)
         self.send_after = later.send_after
+        self.step_gate = StepGate()
         self.scheduler = Scheduler(self, later.deliver)
         """Sends agents the messages of their schedules; used at the root alone."""
         self.far: Far = NothingFar()
@@ -289,6 +291,7 @@ class Node(Router):
     def clear(self) -> None:
         """Forget every name: a new tree is about to be built."""
         self.scheduler.clear()
+        self.step_gate.open()
         self.registry.clear()
         self.registry.pools.clear()
         self.owners.clear()

@@ -24,6 +24,7 @@ from civitas.process.mailbox import Mailbox
 from civitas.process.messenger import Messenger
 from civitas.process.options import Delivery, OnAmbiguous, RestartType
 from civitas.process.status import Status
+from civitas.process.step_gate import StepGate
 from civitas.process.timer import Timer
 from civitas.process.turns import Turns
 
@@ -52,6 +53,7 @@ __all__ = [
     "RestartType",
     "Runner",
     "Status",
+    "StepGate",
     "Timer",
     "Turns",
     "Unfinished",

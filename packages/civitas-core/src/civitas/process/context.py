@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from civitas.process.own_store import Revisions
     from civitas.process.own_timers import OwnTimers
     from civitas.process.run_state import RunState
+    from civitas.process.step_gate import StepGate
     from civitas.process.steps import Probe, Steps
     from civitas.process.timer import Timer
     from civitas.process.turns import Turns
@@ -89,6 +90,8 @@ class Context(Protocol):
     tools: Any
     offering: Any
     """Takes the tools of agents that have some."""
+    step_gate: StepGate
+    """Where the steps of durable agents begin."""
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
 

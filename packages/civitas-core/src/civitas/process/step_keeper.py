@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.process.current import current_message
+from civitas.process.options import Delivery
+from civitas.process.step_gate import StepGate
 from civitas.process.steps import Probe, Steps
 from civitas.process.user_code import call
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from civitas.process.run_state import RunState
 
 __all__ = ["StepKeeper"]
+
+_ALWAYS_OPEN = StepGate()
 
 
 class StepKeeper:
@@ -50,7 +54,10 @@ class StepKeeper:
         if not progress.names_steps:
             progress.begins(key)
         asked = None if probe is None else partial(call, self._node, probe)
-        return await steps.run(key, partial(call, self._node, function, *args), asked, note)
+        gate, name = self._gate(), self._agent.name
+        await gate.enter(name)
+        with gate.at_work(name):
+            return await steps.run(key, partial(call, self._node, function, *args), asked, note)
 
     def steps(self) -> Steps:
         """What is recorded of the message being handled."""
@@ -71,6 +78,14 @@ class StepKeeper:
             steps.message = message
             return steps
         return Steps(self._node.store, owner, message, self._agent._civitas_ambiguity)
+
+    def _gate(self) -> StepGate:
+        """Where its steps begin. What is not durable has to come to its end, and so has a step of a framework's own."""
+        if self._agent._civitas_options.delivery is not Delivery.DURABLE:
+            return _ALWAYS_OPEN
+        key_of_step = getattr(self._agent, "key_of_step", None)
+        inside = key_of_step is not None and key_of_step() is not None
+        return _ALWAYS_OPEN if inside else self._node.step_gate
 
     def take_up(self, steps: Steps) -> None:
         """For the message in hand, the run that these steps are of goes on."""

@@ -7,9 +7,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from civitas.errors import AgentTerminated, CivitasError, StartFailed
+from civitas.errors import AgentTerminated, CivitasError, DeliveryError, StartFailed
 from civitas.message import Message
 from civitas.runs.asking import Asking
 from civitas.runs.beginning import Beginning
@@ -141,6 +142,18 @@ class Acceptance:
             )
         self._sweeping = self._root.loop.create_task(self._sweep())
         self.timers.resume()
+
+    async def pass_on(self) -> asyncio.Task[None]:
+        """Let another program have the runs that are left, once the agents have ended.
+
+        Returns:
+            What tells those that wait for them, as soon as that other program has the answers.
+        """
+        for run in list(self.table.open.values()):
+            with suppress(DeliveryError):  # whoever sent it is told
+                await run.is_decided()
+        await self.close()
+        return self._root.loop.create_task(self.asking.hand_over_all(self.table.take_waiters()))
 
     async def close(self) -> None:
         """Write what is still to be written, as the store is about to close."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from civitas.errors import AskTimeout, DeliveryError, UnknownRun
+from civitas.errors import AskTimeout, DeliveryError, StateStoreError, UnknownRun
 from civitas.message import Message
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
@@ -18,6 +19,8 @@ from civitas.runs.records import AcceptedRun, EndedRun
 from civitas.runs.table import RunTable
 
 __all__ = ["Asking"]
+
+logger = logging.getLogger("civitas")
 
 _LOOK = 0.05
 """Seconds between two looks at a run that another program has; they grow tenfold."""
@@ -100,6 +103,22 @@ class Asking:
                 take(await self._answer(name, timeout, until))
             except UnknownRun as unknown:
                 take(unknown)
+
+    async def hand_over_all(self, waiting: Sequence[tuple[str, Waiter]]) -> None:
+        """Let all of them have the answers of runs that another program has, each with the name of its run."""
+        left: dict[str, list[Waiter]] = {}
+        for name, take in waiting:
+            left.setdefault(name, []).append(take)
+        while left:
+            await asyncio.sleep(_LOOK)
+            try:
+                found = await self._ledger.ended_among(left)
+            except StateStoreError as error:
+                logger.warning("whether another program has answers is not known: %s", error)
+                continue
+            for ended in found:
+                for take in left.pop(ended.info.run, ()):
+                    take(ended.answer)
 
     async def info(self, name: str) -> RunInfo:
         """What is known of one run.

@@ -46,6 +46,8 @@ class Ending:
         self._table = table
         self._programs = programs
         self._tasks = tasks
+        self.passes_on = False
+        """Whether another program is about to go on with what is left, and to answer those that wait for it."""
 
     # What its agent says.
 
@@ -71,7 +73,8 @@ class Ending:
             assert run.entry is not None  # it was delivered
             self._programs.finished(run.record.message_id)
             run.entry.again(run)
-            self._table.tell(run, answer)
+            if not self.passes_on:
+                self._table.tell(run, answer)
             return
         if isinstance(answer, RunChanged) and answer.held and answer.run == run.record.run:
             self._hold(run, answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,8 @@ __all__ = ["Ledger"]
 
 _STOPPED = "civitas:runs:stopped"
 """Key of a note that the last program stopped by itself, in a store that says nothing else of it."""
+_LOOKS = 3
+"""How often a run is looked for that another program may be about to end."""
 _AT_ONCE = 200
 """Keys that are read or dropped together."""
 
@@ -111,12 +113,24 @@ class Ledger:
 
     async def find(self, name: str) -> AcceptedRun | EndedRun | None:
         """The run of a name."""
-        key: str | None = (await self._store.get(NAMED + name) or {}).get("at")
-        if key is None:
-            keys = [*await self._keys(ACCEPTED), *await self._keys(ENDED)]
-            key = next((each for each in reversed(keys) if each.partition("/")[2] == name), None)
-        kept = None if key is None else await self._store.get(key)
-        return None if key is None or kept is None else _read(key, kept)
+        for _ in range(_LOOKS):
+            key: str | None = (await self._store.get(NAMED + name) or {}).get("at")
+            if key is None:
+                keys = [*await self._keys(ACCEPTED), *await self._keys(ENDED)]
+                found = (each for each in reversed(keys) if each.partition("/")[2] == name)
+                key = next(found, None)
+            if key is None:
+                return None
+            if (kept := await self._store.get(key)) is not None:
+                return _read(key, kept)
+        return None  # otherwise it ended between two looks, and is elsewhere now
+
+    async def ended_among(self, names: Collection[str]) -> list[EndedRun]:
+        """Those of these runs that have ended, with their answers."""
+        keys = [key for key in await self._keys(ENDED) if key.partition("/")[2] in names]
+        return [
+            await self.answered(EndedRun.read(key, kept)) async for key, kept in self._read(keys)
+        ]
 
     async def unfinished(self) -> list[AcceptedRun]:
         """The runs that are not finished, in the order they were accepted."""

@@ -67,6 +67,16 @@ class RunTable:
             run.waiters.pop(message_id, None)
         return run
 
+    def take_waiters(self) -> list[tuple[str, Waiter]]:
+        """Forget all runs that are not over; returns who waits for them, each with the name of the run."""
+        waiting = [
+            (run.record.run, take) for run in self.open.values() for take in run.waiters.values()
+        ]
+        self.open.clear()
+        self.by_message.clear()
+        self._waiting.clear()
+        return waiting
+
     def tell(self, run: OpenRun, answer: Message | DeliveryError) -> None:
         """Hand the answer of a run to all who wait for it."""
         waiters, run.waiters = run.waiters, {}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from civitas.edge import Edge
+from civitas.edge import Edge, PassesOn
 from civitas.errors import CivitasError, ConfigurationError, StartFailed
 from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
+from civitas.node.resting import bring_to_rest
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.retention import Sweeper
@@ -20,6 +21,9 @@ from civitas.supervision import ChildSpec, Supervisor, SupervisorProcess
 __all__ = ["Life"]
 
 logger = logging.getLogger("civitas")
+
+_LOOK = 0.1
+"""Seconds between two looks at whether anybody still waits."""
 
 
 class Life:
@@ -166,6 +170,65 @@ class Life:
         self.root = None
         await self._close()
         self._finish(root.gave_up)
+
+    async def pass_on(self, drain_timeout: float, release: Callable[[], Awaitable[object]]) -> None:
+        """Stop, and let another program go on with what is left: it answers those that wait for durable agents here.
+
+        Args:
+            drain_timeout: Seconds for the steps under way to end, and for the agents that are not durable.
+            release: Called when the other program may start. Nothing runs here any more then.
+        """
+        if self.root is None or self._stopping is not None:
+            await self.stop(drain_timeout)
+            return
+        passing = self._pass_on(self.root, drain_timeout, release)
+        self._stopping = asyncio.get_running_loop().create_task(passing)
+        await asyncio.shield(self._stopping)
+
+    async def _pass_on(
+        self,
+        root: SupervisorProcess,
+        drain_timeout: float,
+        release: Callable[[], Awaitable[object]],
+    ) -> None:
+        node, runs = self._node, self._node.runs
+        assert runs is not None  # it is the root
+        node.close_door()
+        runs.ending.passes_on = True
+        await node.scheduler.stop()
+        for edge in self.edges:
+            if isinstance(edge, PassesOn):
+                edge.let_go()
+            await edge.close_door()
+        try:
+            async with asyncio.timeout(drain_timeout):
+                await bring_to_rest(node)
+        except TimeoutError:
+            logger.warning(
+                "runtime %r: agents were still at work after drain_timeout=%g s; the step that a durable agent was "
+                "doing is done again by the next version, and what others were doing was dropped",
+                self._name,
+                drain_timeout,
+            )
+        await node.registry.interrupt()
+        await root.stop("another version of the program takes over")
+        root.close(Status.TERMINATED, "another version of the program takes over")
+        self.root = None
+        waiting = await runs.pass_on()
+        self._equipment.release()
+        await release()
+        try:
+            await self._answered(waiting)
+        finally:
+            await self._close()
+            self._finish(root.gave_up)
+
+    async def _answered(self, answering: asyncio.Task[None]) -> None:
+        """Wait until those that wait for durable agents have their answers, or have left."""
+        while not answering.done() and len(self._node.asks):
+            await asyncio.wait({answering}, timeout=_LOOK)
+        answering.cancel()
+        await asyncio.wait({answering})
 
     async def _close(self) -> None:
         await self._sweeper.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, cast
 
 from civitas.edge.http.behind import Behind
@@ -45,6 +46,8 @@ class HttpEdge:
         self._recordings: Recordings | None = None
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self.listener: socket.socket | None = None
+        """See `PassesOn.listener`."""
 
     @property
     def url(self) -> str:
@@ -58,7 +61,8 @@ class HttpEdge:
         from civitas.edge.http.gate import Gate
         from civitas.edge.http.recording import Recordings
 
-        listener = listen("edge.http", self.options.host, self.options.port)
+        listener = self.listener or listen("edge.http", self.options.host, self.options.port)
+        self.listener = listener.dup()  # it goes on listening where the server does not
         self.port = listener.getsockname()[1]
         # What a runtime hands to its edges is itself.
         recordings = self._recordings = Recordings()
@@ -82,9 +86,17 @@ class HttpEdge:
         if self._gate is not None:
             self._gate.closing = True
 
+    def let_go(self) -> None:
+        """Accept nobody any more; see `PassesOn.let_go`."""
+        for server in self._server.servers if self._server is not None else ():
+            server.close()
+
     async def close(self) -> None:
         """End it; see `Edge.close`."""
         await self.close_door()
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            listener.close()
         serving, self._serving = self._serving, None
         if self._server is None or serving is None:
             return

@@ -1,0 +1,98 @@
+"""`civitas run --takeover`: from the version that runs to this one, and from this one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from civitas.cli.failures import Refused
+from civitas.cli.reporting import EventPrinter
+from civitas.control import ControlServer, SystemLock
+from civitas.control.marks import taking_over
+from civitas.control.passing import take_over
+from civitas.edge import PassesOn
+from civitas.runtime import Runtime
+from civitas.topology import Topology, processes_of
+
+__all__ = ["Takeover", "check_takeover", "pass_on"]
+
+
+def check_takeover(topology: Topology, *, elects: bool) -> None:
+    """Raise `Refused` if another version of a system cannot take over from the one that runs."""
+    file = topology.source.file
+    if elects:
+        raise Refused(
+            f"{file}: over NATS a second `civitas run` stands by, and leads when the first is stopped; "
+            "leave --takeover out"
+        )
+    if processes_of(topology):
+        raise Refused(
+            f"{file}: --takeover is for a topology whose agents are all in one OS process; with several, write "
+            "transport: {type: nats}: there a second `civitas run` takes over"
+        )
+    if topology.state is None or topology.state.type == "memory":
+        raise Refused(
+            f"{file}: --takeover needs a state store that outlives the program; write state: "
+            "{type: sqlite, path: civitas.db}"
+        )
+
+
+class Takeover:
+    """Takes over from the version of a system that runs, if one does.
+
+    Args:
+        runtime: This version, which has imported everything and is not started.
+        lock: Of the system.
+        folder: Its state folder.
+        reporter: Says what happens.
+    """
+
+    def __init__(
+        self, runtime: Runtime, lock: SystemLock, folder: Path, reporter: EventPrinter
+    ) -> None:
+        self._runtime = runtime
+        self._lock = lock
+        self._folder = folder
+        self._reporter = reporter
+        self._mark = ExitStack()
+
+    async def begin(self) -> None:
+        """Have it pass on what it does; returns when this version may start.
+
+        Raises:
+            CivitasError: It does not.
+        """
+        self._mark.enter_context(taking_over(self._folder))
+        sockets = await take_over(self._runtime.name, self._folder)
+        self._lock.__enter__()
+        for edge, listener in zip(_edges(self._runtime), sockets, strict=False):
+            edge.listener = listener
+
+    def end(self) -> None:
+        """This version runs, or will not."""
+        self._mark.close()
+
+    def close(self) -> None:
+        """The program ends."""
+        self.end()
+        self._lock.__exit__(None, None, None)
+
+
+async def pass_on(
+    runtime: Runtime, door: ControlServer, lock: SystemLock, reporter: EventPrinter
+) -> None:
+    """Let the version that asked for it take over, and answer here whoever waits."""
+    reporter.line("passing", runtime.name, "another version takes over")
+
+    async def release() -> None:
+        lock.__exit__(None, None, None)
+        sockets = [each.listener for each in _edges(runtime) if each.listener is not None]
+        await door.release(sockets)
+
+    await runtime._life.pass_on(runtime.drain_timeout, release)
+    await door.answered()
+
+
+def _edges(runtime: Runtime) -> Iterator[PassesOn]:
+    return (each for each in runtime._life.edges if isinstance(each, PassesOn))

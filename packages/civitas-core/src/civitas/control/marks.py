@@ -1,0 +1,46 @@
+"""What tells that a version of a program is about to take over from the one that runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from civitas.topology.place import open_state_folder
+
+__all__ = ["PASSING", "PASS_ON", "is_passing", "taking_over"]
+
+PASS_ON = "pass_on"  # noqa: S105  (a request)
+"""The request that another version sends when it is ready to start."""
+
+PASSING = "passing"
+"""In the place of an answer: another version takes over, and is to be asked."""
+
+_MARK = "takeover"
+
+
+@contextmanager
+def taking_over(folder: Path) -> Iterator[None]:
+    """While this program takes over: whoever finds the system in no program's hands waits for it.
+
+    Args:
+        folder: The state folder of the system.
+    """
+    open_state_folder(folder)
+    mark = folder / _MARK
+    mark.write_text(str(os.getpid()))
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            mark.unlink()
+
+
+def is_passing(folder: Path) -> bool:
+    """Whether a program is about to take over the system of this state folder."""
+    try:
+        os.kill(int((folder / _MARK).read_text()), 0)
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
