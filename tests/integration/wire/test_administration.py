@@ -7,8 +7,10 @@ import os
 from typing import Any
 
 import pytest
+from opentelemetry import trace
 
 from civitas import SupervisionError
+from civitas.control.operations import Operations
 from civitas.message import new_id
 from tests.integration.wire.conftest import System, agent, everywhere, topology, until
 
@@ -226,3 +228,30 @@ async def test_a_dead_letter_between_two_other_processes_is_told(system: System)
     await until(lambda: letters)
     found = letters[0]
     assert (found.name, found.reason, found.node) == ("nobody", "unknown", "worker")
+
+
+@pytest.mark.promise(id="SEM-1803")
+async def test_spans_of_all_processes_are_recorded_only_while_somebody_looks_at_the_traces(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)  # the API takes one in a process's life
+    operations = Operations(system.runtime)
+
+    async def spans() -> set[str]:
+        order = {"to": "v_one", "payload": 1, "message_type": "echo"}
+        await system.tell("w_one", "then_ask", order)
+        traces = (await operations.answer({"op": "traces"}))["ok"]["traces"]
+        opened = {"op": "traces", "opened": traces[0]["id"] if traces else ""}
+        return {each["name"] for each in (await operations.answer(opened))["ok"]["spans"]}
+
+    async def headers() -> dict[str, str]:
+        found = await system.ask("w_one", "v_one", message_type="envelope")
+        return dict(found["payload"]["headers"])
+
+    assert "traceparent" not in await headers()
+    async with asyncio.timeout(10):
+        while not {"send w_one", "process w_one", "send v_one", "process v_one"} <= await spans():
+            await asyncio.sleep(0)
+        operations.close()
+        while "traceparent" in await headers():
+            await asyncio.sleep(0)
