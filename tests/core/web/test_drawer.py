@@ -131,3 +131,26 @@ async def test_what_json_has_no_form_for_is_shown_as_text(
         told = (await client.get("api/agent", params={"name": "orders"})).json()["ok"]
     assert '"ratio": "nan"' in told["state"]
     assert '"raw": "0xff"' in told["state"]
+
+
+@pytest.mark.promise(id="SEM-1805")
+async def test_a_dead_letter_is_looked_into_sent_again_and_forgotten(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    await crash(runtime, "planner", NASTY)
+    async with serve(token=TOKEN) as web:
+        await unlock(page, web.url)
+        await page.locator("#letters").scroll_into_view_if_needed()
+        row = page.locator(".letters li", has_text="planner")
+        await row.get_by_role("button", name="planner", exact=True).click()
+        await text_of(page, "#drawer .facts", "crashed")
+        await text_of(page, "#drawer pre", "taken over")
+        before = [each.name for each in runtime.timeline() if each.type == "crashed"]
+        await page.locator("#drawer").get_by_role("button", name="Send again").click()
+        await text_of(page, "#timeline-counts", f"crash {len(before) + 1}")
+        [letter] = await runtime.dead_letters()
+        assert letter.replays == 1
+        await row.get_by_role("button", name="Forget").click()
+        await row.get_by_role("button", name="Really forget?").click()
+        await text_of(page, "#letters", "None: every message")
+    assert await runtime.dead_letters() == []

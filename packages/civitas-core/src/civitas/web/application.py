@@ -31,6 +31,8 @@ _PATIENCE = 10.0
 _UNTIL_DONE = 60.0
 """Seconds for an action: an agent may be in the middle of something when it is to stop."""
 _LARGEST = 1 << 20
+_LETTERS = 100
+"""So many dead letters are shown."""
 
 
 class _Pages:
@@ -97,11 +99,32 @@ class _Pages:
             lambda system: system.request("traces", within=_PATIENCE, opened=opened)
         )
 
+    async def letters(self, request: Request) -> Response:
+        """The newest dead letters, and how many there are."""
+
+        async def look(system: Reached) -> Any:
+            found = await system.request("dead_letters", within=_PATIENCE)
+            return {"letters": found[: -_LETTERS - 1 : -1], "all": len(found)}
+
+        return await self._answer(look)
+
+    async def letter(self, request: Request) -> Response:
+        """One dead letter, with what is in it."""
+
+        async def look(system: Reached) -> Any:
+            number = _named(request, "number")
+            found = await system.request("dead_letter", within=_PATIENCE, key=number)
+            return {**found, "payload": cut(_indented(found["payload"]))}
+
+        return await self._answer(look)
+
     async def act(self, request: Request) -> Response:
         if int(request.headers.get("content-length", 0)) > _LARGEST:
             return JSONResponse({"error": "the request is too large"}, 413)
         try:
             match await request.json():
+                case {"do": "replay" | "drop" as what, "letter": int(number)}:
+                    return await self._do(what, key=number)
                 case {"do": "cancel", "run": str(run)}:
                     return await self._do("cancel", run=run)
                 case {
@@ -168,6 +191,8 @@ def make_application(reach: Reach, feed: Feed, *, host: str, token: str | None) 
             Route("/api/agent", pages.agent),
             Route("/api/conversations", pages.conversations),
             Route("/api/conversation", pages.conversation),
+            Route("/api/letters", pages.letters),
+            Route("/api/letter", pages.letter),
             Route("/api/traces", pages.traces),
             Route("/api/act", pages.act, methods=["POST"]),
         ],

@@ -6,6 +6,7 @@ import { find, toast } from "./dom.js";
 import * as drawer from "./drawer.js";
 import * as figures from "./figures.js";
 import { known } from "./known.js";
+import * as letters from "./letters.js";
 import * as runs from "./runs.js";
 import * as server from "./server.js";
 import * as timeline from "./timeline.js";
@@ -71,6 +72,7 @@ async function unlocked() {
   }
   find("key").hidden = known.acts || !possible;
   runs.show();
+  letters.refresh();
   drawer.refresh();
 }
 
