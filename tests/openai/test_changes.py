@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from agents import Agent, FunctionTool, function_tool
 
-from civitas import ConfigurationError, RunChanged, RunStatus, Runtime, Supervisor
+from civitas import ConfigurationError, ConversationPool, RunChanged, RunStatus, Runtime, Supervisor
 from civitas.events import Event
 from civitas.state import InMemoryStateStore, StateStore
 from civitas_openai import OpenAIAgent
+from tests.core.support import eventually
 from tests.openai.support import Says, function
 
 Script = list[str | list[Any]]
@@ -223,8 +224,56 @@ async def test_a_question_of_before_on_change_said_restart_is_refused():
     await asked(store, shop)
     agent = shop.agent(Says(["done"]), "pay", instructions="Be kind.", asking="refund")
     async with program(store, agent, on_change="restart") as runtime:
-        with pytest.raises(RunChanged, match="instructions"):
+        with pytest.raises(RunChanged, match=r"instructions.*asked before its agent had"):
             await runtime.ask("shop", {"value": True}, "resume", conversation="c")
+
+
+class Counted(InMemoryStateStore):
+    """Remembers which keys are written together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits: list[set[str]] = []
+
+    async def write(self, changes: Any, **more: Any) -> Any:
+        written = {key for key, value in changes.items() if value is not None}
+        self.commits += [written] if written else []
+        return await super().write(changes, **more)
+
+
+@pytest.mark.promise(id="SEM-1694")
+async def test_what_a_run_began_with_is_written_with_its_first_step():
+    store, shop = Counted(), Shop()
+    shop.stops_at = ""
+    async with program(store, shop.agent(Says(_PAY_THEN_SHIP), "pay", "ship")) as runtime:
+        await runtime.ask("shop", {"input": "a book"})
+    steps = [each for each in store.commits if any("civitas:step:" in key for key in each)]
+    assert len(steps) == 5  # three calls of the model, two of tools
+    assert [len(each) for each in steps] == [2, 1, 1, 1, 1]
+    assert any(key.endswith("civitas:shape") for key in steps[0])
+
+
+async def test_what_a_conversation_of_a_pool_does_not_go_on_with_outlives_its_sleep():
+    store, shop = InMemoryStateStore(), Shop()
+
+    def pooled(model: Says, *tools: str) -> Runtime:
+        agent = shop.agent(model, *tools)
+        child = OpenAIAgent("shop", agent=agent, durable=True, shutdown_timeout=0)
+        pool = ConversationPool("shop", child, idle_timeout=0.02)
+        return Runtime(Supervisor("root", [pool]), state_store=store, drain_timeout=0.01)
+
+    shop.stops_at = "ship"
+    async with pooled(Says(_PAY_THEN_SHIP), "pay", "ship") as runtime:
+        await runtime.send("shop", {"input": "a book"}, conversation="c", run="r")
+        await shop.began.wait()
+    async with pooled(Says(lambda _: "hello"), "pay") as runtime:
+        with pytest.raises(RunChanged):
+            await runtime.result("r", timeout=5)
+        await eventually(lambda: "shop/c" not in runtime._node.registry)
+        reply = await runtime.ask("shop", {"input": "hi"}, conversation="c")
+        assert reply.payload == {"output": "hello"}
+        await eventually(lambda: [each.run for each in runtime.runs(RunStatus.HELD)] == ["r"])
+        assert await runtime.cancel("r")
 
 
 @pytest.mark.parametrize("given", ["restrat", 5])

@@ -7,8 +7,9 @@ import functools
 import pytest
 
 from civitas.frameworks import Part, fingerprint, name_of
-from civitas.frameworks.changed_code import OnChange, decided
+from civitas.frameworks.changed_code import decided
 from civitas.frameworks.shapes import differences, in_words, read_parts
+from civitas.process.on_change import OnChange
 
 TOOL = Part("tool", "refund", "triage", fingerprint({"type": "object"}))
 AGENT = Part("agent", "triage")

@@ -33,6 +33,7 @@ _OUR_WORDS = {
     ),
     "AskTimeout": ("timeout=", "--timeout"),
     "MailboxFull": ("timeout=", "--timeout"),
+    "RunChanged": ("runtime.cancel ends it", "`civitas runs cancel` ends it"),
     "RunConflict": ("runtime.result has", "`civitas runs result` has"),
     "HandlerFailed": (".remote_traceback says where", "--verbose shows where"),
     "AgentTerminated": ("Start it again with restart_child, or look", "Look"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from civitas.frameworks.base import FrameworkAgent
 from civitas.frameworks.calls import AgentCall
-from civitas.frameworks.changed_code import OnChange
 from civitas.frameworks.keywords import AgentKeywords, FrameworkKeywords
 from civitas.frameworks.outcomes import Outcome
 from civitas.frameworks.plain import plain
@@ -17,6 +16,7 @@ from civitas.frameworks.runtime_tools import RuntimeTool, find_runtime_tools
 from civitas.frameworks.shapes import Part, fingerprint, name_of
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
+from civitas.process.on_change import OnChange
 from civitas.process.progress import Progress
 
 __all__ = [

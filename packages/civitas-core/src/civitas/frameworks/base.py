@@ -37,8 +37,8 @@ from civitas.telemetry import names
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from civitas.frameworks.changed_code import OnChange
     from civitas.frameworks.shapes import Part
+    from civitas.process.on_change import OnChange
 
 __all__ = ["FrameworkAgent"]
 

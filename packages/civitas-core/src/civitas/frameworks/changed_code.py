@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from civitas.errors import CivitasError, RunChanged
 from civitas.frameworks.shapes import Difference, Part, differences, in_words, read_parts
+from civitas.process.on_change import OnChange
 from civitas.telemetry.readable import escaped
 
 if TYPE_CHECKING:
     from civitas.frameworks.run import Run
     from civitas.process import Runner
 
-__all__ = ["SHAPE", "ChangedCode", "OnChange", "decided"]
+__all__ = ["SHAPE", "ChangedCode", "decided"]
 
 logger = logging.getLogger("civitas")
 
 SHAPE = "civitas:shape"
 """The key among the steps of a run under which the parts are that it began with."""
-
-
-class OnChange(StrEnum):
-    """What becomes of a run whose code has changed."""
-
-    REFUSE = "refuse"
-    """It stays as it is; whoever waits for it is told what differs."""
-    GO_ON = "go_on"
-    """It goes on from its last step."""
-    RESTART = "restart"
-    """What it did is forgotten, and its message is handled from the beginning."""
 
 
 _THEN = {
@@ -110,14 +99,14 @@ class ChangedCode:
         found = differences(read_parts(known["parts"]), now) if known is not None else []
         if found:
             action = decided(agent.on_change, found)
-            if action is OnChange.RESTART and not self._can_start_over(waits):
-                action = OnChange.REFUSE
-            self._tell(action, found)
+            cannot = self._cannot_start_over(waits) if action is OnChange.RESTART else ""
+            action = OnChange.REFUSE if cannot else action
+            self._tell(action, found, cannot)
             if action is OnChange.REFUSE:
-                self._refuse(found, held=own is not None)
+                self._refuse(found, cannot, held=own is not None)
             if action is OnChange.RESTART:
                 over, run.forgets = waits is not None, True
-                await self._steps.start_over()
+                await self._steps.start_over(SHAPE)
         if over and waits is not None:
             run.payload, run.history, run.starts_over = waits["payload"], waits["history"], True
         rows = [part.plain() for part in now]
@@ -132,10 +121,13 @@ class ChangedCode:
                 "history": first["history"] if first is not None else run.history,
             }
 
-    def _can_start_over(self, waits: Mapping[str, Any] | None) -> bool:
-        """Whether it is known what the run did, and what it began with if it has asked a question since."""
-        # A run that asked before its agent had this on_change did not keep that.
-        return self._steps.is_known and (waits is None or "payload" in waits)
+    def _cannot_start_over(self, waits: Mapping[str, Any] | None) -> str:
+        """Why a run cannot start over; empty if it can."""
+        if not self._steps.is_known:
+            return "it cannot start over, as the state store cannot list what it did"
+        if waits is not None and "payload" not in waits:
+            return "it cannot start over, as it asked before its agent had on_change='restart'"
+        return ""
 
     def _parts(self) -> list[Part]:
         agent = self._agent
@@ -150,20 +142,19 @@ class ChangedCode:
                 )
         return agent.parts
 
-    def _refuse(self, found: Sequence[Difference], *, held: bool) -> NoReturn:
+    def _refuse(self, found: Sequence[Difference], cannot: str, *, held: bool) -> NoReturn:
         run, name = self._run.message, self._agent.name
         self._runner.now.steps = None  # what is recorded stays, for when it goes on
         is_kept = held and run.run_name is not None
         then = _KEPT if is_kept else _ENDED if held else _OPEN
         texts = [each.text for each in found]
-        self._agent._civitas_refuse(
-            RunChanged(run.run, name, texts, f"{in_words(texts)}. {then}", held=is_kept)
-        )
+        told = "; ".join(filter(None, (in_words(texts), cannot)))
+        error = RunChanged(run.run, name, texts, f"{told}. {then}", held=is_kept)
+        self._agent._civitas_refuse(error)
 
-    def _tell(self, action: OnChange, found: Sequence[Difference]) -> None:
+    def _tell(self, action: OnChange, found: Sequence[Difference], cannot: str) -> None:
         run, name = self._run.message.run, self._agent.name
-        text = (
-            f"the code has changed since the run {run!r} began: {in_words(found)}; {_THEN[action]}"
-        )
+        then = "; ".join(filter(None, (in_words(found), cannot, _THEN[action])))
+        text = f"the code has changed since the run {run!r} began: {then}"
         logger.warning("agent %r: %s (on_change=%s)", name, escaped(text), action)
         self._runner.node.event("changed", name, str(action), text)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from civitas.errors import ConfigurationError
-from civitas.frameworks.changed_code import OnChange
 from civitas.process import Delivery, OnAmbiguous, RestartType
 from civitas.process.ambiguous import CallProbe, check_probes
+from civitas.process.on_change import OnChange
 from civitas.process.options import check_timeout, choose
 
 if TYPE_CHECKING:

@@ -156,12 +156,18 @@ class Steps:
         """Whether it is known what earlier deliveries recorded: after `brought`, and only if the store can list."""
         return self._listed is not None
 
-    async def start_over(self) -> None:
-        """Forget what is recorded, as far as that is known, as if the message had come for the first time."""
+    async def start_over(self, last: str) -> None:
+        """Forget what is recorded, as far as that is known, as if the message had come for the first time.
+
+        Args:
+            last: What was brought under this key is forgotten last: a kill before that leaves it, to be found.
+        """
         if self.open is not None:
             self.open.start_over()
         self._keys.update(self._listed or ())
+        self._keys.discard(self._prefix + last)
         await self._drop_all()
+        await self._drop(self._prefix + last)
         self._keys.clear()
         self._listed = set()
 

@@ -190,6 +190,7 @@ class Acceptance:
         before = self._entries.get(entry.name)
         self._entries[entry.name] = entry
         if before is not None:
+            before.try_again()
             for run in before.unfinished:
                 run.delivered = False
                 entry.again(run)
@@ -226,7 +227,7 @@ class Acceptance:
     def forget(self, name: str) -> None:
         """An agent is gone; what it did not finish waits for another one of its name."""
         entry = self._entries.get(name)
-        if entry is not None and not entry.unfinished:
+        if entry is not None and not entry.unfinished and not entry.holds:
             del self._entries[name]
 
     def noted_by(self, process: str) -> Path | None:

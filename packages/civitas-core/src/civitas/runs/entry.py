@@ -186,6 +186,11 @@ class AcceptedEntry:
         run.delivered = run.running = False
         self._set_aside.append(run)
 
+    @property
+    def holds(self) -> bool:
+        """Whether there are runs that its agent did not go on with."""
+        return bool(self._set_aside)
+
     def try_again(self) -> None:
         """Its agent starts, perhaps as another one: what that did not go on with before waits again."""
         held, self._set_aside = self._set_aside, []

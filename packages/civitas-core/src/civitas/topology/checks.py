@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from civitas.process import Delivery, OnAmbiguous
+from civitas.process.on_change import OnChange
 from civitas.topology.grammar import (
     AGENT_KEYWORDS,
     AgentEntry,
@@ -92,6 +93,17 @@ def _agent(topology: Topology, path: Path, entry: AgentEntry) -> list[Problem]:
         needs = "'durable: true'" if entry.wrap else "'delivery: durable'"
         text = f"'on_ambiguous: interrupt' of {who} needs {needs}: it is for runs that go on after a kill"
         found.append(problem((*path, "on_ambiguous"), text))
+    on_change = entry.keywords().get("on_change")
+    if entry.wrap and on_change is not None:
+        words = [str(each) for each in OnChange]
+        if str(on_change).lower() not in words:
+            text = f"'on_change' of {who} must be one of {', '.join(words)}; got {on_change!r}"
+            found.append(problem((*path, "on_change"), text))
+        elif not durable:
+            text = (
+                f"'on_change' of {who} needs 'durable: true': it is for runs that outlive the code"
+            )
+            found.append(problem((*path, "on_change"), text))
     if "replicas" in entry.stated and not entry.process:
         text = f"'replicas' of {who} needs 'process': each replica is an OS process of its own"
         found.append(problem((*path, "replicas"), text))

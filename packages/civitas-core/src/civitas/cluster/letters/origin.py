@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
-from civitas.errors import DeliveryError, NodeDown, PayloadError
+from civitas.errors import DeliveryError, NodeDown, PayloadError, RunChanged
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
@@ -43,7 +43,7 @@ class DeliveryCount(Protocol):
         """The broker, which kept the message, has let go of it."""
 
     def put_back(self, message_id: str) -> None:
-        """The process ends well, and the message stays where it is kept: this delivery does not count."""
+        """The message stays where it is kept, as if this process had not had it: this delivery does not count."""
 
 
 class Uncounted:
@@ -221,6 +221,8 @@ class FromPeer:
 
     def refused(self, error: DeliveryError) -> None:
         """Send why there is none; see `Origin.refused`."""
+        if isinstance(error, RunChanged) and error.held and self.kept is None:
+            self._back.deliveries.put_back(self.message.id)
         self.hand(Kind.REFUSAL, dump_error(error))
 
     def hand(self, kind: Kind, result: Any) -> bool:

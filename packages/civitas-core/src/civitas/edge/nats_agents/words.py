@@ -14,6 +14,7 @@ from civitas.errors import (
     ConfigurationError,
     MailboxFull,
     PayloadError,
+    RunChanged,
     UnknownAgent,
     UnknownInterrupt,
 )
@@ -159,6 +160,7 @@ _FAILURES: tuple[tuple[type[BaseException], int, str], ...] = (
     (BadPrompt, 400, "bad_request"),
     (PayloadError, 400, "bad_request"),
     (UnknownInterrupt, 409, "unknown_interrupt"),
+    (RunChanged, 409, "run_changed"),
     (UnknownAgent, 404, "unknown_agent"),
     (MailboxFull, 429, "mailbox_full"),
     (AgentTerminated, 409, "agent_terminated"),
