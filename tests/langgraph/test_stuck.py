@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
+from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
@@ -71,6 +72,22 @@ async def test_a_model_that_streams_slowly_lives_though_nobody_reads() -> None:
     async with running(agent) as runtime:
         reply = await runtime.ask("g", {"input": "hi"})
     assert reply.payload["messages"][-1]["content"].startswith("0 1 2 ")
+
+
+@pytest.mark.promise(id="SEM-1714")
+async def test_a_node_that_writes_to_the_stream_lives_though_nobody_reads() -> None:
+    async def node(state: MessagesState) -> Any:
+        for number in range(6):
+            await asyncio.sleep(LIMIT / 4)
+            get_stream_writer()({"page": number})
+        return {}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("crawl", node)
+    graph.add_edge(START, "crawl")
+    agent = LangGraphAgent("g", graph=graph.compile(), progress_timeout=LIMIT)
+    async with running(agent) as runtime:
+        assert (await runtime.ask("g", {"input": "hi"})).type == "reply"
 
 
 @pytest.mark.promise(id="SEM-1713")

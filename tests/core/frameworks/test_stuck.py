@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from civitas.errors import ConfigurationError, HandlerFailed, TopologyError
-from civitas.frameworks import AgentCall, Run
+from civitas.frameworks import AgentCall, Run, heartbeat
 from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
@@ -40,6 +40,11 @@ class Slow(MachineAgent):
             await asyncio.sleep(LIMIT / 4)
             run.progress.calls("search")
             run.progress.called("search")
+
+    async def beats(self, run: Run) -> None:
+        for _ in range(8):
+            await asyncio.sleep(LIMIT / 4)
+            await asyncio.to_thread(heartbeat, "a page was read")
 
     async def asks(self, run: Run) -> None:
         await AgentCall("other", description="helps").ask({"input": "?"})
@@ -112,10 +117,21 @@ async def test_a_framework_that_makes_something_else_of_the_cancellation_is_stuc
 
 
 @pytest.mark.promise(id="SEM-1714")
-@pytest.mark.parametrize("orders", [["talk"], ["think"], ["blocks"]])
+@pytest.mark.parametrize("orders", [["talk"], ["think"], ["beats"], ["blocks"]])
 async def test_a_run_that_is_slow_and_moves_lives(orders: list[str]) -> None:
     async with running(slow()) as runtime:
         assert (await runtime.ask("m", orders)).payload == "done"
+
+
+def test_a_heartbeat_outside_a_run_does_nothing() -> None:
+    heartbeat()
+
+
+@pytest.mark.promise(id="SEM-1713")
+async def test_the_last_heartbeat_stands_in_the_error() -> None:
+    async with running(slow()) as runtime:
+        with pytest.raises(HandlerFailed, match="last, a page was read, 0"):
+            await runtime.ask("m", ["beats", "hang"])
 
 
 @pytest.mark.promise(id="SEM-1714")

@@ -53,7 +53,7 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
         **more: LangGraph's own.
     """
     if not run.streams:
-        return await _run(graph, input, config, more)
+        return await _run(graph, input, config, run, more)
     from civitas_langgraph._stream import GraphEvents, Written
 
     written = Written(run)
@@ -66,10 +66,12 @@ async def run_graph(graph: Any, input: Any, config: RunnableConfig, run: Run, **
         mine["configurable"] = written.configurable(cached.see, modes, graph.store)
     config = merge_configs(config, mine)
     async with written.told():
-        return await _run(graph, input, config, more)
+        return await _run(graph, input, config, run, more)
 
 
-async def _run(graph: Any, input: Any, config: RunnableConfig, more: dict[str, Any]) -> End:
+async def _run(
+    graph: Any, input: Any, config: RunnableConfig, run: Run, more: dict[str, Any]
+) -> End:
     if not isinstance(graph, Pregel):
         output = await graph.ainvoke(input, config, **more)
         open_ = output.get(_INTERRUPT) if isinstance(output, dict) else None
@@ -79,14 +81,16 @@ async def _run(graph: Any, input: Any, config: RunnableConfig, more: dict[str, A
     parts: Any = graph.astream(
         input,
         config,
-        stream_mode=["updates", "values"],
+        stream_mode=["updates", "values", *(["custom"] if run.watched else ())],
         output_keys=graph.output_channels,
         **more,
     )
     try:
         async with aclosing(parts):
             async for mode, part in parts:
-                if mode == "values":
+                if mode == "custom":
+                    run.progress.moves("its code wrote to the stream")
+                elif mode == "values":
                     end.output = part
                 elif isinstance(part, dict) and _INTERRUPT in part:
                     end.stopped = True

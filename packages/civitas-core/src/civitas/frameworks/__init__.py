@@ -14,6 +14,7 @@ from civitas.frameworks.remembering import newest_turns
 from civitas.frameworks.run import Interrupted, Run, current_run, idempotency_key
 from civitas.frameworks.runtime_tools import RuntimeTool, find_runtime_tools
 from civitas.frameworks.shapes import Part, fingerprint, name_of
+from civitas.frameworks.stuck import heartbeat
 from civitas.frameworks.wrapping import comes_from, wrap
 from civitas.process import Unfinished
 from civitas.process.on_change import OnChange
@@ -36,6 +37,7 @@ __all__ = [
     "current_run",
     "find_runtime_tools",
     "fingerprint",
+    "heartbeat",
     "idempotency_key",
     "name_of",
     "newest_turns",

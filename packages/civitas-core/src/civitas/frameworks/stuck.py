@@ -9,15 +9,28 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from civitas.errors import NoProgress
+from civitas.frameworks.run import Run, current_run
 
 if TYPE_CHECKING:
-    from civitas.frameworks.run import Run
     from civitas.process.progress import Progress
 
-__all__ = ["unless_stuck"]
+__all__ = ["heartbeat", "unless_stuck"]
 
 _GRAIN = 8
 """How many times within a `progress_timeout` it is looked whether the run still waits for somebody else."""
+
+
+def heartbeat(what: str = "its code said that it goes on") -> None:
+    """Say in a tool, a model or a node that takes long that it goes on, so that `progress_timeout` counts from now.
+
+    It may be called in any thread of the run, as often as you like; outside a run it does nothing.
+
+    Args:
+        what: What has just happened, in words: it stands in the error of a run that is stuck after it.
+    """
+    run = current_run.get()
+    if run is not None:
+        run.progress.moves(what)
 
 
 @asynccontextmanager
