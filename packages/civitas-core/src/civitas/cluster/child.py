@@ -216,6 +216,7 @@ class RemoteChild:
         # Only the store in memory says at once whether there is something to read.
         new = type(store) is InMemoryStateStore and self.name not in store
         spec = {**self._plain, "new": new, "paused": self.paused}
+        spec["budgets"] = self._home.tree.budgets.plain_above(self.name)
         try:
             async with asyncio.timeout(limit):
                 options: dict[str, Any] = await self._home.calls.call(

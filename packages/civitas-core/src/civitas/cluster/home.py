@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from civitas.cluster.members.roster import Roster
     from civitas.cluster.members.starting import Starting
     from civitas.cluster.peers import Peer
+    from civitas.node.budgets import Budgets
     from civitas.node.scheduler import Scheduler
 
 __all__ = ["Home"]
@@ -27,6 +28,7 @@ class Tree(Protocol):
     hands_over: bool
     """Whether another root takes over, so that what runs elsewhere goes on."""
     scheduler: Scheduler
+    budgets: Budgets
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""

@@ -44,8 +44,7 @@ class Hosting:
         make: Makes the agents.
         settle_in: Makes room for what was made, under its name and the one that it stands behind.
         tell_root: Says something to the root.
-        is_new: Called with the name of an agent that is about to start, and whether the root knows that nothing is kept
-            for it.
+        expect: Called with the name of an agent that is about to start, and what the root says of it.
     """
 
     def __init__(
@@ -54,10 +53,10 @@ class Hosting:
         make: Maker,
         settle_in: Callable[[AgentProcess | ConversationPool, str, str], Hosted],
         tell_root: Callable[..., None],
-        is_new: Callable[[str, bool], None],
+        expect: Callable[[str, Mapping[str, Any]], None],
     ) -> None:
         self._name = name
-        self._is_new = is_new
+        self._expect = expect
         self._make = make
         self._settle_in = settle_in
         self._tell_root = tell_root
@@ -98,7 +97,7 @@ class Hosting:
             child = self._hosted[name] = self._host(name, spec)
         self._specs[name] = {**spec, "new": False}
         self._runs[name] = run
-        self._is_new(name, spec.get("new", False))
+        self._expect(name, spec)
         child.pause(spec.get("paused", child.paused))
         if isinstance(child, Cell):
             try:

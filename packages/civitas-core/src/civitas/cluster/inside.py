@@ -28,6 +28,7 @@ class Inside:
         self._hosting = hosting
         self.serves: dict[str, Serves] = {
             "alive": lambda _, name: node.is_alive(name),
+            "recall": self._recall,
             "look": self._look,
             "pause": self._pause,
             "inspect": self._inspect,
@@ -37,6 +38,10 @@ class Inside:
     async def _look(self, _: Peer, since: int) -> dict[str, Any]:
         """What the agents do now, as far as it has changed."""
         return self._node.glances.told(since)
+
+    async def _recall(self, _: Peer, key: str) -> list[float]:
+        """Give back what is left of a budget here."""
+        return list(self._node.budgets.purses.recall(key))
 
     async def _pause(self, _: Peer, name: str, paused: bool) -> None:
         """Let an agent, a pool or a conversation take no messages, or go on."""

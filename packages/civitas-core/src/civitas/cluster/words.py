@@ -96,6 +96,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
         "monitor": Shape(TEXT, TEXT, TEXT, optional=1),  # the watcher, whom it watches, a reference
         "demonitor": Shape(TEXT),
+        "lease": Shape(VALUES, VALUES),  # of which budget, how much
+        "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
         "look": Shape(MOMENT),  # the version that is known
@@ -109,6 +111,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
         "recycle": Shape(TEXT, TEXT),
         "alive": Shape(TEXT),
+        "recall": Shape(TEXT),  # the key of a budget
         "drain": Shape(),
         # The agent, its mailbox, how often messages were given, and those that had been finished.
         "read": Shape(TEXT, TEXT, COUNTS, COUNTS),
@@ -128,6 +131,8 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "control": Shape(BYTES),
         "terminate": Shape(FLAG),
         "monitor": Shape(TEXT),
+        "lease": Shape(VALUES),
+        "recall": Shape(VALUES),
         "start": Shape(MAP),
         "hosted": Shape(MAP),
         "alive": Shape(FLAG),
@@ -147,6 +152,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
                 "take_in_hand",
                 "spawn",
                 "demonitor",
+                "budget_back",
                 "stop",
                 "read",
                 "meet",

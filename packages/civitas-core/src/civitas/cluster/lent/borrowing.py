@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from civitas.budgets import Prices
+from civitas.cluster.lent.budgets import BudgetsAtRoot
 from civitas.cluster.lent.parts import RemoteModel, RemoteTool, describe_tools, offered_tools
 from civitas.cluster.lent.store import RemoteStore, offered
 from civitas.models import TracedModel
+from civitas.node.budgets import Budgets
 from civitas.node.offering import Offering
 from civitas.state import InMemoryStateStore, Retention, StateStore
 from civitas.telemetry.tracing import Tracing
@@ -25,6 +29,9 @@ class Borrower(Protocol):
     tools: Any
     offering: Offering
     tracing: Tracing
+    budgets: Budgets
+
+    def _background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]: ...
 
 
 def offer(owner: Borrower, given: Sequence[str]) -> dict[str, Any]:
@@ -42,6 +49,7 @@ def offer(owner: Borrower, given: Sequence[str]) -> dict[str, Any]:
         "keeps": not isinstance(owner.store, InMemoryStateStore),
         "offers": offered(owner.store),
         "tools_offered": offered_tools(owner),
+        "prices": owner.budgets.purses.prices.plain(),
     }
 
 
@@ -56,6 +64,10 @@ def borrow(
         call_root: Calls the root.
     """
     given = welcome["given"]
+    purses = borrower.budgets.purses
+    purses.prices = Prices(welcome.get("prices"))
+    if not isinstance(purses.lends, BudgetsAtRoot):
+        purses.lends = BudgetsAtRoot(call_root, borrower._background)
     if "state_store" in given and not isinstance(borrower.store, RemoteStore):
         borrower.store = RemoteStore()
     if isinstance(borrower.store, RemoteStore):
@@ -80,7 +92,8 @@ def borrow_tools(
         borrower.offering.offer("root", tools)
 
 
-def expect(borrower: Borrower, name: str, new: bool) -> None:
-    """An agent is about to start; `new` says that the root knows that nothing is kept for it."""
+def expect(borrower: Borrower, name: str, spec: Mapping[str, Any]) -> None:
+    """An agent is about to start; `spec` is what the root says of it, such as that nothing is kept for it."""
+    borrower.budgets.told(name, spec.get("budgets", ()))
     if isinstance(borrower.store, RemoteStore):
-        borrower.store.expect(name, nothing=new)
+        borrower.store.expect(name, nothing=spec.get("new", False))

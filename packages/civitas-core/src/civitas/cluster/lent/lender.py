@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from civitas.cluster.desk import Serves
+from civitas.cluster.lent.budgets import BudgetsForMembers, HasBudgets
 from civitas.cluster.lent.parts import offered_tools
 from civitas.cluster.lent.store import OPTIONAL
 from civitas.cluster.peers import Peer
@@ -32,7 +33,7 @@ class Equipped(Protocol):
     tool_threads: ThreadPoolExecutor
 
 
-class _Root(Equipped, Protocol):
+class _Root(Equipped, HasBudgets, Protocol):
     offering: Offering
 
 
@@ -95,4 +96,4 @@ class Lender:
 def lend(root: _Root, tell: Callable[..., None]) -> dict[str, Serves]:
     """What the root does for each call of a member; tools that come and go are told to all of them, by `tell`."""
     root.offering.changed = lambda: tell("tools", offered_tools(root))
-    return Lender(root).serves
+    return {**Lender(root).serves, **BudgetsForMembers(root).serves}
