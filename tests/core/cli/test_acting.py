@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,8 @@ from tests.core.cli.support import Result
 
 class Echo(AgentProcess):
     async def handle(self, message: Message) -> Message | None:
+        if message.payload == "hold":
+            await asyncio.Event().wait()
         return self.reply(message.payload)
 
 
@@ -28,7 +31,7 @@ async def test_each_command_does_it_and_says_who_did(
     folder = state_folder("acting", topology)
     open_state_folder(folder)
     told: list[str] = []
-    tree = Supervisor("root", [Echo("a"), Echo("b")])
+    tree = Supervisor("root", [Echo("a"), Echo("b", delivery="durable")])
     async with Runtime(tree, name="acting") as runtime, ControlServer(runtime, folder):
         runtime.on("acted", lambda event: told.append(event.message))
 
@@ -43,13 +46,18 @@ async def test_each_command_does_it_and_says_who_did(
         assert await done("start", "a") == "a: started"
         assert await done("restart", "a") == "a: restarted"
         assert (await runtime.ask("a", 1)).payload == 1
+        await runtime.send("b", "hold", run="order-17")
+        cancelled = await beside("runs", "cancel", topology, "order-17")
         near = await beside("restart", topology, "aa")
         root = await beside("stop", topology, "root")
     user = pwd.getpwuid(os.getuid()).pw_name
     assert [each.partition("@")[0] for each in told] == [
-        f"{what} of 'a' by {user}" for what in ("pause", "resume", "stop", "start", "restart")
+        *(f"{what} of 'a' by {user}" for what in ("pause", "resume", "stop", "start", "restart")),
+        f"cancel of 'order-17' by {user}",
     ]
-    assert told[-1].endswith("(civitas restart)")
+    assert told[-2].endswith("(civitas restart)")
+    assert told[-1].endswith("(civitas runs cancel)")
+    assert (cancelled.code, cancelled.err) == (0, "")
     assert (near.code, near.out) == (1, "")
     assert "there is no agent or supervisor 'aa'; did you mean 'a'?" in near.err
     assert "'root' is the root of the tree" in root.err

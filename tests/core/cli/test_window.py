@@ -9,6 +9,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,22 @@ async def test_what_is_no_request_is_answered_as_such(tmp_path: Path) -> None:
             writer.close()
             with pytest.raises(ConfigurationError, match="up to 60 seconds"):
                 await look_through(path, "stuck", 100, 5)
+
+
+async def test_an_agent_that_is_too_large_to_be_shown_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w"
+    for limit in ("MAX_PAYLOAD", "_KEEP_BELOW"):
+        monkeypatch.setattr(f"civitas.message.codec.{limit}", 2000)
+    async with team() as runtime:
+        agent: Any = runtime._node.registry["stuck"]
+        agent.incarnation.agent.state["book"] = "x" * 2000
+        with (
+            Window(runtime._node, path),
+            pytest.raises(ConfigurationError, match="more than the 2,000"),
+        ):
+            await look_through(path, "stuck", None, 5)
 
 
 async def test_a_window_of_a_process_that_is_gone_shows_nothing(tmp_path: Path) -> None:

@@ -55,9 +55,10 @@ def profile_tree(agent: Mapping[str, Any]) -> Tree:
             if each["where"] == where:
                 _enter(lines, _own(each["stack"]), each["samples"])
         _grow(branch, lines, samples)
-    if profile["others"]:
+    others = {name: times for name, times in profile["others"].items() if times >= _LEAST * samples}
+    if others:
         branch = tree.add(Text("meanwhile the event loop was held by"))
-        for name, times in profile["others"].items():
+        for name, times in others.items():
             branch.add(Text(f"{_share(times, samples)}  {cut(name) if name else 'Civitas itself'}"))
     return tree
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypedDict
 
-from civitas.errors import CivitasError, ConfigurationError
+from civitas.errors import CivitasError, ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
 from civitas.message import decode, encode
 from civitas.node.glance import seen_now
@@ -122,7 +122,7 @@ class Window:
             asked = b""
             while len(asked) <= _LARGEST and (part := looker.recv(_LARGEST)):
                 asked += part
-            looker.sendall(encode(self._seen(asked), "answer"))
+            looker.sendall(_encoded(self._seen(asked)))
         except OSError:
             pass  # whoever looked has gone
         finally:
@@ -180,6 +180,13 @@ class Window:
             "seconds": round(max(node.held_for(), _TURN), 3),
             "stack": placed(of_loop(top)) if top is not None else [],
         }
+
+
+def _encoded(seen: Seen) -> bytes:
+    try:
+        return encode(seen, "answer")
+    except PayloadError as error:  # such as a state of many MiB
+        return encode({**seen, "agent": None, "error": str(error)}, "answer")
 
 
 async def look_through(
