@@ -13,10 +13,19 @@ if TYPE_CHECKING:
     from civitas_langgraph._store import GraphStore
     from civitas_langgraph._tools import agent_tool, runtime_tools
     from civitas_langgraph.agent import LangGraphAgent
+    from civitas_langgraph.provider import ChatModel
 
-__all__ = ["GraphStore", "LangGraphAgent", "StateStoreSaver", "agent_tool", "runtime_tools"]
+__all__ = [
+    "ChatModel",
+    "GraphStore",
+    "LangGraphAgent",
+    "StateStoreSaver",
+    "agent_tool",
+    "runtime_tools",
+]
 
 _MODULES = {
+    "ChatModel": "provider",
     "GraphStore": "_store",
     "LangGraphAgent": "agent",
     "StateStoreSaver": "_saver",

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from civitas_openai._tools import agent_tool, handoff_to, runtime_tools
     from civitas_openai.agent import OpenAIAgent
+    from civitas_openai.provider import OpenAIModel
 
-__all__ = ["OpenAIAgent", "agent_tool", "handoff_to", "runtime_tools"]
+__all__ = ["OpenAIAgent", "OpenAIModel", "agent_tool", "handoff_to", "runtime_tools"]
 
 _MODULES = {
     "OpenAIAgent": "agent",
+    "OpenAIModel": "provider",
     "agent_tool": "_tools",
     "handoff_to": "_tools",
     "runtime_tools": "_tools",

@@ -1,4 +1,4 @@
-"""What Civitas finds by entry point: `wrap` for SDK agents. Imports no SDK by itself."""
+"""What Civitas finds by entry point: `wrap` for SDK agents, and a model provider. Imports no SDK by itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from civitas.plugins import hookimpl
 if TYPE_CHECKING:
     from civitas.process import AgentProcess
 
-__all__ = ["civitas_wrap"]
+__all__ = ["civitas_model_providers", "civitas_wrap"]
 
 
 @hookimpl
@@ -21,3 +21,11 @@ def civitas_wrap(obj: Any, name: str, options: dict[str, Any]) -> AgentProcess |
     from civitas_openai.agent import OpenAIAgent
 
     return OpenAIAgent(name, agent=obj, **options)
+
+
+@hookimpl
+def civitas_model_providers() -> dict[str, Any]:
+    """`model: {type: openai, base_url: ...}` in a topology."""
+    from civitas_openai.provider import OpenAIModel
+
+    return {"openai": OpenAIModel}
