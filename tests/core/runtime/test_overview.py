@@ -133,6 +133,7 @@ async def test_with_a_version_it_tells_who_is_gone(runtime: Runtime) -> None:
 async def test_it_says_what_is_left_of_a_budget_once_something_was_spent() -> None:
     class Caller(AgentProcess):
         async def handle(self, message: Message) -> Message:
+            assert self.llm is not None
             await self.llm.chat("m", [])
             return self.reply(None)
 

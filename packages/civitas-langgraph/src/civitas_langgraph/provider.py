@@ -1,4 +1,4 @@
-"""`ChatModel`: every chat model of LangChain, as `self.llm` of every agent."""
+"""`ChatModel`: chat models of LangChain, as `self.llm` of every agent."""
 
 from __future__ import annotations
 

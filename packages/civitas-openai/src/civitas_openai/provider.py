@@ -1,4 +1,4 @@
-"""`OpenAIModel`: every endpoint that speaks OpenAI's chat completions, as `self.llm` of every agent."""
+"""`OpenAIModel`: the models of an endpoint of OpenAI's API, as `self.llm` of every agent."""
 
 from __future__ import annotations
 
