@@ -10,8 +10,9 @@ import pytest
 
 from civitas.frameworks.conversations import Record, key_of
 from civitas.runtime import Runtime
+from civitas.supervision import ConversationPool
 from tests.core.web.conftest import KEY, TOKEN, crash, text_of, unlock
-from tests.core.web.team import NASTY
+from tests.core.web.team import NASTY, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -105,6 +106,21 @@ async def test_a_conversation_is_shown_as_messages_with_its_open_question(
         await text_of(page, ".said.theirs .text", "It left on Monday.")
         await text_of(page, ".said.asks", "Refund 120 EUR?")
         await page.go_back()
+        await text_of(page, "#drawer .facts", "runs in")
+
+
+@pytest.mark.promise(id="SEM-1802")
+async def test_a_conversation_of_a_pool_is_reached_from_its_agent(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    await runtime.start_child("root", ConversationPool("customers", Worker("template")))
+    await runtime.ask("customers", "hello", conversation="c1")
+    await Record(history=TALK).keep(runtime._node.store, key_of("customers", "c1"))
+    async with serve() as web:
+        await page.goto(f"{web.url}#agent=customers/c1")
+        await page.get_by_role("button", name="Read the conversation").click()
+        await text_of(page, ".said.theirs .text", "It left on Monday.")
+        await page.get_by_role("button", name="customers/c1").click()
         await text_of(page, "#drawer .facts", "runs in")
 
 

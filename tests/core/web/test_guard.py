@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import pytest
 
+from civitas.control import ControlClient, ControlServer
 from civitas.errors import ConfigurationError
 from civitas.runtime import Runtime
-from civitas.web import Web
+from civitas.topology.place import open_state_folder
+from civitas.web import Web, feed
 from tests.core.web.conftest import KEY, TOKEN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -99,3 +102,26 @@ async def test_the_system_is_looked_at_only_while_somebody_watches(
             assert looks()
         while looks():
             await client.get("api/about")
+
+
+@pytest.mark.promise(id="SEM-1806")
+async def test_the_page_outlives_the_system_and_shows_it_again_when_it_is_back(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "EVERY", 0.01)
+    open_state_folder(folder := tmp_path / "support")
+    async with (
+        Web(lambda: ControlClient("support", folder), port=0) as web,
+        httpx.AsyncClient(base_url=web.url) as client,
+        client.stream("GET", "api/events") as response,
+    ):
+        told = (json.loads(each[6:]) async for each in response.aiter_lines() if each)
+        assert "not running" in (await anext(told))["down"]
+        for _ in range(2):
+            async with ControlServer(runtime, folder):
+                while "down" in (found := await anext(told)):
+                    pass
+                assert found["whole"]
+                assert {each["name"] for each in found["agents"]} > {"planner", "desk"}
+            while "down" not in await anext(told):
+                pass

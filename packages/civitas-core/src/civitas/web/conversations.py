@@ -15,7 +15,6 @@ from civitas.message.json_form import json_form
 from civitas.plugins import PluginManager
 from civitas.state import LongRecord
 from civitas.state.heads import written
-from civitas.state.in_order import read_many
 
 if TYPE_CHECKING:
     from civitas.web.feed import Reached
@@ -42,10 +41,10 @@ class Conversations:
         """The conversations of an agent, those that were used last first, and how many there are."""
         prefix = key_of(agent, "")
         keys = await system.request("stored_keys", within=_PATIENCE, prefix=prefix)
-        heads = await read_many(_Stored(system), keys[:_LISTED])
+        some = keys[:_LISTED]
+        heads = await system.request("stored", within=_PATIENCE, keys=some)
         found = [
-            {"name": key.removeprefix(prefix), "used": written(heads.get(key))}
-            for key in keys[:_LISTED]
+            {"name": key.removeprefix(prefix), "used": written(heads.get(key))} for key in some
         ]
         found.sort(key=lambda each: each["used"] or 0, reverse=True)
         return {"conversations": found, "all": len(keys)}

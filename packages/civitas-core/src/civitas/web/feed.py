@@ -24,7 +24,7 @@ _LONGEST = 1000
 """Characters of a text."""
 _SHOWN = (
     "name", "kind", "parent", "status", "paused", "restarts", "due", "next", "handling", "waiting", "oldest", "rate",
-    "last_error", "tokens",
+    "last_error", "tokens", "budget",
 )  # fmt: skip
 _LATE = 5.0
 """Seconds that the news of an event may take from another OS process."""

@@ -7,11 +7,13 @@ import { known } from "./known.js";
 import { sure } from "./sure.js";
 import { doing, isAgent, mood } from "./words.js";
 
+const POOL = "conversation_pool";
+const UNITS = { usd: (left) => `$${number(left)}`, seconds: (left) => ago(left) };
 const SAID = { restart: "restarted", stop: "stopped", start: "started", pause: "paused", resume: "goes on" };
 
 async function read(name, ask) {
   const found = await ask("agent", { name });
-  if (found.kind !== "agent") return found;
+  if (found.kind !== "agent" && found.kind !== POOL) return found;
   const talks = await ask("conversations", { agent: name }).catch(() => ({ conversations: [], all: 0 }));
   return { ...found, talks };
 }
@@ -37,7 +39,7 @@ function offer(part, agent) {
   part.querySelectorAll("button").forEach((button, i) => { button.hidden = !can[ACTIONS[i][0]]; });
 }
 
-const LIVE = { paused: false, restarts: 0, due: null, next: null, handling: null, waiting: 0, oldest: null, rate: 0, last_error: "", tokens: 0 };
+const LIVE = { paused: false, restarts: 0, due: null, next: null, handling: null, waiting: 0, oldest: null, rate: 0, last_error: "", tokens: 0, budget: null };
 
 function facts(agent, now) {
   const hand = agent.handling;
@@ -48,6 +50,7 @@ function facts(agent, now) {
     agent.waiting && ["waiting", `${number(agent.waiting)} messages, the first for ${ago(now - (agent.oldest ?? now))}`],
     isAgent(agent) && agent.handled !== undefined && ["handled", `${number(agent.handled)}${agent.failed ? `, ${number(agent.failed)} of them failed` : ""}${agent.rate ? `, ${number(agent.rate)} a second` : ""}`],
     agent.tokens && ["tokens", number(agent.tokens)],
+    agent.budget && ["budget left", Object.entries(agent.budget).map(([what, left]) => UNITS[what]?.(left) ?? `${number(left)} ${what}`).join(", ")],
     agent.started && ["running since", `${clock(agent.started)}, for ${ago(now - agent.started)}`],
     ["restarts", `${number(agent.restarts)}${agent.restarts_left ? `, ${number(agent.restarts_left)} left` : agent.restarts_left === 0 ? ", none left" : ""}`],
     agent.node && ["runs in", `${agent.node}${agent.pid ? `, process ${agent.pid}` : ""}`],
@@ -106,6 +109,9 @@ function draw(name, told, isTold) {
   if (!isTold) return parts;
   const below = isAgent(agent) ? [] : [...known.agents.values()].filter((each) => each.parent === name).slice(0, 100);
   if (below.length) parts.push(["below", [below, Math.round(known.time / 2)], () => children(below)]);
+  if (known.agents.get(agent.parent)?.kind === POOL) {
+    parts.push(["talk", name, () => element("p", {}, linked("conversation", name, "Read the conversation"))]);
+  }
   if (told.talks?.conversations.length) parts.push(["talks", told.talks, () => talks(name, told.talks)]);
   if (told.errors?.length) parts.push(["errors", told.errors, () => errors(told.errors)]);
   if (told.queue?.length) parts.push(["queue", told.queue, () => queue(told.queue, known.time)]);
