@@ -235,3 +235,33 @@ async def test_a_stream_that_is_there_with_other_settings_is_refused(system, ser
     config["transport"]["stream"] = {"max_age": "7d"}
     with pytest.raises(ConfigurationError, match=r"is there with other settings.*max_age"):
         await Runtime.from_config(config).start()
+
+
+@pytest.mark.promise(id="SEM-1653")
+@pytest.mark.promise(id="SEM-1671")
+async def test_durable_agents_whose_messages_the_server_keeps_have_timers_and_no_names_of_runs(
+    system, server, tmp_path
+):
+    """The server knows no names: one that is given is refused, whoever sends, instead of being lost."""
+    cast, heard = "tests.integration.processes.durable_cast", tmp_path / "heard"
+    keeper = {"type": f"{cast}.Keeper", "heard": str(heard), "delivery": "durable"}
+    config = over_nats(
+        server,
+        {"agent": {"name": "far", "process": "worker", **keeper}},
+        {"agent": {"name": "near", **keeper}},
+        {"agent": {"name": "teller", "type": f"{cast}.Teller", "process": "other"}},
+        prefix="names",
+    )
+    config["state"] = {"type": "sqlite", "path": str(tmp_path / "state.db")}
+    async with Runtime.from_config(config) as kept:
+        for name in ("far", "near"):
+            for call in (kept.ask, kept.send):
+                with pytest.raises(ConfigurationError, match="the broker, which has no names"):
+                    await call(name, 1, run="r")
+            order = {"to": name, "payload": 1, "run": "r"}
+            assert (await kept.ask("teller", order, "ask")).payload[0] == "ConfigurationError"
+            await kept.ask(name, 1, "much later")
+        store: Any = kept._node.store
+        assert len(await store.keys("civitas:runs:timer:")) == 2
+        await kept.ask("far", 1, "later")
+        await until(lambda: "near timed 0" in lines(heard))

@@ -44,6 +44,8 @@ class Keeper(AgentProcess):
                 await self.step("wait", asyncio.sleep, 60)
             case "later":
                 self.send_after(0.05, "near", "timed")
+            case "much later":
+                self.send_after(60, "near", "timed")
             case "slow":
                 await asyncio.sleep(0.2)
             case "emit":

@@ -72,4 +72,4 @@ def _repeats(agent: AskingAgent, run: Run, answered: Mapping[str, Any]) -> bool:
         )
     except UnknownInterrupt:
         return False
-    return told == answered["answers"]
+    return bool(told == answered["answers"])
