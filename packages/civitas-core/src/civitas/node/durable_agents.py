@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from civitas.node.asks import PendingAsks
     from civitas.node.origin import Origin
     from civitas.node.registry import Registry
+    from civitas.node.streams import Chunks
     from civitas.state import StateStore
     from civitas.supervision import Clock
     from civitas.telemetry.instruments import Point
@@ -43,6 +44,7 @@ class Around(Protocol):
     tracing: Tracing
     foreign: dict[str, Origin]
     asks: PendingAsks
+    streams: dict[str, Chunks]
     clock: Clock
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> bool:
@@ -219,6 +221,21 @@ class DurableAgents:
     def let_answer(self, message_id: str) -> None:
         """See `Root.let_answer`."""
         self._node.asks.kept.pop(message_id, None)
+        if (chunks := self._node.streams.get(message_id)) is not None:
+            chunks.close()
+            if not chunks.is_read:
+                del self._node.streams[message_id]
+
+    def keep_chunks(self, message_id: str) -> None:
+        """See `Root.keep_chunks`."""
+        if (chunks := self._node.streams.get(message_id)) is not None:
+            chunks.keep()
+
+    def join_chunks(self, message_id: str, reader_id: str) -> None:
+        """See `Root.join_chunks`."""
+        chunks, reader = (self._node.streams.get(each) for each in (message_id, reader_id))
+        if chunks is not None and reader is not None:
+            chunks.join(reader)
 
     def entry_of(self, run: AcceptedRun) -> AcceptedEntry | None:
         """See `Root.entry_of`."""

@@ -230,7 +230,7 @@ class Router:
                     yield chunk
                 yield await answer
             finally:
-                del self.streams[message.id]
+                chunks.left(self.streams, message.id)
                 if asking is not None:
                     self._requests.end(message.id, asking)
                 if not answer.done():

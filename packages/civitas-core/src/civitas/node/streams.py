@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING
 
 from civitas.message import encode, new_message
@@ -16,6 +16,11 @@ __all__ = ["AHEAD", "OFFSET", "PART", "Chunks"]
 AHEAD = 100
 """How many chunks a producer may be ahead of its reader."""
 
+_KEPT = 10_000
+"""So many chunks of a run are kept for those who join it; of one with more, they get the answer alone."""
+_BYTES = 16 * 1024 * 1024
+"""The same in bytes."""
+
 PART = "civitas-part"
 """Header of a chunk that may be sent again after a crash: which part of the run it is of."""
 OFFSET = "civitas-offset"
@@ -27,6 +32,8 @@ class Chunks:
 
     A run that is resumed after a crash tells some of its chunks again. The reader has the first ones whatever became of
     the producer, so it is here that the repeated ones are left out.
+
+    Of a run with a name they may be kept, so that others can join: they get all from the beginning, and slow nobody.
     """
 
     def __init__(self) -> None:
@@ -36,10 +43,16 @@ class Chunks:
         """How much of each part was handed on."""
         self.untold = 0
         """How many chunks were taken that a producer in another OS process does not know of."""
+        self._kept: list[Message] | None = None
+        self._bytes = 0
+        self._along: list[Chunks] = []
+        """The readers who have joined."""
+        self._is_read = True
 
     async def put(self, chunk: Message) -> None:
         """Hand over a chunk; waits while the reader is `AHEAD` behind."""
-        await self._room.acquire()
+        if self._is_read:
+            await self._room.acquire()
         self.push(chunk, self._room.release)
 
     def push(self, chunk: Message, taken: Callable[[], None]) -> None:
@@ -49,7 +62,52 @@ class Chunks:
             chunk: The chunk.
             taken: Called when the reader takes it.
         """
-        self._queue.put_nowait((chunk, taken))
+        if self._kept is not None or self._along:
+            self._tell_others(chunk)
+        if self._is_read:
+            self._queue.put_nowait((chunk, taken))
+        else:
+            taken()
+
+    def keep(self) -> None:
+        """Others may join, until `close`."""
+        self._kept = []
+
+    def close(self) -> None:
+        """Nobody may join any more: the run is over."""
+        self._kept = None
+        self._along.clear()
+
+    def join(self, reader: Chunks) -> None:
+        """Let `reader` have what was kept and what comes; nothing if that is not all."""
+        if self._kept is not None:
+            for chunk in self._kept:
+                reader.push(chunk, _nothing)
+            self._along.append(reader)
+
+    def left(self, streams: MutableMapping[str, Chunks], id: str) -> None:
+        """The reader has left: it goes out of `streams`, where it is under `id`, unless others may join."""
+        self._is_read = False
+        while not self._queue.empty():
+            if (entry := self._queue.get_nowait()) is not None:
+                entry[1]()
+        if self._kept is None and not self._along:
+            streams.pop(id, None)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether its reader is there."""
+        return self._is_read
+
+    def _tell_others(self, chunk: Message) -> None:
+        self._along = [each for each in self._along if each.is_read]
+        for each in self._along:
+            each.push(chunk, _nothing)
+        if self._kept is not None:
+            self._kept.append(chunk)
+            self._bytes += len(chunk.raw)
+            if len(self._kept) > _KEPT or self._bytes > _BYTES:
+                self._kept = None
 
     def end(self) -> None:
         """No more will come."""
@@ -87,3 +145,7 @@ class Chunks:
             conversation=chunk.conversation,
             headers=chunk.headers,
         )
+
+
+def _nothing() -> None:
+    """Nobody waits for room."""

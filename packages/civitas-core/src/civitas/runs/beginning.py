@@ -79,6 +79,8 @@ class Beginning:
         self.last = max(self.last + 1, time.time_ns())
         run = OpenRun(AcceptedRun.begun_by(message, self.last, self._programs.own), message)
         self._table.add(run)
+        if message.wants_chunks and message.run_name is not None:
+            self._root.keep_chunks(message.id)
         self._table.wait(message.id, run, waiter)
         try:
             await entry.admit(run, message, timeout)
@@ -102,6 +104,8 @@ class Beginning:
                 if waiter is not None:
                     waiter(run.held)
                 return True
+            if message.wants_chunks:
+                self._root.join_chunks(run.record.message_id, message.id)
             self._table.wait(message.id, run, waiter)
             await run.is_decided()
             return True

@@ -34,6 +34,12 @@ class Root(TimerRoot, Protocol):
     def let_answer(self, message_id: str) -> None:
         """What is said of a message goes to whoever waits for it from now on, and not to the keeper of runs."""
 
+    def keep_chunks(self, message_id: str) -> None:
+        """Keep what is emitted for a message whose stream somebody reads, until it is finished: others may join."""
+
+    def join_chunks(self, message_id: str, reader_id: str) -> None:
+        """Let the reader of one message have what was emitted for another, and what will be, if that is kept."""
+
     def entry_of(self, run: AcceptedRun) -> AcceptedEntry | None:
         """Where the messages go that are for the agent of a run; None if no durable agent has its name."""
 

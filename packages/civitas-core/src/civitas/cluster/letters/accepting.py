@@ -279,7 +279,7 @@ class AcceptedByRoot:
         """Whoever waited there for the answer to a message has left."""
         origin = self._asked.pop(message_id, None)
         if origin is not None:
-            self._end_stream(message_id)
+            self._leave_stream(message_id)
             self._runs.ending.left(origin.message, reader_left=reader_left)
 
     def _pass_chunks(self, origin: FromPeer) -> None:
@@ -298,6 +298,13 @@ class AcceptedByRoot:
         if chunks is not None:
             chunks.end()
         return self._passing.get(message_id)
+
+    def _leave_stream(self, message_id: str) -> None:
+        """Whoever read it in another process has left; others may go on reading it."""
+        chunks = self._streams.get(message_id) if message_id in self._passing else None
+        if chunks is not None:
+            chunks.left(self._streams, message_id)
+            chunks.end()
 
     def _unless_circle(self, message: Message, peer: Peer, asker: str, cell: Recipient) -> None:
         if asker == cell.name:
@@ -330,7 +337,7 @@ class AcceptedByRoot:
         for id, origin in list(self._asked.items()):
             if origin.peer is peer:
                 del self._asked[id]
-                self._end_stream(id)
+                self._leave_stream(id)
                 origin.left_behind()
                 self._runs.table.leave(id)
 
