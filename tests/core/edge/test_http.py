@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from civitas import AgentProcess, Message, Runtime, Supervisor
+from civitas import AgentProcess, Message, Runtime, SQLiteStateStore, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
 from tests.core.edge.poets import (
     WORDS,
@@ -110,6 +111,26 @@ async def test_a_question_to_a_human_is_answered_by_the_next_message_of_the_conv
         )
     assert asked.choices[0].message.content == "Roses?"
     assert answered.choices[0].message.content == "answered please"
+
+
+@pytest.mark.promise(id="SEM-1733")
+async def test_a_question_of_a_durable_agent_is_answered_after_a_restart(tmp_path):
+    headers = {"x-civitas-conversation": "c1"}
+
+    async def said(text):
+        edge, poet = HttpEdge(HttpOptions(port=0)), Poet("poet", delivery="durable")
+        store = partial(SQLiteStateStore, tmp_path / "state.db")
+        body = {"model": "poet", "messages": hello(text)}
+        async with (
+            Runtime(Supervisor("root", children=[poet]), edges=[edge], state_store=store),
+            httpx.AsyncClient(base_url=edge.url) as client,
+        ):
+            answer = await client.post("/v1/chat/completions", json=body, headers=headers)
+        return answer.json()["choices"][0]["message"]["content"]
+
+    assert await said("may I") == "Roses?"
+    assert await said("please") == "answered please"
+    assert await said("hello") == "roses are red"
 
 
 @pytest.mark.promise(id="SEM-1734")

@@ -40,6 +40,7 @@ async def reasons(command, config):
 
 
 @pytest.mark.promise(id="SEM-1511")
+@pytest.mark.promise(id="SEM-1716")
 async def test_dead_letters_of_every_reason_are_kept(command, server_of_its_own, tmp_path):
     config = over_nats(
         server_of_its_own,
@@ -65,6 +66,20 @@ async def test_dead_letters_of_every_reason_are_kept(command, server_of_its_own,
                 break
             await asyncio.sleep(0.05)
         assert found == sorted(expected)
+        async with asyncio.timeout(5):
+            while len(letters := await system.dead_letters()) < 4:
+                await asyncio.sleep(0.01)
+        *at_broker, at_root = letters
+        assert sorted((each.agent, each.reason, each.type) for each in at_broker) == found
+        assert (at_root.agent, at_root.reason, at_root.number) == (
+            "plain",
+            "crashed",
+            1_000_000_001,
+        )
+        for letter in (at_broker[0], at_root):
+            assert (await system.dead_letter(letter.id)).payload == "no"
+            assert await system.drop(letter.number)
+        assert await system.dead_letters() == at_broker[1:]
 
 
 @pytest.mark.promise(id="SEM-1512")

@@ -10,7 +10,7 @@ from civitas.message import Message
 from civitas.process import Messenger
 
 if TYPE_CHECKING:
-    from civitas.runs import RunInfo
+    from civitas.runs import RunInfo, RunStatus
 
 __all__ = ["Behind", "agents_of"]
 
@@ -25,6 +25,12 @@ class Behind(Messenger):
     @abstractmethod
     async def result(self, run: str, timeout: float | None = 30.0) -> Message:
         """See `Runtime.result`."""
+
+    @abstractmethod
+    def runs(
+        self, status: RunStatus | str | None = None, agent: str | None = None
+    ) -> list[RunInfo]:
+        """See `Runtime.runs`."""
 
     @abstractmethod
     async def run_info(self, run: str) -> RunInfo:

@@ -43,7 +43,7 @@ class ChatApi:
         self._behind = behind
         self._system = system
         self._since = int(time.time())
-        self._questions = OpenQuestions()
+        self._questions = OpenQuestions(behind)
 
     async def models(self, _: Request) -> Response:
         """The agents."""
@@ -70,7 +70,7 @@ class ChatApi:
         conversation = request.headers.get(CONVERSATION) or (body.mapping("metadata") or {}).get(
             "conversation"
         )
-        payload, type = self._payload(name, messages, conversation)
+        payload, type = await self._payload(name, messages, conversation)
         answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
         reply = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": name}
         if body.flag("stream"):
@@ -91,7 +91,7 @@ class ChatApi:
         found["usage"] = _usage(answering)
         return JSONResponse(found | answering.asked(), headers=_conversation_of(answering))
 
-    def _payload(
+    async def _payload(
         self, name: str, messages: list[dict[str, Any]], conversation: str | None
     ) -> tuple[dict[str, Any], str]:
         """What the agent gets: without a conversation all that was said, with one what is new."""
@@ -100,7 +100,7 @@ class ChatApi:
                 return {"input": messages[0]["content"]}, "message"
             return {"input": messages}, "message"
         said = messages[-1]["content"]
-        answers = self._questions.answered(name, conversation, said)
+        answers = await self._questions.answered(name, conversation, said)
         return (answers, "resume") if answers is not None else ({"input": said}, "message")
 
     async def _chunks(

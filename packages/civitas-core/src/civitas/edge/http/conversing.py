@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from civitas.edge.http.behind import Behind
 from civitas.edge.questions import answer_to
+from civitas.errors import DeliveryError
 from civitas.message import Message
 
 __all__ = ["OpenQuestions"]
 
 _REMEMBERED = 10_000
+_PATIENCE = 5.0
+"""Seconds for an answer that is kept to be there."""
 
 
 class OpenQuestions:
-    """What agents have asked the callers of one API, by agent and conversation; of the newest so many."""
+    """What agents have asked the callers of one API, by agent and conversation; of the newest so many.
 
-    def __init__(self) -> None:
+    What durable agents asked in earlier runs of the program is known from their runs.
+
+    Args:
+        behind: The system.
+    """
+
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
         self._open: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
+        self._left: dict[tuple[str, str | None], str] | None = None
+        """The runs that waited when the first caller came, by agent and conversation."""
 
     def heard(self, name: str, reply: Message) -> None:
         """Remember what a reply asks."""
@@ -27,9 +40,28 @@ class OpenQuestions:
         if len(self._open) > _REMEMBERED:
             self._open.popitem(last=False)
 
-    def answered(self, name: str, conversation: str | None, text: str) -> dict[str, Any] | None:
+    async def answered(
+        self, name: str, conversation: str | None, text: str
+    ) -> dict[str, Any] | None:
         """The payload of a `resume` if the words answer a question; None if none is open."""
+        if self._left is None:
+            waiting = self._behind.runs("waiting")
+            self._left = {(each.agent, each.conversation): each.run for each in waiting}
+        left = self._left.pop((name, conversation), None)
         found = self._open.pop((name, conversation or ""), None)
+        if found is None and left is not None:
+            found = await self._kept(name, left)
         if found is None:
             return None
         return {"values": {each["id"]: answer_to(each, text) for each in found}}
+
+    async def _kept(self, name: str, run: str) -> list[dict[str, Any]] | None:
+        """What a run of an earlier program asks; None if that was answered meanwhile."""
+        if all(each.run != run for each in self._behind.runs("waiting", name)):
+            return None
+        try:
+            reply = await self._behind.result(run, _PATIENCE)
+        except DeliveryError:
+            return None
+        questions: list[dict[str, Any]] = reply.payload["interrupts"]
+        return questions

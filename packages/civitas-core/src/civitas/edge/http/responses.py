@@ -41,14 +41,14 @@ class ResponsesApi:
 
     def __init__(self, behind: Behind) -> None:
         self._behind = behind
-        self._questions = OpenQuestions()
+        self._questions = OpenQuestions(behind)
 
     async def create(self, request: Request) -> Response:
         """Let an agent answer."""
         body = await Body.of(request)
         name = body.text("model")
         conversation = _conversation(body)
-        payload, type = self._payload(name, body, conversation)
+        payload, type = await self._payload(name, body, conversation)
         answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
         base = _response(name, body, conversation)
         if body.flag("stream"):
@@ -58,12 +58,12 @@ class ResponsesApi:
         await unless_left(request, answering.whole())
         return JSONResponse(self._completed(base, answering, _item_id()))
 
-    def _payload(
+    async def _payload(
         self, name: str, body: Body, conversation: str | None
     ) -> tuple[dict[str, Any], str]:
         given = _input(body)
         if isinstance(given, str):
-            answers = self._questions.answered(name, conversation, given)
+            answers = await self._questions.answered(name, conversation, given)
             if answers is not None:
                 return answers, "resume"
         instructions = body.maybe_text("instructions")
