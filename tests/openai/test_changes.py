@@ -12,6 +12,7 @@ from agents import Agent, FunctionTool, function_tool
 
 from civitas import ConfigurationError, ConversationPool, RunChanged, RunStatus, Runtime, Supervisor
 from civitas.events import Event
+from civitas.frameworks.recorded_shapes import of_question
 from civitas.state import InMemoryStateStore, StateStore
 from civitas_openai import OpenAIAgent
 from tests.core.support import eventually
@@ -274,6 +275,29 @@ async def test_what_a_conversation_of_a_pool_does_not_go_on_with_outlives_its_sl
         assert reply.payload == {"output": "hello"}
         await eventually(lambda: [each.run for each in runtime.runs(RunStatus.HELD)] == ["r"])
         assert await runtime.cancel("r")
+
+
+async def test_an_answer_about_a_call_that_a_kill_met_is_held_with_the_run():
+    store, shop = InMemoryStateStore(), Shop()
+    asks: dict[str, Any] = {"on_ambiguous": "interrupt"}
+    shop.stops_at = "ship"
+    model = Says(iter(_PAY_THEN_SHIP))
+    async with program(store, shop.agent(model, "pay", "ship"), **asks) as runtime:
+        asking = asyncio.ensure_future(runtime.ask("shop", {"input": "a book"}, run="r"))
+        await shop.began.wait()
+        await runtime.restart("shop")
+        asked = await asking
+    assert asked.type == "interrupt"
+    given: dict[str, Any] = {"conversation": asked.conversation, "run": "a"}
+    told = {"value": {"happened": True, "result": "ship done"}}
+    async with program(store, shop.agent(model, "pay"), **asks) as runtime:
+        with pytest.raises(RunChanged, match="tool 'ship' is gone"):
+            await runtime.ask("shop", told, "resume", **given)
+        assert [each.run for each in runtime.runs(RunStatus.HELD)] == ["a"]
+        assert await of_question(store, "shop", asked.conversation or "")
+    async with program(store, shop.agent(model, "pay", "ship"), **asks) as runtime:
+        reply = await runtime.ask("shop", told, "resume", **given)
+    assert (reply.payload, shop.did) == ({"output": "shipped"}, ["pay", "ship"])
 
 
 @pytest.mark.parametrize("given", ["restrat", 5])

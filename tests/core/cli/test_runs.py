@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from civitas.control import ControlServer, state_folder
+from civitas.frameworks import Part
 from civitas.runtime import Runtime
 from civitas.state import SQLiteStateStore
 from civitas.supervision import Supervisor
@@ -204,3 +205,42 @@ def test_to_look_for_runs_makes_no_store(civitas: Civitas, topology: Path) -> No
     assert civitas("runs", "list", topology) == Result(0, "", f"{topology}: no runs\n")
     assert "there is no run 'x'" in civitas("runs", "show", topology, "x").err
     assert [each.name for each in topology.parent.iterdir()] == [topology.name]
+
+
+class Shaped(Desk):
+    """A desk with tools, which a later version may have lost."""
+
+    has: tuple[str, ...] = ("look", "refund")
+
+    def shape(self) -> list[Part]:
+        return [Part("tool", each) for each in self.has]
+
+
+class Later(Shaped):
+    has = ("look",)
+
+
+@pytest.mark.promise(id="SEM-1689")
+async def test_a_run_that_is_held_is_shown_with_what_has_changed(
+    beside: Beside, topology: Path
+) -> None:
+    def desk(kind: type[Shaped], machine: Machine) -> Runtime:
+        store = partial(SQLiteStateStore, topology.parent / "state.db")
+        child = kind("desk", machine=machine, durable=True, shutdown_timeout=0)
+        return Runtime(Supervisor("root", [child]), state_store=store, drain_timeout=0.05)
+
+    machine = Machine()
+    async with desk(Shaped, machine) as runtime:
+        await runtime.send("desk", ["a", "hang"], run="order-17")
+        await machine.began.wait()
+    async with desk(Later, Machine()) as runtime:
+        await eventually(lambda: runtime.runs("held"))
+        folder = state_folder("civitas", topology)
+        open_state_folder(folder)
+        async with ControlServer(runtime, folder):
+            listed = await beside("runs", "list", topology, "--status", "held")
+            shown = await beside("runs", "show", topology, "order-17")
+            result = await beside("runs", "result", topology, "order-17")
+    assert "other code: tool 'refund' is gone" in listed.out
+    assert "on_change='go_on'" in shown.out
+    assert (result.code, "`civitas runs cancel` ends it" in result.err) == (1, True)

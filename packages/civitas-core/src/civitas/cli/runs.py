@@ -220,6 +220,8 @@ def _wait(now: float, wait: Mapping[str, Any]) -> str:
             return f"agent {wait['name']}"
         case "retry":
             return f"another try in {max(0.0, wait['until'] - now):.0f} s"
+        case "code":
+            return f"other code: {wait['change']}"
         case _:
             return f"a human: {wait['id']}"
 

@@ -143,7 +143,8 @@ class ChangedCode:
         return agent.parts
 
     def _refuse(self, found: Sequence[Difference], cannot: str, *, held: bool) -> NoReturn:
-        run, name = self._run.message, self._agent.name
+        # It may be an answer about a call of the run, which is recorded by now: then that goes on with it later.
+        run, name = self._runner.now.current or self._run.message, self._agent.name
         self._runner.now.steps = None  # what is recorded stays, for when it goes on
         is_kept = held and run.run_name is not None
         then = _KEPT if is_kept else _ENDED if held else _OPEN

@@ -9,6 +9,7 @@ from civitas.frameworks.changed_code import SHAPE
 from civitas.frameworks.conversations import BEGUN, NOTE, Record, key_of
 from civitas.frameworks.shapes import Part, read_parts
 from civitas.process.steps import STEPS
+from civitas.process.suspended import Suspended, suspended_key
 from civitas.state import LongRecord
 
 if TYPE_CHECKING:
@@ -42,4 +43,7 @@ async def of_question(store: StateStore, agent: str, conversation: str) -> list[
     if begun is None:
         asked = (await store.get(NOTE + key) or {}).get("asked")
         begun = asked["begun"] if asked else None
+    suspended = await Suspended.load(store, suspended_key(agent, conversation), agent)
+    if begun is None and suspended is not None:  # it asks about a call, and its steps are there
+        begun = await store.get(f"{STEPS}{suspended.owner}/{suspended.message.id}/{SHAPE}")
     return read_parts(begun["parts"]) if begun is not None else None

@@ -44,7 +44,7 @@ class RunInfo:
         since: Unix seconds when it was accepted.
         ended: Unix seconds when it ended; None while it has not.
         deliveries: How many incarnations were given it, as far as that is known.
-        error: Why it has no answer; empty if it has, or may get one.
+        error: Why it has no answer, or why its agent does not go on with it; empty if it has, or may get one.
         begun: Unix seconds when its agent began with it last; None if it has not, or nobody knows.
         step: What its agent does: the step that began last (a node, an agent, a task, the key of a `step`), and the
             tool that is called. Empty where nobody knows.

@@ -10,13 +10,14 @@ import { sure } from "./sure.js";
 const SHOWN = 60;
 const asked = new Map();  // the card of each question, kept while somebody types into it
 const cards = new Map();
-const MOODS = { running: "good", waiting: "warn", failed: "bad", expired: "bad" };
+const MOODS = { running: "good", waiting: "warn", held: "warn", failed: "bad", expired: "bad" };
 
 function step(run) {
   const waits = run.waits_for.map((each) => ({
     human: () => "waits for a person",
     agent: () => `waits for ${each.name}`,
     retry: () => "tries again soon",
+    code: () => `began with other code: ${each.change}`,
   })[each.for]?.() ?? "waits");
   return [run.step, ...waits].filter(Boolean).join(", ");
 }
