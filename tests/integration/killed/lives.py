@@ -55,20 +55,33 @@ class Program:
         state: The file of its state.
         world: What it reaches.
         nursery: Where its root is started.
+        asks: Whether a human is asked about calls of whose results nothing is known. It knows what the world did.
 
     Attributes:
         usual: The answers of a run in which nobody was killed.
         took: Seconds that such a run takes.
     """
 
-    def __init__(self, part: Part, place: str, state: Path, world: World, nursery: Nursery) -> None:
+    def __init__(
+        self,
+        part: Part,
+        place: str,
+        state: Path,
+        world: World,
+        nursery: Nursery,
+        *,
+        asks: bool = False,
+    ) -> None:
         self.part = part
+        self.asks = asks
         self.world = world
         self._place = place
         self.usual: list[Any] = []
         self.took = 0.0
         module = f"{__package__}.{part.module}"
         clerk = {"name": "clerk", "wrap": f"{module}:clerk", "durable": True, "shutdown_timeout": 0}
+        if asks:
+            clerk["on_ambiguous"] = "interrupt"
         helper = {"name": "helper", "type": f"{__package__}.program.Helper", "delivery": "durable"}
         if place == "worker":
             clerk["process"] = "w"
@@ -138,6 +151,9 @@ class Program:
         for type, payload in asked:
             run = f"{conversation}-{type}"
             what, *told = self._ask(run, type, payload, conversation)
+            while what == "answer" and (said := self._said_of(told[1])):
+                answered = f"{conversation}-known-{next(self._number)}"
+                what, *told = self._ask(answered, "resume", {"values": said}, conversation)
             if what == "failed":
                 life.faults.append(f"{run} failed: {told[0]}")
                 break
@@ -145,6 +161,21 @@ class Program:
             questions = [each["value"] for each in answer.get("interrupts", ())]
             answers.append((kind, questions or self.part.shown(answer)))
         return answers
+
+    def _said_of(self, answer: Any) -> dict[str, Any]:
+        """What a human who looks at the world says of the calls that an answer asks about."""
+        asked = {
+            each["id"]: each["value"]
+            for each in answer.get("interrupts", ())
+            if "idempotency_key" in each["value"]
+        }
+        with_key = {each.key: each.name for each in self.world.calls if each.key}
+        return {
+            id: {"happened": True, "result": f"{with_key[id]} done"}
+            if id in with_key
+            else {"happened": False}
+            for id in asked
+        }
 
     def _ask(self, run: str, type: str, payload: Any, conversation: str) -> tuple[Any, ...]:
         """Ask, and after a kill of the root ask once more for the run of that name."""
@@ -180,6 +211,8 @@ class Program:
         moments = itertools.product(*(range(kill, kill + late) for kill in kills))
         if all(Counter(life.again) - self._in_flight(names, each) for each in moments):
             life.faults.append(f"of {names} more came again than was in flight at {kills}")
+        if self.asks and (twice := self.part.tools & set(life.again)):
+            life.faults.append(f"{twice} were called twice")
         for name in counts:
             keys = {each.key for each in calls if each.name == name}
             if len(keys) > 1:
@@ -280,11 +313,11 @@ def surroundings(part: Part) -> Iterator[tuple[Path, World, Nursery]]:
 
 
 @contextmanager
-def running(framework: str, place: str) -> Iterator[Program]:
+def running(framework: str, place: str, *, asks: bool = False) -> Iterator[Program]:
     """A program whose agent is made of `framework` and runs in `place`; one run of it is over, with nobody killed."""
     part = PARTS[framework]
     with surroundings(part) as (folder, world, nursery):
-        made = Program(part, place, folder / "civitas.db", world, nursery)
+        made = Program(part, place, folder / "civitas.db", world, nursery, asks=asks)
         made.start()
         try:
             for _ in range(2):  # the first imports what is imported when it is used

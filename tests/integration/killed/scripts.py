@@ -34,6 +34,11 @@ class Part:
     at_once: frozenset[str] = frozenset()
     shown: Callable[[Any], Any] = lambda payload: payload
 
+    @property
+    def tools(self) -> frozenset[str]:
+        """Those of the boundaries that are tools of the agent's own; it asks another agent for help."""
+        return frozenset(each for each in self.boundaries if "-" not in each) - {"help"}
+
 
 def _messages(payload: Any) -> Any:
     return [(each["type"], each["content"]) for each in payload["messages"]]

@@ -33,10 +33,35 @@ def test_a_run_answers_as_if_nobody_was_killed(framework: str) -> None:
         assert faults(at_random(program, victims, MOMENTS, chance)) == []
 
 
+# LangGraph goes on by nodes, which know nothing of the calls in them.
+ASKING = [each for each in FRAMEWORKS if each != "langgraph"]
+
+
+@pytest.mark.promise(id="SEM-1677")
+@pytest.mark.parametrize("framework", ASKING)
+def test_no_tool_is_called_twice_where_a_human_says_what_happened(framework: str) -> None:
+    """Whoever is killed, and with it the call; what was known before is not asked."""
+    with running(framework, "root", asks=True) as program:
+        lives = at_boundaries(program, ("root", "agent"))
+        if not DEEP:
+            moments = ("root", "search"), ("agent", "fetch answered"), ("root", "clerk-3")
+            lives = (program.live(*each) for each in moments)
+        assert faults(lives) == []
+        if DEEP:
+            chance = random.Random(MOMENTS)
+            assert faults(at_random(program, ("root", "agent"), MOMENTS, chance)) == []
+
+
+IN_WORKERS = [(each, False) for each in FRAMEWORKS] + [(each, True) for each in ASKING]
+
+
 @pytest.mark.promise(id="SEM-1623")
 @pytest.mark.promise(id="SEM-1647")
-@pytest.mark.parametrize("framework", FRAMEWORKS if DEEP else FRAMEWORKS[:1])
-def test_a_run_in_a_worker_goes_on_when_that_or_its_root_is_killed(framework: str) -> None:
-    with running(framework, "worker") as program:
+@pytest.mark.promise(id="SEM-1677")
+@pytest.mark.parametrize(("framework", "asks"), IN_WORKERS if DEEP else IN_WORKERS[-1:])
+def test_a_run_in_a_worker_goes_on_when_that_or_its_root_is_killed(
+    framework: str, asks: bool
+) -> None:
+    with running(framework, "worker", asks=asks) as program:
         for victim, moment in ("worker", "help"), ("root", "clerk-3"), ("agent", "file"):
             assert program.live(victim, moment).faults == []
