@@ -33,7 +33,7 @@ def test_a_run_answers_as_if_nobody_was_killed(framework: str) -> None:
         assert faults(at_random(program, victims, MOMENTS, chance)) == []
 
 
-# LangGraph goes on by nodes, which know nothing of the calls in them.
+# A node of LangGraph makes several calls, and of some of them a human would have to say half.
 ASKING = [each for each in FRAMEWORKS if each != "langgraph"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
@@ -31,6 +31,8 @@ class InTurn(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self._writing: set[asyncio.Future[None]] = set()
+        self.kept: Callable[[str], None] | None = None
+        """Told the id of each task whose writes are kept."""
 
     def watch(self, saver: BaseCheckpointSaver[Any]) -> None:
         """From now on, what `saver` writes is waited for."""
@@ -44,7 +46,10 @@ class InTurn(AsyncCallbackHandler):
             kept = asyncio.get_running_loop().create_future()
             self._writing.add(kept)
             try:
-                return await put(config, writes, *args, **more)
+                done = await put(config, writes, *args, **more)
+                if self.kept is not None:
+                    self.kept(more["task_id"] if "task_id" in more else args[0])
+                return done
             finally:
                 self._writing.discard(kept)
                 kept.set_result(None)
@@ -53,6 +58,10 @@ class InTurn(AsyncCallbackHandler):
 
     async def on_chain_start(self, *args: Any, **keywords: Any) -> None:
         """Something of the graph begins."""
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until what others did is kept."""
         # A node may have an event loop of its own, in its thread, for what it calls.
         here = asyncio.get_running_loop()
         if writing := [each for each in self._writing if each.get_loop() is here]:

@@ -27,6 +27,7 @@ from civitas.frameworks.conversations import NOTE
 from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
+from civitas_langgraph._ambiguous import NotedNodes, result_of_node
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
@@ -133,6 +134,7 @@ class LangGraphAgent(FrameworkAgent):
         self._graph: Graph | None = None
         self._saver: StateStoreSaver | None = None
         self._in_turn = InTurn()
+        self._nodes = NotedNodes(self.call_notes, self._in_turn)
         self._untracked = Untracked()
         self._control: RunControl | None = None
         self._winds_down = False
@@ -160,9 +162,9 @@ class LangGraphAgent(FrameworkAgent):
         await check_checkpointer(
             graph, self._where, durable=self.durable, lost_at=self._memory_is_lost()
         )
-        self._graph = with_store(
-            self._keeping_checkpoints(graph), self.store, self._store_index, self._where
-        )
+        kept = self._keeping_checkpoints(graph)
+        graph = with_store(kept, self.store, self._store_index, self._where)
+        self._graph = self._nodes.watched(graph, self._where)
         self._inputs = Inputs(self._graph, GraphInput(graph), self.refuse, self.answers_of)
 
     async def run_framework(self, run: Run) -> Any:
@@ -180,6 +182,7 @@ class LangGraphAgent(FrameworkAgent):
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
             at = await thread.begin(graph.checkpointer, config)
         await check_checkpoint(graph, at, f"{thread_id!r} of {self.name!r}")
+        await self._nodes.check(graph, at)
         input = await self._inputs.of(run, command, at)
         more: dict[str, Any] = {}
         # Only if they are needed: not every kind of graph takes the keywords.
@@ -265,6 +268,8 @@ class LangGraphAgent(FrameworkAgent):
         """Refuse what does not fit the question's `response_schema`, and what says nothing to a breakpoint."""
         assert self._inputs is not None
         self._inputs.check(question, answer)
+
+    recorded = staticmethod(result_of_node)
 
     def key_of_step(self) -> str | None:
         """The task that runs: one visit of one node, the same when it is run again."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Unpack
 
 from civitas.errors import CivitasError, ConfigurationError, PayloadError
+from civitas.frameworks.call_notes import CallNotes
 from civitas.frameworks.changed_code import ChangedCode
 from civitas.frameworks.conversations import CONVERSATION, Record, key_of
 from civitas.frameworks.execution import execute, span_of
@@ -304,6 +305,11 @@ class FrameworkAgent(AgentProcess):
     def longest(self) -> int | None:
         """How many messages a conversation keeps; None for all. For an adapter that keeps conversations itself."""
         return self._civitas_running().node.retention.longest
+
+    @property
+    def call_notes(self) -> CallNotes:
+        """For an adapter whose framework records the results of its calls itself: that they have begun."""
+        return CallNotes(self)
 
     @property
     def node_name(self) -> str:

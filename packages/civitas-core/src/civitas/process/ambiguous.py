@@ -91,26 +91,28 @@ class CallNote:
         name: Of the tool, the model, the node or the step.
         arguments: What it is called with.
         asks: The agent that it asks, and nothing else.
+        idempotency_key: Its own; by default that of a step.
     """
 
     kind: str
     name: str
     arguments: Any = None
     asks: str = ""
+    idempotency_key: str = ""
 
-    def plain(self, since: float, *, probed: bool) -> dict[str, Any]:
+    def plain(self, since: float, *, late: bool) -> dict[str, Any]:
         """As it is kept.
 
         Args:
             since: Unix seconds when it begins.
-            probed: Whether a probe comes with the call itself.
+            late: Whether nobody is asked before the handler comes to it.
         """
         try:
             arguments = decode(encode(self.arguments))
         except PayloadError:
             arguments = str(self.arguments)
         told = {"kind": self.kind, "name": self.name, "arguments": arguments, "since": since}
-        return {**told, "asks": self.asks, "probed": probed}
+        return {**told, "asks": self.asks, "key": self.idempotency_key, "late": late}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Ambiguity:
 
 
 class NobodyKnows(BaseException):
-    """In a handler: nobody can say whether a step was done, and a human is to be asked.
+    """In a handler: nobody here can say what became of calls that are noted as late; probes and a human are asked.
 
     No `Exception`, as the handler cannot know either.
     """
@@ -207,6 +209,6 @@ def call_of(key: str, note: Mapping[str, Any], agent: str, message: Message) -> 
         note["kind"],
         note["name"],
         note["arguments"],
-        f"{message.id}:{key}",
+        note["key"] or f"{message.id}:{key}",
         note["since"],
     )

@@ -154,9 +154,11 @@ class Handling:
                 self._deliveries.interrupted(self._message, options, recorded=recorded)
                 return None
             if self._suspending is not None and isinstance(failure, NobodyKnows):
-                failure = await self._interrupted(self._suspending)
-                if failure is None:
+                failure, over = await self._interrupted(self._suspending)
+                if over:
                     return None
+                if failure is None:
+                    continue  # probes have said what became of it
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
                 await now.timers.written()
@@ -213,15 +215,17 @@ class Handling:
             raised.__context__ = raised.__context__ or error  # the traceback shows both
             return ErrorAction.ESCALATE, raised
 
-    async def _interrupted(self, suspending: Suspending) -> BaseException | None:
-        """A step of the handler waits for a human; returns why that cannot be said."""
+    async def _interrupted(self, suspending: Suspending) -> tuple[BaseException | None, bool]:
+        """The handler came to calls that nobody knows of: what went wrong with asking, and whether a human is asked."""
         try:
-            question = await suspending.suspend_probed(self._message)
+            question = await suspending.suspend_late(self._message)
+            if question is None:
+                return None, False
             await self._now.timers.written()
             self._deliveries.finished(self._message, question)
         except Exception as error:
-            return error
-        return None
+            return error, False
+        return None, True
 
     def _was_abandoned(self, error: BaseException) -> bool:
         """Whether `error` is what `abandon` made of the handler; what is to end the whole process is raised again."""

@@ -67,7 +67,7 @@ class OpenCalls:
         note: CallNote,
         beside: Mapping[str, dict[str, Any]] | None = None,
         *,
-        probed: bool,
+        late: bool,
     ) -> None:
         """A call begins when this returns; that is in the store then.
 
@@ -75,9 +75,9 @@ class OpenCalls:
             key: Names it within the message.
             note: What it is.
             beside: What is written with it.
-            probed: Whether a probe comes with the call itself.
+            late: Whether nobody is asked before the handler comes to it.
         """
-        self.calls[key] = note.plain(time.time(), probed=probed)
+        self.calls[key] = note.plain(time.time(), late=late)
         self._changes += 1
         await self.save(beside)
 

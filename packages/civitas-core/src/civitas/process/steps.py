@@ -108,10 +108,7 @@ class Steps:
         is asked before `work` is begun again. With a `note`, that is recorded of a call that the agent is to ask about.
         """
         where = self._prefix + key
-        recorded = self.open.result(where) if self.open is not None else None
-        if recorded is None and await self._may_be_recorded(where):
-            recorded = await saved_under(self._store, where, self._agent)
-        self._keys.add(where)
+        recorded = await self.recorded(key)
         if recorded is None and note is not None and self._notes(note):
             return await self._noted(key, work, probe, note)
         if recorded is None or _BEGUN in recorded:
@@ -130,6 +127,15 @@ class Steps:
             return
         all_ = {**beside, where: value}
         await patiently(lambda: write_in_order(self._store, {}, all_, (), expect={}), self._agent)
+
+    async def recorded(self, key: str) -> Mapping[str, Any] | None:
+        """What is recorded under `key`, with its `result` if it has one; None for nothing."""
+        where = self._prefix + key
+        recorded = self.open.result(where) if self.open is not None else None
+        if recorded is None and await self._may_be_recorded(where):
+            recorded = await saved_under(self._store, where, self._agent)
+        self._keys.add(where)
+        return recorded
 
     # What is known of the message as a whole.
 
@@ -176,6 +182,11 @@ class Steps:
     def _notes(self, note: CallNote) -> bool:
         return self._ambiguity is not None and self._ambiguity.notes(note)
 
+    async def begins(self, key: str, note: CallNote) -> None:
+        """A call begins when this returns, whose result is recorded elsewhere; `settle` says that it has ended."""
+        assert self.open is not None
+        await self.open.begins(key, note, self.take_brought(), late=True)
+
     async def _noted(
         self,
         key: str,
@@ -195,7 +206,7 @@ class Steps:
                 raise NobodyKnows from error
             if done is not None:
                 return self.settle(key, done)
-        await self.open.begins(key, note, self.take_brought(), probed=probe is not None)
+        await self.open.begins(key, note, self.take_brought(), late=probe is not None)
         try:
             found = await work()
         except Exception:

@@ -66,7 +66,7 @@ class Suspending:
             steps = self._agent._civitas_running().step_keeper.steps()
             assert steps.open is not None
             await steps.open.load()
-        unsure = await self._unsure(steps)
+        unsure = await self._unsure(steps, late=False)
         if not unsure:
             return begun, None
         if self._ambiguity.asks:
@@ -98,28 +98,33 @@ class Suspending:
             conversation=conversation,
         )
 
-    async def suspend_probed(self, message: Message) -> Message:
-        """As `suspend`, for what a step's own probe could not say."""
+    async def suspend_late(self, message: Message) -> Message | None:
+        """As `suspend`, for the calls that the handler came to; None if nobody has to be asked about them any more."""
         steps = self._agent._civitas_running().step_keeper.steps()
-        return await self.suspend(message, steps, self.calls(steps, probed=True))
+        unsure = await self._unsure(steps, late=True)
+        if unsure and self._ambiguity.asks:
+            return await self.suspend(message, steps, unsure)
+        for each in unsure:
+            steps.settle(each.call, None)
+        return None
 
-    def calls(self, steps: Steps, *, probed: bool) -> list[AmbiguousCall]:
-        """The calls that had begun: those with a probe of their own, or those without."""
+    def calls(self, steps: Steps, *, late: bool) -> list[AmbiguousCall]:
+        """The calls that had begun: those that are asked about in the handler, or before it."""
         assert steps.open is not None
         return [
             call_of(key, note, self._agent.name, steps.message)
             for key, note in steps.open.calls.items()
-            if note["probed"] is probed
+            if note["late"] is late
         ]
 
     def _key(self, conversation: str) -> str:
         return suspended_key(self._agent._civitas_family, conversation)
 
-    async def _unsure(self, steps: Steps) -> list[AmbiguousCall]:
+    async def _unsure(self, steps: Steps, *, late: bool) -> list[AmbiguousCall]:
         """The calls of whose results nothing is known, once every probe was asked."""
         found = []
         assert steps.open is not None
-        for each in self.calls(steps, probed=False):
+        for each in self.calls(steps, late=late):
             asks = steps.open.calls[each.call]["asks"]
             if asks and await self._node.keeps_runs_of(asks, steps.message.conversation):
                 steps.settle(each.call, None)  # made again, it finds the run that it began
@@ -181,8 +186,8 @@ class Suspending:
 
     async def _read(self, message: Message, steps: Steps, kept: Suspended) -> None:
         """Record the answers that a message gives."""
-        asked = {each.idempotency_key: each for each in self.calls(steps, probed=False)}
-        asked |= {each.idempotency_key: each for each in self.calls(steps, probed=True)}
+        asked = {each.idempotency_key: each for each in self.calls(steps, late=False)}
+        asked |= {each.idempotency_key: each for each in self.calls(steps, late=True)}
         if message.id in kept.answered.values():
             return  # it is delivered again, and its answers are recorded
         try:
