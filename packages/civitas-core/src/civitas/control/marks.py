@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from civitas.errors import ConfigurationError
 from civitas.topology.place import open_state_folder
 
 __all__ = ["PASSING", "PASS_ON", "is_passing", "taking_over"]
@@ -26,8 +27,13 @@ def taking_over(folder: Path) -> Iterator[None]:
 
     Args:
         folder: The state folder of the system.
+
+    Raises:
+        ConfigurationError: Another program is about to do so.
     """
     open_state_folder(folder)
+    if is_passing(folder):
+        raise ConfigurationError("another version is taking over at this moment; try again later")
     mark = folder / _MARK
     mark.write_text(str(os.getpid()))
     try:

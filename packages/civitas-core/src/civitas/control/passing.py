@@ -10,11 +10,12 @@ from typing import Any
 
 from civitas.control.client import ControlClient, NotRunning
 from civitas.control.marks import PASS_ON
-from civitas.errors import ConfigurationError
+from civitas.errors import ConfigurationError, NodeDown
 
 __all__ = ["hand_sockets", "take_over"]
 
 _SOCKETS = "takeover.sock"
+_LATE = 5.0
 _MOST = 16
 """Sockets that are handed over."""
 
@@ -45,6 +46,8 @@ async def take_over(name: str, folder: Path) -> list[socket.socket]:
             if error.pid is not None:
                 raise
             return []
+        except NodeDown:
+            return []  # it was killed meanwhile; what it had is in the store
         finally:
             place.unlink()
         # They were sent before the answer was.
@@ -52,6 +55,7 @@ async def take_over(name: str, folder: Path) -> list[socket.socket]:
 
 
 def _received(receiving: socket.socket) -> list[socket.socket]:
+    receiving.settimeout(_LATE)
     connection, _ = receiving.accept()
     with connection:
         _, descriptors, _, _ = socket.recv_fds(connection, 1, _MOST)

@@ -124,8 +124,9 @@ class ControlServer:
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("op") == PASS_ON:
-            if not self.successor.done():
-                self.successor.set_result(request.get("sockets"))
+            if self.successor.done():
+                return refusal_of(ConfigurationError("another version is taking over already"))
+            self.successor.set_result(request.get("sockets"))
             return {"ok": await self._passed}
         if self.successor.done():
             return {PASSING: True}

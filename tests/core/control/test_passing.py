@@ -1,0 +1,80 @@
+"""What passes between two versions of a program."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from civitas import ConfigurationError, Runtime, Supervisor
+from civitas.control import ControlClient, ControlServer
+from civitas.control.client import RemoteError
+from civitas.control.marks import PASS_ON, is_passing, taking_over
+from civitas.control.passing import take_over
+from civitas.topology.place import open_state_folder
+from tests.core.support import Actor, Journal
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not below tmp_path, whose name is that of the test: the path of a socket must be short.
+    with tempfile.TemporaryDirectory() as above:
+        folder = Path(above) / "civitas" / "team"
+        open_state_folder(folder)
+        yield folder
+
+
+def team() -> Runtime:
+    return Runtime(Supervisor("root", children=[Actor("a", Journal())]), name="team")
+
+
+async def test_the_sockets_go_to_the_one_that_takes_over_and_others_are_told_to_wait(
+    folder: Path,
+) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        async with team() as runtime, ControlServer(runtime, folder) as door:
+            taking = asyncio.create_task(take_over("team", folder))
+            await asyncio.wait_for(asyncio.shield(door.successor), 5)
+            async with ControlClient("team", folder) as client:
+                with pytest.raises(RemoteError, match="another version is taking over already"):
+                    await client.request(PASS_ON, sockets="")
+            await door.release([listener])
+            (taken,) = await taking
+            with taken:
+                assert taken.getsockname() == listener.getsockname()
+
+
+async def test_who_comes_while_another_version_takes_over_is_answered_by_that(folder: Path) -> None:
+    with taking_over(folder):
+        async with team() as old, ControlServer(old, folder) as door:
+            taking = asyncio.create_task(take_over("team", folder))
+            await asyncio.wait_for(asyncio.shield(door.successor), 5)
+            client = ControlClient("team", folder)
+            await client.__aenter__()
+            asking = asyncio.create_task(client.request("tree"))
+            await door.release([])
+            assert await taking == []
+            await door.answered()
+        async with team() as new, ControlServer(new, folder):
+            assert (await asyncio.wait_for(asking, 5))["name"] == "root"
+            await client.__aexit__(None, None, None)
+
+
+async def test_where_nothing_runs_there_is_nothing_to_take_over(folder: Path) -> None:
+    assert await take_over("team", folder) == []
+
+
+def test_two_do_not_take_over_at_once(folder: Path) -> None:
+    with taking_over(folder):
+        assert is_passing(folder)
+        with (
+            pytest.raises(ConfigurationError, match="another version is taking over"),
+            taking_over(folder),
+        ):
+            pass
+    assert not is_passing(folder)
