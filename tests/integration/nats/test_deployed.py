@@ -58,6 +58,7 @@ async def start(service: Any, folder: Path, **environment: str) -> asyncio.subpr
 
 @pytest.mark.promise(id="SEM-1821")
 @pytest.mark.promise(id="SEM-1824")
+@pytest.mark.promise(id="SEM-1830")
 async def test_the_services_of_a_compose_file_are_one_system_and_tell_when_they_are_ready(
     server_of_its_own, tmp_path, monkeypatch, listening
 ):
@@ -83,6 +84,19 @@ async def test_the_services_of_a_compose_file_are_one_system_and_tell_when_they_
         async with ControlClient("deployed", state_folder("deployed", topology)) as system:
             reply = await system.request("ask", to="many", payload="hello", type="echo")
             assert reply["payload"] == "hello"
+            # As a scaler starts it: one more than the topology has.
+            third = {**services["cpu-2"], "command": [*services["cpu-2"]["command"]]}
+            third["command"][third["command"].index("cpu-2")] = "cpu-3"
+            processes.append(await start(third, tmp_path, NAME="cpu-3", **url))
+            async with asyncio.timeout(40):
+                while not (tmp_path / "cpu-3" / "ready").exists():
+                    await asyncio.sleep(0.05)
+            tree = await system.request("tree")
+            assert [each["node"] for each in tree["children"][1]["children"]] == [
+                "cpu-1",
+                "cpu-2",
+                "cpu-3",
+            ]
         connection = await nats.connect(server_of_its_own.url)
         scaler = deployment.scalers["cpu"]
         info = await connection.jetstream().consumer_info(scaler.stream, scaler.consumer)
@@ -92,7 +106,7 @@ async def test_the_services_of_a_compose_file_are_one_system_and_tell_when_they_
             process.send_signal(signal.SIGTERM)
         while not any(each == b"STOPPING=1" for each in said):
             said.append(await loop.sock_recv(listening, 1000))
-        assert [await process.wait() for process in processes] == [0, 0, 0]
+        assert [await process.wait() for process in processes] == [0, 0, 0, 0]
         assert b"WATCHDOG=1" in said
         assert not any((tmp_path / name / "ready").exists() for name in services)
     finally:

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
@@ -48,7 +48,6 @@ from civitas.topology.handover import taken_over
 from civitas.topology.links import Links, serializer_of
 from civitas.topology.members import AgentMaker, make_parts
 from civitas.topology.place import check_state_folder, folder_of, window_of
-from civitas.topology.processes import processes_of
 from civitas.transport import Access
 from civitas.transport.presence import show
 from civitas.transport.standing import Fencing
@@ -138,6 +137,8 @@ async def work_elsewhere(
     root: str,
     stop: asyncio.Future[Any],
     tell: Callable[[str, str], None],
+    hang_timeout: float | None,
+    make_room: Callable[[], Awaitable[None]],
 ) -> None:
     """Host the agents of a process with `start: false`, for one root after another, until told to stop.
 
@@ -147,6 +148,8 @@ async def work_elsewhere(
         root: The address of the root.
         stop: Done when this process is to finish what it has, and leave.
         tell: Called with a word and a text: `waiting`, `joined`, `left`.
+        hang_timeout: Seconds that the event loop may be stuck; None for any time.
+        make_room: Called before it joins a root; returns when that root knows the process.
 
     Raises:
         ConfigurationError: The root refused this process, or there is no token by which it could know it.
@@ -158,7 +161,7 @@ async def work_elsewhere(
         "token": "",
         "access": None,
         "in_hand": None,
-        "hang_timeout": processes_of(topology)[name].hang_timeout,
+        "hang_timeout": hang_timeout,
         "agent_classes": {},
         "plugins": (),
         "root_has": (),
@@ -168,7 +171,7 @@ async def work_elsewhere(
         while not stop.done():
             tell("waiting", f"for the root at {root}")
             async with worker.life() as life:
-                entering = asyncio.create_task(life.enter())
+                entering = asyncio.create_task(_enter(life, make_room))
                 try:
                     await asyncio.wait({entering, stop}, return_when=asyncio.FIRST_COMPLETED)
                     if not entering.done():
@@ -186,6 +189,11 @@ async def work_elsewhere(
             await asyncio.wait({stop}, timeout=_PAUSE)
     finally:
         await worker.close()
+
+
+async def _enter(life: _Life, make_room: Callable[[], Awaitable[None]]) -> None:
+    await make_room()
+    await life.enter()
 
 
 class _Worker:

@@ -17,6 +17,7 @@ from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
 from civitas.cli.fencing import begin_again_if_lost
 from civitas.cli.logs import show_logs
+from civitas.cli.replicas import make_room
 from civitas.cli.reporting import print_line
 from civitas.cli.signals import StopSignals, leave_within
 from civitas.errors import ConfigurationError
@@ -25,6 +26,7 @@ from civitas.plugins import PluginManager
 from civitas.topology import Links, Topology, load, processes_of
 from civitas.topology.place import open_state_folder, state_folder
 from civitas.topology.problems import did_you_mean
+from civitas.topology.processes import process_of
 
 __all__ = ["host_process"]
 
@@ -56,7 +58,8 @@ def host_process(
     with suppress(ConfigurationError):  # without a folder for its window everything else works
         open_state_folder(state_folder(loaded.name, topology))
     root = links.root_address()
-    options = processes_of(loaded)[name]
+    options = process_of(loaded, name)
+    assert options is not None  # that was checked
     os.environ.update(options.env)
     if options.cwd is not None:
         try:
@@ -77,7 +80,8 @@ def host_process(
             loop, signals, vitals, lambda why: print_line(console, "left", name, why)
         )
         try:
-            runner.run(_host(loaded, name, root, signals, vitals, console))
+            hosting = _host(loaded, name, root, options.hang_timeout, signals, vitals, console)
+            runner.run(hosting)
             code = 0
         finally:
             leave_within(_LAST_SECONDS, code)
@@ -85,13 +89,13 @@ def host_process(
 
 
 def _check(topology: Topology, name: str) -> None:
-    processes = processes_of(topology)
+    processes, found = processes_of(topology), process_of(topology, name)
     file = topology.source.file
-    if name not in processes:
+    if found is None:
         known = ", ".join(processes) or "none"
         hint = did_you_mean(name, processes) or "."
         raise Refused(f"{file} has no process {name!r}{hint} It has: {known}")
-    if processes[name].start:
+    if found.start:
         raise Refused(
             f"the root starts process {name!r} by itself; to start it elsewhere, write in {file}: "
             f"processes: {{{name}: {{start: false}}}}"
@@ -102,6 +106,7 @@ async def _host(
     topology: Topology,
     name: str,
     root: str,
+    hang_timeout: float | None,
     signals: StopSignals,
     vitals: Vitals,
     console: Console,
@@ -115,7 +120,9 @@ async def _host(
 
     stop = asyncio.create_task(signals.first())
     try:
-        await work_elsewhere(topology, name, root, stop, tell)
+        await work_elsewhere(
+            topology, name, root, stop, tell, hang_timeout, lambda: make_room(topology, name)
+        )
     finally:
         stop.cancel()
         await asyncio.wait({stop})

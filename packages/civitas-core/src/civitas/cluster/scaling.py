@@ -70,10 +70,14 @@ class Scaling:
         for member in [each for each in self._roster if each.added]:
             await self._dismiss(member.name)
 
-    async def scale(self, supervisor: SupervisorProcess, replicas: int) -> None:
-        """Let there be so many replicas below their supervisor; see `Runtime.scale`."""
+    async def scale(
+        self, supervisor: SupervisorProcess, replicas: int, *, at_least: bool = False
+    ) -> None:
+        """Let there be so many replicas below their supervisor, or more if `at_least`; see `Runtime.scale`."""
         async with self._one_at_a_time:
             there = self._replicas(supervisor)
+            if at_least and len(there) >= replicas:
+                return
             self._note(supervisor, replicas)
             try:
                 for _ in range(replicas - len(there)):

@@ -47,6 +47,7 @@ class Operations:
             "resume": lambda request: self._to_its_end(self._runtime.resume(_name_in(request))),
             "timeline": self._list_events,
             "scale": self._scale,
+            "make_room": self._make_room,
             "runs": self._list_runs,
             "run": self._show_run,
             "result": self._result,
@@ -149,6 +150,12 @@ class Operations:
 
     async def _show_dead_letter(self, request: dict[str, Any]) -> dict[str, Any]:
         return asdict(await self._runtime.dead_letter(_key_in(request)))
+
+    async def _make_room(self, request: dict[str, Any]) -> None:
+        """A process of another number than the topology has is there: let it be one of the replicas."""
+        administration, replicas = self._runtime._administration, request.get("replicas", 0)
+        scaling = administration.scale(_name_in(request), replicas, at_least=True)
+        await self._to_its_end(scaling)
 
     async def _scale(self, request: dict[str, Any]) -> None:
         await self._to_its_end(

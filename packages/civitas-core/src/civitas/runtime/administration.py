@@ -70,7 +70,7 @@ class Administration:
         with self._ending(owner, "restart", name):
             await owner.recycle(name)
 
-    async def scale(self, name: str, replicas: int) -> None:
+    async def scale(self, name: str, replicas: int, *, at_least: bool = False) -> None:
         """Let so many OS processes stand behind a name."""
         positive(replicas, "replicas", whole=True)
         supervisor = self._static(name)
@@ -78,7 +78,7 @@ class Administration:
         if scaling is None:
             raise ConfigurationError(f"{name!r} has no replicas: the system has one OS process")
         with administering(self._node, supervisor, f"scale({name!r})", waits_for=[name]):
-            await scaling.scale(supervisor, replicas)
+            await scaling.scale(supervisor, replicas, at_least=at_least)
 
     async def pause(self, name: str, paused: bool) -> None:
         """Let an agent, or all below a supervisor, take no messages, or go on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from civitas.launch import ProcessOptions
 from civitas.topology.grammar import AgentEntry, ProcessEntry, Topology
 
-__all__ = ["options_of", "processes_of"]
+__all__ = ["further_replica", "options_of", "process_of", "processes_of"]
 
 
 def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
@@ -20,6 +20,25 @@ def processes_of(topology: Topology) -> dict[str, ProcessOptions]:
         for place in sorted(places, key=lambda each: (len(each), each)) or [name]:
             found[place] = options
     return found
+
+
+def process_of(topology: Topology, name: str) -> ProcessOptions | None:
+    """An OS process by its name, also of a further replica than the topology has; None if there is none."""
+    processes = processes_of(topology)
+    if name not in processes and further_replica(topology, name) is not None:
+        return processes[f"{name.rpartition('-')[0]}-1"]
+    return processes.get(name)
+
+
+def further_replica(topology: Topology, name: str) -> tuple[str, int] | None:
+    """The agent that a process would be a further replica of, and its number; None if it is not one."""
+    family, _, number = name.rpartition("-")
+    if not number.isascii() or not number.isdigit() or number.startswith("0"):
+        return None
+    for _, _, entry in topology.walk():
+        if isinstance(entry, AgentEntry) and entry.process == family and entry.replicas > 1:
+            return (entry.name, int(number)) if int(number) > entry.replicas else None
+    return None
 
 
 def options_of(topology: Topology, entry: ProcessEntry) -> ProcessOptions:
