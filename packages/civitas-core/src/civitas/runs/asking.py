@@ -109,8 +109,10 @@ class Asking:
         left: dict[str, list[Waiter]] = {}
         for name, take in waiting:
             left.setdefault(name, []).append(take)
+        wait = _LOOK
         while left:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(wait)
+            wait = min(1.5 * wait, 6 * _LOOK)  # that program needs the processor to start
             try:
                 found = await self._ledger.ended_among(left)
             except StateStoreError as error:
