@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, Message, Runtime, Supervisor
+from civitas.cli.windows import inspected
 from civitas.control import ControlClient, ControlServer, state_folder
 from civitas.errors import ConfigurationError
 from civitas.message import decode
 from civitas.node.window import Window, look_through
-from civitas.topology.place import open_state_folder
+from civitas.topology.place import open_state_folder, window_of
 from tests.core.cli.support import Result
 
 
@@ -121,6 +122,37 @@ async def test_the_command_line_prints_it_at_once(
     assert plain["handling"]["type"] == "message"
     assert nobody.code == 1
     assert "blocked by agent 'stuck'" in nobody.err
+
+
+class SilentRoot:
+    """A root on another machine that waits for the process here itself."""
+
+    async def request(
+        self, operation: str, *, within: float | None = None, **arguments: Any
+    ) -> Any:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.promise(id="SEM-1769")
+async def test_a_process_whose_root_runs_elsewhere_is_seen_on_its_own_machine(
+    project: Callable[..., Path],
+) -> None:
+    topology = project("", "name: a, type: team.A", top="name: window")
+    folder = state_folder("window", topology)
+    open_state_folder(folder)
+    found: list[dict[str, Any]] = []
+
+    def look() -> None:
+        found.append(asyncio.run(inspected(topology, SilentRoot(), "stuck")))
+
+    async with team() as runtime:
+        runtime._node.name = "w"
+        with Window(runtime._node, window_of(folder, 1)):
+            looking = beside(look)
+            await runtime.send("stuck", "block")
+            await asyncio.to_thread(looking.join)
+    assert found[0]["blocked"]["node"] == "w"
+    assert found[0]["handling"]["type"] == "message"
 
 
 async def test_what_is_no_request_is_answered_as_such(tmp_path: Path) -> None:

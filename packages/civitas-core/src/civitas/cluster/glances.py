@@ -19,6 +19,7 @@ __all__ = ["FarGlances"]
 _PATIENCE_OF_ONE = 3.0
 """Seconds for a process to tell all about one agent."""
 _TOP = "Look at the processes with `civitas top`"
+_THERE = "`civitas inspect` on the machine of that process shows where it is blocked"
 _PATIENCE = 0.25
 """Seconds for a process to tell; one whose event loop is blocked is shown as it was, and not asked again meanwhile."""
 
@@ -127,7 +128,7 @@ class FarGlances:
                 inspection: Inspection = await self._calls.call(peer, "inspect", name, seconds)
         except TimeoutError:
             why = f"its process {node!r} does not answer: its event loop is blocked, or it stands"
-            raise NodeDown(name, node, why, advice=_TOP) from None
+            raise NodeDown(name, node, why, advice=_THERE) from None
         return inspection
 
     async def close(self) -> None:
