@@ -177,7 +177,8 @@ async def test_the_records_of_a_message_that_killed_its_process_go_with_it(tmp_p
         events = Events(runtime)
         await runtime.send("a", None)
         await until(lambda: events.of("dead_letter"))
-    assert await store.keys() == ["noted"]
+    kept = [key for key in await store.keys() if not key.startswith("civitas:dead:")]
+    assert kept == ["noted"]
     await store.close()
 
 
@@ -201,5 +202,6 @@ async def test_a_process_that_is_killed_leaves_no_records(tmp_path, delivery):
         await until(lambda: len(events.of("node_down")) == 2)
         await runtime.send("a", "late")
         await until(lambda: len(events.of("node_down")) == 3)
-    assert await store.keys() == ["noted"]
+    kept = [key for key in await store.keys() if not key.startswith("civitas:dead:")]
+    assert kept == ["noted"]
     await store.close()
