@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from civitas.errors import MailboxFull
 from civitas.message import Message
 from civitas.node import streams
 from civitas.process import AgentProcess
@@ -50,7 +51,7 @@ def go() -> asyncio.Event:
 @pytest.fixture(params=["root", "a worker"])
 async def runtime(request: pytest.FixtureRequest, go: asyncio.Event) -> AsyncIterator[Runtime]:
     """One whose agent `a` is durable; `near` reads in the root, and `far` in a worker if there is one."""
-    durable = {"go": go, "delivery": "durable"}
+    durable: dict[str, Any] = {"go": go, "delivery": "durable"}
     near = Reads("near")
     if request.param == "root":
         async with Runtime(Supervisor("root", [Emits("a", **durable), near, Reads("far")])) as made:
@@ -115,3 +116,13 @@ async def test_of_a_run_that_emitted_too_much_whoever_joins_reads_the_answer_alo
     go.set()
     begun += [each.payload async for each in first]
     assert (begun, await joined) == ([*range(60), "over"], ["over"])
+
+
+async def test_nothing_is_kept_of_a_stream_that_was_not_accepted(go):
+    agent = Emits("a", go, delivery="durable", mailbox_size=1, shutdown_timeout=0)
+    async with Runtime(Supervisor("root", [agent]), drain_timeout=0) as runtime:
+        for _ in range(2):
+            await runtime.send("a", 2)
+        with pytest.raises(MailboxFull):
+            await anext(runtime.stream("a", 2, run="r", timeout=0.01))
+        assert not runtime._node.streams

@@ -198,6 +198,7 @@ class Beginning:
             if isinstance(error, DeliveryError)
             else HandlerFailed(record.agent, type(error).__name__, str(error))
         )
+        self._root.let_answer(record.message_id)
         self._table.leave(record.message_id)  # that one is told by what is raised
         self._table.remove(run)
         if run.entry is not None:
