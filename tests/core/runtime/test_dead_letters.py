@@ -327,6 +327,22 @@ async def test_they_are_there_at_the_next_start(journal: Journal, tmp_path: Path
 
 
 @pytest.mark.promise(id="SEM-1720")
+async def test_programs_that_share_a_store_lose_none(journal: Journal, tmp_path: Path) -> None:
+    async with (
+        stored(tmp_path, Actor("a", journal)) as one,
+        stored(tmp_path, Actor("a", journal)) as two,
+        stored(tmp_path, Actor("a", journal), name="other") as other,
+    ):
+        await crash(one, "one")
+        await crash(two, "two")
+        await crash(other, "other")
+    async with stored(tmp_path, Actor("a", journal)) as runtime:
+        letters = await runtime.dead_letters(payload=True)
+    assert [each.number for each in letters] == [1, 2]
+    assert sorted(each.payload for each in letters) == ["one", "two"]
+
+
+@pytest.mark.promise(id="SEM-1720")
 async def test_a_store_that_takes_none_is_tried_again_and_delays_nobody(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:

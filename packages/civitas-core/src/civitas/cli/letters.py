@@ -17,7 +17,7 @@ from civitas.control.client import RemoteError
 from civitas.errors import ConfigurationError
 from civitas.node.dead.info import DeadLetterInfo
 from civitas.node.dead.letters import message_of
-from civitas.node.dead.saved import drop_letter, read_letters
+from civitas.node.dead.saved import SavedLetter, drop_letter, read_letters
 from civitas.plugins import PluginManager
 from civitas.topology import Links, load_part
 from civitas.transport.dead_letters import DeadLetter
@@ -106,11 +106,12 @@ class _AtRoot:
 class _InStore:
     """Those that the last run of a system left in its store."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, system: str) -> None:
         self._store = store
+        self._system = system
 
     async def list(self, agent: str, reason: str, *, payload: bool) -> list[Facts]:
-        found = [] if self._store is None else await read_letters(self._store)
+        found = [each.letter for each in await self._saved()]
         return [
             asdict(
                 DeadLetterInfo.of(
@@ -136,7 +137,14 @@ class _InStore:
         )
 
     async def drop(self, number: int) -> bool:
-        return self._store is not None and await drop_letter(self._store, number)
+        for each in await self._saved():
+            if each.letter.number == number:
+                await drop_letter(self._store, each)
+                return True
+        return False
+
+    async def _saved(self) -> Sequence[SavedLetter]:
+        return () if self._store is None else await read_letters(self._store, self._system)
 
 
 @asynccontextmanager
@@ -172,7 +180,7 @@ async def _own(file: Path, stack: AsyncExitStack) -> LetterPlace:
             stored = await stack.enter_async_context(opened(file))
         except Refused as error:
             raise Refused(f"{refused}. Its dead letters ended with it: {error}") from error
-        return _InStore(stored.store)
+        return _InStore(stored.store, load_part(file, "name").name)
 
 
 def _facts(letter: DeadLetter, payload: bool) -> Facts:

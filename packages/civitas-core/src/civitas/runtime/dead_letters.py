@@ -36,15 +36,18 @@ class DeadLetters:
         actions: Says who did what.
         equipment: What opens with the system.
         most: How many the root keeps.
+        system: Name of the system.
     """
 
-    def __init__(self, node: Node, actions: Actions, equipment: Equipment, most: int) -> None:
+    def __init__(
+        self, node: Node, actions: Actions, equipment: Equipment, most: int, system: str
+    ) -> None:
         self._node = node
         self._actions = actions
         self._kept = node.dead
         self._kept.most = int(positive(most, "dead_letters", whole=True, zero=True))
         self._replaying: set[int] = set()
-        equipment.dead = SavedLetters(self._kept, node.store)
+        equipment.dead = SavedLetters(self._kept, node.store, system)
 
     async def list(
         self,

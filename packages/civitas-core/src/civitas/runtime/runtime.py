@@ -122,7 +122,7 @@ class Runtime(Messenger):
         self._life.edges = edges
         self._administration = Administration(self._node)
         self.actions = Actions(self._node.events)
-        dead = DeadLetters(self._node, self.actions, self._equipment, dead_letters)
+        dead = DeadLetters(self._node, self.actions, self._equipment, dead_letters, name)
         self.dead_letters, self.dead_letter = dead.list, dead.show
         self.replay, self.drop = dead.replay, dead.drop
         self._overviews = Overviews(self.name, self._node)

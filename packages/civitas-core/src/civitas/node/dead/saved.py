@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from civitas.message import dumps, loads
 from civitas.node.dead.kept import KeptLetter, KeptLetters
 from civitas.runs.records import KeptBytes
 from civitas.state import InMemoryStateStore, StateStore
-from civitas.state.in_order import is_piece, keys_of_pieces, piece_key, read_many, write_in_order
+from civitas.state.in_order import is_piece, piece_key, read_many, write_in_order
 
-__all__ = ["SavedLetters", "drop_letter", "read_letters"]
+__all__ = ["SavedLetter", "SavedLetters", "drop_letter", "read_letters"]
 
 logger = logging.getLogger("civitas")
 
 _DEAD = "civitas:dead:"
-"""What the keys of dead letters begin with; their number follows."""
+"""What the keys of dead letters begin with; the name of their system follows, and their number."""
 _PAUSE = 0.2
 """Seconds in which dead letters gather before they are written together."""
 _SHARE = 10
@@ -31,44 +33,66 @@ _AT_ONCE = 200
 """Keys that are read or written together."""
 
 
-def _key(number: int) -> str:
-    """The key of a dead letter."""
-    return f"{_DEAD}{number:016d}"
+@dataclass(frozen=True, slots=True)
+class SavedLetter:
+    """A dead letter in a store.
+
+    Attributes:
+        letter: It.
+        key: Under which it is.
+        pieces: In how many pieces its message is; 0 if it stands there, too.
+    """
+
+    letter: KeptLetter
+    key: str
+    pieces: int
+
+    @property
+    def keys_of_pieces(self) -> list[str]:
+        """The keys of these."""
+        return [piece_key(self.key, str(number)) for number in range(self.pieces)]
 
 
-async def read_letters(store: Any) -> list[KeptLetter]:
-    """The dead letters in a store that lists its keys, the oldest first; what cannot be read is passed over and logged.
+async def read_letters(store: Any, system: str) -> list[SavedLetter]:
+    """The dead letters of a system in a store that lists its keys; what cannot be read is passed over and logged.
+
+    Two programs of the same name that used one store may have given a number twice: then the second gets another.
 
     Raises:
         StateStoreError: The store cannot be read.
     """
-    keys = [key for key in await store.keys(_DEAD) if not is_piece(key)]
-    found: list[KeptLetter] = []
+    prefix = f"{_DEAD}{system}/"
+    keys = sorted(key for key in await store.keys(prefix) if not is_piece(key))
+    numbers = [int(key.removeprefix(prefix).partition("/")[0]) for key in keys]
+    found: list[SavedLetter] = []
+    seen: set[int] = set()
+    last = max(numbers, default=0)
     for begin in range(0, len(keys), _AT_ONCE):
-        for key, kept in (await read_many(store, keys[begin : begin + _AT_ONCE])).items():
+        some = keys[begin : begin + _AT_ONCE]
+        kept = await read_many(store, some)
+        for key, given in zip(some, numbers[begin : begin + _AT_ONCE], strict=True):
+            last += given in seen
+            number = last if given in seen else given
+            seen.add(number)
             try:
-                found.append(await _letter(store, key, kept))
+                found.append(await _read(store, key, number, kept[key]))
             except Exception as error:
-                logger.warning("the dead letter under %r cannot be read: %s", key, error)
-    return sorted(found, key=lambda letter: letter.number)
+                logger.warning("the dead letter under %r cannot be read: %r", key, error)
+    return sorted(found, key=lambda each: each.letter.number)
 
 
-async def drop_letter(store: Any, number: int) -> bool:
-    """Forget one in a store; False if it is not there."""
-    key = _key(number)
-    if await store.get(key) is None:
-        return False
-    await write_in_order(store, {}, {key: None}, await keys_of_pieces(store, key), expect={})
-    return True
+async def drop_letter(store: Any, saved: SavedLetter) -> None:
+    """Forget one in a store."""
+    await write_in_order(store, {}, {saved.key: None}, saved.keys_of_pieces, expect={})
 
 
-async def _letter(store: Any, key: str, kept: dict[str, Any]) -> KeptLetter:
-    body = kept["message"]
+async def _read(store: Any, key: str, number: int, kept: dict[str, Any]) -> SavedLetter:
+    body, pieces = kept["message"], kept["pieces"]
     if body is None:
-        names = [piece_key(key, str(number)) for number in range(kept["pieces"])]
-        pieces = await read_many(store, names)
-        body = b"".join(pieces[name]["bytes"] for name in names)
-    return KeptLetter(int(key.removeprefix(_DEAD)), kept["reason"], kept["time"], loads(body))
+        names = [piece_key(key, str(place)) for place in range(pieces)]
+        parts = await read_many(store, names)
+        body = b"".join(parts[name]["bytes"] for name in names)
+    return SavedLetter(KeptLetter(number, kept["reason"], kept["time"], loads(body)), key, pieces)
 
 
 class SavedLetters:
@@ -79,13 +103,17 @@ class SavedLetters:
     Args:
         letters: Those in memory.
         store: The store; in one that ends with the program, or cannot list its keys, nothing is written.
+        system: Name of the system: others may use the same store.
     """
 
-    def __init__(self, letters: KeptLetters, store: StateStore) -> None:
+    def __init__(self, letters: KeptLetters, store: StateStore, system: str) -> None:
         self._letters = letters
         self._store: Any = store
-        self._saved: dict[int, int] = {}
-        """The numbers of those in the store, each with the pieces that it has."""
+        self._system = system
+        self._mark = ""
+        """Of this life of the system, by which its keys are those of no other."""
+        self._saved: dict[int, SavedLetter] = {}
+        """Those in the store, by their numbers."""
         self._changes = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failed = False
@@ -102,13 +130,14 @@ class SavedLetters:
         ):
             return
         try:
-            found = await read_letters(store)
+            found = await read_letters(store, self._system)
         except Exception as error:
             logger.warning("the dead letters of earlier runs cannot be read: %s", error)
             found = []
-        for letter in found:
-            self._saved[letter.number] = len(await keys_of_pieces(store, _key(letter.number)))
-            self._letters.put(letter)
+        for each in found:
+            self._saved[each.letter.number] = each
+            self._letters.put(each.letter)
+        self._mark = uuid.uuid4().hex[:8]
         self._changes.clear()
         self._letters.changed = self._changes.set
         self._task = asyncio.get_running_loop().create_task(self._write_for_ever())
@@ -168,12 +197,12 @@ class SavedLetters:
     async def _add(self, letters: Sequence[KeptLetter]) -> None:
         heads: dict[str, dict[str, Any] | None] = {}
         pieces: dict[str, dict[str, Any]] = {}
-        counts: dict[int, int] = {}
+        saved: dict[int, SavedLetter] = {}
         for each in letters:
-            key = _key(each.number)
+            key = f"{_DEAD}{self._system}/{each.number:016d}/{self._mark}"
             content = KeptBytes.of(key, dumps(each.message))
             pieces |= content.pieces
-            counts[each.number] = len(content.pieces)
+            saved[each.number] = SavedLetter(each, key, len(content.pieces))
             heads[key] = {
                 "reason": each.reason,
                 "time": each.time,
@@ -181,15 +210,12 @@ class SavedLetters:
                 "pieces": len(content.pieces),
             }
         await write_in_order(self._store, pieces, heads, (), expect={})
-        self._saved |= counts
+        self._saved |= saved
 
     async def _drop(self, numbers: Sequence[int]) -> None:
-        heads = dict.fromkeys(map(_key, numbers))
-        pieces = [
-            piece_key(_key(number), str(place))
-            for number in numbers
-            for place in range(self._saved[number])
-        ]
+        gone = [self._saved[number] for number in numbers]
+        heads = dict.fromkeys(each.key for each in gone)
+        pieces = [key for each in gone for key in each.keys_of_pieces]
         await write_in_order(self._store, {}, heads, pieces, expect={})
         for number in numbers:
             del self._saved[number]
