@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Self
 
 import pytest
 
+import civitas
 from civitas import (
     AgentProcess,
     AmbiguousCall,
@@ -383,3 +385,44 @@ def test_a_call_is_shown_to_a_probe_as_it_was_made() -> None:
             "since": 5.0,
         },
     }
+
+
+@pytest.mark.promise(id="SEM-1686")
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize("on_ambiguous", ["repeat", "interrupt"])
+async def test_a_tool_brings_its_probe_into_the_step_that_calls_it(
+    by_name: bool, on_ambiguous: str
+) -> None:
+    hangs, calls = asyncio.Event(), []
+    asked: list[AmbiguousCall] = []
+
+    def charged(call: AmbiguousCall) -> Happened:
+        asked.append(call)
+        return Happened("paid")
+
+    @civitas.tool(probe=charged)
+    async def charge(amount: int) -> str:
+        calls.append(amount)
+        hangs.set()
+        await asyncio.sleep(60)
+        return "charged"
+
+    class Till(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            assert self.tools is not None
+            pay = partial(self.tools.call, "charge", amount=3) if by_name else partial(charge, 3)
+            return self.reply(await self.step("pay", pay))
+
+    agent = Till("a", delivery="durable", on_ambiguous=on_ambiguous, shutdown_timeout=0)
+    tree = Supervisor("root", [agent], backoff="none")
+    async with Runtime(tree, tools=[charge], state_store=InMemoryStateStore()) as runtime:
+        reply = await killed(runtime, hangs)
+        assert (reply.payload, calls) == ("paid", [3])
+    (call,) = asked
+    assert (call.name, call.arguments) == ("charge", {"amount": 3} if by_name else [3])
+    assert call.idempotency_key.endswith(":pay")
+
+
+def test_a_probe_that_is_no_function_is_refused_where_the_tool_is_made() -> None:
+    with pytest.raises(ConfigurationError, match="must be a function of one argument"):
+        civitas.tool(probe=5)(print)  # type: ignore[call-overload]

@@ -35,6 +35,7 @@ from civitas.telemetry.readable import cut, escaped
 __all__ = ["cancel_run", "list_runs", "print_result", "show_run"]
 
 _MOMENTS = ("since", "begun", "ended")
+_CALLS = ("tool", "model", "node", "step")
 _Found = TypeVar("_Found")
 
 
@@ -223,6 +224,9 @@ def _wait(now: float, wait: Mapping[str, Any]) -> str:
         case "code":
             return f"other code: {wait['change']}"
         case _:
+            kind = next((each for each in _CALLS if each in wait), None)
+            if kind is not None and "since" in wait:
+                return f"a human: did the {kind} {wait[kind]!r} happen?"
             return f"a human: {wait['id']}"
 
 

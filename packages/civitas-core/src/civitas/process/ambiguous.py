@@ -20,6 +20,7 @@ __all__ = [
     "CallProbe",
     "Happened",
     "NobodyKnows",
+    "call_of",
     "check_probes",
     "happened",
     "read_happened",

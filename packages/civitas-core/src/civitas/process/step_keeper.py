@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from civitas.process.ambiguous import CallNote, call_of
 from civitas.process.current import current_message
 from civitas.process.options import Delivery
 from civitas.process.step_gate import StepGate
 from civitas.process.steps import Probe, Steps
 from civitas.process.user_code import call
+from civitas.tools import FunctionTool, ToolRegistry
 
 if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.process.agent import AgentProcess
-    from civitas.process.ambiguous import CallNote
     from civitas.process.context import Context
     from civitas.process.run_state import RunState
 
@@ -53,11 +55,31 @@ class StepKeeper:
         progress = self._now.progress_of(steps.message)
         if not progress.names_steps:
             progress.begins(key)
+        if probe is None:
+            probe = self._probe_of_tool(key, function, args, steps)
         asked = None if probe is None else partial(call, self._node, probe)
         gate, name = self._gate(), self._agent.name
         await gate.enter(name)
         with gate.at_work(name):
             return await steps.run(key, partial(call, self._node, function, *args), asked, note)
+
+    def _probe_of_tool(
+        self, key: str, function: Callable[..., Any], args: tuple[Any, ...], steps: Steps
+    ) -> Probe:
+        """The probe that a tool brings which is called as a step, itself or by its name; with `partial`, too."""
+        tool: Any = function
+        keywords: dict[str, Any] = {}
+        if isinstance(tool, partial):
+            tool, args, keywords = tool.func, (*tool.args, *args), tool.keywords
+        registry = getattr(tool, "__self__", None)
+        if isinstance(registry, ToolRegistry) and args and args[0] in registry:
+            tool, args = registry.untraced(args[0]), args[1:]
+        if not isinstance(tool, FunctionTool) or tool.probe is None:
+            return None
+        begun = steps.open.calls.get(key) if steps.open is not None else None
+        since = begun["since"] if begun is not None else time.time()
+        about = CallNote("tool", tool.name, keywords or args).plain(since, late=True)
+        return partial(tool.probe, call_of(key, about, self._agent.name, steps.message))
 
     def steps(self) -> Steps:
         """What is recorded of the message being handled."""

@@ -24,12 +24,22 @@ class FunctionTool:
     Attributes:
         name: The function's name, unless another was given.
         description: Its docstring down to the first section, unless another was given.
+        probe: What says whether a call was made; None if nothing can.
     """
 
     def __init__(
-        self, function: Callable[..., Any], name: str | None, description: str | None
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        description: str | None,
+        probe: Callable[[Any], Any] | None = None,
     ) -> None:
         self._function = function
+        if probe is not None and not callable(probe):
+            raise ConfigurationError(
+                f"@civitas.tool(probe=...) must be a function of one argument, the AmbiguousCall; got {probe!r}"
+            )
+        self.probe = probe
         self.name = name if name is not None else getattr(function, "__name__", "")
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             raise ConfigurationError(
@@ -130,7 +140,10 @@ class FunctionTool:
 def tool(function: Callable[..., Any], /) -> FunctionTool: ...
 @overload
 def tool(
-    *, name: str | None = None, description: str | None = None
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    probe: Callable[[Any], Any] | None = None,
 ) -> Callable[[Callable[..., Any]], FunctionTool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
@@ -138,6 +151,7 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
+    probe: Callable[[Any], Any] | None = None,
 ) -> FunctionTool | Callable[[Callable[..., Any]], FunctionTool]:
     """Make a tool of a typed function, sync or async.
 
@@ -151,11 +165,14 @@ def tool(
         function: The function.
         name: Another name than the function's.
         description: Another description than the docstring's.
+        probe: Asked in place of a human, or before a call is made again of which nobody knows whether it was made: a
+            function of that `AmbiguousCall`, sync or async, which returns `Happened(result)`, or None if it was not.
+            For tools that are called in a `step`; an adapter takes `probes`.
     Raises:
         ConfigurationError: A parameter has no type or cannot be given by name, or the name does not fit.
     """
     if function is None:
-        return lambda decorated: FunctionTool(decorated, name, description)
+        return lambda decorated: FunctionTool(decorated, name, description, probe)
     if not inspect.isroutine(function):
         raise ConfigurationError(f"@civitas.tool goes above a function; got {function!r}")
-    return FunctionTool(function, name, description)
+    return FunctionTool(function, name, description, probe)
