@@ -22,6 +22,9 @@ class Lends(Protocol):
     async def lease(self, claim: Claim, want: Amounts) -> Amounts | Shortage:
         """Lend at least `want` of a budget, to be spent or given back; or say what there is not enough of."""
 
+    async def raise_limit(self, claim: Claim, more: Amounts) -> None:
+        """Let more be spent of a budget, now and after every restart."""
+
     def give_back(self, claim: Claim, left: Amounts, *, over: bool) -> None:
         """Take back what is left of what was lent; a negative amount was spent beyond that.
 

@@ -76,27 +76,36 @@ class Spending:
         agent: Name of the agent.
         claims: The budgets.
         loop: Of the node.
+        asks: Whether a human is asked when any of them is used up.
     """
 
     __slots__ = (
         "_agent",
-        "_claims",
+        "_asks",
         "_lock",
         "_loop",
         "_open",
         "_purses",
         "_since",
+        "claims",
         "counts_size",
         "counts_time",
         "counts_usd",
     )
 
     def __init__(
-        self, purses: Purses, agent: str, claims: Sequence[Claim], loop: asyncio.AbstractEventLoop
+        self,
+        purses: Purses,
+        agent: str,
+        claims: Sequence[Claim],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        asks: bool = False,
     ) -> None:
+        self._asks = asks
         self._purses = purses
         self._agent = agent
-        self._claims = claims
+        self.claims = claims
         self._loop = loop
         self._lock = threading.Lock()
         self._open: list[Purse] | None = None
@@ -109,7 +118,7 @@ class Spending:
     @property
     def limited(self) -> bool:
         """Whether there is any budget."""
-        return bool(self._claims)
+        return bool(self.claims)
 
     async def reserve(
         self,
@@ -182,9 +191,7 @@ class Spending:
             purses, self._open = self._open, None
         if purses is None and not self.counts_time:
             return
-        purses = (
-            purses if purses is not None else [self._purses.open(each) for each in self._claims]
-        )
+        purses = purses if purses is not None else [self._purses.open(each) for each in self.claims]
         seconds = Amounts(0, 0, 0, -self._elapsed())
         for purse in purses:
             purse.give(seconds)
@@ -206,7 +213,7 @@ class Spending:
         return Amounts(1, max(read + written, 1), max(usd, _SOME_USD), self._elapsed())
 
     def _has_no_price(self, model: str) -> None:
-        whose = next(each.what for each in self._claims if each.limits.usd != NO_LIMIT)
+        whose = next(each.what for each in self.claims if each.limits.usd != NO_LIMIT)
         raise ConfigurationError(
             f"agent {self._agent!r} may not call the model {model!r}: the budget of {whose} counts US dollars, and "
             f"nobody says what that model costs. Give prices={{{model!r}: {{'in': ..., 'out': ...}}}} to the Runtime, "
@@ -226,7 +233,7 @@ class Spending:
         """The purse that has too little, or None: then `want` was taken of each."""
         with self._lock:
             if self._open is None:
-                self._open = [self._purses.open(each) for each in self._claims]
+                self._open = [self._purses.open(each) for each in self.claims]
             purses = self._open
             for number, purse in enumerate(purses):
                 if not purse.take(want):
@@ -253,7 +260,9 @@ class Spending:
 
     def _exceeded(self, claim: Claim, shortage: Shortage) -> BudgetExceeded:
         what, limit, used = shortage
-        return BudgetExceeded(self._agent, claim.what, what, limit, used, key=claim.key)
+        return BudgetExceeded(
+            self._agent, claim.what, what, limit, used, key=claim.key, asks=claim.asks or self._asks
+        )
 
     # What became of it.
 
@@ -286,7 +295,7 @@ class Spending:
                     purse.give(back)
                 return
         # The call outlived its message.
-        for claim in self._claims:
+        for claim in self.claims:
             purse = self._purses.open(claim)
             purse.give(back)
             self._loop.call_soon_threadsafe(self._purses.close, purse)

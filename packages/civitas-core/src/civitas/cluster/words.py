@@ -97,6 +97,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "monitor": Shape(TEXT, TEXT, TEXT, optional=1),  # the watcher, whom it watches, a reference
         "demonitor": Shape(TEXT),
         "lease": Shape(VALUES, VALUES),  # of which budget, how much
+        "raise_budget": Shape(VALUES, VALUES),  # which, by how much
         "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system
         # Of a member.
@@ -153,6 +154,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
                 "spawn",
                 "demonitor",
                 "budget_back",
+                "raise_budget",
                 "stop",
                 "read",
                 "meet",

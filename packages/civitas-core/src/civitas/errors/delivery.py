@@ -241,10 +241,19 @@ class BudgetExceeded(DeliveryError):
         limit: How much of that may be spent.
         used: How much of that is spent, or reserved by calls that are being made.
         key: Names the budget in `runtime.budgets()`.
+        asks: Whether a human is asked to raise it; who sees this has asked nobody.
     """
 
     def __init__(
-        self, agent: str, budget: str, what: str, limit: float, used: float, *, key: str = ""
+        self,
+        agent: str,
+        budget: str,
+        what: str,
+        limit: float,
+        used: float,
+        *,
+        key: str = "",
+        asks: bool = False,
     ) -> None:
         self.agent = agent
         self.budget = budget
@@ -252,6 +261,7 @@ class BudgetExceeded(DeliveryError):
         self.limit = limit
         self.used = used
         self.key = key
+        self.asks = asks
         unit = _UNITS[what]
         super().__init__(
             f"agent {agent!r} may not go on: of the budget of {budget}, {unit.format(limit)}, {unit.format(used)} are "
@@ -262,7 +272,7 @@ class BudgetExceeded(DeliveryError):
     def again(self) -> BudgetExceeded:
         """The same, to be raised elsewhere, without what was raised around this one."""
         return BudgetExceeded(
-            self.agent, self.budget, self.what, self.limit, self.used, key=self.key
+            self.agent, self.budget, self.what, self.limit, self.used, key=self.key, asks=self.asks
         )
 
 

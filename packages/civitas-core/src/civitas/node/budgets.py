@@ -48,7 +48,8 @@ class Budgets:
     def begin(self, agent: Budgeted, message: Message | None) -> Spending:
         """An agent begins with a message; in `on_start` and `on_stop` with none."""
         claims = self.claims(agent, message)
-        return Spending(self.purses, agent.name, claims, self._node.loop)
+        asks = agent._civitas_options.asks
+        return Spending(self.purses, agent.name, claims, self._node.loop, asks=asks)
 
     def claims(self, agent: Budgeted, message: Message | None) -> Sequence[Claim]:
         """The budgets that what an agent does for a message counts against."""
@@ -70,8 +71,10 @@ class Budgets:
 
     def limits(self, agent: Budgeted) -> bool:
         """Whether what an agent does counts against any budget, whatever the message."""
-        own = agent._civitas_options.budget
-        return own is not None or any(True for _ in self.above(agent.name))
+        options = agent._civitas_options
+        return (
+            options.asks or options.budget is not None or any(True for _ in self.above(agent.name))
+        )
 
     def above(self, name: str) -> Iterator[tuple[str, str, Budget]]:
         """The budgets of the supervisors of an agent: kind, name, budget."""
@@ -83,6 +86,10 @@ class Budgets:
             at = getattr(owner, "address", owner.name)
             owner = owner.parent
         yield from self._told.get(at, ())
+
+    async def raise_claim(self, claim: Claim, more: Amounts) -> None:
+        """Let more be spent of a budget, wherever it is kept."""
+        await self.purses.lends.raise_limit(claim, more)
 
     async def recall(self, key: str) -> list[Amounts]:
         """What is left of a budget in the purses of this node."""

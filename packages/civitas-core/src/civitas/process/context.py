@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context as ContextVariables
 from typing import TYPE_CHECKING, Any, Protocol
 
-from civitas.budgets import Spending
+from civitas.budgets import Amounts, Claim, Spending
 from civitas.errors import DeliveryError
 from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message
@@ -44,6 +44,9 @@ class Budgeting(Protocol):
 
     def begin(self, agent: Budgeted, message: Message | None) -> Spending:
         """An agent begins with a message; in `on_start` and `on_stop` with none."""
+
+    async def raise_claim(self, claim: Claim, more: Amounts) -> None:
+        """Let more be spent of a budget."""
 
     def limits(self, agent: Budgeted) -> bool:
         """Whether what an agent does counts against any budget, whatever the message."""

@@ -14,6 +14,7 @@ from civitas.errors import BudgetExceeded
 from civitas.message import Message
 from civitas.process.agent import AgentProcess
 from civitas.process.ambiguous import NobodyKnows
+from civitas.process.budget_stop import BudgetStop
 from civitas.process.context import Context
 from civitas.process.current import current_message
 from civitas.process.deliveries import Deliveries
@@ -52,6 +53,7 @@ class Handling:
     __slots__ = (
         "_agent",
         "_begun",
+        "_budget_stop",
         "_deliveries",
         "_message",
         "_node",
@@ -76,6 +78,7 @@ class Handling:
         self._deliveries = deliveries
         self._message = self._begun = message
         self._noting = noting
+        self._budget_stop: BudgetStop | None = None
         self._suspending: Suspending | None = None
         self._span: Span | None = None
 
@@ -153,12 +156,11 @@ class Handling:
                 recorded = now.steps is not None
                 self._deliveries.interrupted(self._message, options, recorded=recorded)
                 return None
-            if self._suspending is not None and isinstance(failure, NobodyKnows):
-                failure, over = await self._interrupted(self._suspending)
-                if over:
-                    return None
-                if failure is None:
-                    continue  # probes have said what became of it
+            failure, over = await self._unless_asked(failure)
+            if over:
+                return None
+            if failure is None:
+                continue  # probes have said what became of it
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
                 await now.timers.written()
@@ -182,6 +184,9 @@ class Handling:
             self._begun, question = await self._suspending.begin(self._message)
             if question is not None:
                 return question
+        if self._begun.type == "resume":
+            self._budget_stop = BudgetStop(self._agent, self._node, self._now)
+            self._begun = await self._budget_stop.begin(self._begun)
         if (run := self._agent._civitas_incarnation) is not None:
             await run.spending().begin()
         if timeout is None:
@@ -201,6 +206,8 @@ class Handling:
             return ErrorAction.ESCALATE, error
         if self._suspending is not None and error is self._suspending.refused:
             return ErrorAction.SKIP, error
+        if self._budget_stop is not None and error is self._budget_stop.refused:
+            return ErrorAction.SKIP, error
         agent = self._agent
         try:
             await self._node.turns.give_way()
@@ -214,6 +221,28 @@ class Handling:
                 return ErrorAction.SKIP, error
             raised.__context__ = raised.__context__ or error  # the traceback shows both
             return ErrorAction.ESCALATE, raised
+
+    async def _unless_asked(self, failure: BaseException) -> tuple[BaseException | None, bool]:
+        """What remains of a failure that a human may be asked about, and whether one is."""
+        if self._suspending is not None and isinstance(failure, NobodyKnows):
+            return await self._interrupted(self._suspending)
+        if isinstance(failure, BudgetExceeded) and failure.asks:
+            remains = await self._asked_for_more(failure)
+            return remains, remains is None
+        return failure, False
+
+    async def _asked_for_more(self, error: BudgetExceeded) -> BaseException | None:
+        """A human is asked to raise a budget; returns why that cannot be said."""
+        if error.agent != self._agent.name:
+            return error  # another agent's, which this one asked
+        try:
+            stop = BudgetStop(self._agent, self._node, self._now)
+            question = await stop.ask(self._message, self._begun, error)
+            await self._now.timers.written()
+            self._deliveries.finished(self._message, question)
+        except Exception as failed:
+            return failed
+        return None
 
     async def _interrupted(self, suspending: Suspending) -> tuple[BaseException | None, bool]:
         """The handler came to calls that nobody knows of: what went wrong with asking, and whether a human is asked."""

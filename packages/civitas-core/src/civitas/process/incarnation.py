@@ -352,7 +352,7 @@ class Incarnation:
         """Wait until that is known to whoever would send the message again, where it matters, and forget its steps."""
         steps, self.now.steps = self.now.steps, None
         comes_again = self._deliveries.comes_again(message)
-        self.now.spent_all(comes_again=comes_again)
+        self.now.spent_all(comes_again=comes_again or (steps is not None and steps.kept))
         try:
             if steps is not None and (steps.kept or comes_again):
                 await steps.leave()

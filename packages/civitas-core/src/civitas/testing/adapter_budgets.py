@@ -30,6 +30,20 @@ class BudgetTests(AdapterCase):
                 await self._chunks(runtime, "hi")
             assert len(llm.seen) == 2
 
+    async def test_a_human_raises_the_budget_and_a_durable_run_goes_on(
+        self, run: Any, model: Any
+    ) -> None:
+        llm = model("first", "second", "third")
+        keywords = {"budget": {"calls": 2}, "budget_exceeded": "ask"}
+        agent = self.agent("a", self.subject(llm, calls=3), durable=True, **keywords)
+        async with run(agent) as runtime:
+            asked = await runtime.ask("a", self.payload("hi"))
+            assert (asked.type, len(llm.seen)) == ("interrupt", 2)
+            more = {"value": {"raise": {"calls": 1}}}
+            reply = await runtime.ask("a", more, "resume", conversation=asked.conversation)
+        assert reply.type == "reply"
+        assert (self.text(reply.payload), len(llm.seen)) == ("third", 3)
+
     async def test_what_is_recorded_does_not_count_again(self, run: Any, model: Any) -> None:
         llm = model("first", ConnectionError("gone"), "second")
         agent = self.agent("a", self.subject(llm, calls=2), durable=True, budget={"calls": 3})

@@ -40,7 +40,11 @@ class BudgetsForMembers:
     def __init__(self, owner: HasBudgets) -> None:
         self._owner = owner
         owner.treasury.recall = self._recall
-        self.serves: dict[str, Serves] = {"lease": self._lease, "budget_back": self._back}
+        self.serves: dict[str, Serves] = {
+            "lease": self._lease,
+            "budget_back": self._back,
+            "raise_budget": self._raise,
+        }
         """What is done for each call of a member."""
 
     async def _lease(self, _: Peer, claim: list[Any], want: list[float]) -> list[Any]:
@@ -49,6 +53,9 @@ class BudgetsForMembers:
 
     async def _back(self, _: Peer, claim: list[Any], left: list[float], over: bool) -> None:
         self._owner.treasury.give_back(Claim.of_plain(claim), Amounts(*left), over=over)
+
+    async def _raise(self, _: Peer, claim: list[Any], more: list[float]) -> None:
+        await self._owner.treasury.raise_limit(Claim.of_plain(claim), Amounts(*more))
 
     async def _recall(self, key: str) -> Iterable[Amounts]:
         """What is left in the purses of every process; what a dead one had counts as spent."""
@@ -87,6 +94,10 @@ class BudgetsAtRoot:
             # Whoever wanted it is gone; what comes all the same goes back, or it would count as spent.
             calling.add_done_callback(lambda done: self._not_wanted(claim, done))
             raise
+
+    async def raise_limit(self, claim: Claim, more: Amounts) -> None:
+        """Have the root let more be spent."""
+        await self._call_root("raise_budget", claim.plain(), list(more))
 
     def give_back(self, claim: Claim, left: Amounts, *, over: bool) -> None:
         """Give back what is left."""

@@ -1,0 +1,119 @@
+"""A budget that is used up, and a human who raises it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from civitas import (
+    AgentProcess,
+    BudgetExceeded,
+    Message,
+    ModelResponse,
+    PayloadError,
+    Runtime,
+    SQLiteStateStore,
+    Supervisor,
+    UnknownInterrupt,
+)
+from civitas.testing import ScriptedModel
+
+
+class Writer(AgentProcess):
+    """Calls its model for each chapter, once."""
+
+    async def handle(self, message: Message) -> Message | None:
+        for chapter in range(message.payload):
+            await self.step(f"chapter {chapter}", self.write)
+        return self.reply("done")
+
+    async def write(self) -> None:
+        assert self.llm is not None
+        await self.llm.chat("m", [])
+
+
+def system(model: ScriptedModel, *, per: str = "all", **keywords: Any) -> Runtime:
+    budget = {"calls": 3, "per": per}
+    writer = Writer("writer", budget=budget, budget_exceeded="ask", **keywords)
+    return Runtime(Supervisor("root", [writer], max_restarts=0), model_provider=model)
+
+
+def answer() -> ScriptedModel:
+    return ScriptedModel([ModelResponse("a")], repeat=True)
+
+
+@pytest.mark.promise(id="SEM-1916")
+@pytest.mark.parametrize("keywords", [{}, {"delivery": "durable"}, {"per": "message"}])
+async def test_a_human_raises_a_budget_and_the_run_goes_on_where_it_stopped(keywords: Any) -> None:
+    model = answer()
+    async with system(model, **keywords) as runtime:
+        asked = await runtime.ask("writer", 5)
+        assert asked.type == "interrupt"
+        (question,) = asked.payload["interrupts"]
+        told = question["value"]
+        assert (told["what"], told["limit"], told["used"]) == ("calls", 3, 3)
+        more = {"value": {"raise": {"calls": 1}}}
+        again = await runtime.ask("writer", more, "resume", conversation=asked.conversation)
+        assert (again.type, len(model.calls)) == ("interrupt", 4)
+        done = await runtime.ask(
+            "writer", {"value": True}, "resume", conversation=asked.conversation
+        )
+        assert (done.type, done.payload, len(model.calls)) == ("reply", "done", 5)
+        with pytest.raises((UnknownInterrupt, Exception)):
+            await runtime.ask("writer", {"value": True}, "resume", conversation=asked.conversation)
+
+
+@pytest.mark.promise(id="SEM-1916")
+async def test_a_human_may_end_the_run_instead(caplog: pytest.LogCaptureFixture) -> None:
+    model = answer()
+    async with system(model) as runtime:
+        asked = await runtime.ask("writer", 5)
+        with pytest.raises(BudgetExceeded, match="3 calls, 3 calls are used"):
+            await runtime.ask("writer", {"value": False}, "resume", conversation=asked.conversation)
+        assert len(model.calls) == 3
+
+
+@pytest.mark.promise(id="SEM-1916")
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("more", "the answer must be true"),
+        ({"raise": {"usd": 1}}, "does not limit 'usd'"),
+        ({"raise": 3}, "give a dict such as"),
+    ],
+)
+async def test_an_answer_that_does_not_fit_is_refused_and_the_question_stays_open(
+    value: Any, problem: str
+) -> None:
+    model = answer()
+    async with system(model) as runtime:
+        asked = await runtime.ask("writer", 4)
+        with pytest.raises((PayloadError, Exception), match=problem):
+            await runtime.ask("writer", {"value": value}, "resume", conversation=asked.conversation)
+        done = await runtime.ask(
+            "writer", {"value": True}, "resume", conversation=asked.conversation
+        )
+        assert (done.payload, len(model.calls)) == ("done", 4)
+
+
+@pytest.mark.promise(id="SEM-1916")
+async def test_the_question_is_open_after_a_restart_of_the_system(tmp_path: Path) -> None:
+    model = answer()
+    store = SQLiteStateStore(tmp_path / "state.db")
+
+    def made() -> Runtime:
+        writer = Writer("writer", delivery="durable")
+        root = Supervisor("root", [writer], budget={"calls": 3}, budget_exceeded="ask")
+        return Runtime(root, model_provider=model, state_store=store)
+
+    async with made() as runtime:
+        asked = await runtime.ask("writer", 5)
+    async with made() as runtime:
+        done = await runtime.ask(
+            "writer", {"value": True}, "resume", conversation=asked.conversation
+        )
+        assert (done.payload, len(model.calls)) == ("done", 5)
+    assert [each for each in await store.keys("civitas:s") if "budget" in each] == []
+    await store.close()
