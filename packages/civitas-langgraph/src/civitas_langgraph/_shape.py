@@ -78,7 +78,8 @@ def _kind(channel: Any) -> str:
     """The kind of a channel, and what it joins values with, if anything."""
     joins = getattr(channel, "operator", None) or getattr(channel, "reducer", None)
     kind = type(channel).__name__
-    return f"{kind}({name_of(joins)})" if joins is not None else kind
+    # By its last name: where it is defined may change with a version of a library.
+    return f"{kind}({name_of(joins).rpartition('.')[2]})" if joins is not None else kind
 
 
 def _tools(runs: Any, of: str) -> Iterator[Part]:

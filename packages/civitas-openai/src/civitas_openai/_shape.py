@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["shape_of"]
 
+_NAMED_BY_PLACE = ("stdio: ", "sse: ", "streamable_http: ")
+
 
 def shape_of(first: Agent[Any], config: RunConfig | None) -> Iterator[Part]:
     """What a run of `first` relies on.
@@ -45,7 +47,8 @@ def _agent(agent: Agent[Any]) -> Iterator[Part]:
         name = handoff.agent_name if isinstance(handoff, Handoff) else handoff.name
         yield Part("handoff", name, of)
     for server in agent.mcp_servers:
-        yield Part("MCP server", server.name, of)
+        # The SDK's own names say how a server is reached, which may be another way for the same one.
+        yield Part("MCP server", server.name, of, loose=server.name.startswith(_NAMED_BY_PLACE))
 
 
 def _words(given: Any) -> str:
