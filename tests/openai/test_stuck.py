@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -40,6 +41,14 @@ async def test_a_model_that_streams_slowly_lives_though_nobody_reads(durable: bo
     )
     async with running(agent) as runtime:
         assert (await runtime.ask("o", {"input": "hi"})).payload == {"output": "slowly"}
+
+
+@pytest.mark.promise(id="SEM-1714")
+async def test_what_a_model_used_is_told_though_it_streams(scripted: Any) -> None:
+    agent = Agent(name="a", model=scripted(["hello"]))
+    async with running(OpenAIAgent("o", agent=agent, progress_timeout=5)) as runtime:
+        reply = await runtime.ask("o", {"input": "hi"})
+    assert json.loads(reply.headers["civitas-usage"])["requests"] == 1
 
 
 @pytest.mark.promise(id="SEM-1714")

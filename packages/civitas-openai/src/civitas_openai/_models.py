@@ -69,6 +69,8 @@ class WatchedModel(Model):
             if run.durable:
                 headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
                 given = replace(given, extra_headers=headers)
+            if run.watched and given.include_usage is None:
+                given = replace(given, include_usage=True)  # it streams although nobody asked
             arguments = (system_instructions, input, given, *more)
             private = ModelTracing.ENABLED_WITHOUT_DATA in (*more, named.get("tracing"))
             reserving = self._reserve(run, system_instructions, input, model_settings)
