@@ -8,10 +8,12 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -22,13 +24,15 @@ from civitas.supervision import Supervisor
 from civitas.topology.place import open_state_folder
 from civitas.web import Web, feed
 from tests.core.web.team import Worker
+from tests.guards import sockets
 
 TOKEN = "let me in"
 KEY = {"authorization": f"Bearer {TOKEN}"}
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def runtime() -> AsyncIterator[Runtime]:
+@asynccontextmanager
+async def team() -> AsyncIterator[Runtime]:
+    """A small team at work."""
     desk = Supervisor(
         "desk",
         [
@@ -46,6 +50,45 @@ async def runtime() -> AsyncIterator[Runtime]:
         root, name="support", drain_timeout=0, state_store=InMemoryStateStore()
     ) as runtime:
         yield runtime
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def runtime() -> AsyncIterator[Runtime]:
+    async with team() as runtime:
+        yield runtime
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A team and its page, for tests that change nothing that another looks at.
+
+    Attributes:
+        runtime: The team.
+        client: Asks its page, which has a token.
+    """
+
+    runtime: Runtime
+    client: httpx.AsyncClient
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def served() -> AsyncIterator[tuple[Runtime, Web]]:
+    async with team() as runtime, serving(runtime, token=TOKEN) as web:
+        yield runtime, web
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shared(served: tuple[Runtime, Web]) -> AsyncIterator[Shared]:
+    """What is shared, with a client of this test's own."""
+    runtime, web = served
+    before = sockets()
+    async with httpx.AsyncClient(base_url=web.url, verify=False) as client:
+        yield Shared(runtime, client)
+    async with asyncio.timeout(
+        5
+    ):  # the other ends are closed by this loop, which stands still between tests
+        while sockets() - before:
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -114,6 +157,12 @@ async def crash(runtime: Runtime, name: str, text: str) -> None:
 async def text_of(page: Any, selector: str, wanted: str) -> None:
     """Wait until what is there says so."""
     await page.locator(selector, has_text=wanted).first.wait_for()
+
+
+async def unlocked(page: Any, url: str) -> None:
+    """Open the page as somebody who has given it the token before."""
+    await page.add_init_script(f"sessionStorage.setItem('civitas-token', '{TOKEN}')")
+    await page.goto(url)
 
 
 async def unlock(page: Any, url: str) -> None:

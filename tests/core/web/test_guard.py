@@ -15,7 +15,7 @@ from civitas.errors import ConfigurationError
 from civitas.runtime import Runtime
 from civitas.topology.place import open_state_folder
 from civitas.web import Web, feed
-from tests.core.web.conftest import KEY, TOKEN
+from tests.core.web.conftest import KEY, TOKEN, Shared
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -46,29 +46,24 @@ async def test_without_a_token_nobody_acts(serve: Callable[..., Any]) -> None:
     ],
 )
 async def test_an_action_that_may_be_forged_is_refused(
-    serve: Callable[..., Any], headers: dict[str, str], status: int
+    shared: Shared, headers: dict[str, str], status: int
 ) -> None:
-    async with serve(token=TOKEN) as web, httpx.AsyncClient(base_url=web.url) as client:
-        answer = await client.post("api/act", content=ACT, headers=headers)
-        assert answer.status_code == status, answer.text
+    answer = await shared.client.post("api/act", content=ACT, headers=headers)
+    assert answer.status_code == status, answer.text
 
 
 @pytest.mark.promise(id="SEM-1796")
 @pytest.mark.parametrize("path", ["", "api/about", "static/main.js"])
-async def test_a_name_that_was_made_to_lead_here_reads_nothing(
-    serve: Callable[..., Any], path: str
-) -> None:
-    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
-        assert (await client.get(path)).status_code == 200
-        assert (await client.get(path, headers={"host": "evil.example"})).status_code == 421
+async def test_a_name_that_was_made_to_lead_here_reads_nothing(shared: Shared, path: str) -> None:
+    assert (await shared.client.get(path)).status_code == 200
+    assert (await shared.client.get(path, headers={"host": "evil.example"})).status_code == 421
 
 
 @pytest.mark.promise(id="SEM-1796")
-async def test_the_browser_may_run_only_the_scripts_of_the_page(serve: Callable[..., Any]) -> None:
-    async with serve() as web, httpx.AsyncClient(base_url=web.url) as client:
-        policy = (await client.get("")).headers["content-security-policy"]
-        assert "default-src 'none'; script-src 'self'" in policy
-        assert "unsafe" not in policy
+async def test_the_browser_may_run_only_the_scripts_of_the_page(shared: Shared) -> None:
+    policy = (await shared.client.get("")).headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'" in policy
+    assert "unsafe" not in policy
 
 
 @pytest.mark.promise(id="SEM-1797")

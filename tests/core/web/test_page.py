@@ -11,7 +11,7 @@ import pytest
 
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
-from tests.core.web.conftest import TOKEN, crash, serving, text_of, unlock
+from tests.core.web.conftest import TOKEN, Shared, crash, serving, text_of, unlock
 from tests.core.web.team import NASTY, Worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -89,29 +89,26 @@ async def test_a_question_is_answered_by_a_click_once_the_token_is_given(
 
 
 @pytest.mark.promise(id="SEM-1794")
-async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(
-    serve: Callable[..., Any], page: Any
-) -> None:
-    async with serve() as web:
-        await page.set_viewport_size({"width": 360, "height": 740})
-        await page.emulate_media(reduced_motion="reduce")
-        await page.goto(web.url)
-        await text_of(page, ".row", "planner")
-        assert await fits(page)
-        await page.keyboard.press("/")
-        await page.keyboard.type("ord")
-        await page.wait_for_function("document.querySelectorAll('.row').length === 1")
-        await page.keyboard.press("Tab")
-        await page.wait_for_function("document.activeElement.id === 'agents'")
-        row = page.get_by_role("treeitem", name="orders")
-        assert await row.get_attribute("aria-selected") == "true"
-        await page.keyboard.press("Enter")
-        await text_of(page, "#drawer .facts", "runs in")
-        assert await fits(page)
-        moves = "getComputedStyle(document.getElementById('drawer')).animationName !== 'none'"
-        assert not await page.evaluate(moves)
-        await page.keyboard.press("Escape")
-        await page.wait_for_function("document.activeElement.id === 'agents'")
+async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(shared: Shared, page: Any) -> None:
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await page.emulate_media(reduced_motion="reduce")
+    await page.goto(str(shared.client.base_url))
+    await text_of(page, ".row", "planner")
+    assert await fits(page)
+    await page.keyboard.press("/")
+    await page.keyboard.type("ord")
+    await page.wait_for_function("document.querySelectorAll('.row').length === 1")
+    await page.keyboard.press("Tab")
+    await page.wait_for_function("document.activeElement.id === 'agents'")
+    row = page.get_by_role("treeitem", name="orders")
+    assert await row.get_attribute("aria-selected") == "true"
+    await page.keyboard.press("Enter")
+    await text_of(page, "#drawer .facts", "runs in")
+    assert await fits(page)
+    moves = "getComputedStyle(document.getElementById('drawer')).animationName !== 'none'"
+    assert not await page.evaluate(moves)
+    await page.keyboard.press("Escape")
+    await page.wait_for_function("document.activeElement.id === 'agents'")
 
 
 async def fits(page: Any) -> bool:
@@ -125,19 +122,19 @@ async def fits(page: Any) -> bool:
 async def test_of_many_agents_only_those_in_view_are_drawn(
     runtime: Runtime, serve: Callable[..., Any], page: Any
 ) -> None:
-    crowd = Supervisor("crowd", [Worker(f"w{number}", shutdown_timeout=0) for number in range(500)])
+    crowd = Supervisor("crowd", [Worker(f"w{number}", shutdown_timeout=0) for number in range(120)])
     await runtime.start_child("root", crowd)
-    await runtime.pause("w499")
+    await runtime.pause("w119")
     async with serve() as web:
         await page.goto(web.url)
-        await text_of(page, ".row", "500 agents, 1 not running")
+        await text_of(page, ".row", "120 agents, 1 not running")
         rows = page.locator(".row")
         assert await rows.count() == 7
         await rows.filter(has_text="crowd").locator(".twist").click()
         await text_of(page, ".row", "w0")
         await page.locator("#agents").press("End")
-        await text_of(page, ".row", "w499")
+        await text_of(page, ".row", "w119")
         assert await rows.count() < 60
-        await page.locator("#search").fill("w49")
-        await text_of(page, ".row.warn", "w499")
+        await page.locator("#search").fill("w11")
+        await text_of(page, ".row.warn", "w119")
         assert await rows.count() == 11

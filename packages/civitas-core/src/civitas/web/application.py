@@ -51,6 +51,14 @@ class _Pages:
         self._conversations = Conversations()
         folder = files("civitas.web") / "static"
         self._files = {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+        # All modules at once, rather than each when another has asked for it.
+        links = "".join(
+            f'<link rel="modulepreload" href="/static/{name}">\n'
+            for name in sorted(self._files)
+            if name.endswith(".js")
+        )
+        page = self._files["index.html"]
+        self._files["index.html"] = page.replace(b"</head>", links.encode() + b"</head>")
 
     async def file(self, request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
