@@ -342,3 +342,24 @@ async def test_an_orderly_stop_is_no_delivery_of_what_is_in_hand(
         assert (await runtime.result("r", timeout=5)).payload == 1
         assert runtime.runs()[0].deliveries == 1
     assert journal[-1] == "1 0"
+
+
+@pytest.mark.promise(id="SEM-1612")
+async def test_at_the_next_start_only_the_conversations_that_have_work_are_woken(
+    journal: Journal,
+) -> None:
+    store = InMemoryStateStore()
+
+    def pool() -> ConversationPool:
+        return ConversationPool("p", durable(journal, "p"), idle_timeout=60)
+
+    async with system(pool(), store=store) as runtime:
+        for conversation in "abc":
+            await runtime.ask("p", 1, conversation=conversation)
+        await runtime.send("p", 2, "hold", conversation="b", run="r")
+        await journal.until("hold p/b")
+    journal.clear()
+    async with system(pool(), store=store) as runtime:
+        await journal.until("hold p/b")
+        assert await runtime.cancel("r")
+    assert [entry for entry in journal if entry.startswith("start")] == ["start p/b"]
