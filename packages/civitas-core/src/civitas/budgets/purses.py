@@ -50,32 +50,42 @@ class Purse:
         """How many messages that are handled now may spend from it."""
         self.filling = asyncio.Lock()
         """Held by whoever asks the root for more; belongs to the event loop of the node."""
-        self._left = Amounts(*(NO_LIMIT if each == NO_LIMIT else 0 for each in claim.limits))
+        self._left = [NO_LIMIT if each == NO_LIMIT else 0 for each in claim.limits]
         self._lock = threading.Lock()
 
     def take(self, want: Amounts) -> bool:
         """Spend `want`, if there is enough of each thing."""
+        calls, tokens, usd, seconds = want
         with self._lock:
             left = self._left
-            if left[0] < want[0] or left[1] < want[1] or left[2] < want[2] or left[3] < want[3]:
+            if left[0] < calls or left[1] < tokens or left[2] < usd or left[3] < seconds:
                 return False
-            self._left = left.minus(want)
+            left[0] -= calls
+            left[1] -= tokens
+            left[2] -= usd
+            left[3] -= seconds
             return True
 
     def give(self, amounts: Amounts) -> None:
         """Put this in; take it out if it is negative."""
+        calls, tokens, usd, seconds = amounts
         with self._lock:
-            self._left = self._left.plus(amounts)
+            left = self._left
+            left[0] += calls
+            left[1] += tokens
+            left[2] += usd
+            left[3] += seconds
 
     def missing(self, want: Amounts) -> Amounts:
         """How much more there must be for `want`."""
-        return Amounts(*(max(each, 0) for each in want.minus(self._left)))
+        with self._lock:
+            return Amounts(*(max(each, 0) for each in want.minus(Amounts(*self._left))))
 
     def empty(self) -> Amounts:
         """Take out all that is left, or owed, of what has a limit."""
         with self._lock:
             left = self._left
-            self._left = Amounts(*(each if each == NO_LIMIT else 0 for each in left))
+            self._left = [each if each == NO_LIMIT else 0 for each in left]
         return Amounts(*(0 if each == NO_LIMIT else each for each in left))
 
 

@@ -303,14 +303,19 @@ class Spending:
 
 def size_of(prompt: Any) -> int:
     """How many characters of text are in plain data."""
-    if isinstance(prompt, str):
-        return len(prompt)
-    if isinstance(prompt, dict):
-        return sum(map(size_of, prompt.values()))
-    if isinstance(prompt, (list, tuple)):
-        return sum(map(size_of, prompt))
-    text = getattr(prompt, "content", None)
-    return size_of(text) if text is not None else 0
+    size, left = 0, [prompt]
+    while left:
+        each = left.pop()
+        kind = type(each)
+        if kind is str:
+            size += len(each)
+        elif kind is dict:
+            left += each.values()
+        elif kind is list or kind is tuple:
+            left += each
+        elif each is not None:
+            left.append(str(each) if isinstance(each, str) else getattr(each, "content", None))
+    return size
 
 
 def _limited(claims: Sequence[Claim], what: str) -> bool:
