@@ -55,7 +55,7 @@ class ChainAgent(FrameworkAgent):
 
     async def _call(self, run: Run, chain: Chain, key: str, texts: list[str]) -> str:
         while True:
-            said = await run.once(f"{key}-{len(texts)}", self._ask_model, texts)
+            said = await run.once(f"{key}-{len(texts)}", self._ask_model, run, texts)
             if isinstance(said, str):
                 for word in said.split(" "):
                     await run.token(word if said.startswith(word) else f" {word}", key)
@@ -67,8 +67,9 @@ class ChainAgent(FrameworkAgent):
             await run.tool(tool.name, said["arguments"], result, part=said["id"])
             texts.append(result)
 
-    async def _ask_model(self, texts: list[str]) -> Any:
-        said = await self.subject.model(texts)
+    async def _ask_model(self, run: Run, texts: list[str]) -> Any:
+        with await run.reserve("chain", texts):
+            said = await self.subject.model(texts)
         return vars_of(said) if isinstance(said, ToolCall) else said
 
 
