@@ -48,7 +48,8 @@ class RunInfo:
         begun: Unix seconds when its agent began with it last; None if it has not, or nobody knows.
         step: What its agent does: the step that began last (a node, an agent, a task, the key of a `step`), and the
             tool that is called. Empty where nobody knows.
-        waits_for: What it waits for: a human's answer, `{"for": "human", "id"}` for each question; an agent that it
+        waits_for: What it waits for: a human's answer, `{"for": "human", "id"}` for each question, with the
+            `tool`, `model`, `node` or `step` and `since` if it is whether a call happened; an agent that it
             asked, `{"for": "agent", "name"}`; another try, `{"for": "retry", "until"}` in Unix seconds; code that fits
             it, `{"for": "code", "change"}` for each difference.
         usage: What its models used so far: `requests`, `input_tokens`, `output_tokens` and `total_tokens`; None if
