@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import signal
@@ -47,6 +48,8 @@ class PowerCuts:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-W", "ignore", "-m", module, str(file), *arguments),
             cwd=ROOT,
+            # Where CrewAI keeps its own: a program that is stopped holds its locks.
+            env={**os.environ, "XDG_DATA_HOME": str(file.parent)},
             stdout=subprocess.PIPE,
         )
         try:
