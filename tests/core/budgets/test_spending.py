@@ -246,6 +246,14 @@ async def test_a_budget_is_raised_while_the_system_runs() -> None:
             await runtime.ask("caller", {"calls": 1})
 
 
+async def test_an_inspection_has_the_budgets_of_the_agent_and_of_its_supervisors() -> None:
+    children = Caller("caller", budget={"calls": 2}), Caller("other", budget={"calls": 1})
+    async with system(*children, budget={"usd": 1}) as runtime:
+        found = await runtime.inspect("caller")
+        assert [each["key"] for each in found["budgets"]] == ["agent:caller", "supervisor:root"]
+        assert found["budgets"][0]["left"] == {"calls": 2}
+
+
 @pytest.mark.parametrize(
     ("key", "more", "problem"),
     [

@@ -111,6 +111,12 @@ class Treasury:
         elif any(left) and self._keeps():
             self._background(self._settle(account))
 
+    def returned(self, key: str, left: Amounts) -> None:
+        """What was recalled of a budget comes after all."""
+        account = self._accounts.get(key)
+        if account is not None:
+            account.spent = account.spent.minus(left)
+
     async def raise_limit(self, claim: Claim, more: Amounts) -> None:
         """Let more be spent of a budget, now and after every restart."""
         account = self._account(claim)

@@ -103,6 +103,16 @@ class Budgets:
             for key, claim in sorted(claims.items())
         ]
 
+    async def states_of(self, name: str) -> list[dict[str, Any]]:
+        """What is left of the budgets that an agent has: its own, and those of its supervisors."""
+        above = {f"{kind}:{who}" for kind, who, _ in self.above(name)}
+        own = f"agent:{name}"
+        return [
+            each
+            for each in await self.states()
+            if each["key"] in {own, *above} or each["key"].startswith(f"{own}/")
+        ]
+
     async def raise_limit(self, key: str, more: Mapping[str, float]) -> None:
         """Let more be spent of a budget; see `Runtime.raise_budget`."""
         claims = {each.key: each for each in (*self._declared(), *self._node.treasury.claims())}

@@ -87,6 +87,12 @@ class Overviews:
 
     async def inspect(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:
         """One agent, looked into; see `Runtime.inspect`."""
+        found = await self._looked_into(root, name, seconds)
+        if budgets := await self._node.budgets.states_of(name):
+            found["budgets"] = budgets
+        return found
+
+    async def _looked_into(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:
         if seconds is not None:
             check_seconds(seconds)
         (agent, *_) = (await self.look(root, name, None))["agents"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ from civitas.node.budgets import Budgets
 __all__ = ["BudgetsAtRoot", "BudgetsForMembers", "HasBudgets"]
 
 _LENT = "lent"
+_SOON = 1.0
+"""Seconds for a member to give back what it has."""
 
 
 class HasBudgets(Protocol):
@@ -28,6 +30,8 @@ class HasBudgets(Protocol):
     budgets: Budgets
     roster: Roster
     calls: Calls
+
+    def _background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
 
 
 class BudgetsForMembers:
@@ -64,6 +68,19 @@ class BudgetsForMembers:
         return [*await self._owner.budgets.recall(key), *found]
 
     async def _recall_from(self, peer: Peer, key: str) -> Amounts:
+        calling = self._owner._background(self._emptied(peer, key))
+        answered, _ = await asyncio.wait({calling}, timeout=_SOON)
+        if answered:
+            return calling.result()
+        # Its event loop is blocked, and nobody is to wait for that; what it has comes back later.
+        calling.add_done_callback(lambda late: self._came_late(key, late))
+        return Amounts()
+
+    def _came_late(self, key: str, late: asyncio.Future[Amounts]) -> None:
+        if not late.cancelled():
+            self._owner.treasury.returned(key, late.result())
+
+    async def _emptied(self, peer: Peer, key: str) -> Amounts:
         with suppress(NodeDown):
             return Amounts(*await self._owner.calls.call(peer, "recall", key))
         return Amounts()
