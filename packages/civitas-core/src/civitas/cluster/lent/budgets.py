@@ -68,7 +68,7 @@ class BudgetsForMembers:
         return [*await self._owner.budgets.recall(key), *found]
 
     async def _recall_from(self, peer: Peer, key: str) -> Amounts:
-        calling = self._owner._background(self._emptied(peer, key))
+        calling: asyncio.Task[Amounts] = self._owner._background(self._emptied(peer, key))
         answered, _ = await asyncio.wait({calling}, timeout=_SOON)
         if answered:
             return calling.result()
