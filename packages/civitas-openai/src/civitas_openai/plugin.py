@@ -26,6 +26,6 @@ def civitas_wrap(obj: Any, name: str, options: dict[str, Any]) -> AgentProcess |
 @hookimpl
 def civitas_model_providers() -> dict[str, Any]:
     """`model: {type: openai, base_url: ...}` in a topology."""
-    from civitas_openai.provider import OpenAIModel
+    from civitas_openai.provider import opened_model
 
-    return {"openai": OpenAIModel}
+    return {"openai": opened_model}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from importlib import import_module
+from typing import Any, Self
 
 from civitas.errors import ConfigurationError
 from civitas.models import ModelResponse
 from civitas.process.options import check_timeout
 from civitas.tools import ToolProvider
 
-__all__ = ["OpenAIModel"]
+__all__ = ["OpenAIModel", "opened_model"]
 
 
 class OpenAIModel:
@@ -61,23 +64,44 @@ class OpenAIModel:
         """
         more = {"tools": [_tool(each) for each in tools]} if tools else {}
         given = [_message(each) for each in messages]
-        answer = await self._opened().chat.completions.create(model=model, messages=given, **more)
+        client = await self._opened()
+        answer = await client.chat.completions.create(model=model, messages=given, **more)
         return _response(answer)
 
-    async def aclose(self) -> None:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
         """Close the connections; the next call opens them again."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
 
-    def _opened(self) -> Any:
+    async def _opened(self) -> Any:
         if self._client is None:
-            from openai import AsyncOpenAI  # takes a second
+            await asyncio.to_thread(import_module, "openai")  # it takes a second
+        if self._client is None:
+            from openai import AsyncOpenAI
 
-            # The client insists on a key, and an endpoint of one's own does not.
-            own = "none" if self._options["base_url"] is not None else None
+            # The client insists on a key, and an endpoint of one's own need not.
+            own = None
+            if self._options["base_url"] is not None and not os.environ.get("OPENAI_API_KEY"):
+                own = "none"
             self._client = AsyncOpenAI(api_key=self._api_key or own, **self._options)
         return self._client
+
+
+def opened_model(
+    base_url: str | None = None,
+    api_key: str | None = None,
+    timeout: float = 600.0,
+    max_retries: int = 2,
+) -> OpenAIModel:
+    """An `OpenAIModel` that the runtime closes when it stops, as it does with what a function builds."""
+    return OpenAIModel(base_url, api_key, timeout, max_retries)
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +138,7 @@ def _response(answer: Any) -> ModelResponse:
             {
                 "id": each.id,
                 "name": each.function.name,
-                "arguments": json.loads(each.function.arguments or "{}"),
+                "arguments": _arguments(each.function.arguments),
             }
             for each in choice.message.tool_calls or ()
         ],
@@ -122,3 +146,12 @@ def _response(answer: Any) -> ModelResponse:
         tokens_cached=getattr(prompt, "cached_tokens", None) or 0,
         tokens_reasoning=getattr(completion, "reasoning_tokens", None) or 0,
     )
+
+
+def _arguments(text: str | None) -> dict[str, Any]:
+    """The arguments of a call. What is none stands under a name that no tool has, so that checking them says so."""
+    try:
+        read = json.loads(text or "{}")
+    except ValueError:
+        read = None
+    return read if isinstance(read, dict) else {"malformed": text}

@@ -25,16 +25,17 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]{0,40}")
 class McpServer(AgentProcess):
     """An MCP server in an OS process of its own, which speaks over its stdin and stdout.
 
-    Its tools are `self.tools` of every agent of the system while it runs, from the moment it has started; what stands
-    right of it in the tree finds them there. If the server dies, the calls under way end in `ToolFailed`, and its
-    supervisor starts it again. Calls run beside each other.
+    Its tools are `self.tools` of every agent of the system from the moment it has started; what stands right of it in
+    the tree finds them there. If the server dies, the calls under way end in `ToolFailed`, and its supervisor starts it
+    again. Calls run beside each other.
 
     It runs in the root's process; agents of other processes call its tools by way of that.
 
     Args:
         name: Address of the agent, unique in the system.
         command: The program and its arguments.
-        env: Variables for it, beside those of this process.
+        env: Variables for it. Of this process's own it gets `PATH`, `HOME` and the like alone: an API key that it needs
+            must be named here.
         cwd: The folder that it starts in; this process's own by default.
         prefix: Stands before the names of its tools, for servers whose tools have the same names.
         timeout: Seconds that a call of a tool may take; None for no bound.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -43,7 +42,7 @@ class Session:
 
     Args:
         command: The program and its arguments.
-        env: Variables that are added to this process's own.
+        env: Variables for it; of this process's own it gets `PATH`, `HOME` and the like, and no secret.
         cwd: The folder that it starts in; None for this process's.
         lost: Called once when the server ends by itself.
     """
@@ -101,16 +100,13 @@ class Session:
         try:
             async with asyncio.timeout(timeout):
                 await asyncio.wait({calling, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if (
-                self._ended.is_set()
-            ):  # what the client says of that is only that something was closed
+            if self._ended.is_set():  # of that the client says only that something was closed
                 raise SessionLost("the server has ended before it had answered")
             return _plain(calling.result())
         finally:
             for each in (calling, ending):
                 each.cancel()
-            with suppress(BaseException):
-                await asyncio.wait({calling})
+            await asyncio.wait({calling})
 
     async def close(self) -> None:
         """End the server."""
@@ -134,7 +130,9 @@ class Session:
         server = StdioServerParameters(
             command=self._command[0],
             args=[*self._command[1:]],
-            env={**os.environ, **self._env},
+            env=dict(
+                self._env
+            ),  # with what the package lets through of this process's: PATH and the like
             cwd=self._cwd,
         )
         async with stdio_client(server, errlog=sys.stderr) as (incoming, outgoing):

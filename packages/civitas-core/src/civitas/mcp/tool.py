@@ -42,12 +42,12 @@ class McpTool:
         """Let the server do it; returns its structured result, or else its text, or else its content as plain data.
 
         Raises:
-            ToolFailed: It says that it failed, does not answer in time, or has ended; it is started again then.
+            ToolFailed: It says that it failed, does not answer in time, or has ended.
         """
         try:
             result = await self._session.call(self._there, arguments, self._timeout)
         except SessionLost as error:
-            why = f"{error}; it is being started again, so try once more"
+            why = f"{error}; try once more, as its supervisor starts it again unless it was stopped"
             raise ToolFailed(self.name, self._server, why) from None
         except TimeoutError:
             why = f"it did not answer within {self._timeout:g} s"

@@ -79,7 +79,7 @@ _DESCRIPTIONS: dict[type[TopologyEntry], dict[str, str]] = {
     },
     McpEntry: {
         "command": "The program and its arguments, as a list. It speaks over stdin and stdout.",
-        "env": "Variables for it, beside those of the root.",
+        "env": "Variables for it, such as the keys that it needs; of the root's it gets PATH, HOME and the like.",
         "cwd": "The folder that it starts in, relative to this file; by default this file's own.",
         "prefix": "Stands before the names of its tools.",
         "timeout": "Seconds that a call of a tool may take; null for no bound.",
