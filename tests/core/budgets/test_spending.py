@@ -131,6 +131,23 @@ async def test_no_call_begins_that_needs_more_tokens_than_are_left() -> None:
         assert len(model.calls) == 1
 
 
+class Reserving(AgentProcess):
+    """Reserves calls that may write 600 tokens, and write 100."""
+
+    async def handle(self, message: Message) -> Message | None:
+        spending = self._civitas_running().spending()
+        for _ in range(message.payload):
+            (await spending.reserve("m", None, 600)).answered(0, 100)
+        return self.reply(None)
+
+
+@pytest.mark.promise(id="SEM-1905")
+async def test_what_an_agent_has_in_hand_is_not_lent_to_it_once_more() -> None:
+    async with system(Reserving("agent", budget={"tokens": 1000})) as runtime:
+        with pytest.raises(BudgetExceeded, match="1000 tokens, 500 tokens are used"):
+            await runtime.ask("agent", 9)
+
+
 @pytest.mark.promise(id="SEM-1906")
 async def test_dollars_are_what_the_provider_says() -> None:
     model = answer(cost=0.4)

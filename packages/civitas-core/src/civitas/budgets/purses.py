@@ -19,8 +19,14 @@ Shortage: TypeAlias = tuple[str, float, float]
 class Lends(Protocol):
     """Where the budgets are kept: the root."""
 
-    async def lease(self, claim: Claim, want: Amounts) -> Amounts | Shortage:
-        """Lend at least `want` of a budget, to be spent or given back; or say what there is not enough of."""
+    async def lease(self, claim: Claim, missing: Amounts, want: Amounts) -> Amounts | Shortage:
+        """Lend some of a budget, to be spent or given back; or say what there is not enough of.
+
+        Args:
+            claim: The budget.
+            missing: The least that helps whoever asks, beside what it has.
+            want: The least that helps once it had to give back what it has, as everybody else.
+        """
 
     async def raise_limit(self, claim: Claim, more: Amounts) -> None:
         """Let more be spent of a budget, now and after every restart."""
@@ -127,7 +133,7 @@ class Purses:
             missing = purse.missing(want)
             if not any(missing):
                 return None
-            lent = await self.lends.lease(purse.claim, missing)
+            lent = await self.lends.lease(purse.claim, missing, want)
             if not isinstance(lent, Amounts):
                 return lent
             purse.give(lent)

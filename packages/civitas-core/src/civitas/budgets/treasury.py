@@ -77,26 +77,28 @@ class Treasury:
         self.recall: Callable[[str], Awaitable[Iterable[Amounts]]] = _nothing_lent
         """Has every OS process give back what it has of a budget."""
 
-    async def lease(self, claim: Claim, want: Amounts) -> Amounts | Shortage:
-        """Lend at least `want`; see `Lends.lease`."""
+    async def lease(self, claim: Claim, missing: Amounts, want: Amounts) -> Amounts | Shortage:
+        """Lend at least `missing`, or `want` after a recall; see `Lends.lease`."""
         account = self._account(claim)
         async with account.lock:
             await self._read(account)
-            lacks = account.left.lacks(want)
+            least = missing
+            lacks = account.left.lacks(least)
             if lacks:
                 for left in await self.recall(claim.key):
                     account.spent = account.spent.minus(left)
-                lacks = account.left.lacks(want)
+                least = want  # whoever asks has nothing now either
+                lacks = account.left.lacks(least)
             if lacks:
                 return lacks, getattr(account.limits, lacks), getattr(account.spent, lacks)
-            before = account.spent
-            lent = _ahead(want, account.left)
-            account.spent = before.plus(lent)
+            lent = _ahead(least, account.left)
+            account.spent = account.spent.plus(lent)
             try:
                 await self._write(account)
             except BaseException:
-                # It may be in the store or not; what is lent to nobody is spent by nobody.
-                account.spent = before
+                # It may be in the store or not; what is lent to nobody is spent by nobody. Others may have given back
+                # theirs meanwhile.
+                account.spent = account.spent.minus(lent)
                 raise
             return lent
 

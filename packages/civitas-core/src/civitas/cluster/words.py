@@ -96,7 +96,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate": Shape(TEXT, TEXT),  # the sender, the agent
         "monitor": Shape(TEXT, TEXT, TEXT, optional=1),  # the watcher, whom it watches, a reference
         "demonitor": Shape(TEXT),
-        "lease": Shape(VALUES, VALUES),  # of which budget, how much
+        # Of which budget, how much at least, and how much once what is lent of it was called back.
+        "lease": Shape(VALUES, VALUES, VALUES),
         "raise_budget": Shape(VALUES, VALUES),  # which, by how much
         "budget_back": Shape(VALUES, VALUES, FLAG),  # of which, how much, whether it is over
         "control": Shape(BYTES),  # a request of somebody outside the system

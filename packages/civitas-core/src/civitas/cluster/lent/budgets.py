@@ -51,8 +51,12 @@ class BudgetsForMembers:
         }
         """What is done for each call of a member."""
 
-    async def _lease(self, _: Peer, claim: list[Any], want: list[float]) -> list[Any]:
-        lent = await self._owner.treasury.lease(Claim.of_plain(claim), Amounts(*want))
+    async def _lease(
+        self, _: Peer, claim: list[Any], missing: list[float], want: list[float]
+    ) -> list[Any]:
+        lent = await self._owner.treasury.lease(
+            Claim.of_plain(claim), Amounts(*missing), Amounts(*want)
+        )
         return [_LENT, *lent] if isinstance(lent, Amounts) else list(lent)
 
     async def _back(self, _: Peer, claim: list[Any], left: list[float], over: bool) -> None:
@@ -102,12 +106,14 @@ class BudgetsAtRoot:
         self._background = background
         self._call_root = call_root
 
-    async def lease(self, claim: Claim, want: Amounts) -> Amounts | Shortage:
+    async def lease(self, claim: Claim, missing: Amounts, want: Amounts) -> Amounts | Shortage:
         """Have the root lend some."""
-        calling = self._background(self._call_root("lease", claim.plain(), list(want)))
+        calling = self._background(
+            self._call_root("lease", claim.plain(), list(missing), list(want))
+        )
         try:
             return _read(await asyncio.shield(calling))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):
             # Whoever wanted it is gone; what comes all the same goes back, or it would count as spent.
             calling.add_done_callback(lambda done: self._not_wanted(claim, done))
             raise
