@@ -26,7 +26,7 @@ def test_the_adapter_is_found_by_name(tmp_path):
     lines = run_alone(
         """
         import civitas_langgraph
-        print(civitas_langgraph.LangGraphAgent.__name__, civitas_langgraph.__all__)
+        print(civitas_langgraph.LangGraphAgent.__name__, *civitas_langgraph.__all__)
         try:
             civitas_langgraph.LangGrahpAgent
         except AttributeError as error:
@@ -35,7 +35,7 @@ def test_the_adapter_is_found_by_name(tmp_path):
         tmp_path,
     )
     assert lines == [
-        "LangGraphAgent ['GraphStore', 'LangGraphAgent', 'StateStoreSaver', 'agent_tool']",
+        "LangGraphAgent ChatModel GraphStore LangGraphAgent StateStoreSaver agent_tool runtime_tools",
         "module 'civitas_langgraph' has no attribute 'LangGrahpAgent'",
     ]
 
