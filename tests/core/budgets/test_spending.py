@@ -253,6 +253,68 @@ async def test_the_budget_of_a_run_holds_for_all_agents_that_work_for_it() -> No
         await runtime.ask("asker", {"calls": 2}, budget=budget)
 
 
+@pytest.mark.promise(id="SEM-1910")
+async def test_what_an_agent_spends_before_its_first_message_is_not_of_that_one() -> None:
+    class Warm(Caller):
+        async def on_start(self) -> None:
+            assert self.llm is not None
+            await self.llm.chat("m", [])
+
+    agent = Warm("caller", budget={"calls": 2, "per": "message"})
+    async with system(agent) as runtime:
+        await runtime.ask("caller", {"calls": 2})
+        with pytest.raises(BudgetExceeded, match=r"'caller'.* budget of run"):
+            await runtime.ask("caller", {"calls": 2}, budget={"calls": 1})
+
+
+@pytest.mark.promise(id="SEM-1911")
+async def test_an_agent_that_spent_in_on_start_asks_the_budget_of_its_first_run() -> None:
+    class Warm(Caller):
+        async def on_start(self) -> None:
+            assert self.llm is not None
+            await self.llm.chat("m", [])
+
+    async with system(Warm("caller", budget={"calls": 9})) as runtime:
+        with pytest.raises(BudgetExceeded, match=r"'caller'.* budget of run"):
+            await runtime.ask("caller", {"calls": 2}, budget={"calls": 1})
+
+
+@pytest.mark.promise(id="SEM-1911")
+async def test_a_message_that_is_sent_later_has_the_budget_of_the_run() -> None:
+    ended = asyncio.get_running_loop().create_future()
+
+    class Patient(Caller):
+        async def handle(self, message: Message) -> Message | None:
+            if message.sender != self.name:
+                self.send_after(0, self.name, message.payload)
+                return self.reply(None)
+            try:
+                return await super().handle(message)
+            except BudgetExceeded as error:
+                ended.set_result(error.used)
+                raise
+
+    async with system(Patient("patient")) as runtime:
+        await runtime.ask("patient", {"calls": 3}, budget={"calls": 2})
+        assert await ended == 2
+
+
+@pytest.mark.promise(id="SEM-1908")
+async def test_the_time_between_messages_does_not_count() -> None:
+    class Warm(Caller):
+        async def on_start(self) -> None:
+            assert self.llm is not None
+            await self.llm.chat("m", [])
+
+    async with system(Warm("caller", budget={"seconds": 9})) as runtime:
+        began = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() < began + 0.02:
+            await asyncio.sleep(0)
+        await runtime.ask("caller", {"calls": 1})
+        (budget,) = await runtime.budgets()
+        assert budget["used"]["seconds"] < 0.02
+
+
 @pytest.mark.promise(id="SEM-1912")
 async def test_a_budget_is_raised_while_the_system_runs() -> None:
     async with system(Caller("caller", budget={"calls": 1})) as runtime:

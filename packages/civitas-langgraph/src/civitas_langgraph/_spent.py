@@ -31,7 +31,7 @@ def spent_by(run: Run) -> list[BaseCallbackHandler]:
 
     There are two of them: LangChain goes by what an async one raises only where the model is awaited.
     """
-    if not run.limited:
+    if not run.spending.limited:
         return []
     blocking = _Blocking(run)
     return [blocking, _Awaited(run, blocking)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -69,8 +70,7 @@ class WatchedModel(Model):
             if run.durable:
                 headers = {_HEADER: idempotency_key(), **(given.extra_headers or {})}
                 given = replace(given, extra_headers=headers)
-            if run.watched and given.include_usage is None:
-                given = replace(given, include_usage=True)  # it streams although nobody asked
+            given = _counted(run, given)
             arguments = (system_instructions, input, given, *more)
             private = ModelTracing.ENABLED_WITHOUT_DATA in (*more, named.get("tracing"))
             reserving = self._reserve(run, system_instructions, input, model_settings)
@@ -83,7 +83,8 @@ class WatchedModel(Model):
                     live = await self._streamed(inside, part, arguments, named)
                 else:
                     live = await self._model.get_response(*arguments, **named)
-                reservation.answered(live.usage.input_tokens, live.usage.output_tokens)
+                if reservation is not None:
+                    reservation.answered(live.usage.input_tokens, live.usage.output_tokens)
                 run.progress.moves("a model answered")
                 if span is not None:
                     span.answered(live)
@@ -122,9 +123,16 @@ class WatchedModel(Model):
             await tell(text_of(response))
             return response
 
-    async def stream_response(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
+    async def stream_response(
+        self,
+        system_instructions: str | None,
+        input: Any,
+        model_settings: ModelSettings,
+        *more: Any,
+        **named: Any,
+    ) -> AsyncIterator[Any]:
         """The model's stream; in a durable run, only its end. For agents that are tools with an `on_stream`."""
-        inside = scope.get()
+        inside, arguments = scope.get(), (system_instructions, input, model_settings, *more)
         if inside is not None and inside.run.durable:
             response = await self.get_response(*arguments, **named)
             yield as_event(response, str(getattr(self._model, "model", "")))
@@ -133,25 +141,28 @@ class WatchedModel(Model):
             async for event in self._model.stream_response(*arguments, **named):
                 yield event
             return
-        with await self._reserve(inside.run, *arguments, **named) as reservation:
-            async for event in self._model.stream_response(*arguments, **named):
+        run = inside.run
+        given = _counted(run, model_settings)
+        with await self._reserve(run, system_instructions, input, given) as reservation:
+            stream = self._model.stream_response(system_instructions, input, given, *more, **named)
+            async for event in stream:
                 usage = getattr(getattr(event, "response", None), "usage", None)
-                if usage is not None:
+                if usage is not None and reservation is not None:
                     reservation.answered(usage.input_tokens, usage.output_tokens)
                 yield event
 
-    def _reserve(
+    async def _reserve(
         self,
         run: Run,
         system_instructions: str | None,
         input: Any,
         model_settings: ModelSettings,
-        *more: Any,
-        **named: Any,
-    ) -> Awaitable[Reservation]:
+    ) -> AbstractContextManager[Reservation | None]:
+        if getattr(self._model, "elsewhere", False):
+            return nullcontext()  # an agent, which reserves the calls that it makes itself
         prompt = [system_instructions, input]
         name = str(getattr(self._model, "model", ""))
-        return run.reserve(name, prompt, model_settings.max_tokens)
+        return await run.reserve(name, prompt, model_settings.max_tokens)
 
     async def close(self) -> None:
         """Nothing: it is the user's."""
@@ -162,6 +173,13 @@ class WatchedModel(Model):
 
     async def _cleanup_on_run_end(self, owner: object) -> None:
         await self._model._cleanup_on_run_end(owner)
+
+
+def _counted(run: Run, settings: ModelSettings) -> ModelSettings:
+    """The settings with which a stream that nobody may have asked for says what it used, where that matters."""
+    if settings.include_usage is None and (run.watched or run.spending.counts_size):
+        return replace(settings, include_usage=True)
+    return settings
 
 
 class WatchedProvider(ModelProvider):

@@ -77,6 +77,7 @@ class Spending:
         claims: The budgets.
         loop: Of the node.
         asks: Whether a human is asked when any of them is used up.
+        in_handler: Whether its time counts.
     """
 
     __slots__ = (
@@ -101,6 +102,7 @@ class Spending:
         loop: asyncio.AbstractEventLoop,
         *,
         asks: bool = False,
+        in_handler: bool = True,
     ) -> None:
         self._asks = asks
         self._purses = purses
@@ -113,7 +115,7 @@ class Spending:
         self.counts_usd = _limited(claims, "usd")
         self.counts_size = self.counts_usd or _limited(claims, "tokens")
         """Whether it matters how long a prompt is."""
-        self.counts_time = _limited(claims, "seconds")
+        self.counts_time = in_handler and _limited(claims, "seconds")
 
     @property
     def limited(self) -> bool:
@@ -201,7 +203,7 @@ class Spending:
 
     def _wanted(self, model: str, prompt: Any, longest: int | None, *, tells_cost: bool) -> Amounts:
         if not self.counts_size:
-            return Amounts(1, 0, 0, self._elapsed() if self.counts_time else 0)
+            return Amounts(1, 0, 0, self._elapsed())
         usual = self._purses.usual.get(model, Amounts())
         read = -(-size_of(prompt) // _LETTERS)
         written = usual.tokens if longest is None else longest
@@ -221,7 +223,7 @@ class Spending:
         )
 
     def _elapsed(self) -> float:
-        return time.monotonic() - self._since + _SOME_SECONDS
+        return time.monotonic() - self._since + _SOME_SECONDS if self.counts_time else _SOME_SECONDS
 
     # What it takes.
 

@@ -264,8 +264,8 @@ class BudgetExceeded(DeliveryError):
         self.asks = asks
         unit = _UNITS[what]
         super().__init__(
-            f"agent {agent!r} may not go on: of the budget of {budget}, {unit.format(limit)}, {unit.format(used)} are "
-            f"used, and what is left is not enough for what comes next. Raise that budget"
+            f"agent {agent!r} may not go on: the budget of {budget} allows {unit.format(limit)}, {unit.format(used)} "
+            f"are used, and not enough is left for what comes next. Raise that budget"
             f"{f' (runtime.raise_budget({key!r}, ...))' if key else ''}, or make the work smaller"
         )
 

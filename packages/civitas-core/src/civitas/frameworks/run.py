@@ -277,9 +277,9 @@ class Run:
     # Budgets. Every call of a model is reserved before it is made, by one of these, and then says what it used.
 
     @property
-    def limited(self) -> bool:
-        """Whether what it spends counts against any budget."""
-        return self.agent._civitas_running().spending().limited
+    def spending(self) -> Spending:
+        """What it spends, and the budgets that this counts against."""
+        return self.agent._civitas_running().spending()
 
     async def reserve(
         self, model: str, prompt: Any = None, longest: int | None = None
@@ -314,7 +314,7 @@ class Run:
     @contextmanager
     def _exceeding(self) -> Iterator[Spending]:
         try:
-            yield self.agent._civitas_running().spending()
+            yield self.spending
         except BudgetExceeded as error:
             self.exceeded = error
             raise

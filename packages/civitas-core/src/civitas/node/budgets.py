@@ -49,7 +49,8 @@ class Budgets:
         """An agent begins with a message; in `on_start` and `on_stop` with none."""
         claims = self.claims(agent, message)
         asks = agent._civitas_options.asks
-        return Spending(self.purses, agent.name, claims, self._node.loop, asks=asks)
+        loop, handles = self._node.loop, message is not None
+        return Spending(self.purses, agent.name, claims, loop, asks=asks, in_handler=handles)
 
     def claims(self, agent: Budgeted, message: Message | None) -> Sequence[Claim]:
         """The budgets that what an agent does for a message counts against."""

@@ -13,7 +13,7 @@ from civitas.node.undelivered import reason_of
 from civitas.process import Caller, Delivery, Timer, current_message
 from civitas.process.options import check_is_name, positive
 from civitas.process.own_timers import TimerKeeper
-from civitas.telemetry.passing import passed_on
+from civitas.process.run_budget import handed_on
 
 if TYPE_CHECKING:
     from civitas.node.registry import Registry
@@ -79,8 +79,8 @@ class Later:
             check_word(conversation, "conversation")
         elif handled is not None:
             conversation = handled.conversation
-        if handled is not None and handled.headers and not self._node.tracing.active:
-            headers = passed_on(handled.headers, headers)
+        if handled is not None and handled.headers:
+            headers = handed_on(handled.headers, headers, traced=self._node.tracing.active)
         if self._is_durable(sender):
             message = new_message(
                 message_type, sender.name, to, raw, conversation=conversation, headers=headers

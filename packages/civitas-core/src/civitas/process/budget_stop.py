@@ -125,7 +125,7 @@ class BudgetStop:
         keeper.take_up(steps)
         current_message.set(begun)
         self._now.spent_all(comes_again=True)
-        self._now.spending = self._node.budgets.begin(self._agent, begun)
+        self._now.spends(self._node.budgets.begin(self._agent, begun))
         return begun
 
     def _spending(self) -> Any:

@@ -152,8 +152,8 @@ class Incarnation:
 
     def spending(self) -> Spending:
         """What the handling of the message in hand spends."""
-        if (spending := self.now.spending) is None:
-            spending = self.now.spending = self.node.budgets.begin(self.agent, self.now.current)
+        if (spending := self.now.spending_now) is None:
+            spending = self.now.spends(self.node.budgets.begin(self.agent, self.now.current))
         return spending
 
     @property

@@ -27,6 +27,7 @@ class RunState:
         "serving",
         "since",
         "spending",
+        "spends_for",
         "spent",
         "steps",
         "timers",
@@ -41,6 +42,8 @@ class RunState:
         """Tokens that the models used for the messages before."""
         self.spending: Spending | None = None
         """What its handling spends, once that may be anything."""
+        self.spends_for: str | None = None
+        """Id of the message that this is of; None in `on_start`, and for what a task spends between messages."""
         self.steps: Steps | None = None
         """The recorded steps of that message, if there are any."""
         self.progress: Progress | None = None
@@ -85,6 +88,22 @@ class RunState:
     def tokens(self) -> int:
         """What the models have used so far, for all messages."""
         return self.spent + (self.progress.usage[3] if self.progress is not None else 0)
+
+    def spends(self, spending: Spending) -> Spending:
+        """That is what the message in hand spends from now on."""
+        self.spending, self.spends_for = spending, self._id_in_hand
+        return spending
+
+    @property
+    def spending_now(self) -> Spending | None:
+        """What the message in hand spends; None if nothing yet."""
+        if self.spending is not None and self.spends_for != self._id_in_hand:
+            self.spent_all(comes_again=False)
+        return self.spending
+
+    @property
+    def _id_in_hand(self) -> str | None:
+        return self.current.id if self.current is not None else None
 
     def spent_all(self, *, comes_again: bool) -> None:
         """Nothing more is spent for the message in hand, unless it comes again."""
