@@ -10,13 +10,14 @@ import pytest
 from civitas import (
     AgentProcess,
     BudgetExceeded,
+    InMemoryStateStore,
     Message,
     ModelResponse,
     PayloadError,
     Runtime,
     SQLiteStateStore,
+    StateStore,
     Supervisor,
-    UnknownInterrupt,
 )
 from civitas.testing import ScriptedModel
 
@@ -25,6 +26,8 @@ class Writer(AgentProcess):
     """Calls its model for each chapter, once."""
 
     async def handle(self, message: Message) -> Message | None:
+        if message.type == "resume":
+            return self.reply("nothing was asked")
         for chapter in range(message.payload):
             await self.step(f"chapter {chapter}", self.write)
         return self.reply("done")
@@ -34,10 +37,19 @@ class Writer(AgentProcess):
         await self.llm.chat("m", [])
 
 
-def system(model: ScriptedModel, *, per: str = "all", **keywords: Any) -> Runtime:
+def system(
+    model: ScriptedModel, store: StateStore | None = None, *, per: str = "all", **keywords: Any
+) -> Runtime:
     budget = {"calls": 3, "per": per}
     writer = Writer("writer", budget=budget, budget_exceeded="ask", **keywords)
-    return Runtime(Supervisor("root", [writer], max_restarts=0), model_provider=model)
+    tree = Supervisor("root", [writer], max_restarts=0)
+    return Runtime(tree, model_provider=model, state_store=store)
+
+
+async def resumed(runtime: Runtime, asked: Message) -> Any:
+    """What is answered to one more `true`."""
+    more = {"value": True}
+    return (await runtime.ask("writer", more, "resume", conversation=asked.conversation)).payload
 
 
 def answer() -> ScriptedModel:
@@ -61,18 +73,33 @@ async def test_a_human_raises_a_budget_and_the_run_goes_on_where_it_stopped(keyw
             "writer", {"value": True}, "resume", conversation=asked.conversation
         )
         assert (done.type, done.payload, len(model.calls)) == ("reply", "done", 5)
-        with pytest.raises((UnknownInterrupt, Exception)):
-            await runtime.ask("writer", {"value": True}, "resume", conversation=asked.conversation)
+        assert await resumed(runtime, asked) == "nothing was asked"
 
 
 @pytest.mark.promise(id="SEM-1916")
-async def test_a_human_may_end_the_run_instead(caplog: pytest.LogCaptureFixture) -> None:
-    model = answer()
-    async with system(model) as runtime:
+async def test_a_human_may_end_the_run_instead() -> None:
+    model, store = answer(), InMemoryStateStore()
+    async with system(model, store) as runtime:
         asked = await runtime.ask("writer", 5)
         with pytest.raises(BudgetExceeded, match="3 calls, 3 calls are used"):
             await runtime.ask("writer", {"value": False}, "resume", conversation=asked.conversation)
         assert len(model.calls) == 3
+        assert await resumed(runtime, asked) == "nothing was asked"
+        assert len(model.calls) == 3
+    assert await store.keys("civitas:s") == []
+
+
+@pytest.mark.promise(id="SEM-1916")
+@pytest.mark.parametrize("keywords", [{}, {"delivery": "durable"}, {"per": "conversation"}])
+async def test_a_new_message_in_the_conversation_drops_the_question(keywords: Any) -> None:
+    model, store = answer(), InMemoryStateStore()
+    async with system(model, store, **keywords) as runtime:
+        asked = await runtime.ask("writer", 5, conversation="c")
+        await runtime.raise_budget(asked.payload["interrupts"][0]["value"]["key"], {"calls": 9})
+        assert (await runtime.ask("writer", 1, conversation="c")).payload == "done"
+        assert await resumed(runtime, asked) == "nothing was asked"
+        assert len(model.calls) == 4
+    assert await store.keys("civitas:s") == []
 
 
 @pytest.mark.promise(id="SEM-1916")

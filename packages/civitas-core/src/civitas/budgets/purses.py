@@ -111,19 +111,26 @@ class Purses:
         self.unpriced: set[str] = set()
         """Models of which nobody said what a call had cost."""
         self._open: dict[str, Purse] = {}
+        self._lock = threading.Lock()
+        """Held to open and close purses, as threads open them too."""
 
     def open(self, claim: Claim) -> Purse:
         """The purse for a budget; whoever opens it closes it again."""
-        purse = self._open.get(claim.key)
-        if purse is None:
-            purse = self._open[claim.key] = Purse(claim)
-        purse.users += 1
-        return purse
+        with self._lock:
+            purse = self._open.get(claim.key)
+            if purse is None:
+                purse = self._open[claim.key] = Purse(claim)
+            purse.users += 1
+            return purse
 
     def close(self, purse: Purse, *, comes_again: bool = False) -> None:
         """A message that could spend from it is handled: the last one gives back what is left."""
-        purse.users -= 1
-        if purse.users == 0 and self._open.pop(purse.claim.key, None) is purse:
+        with self._lock:
+            purse.users -= 1
+            unused = purse.users == 0
+            if unused:
+                del self._open[purse.claim.key]
+        if unused:
             over = purse.claim.ends and not comes_again
             self.lends.give_back(purse.claim, purse.empty(), over=over)
 

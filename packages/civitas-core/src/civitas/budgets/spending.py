@@ -122,6 +122,11 @@ class Spending:
         """Whether there is any budget."""
         return bool(self.claims)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether a human is asked when some budget is used up."""
+        return self._asks or any(each.asks for each in self.claims)
+
     async def reserve(
         self,
         model: str,

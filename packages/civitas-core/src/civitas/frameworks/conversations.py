@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from civitas.frameworks.apart import apart, together
-from civitas.process.suspended import SUSPENDED
+from civitas.process.suspended import ASKED_FOR_MORE, SUSPENDED
 from civitas.state import LongRecord
 from civitas.state.heads import written
 
@@ -67,7 +67,8 @@ async def forget(store: StateStore, key: str, *, unused_since: float | None = No
     if gone or unused_since is None:
         for prefix in _BESIDE:
             await store.delete(prefix + key)
-        await store.delete(SUSPENDED + key.removeprefix(CONVERSATION))
+        for prefix in (SUSPENDED, ASKED_FOR_MORE):
+            await store.delete(prefix + key.removeprefix(CONVERSATION))
     return gone
 
 

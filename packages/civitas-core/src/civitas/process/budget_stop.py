@@ -9,7 +9,7 @@ from civitas.errors import BudgetExceeded, ConfigurationError, PayloadError
 from civitas.message import Message, dumps, encode, loads, new_message
 from civitas.process.current import current_message
 from civitas.process.resuming import read_answers
-from civitas.process.suspended import SUSPENDED
+from civitas.process.suspended import ASKED_FOR_MORE
 from civitas.state.patience import patiently, saved_under
 
 if TYPE_CHECKING:
@@ -109,19 +109,30 @@ class BudgetStop:
             wants_chunks=message.wants_chunks,
             attempt=first.attempt + message.attempt + 1,
         )
+        if (
+            message.id == first.id
+        ):  # it goes on without an answer, and drops the question when it ends
+            keeper.steps().beside.append(key)
+            return message
+        steps = keeper.steps_of(begun, kept["owner"])
+        if steps.open is not None:
+            await steps.open.load()
+        steps.beside.append(key)
+        if message.type != "resume":
+            # As with any question: who sends something new drops it.
+            await steps.forget()
+            return message
         try:
             more = self._read(message, kept["question"], claim)
         except Exception as error:
             self.refused = error
+            if isinstance(error, BudgetExceeded):
+                await steps.forget()
             raise
-        steps = keeper.steps_of(begun, kept["owner"])
-        if steps.open is not None:
-            await steps.open.load()
         if kept["answered"].get(message.id) is None:
             await self._node.budgets.raise_claim(claim, more)
             kept = {**kept, "answered": {message.id: kept["question"]["id"]}}
             await patiently(lambda: store.set(key, kept), name)
-        steps.beside.append(key)
         keeper.take_up(steps)
         current_message.set(begun)
         self._now.spent_all(comes_again=True)
@@ -132,7 +143,7 @@ class BudgetStop:
         return self._agent._civitas_running().spending()
 
     def _key(self, conversation: str) -> str:
-        return f"{SUSPENDED}/budget/{self._agent._civitas_family}/{conversation}"
+        return f"{ASKED_FOR_MORE}{self._agent._civitas_family}/{conversation}"
 
     def _read(self, message: Message, question: Any, claim: Claim) -> Amounts:
         answers = read_answers(

@@ -184,10 +184,11 @@ class Handling:
             self._begun, question = await self._suspending.begin(self._message)
             if question is not None:
                 return question
-        if self._begun.type == "resume":
+        run = self._agent._civitas_incarnation
+        if self._begun.type == "resume" or (run is not None and run.spending().may_ask):
             self._budget_stop = BudgetStop(self._agent, self._node, self._now)
             self._begun = await self._budget_stop.begin(self._begun)
-        if (run := self._agent._civitas_incarnation) is not None:
+        if run is not None:
             await run.spending().begin()
         if timeout is None:
             return await call(self._node, handle, self._begun)

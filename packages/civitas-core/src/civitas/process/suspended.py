@@ -13,10 +13,13 @@ from civitas.state.patience import saved_under
 if TYPE_CHECKING:
     from civitas.state import StateStore
 
-__all__ = ["SUSPENDED", "Suspended", "suspended_ids", "suspended_key"]
+__all__ = ["ASKED_FOR_MORE", "SUSPENDED", "Suspended", "suspended_ids", "suspended_key"]
 
 SUSPENDED = "civitas:suspended:"
 """What the keys of suspended runs begin with; the agent's name and the conversation follow."""
+
+ASKED_FOR_MORE = f"{SUSPENDED}/budget/"
+"""What the keys of those begin with whose budget is used up; the agent's name and the conversation follow."""
 
 
 def suspended_key(agent: str, conversation: str) -> str:
