@@ -14,10 +14,13 @@ from tests.core.cli.support import Result, Running
 pytestmark = pytest.mark.timeout(60)
 
 AGENT = """
+import datetime
+
 class Agent(AgentProcess):
     async def handle(self, message):
         if message.type == "crash":
             raise ValueError("too hot")
+        self.state["since"] = datetime.datetime(2026, 1, 2)
         print("holding", flush=True)
         await asyncio.Event().wait()
 """
@@ -53,6 +56,7 @@ async def test_tree_and_inspect_say_what_an_agent_does(
     assert "errors" not in stack.out
     plain = json.loads((await beside("inspect", topology, "hot", "--json")).out)
     assert plain["handling"]["type"] == "message"
+    assert plain["state"] == {"since": "2026-01-02T00:00:00"}
     assert plain["errors"][0]["error"] == "ValueError: too hot"
     nobody = await beside("inspect", topology, "nobody")
     assert (nobody.code, nobody.out) == (1, "")

@@ -139,3 +139,12 @@ def test_pods_that_would_share_a_file_are_refused(write: Write, civitas: Civitas
 
 def test_the_image_must_be_named(small: Path, civitas: Civitas) -> None:
     assert civitas("deploy", "kubernetes", small).code == 2
+
+
+def test_a_file_with_a_secret_is_mounted_where_the_topology_reads_it(write: Write) -> None:
+    topology = write("""\
+        transport: {type: nats, servers: ["tls://h"], credentials: /etc/x.creds, tls: {ca: ca.pem}}
+        supervision: {children: [{agent: {name: a, type: agents.A, process: far}}]}
+        """)
+    mounts = container(made(topology)["Deployment", "civitas-root"])["volumeMounts"]
+    assert [each["mountPath"] for each in mounts] == ["/tmp", "/etc/x.creds", "/app/ca.pem"]

@@ -22,6 +22,10 @@ ONE = "supervision: {children: [{agent: {name: a, type: agents.A, process: gpu}}
     [
         ("processes: {gpu: {start: false}}", "write transport: {type: nats, servers: [...]}"),
         ("transport: {type: nats, token: hunter2}", "write a variable, such as ${TOKEN}"),
+        (
+            "transport: {type: nats, servers: ['nats://hunter2@h:4222']}",
+            "'servers' is written out, and would be in the image; write a variable, such as ${SERVERS}",
+        ),
         ("edge: {http: {token: hunter2}}", "write a variable, such as ${TOKEN}"),
         ("transport: {type: nats, token: 'a-${X}'}", "'token' must be one variable"),
         ("transport: {type: nats, context: mine}", "a 'context' is kept in the home of a user"),
@@ -82,4 +86,4 @@ def test_compose_writes_the_dockerfile_beside_the_topology_and_keeps_one_that_is
     result = civitas("deploy", "compose", small, "--output", small.parent)
     assert result.code == 0
     assert (small.parent / "Dockerfile").read_text() == "mine"
-    assert ".env*" in (small.parent / ".dockerignore").read_text().splitlines()
+    assert "**/.env*" in (small.parent / ".dockerignore").read_text().splitlines()

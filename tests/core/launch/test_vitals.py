@@ -104,6 +104,21 @@ def test_nobody_behind_the_socket_is_said_once_and_harms_nothing(
     ]
 
 
+def test_a_systemd_that_was_away_for_a_moment_hears_the_next_sign_of_life(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "s"), "WATCHDOG_USEC": "30000"}
+    with systemd(str(tmp_path / "s")) as listening, Vitals(environment=environment) as vitals:
+        heard(listening, "WATCHDOG")
+        (tmp_path / "s").rename(tmp_path / "away")
+        vitals.waiting("nobody hears it")
+        (tmp_path / "away").rename(tmp_path / "s")
+        while listening.recv(4096) != b"STATUS=again":
+            vitals.waiting("again")
+        assert heard(listening, "WATCHDOG")
+    assert len(caplog.records) == 1
+
+
 def test_a_probe_finds_the_files_of_a_program_that_lives_and_is_ready(tmp_path: Path) -> None:
     folder = tmp_path / "health"
     with Vitals(environment={"CIVITAS_HEALTH": str(folder)}) as vitals:

@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.errors import ConfigurationError
+from civitas.node.profiling import profiled
+from civitas.process import Cell
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
 
@@ -116,6 +118,17 @@ async def test_a_time_that_is_none_is_refused(runtime: Runtime, seconds: Any) ->
 async def test_a_supervisor_has_nothing_to_profile(runtime: Runtime) -> None:
     with pytest.raises(ConfigurationError, match="'top' is a supervisor"):
         await runtime.inspect("top", profile=1)
+
+
+async def test_a_look_that_fails_is_an_error_for_whoever_looks() -> None:
+    class Breaks:
+        @property
+        def incarnation(self) -> Any:
+            raise LookupError("it has just gone")
+
+    loop, cell = asyncio.get_running_loop(), cast("Cell", Breaks())
+    with pytest.raises(LookupError, match="just gone"):
+        await profiled(cell, loop, threading.get_ident(), 1)
 
 
 async def test_whoever_leaves_ends_it(runtime: Runtime) -> None:

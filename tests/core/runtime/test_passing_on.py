@@ -12,6 +12,8 @@ import pytest
 
 from civitas import (
     AgentProcess,
+    CivitasError,
+    ConfigurationError,
     ConversationPool,
     HandlerFailed,
     Message,
@@ -169,3 +171,21 @@ async def test_an_asker_whose_time_is_up_keeps_the_old_version_no_longer(
             await ask
         async with asyncio.timeout(2):
             await passing
+
+
+async def test_where_the_other_version_has_gone_the_old_one_ends_and_nobody_waits_on(
+    tmp_path: Path, notes: list[str], may: asyncio.Semaphore
+) -> None:
+    async def release() -> None:
+        raise ConfigurationError("the program that takes over is gone")
+
+    async with version("old", tmp_path, notes, may) as old:
+        ask = asyncio.create_task(old.ask("walker", "ann"))
+        await until(lambda: notes == ["ann 0"])
+        may.release()
+        with pytest.raises(ConfigurationError, match="is gone"):
+            await old._life.pass_on(5, release)
+        async with asyncio.timeout(2):
+            with pytest.raises(CivitasError):
+                await ask
+            await old.wait()

@@ -69,6 +69,15 @@ def test_what_means_the_same_is_no_difference(replacement: tuple[str, str]) -> N
             ("name: team", "tools: [{type: search}]\nname: team"),
             *("system", "team", "tools", NOTHING, [{"type": "search"}]),
         ),
+        (
+            ("name: team", "tools: [{type: search, api_key: k, at: {token: t}}]\nname: team"),
+            *("system", "team", "tools", NOTHING),
+            [{"type": "search", "api_key": HIDDEN, "at": {"token": HIDDEN}}],
+        ),
+        (
+            ("name: team", "results: {keep: 1 h}\nname: team"),
+            *("system", "team", "results.keep", 86400.0, 3600.0),
+        ),
         (("python: .venv", "python: .v2"), "process", "crew", "python", ".venv", ".v2"),
         (("KEY: secret", "KEY: other"), "process", "crew", "env.KEY", HIDDEN, HIDDEN),
         ((", LEVEL: info", ""), "process", "crew", "env.LEVEL", HIDDEN, NOTHING),
@@ -99,6 +108,20 @@ def test_a_changed_key_is_told_with_old_and_new(
     replacement: tuple[str, str], kind: Any, name: str, key: str, old: Any, new: Any
 ) -> None:
     assert changes(replacement) == [Change("changed", kind, name, key, old, new)]
+
+
+@pytest.mark.parametrize(
+    ("top", "key"),
+    [
+        ("mcp: {files: {command: [serve], env: {KEY: hunter1}}}", "mcp.files.env.KEY"),
+        ("model: {type: app.Model, api_key: hunter1}", "model.api_key"),
+        ("transport: {type: nats, servers: ['nats://hunter1@h:4222']}", "transport.servers"),
+    ],
+)
+def test_a_secret_that_changes_is_told_and_not_shown(top: str, key: str) -> None:
+    (change,) = changes(("hunter1", "hunter2"), base=f"{top}\n{BASE}")
+    assert change.key == key
+    assert "hunter" not in repr(change)
 
 
 def test_true_is_not_one() -> None:

@@ -104,7 +104,7 @@ def kubernetes(
 def systemd(
     topology: TopologyFile,
     user: Annotated[
-        str, typer.Option("--user", metavar="NAME", help="As whom the processes run.")
+        str, typer.Option("--user", metavar="NAME", help="The user that the processes run as.")
     ] = "civitas",
     output: Output = None,
     force: Force = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.tree import Tree
 from civitas.cli.agents import about, line_of, stacks
 from civitas.cli.console import stdout
 from civitas.cli.failures import Refused
+from civitas.cli.payloads import print_payload
 from civitas.cli.profiles import profile_tree
 from civitas.cli.reaching import running_system
 from civitas.cli.windows import inspected, unless_blocked
@@ -30,7 +30,7 @@ def show_tree(topology: Path, *, as_json: bool) -> None:
     """
     overview = asyncio.run(_overview(topology))
     if as_json:
-        print(json.dumps(overview))
+        print_payload(overview)
         return
     branches: dict[str, Tree] = {}
     root: Tree | None = None
@@ -69,7 +69,7 @@ def show_agent(
     """
     agent = asyncio.run(_inspected(topology, name, profile))
     if as_json:
-        print(json.dumps(agent))
+        print_payload(agent)
         return
     console = stdout()
     if profile is not None:

@@ -14,7 +14,7 @@ from civitas.topology.grammar import AgentEntry
 __all__ = ["IMAGE_USER", "dockerfile", "dockerignore"]
 
 IMAGE_USER = 10001
-"""As whom the processes of the image run; a number, so that Kubernetes sees that it is not root."""
+"""The user that the processes of the image run as: a number, so that Kubernetes sees that it is not root."""
 
 _REQUIREMENTS = "requirements.txt"
 _CORE = "civitas-core"
@@ -51,9 +51,9 @@ def dockerignore(deployment: Deployment) -> str:
     state = deployment.state_file
     lines = [
         "# No secret may get into the image.",
-        ".env*",
-        "*.env",
-        "*.keys",
+        "**/.env*",
+        "**/*.env",
+        "**/*.keys",
         *(each for each in deployment.files if not each.startswith("/")),
         "# Nor what it has no use for.",
         ".git",

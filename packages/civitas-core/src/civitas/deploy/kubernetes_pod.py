@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 from civitas.deploy.deployment import ROOT, Deployment
@@ -15,7 +16,7 @@ __all__ = ["pod_of"]
 _PRE_STOP = 5
 """Seconds in which the others hear that a pod goes, and send nothing more to it."""
 _USER = 10001
-"""As whom the processes run; the user of the image that `civitas deploy dockerfile` makes."""
+"""The user that the processes run as: that of the image that `civitas deploy dockerfile` makes."""
 
 
 def pod_of(
@@ -39,7 +40,7 @@ def pod_of(
         mounts += [
             {
                 "name": "files",
-                "mountPath": f"/app/{file}",
+                "mountPath": str(PurePosixPath("/app") / file),
                 "subPath": file_key(file),
                 "readOnly": True,
             }

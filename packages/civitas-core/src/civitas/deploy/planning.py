@@ -96,8 +96,8 @@ def _beyond_containers(topology: Topology, said: Source, *, spans: bool) -> list
     found = [
         problem(
             path,
-            f"{path[-1]!r} is written out, and would be in the image; write a variable, "
-            f"such as ${{{str(path[-1]).upper()}}}",
+            f"{_key(path)!r} is written out, and would be in the image; write a variable, "
+            f"such as ${{{_key(path).upper()}}}",
         )
         for path in written_out(said)
     ]
@@ -178,6 +178,11 @@ def _state_file(topology: Topology) -> str:
         return ""
     path: Any = topology.state.further.get("path")
     return path if isinstance(path, str) and not path.startswith(":") else ""
+
+
+def _key(path: Path) -> str:
+    """The key of something that may stand in a list."""
+    return next(each for each in reversed(path) if isinstance(each, str))
 
 
 def _first_server(topology: Topology) -> str:

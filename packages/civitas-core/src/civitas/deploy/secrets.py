@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from civitas.topology.positions import Path
+from civitas.topology.secret_keys import SECRET_KEYS
 from civitas.topology.source import Source
 from civitas.topology.variables import named_variables
 
 __all__ = ["SECRET_FILES", "Variable", "sole_variable", "variables_of", "written_out"]
-
-_SECRET = ("password", "token", "secret", "api_key", "apikey")
-"""Keys whose values are secrets."""
 
 SECRET_FILES = ("nkey", "credentials", "keys")
 """Keys that name a file with a secret."""
 
 _HOLD_NO_ARGUMENTS = ("transport", "state", "edge", "model", "tools")
 """The keys at the top below which a key of such a name is what it is called: agents may mean something else by one."""
+
+
+_WITH_A_TOKEN = ("nats", "tls", "ws", "wss")
+"""What stands alone before the `@` of such a URL is a token and no user."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,21 @@ def written_out(said: Source) -> list[Path]:
         for path, text in _texts(said.data, ())
         if path
         and path[0] in _HOLD_NO_ARGUMENTS
-        and ((str(path[-1]) in _SECRET and text and not named_variables(text)) or _has_login(text))
+        and (
+            (str(path[-1]) in SECRET_KEYS and text and not named_variables(text))
+            or _has_login(text)
+        )
     ]
 
 
 def _has_login(text: str) -> bool:
-    """Whether it is a URL with a password that is written out."""
-    _, sign, rest = text.partition("://")
+    """Whether it is a URL with a password, or a token for NATS, that is written out."""
+    scheme, sign, rest = text.partition("://")
     login, at, _ = rest.partition("@")
-    _, colon, password = login.partition(":")
-    return bool(sign and at and colon and password) and not named_variables(password)
+    user, colon, password = login.partition(":")
+    if not colon and scheme in _WITH_A_TOKEN:
+        password = user
+    return bool(sign and at and password) and not named_variables(password)
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -19,7 +19,7 @@ def systemd_units(deployment: Deployment, *, civitas: Path, user: str) -> dict[s
     Args:
         deployment: What there is to deploy, on the machine as it is.
         civitas: The command, with the environment that it is installed in.
-        user: As whom the processes run.
+        user: The user that the processes run as.
     """
     return {
         f"{_stem(deployment, unit)}.service": _unit(deployment, unit, civitas, user)
@@ -58,7 +58,7 @@ def _unit(deployment: Deployment, unit: Unit, civitas: Path, user: str) -> str:
         f"ExecStart={' '.join(_quoted(each) for each in command)}",
         f"WorkingDirectory={_escaped(str(file.parent))}",
         f"User={user}",
-        "# Variables and API keys, as NAME=VALUE lines in a file of root's that nobody else reads.",
+        "# Variables and API keys, as NAME=VALUE lines in a file that only root can read.",
         f"EnvironmentFile={'' if needs else '-'}/etc/civitas/{name}.env",
         "Environment=PYTHONUNBUFFERED=1 PYTHONFAULTHANDLER=1",
         "# Where the processes of this machine, and `civitas ask` as this user, find each other.",

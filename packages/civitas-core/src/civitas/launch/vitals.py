@@ -56,6 +56,7 @@ class Vitals:
         self._every = min(_EVERY, _interval(environment) / 3) if self._beats else _EVERY
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turned = time.monotonic()
+        self._unheard = False
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -150,9 +151,12 @@ class Vitals:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifying:
                 notifying.settimeout(1.0)
                 notifying.sendto(text.encode(), name)
-        except OSError as error:
-            logger.warning("NOTIFY_SOCKET %s: %s", self._notify, error.strerror or error)
-            self._notify, self._beats = "", False
+        except OSError as error:  # it may hear the next: systemd starts itself anew at an update
+            if not self._unheard:
+                logger.warning("NOTIFY_SOCKET %s: %s", self._notify, error.strerror or error)
+            self._unheard = True
+        else:
+            self._unheard = False
 
 
 def _wants_beats(environment: Mapping[str, str]) -> bool:

@@ -93,12 +93,20 @@ async def profiled(
     stop = threading.Event()
     found: asyncio.Future[Profile] = loop.create_future()
 
-    def tell(seen: Profile) -> None:
-        if not found.done():
+    def tell(seen: Profile | Exception) -> None:
+        if found.done():
+            return
+        if isinstance(seen, Exception):
+            found.set_exception(seen)
+        else:
             found.set_result(seen)
 
     def look() -> None:
-        seen = profile(cell, loop, thread, seconds, stop)
+        seen: Profile | Exception
+        try:
+            seen = profile(cell, loop, thread, seconds, stop)
+        except Exception as error:  # what is looked at changes meanwhile
+            seen = error
         if not stop.is_set():
             loop.call_soon_threadsafe(tell, seen)
 

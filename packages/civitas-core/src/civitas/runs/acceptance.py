@@ -153,7 +153,9 @@ class Acceptance:
             with suppress(DeliveryError):  # whoever sent it is told
                 await run.is_decided()
         await self.close()
-        return self._root.loop.create_task(self.asking.hand_over_all(self.table.take_waiters()))
+        telling = self._root.loop.create_task(self.asking.hand_over_all(self.table.take_waiters()))
+        await asyncio.sleep(0)  # from here on, those who wait are told also if it is cancelled
+        return telling
 
     async def close(self) -> None:
         """Write what is still to be written, as the store is about to close."""

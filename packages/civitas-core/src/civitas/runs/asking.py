@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from civitas.errors import AskTimeout, DeliveryError, StateStoreError, UnknownRun
+from civitas.errors import AgentTerminated, AskTimeout, DeliveryError, StateStoreError, UnknownRun
 from civitas.message import Message
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
@@ -104,11 +104,21 @@ class Asking:
             except UnknownRun as unknown:
                 take(unknown)
 
-    async def hand_over_all(self, waiting: Sequence[tuple[str, Waiter]]) -> None:
-        """Let all of them have the answers of runs that another program has, each with the name of its run."""
+    async def hand_over_all(self, waiting: Sequence[tuple[AcceptedRun, Waiter]]) -> None:
+        """Let all of them have the answers of runs that another program has, or none once this is cancelled."""
         left: dict[str, list[Waiter]] = {}
-        for name, take in waiting:
-            left.setdefault(name, []).append(take)
+        for run, take in waiting:
+            left.setdefault(run.run, []).append(take)
+        try:
+            await self._hand_over(left)
+        except asyncio.CancelledError:
+            for run, take in waiting:
+                if run.run in left:
+                    why = f"the program that had its run {run.run!r} has ended"
+                    take(AgentTerminated(run.agent, why))
+            raise
+
+    async def _hand_over(self, left: dict[str, list[Waiter]]) -> None:
         wait = _LOOK
         while left:
             await asyncio.sleep(wait)

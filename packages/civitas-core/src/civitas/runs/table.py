@@ -7,7 +7,7 @@ from collections import OrderedDict
 from civitas.errors import DeliveryError
 from civitas.message import Message
 from civitas.runs.open_run import OpenRun, Waiter
-from civitas.runs.records import EndedRun
+from civitas.runs.records import AcceptedRun, EndedRun
 
 __all__ = ["RunTable"]
 
@@ -67,10 +67,10 @@ class RunTable:
             run.waiters.pop(message_id, None)
         return run
 
-    def take_waiters(self) -> list[tuple[str, Waiter]]:
-        """Forget all runs that are not over; returns who waits for them, each with the name of the run."""
+    def take_waiters(self) -> list[tuple[AcceptedRun, Waiter]]:
+        """Forget all runs that are not over; returns who waits for them, each with the run."""
         waiting = [
-            (run.record.run, take) for run in self.open.values() for take in run.waiters.values()
+            (run.record, take) for run in self.open.values() for take in run.waiters.values()
         ]
         self.open.clear()
         self.by_message.clear()

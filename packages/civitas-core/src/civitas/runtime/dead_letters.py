@@ -64,7 +64,7 @@ class DeadLetters:
             payload: Whether each has its payload.
 
         Returns:
-            They, the oldest first.
+            The dead letters, oldest first.
         """
         chosen = "" if reason is None else str(choose(DeadLetterReason, reason, "reason"))
         found = []

@@ -214,12 +214,15 @@ class Life:
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None
-        waiting = await runs.pass_on()
-        self._equipment.release()
-        await release()
+        waiting: asyncio.Task[None] | None = None
         try:
+            waiting = await runs.pass_on()
+            self._equipment.release()
+            await release()
             await self._answered(waiting)
         finally:
+            if waiting is not None:
+                waiting.cancel()  # the other program has gone before it took over
             await self._close()
             self._finish(root.gave_up)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from civitas.topology.entries import McpEntry
 from civitas.topology.grammar import AgentEntry, Named, ProcessEntry, SupervisorEntry, Topology
+from civitas.topology.secret_keys import SECRET_KEYS
 
 __all__ = ["HIDDEN", "NOTHING", "Change", "compare"]
 
@@ -16,8 +18,6 @@ NOTHING: Any = object()
 
 HIDDEN = "***"
 """In the place of a value that is a secret, or may be one: of an environment variable, a password, a URL with one."""
-
-_SECRETS = ("password", "token", "secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +116,26 @@ def _values(
         before, after = old.get(key, NOTHING), new.get(key, NOTHING)
         if _marked(before) != _marked(after):
             before, after = (_shown(key, each) for each in (before, after))
+            if _marked(before) == _marked(after):  # only a secret in there differs
+                before = after = HIDDEN
             yield Change("changed", kind, name, key, before, after)
 
 
 def _shown(key: str, value: Any) -> Any:
     """`value` as people may see it."""
-    is_secret = key.startswith("env.") or key.rpartition(".")[2] in _SECRETS
-    if value is NOTHING or not (is_secret or ("://" in str(value) and "@" in str(value))):
+    if value is NOTHING:
         return value
-    return HIDDEN
+    *above, last = key.split(".")
+    if last in SECRET_KEYS or above[-1:] == ["env"]:
+        return HIDDEN
+    match value:
+        case dict():
+            return {inner: _shown(f"{key}.{inner}", each) for inner, each in value.items()}
+        case list():
+            return [_shown(key, each) for each in value]
+        case str() if "://" in value and "@" in value:
+            return HIDDEN
+    return value
 
 
 def _marked(value: Any) -> Any:
@@ -144,18 +155,23 @@ def _marked(value: Any) -> Any:
 
 def _system(topology: Topology) -> dict[str, Any]:
     values: dict[str, Any] = {"name": topology.name, "serializer": _plain(topology.serializer)}
-    for key in ("transport", "state", "model", "runtime"):
+    for key in ("transport", "state", "model", "runtime", "conversations", "results"):
         entry = getattr(topology, key)
         if entry is not None:
             values |= {f"{key}.{inner}": value for inner, value in entry.everything().items()}
+    if topology.edge.http is not None:
+        values |= {
+            f"edge.http.{key}": value for key, value in topology.edge.http.everything().items()
+        }
+    values |= {f"prices.{model}": price for model, price in topology.prices.items()}
     for name, server in topology.mcp.items():
-        values |= {f"mcp.{name}.{key}": value for key, value in server.everything().items()}
+        values |= {f"mcp.{name}.{key}": value for key, value in _process(server).items()}
     if topology.tools:
         values["tools"] = [tool.everything() for tool in topology.tools]
     return values
 
 
-def _process(entry: ProcessEntry) -> dict[str, Any]:
+def _process(entry: ProcessEntry | McpEntry) -> dict[str, Any]:
     values = entry.everything()
     environment = values.pop("env")
     return {**values, **{f"env.{key}": value for key, value in environment.items()}}
