@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.cli.windows import inspected
 from civitas.control import ControlClient, ControlServer, state_folder
 from civitas.errors import ConfigurationError
-from civitas.message import decode
+from civitas.message import decode, encode
 from civitas.node.window import Window, look_through
 from civitas.topology.place import open_state_folder, window_of
 from tests.core.cli.support import Result
@@ -182,6 +185,50 @@ async def test_an_agent_that_is_too_large_to_be_shown_is_refused_in_a_sentence(
             pytest.raises(ConfigurationError, match="more than the 2,000"),
         ):
             await look_through(path, "stuck", None, 5)
+
+
+async def test_those_who_look_slowly_hold_up_no_stop(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    async with team() as runtime:
+        with ExitStack() as slow:
+            with Window(runtime._node, path) as window:
+                for _ in range(12):  # of whom some wait for room
+                    looker = slow.enter_context(socket.socket(socket.AF_UNIX))
+                    looker.connect(str(path))
+                    looker.send(b"x")
+                while len(window._lookers) < 8:
+                    await asyncio.sleep(0)
+                began = time.monotonic()
+            assert time.monotonic() - began < 1
+
+
+async def test_a_window_goes_on_when_there_were_too_many_open_files(tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def ask(looker: socket.socket) -> dict[str, Any]:
+        looker.connect(str(path))
+        looker.sendall(encode({"agent": None}, "request"))
+        looker.shutdown(socket.SHUT_WR)
+        looker.settimeout(5)
+        return dict(decode(looker.recv(4096)))
+
+    async with team() as runtime:
+        with (
+            Window(runtime._node, path),
+            socket.socket(socket.AF_UNIX) as first,
+            socket.socket(socket.AF_UNIX) as second,
+        ):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, most[1]))
+            again = asyncio.get_running_loop().call_later(
+                0.02, resource.setrlimit, resource.RLIMIT_NOFILE, most
+            )
+            try:
+                for looker in (first, second):  # some kernels have a file left for the first
+                    assert await asyncio.to_thread(ask, looker)
+            finally:
+                again.cancel()
+                resource.setrlimit(resource.RLIMIT_NOFILE, most)
 
 
 async def test_a_window_of_a_process_that_is_gone_shows_nothing(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from civitas.control import (
 )
 from civitas.control.client import NotAnswering, RemoteError
 from civitas.errors import ConfigurationError, NodeDown, PayloadError
+from civitas.frameworks.conversations import key_of
 from civitas.message import MAX_PAYLOAD
 from civitas.runtime import Runtime
 from civitas.supervision import Supervisor
@@ -78,6 +79,24 @@ async def test_an_error_comes_with_its_name_and_its_sentence(folder: Path) -> No
             await client.request("send", to="planner")
         with pytest.raises(RemoteError, match="timeout"):
             await client.request("ask", to="planner", payload=None, timeout=-1)
+
+
+async def test_nothing_but_conversations_is_read_from_the_state_store(folder: Path) -> None:
+    async with (
+        team() as runtime,
+        ControlServer(runtime, folder),
+        ControlClient("team", folder) as client,
+    ):
+        mine = key_of("a", "c")
+        for key in (mine, "of-another-program"):
+            await runtime._node.store.set(key, {"n": 1})
+        assert await client.request("stored_keys") == [mine]
+        assert await client.request("stored", keys=[mine]) == {mine: {"n": 1}}
+        with pytest.raises(RemoteError, match="only conversations are read"):
+            await client.request("stored", keys=[mine, "of-another-program"])
+        for prefix in ("", None):
+            with pytest.raises(RemoteError, match="only conversations are read"):
+                await client.request("stored_keys", prefix=prefix)
 
 
 WORDS: tuple[Any, ...] = (None, 5, True, ["a"], {"a": 1}, b"a")

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
+from civitas.frameworks.conversations import CONVERSATION
 from civitas.message import Message
 from civitas.node.acting import acting_as
 from civitas.node.glance import Overview
@@ -131,13 +132,18 @@ class Operations:
         return await self._runtime.cancel(_name_of_run(request))
 
     async def _stored(self, request: dict[str, Any]) -> dict[str, Any]:
-        return await read_many(self._runtime._node.store, request.get("keys", ()))
+        keys = request.get("keys", ())
+        for key in keys:
+            _check_conversation(key)
+        return await read_many(self._runtime._node.store, keys)
 
     async def _list_stored(self, request: dict[str, Any]) -> list[str]:
         listed = getattr(self._runtime._node.store, "keys", None)
         if listed is None:
             raise ConfigurationError("the state store cannot list its keys")
-        return [key for key in await listed(request.get("prefix", "")) if not is_piece(key)]
+        prefix = request.get("prefix", CONVERSATION)
+        _check_conversation(prefix)
+        return [key for key in await listed(prefix) if not is_piece(key)]
 
     async def _list_dead_letters(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         found = await self._runtime.dead_letters(
@@ -178,6 +184,14 @@ def reply_as_plain(reply: Message) -> dict[str, Any]:
         "payload": reply.payload,
         "conversation": reply.conversation,
     }
+
+
+def _check_conversation(key: Any) -> None:
+    """The store may be shared: nothing else in it is anybody's business who comes from outside."""
+    if not (isinstance(key, str) and key.startswith(CONVERSATION)):
+        raise ConfigurationError(
+            f"only conversations are read from the state store, and {key!r} does not begin with {CONVERSATION!r}"
+        )
 
 
 def _name_in(request: dict[str, Any]) -> str:

@@ -180,7 +180,7 @@ def _state_file(topology: Topology) -> str:
     return path if isinstance(path, str) and not path.startswith(":") else ""
 
 
-def _key(path: Path) -> str:
+def _key(path: tuple[Any, ...]) -> str:
     """The key of something that may stand in a list."""
     return next(each for each in reversed(path) if isinstance(each, str))
 

@@ -151,7 +151,7 @@ class Vitals:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifying:
                 notifying.settimeout(1.0)
                 notifying.sendto(text.encode(), name)
-        except OSError as error:  # it may hear the next: systemd starts itself anew at an update
+        except OSError as error:  # it may hear the next: systemd starts itself again at an update
             if not self._unheard:
                 logger.warning("NOTIFY_SOCKET %s: %s", self._notify, error.strerror or error)
             self._unheard = True

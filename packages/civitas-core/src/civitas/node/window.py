@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypedDict
@@ -29,7 +30,9 @@ logger = logging.getLogger("civitas")
 _TURN = 0.1
 """Seconds after which an event loop that has not turned is said to be blocked."""
 _PATIENCE = 5.0
-"""Seconds for whoever looks to say at what."""
+"""Seconds for whoever looks to say at what, and to take the answer."""
+_AGAIN = 0.1
+"""Seconds until somebody is let in again when that failed."""
 _LARGEST = 64 * 1024
 _LOOKERS = 8
 """So many may look at once; others wait."""
@@ -65,7 +68,7 @@ class Window:
         self._node = node
         self._path = path
         self._stop = threading.Event()
-        self._lookers: set[threading.Thread] = set()
+        self._lookers: dict[threading.Thread, socket.socket] = {}
         self._room = threading.Semaphore(_LOOKERS)
         self._listening: socket.socket | None = None
 
@@ -83,7 +86,10 @@ class Window:
         keep_from_children(listening.fileno())
         self._listening = listening
         self._thread = threading.Thread(
-            target=self._serve, name=f"civitas-{self._node.name}-window", daemon=True
+            target=self._serve,
+            args=[listening],
+            name=f"civitas-{self._node.name}-window",
+            daemon=True,
         )
         self._thread.start()
         return self
@@ -93,42 +99,53 @@ class Window:
         if listening is None:
             return
         self._stop.set()
-        # Nothing else wakes a thread that waits in accept on every system.
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waking:
-            waking.connect(str(self._path))
+        try:
+            listening.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept, on Linux
+        except OSError:  # elsewhere, this does
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as waking:
+                waking.connect(str(self._path))
+        self._turn_away()  # one of them may have to make room first
         self._thread.join()
         self._path.unlink(missing_ok=True)
         let_go(listening.fileno())
         listening.close()
+        self._turn_away()
         for each in list(self._lookers):
             each.join()
 
-    def _serve(self) -> None:
-        listening = self._listening
-        while listening is not None:
-            looker, _ = listening.accept()
+    def _turn_away(self) -> None:
+        """Whoever looks gets no more: the event loop waits for the end of it."""
+        for looker in list(self._lookers.values()):
+            with suppress(OSError):  # it has just gone
+                looker.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, listening: socket.socket) -> None:
+        while not self._stop.is_set():
+            try:
+                looker, _ = listening.accept()
+            except OSError:  # such as too many open files: later there may be fewer
+                self._stop.wait(_AGAIN)
+                continue
+            self._room.acquire()
             if self._stop.is_set():
                 looker.close()
                 return
-            self._room.acquire()
             thread = threading.Thread(target=self._answer, args=[looker], daemon=True)
-            self._lookers.add(thread)
+            self._lookers[thread] = looker
             thread.start()
 
     def _answer(self, looker: socket.socket) -> None:
         keep_from_children(looker.fileno())
         try:
+            seen = self._seen(_asked(looker))
             looker.settimeout(_PATIENCE)
-            asked = b""
-            while len(asked) <= _LARGEST and (part := looker.recv(_LARGEST)):
-                asked += part
-            looker.sendall(_encoded(self._seen(asked)))
+            looker.sendall(_encoded(seen))
         except OSError:
             pass  # whoever looked has gone
         finally:
             let_go(looker.fileno())
             looker.close()
-            self._lookers.discard(threading.current_thread())
+            self._lookers.pop(threading.current_thread(), None)
             self._room.release()
 
     def _seen(self, asked: bytes) -> Seen:
@@ -180,6 +197,18 @@ class Window:
             "seconds": round(max(node.held_for(), _TURN), 3),
             "stack": placed(of_loop(top)) if top is not None else [],
         }
+
+
+def _asked(looker: socket.socket) -> bytes:
+    """What it says until it has said all; raises `OSError` when it takes too long."""
+    asked, until = b"", time.monotonic() + _PATIENCE
+    while len(asked) <= _LARGEST:
+        looker.settimeout(max(0.0, until - time.monotonic()))
+        part = looker.recv(_LARGEST)
+        if not part:
+            break
+        asked += part
+    return asked
 
 
 def _encoded(seen: Seen) -> bytes:
