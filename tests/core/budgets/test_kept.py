@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from civitas import (
     SQLiteStateStore,
     Supervisor,
 )
-from civitas.budgets.treasury import BUDGETS
+from civitas.budgets import Amounts, Claim
+from civitas.budgets.treasury import BUDGETS, Treasury
 from tests.core.budgets import program
 from tests.house.project import ROOT
 
@@ -80,6 +82,77 @@ async def test_the_store_has_each_call_before_it_is_made(tmp_path: Path) -> None
     assert all(kept >= number for number, kept in enumerate(model.kept, start=1))
     # Some are reserved ahead, so that not each waits for the store.
     assert len(set(model.kept)) < 20
+
+
+class Root:
+    """Has a store."""
+
+    def __init__(self, store: SQLiteStateStore) -> None:
+        self.store = store
+
+
+async def treasury(store: SQLiteStateStore, key: str) -> tuple[Treasury, list[Claim]]:
+    """One that may hold three budgets, of each of ten of which a call was lent."""
+    found = Treasury(Root(store), asyncio.ensure_future, most=3)
+    claims = [Claim(f"{key}{n}", f"{n}", Amounts(9, 9, 9, 9)) for n in range(10)]
+    for each in claims:
+        assert await found.lease(each, Amounts(1), Amounts(1)) == Amounts(1)
+    return found, claims
+
+
+@pytest.mark.promise(id="SEM-1915")
+async def test_the_budgets_of_many_conversations_are_held_in_the_store_alone(
+    tmp_path: Path,
+) -> None:
+    store = SQLiteStateStore(tmp_path / "state.db")
+    found, claims = await treasury(store, "agent:a/conversation:")
+    assert found.claims() == claims[-3:]
+    found.give_back(claims[1], Amounts(1), over=False)
+    used = [(await found.state(each))["used"]["calls"] for each in claims]
+    assert used == [1, 0, *[1] * 8]
+    assert len(found.claims()) == 3
+    await store.close()
+
+
+class Stuck(SQLiteStateStore):
+    """A store that comes to no end of writing."""
+
+    writing = False
+
+    async def set(self, key: str, value: dict[str, Any]) -> None:
+        self.writing = True
+        await asyncio.Event().wait()
+
+
+@pytest.mark.promise(id="SEM-1915")
+async def test_what_is_given_back_while_a_loan_is_not_written_is_not_lost(
+    tmp_path: Path,
+) -> None:
+    store, stuck = SQLiteStateStore(tmp_path / "state.db"), Stuck(tmp_path / "state.db")
+    root = Root(store)
+    found, claim = Treasury(root, asyncio.ensure_future), Claim("k", "k", Amounts(9, 9, 9, 9))
+    assert await found.lease(claim, Amounts(5), Amounts(5)) == Amounts(5)
+    root.store = stuck
+    leasing = asyncio.ensure_future(found.lease(claim, Amounts(1), Amounts(1)))
+    while not stuck.writing:
+        await asyncio.sleep(0)
+    root.store = store
+    found.give_back(claim, Amounts(3), over=False)
+    leasing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leasing
+    assert (await found.state(claim))["used"] == Amounts(2)._asdict()
+    await store.close()
+    await stuck.close()
+
+
+async def test_the_budgets_of_the_last_runs_are_kept(tmp_path: Path) -> None:
+    store = SQLiteStateStore(tmp_path / "state.db")
+    found, claims = await treasury(store, "run:")
+    assert found.claims() == claims[-3:]
+    while len(await store.keys(BUDGETS)) > 3:
+        await asyncio.sleep(0)
+    await store.close()
 
 
 @pytest.mark.promise(id="SEM-1915")

@@ -86,6 +86,23 @@ async def test_an_agent_of_another_process_has_its_own_budget_and_that_of_the_ru
         assert len(model.calls) == 5
 
 
+class Blocking(AgentProcess):
+    """Makes a call that blocks its event loop, and finds that it may not."""
+
+    async def handle(self, message: Message) -> Message | None:
+        with pytest.raises(RuntimeError, match="blocks its event loop"):
+            self._civitas_running().spending().reserve_at_once("m")
+        return self.reply(None)
+
+
+@pytest.mark.promise(id="SEM-1914")
+async def test_what_was_lent_for_a_call_that_cannot_wait_for_it_is_there_for_others() -> None:
+    async with Nodes(ZmqTransport, {"one": {"a": Blocking}}, budget={"calls": 2}) as nodes:
+        await nodes.runtime.ask("a", None)
+        while await used(nodes, "supervisor:top") != {"calls": 0}:
+            await asyncio.sleep(0)
+
+
 @pytest.mark.promise(id="SEM-1915")
 async def test_what_a_process_that_died_may_have_spent_counts_as_spent() -> None:
     model = answer()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
 from civitas.budgets.allowance import RUN, Claim
@@ -22,8 +23,10 @@ _AHEAD = 8
 """Whoever asks is lent enough for this number of such calls, and need not ask before each."""
 _SHARE = 16
 """But no more than one such part of what is left, so that a killed process takes little with it."""
-_MOST_RUNS = 10_000
-"""The budgets of single runs that are remembered; those that came first are forgotten first."""
+_MOST = 10_000
+"""The budgets of single runs that are kept, and the others that are held in memory; those used last stay."""
+_TRIES = 8
+"""How many of those used longest ago are looked at for one that nobody uses now."""
 
 
 class HasStore(Protocol):
@@ -41,6 +44,7 @@ class _Account:
         more: How much the limits were raised.
         lock: Held while it is read or written.
         known: Whether what the store has of it was read.
+        stored: What the store has of it, what was spent and how much the limits were raised; None if nobody knows.
     """
 
     __slots__ = ("claim", "known", "lock", "more", "spent", "stored")
@@ -51,7 +55,7 @@ class _Account:
         self.more = Amounts()
         self.lock = asyncio.Lock()
         self.known = False
-        self.stored: tuple[Amounts, Amounts] | None = None
+        self.stored: tuple[Amounts, Amounts] | None = (self.spent, self.more)
 
     @property
     def limits(self) -> Amounts:
@@ -61,6 +65,11 @@ class _Account:
     def left(self) -> Amounts:
         return self.limits.minus(self.spent)
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the store has all that is known of it."""
+        return self.known and self.stored == (self.spent, self.more)
+
 
 class Treasury:
     """Keeps the budgets of a system and lends of them.
@@ -68,12 +77,17 @@ class Treasury:
     Args:
         owner: The root.
         background: Runs a coroutine beside whatever else happens.
+        most: How many budgets are held in memory, if the store has them too; and of how many runs they are kept at all.
     """
 
-    def __init__(self, owner: HasStore, background: Callable[[Any], object]) -> None:
+    def __init__(
+        self, owner: HasStore, background: Callable[[Any], object], most: int = _MOST
+    ) -> None:
         self._owner = owner
         self._background = background
-        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+        self._most = most
+        self._runs: OrderedDict[str, _Account] = OrderedDict()
+        self._others: OrderedDict[str, _Account] = OrderedDict()
         self.recall: Callable[[str], Awaitable[Iterable[Amounts]]] = _nothing_lent
         """Has every OS process give back what it has of a budget."""
 
@@ -98,7 +112,7 @@ class Treasury:
             except BaseException:
                 # It may be in the store or not; what is lent to nobody is spent by nobody. Others may have given back
                 # theirs meanwhile.
-                account.spent = account.spent.minus(lent)
+                account.spent, account.stored = account.spent.minus(lent), None
                 raise
             return lent
 
@@ -107,7 +121,7 @@ class Treasury:
         account = self._account(claim)
         account.spent = account.spent.minus(left)
         if over:
-            self._accounts.pop(claim.key, None)
+            self._those_like(claim.key).pop(claim.key, None)
             if self._keeps():
                 self._background(self._forget(account))
         elif any(left) and self._keeps():
@@ -115,7 +129,7 @@ class Treasury:
 
     def returned(self, key: str, left: Amounts) -> None:
         """What was recalled of a budget comes after all."""
-        account = self._accounts.get(key)
+        account = self._those_like(key).get(key)
         if account is not None:
             account.spent = account.spent.minus(left)
 
@@ -141,7 +155,7 @@ class Treasury:
 
     def left(self, key: str) -> dict[str, float] | None:
         """What is left of a budget, where what is lent out counts as spent; None if nobody has used it yet."""
-        account = self._accounts.get(key)
+        account = self._those_like(key).get(key)
         if account is None or not account.known:
             return None
         limits = account.limits.finite()
@@ -151,28 +165,39 @@ class Treasury:
         }
 
     def claims(self) -> list[Claim]:
-        """The budgets of which anything was spent since the root started."""
-        return [account.claim for account in self._accounts.values()]
+        """The budgets of which anything was spent since the root started, those used last if there are many."""
+        return [each.claim for each in (*self._others.values(), *self._runs.values())]
 
     def _keeps(self) -> bool:
         """Whether the store outlives the program; otherwise the root's memory will do."""
         return not isinstance(self._owner.store, InMemoryStateStore)
 
+    def _those_like(self, key: str) -> OrderedDict[str, _Account]:
+        return self._runs if key.startswith(RUN) else self._others
+
     def _account(self, claim: Claim) -> _Account:
-        account = self._accounts.get(claim.key)
+        accounts = self._those_like(claim.key)
+        account = accounts.get(claim.key)
         if account is None:
-            account = self._accounts[claim.key] = _Account(claim)
-            if len(self._accounts) > _MOST_RUNS:
-                self._forget_oldest()
+            if len(accounts) >= self._most:
+                self._make_room(accounts)
+            account = accounts[claim.key] = _Account(claim)
+        else:
+            accounts.move_to_end(claim.key)
         account.claim = claim
         return account
 
-    def _forget_oldest(self) -> None:
-        for key, account in self._accounts.items():
-            if key.startswith(RUN) and not account.lock.locked():
-                del self._accounts[key]
+    def _make_room(self, accounts: OrderedDict[str, _Account]) -> None:
+        for account in list(islice(accounts.values(), _TRIES)):
+            if account.lock.locked():
+                continue
+            if accounts is self._runs:
+                del accounts[account.claim.key]
                 if self._keeps():
                     self._background(self._forget(account))
+                return
+            if self._keeps() and account.is_stored:
+                del accounts[account.claim.key]  # it is read again when somebody asks
                 return
 
     async def _read(self, account: _Account) -> None:
@@ -185,6 +210,7 @@ class Treasury:
             if saved is not None:
                 spent, more = _of_plain(saved["spent"]), _of_plain(saved["more"])
                 account.spent, account.more = account.spent.plus(spent), account.more.plus(more)
+                account.stored = spent, more
         account.known = True
 
     async def _write(self, account: _Account) -> None:
