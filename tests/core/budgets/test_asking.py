@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from civitas import (
     StateStore,
     Supervisor,
 )
+from civitas.frameworks.conversations import forget, key_of
 from civitas.testing import ScriptedModel
 
 
@@ -100,6 +102,26 @@ async def test_a_new_message_in_the_conversation_drops_the_question(keywords: An
         assert await resumed(runtime, asked) == "nothing was asked"
         assert len(model.calls) == 4
     assert await store.keys("civitas:s") == []
+
+
+@pytest.mark.promise(id="SEM-1916")
+@pytest.mark.parametrize("ends", [("resume", {"value": False}), ("message", 0)])
+async def test_the_budget_of_a_message_whose_run_is_dropped_is_over(ends: tuple[str, Any]) -> None:
+    type, payload = ends
+    async with system(answer(), per="message") as runtime:
+        asked = await runtime.ask("writer", 5)
+        assert len(await runtime.budgets()) == 1
+        with suppress(BudgetExceeded):
+            await runtime.ask("writer", payload, type, conversation=asked.conversation)
+        assert await runtime.budgets() == []
+
+
+async def test_the_question_is_forgotten_with_its_conversation() -> None:
+    store = InMemoryStateStore()
+    async with system(answer(), store) as runtime:
+        asked = await runtime.ask("writer", 5, conversation="c")
+        await forget(store, key_of("writer", "c"))
+        assert await resumed(runtime, asked) == "nothing was asked"
 
 
 @pytest.mark.promise(id="SEM-1916")

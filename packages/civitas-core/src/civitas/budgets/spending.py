@@ -204,6 +204,12 @@ class Spending:
             purse.give(seconds)
             self._purses.close(purse, comes_again=comes_again)
 
+    def dropped(self) -> None:
+        """A message that waited to come again does not: what was for it alone is over."""
+        for claim in self.claims:
+            if claim.ends:
+                self._purses.close(self._purses.open(claim))
+
     # What it needs.
 
     def _wanted(self, model: str, prompt: Any, longest: int | None, *, tells_cost: bool) -> Amounts:

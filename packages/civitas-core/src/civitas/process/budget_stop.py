@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from civitas.process.agent import AgentProcess
     from civitas.process.context import Context
     from civitas.process.run_state import RunState
+    from civitas.process.steps import Steps
 
 __all__ = ["BudgetStop"]
 
@@ -120,14 +121,14 @@ class BudgetStop:
         steps.beside.append(key)
         if message.type != "resume":
             # As with any question: who sends something new drops it.
-            await steps.forget()
+            await self._drop(begun, steps)
             return message
         try:
             more = self._read(message, kept["question"], claim)
         except Exception as error:
             self.refused = error
             if isinstance(error, BudgetExceeded):
-                await steps.forget()
+                await self._drop(begun, steps)
             raise
         if kept["answered"].get(message.id) is None:
             await self._node.budgets.raise_claim(claim, more)
@@ -138,6 +139,10 @@ class BudgetStop:
         self._now.spent_all(comes_again=True)
         self._now.spends(self._node.budgets.begin(self._agent, begun))
         return begun
+
+    async def _drop(self, begun: Message, steps: Steps) -> None:
+        await steps.forget()
+        self._node.budgets.begin(self._agent, begun).dropped()
 
     def _spending(self) -> Any:
         return self._agent._civitas_running().spending()
