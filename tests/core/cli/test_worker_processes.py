@@ -205,9 +205,9 @@ async def test_the_tree_says_which_process_an_agent_runs_in(
     assert "└── far  agent  running, process worker" in root.lines
     far = await where(beside, topology, "far")
     rows = (await beside("top", topology, "--once")).out.splitlines()
-    assert rows[1].split()[-2:] == ["pid", "process"]
-    assert rows[3].split()[-2:] == [str(root.process.pid), "root"]
-    assert rows[4].split()[-2:] == [str(far["pid"]), "worker"]
+    assert rows[1].split()[-2:] == ["process", "pid"]
+    assert rows[3].split()[-1] == str(root.process.pid)
+    assert rows[4].split()[-2:] == ["worker", str(far["pid"])]
     assert (await stop(root)).code == 0
 
 

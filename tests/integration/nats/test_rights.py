@@ -85,7 +85,7 @@ async def test_a_system_with_jetstream_needs_the_rights_that_are_named(server_fo
         assert (await system.ask("sure", [2], "echo")).payload == [2]
         node: Any = system._node
         assert await node.store.keys("") == []
-        box = node.mailboxes._durable._burying._box
+        box = node.mailboxes._durable.burying.box
         async with asyncio.timeout(10):
             while not [each async for each in box.all("sure", "max_deliveries")]:
                 await asyncio.sleep(0.05)

@@ -215,8 +215,9 @@ class RemoteChild:
         store = self._home.tree.store
         # Only the store in memory says at once whether there is something to read.
         new = type(store) is InMemoryStateStore and self.name not in store
+        if "budgets" not in self._plain:  # its supervisors are known now, and stay the same
+            self._plain["budgets"] = self._home.tree.budgets.plain_above(self.name)
         spec = {**self._plain, "new": new, "paused": self.paused}
-        spec["budgets"] = self._home.tree.budgets.plain_above(self.name)
         try:
             async with asyncio.timeout(limit):
                 options: dict[str, Any] = await self._home.calls.call(

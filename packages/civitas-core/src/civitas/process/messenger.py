@@ -74,7 +74,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            _with(headers, config, budget),
+            headers if config is None and budget is None else _with(headers, config, budget),
             run,
         )
         if taking is not None:
@@ -137,7 +137,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            _with(headers, config, budget),
+            headers if config is None and budget is None else _with(headers, config, budget),
             run,
         )
 
@@ -184,7 +184,7 @@ class Messenger:
             message_type,
             timeout,
             conversation,
-            _with(headers, config, budget),
+            headers if config is None and budget is None else _with(headers, config, budget),
             run,
         )
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,6 +61,8 @@ class Acceptance:
         self.unread: Exception | None = None
         """Why it is not known what earlier programs left; None if it is."""
         self._sweeping: asyncio.Task[None] | None = None
+        self.renewed: Callable[[], None] = _nobody
+        """Called when another life of the system begins, with a table of its own."""
         self._put_together()
 
     def _put_together(self) -> None:
@@ -84,6 +86,7 @@ class Acceptance:
         That it cannot be read is told by `resume`, when it is known whether anybody needs it.
         """
         self._put_together()
+        self.renewed()
         self._entries.clear()
         self._left = []
         self.unread = None
@@ -251,3 +254,7 @@ class Acceptance:
         cancelled = await self.ending.cancel(name)
         self._left = [run for run in self._left if not run.over]
         return cancelled
+
+
+def _nobody() -> None:
+    """Nobody looks at the table but what is here."""

@@ -193,8 +193,9 @@ class AcceptedByRoot:
         out, into = letters.out, letters.into
         out.accepting_entry = self._entry_for
         out.asker_elsewhere = into.asker_elsewhere = self._asked.get
-        # Each life of the system has a table of its own.
-        out.is_kept = lambda message_id: message_id in self._runs.table.by_message
+        self._out = out
+        self._runs.renewed = self._look_at_the_table
+        self._look_at_the_table()
         out.finished = self._is_finished
         out.was_given = self._was_given
         out.forgotten = self._runs.forget
@@ -217,6 +218,9 @@ class AcceptedByRoot:
             self._runs.closed(facts.name, facts.closed, with_conversations=is_pool)
 
     # What members call for.
+
+    def _look_at_the_table(self) -> None:
+        self._out.is_kept = self._runs.table.by_message.__contains__
 
     @property
     def serves(self) -> dict[str, Callable[..., Awaitable[Any]]]:
