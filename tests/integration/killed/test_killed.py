@@ -13,9 +13,9 @@ from tests.integration.killed.lives import Life, at_boundaries, at_random, runni
 
 # Each environment has its own: CrewAI, and the newest of the others.
 FRAMEWORKS = ["crewai"] if find_spec("crewai") else ["langgraph", "openai"]
-MOMENTS = 50 if DEEP else 4
+MOMENTS = 50 if DEEP else 2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEEP else 90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEEP else 150)]
 
 
 def faults(lives: Iterator[Life]) -> list[Life]:
