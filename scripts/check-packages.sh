@@ -38,8 +38,9 @@ for version in 3.11 3.12 3.13 3.14; do
         venv=$scratch/$version-$name
         scripts/uv.sh venv --quiet --python "$python" "$venv"
         # From the folder and by name, as a user does it; the core comes from there, too.
+        # A wheel of that name and version may be in the cache, from an earlier build.
         scripts/uv.sh pip install --quiet --python "$venv/bin/python" --find-links "$dist" \
-            --constraint "$pins" "$wheel"
+            --refresh-package civitas-core --constraint "$pins" "$wheel"
         # Isolated: the repository itself must not be what is imported.
         "$venv/bin/python" -I "tests/house/alone/${name#civitas_}.py"
         if [ "$name" = civitas_core ]; then "$venv/bin/civitas" --help > /dev/null; fi
