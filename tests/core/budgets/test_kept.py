@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from civitas import (
     ModelResponse,
     Runtime,
     SQLiteStateStore,
+    StateStore,
     Supervisor,
 )
 from civitas.budgets import Amounts, Claim
@@ -87,8 +89,8 @@ async def test_the_store_has_each_call_before_it_is_made(tmp_path: Path) -> None
 class Root:
     """Has a store."""
 
-    def __init__(self, store: SQLiteStateStore) -> None:
-        self.store = store
+    def __init__(self, store: StateStore) -> None:
+        self.store: StateStore = store
 
 
 async def treasury(store: SQLiteStateStore, key: str) -> tuple[Treasury, list[Claim]]:
@@ -119,7 +121,7 @@ class Stuck(SQLiteStateStore):
 
     writing = False
 
-    async def set(self, key: str, value: dict[str, Any]) -> None:
+    async def set(self, key: str, value: Mapping[str, Any]) -> None:
         self.writing = True
         await asyncio.Event().wait()
 
