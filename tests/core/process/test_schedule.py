@@ -125,3 +125,12 @@ def test_what_is_no_schedule_is_refused_where_it_is_given(
 def test_a_payload_that_cannot_be_sent_is_refused_where_it_is_given() -> None:
     with pytest.raises(PayloadError):
         AgentProcess("a", every=1, schedule_payload=object())
+
+
+@pytest.mark.promise(id="SEM-1664")
+def test_what_is_due_is_the_same_one_at_a_time_and_several_at_once() -> None:
+    """To the microsecond, as each time has a run of its own."""
+    schedule, time, found = Schedule(every=0.05), 1790000000.7887235, []
+    for _ in range(3):
+        found.append(schedule.after(found[-1] if found else time))
+    assert found == schedule.between(time, found[-1])

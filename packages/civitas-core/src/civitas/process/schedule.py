@@ -138,6 +138,7 @@ class Schedule:
     def between(self, after: float, until: float) -> list[float]:
         """The times later than `after` and up to `until` at which it was due: the newest, at most `MOST_MISSED`."""
         if not self.cron:
+            after = round(after, 6)  # one at a time or several at once, they are the same times
             count = math.floor((until - after) / self.every + _SECOND)
             first = max(1, count - MOST_MISSED + 1)
             return [round(after + n * self.every, 6) for n in range(first, count + 1)]
@@ -155,6 +156,7 @@ class Schedule:
 
     def _times(self, after: float) -> Iterator[float]:
         if not self.cron:
+            after = round(after, 6)
             while True:
                 after = round(after + self.every, 6)
                 yield after
