@@ -22,7 +22,7 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$scratch"' EXIT
 # Each name is one run of pytest. Five go beside each other, since those with OS processes of their own often wait for
 # these; the longest come first, so that no core is idle at the end.
 at_once=5
-runs=(commands B core B-adapters processes adapters many pages frameworks rest broker cluster)
+runs=(commands B core B-adapters processes adapters many cluster pages frameworks rest broker)
 processes=(tests/integration/processes)
 adapters=(tests/integration/adapters)
 broker=(tests/integration/nats)

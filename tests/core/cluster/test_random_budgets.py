@@ -27,7 +27,7 @@ from tests.core.cluster.nodes import Nodes
 from tests.deep import DEEP
 
 SEED = int(os.environ.get("CIVITAS_SEED") or (random.randrange(2**32) if DEEP else 1))
-WORLDS, RUNS = (200, 50) if DEEP else (2, 25)
+WORLDS, RUNS = (60, 50) if DEEP else (2, 25)
 
 
 class Worker(AgentProcess):
