@@ -1,6 +1,6 @@
 """A root and two members that spend from one budget, with random crashes, deaths and messages nobody waits for.
 
-`make test-deep` looks at 10,000 runs; `CIVITAS_SEED=n` repeats one, whose number a failure prints.
+`make test-deep` looks at 3,000 runs; `CIVITAS_SEED=n` repeats one, whose number a failure prints.
 """
 
 from __future__ import annotations
