@@ -57,9 +57,10 @@ async def test_at_most_once_who_waits_for_the_killed_one_is_told_at_once_and_oth
     async with Runtime.from_config(config) as runtime:
         events = Events(runtime)
         asking, busy = await holding(runtime, tmp_path / "root")
-        order = {"to": "crew", "type": "echo", "payload": 1, "note": str(tmp_path / "asking")}
+        order = {"to": "crew", "type": "echo", "payload": 1}
         from_worker = asyncio.create_task(runtime.ask("b", order, "ask", conversation="c"))
-        await until((tmp_path / "asking").exists)
+        while not (await runtime.inspect(busy))["queue"]:
+            pass  # until it has arrived
         began = time.monotonic()
         kill(runtime, busy)
         answers = await asyncio.gather(asking, from_worker, return_exceptions=True)
