@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import aclosing
-from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-import civitas
 from civitas import (
     AgentProcess,
-    AmbiguousCall,
     ConfigurationError,
     HandlerFailed,
-    Happened,
     InMemoryStateStore,
     Message,
     Runtime,
@@ -24,105 +19,9 @@ from civitas import (
     UnknownInterrupt,
 )
 from civitas.process import open_calls
+from tests.core.process.shop import Case, Plain, Shop, Written, killed
 
 QUESTIONS = "civitas:suspended:"
-
-
-class Written(InMemoryStateStore):
-    """Notes what is written of steps, commit by commit."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.commits: list[list[str]] = []
-
-    async def write(
-        self, changes: Mapping[str, Any], *, expect: Mapping[str, int] = {}
-    ) -> dict[str, int]:
-        steps = {key: value for key, value in changes.items() if key.startswith("civitas:step:")}
-        if any(steps.values()):
-            self.commits.append(sorted(key.rpartition("/")[2] for key in steps))
-        return await super().write(changes, expect=expect)
-
-
-class Plain:
-    """A store of three methods."""
-
-    def __init__(self) -> None:
-        inner = InMemoryStateStore()
-        self.get, self.set, self.delete = inner.get, inner.set, inner.delete
-
-
-class Shop(AgentProcess):
-    """Charges, and mails behind that; the first time it hangs where it is told to."""
-
-    def __init__(self, name: str, log: list[str], hangs: asyncio.Event, **keywords: Any) -> None:
-        self.probe = keywords.pop("probe", None)
-        self.at_once = keywords.pop("at_once", False)
-        super().__init__(name, **{"delivery": "durable", "shutdown_timeout": 0, **keywords})
-        self.log, self.hangs = log, hangs
-
-    async def charge(self, amount: int) -> Any:
-        self.log.append(self.idempotency_key("charge"))
-        if len(self.log) == 1:
-            self.hangs.set()
-            await asyncio.sleep(60)
-        return {"charged": amount}
-
-    async def mail(self) -> str:
-        self.log.append("mail")
-        if self.at_once and self.log.count("mail") == 1:
-            await asyncio.sleep(60)
-        return "mailed"
-
-    async def handle(self, message: Message) -> Message:
-        charge = self.step("charge", self.charge, message.payload["amount"], probe=self.probe)
-        if self.at_once:
-            found = [*await asyncio.gather(charge, self.step("mail", self.mail))]
-        else:
-            found = [await charge, await self.step("mail", self.mail)]
-        await self.emit(found)
-        return self.reply(found)
-
-
-async def killed(
-    runtime: Runtime, hangs: asyncio.Event, *, conversation: str | None = None
-) -> Message:
-    """What is answered by a shop that was killed while it charged."""
-    ask = runtime.ask("a", {"amount": 3}, run="order-1", conversation=conversation)
-    asking = asyncio.ensure_future(ask)
-    await hangs.wait()
-    await asyncio.sleep(0)
-    await runtime.restart("a")
-    return await asking
-
-
-class Case:
-    """A shop that was killed, and what it asks.
-
-    Attributes:
-        log: What it did.
-        asked: Its answer.
-    """
-
-    def __init__(self, store: Any = None, **keywords: Any) -> None:
-        self.store = store or Written()
-        self.log: list[str] = []
-        self._hangs = asyncio.Event()
-        agent = Shop("a", self.log, self._hangs, **{"on_ambiguous": "interrupt", **keywords})
-        tree = Supervisor("root", [agent], backoff="none")
-        self.runtime = Runtime(tree, state_store=self.store)
-
-    async def __aenter__(self) -> Self:
-        await self.runtime.start()
-        self.asked = await killed(self.runtime, self._hangs)
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.runtime.stop()
-
-    async def answer(self, value: Any, **more: Any) -> Message:
-        payload = {"value": value, **more}
-        return await self.runtime.ask("a", payload, "resume", conversation=self.asked.conversation)
 
 
 @pytest.mark.promise(id="SEM-1672")
@@ -283,27 +182,6 @@ async def test_a_kill_behind_the_answer_asks_nothing_that_was_answered() -> None
         assert (reply.payload, log) == ([3, "mailed"], ["charge"] * 3 + ["mail"])
 
 
-@pytest.mark.promise(id="SEM-1675")
-@pytest.mark.parametrize(
-    ("known", "made"), [(Happened({"charged": 7}), 1), (None, 2), (OSError("nobody answers"), 1)]
-)
-async def test_the_probe_of_a_step_is_asked_before_a_human(known: Any, made: int) -> None:
-    def probe() -> Any:
-        if isinstance(known, Exception):
-            raise known
-        return known
-
-    async with Case(probe=probe) as case:
-        asked = isinstance(known, Exception)
-        assert case.asked.type == ("interrupt" if asked else "reply")
-        if not asked:
-            assert case.asked.payload[0]["charged"] == (7 if known else 3)
-        else:
-            reply = await case.answer({"happened": True, "result": 1})
-            assert reply.payload == [1, "mailed"]
-        assert len(case.log) - 1 == made
-
-
 @pytest.mark.promise(id="SEM-1676")
 @pytest.mark.parametrize("parallel", [False, True])
 async def test_a_call_costs_one_commit_with_its_note(
@@ -368,61 +246,3 @@ def test_what_cannot_be_asked_is_refused_where_the_agent_is_made(
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         AgentProcess("a", **keywords)
-
-
-def test_a_call_is_shown_to_a_probe_as_it_was_made() -> None:
-    call = AmbiguousCall("a", "r", "tool 1", "tool", "charge", {"n": 1}, "m:tool 1", 5.0)
-    assert call.question() == {
-        "id": "m:tool 1",
-        "value": {
-            "agent": "a",
-            "run": "r",
-            "call": "tool 1",
-            "kind": "tool",
-            "tool": "charge",
-            "arguments": {"n": 1},
-            "idempotency_key": "m:tool 1",
-            "since": 5.0,
-        },
-    }
-
-
-@pytest.mark.promise(id="SEM-1686")
-@pytest.mark.parametrize("by_name", [False, True])
-@pytest.mark.parametrize("on_ambiguous", ["repeat", "interrupt"])
-async def test_a_tool_brings_its_probe_into_the_step_that_calls_it(
-    by_name: bool, on_ambiguous: str
-) -> None:
-    hangs, calls = asyncio.Event(), []
-    asked: list[AmbiguousCall] = []
-
-    def charged(call: AmbiguousCall) -> Happened:
-        asked.append(call)
-        return Happened("paid")
-
-    @civitas.tool(probe=charged)
-    async def charge(amount: int) -> str:
-        calls.append(amount)
-        hangs.set()
-        await asyncio.sleep(60)
-        return "charged"
-
-    class Till(AgentProcess):
-        async def handle(self, message: Message) -> Message:
-            assert self.tools is not None
-            pay = partial(self.tools.call, "charge", amount=3) if by_name else partial(charge, 3)
-            return self.reply(await self.step("pay", pay))
-
-    agent = Till("a", delivery="durable", on_ambiguous=on_ambiguous, shutdown_timeout=0)
-    tree = Supervisor("root", [agent], backoff="none")
-    async with Runtime(tree, tools=[charge], state_store=InMemoryStateStore()) as runtime:
-        reply = await killed(runtime, hangs)
-        assert (reply.payload, calls) == ("paid", [3])
-    (call,) = asked
-    assert (call.name, call.arguments) == ("charge", {"amount": 3} if by_name else [3])
-    assert call.idempotency_key.endswith(":pay")
-
-
-def test_a_probe_that_is_no_function_is_refused_where_the_tool_is_made() -> None:
-    with pytest.raises(ConfigurationError, match="must be a function of one argument"):
-        civitas.tool(probe=5)(print)  # type: ignore[call-overload]
