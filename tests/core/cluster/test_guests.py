@@ -10,10 +10,14 @@ import pytest
 
 from civitas import AgentProcess
 from civitas.brokers.nats import NatsOptions
+from civitas.cluster.frames import packed
 from civitas.cluster.guest import Guest
+from civitas.cluster.looking import Lookout, look_from_afar
+from civitas.cluster.seal import Seal
 from civitas.control.operations import Operations
 from civitas.errors import ConfigurationError, NodeDown
 from civitas.message import new_id
+from civitas.node.view import View
 from civitas.testing import MemoryNetwork
 from civitas.transport.nats import NatsTransport
 from civitas.transport.nats.address import ROOT, Subjects
@@ -173,3 +177,59 @@ async def test_more_than_so_many_at_once_are_refused(knock, nodes, monkeypatch):
     await knock()
     with pytest.raises(ConfigurationError, match="1 others ask something"):
         await knock()
+
+
+# Looks beside the event loop.
+
+over_nats = pytest.mark.parametrize("network", ["nats"], indirect=True)
+
+
+@pytest.fixture
+async def looks(network, nodes):
+    """Looks into whichever process has an agent, by the way that needs no event loop there."""
+    seal = Seal("of the system")
+    member = nodes.members["w"]
+    lookout = Lookout(View(member), seal, member.transport)
+    lookout.open()
+    nodes.root.guests.let_look(View(nodes.root))
+
+    async def look(name, token="of the system", address=None, within=0.2):
+        return await look_from_afar(nodes.transport, Seal(token), address, name, None, within)
+
+    yield look
+    lookout.close()
+
+
+@over_nats
+@pytest.mark.promise(id="SEM-1722")
+async def test_whichever_process_has_an_agent_shows_it(looks):
+    seen = [await looks(name, within=5) for name in ("near", "far")]
+    assert [(each["node"], each["agent"]["name"]) for each in seen] == [
+        ("root", "near"),
+        ("w", "far"),
+    ]
+    assert await looks("nobody") is None
+
+
+@over_nats
+@pytest.mark.promise(id="SEM-1517")
+async def test_who_does_not_show_the_token_sees_no_process(looks, nodes):
+    for address in (None, nodes.transport.address):
+        assert await looks("near", token="another", address=address) is None
+    shows = nodes.transport._pulse.looking.shows
+    for rubbish in (b"", b"\xc1", b"\x94\x01\x02\x03\x04", packed(("a", b"", False, "seal"))):
+        assert shows(rubbish, 1000) is None
+
+
+@over_nats
+async def test_an_agent_whose_state_the_server_cannot_send_is_shown_without_it(looks, nodes):
+    agent = nodes.root.registry["near"].incarnation.agent
+    agent.state["book"] = "x" * 2_000_000
+    seen = await looks("near", address=nodes.transport.address, within=5)
+    assert seen["agent"]["state"] is None
+    assert seen["agent"]["name"] == "near"
+
+
+@pytest.mark.parametrize("network", ["memory"], indirect=True)
+async def test_a_carrier_without_such_a_way_shows_nothing(looks):
+    assert await looks("near", within=5) is None

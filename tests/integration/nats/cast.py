@@ -23,6 +23,13 @@ class Traveller(Actor):
                 for n in range(message.payload):
                     await self.emit(n)
                 return self.reply("told")
+            case "freeze":  # the event loop, until there is a file
+                for _ in range(50):  # what this process has said before leaves it
+                    await asyncio.sleep(0)
+                write_line(f"{message.payload}.frozen", "")
+                while not Path(message.payload).exists():  # noqa: ASYNC240
+                    time.sleep(0.002)  # noqa: ASYNC251
+                return self.reply("thawed")
             case "die once":
                 if message.attempt == 0:
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import pytest_asyncio
 
 from civitas.cli import main
 from tests.integration.nats.conftest import ROOT, over_nats, traveller
@@ -16,7 +17,7 @@ from tests.integration.nats.conftest import ROOT, over_nats, traveller
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(server, system):
     """Of a system of its own on the shared server: `system` has started that."""
     config = over_nats(server, traveller("here"), traveller("there", "worker"), secret="s3cret")
@@ -42,14 +43,15 @@ def elsewhere(tmp_path, monkeypatch, capsys):
     return call
 
 
-@pytest.mark.promise(id="SEM-1516")
-@pytest.mark.promise(id="SEM-1517")
-async def test_the_command_line_finds_the_system_from_another_machine(config, elsewhere, tmp_path):
-    (tmp_path / "topology.yaml").write_text(json.dumps(config))
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def running(config, tmp_path_factory):
+    """It runs, and no state folder of it is where `elsewhere` calls the command line."""
+    folder = tmp_path_factory.mktemp("running")
+    (folder / "topology.yaml").write_text(json.dumps(config))
     system = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "civitas.cli", "run", "topology.yaml"),
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(tmp_path)},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -57,23 +59,51 @@ async def test_the_command_line_finds_the_system_from_another_machine(config, el
         assert system.stdout is not None
         while b" ready " not in await system.stdout.readline():
             pass
-        order = json.dumps({"to": "there", "type": "echo", "payload": [1, "ä"]})
-        answer = await elsewhere(config, "ask", "here", order, "--type", "ask")
-        assert answer == (0, '[1, "ä"]', "")
-        _, tree, _ = await elsewhere(config, "top", "--once")
-        assert "there" in tree
-        assert "worker" in tree
-        code, _, err = await elsewhere(config, "ask", "there", '"no"', "--type", "crash")
-        assert (code, "ValueError: no" in err) == (1, True)
-        code, _, err = await elsewhere(config, "send", "nobody", "1")
-        assert (code, "no agent is named 'nobody'" in err) == (1, True)
-        wrong = config | {"transport": {**config["transport"], "secret": "wr0ng"}}
-        code, _, err = await elsewhere(wrong, "send", "here", "1")
-        assert (code, "none answers over nats" in err) == (1, True), err
+        yield
     finally:
         system.terminate()
         _, err = await system.communicate()
     assert system.returncode == 0, err
+
+
+@pytest.mark.promise(id="SEM-1516")
+@pytest.mark.promise(id="SEM-1517")
+@pytest.mark.usefixtures("running")
+async def test_the_command_line_finds_the_system_from_another_machine(config, elsewhere):
+    order = json.dumps({"to": "there", "type": "echo", "payload": [1, "ä"]})
+    answer = await elsewhere(config, "ask", "here", order, "--type", "ask")
+    assert answer == (0, '[1, "ä"]', "")
+    _, tree, _ = await elsewhere(config, "top", "--once")
+    assert "there" in tree
+    assert "worker" in tree
+    code, _, err = await elsewhere(config, "ask", "there", '"no"', "--type", "crash")
+    assert (code, "ValueError: no" in err) == (1, True)
+    code, _, err = await elsewhere(config, "send", "nobody", "1")
+    assert (code, "no agent is named 'nobody'" in err) == (1, True)
+    wrong = config | {"transport": {**config["transport"], "secret": "wr0ng"}}
+    code, _, err = await elsewhere(wrong, "send", "here", "1")
+    assert (code, "none answers over nats" in err) == (1, True), err
+
+
+@pytest.mark.promise(id="SEM-1722")
+@pytest.mark.usefixtures("running")
+async def test_a_root_that_is_blocked_is_seen_from_another_machine(config, elsewhere, tmp_path):
+    thaw = tmp_path / "thaw"
+    blocked = "the event loop of 'root' {} blocked by {}'here' for"
+    try:
+        await elsewhere(config, "send", "here", json.dumps(str(thaw)), "--type", "freeze")
+        _, stack, _ = await elsewhere(config, "inspect", "here", "--stack")
+        assert blocked.format("is", "") in stack
+        assert "time.sleep(0.002)" in stack
+        _, other, _ = await elsewhere(config, "inspect", "there", "--json")
+        found = json.loads(other)
+        assert (found["node"], found["blocked"]["by"]) == ("worker", "here")
+        code, _, err = await elsewhere(config, "tree")
+        assert (code, blocked.format("has been", "agent ") in err) == (1, True), err
+    finally:
+        thaw.touch()
+    answer = await elsewhere(config, "ask", "here", '"still there"', "--type", "echo")
+    assert answer == (0, '"still there"', "")
 
 
 @pytest.mark.promise(id="SEM-1516")

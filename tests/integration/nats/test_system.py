@@ -34,6 +34,21 @@ async def test_any_agent_asks_any_other(system, asker, asked):
     assert (await system.ask(asker, order, "ask")).payload == [1, "ä"]
 
 
+@pytest.mark.promise(id="SEM-1722")
+async def test_an_agent_that_blocks_a_process_on_another_machine_is_seen(system, tmp_path):
+    thaw = tmp_path / "thaw"
+    try:
+        freezing = asyncio.create_task(system.ask("far", str(thaw), "freeze"))
+        await until(thaw.with_suffix(".frozen").exists)
+        found = await system.inspect("far", profile=0.05)
+    finally:
+        thaw.touch()
+    assert found["blocked"]["by"] == "far"
+    assert "time.sleep" in found["stack"][-1]["code"]
+    assert found["profile"]["samples"] > 0
+    assert (await freezing).payload == "thawed"
+
+
 async def test_a_stream_goes_through_the_server(system):
     async with aclosing(system.stream("far", 300, "count")) as stream:
         told = [message.payload async for message in stream]

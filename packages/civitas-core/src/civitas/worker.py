@@ -18,7 +18,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
+from civitas.cluster.looking import Lookout
 from civitas.cluster.member import MemberNode
+from civitas.cluster.seal import Seal
 from civitas.errors import CivitasError, ConfigurationError
 from civitas.launch import (
     Fence,
@@ -32,6 +34,7 @@ from civitas.launch import (
     read_boot,
     short_pauses,
 )
+from civitas.node.view import View
 from civitas.node.window import Window
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess
@@ -274,6 +277,8 @@ class _Life:
         self._window = (
             nullcontext() if windows is None else Window(self.node, window_of(windows, os.getpid()))
         )
+        seal = Seal(worker.access.token)
+        self._lookout = Lookout(View(self.node), seal, self.node.transport)
         self._watchdog = worker.watchdog
         self._fence = worker.fence
         self._root: str = boot["root"]
@@ -291,6 +296,7 @@ class _Life:
         for each in self._late:
             await each.open()
         self._window.__enter__()
+        self._lookout.open()
         return self
 
     async def enter(self) -> None:
@@ -323,6 +329,7 @@ class _Life:
         self._watchdog.pause()
         if self._fence is not None:
             self._fence.open()
+        self._lookout.close()
         self._window.__exit__(None, None, None)
         if kind is asyncio.CancelledError:
             self._crash()

@@ -6,14 +6,15 @@ import shlex
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from civitas.cli.failures import Refused
 from civitas.control import ControlClient, NotRunning, state_folder
+from civitas.node.inspecting import Seen
 from civitas.plugins import PluginManager
 from civitas.topology import Links, load_part
 
-__all__ = ["System", "running_system"]
+__all__ = ["Remote", "System", "running_system"]
 
 
 class System(Protocol):
@@ -23,6 +24,15 @@ class System(Protocol):
         self, operation: str, *, within: float | None = None, **arguments: Any
     ) -> Any:
         """Let it do something; see `ControlClient.request`."""
+        ...
+
+
+@runtime_checkable
+class Remote(System, Protocol):
+    """A running system that is reached over its transport."""
+
+    async def look(self, name: str | None, seconds: float | None, within: float) -> Seen | None:
+        """Look at an agent while the event loop of the root is blocked; None where that cannot be seen."""
         ...
 
 

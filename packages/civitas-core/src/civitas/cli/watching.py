@@ -129,7 +129,7 @@ class _Top:
             answer = asyncio.create_task(self._system.request("overview", since=since))
             try:
                 while not (await asyncio.wait({answer}, timeout=_REFRESH))[0]:
-                    blocked = await blocked_root(self._topology)
+                    blocked = await blocked_root(self._topology, self._system)
                     why = f": {in_words(blocked)}" if blocked is not None else ""
                     self._silent = f"no answer for {loop.time() - asked:.0f} s{why}"
                     self._draw()

@@ -1,4 +1,4 @@
-"""An agent seen by the windows of the OS processes on this machine, while the root does not answer."""
+"""An agent seen while the root does not answer: by the windows of this machine, or over the transport."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from civitas.cli.agents import short
 from civitas.cli.failures import Refused
-from civitas.cli.reaching import System
+from civitas.cli.reaching import Remote, System
 from civitas.cli.times import span
-from civitas.node.inspecting import Blocked
-from civitas.node.window import Seen, look_through
+from civitas.node.inspecting import Blocked, Seen
+from civitas.node.window import look_through
 from civitas.topology import load_part
 from civitas.topology.place import state_folder, window_of, windows_in
 
@@ -49,7 +49,7 @@ async def inspected(
     )
     try:
         answered, _ = await asyncio.wait({asking}, timeout=_SOON)
-        if not answered and (seen := await _seen_from_here(topology, name, profile)):
+        if not answered and (seen := await _seen_from_here(topology, system, name, profile)):
             return seen
         found: dict[str, Any] = await asking
         return found
@@ -59,41 +59,45 @@ async def inspected(
 
 
 async def _seen_from_here(
-    topology: Path, name: str, seconds: float | None
+    topology: Path, system: System, name: str, seconds: float | None
 ) -> dict[str, Any] | None:
     """What `runtime.inspect` would return, but for what only the root knows.
 
     Args:
         topology: The topology.
+        system: Runs.
         name: Of the agent.
         seconds: How long to look where its time goes; None for not at all.
 
     Returns:
-        None if the root is here and not blocked, so that it will answer, or no process here is blocked.
+        None if the root is not blocked, so that it will answer, or no process here is blocked.
 
     Raises:
-        Refused: One is, and no process on this machine has such an agent.
+        Refused: One is, and no process that can be seen has such an agent.
     """
-    seen = await _all_seen(topology, name)
+    seen = await _all_seen(topology, system, name)
     blocked = next((each["blocked"] for each in seen if each["blocked"]), None)
     if blocked is None or any(each["node"] == "root" and not each["blocked"] for each in seen):
         return None
     there = next((each for each in seen if each["agent"] is not None), None)
     if there is None:
         raise Refused(
-            f"{in_words(blocked)}, and no other process of the system on this machine has an agent {name!r}"
+            f"{in_words(blocked)}, and no other process of the system that can be seen from here has an agent {name!r}"
         )
     found: dict[str, Any] | None = there["agent"]
     if seconds is not None:
-        window = window_of(_folder(topology), there["pid"])
-        again = await look_through(window, name, seconds, _PATIENCE_HERE)
+        if isinstance(system, Remote):
+            again = await system.look(name, seconds, _PATIENCE_HERE)
+        else:
+            window = window_of(_folder(topology), there["pid"])
+            again = await look_through(window, name, seconds, _PATIENCE_HERE)
         found = again["agent"] if again is not None else found
     return None if found is None else {**_UNKNOWN, **found, "blocked": found["blocked"] or blocked}
 
 
-async def blocked_root(topology: Path) -> Blocked | None:
-    """What blocks the event loop of the root; None if it turns, or is not on this machine."""
-    blocks = (each["blocked"] for each in await _all_seen(topology, None))
+async def blocked_root(topology: Path, system: System | None = None) -> Blocked | None:
+    """What blocks the event loop of the root; None if it turns, or that cannot be seen."""
+    blocks = (each["blocked"] for each in await _all_seen(topology, system, None))
     return next((each for each in blocks if each is not None and each["node"] == "root"), None)
 
 
@@ -117,7 +121,7 @@ async def unless_blocked(topology: Path, system: System, operation: str) -> Any:
     asking = asyncio.ensure_future(system.request(operation, within=_PATIENCE))
     try:
         answered, _ = await asyncio.wait({asking}, timeout=_LONG)
-        if not answered and (blocked := await blocked_root(topology)) is not None:
+        if not answered and (blocked := await blocked_root(topology, system)) is not None:
             look = f"civitas inspect {shlex.quote(str(topology))} {shlex.quote(blocked['by'] or 'NAME')}"
             raise Refused(f"{in_words(blocked)}; `{look}` shows more")
         return await asking
@@ -126,10 +130,12 @@ async def unless_blocked(topology: Path, system: System, operation: str) -> Any:
         await asyncio.gather(asking, return_exceptions=True)
 
 
-async def _all_seen(topology: Path, name: str | None) -> list[Seen]:
+async def _all_seen(topology: Path, system: System | None, name: str | None) -> list[Seen]:
     looks = [
         look_through(each, name, None, _PATIENCE_HERE) for each in windows_in(_folder(topology))
     ]
+    if isinstance(system, Remote):
+        looks.append(system.look(name, None, _PATIENCE_HERE))
     return [each for each in await asyncio.gather(*looks) if each is not None]
 
 

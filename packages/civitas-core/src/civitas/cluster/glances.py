@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.looking import look_from_afar
 from civitas.cluster.members.roster import Member, Roster
 from civitas.cluster.peers import Peer
+from civitas.cluster.seal import Seal
 from civitas.errors import CivitasError, NodeDown
 from civitas.node.glance import NodeNow
-from civitas.node.inspecting import Inspection
+from civitas.node.inspecting import Inspection, Seen
+from civitas.transport.contract import Transport
 
 __all__ = ["FarGlances"]
 
@@ -49,11 +52,15 @@ class FarGlances:
     Args:
         roster: The members.
         calls: To them.
+        transport: Of the root.
+        seal: Of the system.
     """
 
-    def __init__(self, roster: Roster, calls: Calls) -> None:
+    def __init__(self, roster: Roster, calls: Calls, transport: Transport, seal: Seal) -> None:
         self._roster = roster
         self._calls = calls
+        self._transport = transport
+        self._seal = seal
         self._seen: dict[str, _Seen] = {}
 
     async def look(self) -> None:
@@ -130,6 +137,17 @@ class FarGlances:
             why = f"its process {node!r} does not answer: its event loop is blocked, or it stands"
             raise NodeDown(name, node, why, advice=_THERE) from None
         return inspection
+
+    async def look_through(
+        self, node: str, name: str, seconds: float | None, within: float
+    ) -> Seen | None:
+        """Look into an agent of a process whose event loop may be blocked; see `look_from_afar`."""
+        peer = self._roster[node].peer
+        if peer is None:
+            return None
+        return await look_from_afar(
+            self._transport, self._seal, peer.address, name, seconds, within
+        )
 
     async def close(self) -> None:
         """Wait for nobody any more."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.door import Door
 from civitas.cluster.frames import Kind
+from civitas.cluster.looking import look_from_afar
 from civitas.cluster.members.joining import Joining
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
 from civitas.errors import NodeDown
 from civitas.message import decode, encode
+from civitas.node.inspecting import Seen
 from civitas.transport.contract import Transport
 from civitas.transport.presence import is_absent
 
@@ -79,6 +82,18 @@ class Guest:
         except TimeoutError:
             return False
         return True
+
+    async def look(self, name: str | None, seconds: float | None, within: float) -> Seen | None:
+        """Look at an agent while the event loop of the root is blocked; see `look_from_afar`.
+
+        The process at which it looks is the root; where that is blocked and does not have the agent, whichever has it.
+        """
+        look = partial(look_from_afar, self._transport, self._seal)
+        root = await look(self._root, name, seconds, within)
+        if name is None or root is None or root["agent"] is not None or not root["blocked"]:
+            return root
+        there = await look(None, name, seconds, within)
+        return root if there is None else {**there, "blocked": root["blocked"]}
 
     async def request(self, request: Mapping[str, Any]) -> Any:
         """Let the root do something, and return its answer; who is cancelled here cancels it there.

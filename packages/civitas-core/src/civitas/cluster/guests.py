@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Desk
 from civitas.cluster.frames import Kind
+from civitas.cluster.looking import Lookout
 from civitas.cluster.members.admission import Hello
 from civitas.cluster.peers import Peer, Peers, reach
 from civitas.cluster.seal import Seal
 from civitas.errors import ConfigurationError
 from civitas.message import decode, encode
+from civitas.node.view import View
 from civitas.transport.contract import Transport
 
 __all__ = ["Answers", "Guests"]
@@ -51,11 +53,17 @@ class Guests:
         self._peers = peers
         self._calls = calls
         self._there: dict[str, Peer] = {}
+        self._lookout: Lookout | None = None
         desk = Desk("root", calls, {"control": self._asked}, {"left": self._left})
         self._takes: dict[int, Callable[..., None]] = {Kind.CALL: desk.called, Kind.CAST: desk.told}
 
     def __contains__(self, peer: Peer) -> bool:
         return peer.boot in self._there
+
+    def let_look(self, view: View) -> None:
+        """Show them this process also while its event loop is blocked, where its carrier can do that."""
+        self._lookout = Lookout(view, self._seal, self._transport)
+        self._lookout.open()
 
     def refusal(self) -> str:
         """Why nobody is let in at this moment; empty if anybody is."""
@@ -95,6 +103,8 @@ class Guests:
     async def close(self) -> None:
         """Let nobody in any more, and tell those that are there that the system stops."""
         self.answers = None
+        if self._lookout is not None:
+            self._lookout.close()
         for peer in self._there.values():
             peer.cast("end")
         with suppress(TimeoutError):

@@ -155,7 +155,7 @@ class RootNode(Node):
             self.mailboxes.address,
             self.mailboxes.grant,
         )
-        self.far = FarGlances(self.roster, self.calls)
+        self.far = FarGlances(self.roster, self.calls, transport, seal)
         self._for_members = self._make_desk()
         self.scaling = Scaling(
             *(self.roster, self._children, self._letters, self._relay, self.calls),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from civitas.cluster.frames import Kind, pack
+from civitas.cluster.frames import Kind, pack, packed
 
 __all__ = ["Seal"]
 
@@ -36,6 +36,15 @@ class Seal:
             *fields: Everything else in the frame.
         """
         return hmac.digest(self._token, pack(kind, boot, to, *fields), "sha256")
+
+    def over(self, what: str, *parts: Any) -> bytes:
+        """What closes something that is not a frame.
+
+        Args:
+            what: Says what it is.
+            *parts: All that is in it.
+        """
+        return hmac.digest(self._token, packed((what, *parts)), "sha256")
 
     def fits(self, kind: Kind, boot: str, to: str, *fields: Any) -> bool:
         """Whether the last of the fields is the seal of a frame with the others."""

@@ -18,6 +18,7 @@ from civitas.control.operations import Operations, refusal_of
 from civitas.control.passing import hand_sockets
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
+from civitas.node.view import View
 from civitas.node.window import Window
 from civitas.runtime import Runtime
 from civitas.topology.place import check_state_folder, socket_of, window_of, windows_in
@@ -81,6 +82,7 @@ class ControlServer:
         guests = getattr(self._runtime._node, "guests", None)  # nobody comes to a single process
         if guests is not None:
             guests.answers = self._operations.answer
+            guests.let_look(View(self._runtime._node))
         self._runtime._overviews.windows = self._folder
         for window in windows_in(self._folder):
             if not lives(int(window.stem)):  # its process was killed

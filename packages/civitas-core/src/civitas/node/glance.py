@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypedDict
 
 from civitas.errors import SupervisionError
 from civitas.node.changes import Changes
-from civitas.node.inspecting import Inspection
+from civitas.node.inspecting import Inspection, Seen
 from civitas.node.registry import Registry
 from civitas.process import Cell
 from civitas.process.incarnation import Incarnation
@@ -266,6 +266,12 @@ class Far(Protocol):
         """Look into an agent of a process, and for `seconds` at where its time goes."""
         ...
 
+    async def look_through(
+        self, node: str, name: str, seconds: float | None, within: float
+    ) -> Seen | None:
+        """See an agent of a process whose event loop may be blocked; None where that cannot be seen from here."""
+        ...
+
     async def close(self) -> None:
         """Wait for none of them any more."""
 
@@ -287,6 +293,12 @@ class NothingFar:
     async def inspect(self, node: str, name: str, seconds: float | None = None) -> Inspection:
         """There is none of them."""
         raise SupervisionError("not_found", f"there is no process {node!r}")
+
+    async def look_through(
+        self, node: str, name: str, seconds: float | None, within: float
+    ) -> Seen | None:
+        """There is none of them."""
+        return None
 
     async def close(self) -> None:
         """There is nothing to wait for."""

@@ -11,7 +11,7 @@ from civitas.node.profiling import Profile, profiled
 from civitas.process import Cell
 from civitas.process.stacks import StackFrame, frames_of, threads_of
 
-__all__ = ["Blocked", "Inspection", "PastError", "Queued", "inspect", "looked_into"]
+__all__ = ["Blocked", "Inspection", "PastError", "Queued", "Seen", "inspect", "looked_into"]
 
 _LISTED = 100
 """So many waiting messages are listed."""
@@ -69,6 +69,24 @@ class Blocked(TypedDict):
     by: str | None
     seconds: float
     stack: list[StackFrame]
+
+
+class Seen(TypedDict):
+    """What is seen of an OS process.
+
+    Attributes:
+        node: Name of the OS process.
+        pid: Its pid.
+        blocked: None while its event loop turns.
+        agent: The agent that was looked for; None if it does not run there.
+        error: Why nothing else was seen; otherwise empty.
+    """
+
+    node: str
+    pid: int
+    blocked: Blocked | None
+    agent: dict[str, Any] | None
+    error: str
 
 
 class Inspection(TypedDict):

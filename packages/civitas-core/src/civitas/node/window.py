@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import Self
 
-from civitas.errors import CivitasError, ConfigurationError, PayloadError
 from civitas.launch import keep_from_children, let_go
-from civitas.message import decode, encode
-from civitas.node.glance import seen_now
-from civitas.node.inspecting import Blocked, inspect
+from civitas.node.inspecting import Seen
 from civitas.node.node import Node
-from civitas.node.profiling import check_seconds, profile
-from civitas.process import Cell
-from civitas.process.stacks import agent_of, of_loop, placed
+from civitas.node.view import View, asked, seen_in
 
-__all__ = ["Seen", "Window", "look_through"]
+__all__ = ["Window", "look_through"]
 
 logger = logging.getLogger("civitas")
 
-_TURN = 0.1
-"""Seconds after which an event loop that has not turned is said to be blocked."""
 _PATIENCE = 5.0
 """Seconds for whoever looks to say at what, and to take the answer."""
 _AGAIN = 0.1
@@ -36,24 +27,6 @@ _AGAIN = 0.1
 _LARGEST = 64 * 1024
 _LOOKERS = 8
 """So many may look at once; others wait."""
-
-
-class Seen(TypedDict):
-    """What is seen through a window.
-
-    Attributes:
-        node: Name of the OS process.
-        pid: Its pid.
-        blocked: None while its event loop turns.
-        agent: The agent that was looked for; None if it does not run there.
-        error: Why nothing else was seen; otherwise empty.
-    """
-
-    node: str
-    pid: int
-    blocked: Blocked | None
-    agent: dict[str, Any] | None
-    error: str
 
 
 class Window:
@@ -65,7 +38,8 @@ class Window:
     """
 
     def __init__(self, node: Node, path: Path) -> None:
-        self._node = node
+        self._name = node.name
+        self._view = View(node)
         self._path = path
         self._stop = threading.Event()
         self._lookers: dict[threading.Thread, socket.socket] = {}
@@ -88,7 +62,7 @@ class Window:
         self._thread = threading.Thread(
             target=self._serve,
             args=[listening],
-            name=f"civitas-{self._node.name}-window",
+            name=f"civitas-{self._name}-window",
             daemon=True,
         )
         self._thread.start()
@@ -99,6 +73,7 @@ class Window:
         if listening is None:
             return
         self._stop.set()
+        self._view.close()
         try:
             listening.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept, on Linux
         except OSError:  # elsewhere, this does
@@ -137,9 +112,9 @@ class Window:
     def _answer(self, looker: socket.socket) -> None:
         keep_from_children(looker.fileno())
         try:
-            seen = self._seen(_asked(looker))
+            answer = self._view.answer(_question(looker))
             looker.settimeout(_PATIENCE)
-            looker.sendall(_encoded(seen))
+            looker.sendall(answer)
         except OSError:
             pass  # whoever looked has gone
         finally:
@@ -148,74 +123,17 @@ class Window:
             self._lookers.pop(threading.current_thread(), None)
             self._room.release()
 
-    def _seen(self, asked: bytes) -> Seen:
-        seen: Seen = {
-            "node": self._node.name,
-            "pid": os.getpid(),
-            "blocked": None,
-            "agent": None,
-            "error": "",
-        }
-        try:
-            request = decode(asked)
-            name, seconds = request["agent"], request.get("profile")
-            seen["blocked"] = blocked = self._blocked()
-            cell = self._node.registry.get(name)
-            if isinstance(cell, Cell):
-                found: dict[str, Any] = {**seen_now(cell, self._node.name), **inspect(cell)}
-                found["blocked"] = blocked
-                if blocked is not None and blocked["by"] == name:
-                    found["stack"] = blocked["stack"]
-                if seconds is not None:
-                    found["profile"] = profile(
-                        cell,
-                        self._node.loop,
-                        self._node.thread,
-                        check_seconds(seconds),
-                        self._stop,
-                    )
-                seen["agent"] = found
-        except CivitasError as error:
-            seen["error"] = str(error)
-        except Exception as error:  # what is looked at may change meanwhile, if the loop turns
-            seen["error"] = f"the request failed: {error!r}"
-        return seen
 
-    def _blocked(self) -> Blocked | None:
-        turned, node = threading.Event(), self._node
-        try:
-            node.loop.call_soon_threadsafe(turned.set)
-        except RuntimeError:  # it is closed
-            return None
-        if turned.wait(_TURN):
-            return None
-        task = asyncio.current_task(node.loop)
-        top = sys._current_frames().get(node.thread)
-        return {
-            "node": node.name,
-            "by": getattr(agent_of(task), "name", None) if task is not None else None,
-            "seconds": round(max(node.held_for(), _TURN), 3),
-            "stack": placed(of_loop(top)) if top is not None else [],
-        }
-
-
-def _asked(looker: socket.socket) -> bytes:
+def _question(looker: socket.socket) -> bytes:
     """What it says until it has said all; raises `OSError` when it takes too long."""
-    asked, until = b"", time.monotonic() + _PATIENCE
-    while len(asked) <= _LARGEST:
+    question, until = b"", time.monotonic() + _PATIENCE
+    while len(question) <= _LARGEST:
         looker.settimeout(max(0.0, until - time.monotonic()))
         part = looker.recv(_LARGEST)
         if not part:
             break
-        asked += part
-    return asked
-
-
-def _encoded(seen: Seen) -> bytes:
-    try:
-        return encode(seen, "answer")
-    except PayloadError as error:  # such as a state of many MiB
-        return encode({**seen, "agent": None, "error": str(error)}, "answer")
+        question += part
+    return question
 
 
 async def look_through(
@@ -239,14 +157,14 @@ async def look_through(
         async with asyncio.timeout(within + (seconds or 0.0)):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
-                writer.write(encode({"agent": name, "profile": seconds}, "request"))
+                writer.write(asked(name, seconds))
                 writer.write_eof()
                 answer = await reader.read()
             finally:
                 writer.close()
-        seen: Seen = decode(answer)
-    except (OSError, TimeoutError, ValueError):
+    except (OSError, TimeoutError):
         return None
-    if seen["error"]:
-        raise ConfigurationError(seen["error"])
-    return seen
+    try:
+        return seen_in(answer)
+    except ValueError:  # its process ended meanwhile
+        return None

@@ -14,7 +14,7 @@ from civitas.errors import ConfigurationError
 from civitas.node import Node
 from civitas.node.changes import Changes
 from civitas.node.glance import AgentNow, NodeNow, Overview
-from civitas.node.inspecting import looked_into
+from civitas.node.inspecting import Seen, looked_into
 from civitas.node.profiling import check_seconds
 from civitas.node.window import look_through
 from civitas.process import Cell, ChildKind
@@ -110,26 +110,35 @@ class Overviews:
         return {**agent, **await self._inspect_far(agent, seconds)}
 
     async def _inspect_far(self, agent: AgentNow, seconds: float | None) -> Mapping[str, Any]:
-        """Look into an agent of another process; by its window if its event loop is blocked."""
-        node, name, pid = agent["node"], agent["name"], agent["pid"]
-        asking = asyncio.ensure_future(self._node.far.inspect(node, name, seconds))
+        """Look into an agent of another process; beside its event loop if that is blocked."""
+        asking = asyncio.ensure_future(
+            self._node.far.inspect(agent["node"], agent["name"], seconds)
+        )
         try:
             answered, _ = await asyncio.wait({asking}, timeout=_SOON)
-            if not answered and self.windows is not None and pid is not None:
-                # Imported here: it brings the topology, which a program without one does without.
-                from civitas.topology.place import window_of
-
-                window = window_of(self.windows, pid)
-                seen = await look_through(window, name, None, _PATIENCE)
-                if seen is not None and seen["node"] == node and seen["blocked"]:
+            if not answered:
+                seen = await self._seen(agent, None)
+                if seen is not None and seen["blocked"]:
                     if seconds is not None:
-                        seen = await look_through(window, name, seconds, _PATIENCE) or seen
+                        seen = await self._seen(agent, seconds) or seen
                     if seen["agent"] is not None:
                         return seen["agent"]
             return await asking
         finally:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+
+    async def _seen(self, agent: AgentNow, seconds: float | None) -> Seen | None:
+        """See an agent by the window of its process, or by the carrier where that is on another machine."""
+        node, name, pid = agent["node"], agent["name"], agent["pid"]
+        if self.windows is not None and pid is not None:
+            # Imported here: it brings the topology, which a program without one does without.
+            from civitas.topology.place import window_of
+
+            seen = await look_through(window_of(self.windows, pid), name, seconds, _PATIENCE)
+            if seen is not None and seen["node"] == node:
+                return seen
+        return await self._node.far.look_through(node, name, seconds, _PATIENCE)
 
     def _walk(
         self,

@@ -78,6 +78,10 @@ class Subjects:
         """Where a node, the root, answers those who ask whether they still belong to the system."""
         return f"{self.base}.belongs.{token}"
 
+    def looks(self, token: str | None) -> str:
+        """Where a node is looked into; with None, all of them at once."""
+        return f"{self.base}.look.{token}" if token is not None else f"{self.base}.look"
+
     @property
     def waits(self) -> str:
         """Where a root that waits says that it does."""

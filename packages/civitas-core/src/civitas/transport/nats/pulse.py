@@ -19,6 +19,7 @@ from civitas.brokers.nats import NatsOptions
 from civitas.brokers.nats.connection import Connection
 from civitas.transport.batches import ANY_RUN
 from civitas.transport.nats.address import Subjects
+from civitas.transport.nats.looking import NatsLooking
 from civitas.transport.nats.office import Office, signed
 from civitas.transport.nats.standing import NatsStanding, Vouching
 
@@ -80,6 +81,7 @@ class NatsPulse:
     Attributes:
         asking: Whether this node still belongs to the system, if it is not the root.
         vouching: Whether others do, if it is.
+        looking: Those who look into this node.
     """
 
     def __init__(
@@ -120,6 +122,9 @@ class NatsPulse:
             silence=min(6.0, timeout),
         )
         self.asking = NatsStanding(subjects, token, run, timeout, keeps=keeps, client=self._client)
+        self.looking = NatsLooking(
+            subjects, token, may=lambda: office is None or office.acts(), client=self._client
+        )
         self.vouching: Vouching | None = None
         if office is not None:
             self.vouching = Vouching(
@@ -232,6 +237,7 @@ class NatsPulse:
             for task in (opening, stopping, *self._tasks):
                 task.cancel()
             await asyncio.gather(opening, stopping, *self._tasks, return_exceptions=True)
+            await self.looking.close()
             if self._office is not None:
                 await self._office.leave()
             await self._connection.close()
@@ -320,6 +326,7 @@ class NatsPulse:
         if self.vouching is not None:
             await self.vouching.subscribe(client)
         await self.asking.subscribe(client)
+        await self.looking.subscribe(client)
         for watched in list(self._watched):
             await self._subscribe(client, watched)
 

@@ -22,8 +22,10 @@ from civitas.message.large import Buffer
 from civitas.transport.batches import BATCH, ID_SIZE, Ack, link_ids, new_id, sender_of
 from civitas.transport.contract import CutOff, Link, Watch
 from civitas.transport.election import Lead, Leader, Terms
+from civitas.transport.looking import Shows
 from civitas.transport.nats.address import ROOT, Subjects, address_of, split_address
 from civitas.transport.nats.inbox import NatsInbox
+from civitas.transport.nats.looking import look
 from civitas.transport.nats.neighbour import NatsNeighbour
 from civitas.transport.nats.office import Office
 from civitas.transport.nats.pulse import NatsPulse
@@ -86,6 +88,7 @@ class NatsTransport:
         """What the thread of the pulse says to be in progress; see `Sign`."""
         self._system = system
         self._service: Service | None = None
+        self._shows: Shows | None = None
         self._bucket = bucket
         self._keeps = keeps
         self._office: Office | None = None
@@ -153,6 +156,7 @@ class NatsTransport:
             lambda: self.handles(),  # noqa: PLW0108  # it is set later
             keeps=self._keeps,
         )
+        self._pulse.looking.shows = self._shows
         await self._pulse.open(self._patience)
         if (office := self._office) is not None and office.lease is not None and fence is not None:
             fence.guard(lambda: self._keeps or office.holds())
@@ -204,6 +208,17 @@ class NatsTransport:
         except Exception as error:
             log.debug("nats: it is not known whether there is a root: %r", error)
         return False
+
+    def let_look(self, shows: Shows | None) -> None:
+        """Let others look into this node; see `Looking.let_look`."""
+        self._shows = shows
+        if self._pulse is not None:
+            self._pulse.looking.shows = shows
+
+    async def look(self, address: str | None, question: bytes, within: float) -> bytes | None:
+        """Look into another node; see `Looking.look`."""
+        token = None if address is None else split_address(address)[0]
+        return await look(self._client(), self._subjects.looks(token), question, within)
 
     @property
     def token(self) -> str:
