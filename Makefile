@@ -11,7 +11,7 @@ SHELL := /bin/bash
 A := .venv/.ready
 B := .venv-crew/.ready
 W := .venv-wild/.ready
-manifests := $(wildcard packages/*/pyproject.toml) constraints/dev.in constraints/deploy.in scripts/environment.sh scripts/uv.sh
+manifests := $(wildcard packages/*/pyproject.toml) constraints/dev.in constraints/deploy.in constraints/examples.in scripts/environment.sh scripts/uv.sh
 
 help: ## this list
 	@echo "Civitas: your agents stay up. Targets:"

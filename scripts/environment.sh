@@ -7,11 +7,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(civitas-langgraph civitas-openai) checkers=() tools=${TOOLS:-constraints/dev.in}
+packages=(civitas-langgraph civitas-openai) more=() tools=${TOOLS:-constraints/dev.in}
 case ${1:-} in
     a)
         venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK'
-        [ -n "${TOOLS:-}" ] || checkers=(--requirement constraints/deploy.in)
+        [ -n "${TOOLS:-}" ] || more=(--requirement constraints/deploy.in --requirement constraints/examples.in)
         ;;
     crew)
         venv=${VENV:-.venv-crew} step='Environment B: the same with CrewAI (about 1 GB on disk)'
@@ -37,7 +37,7 @@ rm -f "$venv/.ready"
 
 ours=(--editable './packages/civitas-core[all]')
 for package in "${packages[@]}"; do ours+=(--editable "./packages/$package"); done
-scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement $tools "${checkers[@]}" "${ours[@]}" \
+scripts/uv.sh pip install --quiet --python "$venv/bin/python" --exact --requirement $tools "${more[@]}" "${ours[@]}" \
     --constraint "${CONSTRAINTS:-constraints/$1.txt}" --build-constraint "constraints/$1.txt"
 
 touch "$venv/.ready"

@@ -24,7 +24,7 @@ pin() { # FILE SOURCE: tools that nothing of ours is installed beside
 
 mkdir -p constraints
 dev=constraints/dev.in
-lock constraints/a.txt "$dev constraints/deploy.in" 'civitas-core[all]' civitas-langgraph civitas-openai
+lock constraints/a.txt "$dev constraints/deploy.in constraints/examples.in" 'civitas-core[all]' civitas-langgraph civitas-openai
 lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai

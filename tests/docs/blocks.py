@@ -45,7 +45,8 @@ def pages() -> list[Path]:
     """Every page a user reads."""
     docs = (ROOT / "docs").rglob("*.md")
     readmes = (ROOT / "packages").glob("*/README.md")
-    return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs, *readmes])
+    examples = (ROOT / "examples").rglob("README.md")
+    return sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs, *readmes, *examples])
 
 
 @cache

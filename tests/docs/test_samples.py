@@ -6,10 +6,8 @@ import ast
 import contextlib
 import doctest
 import io
-import json
 import re
 import shlex
-from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +16,9 @@ import pytest
 import yaml
 
 from civitas.cli import main
-from civitas.demo.model_server import ModelServer
 from civitas.topology import load
 from tests.docs.blocks import Block, all_blocks, blocks, expected_output, pages, program
-from tests.docs.forking import Samples
 from tests.house.project import PACKAGES, ROOT, manifest
-from tests.nats_server import NatsServer
 
 FRAMEWORKS = {
     "langgraph",
@@ -34,31 +29,6 @@ FRAMEWORKS = {
     "crewai",
     "civitas_crewai",
 }
-CORE = ["civitas.runtime", "civitas.topology"]
-HEAVY = ["agents", "crewai", "langchain_openai", "langgraph.graph", "opentelemetry.sdk.trace"]
-
-
-@pytest.fixture(scope="module")
-def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[bool, Samples]]:
-    """Interpreters to run samples: with all frameworks that are here, and with none of them.
-
-    There is a scripted model for samples that have a real model's client, and a NATS server.
-    """
-    folder = tmp_path_factory.mktemp("nats")
-    broker = NatsServer(
-        folder, f"jetstream {{store_dir: {json.dumps(str(folder / 'js'))}}}"
-    ).start()
-    try:
-        with ModelServer(lambda _: "A scripted answer.") as model:
-            keys = {
-                "OPENAI_BASE_URL": model.url,
-                "OPENAI_API_KEY": "scripted",
-                "NATS_URL": broker.url,
-            }
-            with Samples(*CORE, *HEAVY, **keys) as every, Samples(*CORE, **keys) as none:
-                yield {True: every, False: none}
-    finally:
-        broker.close()
 
 
 @pytest.fixture
@@ -158,10 +128,17 @@ def check_command(block: Block, words: list[str]) -> None:
         case ["civitas", *rest]:
             verbs = [word for word in rest[:2] if re.fullmatch("[a-z]+", word)]
             check_civitas_command(block, verbs)
+            for word in rest:
+                if word.startswith("examples/"):
+                    assert (ROOT / word).is_file(), (block.name, word)
         case ["pip", "install", *requirements] | ["uv", "add", *requirements]:
             for requirement in requirements:
                 check_requirement(block, requirement)
-        case ["git", "clone", *_] | ["cd" | "echo", _]:
+        case ["python", "-m", "http.server", *_, folder]:
+            assert (ROOT / folder).is_dir(), (block.name, folder)
+        case ["python", program]:
+            assert (ROOT / program).is_file(), (block.name, program)
+        case ["git", "clone", *_] | ["cd" | "echo", _] | ["export", *_]:
             pass
         case _:
             pytest.fail(f"{block.name}: nobody checks {words[0]!r}; mark it <!-- skip: why -->")
@@ -185,6 +162,9 @@ def knows_help(*verbs: str) -> bool:
 
 def check_requirement(block: Block, requirement: str) -> None:
     """What `pip install` is told must be one of our packages, with an extra that it has."""
+    if requirement.startswith("./examples/"):
+        assert (ROOT / requirement / "pyproject.toml").is_file(), (block.name, requirement)
+        return
     match = re.fullmatch(r"([\w-]+)(?:\[([\w,]+)\])?", requirement)
     assert match, (block.name, requirement)
     package, extras = match.groups()

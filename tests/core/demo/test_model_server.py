@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import urllib.request
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 
 import pytest
 
 from civitas.demo.model_server import Failure, ModelServer, ToolCall
+from civitas.demo.scripted_openai import scripted_openai
 
 
 def post(server: ModelServer, path: str = "/chat/completions", **body: Any) -> bytes:
@@ -145,3 +147,30 @@ def test_nothing_of_it_is_left_when_its_block_ends():
 def test_it_has_no_address_outside_its_block():
     with pytest.raises(RuntimeError, match="with ModelServer"):
         _ = ModelServer([]).url
+
+
+def test_nobody_listens_while_it_is_away_and_then_it_is_where_it_was():
+    with ModelServer(["one", "two"]) as server:
+        assert choice(post(server))["message"]["content"] == "one"
+        where = server.url
+        with server.away(), pytest.raises(URLError, match="refused"):
+            urllib.request.urlopen(where, b"{}", timeout=5)
+        assert server.url == where
+        assert choice(post(server))["message"]["content"] == "two"
+
+
+def test_the_environment_leads_to_the_scripted_model_for_as_long_as_it_is_there(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with scripted_openai(["one"]) as server:
+        assert server is not None
+        assert os.environ["OPENAI_BASE_URL"] == server.url
+        assert os.environ["OPENAI_API_KEY"]
+    assert "OPENAI_BASE_URL" not in os.environ
+    assert "OPENAI_API_KEY" not in os.environ
+
+
+def test_an_environment_that_leads_to_a_real_model_stays_as_it_is(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    with scripted_openai(["one"]) as server:
+        assert server is None
+        assert os.environ["OPENAI_BASE_URL"] == "http://127.0.0.1:1/v1"

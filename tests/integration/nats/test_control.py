@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from civitas.cli import main
+from civitas.state import NatsKVStateStore
 from tests.integration.nats.conftest import ROOT, over_nats, traveller
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,7 +37,7 @@ def elsewhere(tmp_path, monkeypatch, capsys):
         file.write_text(json.dumps(config))
         capsys.readouterr()
         with ThreadPoolExecutor(1) as thread:
-            words = [command, str(file), *arguments]
+            words = [*command.split(), str(file), *arguments]
             code = await asyncio.get_running_loop().run_in_executor(thread, main, words)
         return code, *map(str.strip, capsys.readouterr())
 
@@ -114,3 +115,12 @@ async def test_a_system_that_runs_nowhere_is_told_at_once(config, elsewhere):
     assert code == 1
     assert "'nowhere' is not running here, and none answers over nats; start it with" in err
     assert loop.time() - began < 4  # an answer is waited for longer than that
+
+
+async def test_the_state_store_is_found_at_the_server_of_the_transport(config, elsewhere, server):
+    store = NatsKVStateStore(server.url, bucket="looked-at", prefix="civitas")
+    await store.set("here", {"n": 5})
+    await store.close()
+    config |= {"state": {"type": "nats_kv", "bucket": "looked-at"}}
+    code, out, err = await elsewhere(config, "state show", "here")
+    assert (code, json.loads(out)) == (0, {"n": 5}), err

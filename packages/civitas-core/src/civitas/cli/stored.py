@@ -197,6 +197,9 @@ class Stored:
 async def opened(file: Path) -> AsyncIterator[Stored]:
     """The state store of a topology, of which nothing but name and state is read."""
     topology = load_part(file, "name", "state")
+    if topology.state is not None and topology.state.type == "nats_kv":
+        # It is reached as the transport is.
+        topology = load_part(file, "name", "state", "transport")
     pid = holder(state_folder(topology.name, file))
     store = _store(file, topology, pid)
     # To look into a store must not make one.

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
@@ -30,6 +30,8 @@ Script: TypeAlias = "Iterable[Answer] | Callable[[dict[str, Any]], Answer]"
 class ModelServer:
     """Serves a script on a free port of 127.0.0.1, from its own thread, until the `with` block ends.
 
+    Entered again, it is on the same port.
+
     Args:
         script: The answers.
         latency: Seconds before each answer.
@@ -44,6 +46,7 @@ class ModelServer:
         self._latency = latency
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self._port = 0
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -62,7 +65,8 @@ class ModelServer:
         return len(self.requests)
 
     def __enter__(self) -> Self:
-        self._server = _Server(self._respond)
+        self._server = _Server(self._respond, self._port)
+        self._port = self._server.server_port
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="scripted-model", daemon=True
         )
@@ -77,6 +81,15 @@ class ModelServer:
             server.close_connections()
             server.server_close()
             thread.join()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Close its port and every connection for the `with` block, as in an outage of a provider."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
 
     def _respond(self, body: dict[str, Any], headers: dict[str, str]) -> Answer:
         self.headers.append(headers)
@@ -103,14 +116,19 @@ def _one_by_one(answers: Iterable[Answer]) -> Callable[[dict[str, Any]], Answer]
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # With the stock 5, the sixth of several clients that connect at once waits for a second.
+    request_queue_size = 512
 
-    def __init__(self, respond: Callable[[dict[str, Any], dict[str, str]], Answer]) -> None:
+    def __init__(
+        self, respond: Callable[[dict[str, Any], dict[str, str]], Answer], port: int
+    ) -> None:
         self.respond = respond
         self._open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def server_bind(self) -> None:
         # The stock one looks up the host's name, which may ask a name server.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from civitas.demo.model_server import ModelServer
 from civitas.demo.requirements import CREW, crew_python
 from civitas.demo.script import answer
+from civitas.demo.scripted_openai import environment, scripted_openai
 
 __all__ = ["TEAM", "model_in_reach", "settled", "show_steps"]
 
@@ -25,16 +25,11 @@ _LATENCY = 0.12
 @contextmanager
 def model_in_reach() -> Iterator[str]:
     """Point the frameworks at a model, and say which: the user's own, or a scripted one for the time being."""
-    model = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
-    if os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_BASE_URL"):
-        with _environment(OPENAI_API_KEY=os.environ.get("OPENAI_API_KEY") or "none"):
-            where = os.environ.get("OPENAI_BASE_URL") or "the OpenAI API"
-            yield f"{model} at {where}"
-        return
-    with (
-        ModelServer(answer, latency=_LATENCY) as server,
-        _environment(OPENAI_BASE_URL=server.url, OPENAI_API_KEY="scripted"),
-    ):
+    with scripted_openai(answer, latency=_LATENCY) as server:
+        if server is None:
+            model = os.environ.get("OPENAI_MODEL", "gpt-4o-mini")
+            yield f"{model} at {os.environ.get('OPENAI_BASE_URL') or 'the OpenAI API'}"
+            return
         yield (
             f"a scripted one on {server.url.partition('//')[2].partition('/')[0]}, no model at all; "
             "set OPENAI_API_KEY or OPENAI_BASE_URL for a real one"
@@ -49,7 +44,7 @@ def settled(*, verbose: bool) -> Iterator[None]:
             tempfile.TemporaryDirectory(prefix="civitas-demo-", ignore_cleanup_errors=True)
         )
         stack.enter_context(
-            _environment(
+            environment(
                 # CrewAI keeps a database, a key and lock files in the user's folders, and reads the nearest .env.
                 HOME=scratch,
                 XDG_DATA_HOME=scratch,
@@ -89,17 +84,3 @@ def show_steps(handler: logging.Handler) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

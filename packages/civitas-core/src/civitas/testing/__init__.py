@@ -14,6 +14,8 @@ from civitas.testing.probe import Probe
 from civitas.testing.scripted_model import ModelCall, ScriptedModel
 
 if TYPE_CHECKING:
+    from civitas.demo.model_server import ModelServer
+    from civitas.demo.scripted_openai import scripted_openai
     from civitas.testing.adapter import AdapterSuite
     from civitas.testing.adapter_model import SuiteModel, ToolCall
     from civitas.testing.memory_network import MemoryNetwork
@@ -25,26 +27,30 @@ __all__ = [
     "ManualClock",
     "MemoryNetwork",
     "ModelCall",
+    "ModelServer",
     "Probe",
     "ScriptedModel",
     "StateStoreSuite",
     "SuiteModel",
     "ToolCall",
     "TransportSuite",
+    "scripted_openai",
 ]
 
 
 _LATE = {
-    "AdapterSuite": "adapter",
-    "MemoryNetwork": "memory_network",
-    "StateStoreSuite": "state_store",
-    "SuiteModel": "adapter_model",
-    "ToolCall": "adapter_model",
-    "TransportSuite": "transport",
+    "AdapterSuite": "civitas.testing.adapter",
+    "MemoryNetwork": "civitas.testing.memory_network",
+    "ModelServer": "civitas.demo.model_server",
+    "StateStoreSuite": "civitas.testing.state_store",
+    "SuiteModel": "civitas.testing.adapter_model",
+    "ToolCall": "civitas.testing.adapter_model",
+    "TransportSuite": "civitas.testing.transport",
+    "scripted_openai": "civitas.demo.scripted_openai",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATE:
-        return getattr(import_module(f"civitas.testing.{_LATE[name]}"), name)
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,45 @@
+"""A hundred users ask at once, and the model goes away while they wait."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from model import say
+
+from civitas import Runtime
+from civitas.testing import ModelServer, scripted_openai
+
+USERS = 100
+AWAY = 2.0  # seconds
+
+
+async def ask(runtime: Runtime, user: int) -> tuple[str, float]:
+    began = time.perf_counter()
+    question = {"input": f"Where is order {1001 + user % 3}?"}
+    reply = await runtime.ask("desk", question, conversation=f"user-{user}", timeout=120)
+    return reply.payload["output"], time.perf_counter() - began
+
+
+async def main(model: ModelServer | None) -> None:
+    async with Runtime.from_config(Path(__file__).with_name("topology.yaml")) as runtime:
+        users = [asyncio.create_task(ask(runtime, user)) for user in range(USERS)]
+        if model is not None:
+            while model.count < USERS:  # everybody is in the middle of something
+                await asyncio.sleep(0.01)
+            with model.away():
+                await asyncio.sleep(AWAY)
+        answers = await asyncio.gather(*users)
+    from desk import tickets
+
+    for text in sorted({text for text, _ in answers}):
+        print(f"{sum(text == each for each, _ in answers)} users: {text}")
+    print(f"{len(tickets)} tickets were opened")
+    print(f"the slowest answer took {max(seconds for _, seconds in answers):.1f} s")
+
+
+if __name__ == "__main__":
+    with scripted_openai(say) as scripted, TemporaryDirectory() as folder:
+        os.environ["DATA"] = folder
+        asyncio.run(main(scripted))
