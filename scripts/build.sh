@@ -1,5 +1,5 @@
 #!/bin/bash
-# Wheels and sdists of the four packages, in dist/ (or in the folder given).
+# Wheels and sdists of the five packages, in dist/ (or in the folder given).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

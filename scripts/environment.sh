@@ -1,7 +1,7 @@
 #!/bin/bash
 # Makes one of the environments, or brings it up to date, from its constraints.
-#   scripts/environment.sh a       .venv        core, LangGraph and the newest openai-agents
-#   scripts/environment.sh crew    .venv-crew   the same with CrewAI, and the openai-agents that fits
+#   scripts/environment.sh a       .venv        core, LangGraph, Pydantic AI and the newest openai-agents
+#   scripts/environment.sh crew    .venv-crew   core, LangGraph, CrewAI, and the openai-agents that fits
 #   scripts/environment.sh wild    .venv-wild   public agents that are packages, for `make test-wild`
 # VENV= puts it elsewhere, PYTHON= picks the interpreter, CONSTRAINTS= other versions, TOOLS= what stands beside the packages.
 set -euo pipefail
@@ -10,11 +10,12 @@ cd "$(dirname "$0")/.."
 packages=(civitas-langgraph civitas-openai) more=() tools=${TOOLS:-constraints/dev.in}
 case ${1:-} in
     a)
-        venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK'
+        venv=${VENV:-.venv} step='Environment A: core, LangGraph, OpenAI Agents SDK, Pydantic AI'
+        packages+=(civitas-pydantic-ai)
         [ -n "${TOOLS:-}" ] || more=(--requirement constraints/deploy.in --requirement constraints/examples.in)
         ;;
     crew)
-        venv=${VENV:-.venv-crew} step='Environment B: the same with CrewAI (about 1 GB on disk)'
+        venv=${VENV:-.venv-crew} step='Environment B: core, LangGraph, CrewAI (about 1 GB on disk)'
         packages+=(civitas-crewai)
         ;;
     wild)

@@ -7,7 +7,7 @@ lock() { # FILE 'TOOLS...' PACKAGE...: what these packages and the tools resolve
     local file=$1 tools=$2 ours=() quiet=()
     shift 2
     for package in "$@"; do ours+=("-e ./packages/$package"); done
-    for package in civitas-core civitas-langgraph civitas-openai civitas-crewai; do
+    for package in civitas-core civitas-langgraph civitas-openai civitas-crewai civitas-pydantic-ai; do
         quiet+=(--no-emit-package "$package")
     done
     printf '%s\n' "${ours[@]}" | scripts/uv.sh pip compile --quiet --universal --python-version 3.11 \
@@ -24,7 +24,8 @@ pin() { # FILE SOURCE: tools that nothing of ours is installed beside
 
 mkdir -p constraints
 dev=constraints/dev.in
-lock constraints/a.txt "$dev constraints/deploy.in constraints/examples.in" 'civitas-core[all]' civitas-langgraph civitas-openai
+lock constraints/a.txt "$dev constraints/deploy.in constraints/examples.in" 'civitas-core[all]' civitas-langgraph civitas-openai \
+    civitas-pydantic-ai
 lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-openai civitas-crewai
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai

@@ -17,7 +17,7 @@ export TOOLS=$versions/tools.in
 run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versions
     local name=$1 venv=$2 package packages=(core langgraph openai) quiet=()
     shift 2
-    if [ "$name" = crew ]; then packages+=(crewai); fi
+    if [ "$name" = crew ]; then packages+=(crewai); else packages+=(pydantic-ai); fi
     for package in "${packages[@]}"; do quiet+=(--no-emit-package "civitas-$package"); done
     printf -- '-e ./packages/civitas-%s\n' "core[all]" "${packages[@]:1}" |
         scripts/uv.sh pip compile --quiet --python "$PYTHON" --resolution lowest-direct --no-header \
@@ -27,7 +27,7 @@ run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versio
 }
 
 left_out=(--ignore tests/langgraph/test_instrumentations.py --ignore tests/openai/test_instrumentations.py)
-run a .venv-oldest tests/core tests/langgraph tests/openai "${left_out[@]}"
+run a .venv-oldest tests/core tests/langgraph tests/openai tests/pydantic_ai "${left_out[@]}"
 run crew .venv-oldest-crew tests/langgraph tests/openai tests/crewai "${left_out[@]}"
 
 echo

@@ -30,7 +30,7 @@ many=(tests/integration/nats/test_many.py)  # beside the others of the broker: m
 cluster=(tests/core/cluster)
 commands=(tests/core/{cli,plugins})
 pages=(tests/docs tests/house)
-frameworks=(tests/{langgraph,openai})
+frameworks=(tests/{langgraph,openai,pydantic_ai})
 again=(tests/{core/demo,docs,integration})
 adapters_again=(tests/{langgraph/test_suite.py,openai,crewai})
 

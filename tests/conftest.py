@@ -12,6 +12,7 @@ NEEDS = {
     "langgraph": ["langgraph"],
     "openai": ["agents"],
     "crewai": ["crewai"],
+    "pydantic_ai": ["pydantic_ai"],
 }
 collect_ignore = [
     folder for folder, modules in NEEDS.items() if not all(find_spec(module) for module in modules)

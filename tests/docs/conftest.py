@@ -12,7 +12,10 @@ from tests.docs.forking import Samples
 from tests.nats_server import NatsServer
 
 CORE = ["civitas.runtime", "civitas.topology"]
-HEAVY = ["agents", "crewai", "langchain_openai", "langgraph.graph", "opentelemetry.sdk.trace"]
+HEAVY = [
+    *("agents", "crewai", "langchain_openai", "langgraph.graph", "opentelemetry.sdk.trace"),
+    "pydantic_ai",
+]
 
 
 @pytest.fixture(scope="package")

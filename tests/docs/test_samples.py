@@ -28,6 +28,7 @@ FRAMEWORKS = {
     "openai",
     "crewai",
     "civitas_crewai",
+    "pydantic_ai",
 }
 
 

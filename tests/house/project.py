@@ -15,6 +15,7 @@ PACKAGES = {
     "civitas-langgraph": "civitas_langgraph",
     "civitas-openai": "civitas_openai",
     "civitas-crewai": "civitas_crewai",
+    "civitas-pydantic-ai": "civitas_pydantic_ai",
 }
 
 

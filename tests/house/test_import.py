@@ -16,6 +16,7 @@ LIMIT = 300
 TRIES = 50
 HEAVY = [
     *("agents", "aiosqlite", "crewai", "langchain_core", "langgraph", "nats", "openai"),
+    "pydantic_ai",
     *("opentelemetry.sdk", "pydantic", "rich", "typer", "yaml", "zmq"),
 ]
 
@@ -51,7 +52,7 @@ def test_finding_the_plugins_loads_no_framework():
         "import sys, json, civitas.plugins as p; p.PluginManager().found();"
         "print(json.dumps(sorted(sys.modules)))"
     )
-    frameworks = {"agents", "crewai", "langchain_core", "langgraph", "openai"}
+    frameworks = {"agents", "crewai", "langchain_core", "langgraph", "openai", "pydantic_ai"}
     assert frameworks & set(json.loads(run_alone(code))) == set()
 
 

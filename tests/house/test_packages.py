@@ -1,4 +1,4 @@
-"""The four packages are of one shape, one version and one licence."""
+"""The five packages are of one shape, one version and one licence."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def run(*command: str | Path, **variables: str) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheels and sdists of all four packages."""
+    """A folder with the wheels and sdists of all five packages."""
     out = tmp_path_factory.mktemp("dist")
     # This environment has what builds them: not one more for each package.
     run("scripts/build.sh", out, UV_NO_BUILD_ISOLATION="1")

@@ -14,7 +14,7 @@ from pydantic.errors import PydanticUserError
 
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.frameworks import current_run, plain
-from civitas_langgraph._options import needs, taking_message
+from civitas.frameworks.given import needs, taking_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

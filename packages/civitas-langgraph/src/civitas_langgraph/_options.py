@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import inspect
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables.config import CONFIG_KEYS
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.given import named, taking_message
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -22,9 +21,6 @@ __all__ = [
     "checked_durability",
     "checked_history",
     "config_of",
-    "named",
-    "needs",
-    "taking_message",
     "with_config",
 ]
 
@@ -123,49 +119,6 @@ def checked_history(given: Any, where: str) -> int | None:
             f"{where}: history must be a whole number of checkpoints > 0, or 'all'; got {given!r}"
         )
     return given
-
-
-def named(given: Any, keyword: str, where: str) -> Any:
-    """What the text `given` names, as in a topology; anything else as it is.
-
-    Raises:
-        ConfigurationError: It cannot be resolved.
-    """
-    if not isinstance(given, str):
-        return given
-    try:
-        return pkgutil.resolve_name(given)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{where}: {keyword}={given!r} cannot be resolved: {error}. Write module:name"
-        ) from error
-
-
-def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callable[[Message], Any]:
-    """`make` as a function of the message, even if it needs no argument.
-
-    Raises:
-        ConfigurationError: It needs more than that.
-    """
-    needed = needs(make)
-    if not needed:
-        return lambda message: make()
-    if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
-        return make
-    raise ConfigurationError(
-        f"{where}: {keyword} is made by a function or a class without arguments, or with the message as its one; "
-        f"{getattr(make, '__qualname__', make)} needs {', '.join(each.name for each in needed)}"
-    )
-
-
-def needs(make: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The arguments that `make` cannot be called without."""
-    try:
-        parameters = inspect.signature(make).parameters.values()
-    except (TypeError, ValueError):  # some built-in types have none
-        return []
-    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [each for each in parameters if each.default is each.empty and each.kind not in rest]
 
 
 def _known() -> str:

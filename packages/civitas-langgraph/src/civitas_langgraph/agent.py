@@ -24,6 +24,7 @@ from civitas.frameworks import (
     Unfinished,
 )
 from civitas.frameworks.conversations import NOTE
+from civitas.frameworks.given import named
 from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
@@ -39,7 +40,6 @@ from civitas_langgraph._options import (
     checked_durability,
     checked_history,
     config_of,
-    named,
     with_config,
 )
 from civitas_langgraph._outcomes import OUTCOMES

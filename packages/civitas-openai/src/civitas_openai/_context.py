@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import inspect
 import typing
 from bisect import insort
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from pydantic.errors import PydanticUserError
 from civitas.errors import ConfigurationError, PayloadError
 from civitas.frameworks import plain
 from civitas.frameworks.apart import apart, together
+from civitas.frameworks.given import taking_message
 from civitas_openai._copies import copied
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def factory_of(given: Any, where: str) -> Callable[[Message], Any]:
         ConfigurationError: It takes other arguments, or cannot be copied.
     """
     if callable(given):
-        return _caller(given, where)
+        return taking_message(given, "context", where)
     try:
         copy.deepcopy(given)
     except Exception as error:
@@ -49,25 +49,6 @@ def factory_of(given: Any, where: str) -> Callable[[Message], Any]:
             "context=lambda: MyContext(db=pool)"
         ) from error
     return lambda message: copy.deepcopy(given)
-
-
-def _caller(make: Callable[..., Any], where: str) -> Callable[[Message], Any]:
-    try:
-        parameters = inspect.signature(make).parameters.values()
-    except (TypeError, ValueError):  # some built-in types have none
-        return lambda message: make()
-    needed = [each for each in parameters if each.default is each.empty and each.kind not in _REST]
-    if not needed:
-        return lambda message: make()
-    if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
-        return make
-    raise ConfigurationError(
-        f"{where}: context is made by a function or a class without arguments, or with the message as its one; "
-        f"{getattr(make, '__name__', make)!s} needs {', '.join(each.name for each in needed)}"
-    )
-
-
-_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class KeptContext:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import pkgutil
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -13,10 +12,10 @@ from agents.memory import Session
 from agents.run_error_handlers import RunErrorHandlers
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.given import named
 
 __all__ = [
     "NextTurn",
-    "named",
     "read_error_handlers",
     "read_hooks",
     "read_max_turns",
@@ -46,25 +45,9 @@ def refuse_memory_elsewhere(where: str, keywords: Mapping[str, Any]) -> None:
             )
 
 
-def named(given: Any, where: str, word: str) -> Any:
-    """What `given` names as ``module:name``; itself if it is not text."""
-    if not isinstance(given, str):
-        return given
-    if ":" not in given:
-        raise ConfigurationError(
-            f"{where}: {word}={given!r} does not name an object; write module:name"
-        )
-    try:
-        return pkgutil.resolve_name(given)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{where}: {word}={given!r} cannot be resolved: {error}. Write module:name"
-        ) from error
-
-
 def read_run_config(given: Any, where: str) -> RunConfig | None:
     """The `RunConfig` that `given` is, names, or has the fields of."""
-    found = named(given, where, "run_config")
+    found = named(given, "run_config", where)
     if isinstance(found, Mapping):
         try:
             return RunConfig(**found)
@@ -79,7 +62,7 @@ def read_run_config(given: Any, where: str) -> RunConfig | None:
 
 def read_session(given: Any, where: str) -> Session | None:
     """The `Session` that `given` is or names."""
-    found = named(given, where, "session")
+    found = named(given, "session", where)
     if found is None or (isinstance(found, Session) and not isinstance(found, type)):
         return found
     raise ConfigurationError(
@@ -89,7 +72,7 @@ def read_session(given: Any, where: str) -> Session | None:
 
 def read_hooks(given: Any, where: str) -> RunHooks[Any] | None:
     """The `RunHooks` that `given` is or names."""
-    found = named(given, where, "hooks")
+    found = named(given, "hooks", where)
     if found is None or isinstance(found, RunHooksBase):
         return found
     raise ConfigurationError(
@@ -100,7 +83,7 @@ def read_hooks(given: Any, where: str) -> RunHooks[Any] | None:
 
 def read_error_handlers(given: Any, where: str) -> Any:
     """The SDK's `error_handlers` that `given` are or names."""
-    found = named(given, where, "error_handlers")
+    found = named(given, "error_handlers", where)
     if found is None:
         return None
     if not isinstance(found, Mapping):
@@ -116,7 +99,7 @@ def read_error_handlers(given: Any, where: str) -> Any:
                 + (f"; did you mean {near[0]!r}? " if near else ". ")
                 + f"It has: {', '.join(words)}"
             )
-    return {key: named(value, where, f"error_handlers[{key!r}]") for key, value in found.items()}
+    return {key: named(value, f"error_handlers[{key!r}]", where) for key, value in found.items()}
 
 
 def read_max_turns(given: Any, where: str) -> int | None:

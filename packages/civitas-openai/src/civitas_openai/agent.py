@@ -18,6 +18,7 @@ from civitas.frameworks import (
     Run,
     newest_turns,
 )
+from civitas.frameworks.given import named
 from civitas.frameworks.remembering import Remembering
 from civitas.process import AmbiguousCall, ErrorAction
 from civitas_openai._attempt import Attempt
@@ -26,7 +27,6 @@ from civitas_openai._humans import answered, interrupted, read_answer, refuse_to
 from civitas_openai._memory import Memory
 from civitas_openai._once import scope
 from civitas_openai._options import (
-    named,
     read_error_handlers,
     read_hooks,
     read_max_turns,
@@ -115,7 +115,7 @@ class OpenAIAgent(FrameworkAgent):
         self._run_config = read_run_config(run_config, where)
         self._own_config: RunConfig | None = None
         self._session = read_session(session, where)
-        context = named(context, where, "context")
+        context = named(context, "context", where)
         self._make_context = None if context is None else factory_of(context, where)
         self._max_turns = read_max_turns(max_turns, where)
         self._hooks = read_hooks(hooks, where)

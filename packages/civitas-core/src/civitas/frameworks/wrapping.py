@@ -21,6 +21,7 @@ ADAPTERS = {
     "langgraph": "civitas-langgraph",
     "agents": "civitas-openai",
     "crewai": "civitas-crewai",
+    "pydantic_ai": "civitas-pydantic-ai",
 }
 """For each framework's top module, the distribution that adapts it."""
 
@@ -147,8 +148,8 @@ def _unknown(
             return ConfigurationError(f"{text}; pip install {distribution}")
     have = ", ".join(f"civitas-{word}" for word in installed) or "none"
     return ConfigurationError(
-        f"{text}. Installed adapters: {have}. Wrap a compiled LangGraph graph, an OpenAI Agents SDK Agent "
-        f"or a CrewAI Crew, with its adapter installed ({', '.join(ADAPTERS.values())})"
+        f"{text}. Installed adapters: {have}. Wrap a compiled LangGraph graph, an OpenAI Agents SDK or "
+        f"Pydantic AI Agent, or a CrewAI Crew, with its adapter installed ({', '.join(ADAPTERS.values())})"
     )
 
 

@@ -1,0 +1,62 @@
+"""Options as they are given in Python or in a topology: by name, as they are, or as a function that makes one."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from civitas.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from civitas.message import Message
+
+__all__ = ["named", "needs", "taking_message"]
+
+
+def named(given: Any, keyword: str, where: str) -> Any:
+    """What the text `given` names, as in a topology; anything else as it is.
+
+    Raises:
+        ConfigurationError: It cannot be resolved.
+    """
+    if not isinstance(given, str):
+        return given
+    if ":" not in given:
+        raise ConfigurationError(
+            f"{where}: {keyword}={given!r} does not name an object; write module:name"
+        )
+    try:
+        return pkgutil.resolve_name(given)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{where}: {keyword}={given!r} cannot be resolved: {error}. Write module:name"
+        ) from error
+
+
+def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callable[[Message], Any]:
+    """`make` as a function of the message, even if it needs no argument.
+
+    Raises:
+        ConfigurationError: It needs more than that.
+    """
+    needed = needs(make)
+    if not needed:
+        return lambda message: make()
+    if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
+        return make
+    raise ConfigurationError(
+        f"{where}: {keyword} is made by a function or a class without arguments, or with the message as its one; "
+        f"{getattr(make, '__qualname__', make)} needs {', '.join(each.name for each in needed)}"
+    )
+
+
+def needs(make: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The arguments that `make` cannot be called without."""
+    try:
+        parameters = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # some built-in types have none
+        return []
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [each for each in parameters if each.default is each.empty and each.kind not in rest]
