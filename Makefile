@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build changelog lock clean
+.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -61,6 +61,9 @@ types: $(A) $(B) ## mypy --strict
 
 check: lint types ## lint and types
 	@echo "check: clean"
+
+begin: $(A) ## docs/begin.md, followed word for word in an empty folder, and timed
+	@scripts/begin.sh
 
 bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do the job
 	@.venv/bin/python -m benchmarks

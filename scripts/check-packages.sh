@@ -47,6 +47,10 @@ for version in 3.11 3.12 3.13 3.14; do
         if [ "$name" = civitas_langgraph ]; then
             "$venv/bin/python" scripts/first_sample.py "$scratch/sample-$version"
             (cd "$scratch/sample-$version" && "$venv/bin/python" main.py)
+            if mkdir "$scratch/begin" 2>/dev/null; then # once: it takes seconds
+                env -u XDG_STATE_HOME HOME="$scratch/begin" PATH="$venv/bin:/usr/bin:/bin" \
+                    "$PWD/.venv/bin/python" -m tests.docs.following docs/begin.md "$scratch/begin" --here
+            fi
         fi
     done
 done

@@ -6,6 +6,7 @@ A comment stands right before its block:
     <!-- file: myapp/a.py -->  the content of a file that the other blocks of the page may use
     <!-- continue -->          runs after the Python block before it, as one program
     <!-- output -->            what the Python block before it prints; `...` stands for anything
+    <!-- terminal: name -->    typed into another terminal than the other commands of the page; text is what comes there
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from tests.house.project import ROOT
 
 _BLOCK = re.compile(
-    r"(?:^<!-- *(?P<word>skip|file|continue|output)(?:: *(?P<value>[^\n]*?))? *-->\n+)?"
+    r"(?:^<!-- *(?P<word>skip|file|continue|output|terminal)(?:: *(?P<value>[^\n]*?))? *-->\n+)?"
     r"^(?P<fence>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=fence)[ \t]*$",
     re.DOTALL | re.MULTILINE,
 )
@@ -66,6 +67,22 @@ def blocks(page: Path) -> list[Block]:
         )
         for match in _BLOCK.finditer(text)
     ]
+
+
+def earlier(page: Path) -> list[Block]:
+    """The blocks of the chapters before it; none unless it is one of the tutorial."""
+    chapters = sorted(page.parent.glob("*.md")) if page.parent.name == "tutorial" else []
+    return [block for chapter in chapters if chapter < page for block in blocks(chapter)]
+
+
+def place_files(shown: list[Block], folder: Path) -> None:
+    """Write those blocks that are files; of two with one name, the later one."""
+    for block in shown:
+        if block.word == "file":
+            assert block.value
+            target = folder / block.value
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text)
 
 
 def all_blocks(*languages: str) -> list[Block]:

@@ -10,30 +10,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from civitas.cli import main
 from civitas.cli.windows import blocked_root
-from tests.docs.blocks import blocks
-from tests.docs.test_samples import place_files
+from tests.docs.blocks import blocks, earlier, place_files
+from tests.docs.sessions import as_ever, session
 from tests.house.project import ROOT
 
 # Real processes, each with an interpreter to start: a busy machine needs its time.
 pytestmark = pytest.mark.timeout(60)
-
-PAGE = ROOT / "docs" / "reference" / "cli.md"
-
-
-def session(page: Path) -> list[tuple[str, str]]:
-    """Each command of a page, with what the page says that it prints."""
-    shown = [block for block in blocks(page) if block.language == "console"]
-    text = "".join(block.text for block in shown if block.word != "skip")
-    return [
-        (command, output)
-        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
-    ]
 
 
 def without_pids(text: str) -> str:
@@ -42,84 +32,22 @@ def without_pids(text: str) -> str:
 
 
 @pytest.fixture
-def environment() -> Iterator[dict[str, str]]:
-    """With the commands of this Python on the path, and a folder for sockets with a short name."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "XDG_STATE_HOME": folder,
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-
-
-def test_every_command_of_the_page_prints_what_the_page_says(
-    tmp_path: Path,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    place_files(PAGE, tmp_path)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder to be in. The commands of this Python are on the path, and sockets lie at a short path."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", environment["XDG_STATE_HOME"])
-    with subprocess.Popen(
-        ["civitas", "run", "topology.yaml"], env=environment, stdout=subprocess.PIPE, text=True
-    ) as system:
-        try:
-            assert system.stdout is not None
-            assert any(" ready " in line for line in system.stdout)
-            for command, output in session(PAGE):
-                said = printed(command, environment, capsys)
-                assert without_pids(said) == without_pids(output), command
-        finally:
-            system.terminate()
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    with tempfile.TemporaryDirectory() as sockets:
+        monkeypatch.setenv("XDG_STATE_HOME", sockets)
+        yield tmp_path
 
 
-def printed(command: str, environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a command prints: in this process, as an interpreter of its own takes its time, unless a shell is needed."""
-    if "|" not in command:
-        main(shlex.split(command)[1:])
-        said = capsys.readouterr()
-        return said.out + said.err
-    done = subprocess.run(
-        command, shell=True, env=environment, capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr
-
-
-INSIDE = ROOT / "docs" / "guides" / "inside.md"
-
-
-def as_ever(text: str, folder: Path) -> list[str]:
-    """The lines without what differs each time."""
-    text = text.replace(str(folder), "/srv/shop")
-    text = re.sub(r"(?m)^.*meanwhile the event loop was held by(.|\n)*", "", text)
-    for pattern, word in (
-        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
-        (r"\d+(\.\d)? (s|min)\b", "AGE"),
-        (r"\d+ samples", "SAMPLES"),
-        (r"(?m) \d{2,}$", " PID"),
-        (r"(asyncio/\w+\.py):\d+", r"\1:LINE"),
-        ("├", "└"),
-        ("│", " "),
-    ):
-        text = re.sub(pattern, word, text)
-    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
-
-
-@pytest.mark.promise(id="SEM-1775")
-def test_whoever_is_woken_at_three_sees_what_the_page_says(
-    tmp_path: Path,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    place_files(INSIDE, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", environment["XDG_STATE_HOME"])
+@contextmanager
+def running(page: Path, folder: Path) -> Iterator[None]:
+    """The system of a page, in a folder, while it runs."""
+    place_files([*earlier(page), *blocks(page)], folder)
     with subprocess.Popen(
         ["civitas", "run", "topology.yaml"],
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -127,11 +55,50 @@ def test_whoever_is_woken_at_three_sees_what_the_page_says(
         try:
             assert system.stdout is not None
             assert any(" ready " in line for line in system.stdout)
-            for command, output in session(INSIDE):
-                said = printed(command, environment, capsys)
-                assert as_ever(said, tmp_path) == as_ever(output, tmp_path), command
-                while "send topology.yaml printer" in command:
-                    if asyncio.run(blocked_root(Path("topology.yaml"))) is not None:
-                        break
+            yield
         finally:
-            system.kill()  # its event loop is blocked
+            system.kill()  # an agent may block its event loop
+
+
+def printed(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What a command prints: in this process, as an interpreter of its own takes its time, unless a shell is needed."""
+    if "|" not in command:
+        main(shlex.split(command)[1:])
+        said = capsys.readouterr()
+        return said.out + said.err
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_every_command_of_the_page_prints_what_the_page_says(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "reference" / "cli.md"
+    with running(page, folder):
+        for command, output in session(page):
+            assert without_pids(printed(command, capsys)) == without_pids(output), command
+
+
+@pytest.mark.promise(id="SEM-1775")
+def test_whoever_is_woken_at_three_sees_what_the_page_says(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "guides" / "inside.md"
+    with running(page, folder):
+        for command, output in session(page):
+            said = printed(command, capsys)
+            assert as_ever(said, folder) == as_ever(output, folder), command
+            while "send topology.yaml printer" in command:
+                if asyncio.run(blocked_root(Path("topology.yaml"))) is not None:
+                    break
+
+
+@pytest.mark.skipif(find_spec("crewai") is not None, reason="the other environment runs it")
+def test_the_chapter_on_seeing_inside_shows_what_there_is_to_see(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "tutorial" / "7-inside.md"
+    with running(page, folder):
+        for command, output in session(page):
+            said = printed(command, capsys)
+            assert as_ever(said, folder) == as_ever(output, folder), command

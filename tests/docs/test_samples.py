@@ -17,7 +17,16 @@ import yaml
 
 from civitas.cli import main
 from civitas.topology import load
-from tests.docs.blocks import Block, all_blocks, blocks, expected_output, pages, program
+from tests.docs.blocks import (
+    Block,
+    all_blocks,
+    blocks,
+    earlier,
+    expected_output,
+    pages,
+    place_files,
+    program,
+)
 from tests.house.project import PACKAGES, ROOT, manifest
 
 FRAMEWORKS = {
@@ -38,16 +47,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def place_files(page: Path, folder: Path) -> None:
-    """Write what the page shows as files."""
-    for block in blocks(page):
-        if block.word == "file":
-            assert block.value
-            target = folder / block.value
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(block.text)
-
-
 def imported(code: str) -> set[str]:
     """Top-level modules that the code imports."""
     found: set[str] = set()
@@ -58,6 +57,13 @@ def imported(code: str) -> set[str]:
             case ast.ImportFrom(module=str(module)):
                 found.add(module.split(".")[0])
     return found
+
+
+def imported_by_all(code: str, folder: Path) -> set[str]:
+    """Those, and what the modules of the folder import that are among them."""
+    names = imported(code)
+    own = [folder / f"{name}.py" for name in names]
+    return names.union(*(imported(file.read_text()) for file in own if file.exists()))
 
 
 def skip_where_asked(block: Block) -> None:
@@ -77,11 +83,11 @@ def test_a_python_sample_runs_and_prints_what_its_page_says(block, folder, inter
         pytest.skip(f"needs {', '.join(sorted(missing))}, which the other environment has")
     if find_spec("crewai") and not {"crewai", "civitas_crewai"} & imported(code):
         pytest.skip("the other environment runs it")
-    place_files(block.page, folder)
+    place_files([*earlier(block.page), *blocks(block.page)], folder)
     sample = folder / (block.value if block.word == "file" and block.value else "sample.py")
     sample.write_text(code)
     # Apart: a module of the reader's own may have the name of one of a framework's.
-    with_frameworks = bool(FRAMEWORKS & imported(code))
+    with_frameworks = bool(FRAMEWORKS & imported_by_all(code, folder))
     done = interpreters[with_frameworks].run(sample, folder)
     assert done.returncode == 0, f"{block.name}\n{done.stdout}\n{done.stderr}"
     if (expected := expected_output(block)) is not None:
@@ -120,6 +126,8 @@ def test_a_command_on_a_page_exists(block):
 
 def check_command(block: Block, words: list[str]) -> None:
     """Fail unless this command line can work."""
+    while re.match(r"[A-Z_]+=", words[0]):  # variables of that command
+        words = words[1:]
     match words:
         case ["make", *targets]:
             makefile = (ROOT / "Makefile").read_text()
@@ -127,7 +135,7 @@ def check_command(block: Block, words: list[str]) -> None:
                 if "=" not in target:
                     assert re.search(rf"^{target}:", makefile, re.MULTILINE), (block.name, target)
         case ["civitas", *rest]:
-            verbs = [word for word in rest[:2] if re.fullmatch("[a-z]+", word)]
+            verbs = [word for word in rest[:2] if re.fullmatch("[a-z]+(-[a-z]+)*", word)]
             check_civitas_command(block, verbs)
             for word in rest:
                 if word.startswith("examples/"):
@@ -139,7 +147,9 @@ def check_command(block: Block, words: list[str]) -> None:
             assert (ROOT / folder).is_dir(), (block.name, folder)
         case ["python", program]:
             assert (ROOT / program).is_file(), (block.name, program)
-        case ["git", "clone", *_] | ["cd" | "echo", _] | ["export", *_]:
+        case ["python", "-m", "venv", _] | [".", ".venv/bin/activate"]:
+            pass
+        case ["git", "clone", *_] | ["mkdir" | "cd" | "echo" | "cat", _] | ["export" | "kill", *_]:
             pass
         case _:
             pytest.fail(f"{block.name}: nobody checks {words[0]!r}; mark it <!-- skip: why -->")
