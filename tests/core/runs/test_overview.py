@@ -7,11 +7,16 @@ import time
 
 import pytest
 
+from civitas import Runtime, Supervisor
+from civitas.budgets import Prices
 from civitas.message import Message
-from civitas.process import AgentProcess
+from civitas.models import ModelResponse
+from civitas.process import AgentProcess, ErrorAction
 from civitas.runs import RunInfo, RunStatus
 from civitas.runs.overview import overview
 from civitas.state import InMemoryStateStore
+from civitas.testing import MemoryNetwork, ScriptedModel
+from tests.core.cluster.nodes import Nodes
 from tests.core.frameworks.machine import Machine, MachineAgent, Overloaded
 from tests.core.runs.support import durable, system
 from tests.core.support import Journal, eventually
@@ -76,6 +81,123 @@ async def test_what_a_run_used_is_kept_with_its_end_and_also_where_it_failed() -
         assert (bad.run, bad.usage, bad.step, bad.status) == ("bad", used, "bad", "failed")
         assert bad.begun is not None
         assert bad.waits_for == ()
+
+
+class Author(AgentProcess):
+    """Writes chapters, each a step with a call of a model; fails once where it is told to."""
+
+    failed = False
+
+    async def handle(self, message: Message) -> Message:
+        for chapter in message.payload:
+            await self.step(chapter, self.write, chapter)
+        return self.reply("done")
+
+    async def write(self, chapter: str) -> str:
+        if chapter == "hard" and not Author.failed:
+            Author.failed = True
+            raise KeyError(chapter)
+        assert self.llm is not None
+        answer = await self.llm.chat("quill-2026-01-01", [{"role": "user", "content": chapter}])
+        return str(answer.content)
+
+
+def writing(store: InMemoryStateStore) -> Runtime:
+    Author.failed = False
+    return Runtime(
+        Supervisor("root", [Author("author", delivery="durable")], backoff="none"),
+        state_store=store,
+        model_provider=ScriptedModel([ModelResponse("x" * 100, tokens_in=1000, tokens_out=10)] * 3),
+        prices={"quill": {"in": 2, "out": 100}},
+    )
+
+
+@pytest.mark.promise(id="SEM-1723")
+@pytest.mark.promise(id="SEM-1724")
+async def test_a_run_tells_its_steps_and_what_its_models_cost_also_when_it_is_over() -> None:
+    store, began = InMemoryStateStore(), time.time()
+    async with writing(store) as runtime:
+        await runtime.ask("author", ["a", "b"], run="r")
+        assert [each.steps for each in runtime.runs()] == [()]
+        told = await runtime.run_info("r")
+    async with writing(store) as runtime:
+        assert await runtime.run_info("r") == told
+    assert told.cost == pytest.approx(2 * (1000 * 2 + 10 * 100) / 1e6)
+    assert told.usage is not None
+    assert (told.usage["requests"], told.usage["total_tokens"]) == (2, 2020)
+    assert [(each["kind"], each["name"], each["bytes"]) for each in told.steps] == [
+        ("step", "a", 102),
+        ("step", "b", 102),
+    ]
+    for each in told.steps:
+        assert began <= each["since"] <= each["since"] + each["seconds"] <= time.time()
+        assert (each["recorded"], each["error"]) == (False, "")
+
+
+@pytest.mark.promise(id="SEM-1723")
+async def test_a_step_that_an_earlier_delivery_had_done_says_so() -> None:
+    store = InMemoryStateStore()
+    async with writing(store) as runtime:
+        await runtime.ask("author", ["a", "hard"], run="r")
+        steps = (await runtime.run_info("r")).steps
+    assert [(each["name"], each["recorded"], each["bytes"]) for each in steps] == [
+        ("a", True, 102),
+        ("hard", False, 102),
+    ]
+
+
+class Dropping(Author):
+    async def on_error(self, error: Exception, message: Message) -> ErrorAction:
+        return ErrorAction.SKIP
+
+
+@pytest.mark.promise(id="SEM-1723")
+@pytest.mark.parametrize("how", ["ask", "send", "fail"])
+async def test_a_run_in_another_process_tells_its_steps_however_it_ends(how: str) -> None:
+    Author.failed = False
+    agents = {"w": {"author": Dropping}}
+    model = ScriptedModel(["x"], repeat=True)
+    nodes = Nodes(
+        MemoryNetwork().transport,
+        agents,
+        keywords={"delivery": "durable"},
+        given={"model_provider": model},
+    )
+    async with nodes:
+        runtime = nodes.runtime
+        if how == "ask":
+            await runtime.ask("author", ["a"], run="r")
+        else:
+            await runtime.send("author", ["hard" if how == "fail" else "a"], run="r")
+        await eventually(lambda: [each for each in runtime.runs() if each.ended])
+        [step] = (await runtime.run_info("r")).steps
+    failed = how == "fail"
+    assert (step["name"], step["error"]) == (("hard", "KeyError") if failed else ("a", ""))
+
+
+@pytest.mark.promise(id="SEM-1724")
+async def test_a_run_some_of_whose_calls_have_no_price_has_no_cost() -> None:
+    runtime = writing(InMemoryStateStore())
+    runtime._node.budgets.purses.prices = Prices({"another": {"in": 1, "out": 1}})
+    async with runtime:
+        await runtime.ask("author", ["a"], run="r")
+        told = await runtime.run_info("r")
+    assert told.cost is None
+    assert told.usage is not None
+
+
+@pytest.mark.promise(id="SEM-1723")
+async def test_of_very_many_steps_the_newest_are_told() -> None:
+    class Counts(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            for number in range(120):
+                await self.step(f"{number}", int)
+            return self.reply(None)
+
+    async with system(Counts("c", delivery="durable")) as runtime:
+        await runtime.ask("c", None, run="r")
+        names = [each["name"] for each in (await runtime.run_info("r")).steps]
+    assert names == [f"{number}" for number in range(20, 120)]
 
 
 @pytest.mark.promise(id="SEM-1644")

@@ -88,6 +88,21 @@ async def test_a_question_is_answered_by_a_click_once_the_token_is_given(
         await text_of(page, "#runs", "done")
 
 
+@pytest.mark.promise(id="SEM-1725")
+async def test_a_run_is_looked_into_with_its_steps(
+    runtime: Runtime, serve: Callable[..., Any], page: Any
+) -> None:
+    await runtime.send("refunds", NASTY, message_type="hold", run=f"<b>{NASTY}")
+    async with serve() as web:
+        await page.set_viewport_size({"width": 360, "height": 740})
+        await page.goto(web.url)
+        await page.locator("#runs .link").click()
+        await text_of(page, "#drawer .steps", "taken over")
+        await text_of(page, "#drawer .facts", "<b><img")
+        assert await fits(page)
+        assert await page.title() == "support · Civitas"
+
+
 @pytest.mark.promise(id="SEM-1794")
 async def test_the_page_is_worked_by_keyboard_and_fits_a_phone(shared: Shared, page: Any) -> None:
     await page.set_viewport_size({"width": 360, "height": 740})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import LLMResult
 
     from civitas.frameworks import Progress, Run
+    from civitas.process.trail import StepTaken
 
 __all__ = ["Accounts", "StreamingAccounts"]
 
@@ -36,6 +37,7 @@ class Accounts(BaseCallbackHandler):
         self._requests = 0
         self._used: list[Mapping[str, Any]] = []
         self._tools: dict[UUID, str] = {}
+        self._taken: dict[UUID, StepTaken] = {}
         self._failures: list[tuple[str, str]] = []
 
     def tell(self, run: Run) -> None:
@@ -56,6 +58,7 @@ class Accounts(BaseCallbackHandler):
         serialized: dict[str, Any] | None,
         inputs: Any,
         *,
+        run_id: UUID,
         tags: list[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
         name: str | None = None,
@@ -63,6 +66,15 @@ class Accounts(BaseCallbackHandler):
     ) -> None:
         if name is not None and task_of(name, tags, metadata) is not None:
             self._progress.begins(name)
+            self._taken[run_id] = self._progress.trail.begins("node", name)
+
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        if (step := self._taken.pop(run_id, None)) is not None:
+            step.ends()
+
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        if (step := self._taken.pop(run_id, None)) is not None:
+            step.ends(None if isinstance(error, GraphBubbleUp) else error)
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
         self._progress.moves("a model was called")

@@ -6,15 +6,18 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeAlias
 
 from civitas.budgets.allowance import Claim
 from civitas.budgets.amounts import NO_LIMIT, Amounts
 from civitas.budgets.purses import Purse, Purses, Shortage
 from civitas.errors import BudgetExceeded, ConfigurationError
 
-__all__ = ["Reservation", "Spending", "size_of"]
+__all__ = ["Reservation", "Spending", "Tells", "size_of"]
+
+Tells: TypeAlias = Callable[[int, int, float | None], None]
+"""Told of a call of a model: the tokens read and written, and the dollars it cost."""
 
 logger = logging.getLogger("civitas")
 
@@ -78,6 +81,8 @@ class Spending:
         loop: Of the node.
         asks: Whether a human is asked when any of them is used up.
         in_handler: Whether its time counts.
+        tells: Called, in any thread, with the tokens that a call read and wrote, and the dollars that it cost; None if
+            nobody knows that.
     """
 
     __slots__ = (
@@ -88,6 +93,7 @@ class Spending:
         "_open",
         "_purses",
         "_since",
+        "_tells",
         "claims",
         "counts_size",
         "counts_time",
@@ -103,8 +109,10 @@ class Spending:
         *,
         asks: bool = False,
         in_handler: bool = True,
+        tells: Tells | None = None,
     ) -> None:
         self._asks = asks
+        self._tells = tells
         self._purses = purses
         self._agent = agent
         self.claims = claims
@@ -282,10 +290,14 @@ class Spending:
     def _answered(
         self, model: str, guessed: Amounts, read: int, written: int, cost: float | None
     ) -> None:
+        tells = self._tells
+        if cost is None and (self.counts_size or tells is not None):
+            cost = self._purses.prices.cost(model, read, written)
+        if tells is not None:
+            with self._lock:
+                tells(read, written, cost if read or written or cost else None)
         if not self.counts_size:
             return
-        if cost is None:
-            cost = self._purses.prices.cost(model, read, written)
         if cost is None:
             cost = guessed.usd
             if self.counts_usd and model not in self._purses.unpriced:

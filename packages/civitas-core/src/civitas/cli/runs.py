@@ -90,11 +90,14 @@ def show_run(topology: Path, run: str, *, as_json: bool) -> None:
     if as_json:
         print_payload(facts)
         return
+    steps = facts.pop("steps")
     told = {name: value for name, value in facts.items() if value not in (None, "", [])}
     width = max(map(len, told))
     for name, value in told.items():
         text = value if isinstance(value, str) else json_text(value)
         print(f"{name:{width}}  {escaped(text)}")
+    if steps:
+        stdout().print(_steps_table(steps))
 
 
 def cancel_run(topology: Path, run: str) -> None:
@@ -191,7 +194,27 @@ def _plain(run: Mapping[str, Any]) -> dict[str, Any]:
         {**each, "until": moment(each["until"])} if "until" in each else dict(each)
         for each in facts["waits_for"]
     ]
+    facts["steps"] = [{**each, "since": moment(each["since"])} for each in facts["steps"]]
     return facts
+
+
+def _steps_table(steps: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("step", "", "since", "took", "bytes", ""):
+        right = column in ("took", "bytes")
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
+    for each in steps:
+        error, seconds, size = each["error"], each["seconds"], each["bytes"]
+        shown = (
+            each["name"],
+            each["kind"],
+            each["since"],
+            "goes on" if seconds is None else f"{seconds:.3f} s",
+            "" if size is None else f"{size:,}",
+            error or ("recorded before" if each["recorded"] else ""),
+        )
+        table.add_row(*(Text(cut(value)) for value in shown))
+    return table
 
 
 def _table(runs: list[dict[str, Any]]) -> Table:
@@ -209,7 +232,7 @@ def _table(runs: list[dict[str, Any]]) -> Table:
             f"{each['deliveries']} x",
             each["step"],
             ", ".join(map(partial(_wait, now), each["waits_for"])),
-            _used(each["usage"]),
+            _used(each["usage"], each["cost"]),
         )
         table.add_row(*(Text(cut(str(value))) for value in shown))
     return table
@@ -230,7 +253,8 @@ def _wait(now: float, wait: Mapping[str, Any]) -> str:
             return f"a human: {wait['id']}"
 
 
-def _used(usage: Mapping[str, int] | None) -> str:
+def _used(usage: Mapping[str, int] | None, cost: float | None) -> str:
     if usage is None:
         return ""
-    return f"{count(usage['requests'], 'call')}, {count(usage['total_tokens'], 'token')}"
+    used = f"{count(usage['requests'], 'call')}, {count(usage['total_tokens'], 'token')}"
+    return used if cost is None else f"{used}, ${cost:.4f}"

@@ -19,6 +19,7 @@ __all__ = [
     "BYTES",
     "COUNT",
     "COUNTS",
+    "DOING",
     "DOINGS",
     "ERROR",
     "EVENT",
@@ -184,6 +185,14 @@ def _is_report(report: dict[Any, Any]) -> bool:
     return all(type(name) is str and _is_state(state) for name, state in report.items())
 
 
+_STEPS = {
+    (str, str, float, seconds, bytes, bool, str)
+    for seconds in (float, type(None))
+    for bytes in (int, type(None))
+}
+"""The types of what is said of a step."""
+
+
 def _is_doing(told: Any) -> bool:
     """Whether it is what `Cell.doing` makes."""
     if type(told) is not dict:
@@ -197,6 +206,15 @@ def _is_doing(told: Any) -> bool:
         and tuple(map(type, usage)) == (int,) * 4
         and type(asks) is list
         and _TEXTS.issuperset(map(type, asks))
+        and type(told.get("usd", 0.0)) is float
+        and _are_steps(told.get("steps", []))
+    )
+
+
+def _are_steps(steps: Any) -> bool:
+    """Whether it is what `Trail.plain` makes."""
+    return type(steps) is list and all(
+        type(each) is list and _STEPS.issuperset([tuple(map(type, each))]) for each in steps
     )
 
 
@@ -250,6 +268,7 @@ COUNTS: Field = ((dict,), _are_counts)
 ERROR: Field = ((dict,), _is_error)
 REASON: Field = ((dict,), _is_reason)
 REPORT: Field = ((dict,), _is_report)
+DOING: Field = ((dict,), _is_doing)
 DOINGS: Field = ((dict,), _are_doings)
 BURIED: Field = ((list,), _are_buried)
 GLANCE: Field = ((dict,), _is_glance)

@@ -12,6 +12,7 @@ from civitas.cluster.shapes import (
     BYTES,
     COUNT,
     COUNTS,
+    DOING,
     DOINGS,
     ERROR,
     EVENT,
@@ -183,6 +184,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "figures": Shape(FIGURES),
         "report": Shape(REPORT),
         "doing": Shape(DOINGS),
+        "did": Shape(DOING),
         "let_go": Shape(TEXTS),  # names that it does not know any more
         # To a member.
         "facts": Shape(FACTS),

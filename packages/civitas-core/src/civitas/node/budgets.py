@@ -14,6 +14,7 @@ from civitas.process.run_budget import BUDGET, claims_of
 if TYPE_CHECKING:
     import asyncio
 
+    from civitas.budgets.spending import Tells
     from civitas.message import Message
     from civitas.process.context import Budgeted
     from civitas.supervision import Parent
@@ -45,12 +46,16 @@ class Budgets:
         self._told: dict[str, list[tuple[str, str, Budget]]] = {}
         """Those of the supervisors of what is hosted here for the root: kind, name, budget."""
 
-    def begin(self, agent: Budgeted, message: Message | None) -> Spending:
-        """An agent begins with a message; in `on_start` and `on_stop` with none."""
+    def begin(
+        self, agent: Budgeted, message: Message | None, tells: Tells | None = None
+    ) -> Spending:
+        """An agent begins with a message; in `on_start` and `on_stop` with none. `tells` learns what calls cost."""
         claims = self.claims(agent, message)
         asks = agent._civitas_options.asks
         loop, handles = self._node.loop, message is not None
-        return Spending(self.purses, agent.name, claims, loop, asks=asks, in_handler=handles)
+        return Spending(
+            self.purses, agent.name, claims, loop, asks=asks, in_handler=handles, tells=tells
+        )
 
     def claims(self, agent: Budgeted, message: Message | None) -> Sequence[Claim]:
         """The budgets that what an agent does for a message counts against."""

@@ -116,6 +116,10 @@ class DurableCell:
         """See `DurableAgent.doing`."""
         return self._cell.doing
 
+    def did(self, message_id: str) -> Mapping[str, Any] | None:
+        """See `DurableAgent.did`."""
+        return self._cell.did(message_id)
+
     @property
     def gives_up(self) -> bool:
         """See `DurableAgent.gives_up`."""
@@ -249,9 +253,12 @@ class DurableAgents:
         """See `Root.doing`."""
         if run.entry is None or not run.running:
             return None
-        id, told = run.record.message_id, run.entry.agent.doing
-        if told is not None:
-            return told if told["message"] == id else None
+        id, agent = run.record.message_id, run.entry.agent
+        told = agent.doing
+        if told is not None and told["message"] == id:
+            return told
+        if (did := agent.did(id)) is not None:
+            return did
         return next((each[id] for each in self.elsewhere.values() if id in each), None)
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:

@@ -155,10 +155,17 @@ class Cell:
         told: dict[str, Any] = {"message": message.id}
         progress = incarnation.now.progress
         if progress is not None and progress.message_id == message.id:
-            told |= progress.plain()
+            told |= progress.plain() | progress.account()
         if incarnation.asking:
             told["asks"] = sorted(set(incarnation.asking.values()))
         return told
+
+    def did(self, message_id: str) -> dict[str, Any] | None:
+        """What it did for a message that it is finished with, as `doing`; None if that is not known any more."""
+        progress = self._incarnation.now.progress if self._incarnation is not None else None
+        if progress is None or progress.message_id != message_id:
+            return None
+        return {"message": message_id, **progress.plain(), **progress.account()}
 
     @property
     def asking(self) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from civitas.state import Retention, StateStore
 from civitas.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
+    from civitas.budgets.spending import Tells
     from civitas.process.ambiguous import CallNote
     from civitas.process.exit_reason import ExitReason
     from civitas.process.own_store import Revisions
@@ -42,8 +43,10 @@ class Budgeted(Protocol):
 class Budgeting(Protocol):
     """The budgets of a node, as its processes see them."""
 
-    def begin(self, agent: Budgeted, message: Message | None) -> Spending:
-        """An agent begins with a message; in `on_start` and `on_stop` with none."""
+    def begin(
+        self, agent: Budgeted, message: Message | None, tells: Tells | None = None
+    ) -> Spending:
+        """An agent begins with a message; in `on_start` and `on_stop` with none. `tells` learns what calls cost."""
 
     async def raise_claim(self, claim: Claim, more: Amounts) -> None:
         """Let more be spent of a budget."""

@@ -153,7 +153,9 @@ class Incarnation:
     def spending(self) -> Spending:
         """What the handling of the message in hand spends."""
         if (spending := self.now.spending_now) is None:
-            spending = self.now.spends(self.node.budgets.begin(self.agent, self.now.current))
+            current = self.now.current
+            tells = self.now.progress_of(current).paid if current is not None else None
+            spending = self.now.spends(self.node.budgets.begin(self.agent, current, tells))
         return spending
 
     @property

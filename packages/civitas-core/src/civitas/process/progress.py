@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from civitas.process.trail import Trail
+
 __all__ = ["USAGE", "Progress"]
 
 USAGE = "civitas-usage"
@@ -31,7 +33,10 @@ class Progress:
         "step",
         "telling",
         "tool",
+        "trail",
+        "unpriced",
         "usage",
+        "usd",
     )
 
     def __init__(self, message_id: str, *, names_steps: bool = False) -> None:
@@ -45,6 +50,12 @@ class Progress:
         """Unix seconds when it is tried again, while it waits for that."""
         self.usage: tuple[int, int, int, int] = (0, 0, 0, 0)
         """What its models used so far: requests, tokens read, tokens written, tokens in all."""
+        self.usd = 0.0
+        """What its models cost so far, in US dollars."""
+        self.unpriced = False
+        """Whether nobody knows what some call cost."""
+        self.trail = Trail()
+        """Its steps."""
         self.telling = 0
         """How many chunks wait for a slow reader."""
         self.moves("it began")
@@ -82,6 +93,16 @@ class Progress:
         self.usage = requests, input_tokens, output_tokens, total
         self.moves("a model answered")
 
+    def paid(self, read: int, written: int, usd: float | None) -> None:
+        """A call of a model was made: so many tokens were read and written, for so many dollars; None if unknown."""
+        if usd is None:
+            self.unpriced = True
+        else:
+            self.usd += usd
+        if not self.names_steps:  # otherwise whoever handles the message says what is used
+            requests, came, went, total = self.usage
+            self.uses(requests + 1, came + read, went + written, total + read + written)
+
     def waits(self, seconds: float) -> None:
         """It is tried again after so many seconds."""
         self.moves("it failed and waits to be tried again")
@@ -98,3 +119,12 @@ class Progress:
             "usage": list(self.usage) if any(self.usage) else None,
         }
         return {name: each for name, each in told.items() if each}
+
+    def account(self) -> dict[str, Any]:
+        """What stays of it when the message is finished, beside `plain`, without what there is nothing to say of."""
+        told: dict[str, Any] = {}
+        if steps := self.trail.plain():
+            told["steps"] = steps
+        if self.usd and not self.unpriced:
+            told["usd"] = self.usd
+        return told

@@ -60,8 +60,18 @@ class StepKeeper:
         asked = None if probe is None else partial(call, self._node, probe)
         gate, name = self._gate(), self._agent.name
         await gate.enter(name)
+        work = partial(call, self._node, function, *args)
         with gate.at_work(name):
-            return await steps.run(key, partial(call, self._node, function, *args), asked, note)
+            if note is None:
+                return await steps.run(key, work, asked)
+            taken = progress.trail.begins(note.kind, note.name)
+            try:
+                result = await steps.run(key, work, asked, note, taken)
+            except BaseException as error:
+                taken.ends(error)
+                raise
+            taken.ends()
+            return result
 
     def _probe_of_tool(
         self, key: str, function: Callable[..., Any], args: tuple[Any, ...], steps: Steps

@@ -20,6 +20,7 @@ from civitas.state.patience import patiently, saved_under
 if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.process.ambiguous import Ambiguity, CallNote
+    from civitas.process.trail import StepTaken
     from civitas.state import StateStore
 
 __all__ = ["STEPS", "Probe", "Steps", "check_step"]
@@ -33,6 +34,8 @@ STEPS = "civitas:step:"
 """What the keys of steps begin with; the agent's name, the message's id and the step's own key follow."""
 
 
+_AROUND = len(encode({"result": None})) - 1
+"""Bytes around a result that is recorded."""
 _BEGUN = "begun"
 """In a record without a result: the step had begun."""
 
@@ -101,24 +104,28 @@ class Steps:
         work: Callable[[], Awaitable[Any]],
         probe: Callable[[], Awaitable[Any]] | None = None,
         note: CallNote | None = None,
+        taken: StepTaken | None = None,
     ) -> Any:
         """The recorded result under `key`, or that of `work`, recorded before this returns.
 
         With a `probe`, it is recorded that `work` begins, too; where an earlier try did not come to its end, `probe`
         is asked before `work` is begun again. With a `note`, that is recorded of a call that the agent is to ask about.
+        `taken` learns how large the result is, and whether it was recorded before.
         """
         where = self._prefix + key
         recorded = await self.recorded(key)
         if recorded is None and note is not None and self._notes(note):
-            return await self._noted(key, work, probe, note)
+            return await self._noted(key, work, probe, note, taken)
         if recorded is None or _BEGUN in recorded:
             done = await _asked(key, probe) if recorded is not None and probe is not None else None
             if done is None and recorded is None and probe is not None:
                 await self._record(where, {_BEGUN: True})
             found = await work() if done is None else done.result
-            result = _as_read(key, found)
+            result = _as_read(key, found, taken)
             await self._record(where, result)
             recorded = result
+        elif taken is not None:
+            taken.recorded, taken.bytes = True, _size_of(recorded)
         return recorded["result"]
 
     async def _record(self, where: str, value: dict[str, Any]) -> None:
@@ -193,6 +200,7 @@ class Steps:
         work: Callable[[], Awaitable[Any]],
         probe: Callable[[], Awaitable[Any]] | None,
         note: CallNote,
+        taken: StepTaken | None,
     ) -> Any:
         """The result of `work`, whose beginning is in the store before it begins."""
         assert self.open is not None
@@ -205,7 +213,7 @@ class Steps:
                 )
                 raise NobodyKnows from error
             if done is not None:
-                return self.settle(key, done)
+                return self.settle(key, done, taken)
         await self.open.begins(key, note, self.take_brought(), late=probe is not None)
         try:
             found = await work()
@@ -214,20 +222,21 @@ class Steps:
             if probe is None and not self.is_probed(note.name):
                 self.open.ended(key)
             raise
-        return self.settle(key, Happened(found))
+        return self.settle(key, Happened(found), taken)
 
-    def settle(self, key: str, done: Happened | None) -> Any:
+    def settle(self, key: str, done: Happened | None, taken: StepTaken | None = None) -> Any:
         """It is known what became of a call: recorded with what is written next.
 
         Args:
             key: Names it.
             done: Its result; None if it did not happen.
+            taken: Learns how large that is.
         """
         assert self.open is not None
         if done is None:
             self.open.ended(key)
             return None
-        result = _as_read(key, done.result)
+        result = _as_read(key, done.result, taken)
         where = self._prefix + key
         self._keys.add(where)
         self.open.ended(key, where, result)
@@ -306,7 +315,14 @@ async def _asked(key: str, probe: Callable[[], Awaitable[Any]]) -> Happened | No
     return happened(await probe(), f"step({key!r}, ...)")
 
 
-def _as_read(key: str, found: Any) -> dict[str, Any]:
+def _as_read(key: str, found: Any, taken: StepTaken | None) -> dict[str, Any]:
     """What is recorded of a result: what the first run returns is what a later one would read."""
-    result: dict[str, Any] = decode(encode({"result": found}, f"step {key!r}"))
+    raw = encode({"result": found}, f"step {key!r}")
+    if taken is not None:
+        taken.bytes = len(raw) - _AROUND
+    result: dict[str, Any] = decode(raw)
     return result
+
+
+def _size_of(recorded: Mapping[str, Any]) -> int:
+    return len(encode(dict(recorded), "step")) - _AROUND

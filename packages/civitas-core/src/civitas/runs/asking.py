@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from civitas.errors import AgentTerminated, AskTimeout, DeliveryError, StateStoreError, UnknownRun
@@ -140,17 +141,23 @@ class Asking:
         """
         for each in self.infos(None, None):
             if each.run == name:
-                return each
+                return replace(each, steps=await self._steps_of(name))
         found = await self._ledger.find(name)
         if found is None:
             raise UnknownRun(name)
         return found.info if isinstance(found, EndedRun) else OpenRun(found, None).info()
 
+    async def _steps_of(self, name: str) -> tuple[Mapping[str, Any], ...]:
+        if (ended := self._table.ended.get(name)) is not None:
+            return await self._ledger.steps_of(ended)
+        run = self._table.open.get(name)
+        return () if run is None else run.info(self._doing(run)).steps
+
     def infos(self, status: RunStatus | None, agent: str | None) -> list[RunInfo]:
         """What is known of runs; see `Runtime.runs`."""
         found = [ended.info for ended in self._table.ended.values()]
         found += [
-            run.info(self._doing(run))
+            replace(run.info(self._doing(run)), steps=())
             for run in self._table.open.values()
             if run.is_kept and not run.over
         ]

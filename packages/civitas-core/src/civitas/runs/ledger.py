@@ -111,6 +111,11 @@ class Ledger:
         there = replace(ended, pieces=kept.get("pieces", 0))
         return replace(there, reply=await self._content(kept.get("reply"), there.piece_keys))
 
+    async def steps_of(self, ended: EndedRun) -> tuple[Mapping[str, Any], ...]:
+        """The steps of a run that has ended, as in `RunInfo`."""
+        kept = await self._store.get(ended.key) or {}
+        return tuple(kept.get("steps", ()))
+
     async def find(self, name: str) -> AcceptedRun | EndedRun | None:
         """The run of a name."""
         for _ in range(_LOOKS):

@@ -27,6 +27,9 @@ class DurableAgent(Protocol):
     def doing(self) -> Mapping[str, Any] | None:
         """What it says of the message that it handles, as `Cell.doing` has it; None if it says nothing."""
 
+    def did(self, message_id: str) -> Mapping[str, Any] | None:
+        """What it did for a message that it has just finished, as `Cell.did` has it; None if that is not known."""
+
     @property
     def gives_up(self) -> bool:
         """Whether it gives up what nobody waits for."""

@@ -14,6 +14,7 @@ from civitas.runs.info import RunInfo, RunStatus
 
 __all__ = ["newest_of", "overview", "told_by_agent", "told_by_answer"]
 
+_STEP = ("kind", "name", "since", "seconds", "bytes", "recorded", "error")
 _COUNTS = ("requests", "input_tokens", "output_tokens", "total_tokens")
 
 
@@ -33,6 +34,8 @@ def told_by_agent(doing: Mapping[str, Any] | None) -> dict[str, Any]:
         "step": doing.get("step", ""),
         "waits_for": tuple(waits),
         "usage": None if usage is None else dict(zip(_COUNTS, usage, strict=True)),
+        "cost": doing.get("usd"),
+        "steps": tuple(dict(zip(_STEP, each, strict=True)) for each in doing.get("steps", ())),
     }
 
 

@@ -39,6 +39,8 @@ _INLINE = 16 * 1024
 """Bytes of a message that stand beside what is said of it; more have keys of their own, and need not be read for it."""
 _PIECE = 8 * 1024 * 1024
 """Bytes of each piece: what one key can hold has an end."""
+_MAY_LACK = ("cost", "steps")
+"""What is not written where there is nothing to say, as each page that is not written counts."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ORDERED = 64 * 1024
 """Bytes of a payload whose dicts are the same in any order; of a longer one the order counts, too."""
@@ -262,6 +264,9 @@ class EndedRun:
     def plain(self, content: KeptBytes) -> dict[str, Any]:
         """As it is kept, with its answer."""
         info = {name: getattr(self.info, name) for name in RunInfo.__slots__}
+        for name in _MAY_LACK:
+            if not info[name]:
+                del info[name]
         return {
             **info,
             "status": str(self.info.status),
@@ -278,6 +283,7 @@ class EndedRun:
         info = {name: kept[name] for name in RunInfo.__slots__ if name in kept}
         info["status"] = RunStatus(info["status"])
         info["waits_for"] = tuple(info.get("waits_for", ()))
+        info["steps"] = tuple(info.get("steps", ()))
         return cls(
             RunInfo(**info),
             kept["named"],
@@ -289,8 +295,9 @@ class EndedRun:
         )
 
     def without_reply(self) -> EndedRun:
-        """The same, whose answer is read when somebody wants it."""
-        return replace(self, reply=None)
+        """The same, whose answer and steps are read when somebody wants them."""
+        info = replace(self.info, steps=()) if self.info.steps else self.info
+        return replace(self, info=info, reply=None)
 
     @property
     def answer(self) -> Message | DeliveryError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from civitas.errors import ConfigurationError, RunCancelled, UnknownRun
@@ -84,10 +84,11 @@ class StoredRuns:
         Raises:
             UnknownRun: There is none of that name.
         """
+        found = await self._find(name)
+        steps = found.info.steps if isinstance(found, EndedRun) else ()
         for each in await self.infos():
             if each.run == name:
-                return each
-        found = await self._find(name)
+                return replace(each, steps=steps)
         return found.info if isinstance(found, EndedRun) else self._info(found)
 
     async def result(self, name: str) -> Message | DeliveryError:

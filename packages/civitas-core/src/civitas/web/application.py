@@ -107,6 +107,11 @@ class _Pages:
             lambda system: system.request("traces", within=_PATIENCE, opened=opened)
         )
 
+    async def run(self, request: Request) -> Response:
+        """One run, with its steps."""
+        name = _named(request, "name")
+        return await self._answer(lambda system: system.request("run", within=_PATIENCE, run=name))
+
     async def letters(self, request: Request) -> Response:
         """The newest dead letters, and how many there are."""
 
@@ -199,6 +204,7 @@ def make_application(reach: Reach, feed: Feed, *, host: str, token: str | None) 
             Route("/api/agent", pages.agent),
             Route("/api/conversations", pages.conversations),
             Route("/api/conversation", pages.conversation),
+            Route("/api/run", pages.run),
             Route("/api/letters", pages.letters),
             Route("/api/letter", pages.letter),
             Route("/api/traces", pages.traces),

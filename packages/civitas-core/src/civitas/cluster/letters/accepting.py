@@ -126,6 +126,10 @@ class DurableElsewhere:
         """What it does is known where it runs."""
         return None
 
+    def did(self, message_id: str) -> Mapping[str, Any] | None:
+        """Where it runs, it says so before the end."""
+        return None
+
     @property
     def gives_up(self) -> bool:
         """See `DurableAgent.gives_up`."""
@@ -204,11 +208,16 @@ class AcceptedByRoot:
     @property
     def casts(self) -> dict[str, Callable[..., None]]:
         """What members tell."""
-        return {"gave_up": self.gave_up, "doing": self.does}
+        return {"gave_up": self.gave_up, "doing": self.does, "did": self.did}
 
     def does(self, peer: Peer, doings: Mapping[str, Any]) -> None:
         """What the durable agents of a process do, by the ids of their messages; of no other, any more."""
         self._agents.elsewhere[peer.name] = doings
+
+    def did(self, peer: Peer, told: Mapping[str, Any]) -> None:
+        """What a durable agent of a process did for a message of which it tells the end next."""
+        doings = self._agents.elsewhere.get(peer.name, {})
+        self._agents.elsewhere[peer.name] = {**doings, told["message"]: told}
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent."""

@@ -14,6 +14,7 @@ from civitas.errors import DeliveryError, NodeDown, PayloadError, RunChanged
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
+from civitas.process import Cell
 from civitas.process.failures import dump_error
 
 __all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "KeptOrigin", "Uncounted"]
@@ -198,6 +199,7 @@ class FromPeer:
             self.kept.settled()
             return
         if not self._said:
+            self._tell_what_was_done()
             self._back.tidings.finished(self.peer, self.message.id)
         self._back.deliveries.finished(self.message.id)
 
@@ -230,9 +232,17 @@ class FromPeer:
         self._end_window()
         if self.peer.gone:
             return False
+        self._tell_what_was_done()
         self.peer.send(kind, self.message.id, result)
         self._said = True
         return True
+
+    def _tell_what_was_done(self) -> None:
+        """Before the end of a run, which is kept with its steps: this overtakes it."""
+        if self._is_run and isinstance(self.cell, Cell):
+            did = self.cell.did(self.message.id)
+            if did is not None:
+                self.peer.cast("did", did)
 
     async def chunk(self, chunk: Message) -> bool:
         """Send a chunk; see `Origin.chunk`."""

@@ -7,6 +7,7 @@ import * as drawer from "./drawer.js";
 import * as figures from "./figures.js";
 import { known } from "./known.js";
 import * as letters from "./letters.js";
+import "./run.js";
 import * as runs from "./runs.js";
 import * as server from "./server.js";
 import * as timeline from "./timeline.js";

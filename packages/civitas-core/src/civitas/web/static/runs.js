@@ -1,6 +1,6 @@
 // Runs with what they do and cost, and those that wait for a person.
 
-import { ago, element, find, number, toast } from "./dom.js";
+import { ago, element, find, money, number, toast } from "./dom.js";
 import { open } from "./drawer.js";
 import { known } from "./known.js";
 import { answers, questionOf } from "./questions.js";
@@ -26,7 +26,8 @@ function cost(run) {
   const used = run.usage;
   if (!used) return "";
   const calls = used.requests ? `${number(used.requests)} call${used.requests === 1 ? "" : "s"}, ` : "";
-  return `${calls}${number(used.input_tokens)} → ${number(used.output_tokens)} tokens`;
+  const dollars = run.cost === null ? "" : `, ${money(run.cost)}`;
+  return `${calls}${number(used.input_tokens)} → ${number(used.output_tokens)} tokens${dollars}`;
 }
 
 const spent = (run, now) => ago((run.ended ?? now) - (run.begun ?? run.since));
@@ -42,7 +43,7 @@ function talk(run) {
 function card(run) {
   const made = element("li", { class: "card run" },
     element("div", { class: "head" },
-      element("strong", { title: run.run }, run.agent),
+      element("button", { type: "button", class: "link", title: `Look into the run ${run.run}`, click: () => open("run", run.run) }, run.agent),
       element("span", { class: `pill ${MOODS[run.status] ?? ""}` }, run.status)));
   const spans = [element("span", { class: "spent" }, spent(run, known.time))];
   if (cost(run)) spans.push(element("span", {}, cost(run)));
