@@ -18,8 +18,11 @@ MOMENTS = 50 if DEEP else 2
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 if DEEP else 150)]
 
 
-def faults(lives: Iterator[Life]) -> list[Life]:
-    return [life for life in lives if life.faults]
+def check(lives: Iterator[Life]) -> None:
+    """Fail with all that is wrong, in full: it may be long before it comes again."""
+    wrong = [life for life in lives if life.faults]
+    if wrong:
+        pytest.fail("\n".join(str(life) for life in wrong), pytrace=False)
 
 
 @pytest.mark.promise(id="SEM-1646")
@@ -29,8 +32,8 @@ def test_a_run_answers_as_if_nobody_was_killed(framework: str) -> None:
     """At each boundary, and at random moments."""
     victims, chance = ("root", "agent"), random.Random(MOMENTS)
     with running(framework, "root") as program:
-        assert faults(at_boundaries(program, victims, twice=DEEP)) == []
-        assert faults(at_random(program, victims, MOMENTS, chance)) == []
+        check(at_boundaries(program, victims, twice=DEEP))
+        check(at_random(program, victims, MOMENTS, chance))
 
 
 # A node of LangGraph makes several calls, and of some of them a human would have to say half.
@@ -46,10 +49,10 @@ def test_no_tool_is_called_twice_where_a_human_says_what_happened(framework: str
         if not DEEP:
             moments = ("root", "search"), ("agent", "fetch answered"), ("root", "clerk-3")
             lives = (program.live(*each) for each in moments)
-        assert faults(lives) == []
+        check(lives)
         if DEEP:
             chance = random.Random(MOMENTS)
-            assert faults(at_random(program, ("root", "agent"), MOMENTS, chance)) == []
+            check(at_random(program, ("root", "agent"), MOMENTS, chance))
 
 
 IN_WORKERS = [(each, False) for each in FRAMEWORKS] + [(each, True) for each in ASKING]
