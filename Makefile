@@ -18,8 +18,9 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
 	@echo "PYTHON=/path/to/python picks the interpreter; default: the newest of 3.11 to 3.13 found."
 
-install: $(A) $(B) ## both environments (.venv and .venv-crew), and a browser for the tests of the page
+install: $(A) $(B) ## both environments (.venv and .venv-crew), and what tests start: a browser, Redis, PostgreSQL
 	@scripts/chromium.sh
+	@scripts/servers.sh
 	@echo "install: both environments are ready"
 
 demo: $(A) $(B) ## a graph, an agent and a crew on one task; one crashes, the answer still comes

@@ -1,12 +1,18 @@
-"""One environment for all tests of the sample plugins: each of its interpreters finds all of them."""
+"""One environment for all tests of the sample plugins, where each interpreter finds all of them; and their servers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.core.plugins.samples import SAMPLES, environment
+from tests.redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 BROKEN = {
     "pyproject.toml": """
@@ -36,3 +42,46 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     return environment(place, *SAMPLES, broken)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """One that a test may kill."""
+    server = RedisServer(tmp_path).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_data() -> Iterator[Path]:
+    # Its client is in environment A alone.
+    from tests.postgres_server import new_database
+
+    with new_database() as data:
+        yield data
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_data: Path) -> Iterator[PostgresServer]:
+    from tests.postgres_server import PostgresServer
+
+    server = PostgresServer(postgres_data).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_postgres_server(postgres_data: Path) -> Iterator[PostgresServer]:
+    """One that a test may kill."""
+    from tests.postgres_server import PostgresServer
+
+    server = PostgresServer(postgres_data).start()
+    yield server
+    server.close()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from tests.house.project import ROOT
 
-__all__ = ["SAMPLES", "environment", "run", "run_own_tests"]
+__all__ = ["ON_SERVERS", "SAMPLES", "environment", "run", "run_own_tests"]
 
 SAMPLES = sorted((ROOT / "examples").glob("plugin-*"))
+ON_SERVERS = ("redis", "postgres")
+"""The samples whose tests need a server."""
 UV = ROOT / "scripts" / "uv.sh"
 
 RUN_TESTS = """
@@ -62,12 +64,12 @@ def environment(place: Path, *samples: Path) -> Path:
     return python
 
 
-def run_own_tests(python: Path, cwd: Path, *samples: Path) -> dict[str, int]:
+def run_own_tests(python: Path, cwd: Path, *samples: Path, **variables: str) -> dict[str, int]:
     """Run the tests that samples ship, one after another in one interpreter; returns how many of each passed.
 
     None may fail, and none be skipped but for a capability that a suite leaves open.
     """
-    output = run(python, "-c", RUN_TESTS, *samples, cwd=cwd).stdout
+    output = run(python, "-c", RUN_TESTS, *samples, cwd=cwd, **variables).stdout
     assert " failed" not in output
     skipped = [line for line in output.splitlines() if line.startswith("SKIPPED")]
     assert [line for line in skipped if ": optional: " not in line] == []

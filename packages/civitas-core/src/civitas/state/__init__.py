@@ -8,6 +8,7 @@ from civitas.state.nats_kv import NatsKVStateStore
 from civitas.state.retention import Retention
 from civitas.state.sqlite import SQLiteStateStore
 from civitas.state.store import BatchStore, RevisionedStore, StateStore
+from civitas.state.store_calls import StoreCalls
 
 __all__ = [
     "BatchStore",
@@ -18,4 +19,5 @@ __all__ = [
     "RevisionedStore",
     "SQLiteStateStore",
     "StateStore",
+    "StoreCalls",
 ]

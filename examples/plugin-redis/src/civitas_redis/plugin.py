@@ -1,0 +1,15 @@
+"""What the entry point names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import civitas
+
+
+@civitas.hookimpl
+def civitas_state_stores() -> dict[str, Any]:
+    """Offer the store under the name `redis`."""
+    from civitas_redis.store import RedisStateStore
+
+    return {"redis": RedisStateStore}
