@@ -6,11 +6,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build changelog lock clean
+.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build docs changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
 W := .venv-wild/.ready
+D := .venv-docs/.ready
 manifests := $(wildcard packages/*/pyproject.toml) constraints/dev.in constraints/deploy.in constraints/examples.in scripts/environment.sh scripts/uv.sh
 
 help: ## this list
@@ -74,6 +75,9 @@ build: $(A) ## wheels and sdists of all packages, in dist/, checked and tried on
 	@scripts/build.sh
 	@scripts/check-packages.sh
 
+docs: $(D) ## the documentation as a site, in build/docs; a warning or a link that leads nowhere is a failure
+	@.venv-docs/bin/python -m website
+
 changelog: $(A) ## what the next release changes; VERSION=0.2.0 writes it into CHANGELOG.md
 	@scripts/changelog.sh $(VERSION)
 
@@ -81,7 +85,7 @@ lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
-	@rm -rf .venv .venv-crew .venv-wild .venv-build .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv-crew .venv-wild .venv-build .venv-docs .venv-py* .venv-oldest* .tools dist build .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 
@@ -93,3 +97,6 @@ $(B): $(manifests) constraints/crew.txt
 
 $(W): $(manifests) constraints/wild.in constraints/wild-without.in constraints/wild.txt
 	@scripts/environment.sh wild
+
+$(D): constraints/docs.in constraints/docs.txt scripts/tools.sh scripts/uv.sh
+	@scripts/tools.sh docs

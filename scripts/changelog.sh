@@ -5,9 +5,7 @@ cd "$(dirname "$0")/.."
 
 tools=.venv-build
 if [ ! -x "$tools/bin/towncrier" ]; then
-    scripts/uv.sh venv --quiet --clear --python "$(scripts/find-python.sh)" "$tools"
-    scripts/uv.sh pip install --quiet --python "$tools/bin/python" \
-        --requirement constraints/build.in --constraint constraints/build.txt
+    scripts/tools.sh build
 fi
 if [ $# -eq 0 ]; then
     "$tools/bin/towncrier" build --draft --version unreleased

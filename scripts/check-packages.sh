@@ -9,9 +9,7 @@ tools=.venv-build
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-scripts/uv.sh venv --quiet --clear --python "$(scripts/find-python.sh)" "$tools"
-scripts/uv.sh pip install --quiet --python "$tools/bin/python" \
-    --requirement constraints/build.in --constraint constraints/build.txt
+scripts/tools.sh build
 "$tools/bin/twine" check --strict "$dist"/*
 for wheel in "$dist"/*.whl; do
     name=$(basename "$wheel" | cut -d - -f 1)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Pins every third-party package of the environments, for Python 3.11 to 3.13, in constraints/, and the tools of a release.
+# Pins every third-party package of the environments, for Python 3.11 to 3.13, in constraints/, and the tools of a release and of the site.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,3 +30,4 @@ lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-ope
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai
 pin constraints/build.txt constraints/build.in
+pin constraints/docs.txt constraints/docs.in

@@ -43,9 +43,36 @@ def modules() -> list[Path]:
 
 
 @cache
+def pages() -> list[Path]:
+    """What people read in Markdown, but CONTRIBUTING, which has an example of each stumble."""
+    folders = ("docs", "packages", "examples", "changelog.d")
+    below = [page for folder in folders for page in (ROOT / folder).rglob("*.md")]
+    return [
+        ROOT / "README.md",
+        ROOT / "SECURITY.md",
+        *(page for page in below if page.name != "template.md"),
+    ]
+
+
+def paragraphs(page: Path) -> list[tuple[str, str]]:
+    """Each paragraph, row and entry of a page on one line, without blocks of code, with the place where it begins."""
+    text = re.sub(
+        r"^(`{3,}).*?^\1",
+        lambda block: re.sub(r"[^\n]", "", block[0]),
+        page.read_text(),
+        flags=re.DOTALL | re.MULTILINE,
+    )
+    found, line = [], 1
+    for part in re.split(r"(\n\s*\n|\n(?=[|#-]|\d\. ))", text):
+        found.append((f"{page.relative_to(ROOT)}:{line}", " ".join(part.split())))
+        line += part.count("\n")
+    return found
+
+
+@cache
 def texts() -> list[tuple[str, str]]:
-    """Every text and comment of the packages on one line, docstrings too, with the place where each begins."""
-    found = []
+    """Every text and comment of the packages on one line, docstrings too, and every paragraph of the pages."""
+    found = [each for page in pages() for each in paragraphs(page)]
     for file in modules():
         place = file.relative_to(ROOT)
         for node in nodes(file):

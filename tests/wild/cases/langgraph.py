@@ -23,7 +23,7 @@ WRITTEN_ANEW = [
         ],
         says="He is from San Candido.",
         redone=1,
-        inapplicable={"memory": "its state is of one run: a second one is planned anew"},
+        inapplicable={"memory": "its state is of one run: a second one is planned again"},
     ),
     graph(
         "reflection-essay",
