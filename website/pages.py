@@ -17,6 +17,7 @@ __all__ = [
     "with_links",
 ]
 
+_PICTURES = {".png", ".svg", ".jpg", ".gif"}
 _FENCED = r"^(?P<fence>`{3,}).*?^(?P=fence)[ \t]*$"
 _INLINE = r"(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 _CODE_OR_LINK = re.compile(
@@ -64,6 +65,12 @@ def places_of(files: Iterable[str]) -> dict[str, str]:
     return places
 
 
+def anchor_of(file: str) -> str:
+    """The anchor at which the page of an example shows one of its files; a folder is where the files begin."""
+    inner = "/".join(PurePosixPath(file).parts[2:])
+    return re.sub(r"[^\w-]", "", inner.lower()) if "." in inner else "files"
+
+
 def target_at(
     file: str, target: str, places: Mapping[str, str], exists: Callable[[str], bool]
 ) -> tuple[str, str | None] | None:
@@ -75,12 +82,15 @@ def target_at(
     path, _, anchor = target.partition("#")
     goal = os.path.normpath(PurePosixPath(file).parent / path)
     here = PurePosixPath(places.get(file) or places[str(PurePosixPath(file).parent)])
+    copied = None
     if place := places.get(goal):
-        copied = None
-    elif exists(goal):
-        place = copied = goal.removeprefix("docs/")
-    else:
+        pass
+    elif not exists(goal):
         return None
+    elif (example := example_of(goal)) and PurePosixPath(goal).suffix not in _PICTURES:
+        place, anchor = f"examples/{example}.md", anchor_of(goal)
+    else:
+        place = copied = goal.removeprefix("docs/")
     relative = os.path.relpath(place, here.parent)
     return f"{relative}#{anchor}" if anchor else relative, copied
 

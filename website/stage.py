@@ -25,9 +25,12 @@ def stage(root: Path, files: Iterable[str], out: Path) -> list[str]:
     copied: set[str] = set()
     pages: dict[str, str] = {}
 
+    def exists(goal: str) -> bool:
+        return (root / goal).is_file() or (goal.startswith("examples/") and (root / goal).is_dir())
+
     def moved(file: str) -> str:
         def target_of(target: str) -> str:
-            found = target_at(file, target, places, lambda goal: (root / goal).is_file())
+            found = target_at(file, target, places, exists)
             if found is None:
                 broken.append(f"{file}: {target}")
                 return target
@@ -57,8 +60,8 @@ def stage(root: Path, files: Iterable[str], out: Path) -> list[str]:
     for place, text in pages.items():
         _write(out / place, text.encode())
     for name in copied:
-        source = root / "docs" / name
-        _write(out / name, (source if source.is_file() else root / name).read_bytes())
+        inside = root / "docs" / name
+        _write(out / name, (inside if inside.is_file() else root / name).read_bytes())
     kept = {out / name for name in [*pages, *copied]}
     for path in out.rglob("*"):
         if path.is_file() and path not in kept:

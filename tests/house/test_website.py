@@ -53,12 +53,13 @@ def test_links_are_written_anew_and_code_stays_as_it_is():
         ("README.md", "docs/README.md", ("../index.md", None)),
         ("README.md", "examples/", ("../examples/index.md", None)),
         ("examples/README.md", "openai", ("openai.md", None)),
+        ("examples/openai/README.md", "orders.py", ("openai.md#orderspy", None)),
         ("docs/guides/web.md", "../web-dark.png", ("../web-dark.png", "web-dark.png")),
         ("README.md", "docs/no.md", None),
     ],
 )
 def test_a_link_of_the_repository_leads_to_the_same_thing_on_the_site(file, target, on_the_site):
-    assert target_at(file, target, PLACES, lambda goal: (ROOT / goal).is_file()) == on_the_site
+    assert target_at(file, target, PLACES, lambda goal: (ROOT / goal).exists()) == on_the_site
 
 
 @pytest.mark.parametrize("door", sorted(file.stem for file in NAMES.glob("*.txt")))
