@@ -20,7 +20,7 @@ STUMBLES = {
     "mend": r"\b[Mm]end(?:s|ed|ing)?\b",
     "so many that": r"\b[Ss]o (?:many|much) (?:of|in|at|\w+ in)\b",
     "tell of": r"\b[Tt]ells? of\b|\b(?:is|are|was|were) told of\b",
-    "anew, till": r"\banew\b|\btill\b",
+    "anew, till": r"\banew\b|\btill (?:then|now|it|its|they|you|we|the end)\b",
     "runs already": r"\b(?:runs?|stands?|exists?|is there) already\b",
     "belongs into": r"\bbelongs? into\b|\binside of\b",
     "stands twice": r"\bstands? (?:twice|in the (?:file|log))\b",
