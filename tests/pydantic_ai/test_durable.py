@@ -1,0 +1,214 @@
+"""Durable runs: what is finished is not done again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent, ModelRetry, RunContext, ToolReturn
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.toolsets import FunctionToolset
+
+from civitas import wrap
+from civitas.frameworks import idempotency_key
+from civitas_pydantic_ai import PydanticAIAgent
+from tests.core.frameworks.support import restarts, running
+from tests.pydantic_ai.support import Says, call
+
+
+class Found(BaseModel):
+    at: str | None
+
+
+class Tools:
+    """Tools that note their calls, and one that fails the first time."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+        self.keys: list[str] = []
+
+    def found(self) -> Found:
+        """A model of pydantic."""
+        self.called.append("found")
+        return Found(at=None)
+
+    def nothing(self) -> None:
+        """None."""
+        self.called.append("nothing")
+
+    def rich(self) -> ToolReturn:
+        """A picture beside the result."""
+        self.called.append("rich")
+        picture = BinaryContent(b"hi", media_type="image/png")
+        return ToolReturn({"n": 1}, content=["Look:", picture], metadata={"for": "the app"})
+
+    def picture(self) -> Any:
+        """A picture as the result."""
+        self.called.append("picture")
+        return BinaryContent(b"hi", media_type="image/png")
+
+    def again(self) -> str:
+        """Ask the model to try again."""
+        self.called.append("again")
+        raise ModelRetry("another one")
+
+    def failed(self) -> str:
+        """Tell the model that it failed."""
+        self.called.append("failed")
+        raise ToolFailed("out of stock")
+
+    def flaky(self, ctx: RunContext[Any]) -> str:
+        """Fail the first time."""
+        self.called.append("flaky")
+        self.keys += [idempotency_key(), str(ctx.run_id)]
+        if self.called.count("flaky") == 1:
+            raise RuntimeError("flaky")
+        return "recovered"
+
+    @property
+    def all(self) -> list[Any]:
+        return [
+            *(self.found, self.nothing, self.rich, self.picture, self.again, self.failed),
+            self.flaky,
+        ]
+
+
+FIRST = ["found", "nothing", "rich", "picture", "again", "failed"]
+
+
+def read(says: Says) -> list[Any]:
+    """What the model read last, as JSON, without the times."""
+    parts = [
+        replace(part, timestamp=datetime.fromtimestamp(0, UTC))
+        for message in says.asked[-1]
+        for part in message.parts
+        if isinstance(part, (ToolReturnPart, UserPromptPart))
+    ]
+    dumped = ModelMessagesTypeAdapter.dump_python([ModelRequest(parts=parts)], mode="json")
+    return list(dumped[0]["parts"])
+
+
+@pytest.mark.promise(id="SEM-1865")
+async def test_finished_calls_are_not_made_again_and_the_model_reads_the_same() -> None:
+    told = []
+    for durable in (False, True):
+        tools = Tools()
+        if not durable:
+            tools.called.append("flaky")  # as if it had failed before
+        first = [call(name, f"c-{name}") for name in FIRST]
+        says = Says([first, [call("flaky", "c-flaky")], "done"])
+        agent = wrap(says.agent(tools=tools.all), name="a", durable=durable)
+        async with running(agent) as runtime:
+            reply = await runtime.ask("a", {"input": "hi"})
+            assert restarts(runtime) == 0
+        assert reply.payload == {"output": "done"}
+        assert sorted(tools.called) == sorted([*FIRST, "flaky", "flaky"])
+        assert len(says.asked) == 3
+        assert "another one" in reply.headers["civitas-tool-failures"]
+        assert "out of stock" in reply.headers["civitas-tool-failures"]
+        told.append(read(says))
+    assert told[0] == told[1]
+
+
+@pytest.mark.promise(id="SEM-1866")
+async def test_a_call_that_is_made_again_has_the_same_key() -> None:
+    tools = Tools()
+    says = Says([[call("flaky", "c1")], "done"])
+    async with running(wrap(says.agent(tools=tools.all), name="a", durable=True)) as runtime:
+        await runtime.ask("a", {"input": "hi"})
+    first, run, second, again = tools.keys
+    assert (first, run) == (second, again)
+
+
+class Listening(WrapperModel):
+    """A model that sends headers, or says that it does not."""
+
+    def __init__(self, says: Says) -> None:
+        super().__init__(says.model)
+        self.heard: list[Any] = []
+
+    async def request(
+        self, messages: Any, model_settings: Any, model_request_parameters: ModelRequestParameters
+    ) -> Any:
+        self.heard.append((model_settings or {}).get("extra_headers"))
+        return await super().request(messages, model_settings, model_request_parameters)
+
+
+@pytest.mark.promise(id="SEM-1866")
+async def test_the_models_call_carries_the_key_beside_the_users_headers() -> None:
+    model = Listening(Says([[call("found", "c1")], "done"]))
+    settings: Any = {"extra_headers": {"X-Team": "ours"}}
+    agent = Agent(model, tools=[Tools().found], model_settings=settings)
+    async with running(wrap(agent, name="a", durable=True)) as runtime:
+        await runtime.ask("a", {"input": "hi"})
+    assert [each["X-Team"] for each in model.heard] == ["ours", "ours"]
+    assert len({each["Idempotency-Key"] for each in model.heard}) == 2
+    assert settings == {"extra_headers": {"X-Team": "ours"}}
+
+
+@pytest.mark.promise(id="SEM-1866")
+async def test_a_model_that_sends_no_headers_is_given_none(monkeypatch: Any) -> None:
+    says = Says(["done"])
+    model = Listening(says)
+    monkeypatch.setattr(type(says.model), "unsupported_settings", frozenset({"extra_headers"}))
+    async with running(wrap(Agent(model), name="a", durable=True)) as runtime:
+        await runtime.ask("a", {"input": "hi"})
+    assert model.heard == [None]
+
+
+@pytest.mark.promise(id="SEM-1865")
+async def test_the_tools_of_toolsets_and_what_a_tool_runs_are_one_call_each() -> None:
+    tools = Tools()
+    inner = Says(["inner"])
+
+    async def expert() -> str:
+        """Ask another agent."""
+        return str((await inner.agent().run("what?")).output)
+
+    says = Says([[call("expert", "c1")], [call("t_flaky", "c2")], "done"])
+    toolset = FunctionToolset([tools.flaky]).prefixed("t")
+    agent = wrap(says.agent(tools=[expert], toolsets=[toolset]), name="a", durable=True)
+    async with running(agent) as runtime:
+        assert (await runtime.ask("a", {"input": "hi"})).payload == {"output": "done"}
+    assert (len(inner.asked), tools.called) == (1, ["flaky", "flaky"])
+
+
+@pytest.mark.promise(id="SEM-1870")
+async def test_an_agent_that_is_stopped_ends_before_its_next_model_call_and_goes_on_later() -> None:
+    began, ending = asyncio.Event(), asyncio.Event()
+    called: list[str] = []
+
+    class Noted(PydanticAIAgent):
+        def wind_down(self) -> None:
+            super().wind_down()
+            ending.set()
+
+    async def slow() -> str:
+        """Take until the agent is to end."""
+        called.append("slow")
+        began.set()
+        await ending.wait()
+        return "slow is done"
+
+    says = Says([[call("slow", "c1")], "done"])
+    agent = Noted("a", agent=says.agent(tools=[slow]), durable=True)
+    async with running(agent) as runtime:
+        asking = asyncio.ensure_future(runtime.ask("a", {"input": "hi"}))
+        await began.wait()
+        await runtime.restart("a")
+        assert (await asking).payload == {"output": "done"}
+    assert called == ["slow"]
+    assert len(says.asked) == 2
