@@ -19,7 +19,7 @@ class User:
 
 
 def user(message: Message) -> User:
-    return User(message.headers["user"])
+    return User(message.headers.get("user", "guest"))
 
 
 def memories(runtime: Runtime[User]) -> tuple[str, ...]:
@@ -27,7 +27,11 @@ def memories(runtime: Runtime[User]) -> tuple[str, ...]:
 
 
 graph = create_deep_agent(
-    ChatOpenAI(model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"), max_retries=0),
+    ChatOpenAI(
+        model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"),
+        max_retries=0,  # the topology says how often
+        stream_usage=True,  # so that budgets see what a stream used
+    ),
     system_prompt="You propose dinners. Keep in /memories/notes.md what you learn about the user.",
     # Other files are those of the conversation. These are in the Store, which is Civitas's state store.
     backend=CompositeBackend(StateBackend(), {"/memories/": StoreBackend(namespace=memories)}),

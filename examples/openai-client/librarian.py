@@ -22,7 +22,11 @@ def find_book(topic: str) -> str:
 
 
 graph = create_agent(
-    ChatOpenAI(model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"), max_retries=0),
+    ChatOpenAI(
+        model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"),
+        max_retries=0,  # the topology says how often
+        stream_usage=True,  # so that budgets see what a stream used
+    ),
     [find_book],
     system_prompt="Recommend one book in one sentence. Look it up; never guess.",
 )

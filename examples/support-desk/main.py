@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from model import say
 
@@ -12,7 +13,6 @@ from civitas import Runtime
 from civitas.testing import ModelServer, scripted_openai
 
 USERS = 100
-AWAY = 2.0  # seconds
 
 
 async def ask(runtime: Runtime, user: int) -> tuple[str, float]:
@@ -22,14 +22,29 @@ async def ask(runtime: Runtime, user: int) -> tuple[str, float]:
     return reply.payload["output"], time.perf_counter() - began
 
 
+async def outage(runtime: Runtime, model: ModelServer, users: list[asyncio.Task[Any]]) -> None:
+    """Let the model be away until everybody who has no answer yet waits for a retry."""
+    while model.count < USERS / 2:  # they are in the middle of it
+        await asyncio.sleep(0.01)
+    with model.away():
+        left = sum(not user.done() for user in users)
+        waiting: set[str] = set()
+        while len(waiting) < left:
+            await asyncio.sleep(0.1)
+            now = await runtime.overview("desk")
+            waiting |= {
+                each["name"]
+                for each in now["agents"]
+                if each["handling"] and each["handling"]["retry_at"]
+            }
+    print(f"{left} users met the outage, and each waited for a retry of their own")
+
+
 async def main(model: ModelServer | None) -> None:
     async with Runtime.from_config(Path(__file__).with_name("topology.yaml")) as runtime:
         users = [asyncio.create_task(ask(runtime, user)) for user in range(USERS)]
         if model is not None:
-            while model.count < USERS:  # everybody is in the middle of something
-                await asyncio.sleep(0.01)
-            with model.away():
-                await asyncio.sleep(AWAY)
+            await outage(runtime, model, users)
         answers = await asyncio.gather(*users)
     from desk import tickets
 

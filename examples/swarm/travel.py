@@ -32,7 +32,11 @@ def book_hotel(city: str) -> str:
     return f"The hotel in {city} is booked."
 
 
-model = ChatOpenAI(model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"), max_retries=0)
+model = ChatOpenAI(
+    model=os.environ.get("OPENAI_MODEL", "gpt-4o-mini"),
+    max_retries=0,  # the topology says how often
+    stream_usage=True,  # so that budgets see what a stream used
+)
 flights = create_agent(
     model,
     [book_flight, create_handoff_tool(agent_name="hotels", description="For hotels.")],
