@@ -76,6 +76,8 @@ BENCHMARKS = {
     "page-update": page.UPDATE,
     "page-unwatched": page.UNWATCHED,
     "import": imports.IMPORT,
+    "import-runtime": imports.RUNTIME,
+    "help": imports.HELP,
     "graph": adapters.GRAPH,
     "graph-conversation": adapters.GRAPH_CONVERSATION,
     "graph-stream": adapters.GRAPH_STREAM,
@@ -97,7 +99,7 @@ def main() -> int:
     parser.add_argument(
         "--processor-time",
         action="store_true",
-        help="ask, send, crowd, restart, start: leave out the time other programs took",
+        help="ask, send, crowd, restart, start, import, import-runtime, help: leave out the time other programs took",
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 where one is not reached")
     arguments = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -16,7 +17,7 @@ from civitas import (
     Runtime,
     Supervisor,
 )
-from civitas.process import turns
+from civitas.process import Cell, incarnation, turns
 from civitas.process.turns import Turns
 from civitas.supervision import ChildSpec
 from tests.core.support import eventually
@@ -140,3 +141,38 @@ async def test_in_a_short_turn_nobody_gives_way(monkeypatch: pytest.MonkeyPatch)
     for _ in range(100):
         with pytest.raises(StopIteration):
             shared.give_way().send(None)
+
+
+class Endless(AgentProcess):
+    """Sends to itself without end, and waits for nothing."""
+
+    async def handle(self, message: Message) -> None:
+        await self.send(self.name, None)
+
+
+async def handled_in_a_turn() -> int:
+    """How many messages an agent that never waits handles before somebody else has a turn."""
+    endless = Endless("endless", shutdown_timeout=0)
+    async with Runtime(Supervisor("root", [endless]), drain_timeout=0) as runtime:
+        await runtime.send("endless", None)
+        cell = runtime._node.registry["endless"]
+        assert isinstance(cell, Cell)
+        await eventually(lambda: cell.mailbox.taken > 0)
+        before = cell.mailbox.taken
+        await asyncio.sleep(0)
+        return cell.mailbox.taken - before
+
+
+async def test_an_agent_that_never_waits_leaves_a_turn_to_others_when_its_own_was_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(incarnation, "_LONG", 0)
+    assert await handled_in_a_turn() == 1
+
+
+async def test_an_agent_that_never_waits_leaves_turns_to_others_although_the_clock_stands_still(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert await handled_in_a_turn() == incarnation._TURN

@@ -23,7 +23,7 @@ from civitas.frameworks.keywords import (
     read_transient,
 )
 from civitas.frameworks.outcomes import Outcome, outcome_of
-from civitas.frameworks.plain import plain
+from civitas.frameworks.plain_data import plain
 from civitas.frameworks.remembering import Remembering
 from civitas.frameworks.retries import Retries
 from civitas.frameworks.run import Interrupted, Run

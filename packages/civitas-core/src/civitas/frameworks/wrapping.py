@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from civitas.errors import ConfigurationError
+from civitas.frameworks.defined_in import comes_from
 from civitas.frameworks.keywords import describe
 from civitas.frameworks.wrapped import Wrapped
 from civitas.process import AgentProcess
@@ -15,7 +16,7 @@ from civitas.supervision import ConversationPool
 if TYPE_CHECKING:
     from civitas.plugins import PluginManager
 
-__all__ = ["ADAPTERS", "comes_from", "wrap", "wrap_with"]
+__all__ = ["ADAPTERS", "wrap", "wrap_with"]
 
 ADAPTERS = {
     "langgraph": "civitas-langgraph",
@@ -95,21 +96,6 @@ def _wrapped(plugins: PluginManager, obj: Any, name: str, options: dict[str, Any
         return agent
 
     return Wrapped(name, subject=obj, adapt=adapt, options=options)
-
-
-def comes_from(obj: object, module: str, *names: str) -> bool:
-    """Whether a class of `obj` is defined in `module`, without importing that.
-
-    Args:
-        obj: Anything.
-        module: A module or package, such as ``langgraph``.
-        *names: Names of classes to look for; any class if none is given.
-    """
-    return any(
-        (kind.__module__ == module or kind.__module__.startswith(f"{module}."))
-        and (not names or kind.__name__ in names)
-        for kind in type(obj).__mro__
-    )
 
 
 def _check_needs_nothing(function: Any, name: str) -> None:

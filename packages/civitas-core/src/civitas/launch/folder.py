@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +28,9 @@ class RunFolder:
     """
 
     def __init__(self) -> None:
+        import shutil
+        import tempfile
+
         above = Path(tempfile.gettempdir())
         for each in above.glob(f"{_PREFIX}*"):
             with suppress(OSError):  # it is somebody else's, or has just gone
@@ -47,5 +48,7 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove it, and all that is in it."""
+        import shutil
+
         self.hold.release()
         shutil.rmtree(self.path, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from civitas.tools.forked import Fork
 
@@ -30,7 +31,6 @@ class Handover:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._clock = loop.time
         self._ends: float | None = None
         """When the time of this turn is used up; None while nobody used any."""
         self._open = True
@@ -57,7 +57,7 @@ class Handover:
             self._open = True
 
     def _is_time_left(self) -> bool:
-        now = self._clock()
+        now = monotonic()
         if self._ends is None:
             self._ends = now + _PER_TURN
             self._loop.call_soon(self._next_turn)

@@ -202,7 +202,7 @@ class AgentProcess(Messenger):
         request = self._civitas_handled("reply()")
         to, conversation = request.reply_to or request.sender or "", request.conversation
         return new_message(
-            *(message_type, self.name, to, encode(payload), None, request.id, None, conversation)
+            message_type, self.name, to, encode(payload), None, request.id, None, conversation
         )
 
     async def emit(self, payload: Any, message_type: str = "chunk") -> None:

@@ -38,13 +38,15 @@ logger = logging.getLogger("civitas")
 _LAST_WORDS = 30.0
 """Seconds for the `on_stop` of an agent that has no `shutdown_timeout`, when it ends by itself."""
 
-_TURN = 32
-"""How many messages one agent handles before the others get a turn, should nothing in its handler wait.
+_TURN = 256
+"""The most messages that one agent handles before the others get a turn, should nothing in its handler wait.
 
 Erlang's reductions: an agent that sends to itself would else have the loop for itself.
 """
-_LARGE = 16 * 1024
-"""Bytes of a reply that count as one message more: to encode and to send a large one takes the time of thousands."""
+_LONG = 0.0002
+"""Seconds after which they get theirs sooner."""
+_LARGE = 2 * 1024
+"""Bytes of a reply that count as one message more: to send a large one takes the time of thousands."""
 
 _NEVER = math.inf
 _NO_VARIABLES = ContextVariables()
@@ -282,7 +284,7 @@ class Incarnation:
     async def _serve(self) -> ExitReason:
         agent, mailbox, node, now = self.agent, self.mailbox, self.node, self.now
         deliveries, tracing, loop, turns = self._deliveries, node.tracing, node.loop, node.turns
-        take, turn, clock = mailbox.take, 0, time.time
+        take, turn, began, clock = mailbox.take, 0, 0.0, time.time
         while now.end is None:
             message = take()
             turn += 1
@@ -294,6 +296,8 @@ class Incarnation:
                 deliveries.expired(message)
             else:
                 now.current, now.since = message, since
+                if turn == 1:
+                    began = since
                 current_message.set(message)
                 noting = node.take_in_hand(self.name, message) if node.foreign else None
                 if (
@@ -331,12 +335,14 @@ class Incarnation:
                 now.current = None
                 if now.abandoned:
                     now.live_on()
-                origin = None
-                if node.foreign and not deliveries.comes_again(message):
-                    origin = node.settle(message)
+                origin = (
+                    node.settle(message)
+                    if node.foreign and not deliveries.comes_again(message)
+                    else None
+                )
                 if now.steps is not None or origin is not None or now.spending is not None:
                     await self._is_finished(message, origin)
-                if turn >= _TURN:
+                if turn >= _TURN or since - began >= _LONG:
                     turn = 0
                     await asyncio.sleep(0)
         return now.end

@@ -50,20 +50,27 @@ class Line:
             MailboxFull: It was not let in in time.
             DeliveryError: It was refused.
         """
-        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        room: asyncio.Future[None] = loop.create_future()
         self.senders[room] = message
+        # A timer of its own: `asyncio.timeout` costs as much as five messages, and who floods an agent waits often.
+        timer = (
+            None
+            if timeout is None
+            else loop.call_later(timeout, self._give_up, room, timeout, size)
+        )
         try:
-            async with asyncio.timeout(timeout):
-                await room
-        except TimeoutError:
-            if room.done() and not room.cancelled():
-                room.result()  # it was let in, or refused, in the very moment the time was up
-                return
-            full = None if self.held else size
-            raise MailboxFull(self._owner, full, timeout or 0.0) from None
+            await room
         finally:
+            if timer is not None:
+                timer.cancel()
             # Who gives up leaves the line: a reader that hangs would never clear it, and memory would fill.
             self.senders.pop(room, None)
+
+    def _give_up(self, room: asyncio.Future[None], timeout: float, size: int) -> None:
+        """The time is up; who was let in, or refused, in this very moment stays so."""
+        if not room.done():
+            room.set_exception(MailboxFull(self._owner, None if self.held else size, timeout))
 
     def let_in(self, has_room: Callable[[], bool], take: Callable[[Message], None]) -> None:
         """Let in those that came first, as many as there is room for.

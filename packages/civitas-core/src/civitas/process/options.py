@@ -20,6 +20,7 @@ __all__ = [
     "RestartType",
     "check_is_name",
     "check_name",
+    "check_pattern",
     "check_timeout",
     "choose",
     "positive",
@@ -28,6 +29,8 @@ __all__ = [
 _NAME = re.compile(r"[^\s*?\[\]/\x00-\x1f]{1,200}")
 _RESERVED = "civitas:"
 """What keys in the StateStore begin with that are not an agent's own."""
+_LONGEST_PATTERN = 2048
+"""Characters; no name of an agent or a conversation is longer."""
 
 
 class RestartType(StrEnum):
@@ -210,3 +213,11 @@ def check_timeout(timeout: object, what: str = "timeout") -> None:
     raise ConfigurationError(
         f"{what} must be a number of seconds > 0, or None to wait for ever; got {shown(timeout)}"
     )
+
+
+def check_pattern(pattern: object) -> None:
+    """Raise `ConfigurationError` unless `pattern` can be a pattern of names."""
+    if not isinstance(pattern, str) or len(pattern) > _LONGEST_PATTERN:
+        raise ConfigurationError(
+            f"broadcast takes a pattern of names, such as 'worker-*'; got {shown(pattern)}"
+        )

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from civitas.telemetry.metrics import Metrics
-from civitas.telemetry.tracing import Tracing
+from typing import TYPE_CHECKING
+
+from civitas.when_used import when_used
+
+if TYPE_CHECKING:
+    from civitas.telemetry.metrics import Metrics
+    from civitas.telemetry.tracing import Tracing
 
 __all__ = ["Metrics", "Tracing"]
+
+if not TYPE_CHECKING:  # otherwise type checkers would believe in any name
+    __getattr__, __dir__ = when_used(
+        __name__,
+        {
+            "civitas.telemetry.metrics": ["Metrics"],
+            "civitas.telemetry.tracing": ["Tracing"],
+        },
+    )

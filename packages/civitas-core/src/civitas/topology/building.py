@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from civitas.errors import ConfigurationError, PluginError, StartFailed
-from civitas.frameworks.wrapping import wrap_with
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, ChildKind, Delivery, RestartType
 from civitas.process.declared import check_callbacks
@@ -287,6 +286,8 @@ class Builder:
 
     def _wrapped(self, path: Path, entry: AgentEntry) -> AgentProcess | ConversationPool:
         obj = self._resolve((*path, "wrap"), entry.wrap)
+        from civitas.frameworks.wrapping import wrap_with
+
         return wrap_with(self._plugins, obj, entry.name, entry.keywords())
 
     def _class(self, path: Path, name: str) -> type[AgentProcess]:
