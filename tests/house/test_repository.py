@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from benchmarks.peers.registry import OURS, PEERS
 from tests.house.project import ROOT, tracked_files
 
 # The words stand apart here, so that this file does not break its own rule.
@@ -35,6 +36,15 @@ def test_constraints_pin_every_package_and_hold_nothing_else(name):
     lines = (ROOT / "constraints" / name).read_text().splitlines()
     assert len(lines) > 80
     assert [line for line in lines if not PIN.fullmatch(line)] == []
+
+
+def test_the_peers_of_the_benchmarks_are_pinned():
+    for peer in PEERS.values():
+        file = ROOT / "constraints" / f"peers-{peer.name}.txt"
+        lines = file.read_text().splitlines() if file.exists() else []
+        assert [line for line in lines if not PIN.fullmatch(line)] == []
+        assert lines or peer.debian or peer is OURS
+        assert all("@" in package[1:] for package in peer.npm)
 
 
 def test_the_tools_of_a_release_are_pinned():

@@ -1,0 +1,1 @@
+"""The programs of the contestants, each for the environment of its peer."""

@@ -1,0 +1,72 @@
+"""Xoscar: actors in the main process of a pool, and in another process of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import xoscar
+
+from benchmarks.peers import line
+
+
+class Echo(xoscar.Actor):
+    """Answers with what it was asked."""
+
+    async def echo(self, payload: Any) -> Any:
+        """Answer."""
+        return payload
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
+    pool = await xoscar.create_actor_pool("127.0.0.1", n_process=1)
+    here = pool.external_address
+
+    async def near(count: int) -> list[Any]:
+        return [await xoscar.create_actor(Echo, address=here) for _ in range(count)]
+
+    async def asks(echo: Any, size: int) -> float:
+        await echo.echo(line.PAYLOAD)
+        started = time.perf_counter()
+        for _ in range(size):
+            await echo.echo(line.PAYLOAD)
+        return time.perf_counter() - started
+
+    async def ask(size: int) -> float:
+        """One ask after another."""
+        return await asks(*await near(1), size)
+
+    async def far_ask(size: int) -> float:
+        """The same of an actor in another process."""
+        where = xoscar.allocate_strategy.ProcessIndex(1)
+        echo = await xoscar.create_actor(Echo, address=here, allocate_strategy=where)
+        return await asks(echo, size)
+
+    async def send(size: int) -> float:
+        """Sends, until all are handled."""
+        (echo,) = await near(1)
+        started = time.perf_counter()
+        for _ in range(size):
+            await echo.echo.tell(line.PAYLOAD)
+        await echo.echo(line.PAYLOAD)
+        return time.perf_counter() - started
+
+    async def crowd(size: int) -> float:
+        """A hundred asks at once, each of an actor of its own."""
+        echoes = await near(line.AGENTS)
+        started = time.perf_counter()
+        for _ in range(size // line.AGENTS):
+            await asyncio.gather(*(echo.echo(line.PAYLOAD) for echo in echoes))
+        return time.perf_counter() - started
+
+    async with pool:
+        yield {"ask": ask, "send": send, "crowd": crowd, "far-ask": far_ask}
+
+
+if __name__ == "__main__":
+    line.main(_opened, "xoscar", "uvloop")

@@ -1,0 +1,164 @@
+"""The peers: what each is asked to do, how it is set up, and why it does better where it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["PEERS", "Peer"]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Something that people use for the same work.
+
+    Attributes:
+        name: Of its program, its pins in `constraints/` and its environment.
+        title: What people call it.
+        works: What it is asked to do; the rest it does not offer.
+        setup: How it is configured, and what it promises to have on the disk.
+        python: The oldest Python that it runs on.
+        npm: Packages of npm, with their versions.
+        debian: A package of Debian, unpacked beside the rest where the system does not have the command.
+        why: By work, why it does better than Civitas there.
+        without: By work, why it is not asked to do that, where somebody might expect it.
+    """
+
+    name: str
+    title: str
+    works: tuple[str, ...]
+    setup: str
+    python: str = "3.11"
+    npm: tuple[str, ...] = ()
+    debian: str = ""
+    why: Mapping[str, str] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+_NO_COPY = "It hands over the object itself, where Civitas makes a copy, so that no agent changes what another one has."
+_MESSAGES = ("ask", "send", "crowd")
+
+OURS = Peer(
+    "civitas",
+    "Civitas",
+    (*_MESSAGES, "restart", "far-ask", "steps", "many-steps"),
+    "its defaults; another process is reached over ZMQ; durable agents over SQLite, a write-ahead log with "
+    "`synchronous=FULL`: each step is on the disk before the next begins",
+)
+
+_DURABLE = ("steps", "many-steps")
+_COMPILED = (
+    "Erlang compiles to machine code and has its own scheduler; most of what Civitas takes for a message is "
+    "Python: the event loop, two coroutines and a future."
+)
+
+PEERS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        OURS,
+        Peer(
+            "pykka",
+            "pykka",
+            _MESSAGES,
+            "`ThreadingActor`: each actor is a thread, and a message is handed over as it is, without a copy",
+            why={
+                "ask": _NO_COPY,
+                "send": f"{_NO_COPY} Its mailbox has no bound either, so a sender never waits.",
+                "crowd": _NO_COPY,
+            },
+            without={"restart": "it restarts nothing"},
+        ),
+        Peer(
+            "thespian",
+            "Thespian",
+            ("ask", "send", "far-ask"),
+            "`simpleSystemBase` in one process, without a copy of the message; `multiprocTCPBase` for an "
+            "actor in another one",
+            why={
+                "ask": f"Its `simpleSystemBase` calls the actor in the thread that asks. {_NO_COPY}"
+            },
+            without={
+                "crowd": "its `ask` blocks the thread that asks",
+                "restart": "an actor that raises goes on as it is, and gets the message once more",
+            },
+        ),
+        Peer(
+            "xoscar",
+            "Xoscar",
+            (*_MESSAGES, "far-ask"),
+            "a pool of a main process and one more, on uvloop, which it chooses by itself; no copy of the "
+            "message within a process",
+            why={
+                "far-ask": "Its processes write to a Unix socket in the thread that asks, and the other one has "
+                "an event loop in C (uvloop). With Civitas a frame passes through an I/O thread of ZMQ in "
+                "each process, there and back, over TCP.",
+            },
+            without={"restart": "it restarts processes, but not an actor that raises"},
+        ),
+        Peer(
+            "otpylib",
+            "otpylib",
+            (*_MESSAGES, "restart"),
+            "`gen_server` and `supervisor` on its asyncio backend; messages are not copied",
+            why={
+                "restart": "It writes no traceback, keeps no history of crashes, and tells nobody: the "
+                "caller of a server that crashes waits for its own timeout.",
+            },
+        ),
+        Peer(
+            "earlier",
+            "civitas 0.12, the earlier package of that name",
+            (*_MESSAGES, "restart"),
+            "its defaults, with `backoff_base=0`; on Python 3.12, the oldest that it runs on",
+            python="3.12",
+            without={"steps": "it has checkpoints, and no durable steps"},
+        ),
+        Peer(
+            "erlang",
+            "Erlang/OTP",
+            (*_MESSAGES, "restart"),
+            "`gen_server` and `supervisor`, compiled just in time; messages are copied",
+            debian="erlang-base",
+            why=dict.fromkeys((*_MESSAGES, "restart"), _COMPILED),
+        ),
+        Peer(
+            "dbos",
+            "DBOS",
+            _DURABLE,
+            "SQLite, its default, with a rollback journal and `synchronous=FULL`: each step is on the disk "
+            "before the next",
+        ),
+        Peer(
+            "letitloop",
+            "letitloop",
+            _DURABLE,
+            "`durable_async`: a file for each run, to which each step is appended, with `fsync`, before the "
+            "next begins",
+            why={
+                "steps": "It appends a line to a file that only this run has, in the thread of the event "
+                "loop, which stands still until the disk has it. Civitas writes in another thread, so that "
+                "all other agents go on, and that costs two switches of threads for each step; runs that are "
+                "under way at once share commits instead.",
+            },
+        ),
+        Peer(
+            "restate",
+            "Restate",
+            _DURABLE,
+            "its server with its defaults (a log that is flushed before a step counts), and a service with "
+            "its Python SDK, served by Hypercorn",
+            npm=("@restatedev/restate-server@1.7.12",),
+            why={
+                "steps": "Its server is compiled, and writes its log while the service goes on with what "
+                "does not depend on it; Civitas does all of it in Python.",
+            },
+        ),
+        Peer(
+            "temporal",
+            "Temporal",
+            _DURABLE,
+            "its development server with a file of SQLite, flushed at each commit; a step is an activity, "
+            "and one worker runs all",
+        ),
+    )
+}

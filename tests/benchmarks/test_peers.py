@@ -1,0 +1,104 @@
+"""The comparison with others: how contestants are run, and what the page says of them."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers import environments, page
+from benchmarks.peers.contestant import Contestant, Failed
+from benchmarks.peers.measure import Figures, Findings
+from benchmarks.peers.registry import PEERS, Peer
+from benchmarks.peers.works import WORKS
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+    import os, subprocess, sys
+    from benchmarks.peers import line
+
+    async def work(size):
+        print("this is no answer")
+        subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=True)
+        return size / 2
+
+    async def broken(size):
+        raise ValueError("as told")
+
+    async def gone(size):
+        sys.stderr.write("the last words")
+        os._exit(3)
+
+    line.main(line.simply({"work": work, "broken": broken, "gone": gone}), "civitas-core")
+"""
+
+
+def contestant(folder: Path) -> Contestant:
+    program = folder / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM))
+    return Contestant(
+        ["env", "-C", str(folder), sys.executable, str(program)],
+        folder / "log",
+        {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_a_contestant_answers_and_nothing_of_it_is_left(tmp_path: Path) -> None:
+    with contestant(tmp_path) as running:
+        assert running.versions["civitas-core"]
+        assert running.do("work", 3).seconds == 1.5
+        with pytest.raises(Failed, match="ValueError: as told"):
+            running.do("broken", 1)
+        assert len(list(running._processes())) == 2
+        with pytest.raises(Failed, match="the last words"):
+            running.do("gone", 1)
+    assert not list(running._processes())
+
+
+def test_a_peer_that_cannot_be_had_says_why(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(environments, "_ALL", tmp_path)
+    with pytest.raises(Failed, match="no apt-get"):
+        environments.install(Peer("none", "None", (), "", debian="none"))
+
+
+def findings(**clocks: list[float]) -> Findings:
+    figures = {
+        peer: Figures(clock, [second / 1e6 for second in clock]) for peer, clock in clocks.items()
+    }
+    versions = {peer: {"it": "1.0"} for peer in clocks}
+    return Findings({"ask": figures}, versions, {"dbos": "there is none"})
+
+
+def written(found: Findings, file: Path) -> str:
+    file.write_text(f"Above.\n{page.BEGIN}\nold\n{page.END}\nBelow.\n")
+    page.write(file, found, "On a machine.")
+    return file.read_text()
+
+
+def test_the_page_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
+    found = findings(civitas=[10.0, 10.0, 20.0], pykka=[20.0, 20.0, 20.0])
+    text = written(Findings.of(found.as_data()), tmp_path / "page.md")
+    assert text.startswith("Above.")
+    assert text.endswith("Below.\n")
+    assert "old" not in text
+    assert "| pykka | 20 µs | 20 to 20 | 20 µs | 0.5 x |" in text
+    assert "- DBOS: there is none" in text
+
+
+def test_where_a_peer_does_better_the_page_says_why(tmp_path: Path) -> None:
+    found = findings(civitas=[10.0], erlang=[1.0], dbos=[2.0])
+    text = written(found, tmp_path / "page.md")
+    assert PEERS["erlang"].why["ask"] in text
+    assert page.unexplained(found) == [f"DBOS: {WORKS['ask'].title}"]
+
+
+def test_a_round_is_as_long_as_it_should_be_and_made_of_whole_parts() -> None:
+    crowd = WORKS["crowd"]
+    assert crowd.size(200, 0.2, 1.0) == 1000
+    assert crowd.size(200, 1e-6, 1.0) == crowd.most
+    assert crowd.size(200, 1000.0, 1.0) == crowd.steps
+    assert crowd.figure(2.0, 1000) == 500
+    assert WORKS["ask"].figure(2.0, 1000) == 2000
