@@ -93,6 +93,7 @@ async def post(topology: Path, to: str, payload: object) -> Any:
         return answer.json()["payload"]
 
 
+@pytest.mark.promise(id="SEM-1726")
 @pytest.mark.promise(id="SEM-1829")
 async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notices(
     topology: Path, start: Callable[..., Awaitable[Running]]
@@ -122,6 +123,11 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     answers = [*await asyncio.gather(*asks), await over_http]
     both = sorted([first.process.pid, second.process.pid])
     assert [each["pids"] for each in answers] == [both] * 6
+    async with ControlClient("walkers", state_folder("walkers", topology)) as client:
+        events = await client.request("timeline")
+    [deployed] = [each for each in events if each["type"] == "deployed"]
+    assert deployed["reason"] == "takeover"
+    assert f"process {second.process.pid}" in deployed["message"]
     told = Counter(calls.read_text().splitlines())
     assert set(told.values()) == {1}
     assert len(told) == 6 * 60

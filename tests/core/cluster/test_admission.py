@@ -12,6 +12,7 @@ from civitas.cluster.members.admission import (
     Epoch,
     Hello,
     comes_back,
+    deployed_otherwise,
     is_of_another_version,
     refusal,
 )
@@ -101,3 +102,24 @@ def test_a_hello_of_a_newer_version_may_say_more_and_of_an_older_less() -> None:
     assert Hello.of({**HELLO.plain(), "more": 1}) == HELLO
     few = {key: HELLO.plain()[key] for key in ("version", "civitas", "name", "address", "token")}
     assert Hello.of(few).pid == 0
+
+
+@pytest.mark.promise(id="SEM-1726")
+@pytest.mark.parametrize(
+    ("topology", "civitas", "words"),
+    [
+        ("of root", "9.9", []),
+        ("", "", []),  # an older one does not say
+        ("another", "9.9", ["another version of the topology"]),
+        ("of root", "9.8", ["civitas-core 9.8, the root has 9.9"]),
+        ("another", "9.8", ["another version of the topology", "civitas-core 9.8"]),
+    ],
+)
+def test_what_a_process_has_that_the_root_has_not(
+    topology: str, civitas: str, words: list[str]
+) -> None:
+    joined = member(there=True)
+    joined.topology, joined.civitas = topology, civitas
+    said = deployed_otherwise(joined, "of root", "9.9")
+    assert bool(said) == bool(words)
+    assert all(each in said for each in words)

@@ -12,7 +12,9 @@ import pytest
 
 from civitas import AgentProcess, HandlerFailed, Message, NodeDown
 from civitas.cluster.frames import Kind, unpacked
+from civitas.cluster.members import joining
 from civitas.state import Retention
+from civitas.testing import MemoryNetwork
 from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
 
@@ -202,3 +204,16 @@ async def test_what_the_root_was_told_of_conversations_holds_for_its_members_too
         assert nodes.members["w"].retention == retention
     async with Nodes(transport, far) as nodes:
         assert nodes.members["w"].retention == Retention()
+
+
+@pytest.mark.promise(id="SEM-1726")
+async def test_a_process_of_another_version_is_in_the_timeline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Nodes(MemoryNetwork().transport, {"w": {"far": Far}}) as nodes:
+        await nodes.lose("w")
+        monkeypatch.setattr(joining, "own_version", lambda: "0.0.9")
+        await nodes.join("w")
+        [event] = [each for each in nodes.runtime.timeline() if each.type == "deployed"]
+    assert (event.name, event.node, event.reason) == ("w", "w", "joined")
+    assert "civitas-core 0.0.9" in event.message

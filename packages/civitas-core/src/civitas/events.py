@@ -20,6 +20,7 @@ EventType = Literal[
     "acted",
     "blocked",
     "changed",
+    "deployed",
 ]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
@@ -57,7 +58,8 @@ class Event:
         node: Name of the OS process it happened in, or that came up or went down; ``root`` for the one that runs the
             supervision tree.
         reason: Exit reason, or the reason of a dead letter, or what somebody did (`acted`), or the place in the code
-            that blocks (`blocked`), or what `on_change` says (`changed`); empty if there is none.
+            that blocks (`blocked`), or what `on_change` says (`changed`), or how another version came (`deployed`);
+            empty if there is none.
         message: One line for a person to read.
         time: Unix seconds.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -18,11 +19,13 @@ from civitas.cli.signals import StopSignals, leave_within
 from civitas.cli.stuck import watch_stop
 from civitas.cli.taking_over import Takeover, check_takeover, pass_on
 from civitas.cli.trees import running_tree
+from civitas.cluster.frames import own_version
 from civitas.control import ControlServer, SystemLock, state_folder
 from civitas.launch import FencedLoop, Vitals, queued_output, short_pauses
 from civitas.plugins import PluginManager
 from civitas.runtime import Runtime
 from civitas.topology import Links, load
+from civitas.topology.digest import digest_of
 from civitas.topology.limits import refuse_nothing
 from civitas.topology.place import open_state_folder
 
@@ -81,7 +84,8 @@ def run_topology(
                 loop, signals, vitals, lambda why: reporter.line("deposed", "", why)
             )
             taking = Takeover(runtime, lock, folder, reporter) if takeover else None
-            program = _Program(runtime, lock, elects, taking, signals, vitals, reporter)
+            digest = digest_of(loaded)
+            program = _Program(runtime, lock, elects, taking, signals, vitals, reporter, digest)
             try:
                 code = runner.run(program.run(ControlServer(runtime, folder), topology))
             finally:
@@ -113,8 +117,11 @@ class _Program:
         signals: StopSignals,
         vitals: Vitals,
         reporter: EventPrinter,
+        digest: str,
     ) -> None:
         self._runtime = runtime
+        self._digest = digest
+        self._waited = False
         self._lock = lock
         self._elects = elects
         self._taking = taking
@@ -138,6 +145,7 @@ class _Program:
                 async with door:
                     if self._taking is not None:
                         self._taking.end()
+                    self._tell_of_version()
                     reporter.console.print(running_tree(runtime.tree()))
                     reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
                     self._vitals.ready(f"{topology.name} is running")
@@ -148,8 +156,17 @@ class _Program:
             if self._taking is not None:
                 self._taking.close()
 
+    def _tell_of_version(self) -> None:
+        """Say in the timeline that this version runs from now on."""
+        name, node = self._runtime.name, self._runtime._node
+        how = "takeover" if self._taking is not None else "leads" if self._waited else "started"
+        did = {"takeover": "took over", "leads": "leads from now on", "started": "was started"}[how]
+        what = f"topology {self._digest[:8]}, civitas-core {own_version()}, process {os.getpid()}"
+        node.events.emit("deployed", name, how, f"{name} {did}: {what}")
+
     async def _start(self, topology: Path) -> None:
         def waiting(text: str) -> None:
+            self._waited = True
             self._reporter.line("waiting", topology.name, text)
             self._vitals.ready(f"waiting: {text}")  # it stands by: that is what it was started for
 

@@ -99,6 +99,7 @@ class MemberNode(Node):
             silent=self._root_is_silent,
             refused=self.end,
             forget=self.peers.leave,
+            topology=topology,
         )
         self._held = Held(name, self._copy_to_root, self.settle)
         self._letters = Letters(

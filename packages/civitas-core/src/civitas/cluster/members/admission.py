@@ -11,7 +11,7 @@ from civitas.cluster.frames import CLUSTER_VERSION
 from civitas.cluster.members.roster import Member
 from civitas.errors import ConfigurationError
 
-__all__ = ["Epoch", "Hello", "comes_back", "is_of_another_version", "refusal"]
+__all__ = ["Epoch", "Hello", "comes_back", "deployed_otherwise", "is_of_another_version", "refusal"]
 
 _TOLD_BY_ALL = {"version": int, "civitas": str, "name": str, "address": str, "token": str}
 """What is in the `HELLO` of every version."""
@@ -42,6 +42,7 @@ class Hello:
     token: str = ""
     joined: bool = False
     guest: bool = False
+    topology: str = ""
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Hello:
@@ -91,6 +92,22 @@ def is_of_another_version(hello: Hello, member: Member | None) -> bool:
         and member.options.start
         and secrets.compare_digest(hello.token, member.token)
     )
+
+
+def deployed_otherwise(member: Member, topology: str, civitas: str) -> str:
+    """What a process that has joined has that is of another version than the root's, in words; empty if nothing is.
+
+    Args:
+        member: The process.
+        topology: Says which topology the root has.
+        civitas: The version of civitas-core there.
+    """
+    others: list[str] = []
+    if member.topology and topology and member.topology != topology:
+        others.append("another version of the topology than the root")
+    if member.civitas and member.civitas != civitas:
+        others.append(f"civitas-core {member.civitas}, the root has {civitas}")
+    return "; and with ".join(others)
 
 
 def comes_back(hello: Hello, member: Member | None) -> bool:

@@ -117,6 +117,8 @@ class Admitting:
         if member.is_foreign and hello.pid_space == pid_space() != "":
             member.watch = PidWatch(hello.pid, lambda: self._ended(member))
         member.arrived(peer, hello.pid, hello.pid_space)
+        member.topology = hello.topology
+        member.civitas = hello.civitas
         self._came(member)
 
     def _refuse(self, hello: Hello, boot: str, why: str) -> None:

@@ -49,6 +49,7 @@ class Joining:
         refused: Called with the reason when another root has gone on without it.
         forget: Called when the root is sought: whoever knows this member by then knows it by an id that is over.
         guest: Whether it only wants to ask something, and hosts nothing.
+        topology: Says which topology it has.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Joining:
         refused: Callable[[str], None] | None = None,
         forget: Callable[[], None],
         guest: bool = False,
+        topology: str = "",
     ) -> None:
         self.boot = new_boot()
         """Of this membership; another for each root that is sought."""
@@ -79,6 +81,7 @@ class Joining:
         self._refused = refused or lost
         self._forget = forget
         self._guest = guest
+        self._topology = topology
         self._root: Peer | None = None
         self._welcome: asyncio.Future[None] | None = None
         self._reminder: asyncio.TimerHandle | None = None
@@ -151,6 +154,7 @@ class Joining:
             token=self._token,
             joined=joined,
             guest=self._guest,
+            topology=self._topology,
         ).plain()
         (to or self.root).signal(Kind.HELLO, hello, self._seal.of(Kind.HELLO, self.boot, "", hello))
 

@@ -14,9 +14,10 @@ from typing import Any
 from civitas.cluster.calls import Calls
 from civitas.cluster.children import RemoteChildren
 from civitas.cluster.durable.granting import Left
-from civitas.cluster.frames import Kind
+from civitas.cluster.frames import Kind, own_version
 from civitas.cluster.guests import Guests
 from civitas.cluster.letters.letters import Letters
+from civitas.cluster.members.admission import deployed_otherwise
 from civitas.cluster.members.admitting import Admitting
 from civitas.cluster.members.departures import Departures
 from civitas.cluster.members.knowledge import Knowledge
@@ -101,6 +102,7 @@ class Membership:
         self._welcome = welcome
         self._forget_records_of = forget_records_of
         self._has_left = has_left
+        self._topology = str(boot_data.get("digest", ""))
         self.departures = Departures(roster, self, knowledge)
         self.starting = Starting(
             roster, boot_data, holds, lambda: transport.address, self.departures.ended
@@ -257,6 +259,9 @@ class Membership:
     def _came(self, member: Member) -> None:
         self.note()
         self._tell_of("node_up", member.name, "", f"{member.name} is up (pid {member.pid})")
+        other = deployed_otherwise(member, self._topology, own_version())
+        if other:
+            self._tell_of("deployed", member.name, "joined", f"{member.name} joined with {other}")
 
     def _tell_of(self, type: EventType, process: str, reason: str, message: str) -> None:
         self._events.emit(type, process, reason, message, process)

@@ -30,6 +30,10 @@ class Member:
     """Set when one that was there is gone."""
     pid: int | None = None
     pid_space: str = ""
+    topology: str = ""
+    """Says which topology it has, as far as it said so."""
+    civitas: str = ""
+    """The version of its civitas-core."""
     in_hand: dict[str, int] = field(default_factory=dict)
     """What a process on another machine is handling, and how many of its incarnations were given that."""
     kept: set[str] = field(default_factory=set)

@@ -7,9 +7,9 @@ const SHOWN = 60;
 const MOST = 2000;
 const WORDS = {
   crashed: "crash", restarted: "restart", gave_up: "gave up", terminated: "ended", node_up: "joined", node_down: "left",
-  acted: "by hand", blocked: "blocked",
+  acted: "by hand", blocked: "blocked", deployed: "deployed",
 };
-const LANES = [["crashed", "gave_up"], ["restarted", "terminated"], ["node_up", "node_down", "acted", "blocked"]];
+const LANES = [["crashed", "gave_up"], ["restarted", "terminated"], ["node_up", "node_down", "acted", "blocked", "deployed"]];
 const picture = element("div");
 const list = element("ol", { tabindex: 0, "aria-label": "What happened, the newest first" });
 const nothing = element("p", { class: "empty" }, "Nothing happened: no crash, no restart, nobody came or went.");
