@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, ModelRetry, RunContext, ToolReturn
+from pydantic_ai import Agent, ModelRetry, RunContext, Tool, ToolReturn
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import (
     BinaryContent,
@@ -22,7 +22,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.toolsets import FunctionToolset
 
-from civitas import wrap
+from civitas import HandlerFailed, wrap
 from civitas.frameworks import idempotency_key
 from civitas_pydantic_ai import PydanticAIAgent
 from tests.core.frameworks.support import restarts, running
@@ -212,3 +212,77 @@ async def test_an_agent_that_is_stopped_ends_before_its_next_model_call_and_goes
         assert (await asking).payload == {"output": "done"}
     assert called == ["slow"]
     assert len(says.asked) == 2
+
+
+@dataclass
+class Notes:
+    """What the tools of a run share; a client of a service is no plain part of it."""
+
+    client: Any = field(default_factory=object)
+    lines: list[str] = field(default_factory=list)
+
+
+def note(ctx: RunContext[Notes], line: str) -> str:
+    """Note a line."""
+    ctx.deps.lines.append(line)
+    return f"{len(ctx.deps.lines)} noted"
+
+
+@pytest.mark.promise(id="SEM-1877")
+@pytest.mark.parametrize("told", [False, True])
+async def test_what_finished_tools_did_to_the_deps_of_a_run_is_there_when_it_goes_on(
+    told: bool,
+) -> None:
+    lines: list[list[str]] = []
+
+    def flaky(ctx: RunContext[Notes]) -> str:
+        """Fail the first time."""
+        lines.append(list(ctx.deps.lines))
+        if len(lines) == 1:
+            raise RuntimeError("flaky")
+        return "recovered"
+
+    first = [call("note", "c1", line="a"), call("note", "c2", line="b")]
+    says = Says([first, [call("flaky", "c3")], [call("note", "c4", line="c")], "done"])
+    agent = says.agent(tools=[note, flaky], deps_type=Notes)
+    keywords: Any = {} if told else {"deps": Notes}
+    payload = {"input": "hi", **({"deps": {"lines": ["0"]}} if told else {})}
+    async with running(wrap(agent, name="a", durable=True, **keywords)) as runtime:
+        await runtime.ask("a", payload)
+    before = ["0", "a", "b"] if told else ["a", "b"]
+    assert [sorted(each) for each in lines[:2]] == [before, before]
+    assert f"{len(before) + 1} noted" in says.texts[3]
+
+
+@pytest.mark.promise(id="SEM-1877")
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool) -> None:
+    broken = [RuntimeError("down")] if fails else []
+    seen: list[Notes] = []
+
+    def file(ctx: RunContext[Notes]) -> str:
+        """File it."""
+        seen.append(ctx.deps)
+        return "filed"
+
+    def script(messages: Any) -> Any:
+        if len(messages) == 1:
+            return [call("note", "c1", line="a")]
+        if len(messages) == 3:
+            return [call("file", "c2")]
+        if broken:
+            raise broken.pop()
+        return [call("note", "c3", line="b")] if len(messages) == 5 else "done"
+
+    says = Says(script)
+    tools = [note, Tool(file, requires_approval=True)]
+    async with running(wrap(says.agent(tools=tools, deps_type=Notes), name="a")) as runtime:
+        asked = {"input": "hi", "deps": {"lines": ["0"]}}
+        await runtime.ask("a", asked, conversation="c")
+        if fails:
+            with pytest.raises(HandlerFailed, match="down"):
+                await runtime.ask("a", {"value": True}, "resume", conversation="c")
+        reply = await runtime.ask("a", {"value": True}, "resume", conversation="c")
+    assert reply.payload == {"output": "done"}
+    assert [each.lines[:2] for each in seen] == [["0", "a"]]
+    assert "3 noted" in says.texts[-1]

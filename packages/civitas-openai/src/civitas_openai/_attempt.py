@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agents.memory import Session
 
     from civitas.frameworks import Run
-    from civitas_openai._context import KeptContext
+    from civitas.frameworks.kept_context import KeptContext
 
 __all__ = ["Attempt"]
 

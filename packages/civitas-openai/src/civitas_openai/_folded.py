@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator
 from itertools import groupby
 from typing import Any
 
-from civitas_openai._copies import copied
+from civitas.frameworks.copies import copied
 
 __all__ = ["fold", "unfold"]
 

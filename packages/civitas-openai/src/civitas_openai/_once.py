@@ -15,7 +15,7 @@ from civitas_openai._tool_calls import WITHHELD, ToolCalls, arguments_of
 
 if TYPE_CHECKING:
     from civitas.frameworks import Run
-    from civitas_openai._context import KeptContext
+    from civitas.frameworks.kept_context import KeptContext
     from civitas_openai._stream import Told
 
 __all__ = ["Scope", "handled", "scope"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from agents.memory import Session
 
-from civitas_openai._copies import copied
+from civitas.frameworks.copies import copied
 
 __all__ = ["Buffered", "Conversation"]
 

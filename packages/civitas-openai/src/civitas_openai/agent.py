@@ -19,10 +19,11 @@ from civitas.frameworks import (
     newest_turns,
 )
 from civitas.frameworks.given import named
+from civitas.frameworks.kept_context import KeptContext
 from civitas.frameworks.remembering import Remembering
 from civitas.process import AmbiguousCall, ErrorAction
 from civitas_openai._attempt import Attempt
-from civitas_openai._context import KeptContext, factory_of
+from civitas_openai._context import factory_of
 from civitas_openai._humans import answered, interrupted, read_answer, refuse_too_deep
 from civitas_openai._memory import Memory
 from civitas_openai._once import scope

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from civitas.frameworks.copies import copied
 from civitas.frameworks.given import named, taking_message
+from civitas.frameworks.kept_context import KeptContext
 from civitas_pydantic_ai._payload import NO_DEPS
 
 if TYPE_CHECKING:
     from civitas.message import Message
 
-__all__ = ["Deps"]
+__all__ = ["Deps", "OneRunsDeps"]
+
+
+@dataclass(frozen=True)
+class OneRunsDeps:
+    """The deps of one run.
+
+    Attributes:
+        value: They.
+        told: Those of the payload; `NO_DEPS` if it has none.
+        kept: What their plain parts are kept with; None for an object that all runs have.
+    """
+
+    value: Any
+    told: Any
+    kept: KeptContext | None
+
+    def dump(self) -> dict[str, Any]:
+        """What the run needs of them when it goes on later."""
+        told = {} if self.told is NO_DEPS else {"told": self.told}
+        return told if self.kept is None else {**told, "state": self.kept.state()}
 
 
 class Deps:
@@ -35,8 +58,13 @@ class Deps:
         self._make = taking_message(found, "deps", where) if callable(found) else None
 
     async def of(
-        self, message: Message, told: Any, kind: Any, refuse: Callable[[str, str], NoReturn]
-    ) -> Any:
+        self,
+        message: Message,
+        told: Any,
+        kind: Any,
+        refuse: Callable[[str, str], NoReturn],
+        left: Mapping[str, Any],
+    ) -> OneRunsDeps:
         """The deps of the run for `message`.
 
         Args:
@@ -44,19 +72,29 @@ class Deps:
             told: The `deps` of its payload; `NO_DEPS` if there are none.
             kind: The agent's `deps_type`.
             refuse: Refuses the payload.
+            left: Of a run that goes on, what `OneRunsDeps.dump` told.
         """
+        told = left.get("told", told)
         if self._make is not None:
             made = self._make(message)
-            return await made if hasattr(made, "__await__") else made
-        if told is NO_DEPS:
-            return self._given
-        if self._given is not None:
+            value = await made if hasattr(made, "__await__") else made
+        elif told is NO_DEPS:
+            return OneRunsDeps(self._given, told, None)
+        elif self._given is not None:
             refuse("payload.deps", "the agent has its own; leave them out")
-        if kind in (object, type(None)):
-            return told
-        try:
-            return TypeAdapter(kind).validate_python(told)
-        except ValidationError as error:
-            refuse("payload.deps", f"they do not fit: {error}")
-        except PydanticUserError as error:
-            refuse("payload.deps", f"{kind!r} cannot be made of plain data: {error}")
+        else:
+            value = copied(told) if kind in (object, type(None)) else _read(told, kind, refuse)
+        kept = KeptContext(value)
+        if (state := left.get("state")) is not None:
+            kept.restore(state)
+        kept.begin()
+        return OneRunsDeps(value, told, kept)
+
+
+def _read(told: Any, kind: Any, refuse: Callable[[str, str], NoReturn]) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(told)
+    except ValidationError as error:
+        refuse("payload.deps", f"they do not fit: {error}")
+    except PydanticUserError as error:
+        refuse("payload.deps", f"{kind!r} cannot be made of plain data: {error}")

@@ -29,10 +29,12 @@ class KeptMessages:
     Attributes:
         items: Its messages.
         failed: The message whose run failed last, and how many `items` there were before it.
+        deps: Of a run that waits for a human, or failed behind the answer, what `OneRunsDeps.dump` told.
     """
 
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: tuple[str, int] | None = None
+    deps: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, history: Any, message: str) -> KeptMessages:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic_ai import RequestUsage
 
     from civitas.frameworks import Run
+    from civitas.frameworks.kept_context import KeptContext
 
 __all__ = ["RunCalls", "as_answer", "dump_answer", "dump_result", "load_answer", "show"]
 
@@ -37,6 +38,7 @@ class RunCalls:
     Attributes:
         run: The run.
         ends: Whether its agent was asked to end.
+        context: What its tools get as `deps`; None if nothing of that is kept.
         began: Whether Pydantic AI has begun with it.
         answers: How many calls of models were answered.
         made: The calls of tools that were begun, by their ids, each as what a model reads of it.
@@ -45,6 +47,7 @@ class RunCalls:
 
     run: Run
     ends: Callable[[], bool]
+    context: KeptContext | None = None
     began: bool = False
     answers: int = 0
     made: dict[str, ToolReturnPart] = field(default_factory=dict)
@@ -89,14 +92,21 @@ class RunCalls:
             if not run.durable:
                 return None
             result, failure = live[0]
-            return dump_result(result) if failure is None else _dump_failure(failure)
+            recorded = dump_result(result) if failure is None else _dump_failure(failure)
+            if self.context is not None and (change := self.context.change()) is not None:
+                recorded["context"] = change
+            return recorded
 
         await run.tool(name, told, part=part)
         self._open[part] = name, told
         note = CallNote("tool", name, told, asks) if run.durable else None
         with self._making(id, name, part):
             recorded = await run.once(part, make, note=note)
-        result, failure = live[0] if live else _load(recorded)
+        if not live:
+            live.append(_load(recorded))
+            if self.context is not None:
+                self.context.replay(recorded.get("context"))
+        result, failure = live[0]
         if failure is not None:
             self.failures.append((name, failure.message))
             self.made[id] = ToolReturnPart(name, failure.message, id, outcome="failed")

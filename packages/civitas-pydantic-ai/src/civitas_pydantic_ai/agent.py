@@ -16,7 +16,7 @@ from civitas.errors import StateConflict
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Part, Run
 from civitas.frameworks.remembering import Remembering
 from civitas.process import AmbiguousCall, ErrorAction
-from civitas_pydantic_ai._context import Deps
+from civitas_pydantic_ai._context import Deps, OneRunsDeps
 from civitas_pydantic_ai._humans import check_answer, interrupted, results_of, still_open
 from civitas_pydantic_ai._memory import KeptMessages, closed, shortened
 from civitas_pydantic_ai._once import RunCalls, as_answer, dump_result
@@ -52,12 +52,14 @@ class TriedRun:
         memory: What is kept of its conversation.
         began: The messages of that.
         messages: Those that there are now.
+        deps: What its tools get.
     """
 
     calls: RunCalls
     memory: KeptMessages
     began: Sequence[ModelMessage]
     messages: Sequence[ModelMessage]
+    deps: OneRunsDeps
 
     @property
     def run(self) -> Run:
@@ -68,6 +70,7 @@ class TriedRun:
         """What the next message is told if this attempt failed."""
         left = self.memory.after(self.began, closed(self.messages, self.calls.made, _CUT))
         left.failed = self.run.message.id, len(self.memory.items)
+        left.deps = self.deps.dump() if self.run.answers is not None else {}
         return left
 
 
@@ -167,7 +170,7 @@ class PydanticAIAgent(FrameworkAgent):
         if run.answers and (open_ := still_open(run.saved, run.answers)) is not None:
             return open_
         memory = self._memory_of(run)
-        history, calls = memory.messages, RunCalls(run, lambda: self.ending)
+        history = memory.messages
         began = list(history)
         given = Input(None, [], NO_DEPS)
         options: dict[str, Any] = {}
@@ -176,17 +179,22 @@ class PydanticAIAgent(FrameworkAgent):
         elif not run.goes_on:
             given = read_input(run.payload, self.refuse)
             history = [*closed(history, {}, _LEFT), *given.messages]
-        kind = self.subject.deps_type
-        options["deps"] = await self._deps.of(run.message, given.deps, kind, self.refuse)
+        kind, goes_on = self.subject.deps_type, run.answers is not None
+        left = memory.deps if goes_on else {}
+        deps = await self._deps.of(run.message, given.deps, kind, self.refuse, left)
+        options["deps"] = deps.value
+        calls = RunCalls(run, lambda: self.ending, deps.kept)
         with capture_run_messages() as messages:
-            self._attempt = TriedRun(calls, memory, began, messages)
+            self._attempt = TriedRun(calls, memory, began, messages, deps)
             result = await self._runs(calls, given.prompt, message_history=history, **options)
         usage, output = result.usage, result.output
         run.used(usage.requests, usage.input_tokens, usage.output_tokens)
         run.failures(calls.failures)
         asks = isinstance(output, DeferredToolRequests)
         if run.conversation is not None or asks:
-            run.history = memory.after(began, result.all_messages()).dump()
+            kept = memory.after(began, result.all_messages())
+            kept.deps = deps.dump() if asks else {}
+            run.history = kept.dump()
         return interrupted(output) if asks else {"output": output}
 
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
