@@ -42,7 +42,8 @@ class Helper(AgentProcess):
     async def handle(self, message):
         match message.type:
             case "message":
-                print("got", message.payload, message.conversation, flush=True)
+                who = message.headers.get("user")
+                print("got", message.payload, message.conversation, who, flush=True)
                 return self.reply(message.payload)
             case "values":
                 return self.reply(VALUES)
@@ -80,12 +81,13 @@ async def test_the_reply_is_one_line_of_json_in_a_pipe(
 ) -> None:
     topology, run = running
     payload = {"by": 2, "text": 'größe "x"\n', "list": [None, True, 1.5]}
-    asked = await start("ask", topology, "helper", json.dumps(payload), "--conversation", "c1")
+    more = ["--conversation", "c1", "--header", "user=ada=x"]
+    asked = await start("ask", topology, "helper", json.dumps(payload), *more)
     done = await asked.end()
     assert (done.code, done.err) == (0, "")
     (line,) = done.out.splitlines()
     assert json.loads(line) == payload
-    assert (await run.until("got")).endswith(" c1")
+    assert (await run.until("got")).endswith(" c1 ada=x")
 
 
 async def test_the_reply_is_indented_on_a_terminal(

@@ -112,6 +112,7 @@ def test_the_version_is_that_of_the_distribution(civitas: Civitas) -> None:
         (["run", "a", "--trase"], "civitas run: No such option: --trase"),
         (["topology", "chow"], "civitas topology: No such command 'chow'."),
         (["init"], "civitas init: Missing argument 'DIR'."),
+        (["ask", "a", "b", "1", "--header", "x"], "a header must be NAME=VALUE; got 'x'"),
     ],
 )
 def test_a_command_line_that_is_not_understood_is_one_line_and_exit_code_2(

@@ -149,6 +149,13 @@ def _seconds(value: float) -> float:
     return value
 
 
+def _headers(lines: list[str]) -> list[str]:
+    for line in lines:
+        if not line.partition("=")[0] or "=" not in line:
+            raise typer.BadParameter(f"a header must be NAME=VALUE; got {line!r}")
+    return lines
+
+
 AgentName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the agent.", show_default=False)
 ]
@@ -169,6 +176,16 @@ Timeout = Annotated[
 Conversation = Annotated[
     str | None,
     typer.Option("--conversation", metavar="C", help="Id of the conversation it belongs to."),
+]
+Headers = Annotated[
+    list[str],
+    typer.Option(
+        "--header",
+        metavar="NAME=VALUE",
+        help="A header of the message; may be given several times.",
+        callback=_headers,
+        show_default=False,
+    ),
 ]
 RunName = Annotated[
     str | None,
@@ -197,6 +214,7 @@ def ask(
     timeout: Timeout = 30.0,
     conversation: Conversation = None,
     run: RunName = None,
+    header: Headers = [],  # noqa: B006  # typer reads it
     raw: Annotated[
         bool, typer.Option("--raw", help="Print a text reply as it is, without quotes.")
     ] = False,
@@ -207,9 +225,9 @@ def ask(
     On a terminal it is indented, otherwise one line. An error is one line on stderr
     and exit code 1. Ctrl-C withdraws what was asked.
     """
-    from civitas.cli.asking import Question, ask_agent
+    from civitas.cli.asking import Question, ask_agent, headers_of
 
-    question = Question(name, payload, type, timeout, conversation, run)
+    question = Question(name, payload, type, timeout, conversation, run, headers_of(header))
     ask_agent(topology, question, raw=raw, verbose=verbose)
 
 
@@ -227,15 +245,16 @@ def send(
     timeout: Timeout = 30.0,
     conversation: Conversation = None,
     run: RunName = None,
+    header: Headers = [],  # noqa: B006  # typer reads it
     verbose: Verbose = False,
 ) -> None:
     """Send a message to an agent of the running system.
 
     Waits only while the mailbox of that agent is full. Prints nothing.
     """
-    from civitas.cli.asking import Question, send_to_agent
+    from civitas.cli.asking import Question, headers_of, send_to_agent
 
-    question = Question(name, payload, type, timeout, conversation, run)
+    question = Question(name, payload, type, timeout, conversation, run, headers_of(header))
     send_to_agent(topology, question, verbose=verbose)
 
 

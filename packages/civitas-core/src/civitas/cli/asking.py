@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,15 @@ from civitas.cli.reaching import running_system
 from civitas.control.client import RemoteError
 from civitas.message import to_plain
 
-__all__ = ["PATIENCE", "Question", "ask_agent", "in_our_words", "print_reply", "send_to_agent"]
+__all__ = [
+    "PATIENCE",
+    "Question",
+    "ask_agent",
+    "headers_of",
+    "in_our_words",
+    "print_reply",
+    "send_to_agent",
+]
 
 PATIENCE = 5.0
 """A system whose loop turns says by itself when the time of an ask is up; so many seconds later it is stuck."""
@@ -52,6 +60,7 @@ class Question:
         timeout: Seconds.
         conversation: Id of the conversation, or None.
         run: Name of the run that it begins, or None.
+        headers: Of the message, beside those that it has anyway.
     """
 
     to: str
@@ -60,6 +69,12 @@ class Question:
     timeout: float
     conversation: str | None
     run: str | None = None
+    headers: Mapping[str, str] | None = None
+
+
+def headers_of(lines: Iterable[str]) -> dict[str, str] | None:
+    """The headers that lines such as ``user=ada`` say; None if there are none."""
+    return dict(line.split("=", 1) for line in lines) or None
 
 
 def ask_agent(topology: Path, question: Question, *, raw: bool, verbose: bool) -> None:
@@ -107,6 +122,7 @@ async def _request(operation: str, topology: Path, question: Question, *, verbos
                 timeout=question.timeout,
                 conversation=question.conversation,
                 run=question.run,
+                headers=question.headers,
             )
         except RemoteError as error:
             if verbose and error.traceback:

@@ -252,4 +252,5 @@ def _options(request: dict[str, Any]) -> dict[str, Any]:
         "timeout": request.get("timeout", 30.0),
         "conversation": request.get("conversation"),
         "run": request.get("run"),
+        "headers": request.get("headers"),
     }
