@@ -27,15 +27,10 @@ def main() -> int:
         ROOT, [name for name in listing.stdout.split("\0") if (ROOT / name).is_file()], pages
     )
     if not broken:
-        options = [
-            "--fail-on-warning",
-            "--keep-going",
-            "--quiet",
-            "--conf-dir",
-            str(ROOT / "website"),
-        ]
         doctrees = out.with_name(f"{out.name}-doctrees")
-        if code := build_main([*options, "--doctree-dir", str(doctrees), str(pages), str(out)]):
+        options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto"]
+        folders = ["--conf-dir", ROOT / "website", "--doctree-dir", doctrees, pages, out]
+        if code := build_main([*options, *map(str, folders)]):
             return code
         broken = problems(out)
     for each in broken:

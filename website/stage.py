@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from website.api import api_pages
@@ -50,8 +51,7 @@ def stage(root: Path, files: Iterable[str], out: Path) -> list[str]:
         )
     for place, text in api_pages(root).items():
         pages[f"reference/api/{place}"] = text
-    examples = [place.removeprefix("examples/") for place in pages if place.startswith("examples/")]
-    pages["examples/index.md"] += toctrees({"": sorted({*examples} - {"index.md"})})
+    pages["examples/index.md"] += toctrees({"": _in_order(pages)})
     index = pages["index.md"].replace(
         _API, "- [API](reference/api/index.md): every public name, from its docstring"
     )
@@ -67,6 +67,17 @@ def stage(root: Path, files: Iterable[str], out: Path) -> list[str]:
         if path.is_file() and path not in kept:
             path.unlink()
     return broken
+
+
+def _in_order(pages: Mapping[str, str]) -> list[str]:
+    """The examples, in the order in which their index shows them."""
+    names = [place.removeprefix("examples/") for place in pages if place.startswith("examples/")]
+    shown = [
+        name
+        for name in re.findall(r"\]\(([\w-]+\.md)\)", pages["examples/index.md"])
+        if name in names
+    ]
+    return list(dict.fromkeys([*shown, *sorted({*names} - {"index.md"})]))
 
 
 def _listing(root: Path, files: Iterable[str]) -> str:
