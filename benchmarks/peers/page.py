@@ -48,7 +48,7 @@ def write(page: Path, found: Findings, said: str) -> None:
 def _tables(found: Findings) -> Iterator[str]:
     for work, figures in found.figures.items():
         yield from _table(work, figures)
-    yield "### How each is set up"
+    yield "## How each is set up"
     yield ""
     yield "| | versions | configuration |"
     yield "|---|---|---|"
@@ -68,7 +68,7 @@ def _tables(found: Findings) -> Iterator[str]:
 
 def _table(work: str, figures: dict[str, Figures]) -> Iterator[str]:
     what = WORKS[work]
-    yield f"### {what.title[:1].upper()}{what.title[1:]}"
+    yield f"## {what.title[:1].upper()}{what.title[1:]}"
     yield ""
     yield "| | median | least to greatest | processor time for each | speed, of that of Civitas |"
     yield "|---|---|---|---|---|"

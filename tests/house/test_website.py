@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -34,6 +35,14 @@ def test_every_page_of_the_docs_stands_in_the_navigation_of_the_site_once():
     listed = [f"{entry.rpartition('<')[2].rstrip('>')}.md" for entry in entries]
     pages = {place for place in PLACES.values() if not place.startswith("examples/")}
     assert sorted(listed) == sorted(pages - {"index.md"} | {"examples/index.md"})
+
+
+@pytest.mark.parametrize("page", sorted(place for place in PLACES if place.endswith(".md")))
+def test_headings_go_down_one_level_at_a_time(page):
+    text = re.sub(r"^(`{3,}).*?^\1", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    assert levels[0] == 1
+    assert [one for one, other in pairwise(levels) if other > one + 1] == []
 
 
 def test_links_are_written_anew_and_code_stays_as_it_is():
