@@ -217,3 +217,17 @@ async def test_a_process_of_another_version_is_in_the_timeline(
         [event] = [each for each in nodes.runtime.timeline() if each.type == "deployed"]
     assert (event.name, event.node, event.reason) == ("w", "w", "joined")
     assert "civitas-core 0.0.9" in event.message
+
+
+@pytest.mark.promise(id="SEM-1727")
+async def test_a_scrape_has_what_other_processes_count_from_the_first_one_on() -> None:
+    async with Nodes(MemoryNetwork().transport, {"w": {"far": Far}}) as nodes:
+        runtime, there = nodes.runtime, nodes.members["w"]
+        assert "messaging_client_consumed" not in runtime.scrape()
+        while not there.tracing.metrics.active:
+            await asyncio.sleep(0)
+        await runtime.ask("far", None)
+        there.records.last()
+        counted = 'messaging_client_consumed_messages_total{system="civitas",messaging_destination_name="far"'
+        while counted not in runtime.scrape():
+            await asyncio.sleep(0)

@@ -10,8 +10,18 @@ import httpx
 import openai
 import pytest
 
-from civitas import AgentProcess, Message, Runtime, SQLiteStateStore, Supervisor
+from civitas import (
+    AgentProcess,
+    ErrorAction,
+    HandlerFailed,
+    Message,
+    Runtime,
+    SQLiteStateStore,
+    Supervisor,
+)
 from civitas.edge.http import HttpEdge, HttpOptions
+from civitas.models import ModelResponse
+from civitas.testing import ScriptedModel
 from tests.core.edge.poets import (
     WORDS,
     Poet,
@@ -229,13 +239,74 @@ async def test_a_system_that_stops_is_not_ready_but_alive():
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "stopping")
 
 
+def families_in(text: str) -> dict[str, Any]:
+    """What Prometheus's own parser makes of a scrape."""
+    parser = pytest.importorskip("prometheus_client.parser")
+    found = list(parser.text_string_to_metric_families(text))
+    assert len({each.name for each in found}) == len(found)
+    return {each.name: each for each in found}
+
+
+class Busy(AgentProcess):
+    """Calls a model and a tool, and fails where it is told to."""
+
+    async def handle(self, message: Message) -> Message:
+        assert self.llm is not None
+        assert self.tools is not None
+        await self.llm.chat('m "large"\\', [{"role": "user", "content": "Hello"}])
+        await self.tools.call("add", one=1, other=2)
+        if message.payload == "fail":
+            raise KeyError("it")
+        return self.reply("done")
+
+    async def on_error(self, error: Exception, message: Message) -> ErrorAction:
+        return ErrorAction.SKIP
+
+
+def add(one: int, other: int) -> int:
+    """Add."""
+    return one + other
+
+
+@pytest.mark.promise(id="SEM-1727")
 @pytest.mark.promise(id="SEM-1737")
 async def test_the_metrics_are_in_the_text_format_of_prometheus():
-    async with browsing() as client:
-        text = (await client.get("/metrics")).text
-    labels = '{system="civitas",name="poet",kind="agent",node="root"}'
-    assert f"civitas_agent_up{labels} 1\n" in text
-    assert f"civitas_mailbox_depth{labels} 0\n" in text
+    edge, tree = HttpEdge(HttpOptions(port=0)), Supervisor("root", [Busy("busy")])
+    model = ScriptedModel([ModelResponse("x", tokens_in=12, tokens_out=5)] * 2)
+    async with (
+        Runtime(tree, model_provider=model, tools=[add], edges=[edge]) as runtime,
+        httpx.AsyncClient(base_url=edge.url) as client,
+    ):
+        assert runtime._node.tracing.metrics.active is False
+        first = families_in((await client.get("/metrics")).text)
+        [busy] = [
+            each for each in first["civitas_agent_up"].samples if each.labels["name"] == "busy"
+        ]
+        assert (busy.labels["system"], busy.value) == ("civitas", 1)
+        await runtime.ask("busy", 1)
+        with pytest.raises(HandlerFailed):
+            await runtime.ask("busy", "fail")
+        found = families_in((await client.get("/metrics")).text)
+
+    def values(family: str, sample: str, label: str) -> dict[str | None, float]:
+        return {
+            each.labels.get(label): each.value
+            for each in found[family].samples
+            if each.name == sample
+        }
+
+    calls = "gen_ai_client_operation_duration_seconds"
+    assert values(calls, f"{calls}_count", "gen_ai_request_model") == {'m "large"\\': 2}
+    assert values(calls, f"{calls}_bucket", "le")["+Inf"] == 2
+    tools = "gen_ai_execute_tool_duration_seconds"
+    assert values(tools, f"{tools}_count", "gen_ai_tool_name") == {"add": 2}
+    tokens = "gen_ai_client_inference_usage_input_tokens"
+    assert values(tokens, f"{tokens}_total", "system") == {"civitas": 24}
+    handled = "messaging_client_consumed_messages"
+    assert values(handled, f"{handled}_total", "error_type") == {None: 1, "KeyError": 1}
+    assert values("civitas_asks_in_flight", "civitas_asks_in_flight", "system") == {"civitas": 0}
+    states = values("civitas_node_state", "civitas_node_state", "civitas_node_state")
+    assert states == {"up": 1, "starting": 0, "leaving": 0, "down": 0}
 
 
 class Once(AgentProcess):

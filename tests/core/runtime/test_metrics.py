@@ -167,3 +167,17 @@ async def test_a_meter_provider_that_an_agent_sets_up_is_joined(
         for each in scope.metrics
     }
     assert {names.CRASHES, names.PROCESSED} <= found
+
+
+@pytest.mark.promise(id="SEM-1727")
+async def test_a_scrape_takes_nothing_away_from_the_provider_of_the_application(
+    metered: Metered,
+) -> None:
+    async with Runtime(Supervisor("root", [Actor("a", Journal())])) as runtime:
+        runtime.scrape()
+        await runtime.ask("a", 1)
+        scraped = runtime.scrape()
+        points = metered.points()
+    assert by(points[names.PROCESSED], names.DESTINATION) == {"a": 1}
+    [line] = [each for each in scraped.splitlines() if each.startswith("messaging_client_")]
+    assert line.endswith("} 1")

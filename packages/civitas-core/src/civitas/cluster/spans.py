@@ -122,8 +122,8 @@ class Gathered:
 
     @property
     def wants_figures(self) -> bool:
-        """Whether there is a meter provider here."""
-        return self._metrics.provider is not None
+        """Whether there is a meter provider here, or somebody scrapes."""
+        return self._metrics.provider is not None or self._metrics.scraped is not None
 
     def _took(self, peer: Peer, figures: Figures) -> None:
         self._metrics.took(peer.name, figures)

@@ -27,6 +27,7 @@ from civitas.runtime.timeline import Timeline
 from civitas.runtime.tree import check_root, running, tree_of
 from civitas.state import Retention, StateStore
 from civitas.supervision import ChildSpec, Clock, Supervisor
+from civitas.telemetry.scraping import Scraping
 from civitas.telemetry.tracing import Tracing
 from civitas.tools import ToolRegistry
 from civitas.transport import check_transport
@@ -124,7 +125,7 @@ class Runtime(Messenger):
         self.actions = Actions(self._node.events)
         dead = DeadLetters(self._node, self.actions, self._equipment, dead_letters, name)
         self.dead_letters, self.dead_letter = dead.list, dead.show
-        self.replay, self.drop = dead.replay, dead.drop
+        self.replay, self.drop, self.scrape = dead.replay, dead.drop, Scraping(tracing, name).text
         self._overviews = Overviews(self.name, self._node)
         self._timeline = Timeline(self._node.events)
 

@@ -60,6 +60,7 @@ class Metrics:
         "handed",
         "looks",
         "provider",
+        "scraped",
     )
 
     def __init__(self) -> None:
@@ -69,6 +70,8 @@ class Metrics:
         self.looks = False
         self.handed: Takes | None = None
         """Where figures go while this process has no meter provider; None for nowhere."""
+        self.scraped: Takes | None = None
+        """Where they go beside that, for whoever scrapes; None as long as nobody has."""
         self._takes: Takes | None = None
         self._elsewhere: dict[str, dict[str, list[Point]]] = {}
 
@@ -83,7 +86,7 @@ class Metrics:
             self._takes = meters = meters_of(provider)
             if meters is not None:
                 meters.observed.add(self)
-        self.active = self._takes is not None
+        self.active = self._takes is not None or self.scraped is not None
 
     def gauge(self, name: str) -> Iterable[Point]:
         """The points of a gauge, here and in the processes that handed theirs over."""
@@ -99,8 +102,7 @@ class Metrics:
 
     def took(self, node: str, figures: Figures) -> None:
         """Take what the process `node` counted and measured; gauges stand until the next ones."""
-        takes = self._takes
-        if takes is None:
+        if not self.active:
             return
         gauges: dict[str, list[Point]] = {}
         for name, attributes, amounts in figures:
@@ -111,7 +113,7 @@ class Metrics:
                 if what.kind == "gauge":
                     gauges.setdefault(name, []).append((amount, attributes))
                 else:
-                    takes.take(name, amount, attributes)
+                    self.take(name, amount, attributes)
         if gauges:
             self._elsewhere[node] = gauges
 
@@ -125,6 +127,8 @@ class Metrics:
         """Count or measure something by its name."""
         if self._takes is not None:
             self._takes.take(name, amount, attributes)
+        if self.scraped is not None:
+            self.scraped.take(name, amount, attributes)
 
     def waited(self, agent: str, seconds: float, *, again: bool) -> None:
         """A handler begins with a message that was sent `seconds` ago, `again` if it was begun before."""

@@ -23,6 +23,10 @@ class Behind(Messenger):
         """See `Runtime.tree`."""
 
     @abstractmethod
+    def scrape(self) -> str:
+        """See `Runtime.scrape`."""
+
+    @abstractmethod
     async def result(self, run: str, timeout: float | None = 30.0) -> Message:
         """See `Runtime.result`."""
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from civitas.edge.http.behind import Behind
 from civitas.errors import ConfigurationError
+from civitas.telemetry.scraping import labels_of
 
 __all__ = ["HealthApi"]
 
@@ -48,7 +49,7 @@ class HealthApi:
         return ", ".join(f"{each['name']!r} is {each['status']}" for each in down[:10])
 
     async def metrics(self, _: Request) -> Response:
-        """What the tree says, in the text format of Prometheus."""
+        """What the tree says and what is counted and measured, in the text format of Prometheus."""
         lines = [
             "# HELP civitas_agent_up Whether an agent or supervisor is running.",
             "# TYPE civitas_agent_up gauge",
@@ -62,14 +63,13 @@ class HealthApi:
             "# TYPE civitas_mailbox_depth gauge",
         ]
         for each in _walk(self._behind.tree()):
-            labels = _labels(
-                system=self._system, name=each["name"], kind=each["kind"], node=each["node"]
-            )
+            about = {key: each[key] for key in ("name", "kind", "node")}
+            labels = labels_of({"system": self._system, **about})
             lines.append(f"civitas_agent_up{labels} {int(each['status'] == 'running')}")
             restarts.append(f"civitas_agent_restarts_total{labels} {each['restarts']}")
             if each["kind"] != "supervisor":
                 depths.append(f"civitas_mailbox_depth{labels} {each['mailbox_depth']}")
-        text = "\n".join([*lines, *restarts, *depths]) + "\n"
+        text = "\n".join([*lines, *restarts, *depths]) + "\n" + self._behind.scrape()
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
 
@@ -78,10 +78,3 @@ def _walk(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if tree["kind"] != "conversation_pool":
         for child in tree["children"]:
             yield from _walk(child)
-
-
-def _labels(**labels: Any) -> str:
-    def escaped(value: Any) -> str:
-        return str(value).replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-    return "{" + ",".join(f'{key}="{escaped(value)}"' for key, value in labels.items()) + "}"
