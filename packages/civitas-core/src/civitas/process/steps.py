@@ -295,15 +295,23 @@ class Steps:
         await self._drop_all()
 
     async def _drop_all(self) -> None:
-        # All at once, for a store that groups its writes.
-        await asyncio.gather(*(self._drop(key) for key in self._keys))
+        # All at once, for a store that groups its writes or takes many.
+        passing = [key for key in self._keys if self._passes(key)]
+        plain = [key for key in self._keys if not self._passes(key)]
+        forget = partial(write_in_order, self._store, {}, {}, plain, expect={})
+        await asyncio.gather(
+            *(self._drop(key) for key in passing),
+            *([patiently(forget, self._agent)] if plain else ()),
+        )
 
     async def _drop(self, key: str) -> None:
-        passing = key.startswith(f"{self._prefix}:") and not is_piece(key)
-        passing = passing and (self.open is None or key != self.open.key)
         # What passes may be long, and in pieces.
-        drop = partial(LongRecord.forget, self._store) if passing else self._store.delete
+        drop = partial(LongRecord.forget, self._store) if self._passes(key) else self._store.delete
         await patiently(lambda: drop(key), self._agent)
+
+    def _passes(self, key: str) -> bool:
+        passing = key.startswith(f"{self._prefix}:") and not is_piece(key)
+        return passing and (self.open is None or key != self.open.key)
 
     @property
     def _prefix(self) -> str:

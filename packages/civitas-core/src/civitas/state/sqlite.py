@@ -196,7 +196,7 @@ class SQLiteStateStore:
             cells = [cell for write in group for row in write.rows for cell in row]
             await self._patiently(lambda: _rows(connection, change(len(cells) // 4), cells))
         else:
-            changes = {write.rows[0][0]: write.rows[0] for write in group}
+            changes = {row[0]: row for write in group for row in write.rows}
             gone = [key for key, raw, _, _ in changes.values() if raw is None]
             kept = [cell for row in changes.values() if row[1] is not None for cell in row[:3]]
             if kept:

@@ -32,8 +32,10 @@ class PendingWrite:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one change that expects nothing."""
-        return len(self.rows) == 1 and self.rows[0][3] is None
+        """Whether it is one change that expects nothing, or forgets several keys and does nothing else."""
+        if len(self.rows) == 1:
+            return self.rows[0][3] is None
+        return all(raw is None and expected is None for _, raw, _, expected in self.rows)
 
 
 class Groups:

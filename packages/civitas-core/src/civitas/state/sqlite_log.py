@@ -12,7 +12,7 @@ __all__ = ["ShortLog"]
 _LONGEST = 16 * 1024 * 1024
 """Bytes; SQLite itself begins again at 4 MiB if nobody is in the way."""
 _BETWEEN = 0.01
-"""Seconds between two tries, each of which holds up the other processes."""
+"""Seconds between two looks, and tries: each of these holds up the other processes."""
 
 
 class ShortLog:
@@ -35,13 +35,15 @@ class ShortLog:
         Args:
             query: Runs a statement on a connection to the file.
         """
-        try:
-            size = os.stat(self._log).st_size  # noqa: PTH116  # before every write: Path's takes longer
-        except FileNotFoundError:
-            return
         now = time.monotonic()
-        if size <= _LONGEST or now < self._next:
+        if now < self._next:
             return
         self._next = now + _BETWEEN
+        try:
+            size = os.stat(self._log).st_size  # noqa: PTH116  # before many writes: Path's takes longer
+        except FileNotFoundError:
+            return
+        if size <= _LONGEST:
+            return
         with suppress(Exception):  # if the file cannot be used, the write that follows says so
             await query("PRAGMA wal_checkpoint(TRUNCATE)")
