@@ -88,7 +88,7 @@ def _contestants(meter: str) -> dict[str, Measurement]:
 
 
 MEMORY = Benchmark(
-    "an idle agent, memory allocated", "KiB", _contestants("traced"), at_most(7, "KiB")
+    "an idle agent, memory allocated", "KiB", _contestants("traced"), at_most(3.5, "KiB")
 )
 RESIDENT = Benchmark(
     "an idle agent, resident memory", "KiB", _contestants("resident"), at_most(7, "KiB")

@@ -174,6 +174,7 @@ class Incarnation:
         self._run_as(self.agent)
         try:
             reason = await self._begin(started)
+            del started  # this coroutine is there as long as the agent
             if reason is None:
                 self.now.serving = True
                 try:
@@ -284,9 +285,9 @@ class Incarnation:
     async def _serve(self) -> ExitReason:
         agent, mailbox, node, now = self.agent, self.mailbox, self.node, self.now
         deliveries, tracing, loop, turns = self._deliveries, node.tracing, node.loop, node.turns
-        take, turn, began, clock = mailbox.take, 0, 0.0, time.time
+        turn, began, clock = 0, 0.0, time.time
         while now.end is None:
-            message = take()
+            message = mailbox.take()
             turn += 1
             if message is None:
                 turn = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from civitas.errors import DeliveryError, MailboxFull
 from civitas.message import Message
@@ -13,6 +14,9 @@ from civitas.process.line import Line
 from civitas.process.withdrawn import Withdrawn
 
 __all__ = ["Mailbox"]
+
+_NOTHING: Final[deque[Message]] = deque(maxlen=0)
+"""The queue of all that have not got a message yet: one of its own is 600 bytes."""
 
 
 class Mailbox:
@@ -53,7 +57,7 @@ class Mailbox:
         """How many messages its reader has taken so far."""
         self.expected = 0
         """How many messages will be put that were accepted, or are about to be."""
-        self._queue: deque[Message] = deque()
+        self._queue = _NOTHING
         self._withdrawn: Withdrawn | None = None
         """What in the queue is not to be handled any more; None while nobody withdraws."""
         self._line: Line | None = None
@@ -94,6 +98,8 @@ class Mailbox:
             raise self._closed()
         if self._line is not None or (len(self._queue) >= self.size and not self._has_room()):
             return False
+        if self._queue is _NOTHING:
+            self._queue = deque()
         self._queue.append(message)
         if self._withdrawn is not None:
             self._withdrawn.put(message)
@@ -129,6 +135,8 @@ class Mailbox:
         Returns:
             Whether it still stood in the queue.
         """
+        if not self._queue:
+            return False
         if self._withdrawn is None:
             self._withdrawn = Withdrawn(self._queue)
         if not self._withdrawn.add(message.id):
@@ -163,6 +171,8 @@ class Mailbox:
 
     def put_back(self, message: Message) -> None:
         """Put in front: a message that is to be delivered again."""
+        if self._queue is _NOTHING:
+            self._queue = deque()
         self._queue.appendleft(message)
         if self._withdrawn is not None:
             self._withdrawn.put(message)
@@ -247,6 +257,8 @@ class Mailbox:
             self._admit()
 
     def _append(self, message: Message) -> None:
+        if self._queue is _NOTHING:
+            self._queue = deque()
         self._queue.append(message)
         if self._withdrawn is not None:
             self._withdrawn.put(message)

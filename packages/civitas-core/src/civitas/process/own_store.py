@@ -20,16 +20,28 @@ _MOST = 1024
 class Revisions:
     """The revisions of what an incarnation has read or written of its own, of the latest thousand keys."""
 
+    # Only a store that spans machines needs them.
+    __slots__ = ("_known", "_lock")
+
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self._known: OrderedDict[str, int] = OrderedDict()
+        self._lock: asyncio.Lock | None = None
+        self._known: OrderedDict[str, int] | None = None
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held while one of these keys is written."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     def of(self, key: str) -> int | None:
         """The revision that is known of a key; None if none is."""
-        return self._known.get(key)
+        return self._known.get(key) if self._known is not None else None
 
     def note(self, key: str, revision: int) -> None:
         """It was read, or written."""
+        if self._known is None:
+            self._known = OrderedDict()
         self._known[key] = revision
         self._known.move_to_end(key)
         if len(self._known) > _MOST:

@@ -33,15 +33,22 @@ class OwnTimers:
     the handler, so that a message that is handled again sets none twice.
     """
 
-    __slots__ = ("_numbered", "passing", "writing")
+    # Most agents set none, and an empty set is as large as a mailbox.
+    __slots__ = ("_numbered", "_passing", "_writing")
 
     def __init__(self) -> None:
-        self.passing: set[Timer] = set()
-        """Those that end with the agent."""
-        self.writing: set[asyncio.Future[Any]] = set()
+        self._passing: set[Timer] | None = None
+        self._writing: set[asyncio.Future[Any]] | None = None
         """What is still being written of those that are kept."""
         self._numbered: tuple[Message | None, int] = (None, 0)
         """A message, and how many timers were set for it."""
+
+    @property
+    def passing(self) -> set[Timer]:
+        """Those that end with the agent."""
+        if self._passing is None:
+            self._passing = set()
+        return self._passing
 
     def next_id(self, handled: Message | None, in_hand: Message | None) -> str:
         """The id of the next that is kept.
@@ -66,16 +73,18 @@ class OwnTimers:
     def watch(self, call: KeptCall) -> None:
         """The message in hand is not finished before that is written."""
         if call.writing is not None:
-            self.writing.add(call.writing)
+            if self._writing is None:
+                self._writing = set()
+            self._writing.add(call.writing)
 
     async def written(self) -> None:
         """Wait until everything is written."""
-        while self.writing:
-            self.writing -= (await asyncio.wait(self.writing))[0]
+        while self._writing:
+            self._writing -= (await asyncio.wait(self._writing))[0]
 
     def end(self) -> None:
         """The agent has ended."""
-        for timer in tuple(self.passing):
+        for timer in tuple(self._passing or ()):
             timer.cancel()
 
 

@@ -295,14 +295,14 @@ class Steps:
         await self._drop_all()
 
     async def _drop_all(self) -> None:
-        # All at once, for a store that groups its writes or takes many.
-        passing = [key for key in self._keys if self._passes(key)]
-        plain = [key for key in self._keys if not self._passes(key)]
-        forget = partial(write_in_order, self._store, {}, {}, plain, expect={})
-        await asyncio.gather(
-            *(self._drop(key) for key in passing),
-            *([patiently(forget, self._agent)] if plain else ()),
-        )
+        rest = self._keys
+        gone = [key for key in rest if not self._passes(key)]
+        if len(gone) > 1:  # in one write where the store has batches
+            forget = partial(write_in_order, self._store, {}, {}, gone, expect={})
+            await patiently(forget, self._agent)
+            rest = rest.difference(gone)
+        # All at once, for a store that groups its writes.
+        await asyncio.gather(*map(self._drop, rest))
 
     async def _drop(self, key: str) -> None:
         # What passes may be long, and in pieces.
