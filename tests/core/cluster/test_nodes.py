@@ -231,3 +231,22 @@ async def test_a_scrape_has_what_other_processes_count_from_the_first_one_on() -
         counted = 'messaging_client_consumed_messages_total{system="civitas",messaging_destination_name="far"'
         while counted not in runtime.scrape():
             await asyncio.sleep(0)
+
+
+@pytest.mark.promise(id="SEM-1716")
+async def test_what_waits_in_a_process_that_goes_away_is_a_dead_letter() -> None:
+    async with Nodes(MemoryNetwork().transport, {"w": {"far": Far}}) as nodes:
+        runtime = nodes.runtime
+        for word in ("stay", "waits"):
+            await runtime.send("far", word, "note")
+        while not JOURNAL:
+            await asyncio.sleep(0)
+        await nodes.lose("w")
+        letters = await runtime.dead_letters("far", "node_down", payload=True)
+        assert [each.payload for each in letters] == ["stay", "waits"]
+        await nodes.join("w")
+        while not await nodes.root.is_alive("far"):
+            await asyncio.sleep(0)
+        await runtime.replay(letters[1].number)
+        while ("waits", 0) not in JOURNAL:
+            await asyncio.sleep(0)

@@ -99,10 +99,28 @@ async def late(runtime: Runtime, actor: Actor) -> None:
     actor.release.set()
 
 
+async def left(runtime: Runtime, actor: Actor) -> None:
+    await runtime.send("a", None, "hold")
+    await actor.journal.until("hold a")
+    messages = runtime.stream("a", 1)
+    reading = asyncio.ensure_future(anext(messages))
+    await eventually(lambda: len(runtime._node.registry["a"].mailbox) == 1)  # type: ignore[union-attr]
+    reading.cancel()
+    await asyncio.wait({reading})
+    await messages.aclose()
+    actor.release.set()
+
+
+async def to_nobody(runtime: Runtime, actor: Actor) -> None:
+    await runtime.ask("a", None, "to b")
+
+
 @pytest.mark.promise(id="SEM-1716")
 @pytest.mark.parametrize(
     ("reason", "happens", "keywords"),
     [
+        ("no_reader", left, {}),
+        ("unknown", to_nobody, {}),
         ("expired", expired, {}),
         ("max_deliveries", given_up, {"delivery": "at_least_once"}),
         ("terminated", stopped, {"shutdown_timeout": 0}),
@@ -119,11 +137,16 @@ async def test_dead_letters_of_every_reason_are_kept(
             super().__init__(*args, **more)
             self.release = release
 
+        async def handle(self, message: Any) -> Any:
+            if message.type == "to b":
+                self.send_after(0, "b", 1)  # nobody has that name by then
+            return await super().handle(message)
+
     actor = Held("a", journal, **keywords)
     async with system(actor) as runtime:
         await happens(runtime, actor)
         async with asyncio.timeout(5):
-            while not await runtime.dead_letters("a", reason):
+            while not await runtime.dead_letters("b" if reason == "unknown" else "a", reason):
                 await asyncio.sleep(0)
 
 

@@ -74,9 +74,10 @@ class Scraping:
         from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 
         kind = _kind(metric.data)
-        name = _name(metric.name) + _UNITS.get(metric.unit, "")
+        name = _name(metric.name) + _UNITS.get(metric.unit or "", "")
         name += "_total" if kind == "counter" else ""
-        yield f"# HELP {name} {_escaped(metric.description)}"
+        about = _escaped(metric.description or "")
+        yield f"# HELP {name} {about}"
         yield f"# TYPE {name} {kind}"
         for point in metric.data.data_points:
             given = point.attributes or {}
