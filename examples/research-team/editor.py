@@ -1,6 +1,7 @@
 """The editor, in the root's process: it divides the work and puts the answer together."""
 
 import os
+from typing import Any
 
 from civitas import AgentProcess, Message
 
@@ -12,12 +13,15 @@ class Editor(AgentProcess):
 
     async def handle(self, message: Message) -> Message:
         question = message.payload["question"]
-        titles = (await self.ask("library", {"source": "index.txt"}, run="index.txt")).payload
+        titles = (await self.of("library", {"source": "index.txt"})).payload
         sources = await self.step("choose", self.choose, question, titles)
-        work = {"question": question, "sources": sources}
-        name = self.idempotency_key("findings")  # the same after a crash, so the work goes on
-        findings = await self.ask("researcher", work, run=name, timeout=None)
+        findings = await self.of("researcher", {"question": question, "sources": sources})
         return self.reply({"answer": findings.payload, "sources": sources})
+
+    async def of(self, colleague: str, work: dict[str, Any]) -> Message:
+        """Ask by a name that is the same after a crash, so that the work goes on."""
+        name = self.idempotency_key(colleague)
+        return await self.ask(colleague, work, run=name, timeout=None)
 
     async def choose(self, question: str, titles: str) -> list[str]:
         assert self.llm is not None

@@ -1,4 +1,4 @@
-"""The library, in a process of its own: whatever is read goes through it, once."""
+"""The library, in a process of its own: whatever is read goes through it."""
 
 import asyncio
 import os
@@ -9,16 +9,17 @@ from civitas import AgentProcess, Message
 SHELF = os.environ.get("SHELF", "http://127.0.0.1:8801")
 
 
+def read(source: str) -> str:
+    try:
+        with urlopen(f"{SHELF}/{source}", timeout=30) as answer:  # noqa: S310
+            text: str = answer.read().decode()
+            return text
+    except OSError as error:  # the others can still be read
+        return f"{source} cannot be read: {error}"
+
+
 class Library(AgentProcess):
-    """Fetches a source. Each is a run under its own name, so the store has the text for whoever asks later."""
+    """Reads a source. Whoever asks by the same name again gets what was read the first time."""
 
     async def handle(self, message: Message) -> Message:
-        return self.reply(await self.step("fetch", self.fetch, message.payload["source"]))
-
-    async def fetch(self, source: str) -> str:
-        def read() -> str:
-            with urlopen(f"{SHELF}/{source}", timeout=30) as answer:  # noqa: S310
-                text: str = answer.read().decode()
-                return text
-
-        return await asyncio.to_thread(read)
+        return self.reply(await asyncio.to_thread(read, message.payload["source"]))

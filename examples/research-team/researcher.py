@@ -16,8 +16,9 @@ class Researcher(AgentProcess):
         return self.reply(await self.step("sum up", self.sum_up, question, texts))
 
     async def read(self, source: str) -> str:
-        # After a kill all of this begins again. By its name, the ask finds the run that it began before.
-        text: str = (await self.ask("library", {"source": source}, run=source)).payload
+        # After a kill all of this begins again. The name is the same then, and so is what the library has read.
+        name = self.idempotency_key(source)
+        text: str = (await self.ask("library", {"source": source}, run=name)).payload
         return text
 
     async def sum_up(self, question: str, texts: list[str]) -> str:

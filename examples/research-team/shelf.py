@@ -31,6 +31,8 @@ def served() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Shelf) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -103,6 +103,7 @@ def shown(example: str) -> str:
     )
 
 
+@pytest.mark.promise(id="SEM-1892")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("example", PROGRAMS)
 def test_an_example_prints_what_its_page_says(

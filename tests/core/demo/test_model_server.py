@@ -149,6 +149,7 @@ def test_it_has_no_address_outside_its_block():
         _ = ModelServer([]).url
 
 
+@pytest.mark.promise(id="SEM-1891")
 def test_nobody_listens_while_it_is_away_and_then_it_is_where_it_was():
     with ModelServer(["one", "two"]) as server:
         assert choice(post(server))["message"]["content"] == "one"
@@ -159,6 +160,7 @@ def test_nobody_listens_while_it_is_away_and_then_it_is_where_it_was():
         assert choice(post(server))["message"]["content"] == "two"
 
 
+@pytest.mark.promise(id="SEM-1891")
 def test_the_environment_leads_to_the_scripted_model_for_as_long_as_it_is_there(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with scripted_openai(["one"]) as server:
@@ -169,6 +171,7 @@ def test_the_environment_leads_to_the_scripted_model_for_as_long_as_it_is_there(
     assert "OPENAI_API_KEY" not in os.environ
 
 
+@pytest.mark.promise(id="SEM-1891")
 def test_an_environment_that_leads_to_a_real_model_stays_as_it_is(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
     with scripted_openai(["one"]) as server:

@@ -117,6 +117,7 @@ async def test_a_system_that_runs_nowhere_is_told_at_once(config, elsewhere):
     assert loop.time() - began < 4  # an answer is waited for longer than that
 
 
+@pytest.mark.promise(id="SEM-1893")
 async def test_the_state_store_is_found_at_the_server_of_the_transport(config, elsewhere, server):
     store = NatsKVStateStore(server.url, bucket="looked-at", prefix="civitas")
     await store.set("here", {"n": 5})
