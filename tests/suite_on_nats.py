@@ -1,4 +1,4 @@
-"""The suite of an adapter with all state in buckets of a NATS server: what the three have in common."""
+"""The suite of an adapter with all state in buckets of a NATS server: what the adapters have in common."""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic_ai import ModelMessage, ModelSettings, RunContext
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 
+    from civitas.frameworks import Run
+
 __all__ = ["RecordedModel"]
 
 _HEADER = "Idempotency-Key"
@@ -51,7 +53,7 @@ class RecordedModel(WrapperModel):
 
         async def call() -> Any:
             nonlocal live
-            asked = as_messages(messages)
+            asked = as_messages(messages) if _is_looked_at(run) else []
             longest = (model_settings or {}).get("max_tokens")
             with (
                 await run.reserve(self.model_name, asked, longest) as reservation,
@@ -139,6 +141,12 @@ class RecordedModel(WrapperModel):
             **(settings.get("extra_headers") or {}),
         }
         return settings
+
+
+def _is_looked_at(run: Run) -> bool:
+    """Whether anybody looks at what a model is asked: a budget, or a trace. It takes its time where that is long."""
+    recorded = run.spans is not None and run.spans.content is not None
+    return recorded or run.spending.counts_size
 
 
 def _sends_headers(model: Model) -> bool:
