@@ -67,6 +67,7 @@ def test_the_two_environments_hold_the_frameworks_that_cannot_be_installed_toget
     beside_crewai = (ROOT / "constraints" / "crew.txt").read_text()
     assert "openai-agents==0.24" in newest
     assert "crewai==" not in newest
+    assert "pydantic-ai-slim==2." in newest
     assert "openai-agents==0.20" in beside_crewai
     assert "crewai==1.15" in beside_crewai
 

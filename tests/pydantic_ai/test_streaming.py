@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from pydantic_ai import ModelRetry, ThinkingPart
+from pydantic_ai import Agent, ModelRetry, ThinkingPart
 from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from civitas import wrap
+from civitas.demo.model_server import ModelServer, ToolCall
 from civitas.errors import HandlerFailed
 from tests.core.frameworks.support import running
 from tests.pydantic_ai.support import Says, call
@@ -89,3 +93,25 @@ async def test_the_users_own_capabilities_hear_and_change_what_they_did(durable:
     assert says.texts[-1][-1] == "found 1, changed"
     assert reply.payload == {"output": "one two"}
     assert {"part_start", "function_tool_call", "function_tool_result"} <= set(heard)
+
+
+@pytest.mark.promise(id="SEM-1869")
+async def test_a_client_of_a_provider_streams_with_what_it_used() -> None:
+    def script(body: Any) -> Any:
+        done = body["messages"][-1]["role"] == "tool"
+        return "one two three" if done else ToolCall("look", {"number": 1})
+
+    with ModelServer(script) as server:
+        provider = OpenAIProvider(base_url=server.url, api_key="x")
+        agent = Agent(OpenAIChatModel("m1", provider=provider), name="a", tools=[look])
+        keywords: Any = {"durable": True, "budget": {"tokens": 9999}}
+        async with running(wrap(agent, name="x", **keywords)) as runtime:
+            chunks = await told(runtime, "x")
+            reply = await runtime.ask("x", {"input": "hi"})
+            (budget,) = await runtime.budgets()
+    texts = [payload["text"] for kind, payload in chunks if kind == "token"]
+    assert (len(texts), "".join(texts)) == (3, "one two three")
+    assert chunks[-1][1] == reply.payload == {"output": "one two three"}
+    used = json.loads(reply.headers["civitas-usage"])
+    assert used["requests"] == 2
+    assert budget["used"]["tokens"] == 2 * used["total_tokens"]

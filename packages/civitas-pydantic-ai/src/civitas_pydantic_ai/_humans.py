@@ -28,10 +28,11 @@ def interrupted(requests: DeferredToolRequests) -> Interrupted:
 
 
 def _question(call: ToolCallPart, requests: DeferredToolRequests) -> dict[str, Any]:
-    id, value = call.tool_call_id, {"name": call.tool_name, "arguments": call.args_as_dict()}
+    id = call.tool_call_id
     kind, metadata = requests.kind(id), requests.metadata.get(id)
+    value: dict[str, Any] = {"name": call.tool_name, "arguments": call.args_as_dict()}
     if kind != "approval":
-        value["kind"] = kind
+        value = {"kind": kind, "call": value}
     if metadata:
         value["metadata"] = show(metadata)
     return {"id": id, "value": value}
