@@ -9,7 +9,6 @@ from crewai.flow.flow import Flow, start
 
 from civitas.errors import ConfigurationError, StartFailed
 from civitas.frameworks import wrap
-from civitas.runtime import Runtime
 from civitas_crewai import CrewAIAgent
 from tests.core.frameworks.support import running
 from tests.crewai.crews import clerk, task
@@ -17,7 +16,7 @@ from tests.crewai.crews import clerk, task
 # CrewAI warns of itself.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-HOW = r"Poem is a CrewAI Flow, which cannot be wrapped yet.*await Poem\(\)\.akickoff\(inputs=message\.payload\)"
+HOW = r"Poem is a CrewAI Flow, not a crew\. Use civitas\.wrap\(Poem, name=\.\.\.\), or FlowAgent\(\.\.\., flow=Poem\)"
 
 
 class Poem(Flow[dict[str, Any]]):
@@ -31,28 +30,17 @@ class Poem(Flow[dict[str, Any]]):
 
 @pytest.mark.promise(id="SEM-1067")
 @pytest.mark.usefixtures("lancedb")
-@pytest.mark.parametrize("each", [False, True])
-def test_a_flow_and_a_class_of_flows_are_refused_when_they_are_wrapped_with_what_to_do(each):
+def test_a_flow_where_a_crew_is_wanted_is_refused_with_what_to_do():
     for given in (Poem, Poem(suppress_flow_events=True)):
         with pytest.raises(ConfigurationError, match=HOW) as refused:
-            wrap(given, name="poem", per_conversation=each)
+            CrewAIAgent("poem", crew=given)  # type: ignore[arg-type]
         assert "\n" not in str(refused.value)
 
 
-@pytest.mark.promise(id="SEM-1067")
-def test_a_flow_is_refused_by_the_adapter_and_by_a_topology_too():
-    with pytest.raises(ConfigurationError, match=HOW):
-        CrewAIAgent("poem", crew=Poem)
-    child = {"agent": {"name": "poem", "wrap": f"{__name__}:Poem"}}
-    config = {"supervision": {"name": "root", "children": [child]}}
-    with pytest.raises(ConfigurationError, match=HOW):
-        Runtime.from_config(config)
-
-
 @pytest.mark.usefixtures("lancedb")
-async def test_a_function_that_makes_a_flow_is_refused_when_the_agent_starts():
+async def test_a_function_that_makes_a_flow_where_a_crew_is_wanted_is_refused_at_the_start():
     with pytest.raises(StartFailed, match=HOW):
-        async with running(wrap(lambda: Poem(suppress_flow_events=True), name="poem")):
+        async with running(CrewAIAgent("poem", crew=lambda: Poem(suppress_flow_events=True))):
             pass
 
 

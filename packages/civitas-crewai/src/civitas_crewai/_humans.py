@@ -18,14 +18,12 @@ class Asked(BaseException):
     No `Exception`, as CrewAI would report a failure, or try again.
 
     Args:
-        id: Of the question.
-        draft: What the human is to judge.
+        questions: Each with its `id`, and a `value` with what the human is to judge.
     """
 
-    def __init__(self, id: str, draft: str) -> None:
-        super().__init__(id)
-        self.id = id
-        self.draft = draft
+    def __init__(self, *questions: dict[str, Any]) -> None:
+        super().__init__(*(each["id"] for each in questions))
+        self.questions = questions
 
 
 class NobodyToAsk(BaseException):
@@ -83,5 +81,5 @@ class Answers(SyncHumanInputProvider):
         self._asked[number] = self._asked.get(number, 0) + 1
         id_ = f"{self._run}/{number}.{self._asked[number]}"
         if id_ not in self._answers:
-            raise Asked(id_, self._get_output_string(draft))
+            raise Asked({"id": id_, "value": {"draft": self._get_output_string(draft)}})
         return self._answers[id_]

@@ -6,7 +6,6 @@ import asyncio
 import concurrent.futures
 import hashlib
 import json
-import pkgutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +23,8 @@ from uuid import UUID
 from crewai.hooks.dispatch import HookAborted
 from pydantic import BaseModel
 
-from civitas.errors import BudgetExceeded, PayloadError
-from civitas.frameworks import plain
+from civitas.errors import BudgetExceeded
+from civitas_crewai._packing import pack, unpack
 from civitas_crewai._payload import totals_of
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from civitas.process.ambiguous import CallNote
     from civitas_crewai._own_loop import Bridge
 
-__all__ = ["MadeCalls", "pack"]
+__all__ = ["MadeCalls", "counting", "fail", "scope", "settle"]
 
 
 @dataclass(eq=False)
@@ -59,6 +58,9 @@ class _Try:
 
 
 _try: ContextVar[_Try | None] = ContextVar("civitas_crewai_try", default=None)
+
+scope: ContextVar[str | None] = ContextVar("civitas_crewai_scope", default=None)
+"""The step of a flow that calls are made in: they are not asked for again once that is kept as a whole."""
 
 # What the call that goes on here has used so far.
 _used: ContextVar[Counter[str] | None] = ContextVar("civitas_crewai_used", default=None)
@@ -122,6 +124,8 @@ class MadeCalls:
             kind: `model`, `tool` or `memory`.
             about: What is asked of whom; the same each time the crew is run.
         """
+        if (inside := scope.get()) is not None:
+            about = [inside, about]
         text = json.dumps(about, sort_keys=True, default=_told_apart)
         digest = f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:24]}"
         with self._lock:
@@ -202,11 +206,11 @@ class MadeCalls:
                 raise
             usage, packed = _opened(kept)
             # In place of what the call returned: the crew sees the same now and when it is run again.
-            result = _unpack(packed)
+            result = unpack(packed)
         else:
             usage = spent = Counter[str]()
             try:
-                with self._run.keyed(key), _counting(spent):
+                with self._run.keyed(key), counting(spent):
                     result = call()
             except Exception:
                 self.use(spent)  # the call is not gone through again, which would tell it
@@ -238,7 +242,7 @@ class MadeCalls:
 
         def packing() -> Any:
             usage = Counter[str]()
-            with _counting(usage):
+            with counting(usage):
                 packed = _packed(call) if failures else pack(call())
             return {"used": dict(usage), "result": packed} if usage else packed
 
@@ -270,12 +274,12 @@ class MadeCalls:
             with self._run.keyed(key), _noticing():
                 packed = call()
         except Exception as error:
-            loop.call_soon_threadsafe(_fail, result, error)
+            loop.call_soon_threadsafe(fail, result, error)
             raise
         except BaseException:
             loop.call_soon_threadsafe(result.cancel)
             raise
-        loop.call_soon_threadsafe(_settle, result, packed)
+        loop.call_soon_threadsafe(settle, result, packed)
         return self._bridge.result(recorded)
 
 
@@ -298,7 +302,7 @@ def _noticing() -> Iterator[None]:
 
 
 @contextmanager
-def _counting(usage: Counter[str]) -> Iterator[None]:
+def counting(usage: Counter[str]) -> Iterator[None]:
     """Inside the block, what is used is that of one call."""
     token = _used.set(usage)
     try:
@@ -307,12 +311,14 @@ def _counting(usage: Counter[str]) -> Iterator[None]:
         _used.reset(token)
 
 
-def _settle(future: asyncio.Future[Any], value: Any) -> None:
+def settle(future: asyncio.Future[Any], value: Any) -> None:
+    """Give a call's result to whoever records it; on the loop of the future."""
     if not future.done():
         future.set_result(value)
 
 
-def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+def fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """As `settle`, for a call that failed."""
     if not future.done():
         # The thread raises it; whoever records only has to know that the call has ended.
         future.set_exception(RuntimeError(str(error)))
@@ -343,42 +349,3 @@ def _packed(call: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         return {"failed": type(error).__name__, "text": str(error)}
-
-
-def pack(value: Any) -> Any:
-    """The result of a call as plain data, from which `_unpack` makes it again; other objects become their text."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return {"list": [pack(item) for item in value]}
-    if isinstance(value, BaseModel):
-        kind = type(value)
-        name = f"{kind.__module__}:{kind.__qualname__}"
-        if _class(name) is kind:
-            return {"class": name, "data": value.model_dump(mode="json")}
-        return {"plain": value.model_dump(mode="json")}
-    try:
-        return {"plain": plain(value)}
-    except PayloadError:
-        return str(value)
-
-
-def _unpack(packed: Any) -> Any:
-    if isinstance(packed, str):
-        return packed
-    if "list" in packed:
-        return [_unpack(item) for item in packed["list"]]
-    if "class" in packed:
-        kind = _class(packed["class"])
-        return kind.model_validate(packed["data"]) if kind is not None else packed["data"]
-    if "failed" in packed:
-        raise type(packed["failed"], (Exception,), {})(packed["text"])
-    return packed["plain"]
-
-
-def _class(name: str) -> type[BaseModel] | None:
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ImportError, AttributeError, ValueError):
-        return None
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None

@@ -19,6 +19,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "crewai.agents.parser.OutputParserError": Outcome.ANSWER,
     "crewai.events.*": Outcome.UNKNOWN,
     "crewai.flow.*": Outcome.UNKNOWN,
+    "crewai.flow.human_feedback.HumanFeedbackCollapseError": Outcome.ANSWER,
     "crewai.hooks.dispatch.HookAborted": Outcome.ANSWER,
     "crewai.llms.base_llm.LLMCallBlockedError": Outcome.ANSWER,
     "crewai.mcp.exceptions.MCPAuthenticationError": Outcome.ANSWER,

@@ -27,6 +27,7 @@ __all__ = [
     "as_inputs",
     "check_inputs",
     "noting",
+    "output_of",
     "reply_of",
     "task_names",
     "tell_usage",
@@ -164,7 +165,7 @@ def reply_of(crew: Crew, done: Any, result: Any, run: Run) -> dict[str, Any]:
     tasks = _tasks(crew, done)
     run.failures([each for _, task in tasks for each in _failures(task)])
     return {
-        "output": _output(result),
+        "output": output_of(result),
         "tasks": [{"name": name, "raw": task.raw} for name, task in tasks],
     }
 
@@ -185,7 +186,8 @@ def totals_of(usage: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(usage.get(name, 0) for name in _USED)
 
 
-def _output(result: Any) -> Any:
+def output_of(result: Any) -> Any:
+    """The output of a crew or of a task as a reply has it; anything else as it is."""
     if not isinstance(result, (CrewOutput, TaskOutput)):
         return result
     if result.pydantic is not None:

@@ -65,6 +65,8 @@ def _describe(
     if event.type == "task_started":
         # A task without a name is not called by its description: that is a prompt.
         return names.task(getattr(event.task, "name", None) or ""), {}
+    if event.type == "method_execution_started":  # of a flow
+        return names.task(event.method_name), {}
     if event.type == "agent_execution_started":
         role = event.agent.role.strip()
         return names.invoke_agent(role), {

@@ -43,10 +43,10 @@ class Voice:
         self._heard: set[str] = set()
 
     @contextmanager
-    def listening(self, crew: Crew) -> Iterator[None]:
-        """Report the tasks of `crew`, and the pieces of text as its models say them, inside the block."""
-        numbers = {id(task): number for number, task in enumerate(crew.tasks)}
-        names = task_names(crew)
+    def listening(self, crew: Crew | None = None) -> Iterator[None]:
+        """Report the tasks of `crew`, and the pieces of text as models say them, inside the block."""
+        numbers = {id(task): number for number, task in enumerate(crew.tasks if crew else ())}
+        names = task_names(crew) if crew else []
 
         def hear(source: Any, event: Any) -> None:
             if event.type == "task_started":

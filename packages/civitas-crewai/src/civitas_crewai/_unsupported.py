@@ -1,4 +1,4 @@
-"""The parts of CrewAI that an adapter for crews cannot run, and what to do instead."""
+"""The parts of CrewAI that an agent for crews cannot run, and what to do instead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["refuse_foreign"]
 
 
 def refuse_foreign(given: Any, place: str) -> None:
-    """Raise a `ConfigurationError` for a flow, an agent or a task of CrewAI's, or a class of flows.
+    """Raise a `ConfigurationError` for an agent or a task of CrewAI's, or for a flow where a crew is wanted.
 
     Args:
         given: Anything. CrewAI is not imported to look at it.
@@ -21,9 +21,8 @@ def refuse_foreign(given: Any, place: str) -> None:
     name = kinds[0].__qualname__
     if "Flow" in names:
         raise ConfigurationError(
-            f"{place}: {name} is a CrewAI Flow, which cannot be wrapped yet; run it in an AgentProcess, whose handle "
-            f'does `return self.reply({{"output": await {name}().akickoff(inputs=message.payload)}})`, '
-            "or wrap the crews of it"
+            f"{place}: {name} is a CrewAI Flow, not a crew. Use civitas.wrap({name}, name=...), or "
+            f"FlowAgent(..., flow={name})"
         )
     if isinstance(given, type):
         return

@@ -23,6 +23,7 @@ from civitas.process.ambiguous import CallNote
 from civitas_crewai._converters import converting
 from civitas_crewai._crew_memory import read_once, write_once
 from civitas_crewai._models import Models, silently
+from civitas_crewai._once import scope
 from civitas_crewai._tools import agent_asked_by
 
 if TYPE_CHECKING:
@@ -166,10 +167,12 @@ class WatchedCrew:
 
             def make() -> Any:
                 calls.progress.calls(name)
+                token = scope.set(None)  # what it does inside is its own
                 try:
                     result = run(*args, **keywords)
                     return asyncio.run(result) if inspect.iscoroutine(result) else result
                 finally:
+                    scope.reset(token)
                     calls.progress.called(name)
 
             if voice is None or calls.answered(key):

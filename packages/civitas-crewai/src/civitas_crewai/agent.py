@@ -28,9 +28,10 @@ from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
 from civitas_crewai._humans import Answers, Asked, NobodyToAsk
 from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
-from civitas_crewai._once import MadeCalls, pack
+from civitas_crewai._once import MadeCalls
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._own_loop import Bridge, run_apart
+from civitas_crewai._packing import recorded_call
 from civitas_crewai._payload import (
     Unfit,
     check_inputs,
@@ -176,7 +177,7 @@ class CrewAIAgent(FrameworkAgent):
                 run.spans.close(cancelled=False)
             tell_usage(run, calls.usage)
             return Interrupted(
-                [{"id": asked.id, "value": {"draft": asked.draft}}],
+                asked.questions,
                 {
                     "run": name,
                     "payload": payload,
@@ -199,9 +200,7 @@ class CrewAIAgent(FrameworkAgent):
 
     def recorded(self, call: AmbiguousCall, result: Any) -> Any:
         """As the calls of models and tools are recorded."""
-        if call.kind == "model" and not isinstance(result, str):
-            raise ValueError(f"a model's answer must be text; got {type(result).__name__}")
-        return pack(result)
+        return recorded_call(call, result)
 
     def outcome(self, error: Exception) -> Outcome:
         """What a failure means; CrewAI has one class for many things, and says in words which it is."""

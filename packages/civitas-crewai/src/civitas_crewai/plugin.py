@@ -1,4 +1,4 @@
-"""What Civitas finds by entry point: `wrap` for crews. Imports no CrewAI by itself."""
+"""What Civitas finds by entry point: `wrap` for crews and flows. Imports no CrewAI by itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ __all__ = ["civitas_wrap"]
 
 @hookimpl
 def civitas_wrap(obj: Any, name: str, options: dict[str, Any]) -> AgentProcess | None:
-    """An agent for a `Crew`, or for an instance of a `@CrewBase` class.
+    """An agent for a `Crew`, an instance of a `@CrewBase` class, or a `Flow`.
 
     Raises:
-        ConfigurationError: A flow, an agent or a task of CrewAI's; it says what to do instead.
+        ConfigurationError: An agent or a task of CrewAI's; it says what to do instead.
     """
+    if isinstance(obj, type):
+        return None  # to be called, if it is one of crews or of flows
+    if comes_from(obj, "crewai", "Flow"):
+        from civitas_crewai.flow_agent import FlowAgent
+
+        return FlowAgent(name, flow=obj, **options)
     if not comes_from(obj, "crewai", "Crew") and not getattr(type(obj), "is_crew_class", False):
         refuse_foreign(obj, f"wrap(..., name={name!r})")
         return None

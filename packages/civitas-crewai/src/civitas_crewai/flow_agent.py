@@ -1,0 +1,206 @@
+"""`FlowAgent`: a CrewAI Flow as an agent."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Unpack
+
+from crewai.events.utils.console_formatter import set_suppress_console_output
+from crewai.flow.flow import Flow
+from crewai.hooks.dispatch import HookAborted, scoped_hooks
+from pydantic import ValidationError
+
+from civitas.errors import ConfigurationError
+from civitas.frameworks import (
+    FrameworkAgent,
+    FrameworkKeywords,
+    Interrupted,
+    Outcome,
+    Part,
+    Run,
+)
+from civitas.process import AmbiguousCall
+from civitas_crewai._flow_crews import FlowCrews
+from civitas_crewai._flow_humans import FlowHumans
+from civitas_crewai._flow_shape import flow_shape
+from civitas_crewai._flow_state import fields_of, name_state, put
+from civitas_crewai._flow_steps import FlowSteps
+from civitas_crewai._humans import Asked, NobodyToAsk
+from civitas_crewai._models import Models
+from civitas_crewai._once import MadeCalls
+from civitas_crewai._outcomes import OUTCOMES, ends_badly
+from civitas_crewai._own_loop import Bridge, run_apart
+from civitas_crewai._packing import recorded_call
+from civitas_crewai._payload import output_of, tell_usage
+from civitas_crewai._side_effects import after_import
+from civitas_crewai._stream import Voice, noticing
+from civitas_crewai._tools import current_bridge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["FlowAgent"]
+
+after_import()
+
+
+class FlowAgent(FrameworkAgent):
+    """Runs a CrewAI Flow: the payload is its kickoff inputs, the reply `{"output": ..., "state": {...}}`.
+
+    `output` is what its last method returned, and `state` what the flow's state is in the end. Each method is a step: a
+    run that goes on after a question, and with `durable=True` after a crash or a kill, does not call again what is
+    finished. `@human_feedback` and `Flow.ask` are questions to a human, as an `interrupt`. In a conversation, a run
+    begins with the state in which the one before ended.
+
+    Every run has a flow of its own.
+
+    Args:
+        name: Address of the agent.
+        flow: The class of the flow, or a function without arguments that builds one.
+        **keywords: Those of `FrameworkAgent` and `AgentProcess`.
+
+    Raises:
+        ConfigurationError: `flow` builds something else, or a keyword does not fit.
+    """
+
+    subject_keyword = "flow"
+    operation = "invoke_workflow"
+    distributions = ("crewai",)
+    outcomes = OUTCOMES
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        flow: Callable[[], Any],
+        **keywords: Unpack[FrameworkKeywords],
+    ) -> None:
+        super().__init__(name, subject=flow, **keywords)
+
+    def accepts(self, subject: Any) -> bool:
+        """Whether `subject` is a flow."""
+        return isinstance(subject, Flow)
+
+    def expected(self) -> str:
+        """What `flow` may be."""
+        return "the class of a `crewai.flow.Flow`"
+
+    async def on_start(self) -> None:
+        """Refuse a finished flow: it keeps the state of its runs, and cannot be copied."""
+        if not self.is_built:
+            kind = type(self.subject).__name__
+            raise ConfigurationError(
+                f"FlowAgent({self.name!r}): a {kind} keeps the state of its runs, so each run needs a new one. Give "
+                f"the class {kind}, or a function without arguments that builds one"
+            )
+
+    def shape(self) -> Iterable[Part]:
+        """The methods of the flow, and what begins each."""
+        return flow_shape(self.opened_subject.value)
+
+    async def run_framework(self, run: Run) -> Any:
+        """Run a flow of its own for this message."""
+        opened = await self.open_subject()
+        try:
+            return await self._run_flow(run, opened.value)
+        finally:
+            await self.close_subject(opened)
+
+    async def _run_flow(self, run: Run, flow: Flow[Any]) -> Any:
+        """Run a flow; or again, for the answer to a question, up to the next one."""
+        saved: dict[str, Any] = run.saved if run.answers is not None else {}
+        payload = saved.get("payload", run.payload)
+        name = saved.get("run", run.message.id)
+        if not isinstance(payload, dict):
+            self.refuse(
+                "payload", f"a dict of kickoff inputs is needed, got {type(payload).__name__}"
+            )
+        if flow.persistence is None:  # otherwise the id says whose state is loaded
+            name_state(flow, name)
+        if run.history:
+            put(flow, {key: run.history[key] for key in run.history if key != "id"})
+        self._check_inputs(flow, payload)
+        bridge = Bridge(asyncio.get_running_loop())
+        # A run that goes on is run again from its start, with what was done kept, and the answers there.
+        calls = MadeCalls(run, bridge, dict(saved.get("calls", {})))
+        told = set(saved.get("told", ()))
+        answers = {**saved.get("answers", {}), **(run.answers or {})}
+        voice = Voice(run, bridge, told) if run.streams else None
+
+        async def kickoff() -> Any:
+            current_bridge.set(bridge)
+            set_suppress_console_output(True)  # it would draw a box for each method
+            steps = FlowSteps(flow, run, calls, bridge, voice, told)
+            steps.watch()
+            models = Models(calls, voice, keyed=run.durable)
+            FlowHumans(name, answers, steps, models).answer(flow)
+            flow.stream = (
+                False  # a run streams to the reader of the message's stream, if there is one
+            )
+            with ExitStack() as stack:
+                crews = stack.enter_context(FlowCrews(calls, voice, name, answers, run))
+                stack.enter_context(scoped_hooks(crews.hooks))
+                if run.spans is not None:
+                    from civitas_crewai._spans import CrewSpans
+
+                    stack.enter_context(CrewSpans(run.spans, bridge))
+                if run.watched:
+                    stack.enter_context(noticing(run.progress))
+                if voice is not None:
+                    stack.enter_context(voice.listening())
+                return await flow.akickoff(inputs=dict(payload))
+
+        threads = self.lend_threads()
+        try:
+            result = await run_apart(kickoff, bridge, threads, f"civitas-flow-{self.name}")
+        except Asked as asked:
+            if run.spans is not None:
+                run.spans.close(cancelled=False)
+            tell_usage(run, calls.usage)
+            return Interrupted(
+                asked.questions,
+                {
+                    "run": name,
+                    "payload": payload,
+                    "calls": calls.made,
+                    "answers": answers,
+                    "told": sorted(told),
+                },
+            )
+        except NobodyToAsk as nobody:
+            raise HookAborted(str(nobody), source="civitas") from None
+        if run.conversation is not None:
+            run.history = fields_of(flow)
+        tell_usage(run, calls.usage)
+        return {"output": output_of(result), "state": flow.state}
+
+    def _check_inputs(self, flow: Flow[Any], payload: dict[str, Any]) -> None:
+        """Refuse what the state of the flow does not take, before anything runs."""
+        for name in payload:
+            if not isinstance(name, str):
+                self.refuse(f"payload[{name!r}]", "the name of an input must be text")
+        if isinstance(flow.state, dict):
+            return
+        try:
+            type(flow.state).model_validate({**flow.state.model_dump(), **payload})
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(map(str, ("payload", *first["loc"])))
+            self.refuse(path, f"the state of the flow does not take it: {first['msg']}")
+
+    def recorded(self, call: AmbiguousCall, result: Any) -> Any:
+        """As the calls of models and tools are recorded."""
+        return recorded_call(call, result)
+
+    def outcome(self, error: Exception) -> Outcome:
+        """What a failure means; CrewAI has one class for many things, and says in words which it is."""
+        return Outcome.ANSWER if ends_badly(error) else super().outcome(error)
+
+    def check_answer(self, question: Mapping[str, Any], answer: Any) -> None:
+        """Refuse an answer that is not text."""
+        if not isinstance(answer, str):
+            self.refuse(
+                "payload.value",
+                f"the answer to {question['id']!r} must be text; got {type(answer).__name__}",
+            )
