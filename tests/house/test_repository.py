@@ -47,10 +47,11 @@ def test_the_peers_of_the_benchmarks_are_pinned():
         assert all("@" in package[1:] for package in peer.npm)
 
 
-def test_the_tools_of_a_release_are_pinned():
-    lines = (ROOT / "constraints" / "build.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["build", "docs"])
+def test_the_tools_of_a_release_and_of_the_site_are_pinned(name):
+    lines = (ROOT / "constraints" / f"{name}.txt").read_text().splitlines()
     assert [line for line in lines if not PIN.fullmatch(line)] == []
-    wanted = (ROOT / "constraints" / "build.in").read_text().split()
+    wanted = (ROOT / "constraints" / f"{name}.in").read_text().split()
     pinned = {line.partition("==")[0] for line in lines}
     assert {each.partition(">=")[0] for each in wanted} <= pinned
 
@@ -58,7 +59,7 @@ def test_the_tools_of_a_release_are_pinned():
 def test_a_release_publishes_what_make_build_has_tried():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
     build = [step.get("run") for step in workflow["jobs"]["build"]["steps"]]
-    assert "make build" in build
+    assert {"make build", "make docs"} <= set(build)
     assert workflow["jobs"]["publish"]["needs"] == "build"
 
 
