@@ -269,9 +269,9 @@ async def test_what_a_reader_took_makes_room_for_the_chunks_of_the_agent_here() 
     there = There()
     origin = there.foreign[there.comes("near").id]
     await origin.chunk(Message(payload=1))
-    before = origin._window._value
+    before = origin._window.left
     there.into.room(there.sender, origin.message.id, 2)
-    assert origin._window._value == before + 2
+    assert origin._window.left == before + 2
     assert there.wire.sent == []
 
 

@@ -15,7 +15,7 @@ __all__ = ["Message", "new_message"]
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _UNDECODED: Final = object()
-_USUAL: Final = ("message", "reply")
+_USUAL: Final = ("message", "reply", "chunk")
 
 
 class _Fields:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING
 
 from civitas.message import encode, new_message
+from civitas.node.room import Room
 
 if TYPE_CHECKING:
     from civitas.message import Message
@@ -37,8 +39,10 @@ class Chunks:
     """
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(AHEAD)
-        self._queue: asyncio.Queue[tuple[Message, Callable[[], None]] | None] = asyncio.Queue()
+        self._room = Room(AHEAD)
+        self._queue: deque[tuple[Message, Callable[[], None]] | None] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        """What the reader waits for; None while it does not wait."""
         self._heard: dict[str, int] = {}
         """How much of each part was handed on."""
         self.untold = 0
@@ -51,9 +55,9 @@ class Chunks:
 
     async def put(self, chunk: Message) -> None:
         """Hand over a chunk; waits while the reader is `AHEAD` behind."""
-        if self._is_read:
-            await self._room.acquire()
-        self.push(chunk, self._room.release)
+        if self._is_read and not self._room.take_now():
+            await self._room.take()
+        self.push(chunk, self._room.give)
 
     def push(self, chunk: Message, taken: Callable[[], None]) -> None:
         """Hand over a chunk of a producer that knows by itself how far it is ahead.
@@ -65,7 +69,7 @@ class Chunks:
         if self._kept is not None or self._along:
             self._tell_others(chunk)
         if self._is_read:
-            self._queue.put_nowait((chunk, taken))
+            self._hand((chunk, taken))
         else:
             taken()
 
@@ -88,8 +92,8 @@ class Chunks:
     def left(self, streams: MutableMapping[str, Chunks], id: str) -> None:
         """The reader has left: it goes out of `streams`, where it is under `id`, unless others may join."""
         self._is_read = False
-        while not self._queue.empty():
-            if (entry := self._queue.get_nowait()) is not None:
+        while self._queue:
+            if (entry := self._queue.popleft()) is not None:
                 entry[1]()
         if self._kept is None and not self._along:
             streams.pop(id, None)
@@ -111,11 +115,22 @@ class Chunks:
 
     def end(self) -> None:
         """No more will come."""
-        self._queue.put_nowait(None)
+        self._hand(None)
+
+    def _hand(self, entry: tuple[Message, Callable[[], None]] | None) -> None:
+        self._queue.append(entry)
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
 
     async def get(self) -> Message | None:
         """The next chunk that says something new, or None after the last."""
-        while (entry := await self._queue.get()) is not None:
+        while True:
+            while not self._queue:
+                self._reader = asyncio.get_running_loop().create_future()
+                await self._reader
+            if (entry := self._queue.popleft()) is None:
+                return None
             chunk, taken = entry
             taken()
             part = chunk.headers.get(PART)
@@ -123,7 +138,6 @@ class Chunks:
                 return chunk
             if (new := self._new(chunk, part)) is not None:
                 return new
-        return None
 
     def _new(self, chunk: Message, part: str) -> Message | None:
         heard = self._heard.get(part, 0)

@@ -215,11 +215,11 @@ class AgentProcess(Messenger):
         """
         await self._civitas_emit(payload, message_type, None)
 
-    async def _civitas_emit(
+    def _civitas_emit(
         self, payload: Any, message_type: str, headers: Mapping[str, str] | None
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         request = self._civitas_handled("emit()")
-        await emit_chunk(self._civitas_here(), request, payload, message_type, headers)
+        return emit_chunk(self._civitas_here(), request, payload, message_type, headers)
 
     async def step(self, key: str, fn: Callable[..., Any], *args: Any, probe: Probe = None) -> Any:
         """Run `fn(*args)`, sync or async, once per message; its result is recorded until that is finished.

@@ -28,13 +28,16 @@ async def emit_chunk(
     if not request.wants_chunks:
         return
     request = runner.now.in_hand(request)
+    to, conversation = request.reply_to or "", request.conversation
     chunk = new_message(
         message_type,
         runner.name,
-        request.reply_to or "",
+        to,
         encode(payload),
-        correlation_id=request.id,
-        conversation=request.conversation,
-        headers=headers,
+        None,
+        request.id,
+        None,
+        conversation,
+        headers,
     )
     await runner.node.emit(request, chunk)

@@ -14,8 +14,12 @@ from civitas.errors import DeliveryError, NodeDown, PayloadError, RunChanged
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
 from civitas.node import AHEAD, Recipient
+from civitas.node.room import Room
 from civitas.process import Cell
 from civitas.process.failures import dump_error
+
+_CHUNKS_AT_ONCE = 25
+"""Chunks of a producer that waits for nothing are sent when there are so many."""
 
 __all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "KeptOrigin", "Uncounted"]
 
@@ -183,7 +187,7 @@ class FromPeer:
         self._back = back
         self._said = False
         """Whether the answer, or that there is none, is on its way."""
-        self._window: asyncio.Semaphore | None = None
+        self._window: Room | None = None
         """How many chunks may still be sent to the reader."""
 
     def began(self, agent: str) -> Awaitable[None] | None:
@@ -247,16 +251,19 @@ class FromPeer:
     async def chunk(self, chunk: Message) -> bool:
         """Send a chunk; see `Origin.chunk`."""
         if self._window is None:
-            self._window = asyncio.Semaphore(AHEAD)
+            self._window = Room(AHEAD)
         window = self._window
-        await window.acquire()
+        if not window.take_now():
+            await window.take()
         if self.peer.gone:
             return False
         try:
             self.peer.send(Kind.CHUNK, self.message.id, dumps(chunk, self._back.serializer))
         except PayloadError:
-            window.release()  # nothing was sent
+            window.give()  # nothing was sent
             raise
+        if not window.left % _CHUNKS_AT_ONCE:
+            await asyncio.sleep(0)  # they travel, and are read, while the next are made
         return True
 
     def pass_chunk(self, chunk: bytes | Large) -> bool:
@@ -269,8 +276,7 @@ class FromPeer:
     def room(self, taken: int) -> None:
         """The reader took so many chunks."""
         if self._window is not None:
-            for _ in range(taken):
-                self._window.release()
+            self._window.give(taken)
 
     def left(self) -> None:
         """The node is gone. What nobody waited for is handled all the same, and so is a run; see `Origin.left`."""
@@ -300,5 +306,4 @@ class FromPeer:
     def _end_window(self) -> None:
         window, self._window = self._window, None
         if window is not None:
-            for _ in range(AHEAD):  # who waits for a reader that is gone
-                window.release()
+            window.give(AHEAD)  # to those who wait for a reader that is gone

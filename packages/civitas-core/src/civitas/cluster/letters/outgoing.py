@@ -30,7 +30,7 @@ from civitas.process.failures import load_error
 
 __all__ = ["Outgoing", "Senders"]
 
-_CHUNKS_AT_ONCE = 10
+_CHUNKS_AT_ONCE = 25
 """How many chunks a reader reports at once as taken."""
 
 

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from typing import Any
 
 import zmq
 
@@ -21,6 +22,9 @@ from civitas.transport.zmq.standing import answer, question_in
 __all__ = ["BYTES_IN_A_TURN", "Inbox"]
 
 log = logging.getLogger("civitas.transport")
+
+# As plain numbers: with pyzmq's enums, each look at them takes as long as a small frame.
+_IN, _NOW = int(zmq.POLLIN), int(zmq.NOBLOCK)
 
 _FRAMES_IN_A_TURN = 200
 
@@ -97,8 +101,11 @@ class Inbox:
             if self._over:
                 return
             if not arrived:
+                events: Any = self._socket.getsockopt(zmq.EVENTS)
+                if not events & _IN:
+                    return  # what comes after this look is signalled
                 try:
-                    sender, *parts = self._socket.recv_multipart(zmq.NOBLOCK)
+                    sender, *parts = self._socket.recv_multipart(_NOW)
                 except zmq.Again:
                     return
                 try:
@@ -133,12 +140,12 @@ class Inbox:
         ack = self._window.ack(link).pack()
         # One that ZMQ drops does no harm: the next says the same and more.
         with suppress(zmq.ZMQError):
-            self._socket.send_multipart((sender, ack), zmq.NOBLOCK)
+            self._socket.send_multipart((sender, ack), _NOW)
 
     def _tell_whether_it_belongs(self, sender: bytes, address: str) -> None:
         if (belongs := self._belongs(address)) is not None:
             with suppress(zmq.ZMQError):  # it asks again
-                self._socket.send_multipart((sender, answer(belongs)), zmq.NOBLOCK)
+                self._socket.send_multipart((sender, answer(belongs)), _NOW)
 
     def _refused(self, event: int, value: int, endpoint: str) -> None:
         # Who is refused comes back twice a second.

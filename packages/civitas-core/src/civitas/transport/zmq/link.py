@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import zmq
 
@@ -19,6 +20,9 @@ from civitas.transport.zmq.monitor import SocketMonitor
 __all__ = ["ZmqLink"]
 
 log = logging.getLogger("civitas.transport")
+
+# As plain numbers: with pyzmq's enums, each look at them takes as long as a small frame.
+_IN, _OUT, _NOW = int(zmq.POLLIN), int(zmq.POLLOUT), int(zmq.NOBLOCK)
 
 
 class ZmqLink:
@@ -153,11 +157,11 @@ class ZmqLink:
             if sent > BYTES_IN_A_TURN:
                 self._more = self._loop.call_soon(self._turn)  # others have their turn in between
                 return
-            events = int(self._socket.events)
-            if events & zmq.POLLIN:
+            events: Any = self._socket.getsockopt(zmq.EVENTS)
+            if events & _IN:
                 self._take_answer()
                 waits = True
-            elif waits and not events & zmq.POLLOUT:
+            elif waits and not events & _OUT:
                 self._pending = self._window.waits
                 return  # the turn comes when there is room again
             elif not waits or (batch := self._window.next()) is None:
@@ -167,9 +171,9 @@ class ZmqLink:
                 parts = batch.pack()
                 try:
                     if len(parts) == 1:
-                        self._socket.send(parts[0], zmq.NOBLOCK)
+                        self._socket.send(parts[0], _NOW)
                     else:
-                        self._socket.send_multipart(parts, zmq.NOBLOCK)
+                        self._socket.send_multipart(parts, _NOW)
                 except zmq.Again:
                     continue
                 waits = self._window.sent()
@@ -192,7 +196,7 @@ class ZmqLink:
 
     def _take_answer(self) -> None:
         try:
-            ack = Ack.unpack(self._socket.recv(zmq.NOBLOCK))
+            ack = Ack.unpack(self._socket.recv(_NOW))
         except zmq.Again:
             return
         except ValueError:
