@@ -41,12 +41,12 @@ _MESSAGES = ("ask", "send", "crowd")
 OURS = Peer(
     "civitas",
     "Civitas",
-    (*_MESSAGES, "restart", "far-ask", "steps", "many-steps"),
+    (*_MESSAGES, "restart", "far-ask", "kill", "steps", "many-steps", "recover"),
     "its defaults; another process is reached over ZMQ; durable agents over SQLite, a write-ahead log with "
     "`synchronous=FULL`: each step is on the disk before the next begins",
 )
 
-_DURABLE = ("steps", "many-steps")
+_DURABLE = ("steps", "many-steps", "recover")
 _COMPILED = (
     "Erlang compiles to machine code and has its own scheduler; most of what Civitas takes for a message is "
     "Python: the event loop, two coroutines and a future."
@@ -80,18 +80,19 @@ PEERS: dict[str, Peer] = {
             without={
                 "crowd": "its `ask` blocks the thread that asks",
                 "restart": "an actor that raises goes on as it is, and gets the message once more",
+                "kill": "it tells the creator of an actor that its process is gone, and restarts nothing",
             },
         ),
         Peer(
             "xoscar",
             "Xoscar",
-            (*_MESSAGES, "far-ask"),
+            (*_MESSAGES, "far-ask", "kill"),
             "a pool of a main process and one more, on uvloop, which it chooses by itself; no copy of the "
-            "message within a process",
+            "message within a process; processes that die are restarted, as is its default",
             why={
-                "far-ask": "Its processes write to a Unix socket in the thread that asks, and the other one has "
-                "an event loop in C (uvloop). With Civitas a frame passes through an I/O thread of ZMQ in "
-                "each process, there and back, over TCP.",
+                "far-ask": "Its processes write to a Unix socket in the thread that asks, and the other one "
+                "has an event loop in C (uvloop). With Civitas a frame passes through an I/O thread of ZMQ "
+                "in each process, there and back, over TCP.",
             },
             without={"restart": "it restarts processes, but not an actor that raises"},
         ),
@@ -126,16 +127,18 @@ PEERS: dict[str, Peer] = {
             "DBOS",
             _DURABLE,
             "SQLite, its default, with a rollback journal and `synchronous=FULL`: each step is on the disk "
-            "before the next",
+            "before the next; "
+            "its database is looked at every 0.05 s for what to do and for results, where the default is 1 "
+            "s; a process that is killed is started again at once",
         ),
         Peer(
             "letitloop",
             "letitloop",
             _DURABLE,
-            "`durable_async`: a file for each run, to which each step is appended, with `fsync`, before the "
+            "`durable_async`: a folder for each run, to whose log each step is appended, with `fsync`, before the "
             "next begins",
             why={
-                "steps": "It appends a line to a file that only this run has, in the thread of the event "
+                "steps": "It appends a line to a log that only this run has, in the thread of the event "
                 "loop, which stands still until the disk has it. Civitas writes in another thread, so that "
                 "all other agents go on, and that costs two switches of threads for each step; runs that are "
                 "under way at once share commits instead.",
@@ -158,7 +161,9 @@ PEERS: dict[str, Peer] = {
             "Temporal",
             _DURABLE,
             "its development server with a file of SQLite, flushed at each commit; a step is an activity, "
-            "and one worker runs all",
+            "and one worker runs all; "
+            "a worker that is killed is started again at once, but what it had begun is tried again when its "
+            "`start_to_close_timeout` is over, 10 s here as in its examples",
         ),
     )
 }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["free_port", "restate", "server", "temporal"]
+__all__ = ["free_port", "restate", "server", "temporal", "wait_for"]
 
 _READY = 60.0
 
@@ -33,22 +33,23 @@ def server(
     with log.open("a") as said:
         running = subprocess.Popen(command, stdout=said, stderr=said, env=variables)
     try:
-        _wait_for(running, port, log)
+        wait_for(port, running)
         yield
     finally:
         running.terminate()
         running.wait()
 
 
-def _wait_for(running: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for(port: int, running: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until somebody listens at a port: a process, if it is known which one."""
     until = time.monotonic() + _READY
-    while running.poll() is None:
+    while running is None or running.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         if time.monotonic() > until:
-            raise TimeoutError(f"the server did not listen within {_READY:g} s")
+            raise TimeoutError(f"nobody listened at port {port} within {_READY:g} s")
         time.sleep(0.05)
-    raise RuntimeError(f"the server ended: {log.read_text()[-500:]}")
+    raise RuntimeError(f"the server ended with {running.returncode}")
 
 
 def _wait_until_healthy(url: str) -> None:

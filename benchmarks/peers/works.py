@@ -53,6 +53,8 @@ WORKS = {
     "crowd": Work("100 asks at once, of 100 agents", "/s", 2 * _CROWD, 100_000, _CROWD),
     "restart": Work("crash until the next answer", "µs", 20, 5_000),
     "far-ask": Work("ask of an agent in another OS process", "µs", 100, 20_000),
+    "kill": Work("kill -9 of an agent's process until its next answer", "s", 1, 1, fixed=True),
     "steps": Work("durable steps, in runs of 50, one after another", "/s", 50, 10_000, 50),
     "many-steps": Work("durable steps, in 16 runs of 8 at once", "/s", 16 * 8, 25_600, 16 * 8),
+    "recover": Work("kill -9 in a durable run until its answer", "s", 1, 1, fixed=True),
 }

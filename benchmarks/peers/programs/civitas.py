@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,8 +14,45 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agents import Echo, Fragile, Saver, Sink, echoes
-from benchmarks.peers import line
-from civitas import HandlerFailed, Runtime, SQLiteStateStore, Supervisor
+from benchmarks.peers import line, mortal
+from civitas import AgentProcess, HandlerFailed, Message, Runtime, SQLiteStateStore, Supervisor
+from civitas.errors import NodeDown
+
+
+class Far(Echo):
+    """Under a name of this module, where the other process finds it."""
+
+
+class Pid(AgentProcess):
+    """Answers with the process that it runs in."""
+
+    async def handle(self, message: Message) -> Message:
+        """Answer."""
+        return self.reply(os.getpid())
+
+
+class Mortal(AgentProcess):
+    """Makes a run whose process is killed."""
+
+    async def handle(self, message: Message) -> Message:
+        """Make its steps."""
+        for number in range(mortal.STEPS):
+            await self.step(f"step {number}", partial(mortal.step, *message.payload, number))
+        return self.reply(None)
+
+
+def _far(kind: str, **options: Any) -> dict[str, Any]:
+    """A system with an agent in a process of its own, which comes back at once."""
+    agent = {
+        "name": "far",
+        "type": f"benchmarks.peers.programs.civitas.{kind}",
+        "process": "worker",
+    }
+    children = [{"agent": agent | options}]
+    return {
+        "name": "far",
+        "supervision": {"backoff": "none", "max_restarts": 100, "children": children},
+    }
 
 
 async def ask(size: int) -> float:
@@ -59,12 +98,9 @@ async def restart(size: int) -> float:
 
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
-    agent = {"name": "far", "type": f"{Echo.__module__}.Echo", "process": "worker"}
-    there: Any = {"name": "far", "supervision": {"children": [{"agent": agent}]}}
-
     async def far_ask(size: int) -> float:
         """One ask after another, of an agent in another OS process."""
-        async with Runtime.from_config(there) as runtime:
+        async with Runtime.from_config(_far("Far")) as runtime:
             await runtime.ask("far", line.PAYLOAD)
             started = time.perf_counter()
             for _ in range(size):
@@ -87,7 +123,33 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
         finally:
             await store.close()
 
+    async def kill(size: int) -> float:
+        """From `kill -9` of the process of an agent until its next answer."""
+        async with Runtime.from_config(_far("Pid")) as runtime:
+            seconds = 0.0
+            for _ in range(size):
+                pid = again = (await runtime.ask("far", line.PAYLOAD)).payload
+                started = time.perf_counter()
+                os.kill(pid, signal.SIGKILL)
+                while again == pid:
+                    with suppress(NodeDown):  # it was on its way
+                        again = (await runtime.ask("far", line.PAYLOAD)).payload
+                seconds += time.perf_counter() - started
+            return seconds
+
+    async def recover(size: int) -> float:
+        """From `kill -9` until the answer of a durable run."""
+        state = {"type": "sqlite", "path": str(folder / "mortal.db")}
+        there = _far("Mortal", delivery="durable") | {"state": state}
+        async with Runtime.from_config(there) as runtime:
+
+            async def ask(name: str) -> None:
+                await runtime.ask("far", [str(folder), name], timeout=None)
+
+            return await mortal.recover(folder, ask)(size)
+
     works = {"ask": ask, "send": send, "crowd": crowd, "restart": restart, "far-ask": far_ask}
+    works |= {"kill": kill, "recover": recover}
     yield works | {each: partial(durably, each) for each in ("steps", "many-steps")}
 
 

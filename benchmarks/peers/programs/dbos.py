@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS
+from dbos import DBOS, DBOSClient
 
-from benchmarks.peers import line
+from benchmarks.peers import line, mortal
+
+_QUEUE = "mortal"
+_LOOK = 0.05  # seconds between two looks at the database; its default is 1
 
 
 @DBOS.step()
@@ -25,17 +32,56 @@ async def run(steps: int) -> None:
         await step()
 
 
-@asynccontextmanager
-async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
-    file = f"sqlite:///{folder}/dbos.db"
+@DBOS.step()
+async def mortal_step(folder: str, name: str, number: int) -> int:
+    """A step in which the process may be killed."""
+    return mortal.step(folder, name, number)
+
+
+@DBOS.workflow()
+async def mortal_run(folder: str, name: str) -> None:
+    """A run whose process is killed."""
+    for number in range(mortal.STEPS):
+        await mortal_step(folder, name, number)
+
+
+def _launch(file: str) -> None:
     config: Any = {"name": "peer", "system_database_url": file, "log_level": "ERROR"}
     DBOS(config={**config, "run_admin_server": False})
     DBOS.launch()
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
+    # Runs that are killed have a database of their own: another process makes and recovers them.
+    apart, ready = f"sqlite:///{folder}/mortal.db", folder / "ready"
+
+    async def ask(name: str) -> None:
+        client = DBOSClient(system_database_url=apart)
+        options: Any = {"queue_name": _QUEUE, "workflow_name": mortal_run.__qualname__}
+        handle: Any = await client.enqueue_async(options, str(folder), name)
+        await handle.get_result(polling_interval_sec=_LOOK)
+        client.destroy()
+
+    async def recover(size: int) -> float:
+        """From `kill -9` until the answer of the run."""
+        command = [sys.executable, "-m", "benchmarks.peers.programs.dbos", "work", apart, ready]
+        with mortal.kept_up(command, folder / "worker.log", os.environ):
+            while not ready.exists():
+                await asyncio.sleep(_LOOK)
+            return await mortal.recover(folder, ask)(size)
+
+    _launch(f"sqlite:///{folder}/dbos.db")
     try:
-        yield line.durable(run)
+        yield line.durable(run) | {"recover": recover}
     finally:
         DBOS.destroy()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and "work" in sys.argv:
+    _launch(sys.argv[-2])
+    DBOS.register_queue(_QUEUE, polling_interval_sec=_LOOK)
+    Path(sys.argv[-1]).touch()
+    threading.Event().wait()
+elif __name__ == "__main__":
     line.main(_opened, "dbos")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,8 @@ import xoscar
 
 from benchmarks.peers import line
 
+_LONGEST = 30.0
+
 
 class Echo(xoscar.Actor):
     """Answers with what it was asked."""
@@ -20,6 +24,10 @@ class Echo(xoscar.Actor):
     async def echo(self, payload: Any) -> Any:
         """Answer."""
         return payload
+
+    async def pid(self) -> int:
+        """Its process."""
+        return os.getpid()
 
 
 @asynccontextmanager
@@ -64,8 +72,27 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
             await asyncio.gather(*(echo.echo(line.PAYLOAD) for echo in echoes))
         return time.perf_counter() - started
 
+    async def kill(size: int) -> float:
+        """From `kill -9` of the process of an actor until its next answer."""
+        where = xoscar.allocate_strategy.ProcessIndex(1)
+        actor = await xoscar.create_actor(Echo, address=here, allocate_strategy=where)
+        seconds = 0.0
+        for _ in range(size):
+            pid = again = await actor.pid()
+            started = time.perf_counter()
+            os.kill(pid, signal.SIGKILL)
+            while again == pid and time.perf_counter() < started + _LONGEST:
+                try:
+                    again = await actor.pid()
+                except (xoscar.ActorNotExist, xoscar.ServerClosed, OSError):
+                    await asyncio.sleep(0.001)  # it is not there yet
+            assert again != pid, f"the actor was not back within {_LONGEST:g} s"
+            seconds += time.perf_counter() - started
+        return seconds
+
     async with pool:
-        yield {"ask": ask, "send": send, "crowd": crowd, "far-ask": far_ask}
+        works = {"ask": ask, "send": send, "crowd": crowd, "far-ask": far_ask}
+        yield works | {"kill": kill}
 
 
 if __name__ == "__main__":
