@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from textwrap import fill
 
 from benchmarks.peers.measure import Figures, Findings
 from benchmarks.peers.registry import OURS, PEERS
@@ -15,6 +16,7 @@ from benchmarks.peers.works import WORKS
 
 __all__ = ["BEGIN", "END", "machine", "unexplained", "write"]
 
+_WIDTH = 127
 BEGIN, END = "<!-- measured by make bench-peers -->", "<!-- until here -->"
 
 
@@ -94,7 +96,10 @@ def _table(work: str, figures: dict[str, Figures]) -> Iterator[str]:
         if work in peer.without
     ]
     if told:
-        yield from (*told, "")
+        yield from (
+            fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False) for line in told
+        )
+        yield ""
 
 
 def _speeds(work: str, figures: dict[str, Figures], name: str) -> list[float]:
