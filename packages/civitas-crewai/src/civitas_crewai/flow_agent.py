@@ -87,7 +87,7 @@ class FlowAgent(FrameworkAgent):
         return "the class of a `crewai.flow.Flow`"
 
     async def on_start(self) -> None:
-        """Refuse a finished flow: it keeps the state of its runs, and cannot be copied."""
+        """Refuse an instance of a flow: it keeps the state of its runs, and cannot be copied."""
         if not self.is_built:
             kind = type(self.subject).__name__
             raise ConfigurationError(

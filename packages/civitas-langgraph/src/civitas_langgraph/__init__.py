@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from civitas_langgraph._node import agent_node
     from civitas_langgraph._saver import StateStoreSaver
     from civitas_langgraph._store import GraphStore
     from civitas_langgraph._tools import agent_tool, runtime_tools
@@ -20,6 +21,7 @@ __all__ = [
     "GraphStore",
     "LangGraphAgent",
     "StateStoreSaver",
+    "agent_node",
     "agent_tool",
     "runtime_tools",
 ]
@@ -29,6 +31,7 @@ _MODULES = {
     "GraphStore": "_store",
     "LangGraphAgent": "agent",
     "StateStoreSaver": "_saver",
+    "agent_node": "_node",
     "agent_tool": "_tools",
     "runtime_tools": "_tools",
 }

@@ -11,7 +11,7 @@ from langgraph.config import get_config
 
 from civitas.frameworks import AgentCall, RuntimeTool, current_run, find_runtime_tools
 
-__all__ = ["agent_tool", "runtime_tools"]
+__all__ = ["agent_tool", "runtime_tools", "span_of_the_call"]
 
 
 def agent_tool(
@@ -57,11 +57,11 @@ def runtime_tools(*names: str) -> list[BaseTool]:
 
 def _native(call: AgentCall | RuntimeTool) -> BaseTool:
     def ask_from_thread(**arguments: Any) -> str:
-        with _span_of_the_call():
+        with span_of_the_call():
             return call.call_from_thread(arguments)
 
     async def ask(**arguments: Any) -> str:
-        with _span_of_the_call():
+        with span_of_the_call():
             return await call.call(arguments)
 
     return StructuredTool.from_function(
@@ -74,8 +74,8 @@ def _native(call: AgentCall | RuntimeTool) -> BaseTool:
     )
 
 
-def _span_of_the_call() -> AbstractContextManager[None]:
-    """Inside, the span of the tool's call is the current one: what the agent does is part of it."""
+def span_of_the_call() -> AbstractContextManager[None]:
+    """Inside, the span of the tool or node is the current one: what the agent does is part of it."""
     run = current_run.get()
     if run is None or run.spans is None:
         return nullcontext()

@@ -73,11 +73,20 @@ class AgentCall:
                 f"got {parameters!r}"
             )
 
-    async def ask(self, payload: Any, *, whole_history: bool = False) -> Message:
+    async def ask(
+        self,
+        payload: Any,
+        message_type: str = "message",
+        *,
+        conversation: str | None = None,
+        whole_history: bool = False,
+    ) -> Message:
         """Ask the agent, on behalf of the agent whose code runs.
 
         Args:
             payload: What to ask.
+            message_type: The type of the message.
+            conversation: The conversation that it belongs to; None for none.
             whole_history: It holds all of the conversation, so that what the agent remembers of that would be twice.
 
         Raises:
@@ -94,7 +103,13 @@ class AgentCall:
                 }
             )
         return await self._caller().ask(
-            self.name, payload, timeout=self.timeout, headers=headers, run=self._run_name(payload)
+            self.name,
+            payload,
+            message_type,
+            timeout=self.timeout,
+            conversation=conversation,
+            headers=headers,
+            run=self._run_name(payload),
         )
 
     def stream(self, payload: Any, *, whole_history: bool = False) -> AsyncGenerator[Message, None]:
@@ -126,7 +141,7 @@ class AgentCall:
         agent = current_agent.get(None)
         if agent is None:
             raise ConfigurationError(
-                f"the tool {self.name!r} asks an agent of a running system, and was called outside one; "
+                f"the tool or node {self.name!r} asks an agent of a running system, and was called outside one; "
                 "wrap the graph, agent or crew that has it, and send to that"
             )
         return agent
