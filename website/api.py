@@ -15,20 +15,25 @@ from website.signatures import real
 
 __all__ = ["api_pages"]
 
+# The title of each page, and the page of the docs that says how it is used.
 ROOMS = {
-    "runtime": "The runtime",
-    "process": "Agents",
-    "supervision": "Supervisors",
-    "message": "Messages",
-    "frameworks": "Graphs, agents and crews",
-    "tools": "Tools",
-    "models": "Models",
-    "state": "State stores",
-    "runs": "Runs",
-    "node": "What a system tells",
-    "plugins": "Plugins",
+    "runtime": ("The runtime", "reference/runtime"),
+    "process": ("Agents", "guides/agents"),
+    "supervision": ("Supervisors", "guides/supervision"),
+    "message": ("Messages", "guides/agents"),
+    "frameworks": ("Graphs, agents and crews", "reference/adapters"),
+    "tools": ("Tools", "guides/tools"),
+    "models": ("Models", "guides/tools"),
+    "state": ("State stores", "guides/state"),
+    "runs": ("Runs", "guides/runs"),
+    "node": ("What a system tells", "reference/runtime"),
+    "plugins": ("Plugins", "guides/plugins"),
 }
-DOORS = {"civitas.errors": "Errors", "civitas.events": "Events", "civitas.testing": "Testing"}
+DOORS = {
+    "civitas.errors": ("Errors", "reference/errors"),
+    "civitas.events": ("Events", "reference/runtime"),
+    "civitas.testing": ("Testing", "guides/plugins"),
+}
 
 
 def api_pages(root: Path) -> dict[str, str]:
@@ -46,9 +51,9 @@ def api_pages(root: Path) -> dict[str, str]:
     public = {name for names in doors.values() for name in names}
     pages = {}
     contents = []
-    for name, title, module, names in _divided(loader, doors):
+    for name, (title, guide), module, names in _divided(loader, doors):
         found = [real(loader.modules_collection[f"{module}.{each}"]) for each in names]
-        pages[f"{name}.md"] = _page(title, module, found, public)
+        pages[f"{name}.md"] = _page(title, guide, module, found, public)
         contents.append(_contents(name, title, module, found))
     pages["index.md"] = _INDEX + "".join(contents) + _toctree(pages)
     return pages
@@ -63,8 +68,8 @@ Every public name, from its docstring. What is not here may change in any releas
 
 def _divided(
     loader: griffe.GriffeLoader, doors: dict[str, list[str]]
-) -> Iterator[tuple[str, str, str, list[str]]]:
-    """File name, title, module and names of each page: `civitas` has one for each room of the core."""
+) -> Iterator[tuple[str, tuple[str, str], str, list[str]]]:
+    """File name, title and guide, module and names of each page: `civitas` has one for each room of the core."""
     elsewhere = {name for door in DOORS for name in doors[door]}
     rooms: dict[str, list[str]] = {}
     for name in doors["civitas"]:
@@ -72,20 +77,24 @@ def _divided(
             path = str(loader.modules_collection[f"civitas.{name}"].canonical_path)
             rooms.setdefault(path.split(".")[1], []).append(name)
     for room in sorted(rooms, key=[*ROOMS, *sorted(rooms)].index):
-        yield room, ROOMS.get(room, room.capitalize()), "civitas", rooms[room]
-    for door, title in DOORS.items():
-        yield door.partition(".")[2], title, door, doors[door]
+        yield room, ROOMS.get(room, (room.capitalize(), "")), "civitas", rooms[room]
+    for door, about in DOORS.items():
+        yield door.partition(".")[2], about, door, doors[door]
     for door, names in doors.items():
         if "." not in door and door != "civitas":
-            yield door, f"`{door}`", door, names
+            framework = door.removeprefix("civitas_").replace("_", "-")
+            yield door, (f"`{door}`", f"guides/{framework}"), door, names
 
 
-def _page(title: str, module: str, found: list[griffe.Object], public: Container[str]) -> str:
+def _page(
+    title: str, guide: str, module: str, found: list[griffe.Object], public: Container[str]
+) -> str:
     exported = _exported(module)
+    used = f" How it is used: [](../../{guide}.md)." if guide else ""
     parts = [
         f"# {title}\n",
         f"```{{py:currentmodule}} {exported}\n```\n",
-        f"Import from `{exported}`.\n",
+        f"Import from `{exported}`.{used}\n",
     ]
     parts += [entry(each, public) for each in _in_order(found)]
     return "\n".join(parts)
