@@ -104,7 +104,7 @@ async def left(runtime: Runtime, actor: Actor) -> None:
     await actor.journal.until("hold a")
     messages = runtime.stream("a", 1)
     reading = asyncio.ensure_future(anext(messages))
-    await eventually(lambda: len(runtime._node.registry["a"].mailbox) == 1)  # type: ignore[union-attr]
+    await eventually(lambda: len(actor._civitas_incarnation.mailbox) == 1)  # type: ignore[union-attr]
     reading.cancel()
     await asyncio.wait({reading})
     await messages.aclose()
