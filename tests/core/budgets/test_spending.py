@@ -19,6 +19,7 @@ from civitas import (
     Runtime,
     Supervisor,
 )
+from civitas.cli.agents import facts
 from civitas.testing import ScriptedModel
 
 
@@ -376,3 +377,17 @@ def test_prices_that_do_not_fit_are_refused() -> None:
 def test_what_happens_when_it_is_used_up_is_one_of_two_words() -> None:
     with pytest.raises(ConfigurationError, match="budget_exceeded must be one of refuse, ask"):
         Caller("a", budget_exceeded="explode")
+
+
+@pytest.mark.promise(id="SEM-1729")
+async def test_the_budget_of_each_conversation_is_told_of_an_agent_that_is_looked_into() -> None:
+    budget = {"calls": 3, "per": "conversation"}
+    async with system(Caller("caller", budget=budget)) as runtime:
+        await runtime.ask("caller", {"calls": 1}, conversation="ann")
+        await runtime.ask("caller", {"calls": 2}, conversation="bob")
+        lines = [str(line) for line in facts(await runtime.inspect("caller"), 0.0)]
+    told = [line.strip() for line in lines if "left of the budget of" in line]
+    assert told == [
+        "2 of 3 calls left of the budget of agent 'caller' in conversation 'ann'",
+        "1 of 3 calls left of the budget of agent 'caller' in conversation 'bob'",
+    ]

@@ -89,6 +89,7 @@ async def test_a_question_is_answered_by_a_click_once_the_token_is_given(
 
 
 @pytest.mark.promise(id="SEM-1725")
+@pytest.mark.promise(id="SEM-1729")
 async def test_a_run_is_looked_into_with_its_steps(
     runtime: Runtime, serve: Callable[..., Any], page: Any
 ) -> None:
@@ -101,6 +102,9 @@ async def test_a_run_is_looked_into_with_its_steps(
         await text_of(page, "#drawer .facts", "<b><img")
         assert await fits(page)
         assert await page.title() == "support · Civitas"
+        await runtime.start_child("root", Worker("clerk", budget={"calls": 5, "usd": 0.5}))
+        await page.evaluate("location.hash = 'agent=clerk'")
+        await text_of(page, "[data-part=budgets]", "agent 'clerk' 5 of 5 calls, $0.5 of $0.5 left")
 
 
 @pytest.mark.promise(id="SEM-1794")

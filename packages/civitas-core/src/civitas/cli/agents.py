@@ -18,6 +18,8 @@ __all__ = ["about", "errors", "facts", "line_of", "queue", "short", "stacks", "s
 
 _STYLES = {"running": "green", "restarting": "yellow", "stopped": "dim", "terminated": "red"}
 _OF_CIVITAS = f"{Path(__file__).parents[1]}/"
+_BUDGETS = 20
+"""So many are told."""
 _LIBRARY = re.compile(r"^/.*/(site-packages|lib/python3\.\d+)/")
 
 
@@ -74,9 +76,7 @@ def facts(agent: Mapping[str, Any], now: float) -> Iterator[Text]:
         yield Text(f"  began {span(now - agent['started'])} ago")
     if agent["restarts_left"] is not None:
         yield Text(f"  {count(agent['restarts_left'], 'restart')} left")
-    if agent["budget"]:
-        left = ", ".join(f"{left:g} {what}" for what, left in agent["budget"].items())
-        yield Text(f"  {left} left of its budget")
+    yield from _budgets(agent)
     handling = agent["handling"]
     if handling is not None:
         who = handling["sender"] or "outside"
@@ -85,6 +85,18 @@ def facts(agent: Mapping[str, Any], now: float) -> Iterator[Text]:
             yield Text(f"  conversation {escaped(handling['conversation'])}")
         if handling["tokens"]:
             yield Text(f"  {count(handling['tokens'], 'token')}")
+
+
+def _budgets(agent: Mapping[str, Any]) -> Iterator[Text]:
+    """What is left of its budgets, of those of its supervisors and of its conversations."""
+    budgets = agent.get("budgets", ())
+    for each in budgets[:_BUDGETS]:
+        left = ", ".join(
+            f"{left:g} of {each['limits'][what]:g} {what}" for what, left in each["left"].items()
+        )
+        yield Text(f"  {left} left of the budget of {escaped(each['of'])}")
+    if len(budgets) > _BUDGETS:
+        yield Text(f"  and {len(budgets) - _BUDGETS:,} more budgets of its conversations")
 
 
 def queue(agent: Mapping[str, Any], now: float) -> Iterator[Text]:

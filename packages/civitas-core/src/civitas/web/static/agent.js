@@ -95,6 +95,14 @@ const talks = (name, told) => titled(`Conversations${told.all > told.conversatio
   element("ul", { class: "list" }, ...told.conversations.map((each) => element("li", {},
     linked("conversation", `${name}/${each.name}`, each.name), each.used ? ` ${ago(known.time - each.used)} ago` : ""))));
 
+const left = (amounts, limits) => Object.entries(amounts).map(([what, some]) => {
+  const said = UNITS[what] ?? number;
+  return `${said(some)} of ${said(limits[what])}${UNITS[what] ? "" : ` ${what}`}`;
+}).join(", ");
+
+const budgets = (list) => titled("Budgets", element("ul", { class: "list" }, ...list.slice(0, 50).map((each) =>
+  element("li", { dir: "auto" }, element("strong", {}, each.of), ` ${left(each.left, each.limits)} left`))));
+
 const children = (list) => titled("Below it", element("ul", { class: "list" }, ...list.map((each) =>
   element("li", { class: mood(each) }, linked("agent", each.name, each.name), ` ${doing(each, known.time)}`))));
 
@@ -112,6 +120,7 @@ function draw(name, told, isTold) {
   if (known.agents.get(agent.parent)?.kind === POOL) {
     parts.push(["talk", name, () => element("p", {}, linked("conversation", name, "Read the conversation"))]);
   }
+  if (told.budgets?.length) parts.push(["budgets", told.budgets, () => budgets(told.budgets)]);
   if (told.talks?.conversations.length) parts.push(["talks", told.talks, () => talks(name, told.talks)]);
   if (told.errors?.length) parts.push(["errors", told.errors, () => errors(told.errors)]);
   if (told.queue?.length) parts.push(["queue", told.queue, () => queue(told.queue, known.time)]);

@@ -30,7 +30,7 @@ function steps(run, now) {
     const bar = element("i", { class: `bar ${step.error ? "bad" : KINDS[step.kind] ?? ""}` });
     bar.style.marginLeft = `min(${part(step.since - first)}, calc(100% - 3px))`;
     bar.style.width = `max(3px, ${part(took)})`;
-    const size = step.bytes === null ? "" : `, ${number(step.bytes)} bytes`;
+    const size = step.bytes === null ? "" : `, ${number(step.bytes)} byte${step.bytes === 1 ? "" : "s"}`;
     const end = step.error || (step.recorded ? "recorded before" : step.seconds === null ? "goes on" : "");
     return element("li", {},
       element("span", { class: "name", dir: "auto" }, step.name), element("span", { class: "track" }, bar),
