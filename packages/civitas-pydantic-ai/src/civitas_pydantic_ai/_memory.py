@@ -19,7 +19,7 @@ from pydantic_ai.messages import ToolReturnPart
 from civitas.errors import ConfigurationError
 from civitas.frameworks import newest_turns
 
-__all__ = ["KeptMessages", "closed", "shortened"]
+__all__ = ["KeptMessages", "closed", "short", "shortened"]
 
 
 @dataclass
@@ -29,12 +29,12 @@ class KeptMessages:
     Attributes:
         items: Its messages.
         failed: The message whose run failed last, and how many `items` there were before it.
-        deps: Of a run that waits for a human, or failed behind the answer, what `OneRunsDeps.dump` told.
+        given: Of a run that waits for a human, or failed behind the answer, what else it was given than messages.
     """
 
     items: list[dict[str, Any]] = field(default_factory=list)
     failed: tuple[str, int] | None = None
-    deps: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def load(cls, history: Any, message: str) -> KeptMessages:
@@ -80,11 +80,11 @@ class KeptMessages:
         known = {id(message): item for message, item in zip(began, self.items, strict=True)}
         new = [each for each in ended if id(each) not in known]
         dumped = iter(ModelMessagesTypeAdapter.dump_python(new, mode="json"))
-        items = [known[id(each)] if id(each) in known else _short(next(dumped)) for each in ended]
+        items = [known[id(each)] if id(each) in known else short(next(dumped)) for each in ended]
         return KeptMessages(items)
 
 
-def _short(message: dict[str, Any]) -> dict[str, Any]:
+def short(message: Mapping[str, Any]) -> dict[str, Any]:
     """A message without the fields that say nothing, which are most of them."""
     short = _said(message)
     short["parts"] = [_said(part) for part in message["parts"]]
@@ -129,12 +129,12 @@ def closed(
     ]
     if answer.state == "interrupted":
         found[-1] = replace(answer, state="complete")
-    if behind:
-        last = cast(ModelRequest, behind.pop())
-        found += [*behind, replace(last, parts=[*missing, *last.parts], state="complete")]
-    elif missing:
-        found.append(ModelRequest(parts=missing))
-    return found
+    if not behind:
+        return [*found, ModelRequest(parts=missing)] if missing else found
+    last = cast(ModelRequest, behind[-1])
+    if missing or last.state != "complete":
+        behind[-1] = replace(last, parts=[*missing, *last.parts], state="complete")
+    return [*found, *behind]
 
 
 def shortened(items: list[dict[str, Any]], longest: int) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from pydantic_ai.messages import ToolReturnPart, UserContent
 from civitas.errors import PayloadError
 from civitas.frameworks import plain
 from civitas.process.ambiguous import CallNote
+from civitas_pydantic_ai._memory import short
 from civitas_pydantic_ai._spans import calling_tool
 
 if TYPE_CHECKING:
@@ -209,8 +210,7 @@ def _contents() -> TypeAdapter[Any]:
 def dump_answer(response: ModelResponse) -> dict[str, Any]:
     """A model's answer as plain data."""
     (dumped,) = ModelMessagesTypeAdapter.dump_python([response], mode="json")
-    answer: dict[str, Any] = dumped
-    return answer
+    return short(dumped)
 
 
 def load_answer(recorded: Mapping[str, Any]) -> ModelResponse:

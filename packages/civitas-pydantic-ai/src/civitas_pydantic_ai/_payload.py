@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,12 +21,19 @@ from pydantic_ai import (
     UserContent,
     UserPromptPart,
 )
-from pydantic_ai.messages import ModelResponsePart, ToolCallPart, ToolReturnPart
+from pydantic_ai.messages import (
+    InstructionBaselinePart,
+    InstructionDeltaPart,
+    ModelResponsePart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 
 __all__ = ["NO_DEPS", "Input", "as_messages", "read_input", "text_of"]
 
 _KEYS = ("input", "deps")
 _ACCEPTED = 'it takes {"input": text} or {"input": [{"role": "user", "content": text}, ...]}'
+_OF_THE_SYSTEM = (SystemPromptPart, InstructionBaselinePart, InstructionDeltaPart)
 _TEXTS = ("text", "input_text", "output_text")
 _ROLES = ("user", "assistant", "system", "developer")
 _PARTS = (
@@ -47,11 +54,13 @@ class Input:
     Attributes:
         prompt: What the user says; None if `messages` end with that.
         messages: What was said before.
+        instructions: What the system said, for this run.
         deps: The `deps` of the payload, plain data.
     """
 
     prompt: str | Sequence[UserContent] | None
     messages: list[ModelMessage]
+    instructions: list[str]
     deps: Any
 
 
@@ -68,18 +77,23 @@ def read_input(payload: Any, refuse: _Refuse) -> Input:
         refuse("payload", f"it has no `input`; {_ACCEPTED}")
     given, deps = payload["input"], payload.get("deps", NO_DEPS)
     if isinstance(given, str):
-        return Input(given, [], deps)
+        return Input(given, [], [], deps)
     if not isinstance(given, list) or not given:
         refuse("payload.input", f"text or a list of messages is needed, got {given!r}; {_ACCEPTED}")
     if all(isinstance(each, dict) and "kind" in each for each in given):
-        return Input(None, _own(given, refuse), deps)
-    messages = [
-        _message(each, f"payload.input[{index}]", refuse) for index, each in enumerate(given)
-    ]
-    last = messages[-1].parts[-1]
+        return Input(None, _own(given, refuse), [], deps)
+    messages: list[ModelMessage] = []
+    instructions: list[str] = []
+    for index, each in enumerate(given):
+        message = _message(each, f"payload.input[{index}]", refuse)
+        if isinstance(message, str):
+            instructions.append(message)
+        else:
+            messages.append(message)
+    last = messages[-1].parts[-1] if messages else None
     if not isinstance(last, UserPromptPart):
         refuse("payload.input", "its last message must be one of the user")
-    return Input(last.content, messages[:-1], deps)
+    return Input(last.content, messages[:-1], instructions, deps)
 
 
 def _own(given: list[Any], refuse: _Refuse) -> list[ModelMessage]:
@@ -87,12 +101,30 @@ def _own(given: list[Any], refuse: _Refuse) -> list[ModelMessage]:
         messages = ModelMessagesTypeAdapter.validate_python(given)
     except ValidationError as error:
         refuse("payload.input", f"these are not messages of Pydantic AI: {error}")
-    if not isinstance(messages[-1], ModelRequest):
-        refuse("payload.input", "its last message must be a request")
-    return messages
+    for index, message in enumerate(messages):
+        if isinstance(message, ModelRequest):
+            path = f"payload.input[{index}]"
+            for part in message.parts:
+                content = getattr(part, "content", None)
+                for each in content if isinstance(content, list) else [content]:
+                    _check_place(getattr(each, "url", None), path, refuse)
+            # The system's words are the agent's own to say: whoever asks must not replace them.
+            parts = [each for each in message.parts if not isinstance(each, _OF_THE_SYSTEM)]
+            messages[index] = replace(message, parts=parts, instructions=None)
+    left = [each for each in messages if each.parts]
+    if not left or not isinstance(left[-1], ModelRequest):
+        refuse("payload.input", "its last message must be a request, of more than a system prompt")
+    return left
 
 
-def _message(given: Any, path: str, refuse: _Refuse) -> ModelMessage:
+def _check_place(url: Any, path: str, refuse: _Refuse) -> None:
+    """`refuse` a file that a model's provider would fetch with rights of its own."""
+    if isinstance(url, str) and not url.startswith(("data:", "http:", "https:")):
+        refuse(path, f"a file must be at http or https, or in the message itself; got {url!r}")
+
+
+def _message(given: Any, path: str, refuse: _Refuse) -> ModelMessage | str:
+    """A message; what the system says as text."""
     if not isinstance(given, dict) or "role" not in given or "content" not in given:
         refuse(path, f"that is not a message; {_ACCEPTED}")
     role, content = given["role"], _content(given["content"], f"{path}.content", refuse)
@@ -104,7 +136,7 @@ def _message(given: Any, path: str, refuse: _Refuse) -> ModelMessage:
         refuse(f"{path}.content", f"only text is accepted from the role {role!r}")
     if role == "assistant":
         return ModelResponse(parts=[TextPart(content)])
-    return ModelRequest(parts=[SystemPromptPart(content)])
+    return content
 
 
 def _content(given: Any, path: str, refuse: _Refuse) -> str | list[UserContent]:
@@ -129,6 +161,7 @@ def _part(given: Any, path: str, refuse: _Refuse) -> UserContent:
         url = url.get("url")
     if not isinstance(url, str) and not (isinstance(given, dict) and "kind" in given):
         refuse(path, f"{_PARTS}; got {given!r}")
+    _check_place(url if isinstance(url, str) else given.get("url"), path, refuse)
     try:
         if isinstance(url, str):
             return BinaryContent.from_data_uri(url) if url.startswith("data:") else ImageUrl(url)

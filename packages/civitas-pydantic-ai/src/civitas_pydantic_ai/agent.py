@@ -53,6 +53,7 @@ class TriedRun:
         began: The messages of that.
         messages: Those that there are now.
         deps: What its tools get.
+        instructions: What the payload said for it beside messages.
     """
 
     calls: RunCalls
@@ -60,6 +61,7 @@ class TriedRun:
     began: Sequence[ModelMessage]
     messages: Sequence[ModelMessage]
     deps: OneRunsDeps
+    instructions: list[str]
 
     @property
     def run(self) -> Run:
@@ -70,8 +72,13 @@ class TriedRun:
         """What the next message is told if this attempt failed."""
         left = self.memory.after(self.began, closed(self.messages, self.calls.made, _CUT))
         left.failed = self.run.message.id, len(self.memory.items)
-        left.deps = self.deps.dump() if self.run.answers is not None else {}
+        left.given = self.given() if self.run.answers is not None else {}
         return left
+
+    def given(self) -> dict[str, Any]:
+        """What the run needs when it goes on later, beside its messages."""
+        words = {"instructions": self.instructions} if self.instructions else {}
+        return {**self.deps.dump(), **words}
 
 
 class PydanticAIAgent(FrameworkAgent):
@@ -172,20 +179,21 @@ class PydanticAIAgent(FrameworkAgent):
         memory = self._memory_of(run)
         history = memory.messages
         began = list(history)
-        given = Input(None, [], NO_DEPS)
+        given = Input(None, [], [], NO_DEPS)
         options: dict[str, Any] = {}
         if run.answers:
             options["deferred_tool_results"] = results_of(run.saved, run.answers)
         elif not run.goes_on:
             given = read_input(run.payload, self.refuse)
             history = [*closed(history, {}, _LEFT), *given.messages]
-        kind, goes_on = self.subject.deps_type, run.answers is not None
-        left = memory.deps if goes_on else {}
+        left = memory.given if run.answers is not None else {}
+        kind = self.subject.deps_type
         deps = await self._deps.of(run.message, given.deps, kind, self.refuse, left)
-        options["deps"] = deps.value
+        instructions = given.instructions or left.get("instructions", [])
+        options |= {"deps": deps.value, "instructions": instructions or None}
         calls = RunCalls(run, lambda: self.ending, deps.kept)
         with capture_run_messages() as messages:
-            self._attempt = TriedRun(calls, memory, began, messages, deps)
+            self._attempt = TriedRun(calls, memory, began, messages, deps, instructions)
             result = await self._runs(calls, given.prompt, message_history=history, **options)
         usage, output = result.usage, result.output
         run.used(usage.requests, usage.input_tokens, usage.output_tokens)
@@ -193,7 +201,7 @@ class PydanticAIAgent(FrameworkAgent):
         asks = isinstance(output, DeferredToolRequests)
         if run.conversation is not None or asks:
             kept = memory.after(began, result.all_messages())
-            kept.deps = deps.dump() if asks else {}
+            kept.given = self._attempt.given() if asks else {}
             run.history = kept.dump()
         return interrupted(output) if asks else {"output": output}
 

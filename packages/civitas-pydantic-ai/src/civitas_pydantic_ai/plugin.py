@@ -32,8 +32,9 @@ def civitas_wrap(obj: Any, name: str, options: dict[str, Any]) -> AgentProcess |
 def civitas_messages(kept: LongRecord) -> list[dict[str, Any]] | None:
     """The messages in a conversation."""
     history = Record.read(kept).history
-    items = history.get("items") if isinstance(history, dict) else None
-    if not items or not {"kind", "parts"} <= items[0].keys():
+    items = history.get("items", []) if isinstance(history, dict) else []
+    first = items[0] if items else None
+    if not isinstance(first, dict) or not {"kind", "parts"} <= first.keys():
         return None
     from civitas_pydantic_ai._memory import KeptMessages
     from civitas_pydantic_ai._payload import as_messages
