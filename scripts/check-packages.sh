@@ -16,6 +16,12 @@ for wheel in "$dist"/*.whl; do
     "$tools/bin/check-wheel-contents" --config "packages/${name//_/-}/pyproject.toml" "$wheel"
 done
 "$tools/bin/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
+cat > "$scratch/scaled.yaml" << 'TOPOLOGY'
+transport: {type: nats}
+supervision: {children: [{agent: {name: cpu, type: a.B, process: cpu, replicas: 2, delivery: at_least_once}}]}
+TOPOLOGY
+.venv/bin/civitas deploy kubernetes "$scratch/scaled.yaml" --image team:1 |
+    "$tools/bin/python" scripts/check_scaler.py
 "$tools/bin/towncrier" build --draft --version 0 > /dev/null
 
 tried=() left_out=()
