@@ -12,6 +12,7 @@ trap 'rm -rf "$versions"' EXIT
 failed=()
 # These want newer versions of OpenTelemetry than the packages do; the tests that need them are left out.
 grep -v '^opentelemetry-' constraints/dev.in > "$versions/tools.in"
+grep -E '^(redis|psycopg)' constraints/examples.in >> "$versions/tools.in" # of the sample plugins
 export TOOLS=$versions/tools.in
 
 run() { # a|crew VENV TESTS...: the tests in an environment of the oldest versions
