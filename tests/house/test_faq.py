@@ -33,6 +33,16 @@ FIGURES = [
         "benchmarks.md",
         rf"\| durable steps of 16 runs at once, beside DBOS [^|]+\|[^|]+\|[^|]+\| {A} \|",
     ),
+    (
+        rf"an SDK agent with {A} calls of tools was killed {B} times",
+        "benchmarks.md",
+        rf"\| an SDK agent, ten calls in each answer \| {A} \| {B} \| none \|",
+    ),
+    (
+        rf"a crew with {A} was killed {B} times, and no call was made twice",
+        "benchmarks.md",
+        rf"\| a crew \| {A} \| {B} \| none \|",
+    ),
     (rf"of which {A} kB are new", "benchmarks.md", rf"What is new in a turn is {A} kB"),
     (
         rf"in {A} ms, with {B} kB written",
