@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-peers build docs changelog lock clean
+.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-check bench-peers build docs changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -70,6 +70,9 @@ begin: $(A) ## docs/begin.md, followed word for word in an empty folder, and tim
 bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do the job
 	@.venv/bin/python -m benchmarks
 	@.venv-crew/bin/python -m benchmarks
+
+bench-check: $(A) ## fails if something became dearer than recorded; ARGS=--record writes it down anew
+	@.venv/bin/python -m benchmarks.guard $(ARGS)
 
 bench-peers: $(A) ## Civitas beside its peers, each set up by itself; writes docs/peers.md (ten minutes); ARGS="--work ask --only pykka"
 	@.venv/bin/python -m benchmarks.peers $(ARGS)

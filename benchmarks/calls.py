@@ -25,7 +25,7 @@ from typing import Any
 import civitas
 from civitas import AgentProcess, Message, Runtime
 
-__all__ = ["Calls", "Fragile", "count"]
+__all__ = ["Calls", "Fragile", "count", "counted"]
 
 _OURS = f"{Path(civitas.__file__).parent}/"
 _CARRIER = "transport/"
@@ -69,7 +69,7 @@ class Calls:
         return sum(n for name, n in self.names.items() if name.startswith(_CARRIER))
 
 
-async def _counted(
+async def counted(
     what: Callable[[], Awaitable[object]], before: Callable[[], Awaitable[object]] | None = None
 ) -> Calls:
     """The calls of the run with the fewest: whatever else was due meanwhile is no part of it."""
@@ -125,7 +125,7 @@ async def count() -> dict[str, Calls]:
 
         for each in (ask, prepare, crash, ask):
             await each()
-        return {"ask": await _counted(ask), "crash": await _counted(crash, before=prepare)}
+        return {"ask": await counted(ask), "crash": await counted(crash, before=prepare)}
 
 
 def main() -> None:

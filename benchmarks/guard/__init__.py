@@ -1,0 +1,1 @@
+"""What must not become dearer, and what it cost when that was written down: `make bench-check`."""

@@ -1,0 +1,34 @@
+"""The guard that fails when something became dearer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.guard.recorded import Recorded, read, worse, write
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_only_what_is_worse_by_more_than_its_noise_is_told(tmp_path: Path) -> None:
+    write({"calls": Recorded(100.0, 0.01), "time": Recorded(2.0, 0.1)}, tmp_path / "recorded.json")
+    recorded = read(tmp_path / "recorded.json")
+    assert worse({"calls": 101.0, "time": 2.19}, recorded) == {}
+    assert worse({"calls": 50.0, "time": 1.0}, recorded) == {}
+    assert list(worse({"calls": 101.1, "time": 2.21}, recorded)) == ["calls", "time"]
+
+
+def test_a_figure_that_nobody_recorded_is_told(tmp_path: Path) -> None:
+    assert "no figure is recorded" in worse({"new": 1.0}, read(tmp_path / "none.json"))["new"]
+
+
+@pytest.mark.deep
+def test_nothing_became_dearer_than_recorded() -> None:
+    command = [sys.executable, "-m", "benchmarks.guard"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 2:
+        pytest.skip("no figures are recorded for this Python")
+    assert done.returncode == 0, done.stderr
