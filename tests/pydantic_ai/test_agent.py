@@ -201,6 +201,19 @@ async def test_a_function_that_builds_something_else_fails_the_start() -> None:
             pytest.fail("it started")
 
 
+@pytest.mark.promise(id="SEM-1868")
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({}, "has no model"), ({"model": "nobody:none"}, "Unknown model: nobody:none")],
+)
+async def test_an_agent_without_a_model_that_can_be_made_fails_the_start(
+    options: Any, problem: str
+) -> None:
+    with pytest.raises(StartFailed, match=problem):
+        async with running(wrap(Agent(name="a"), name="a", **options)):
+            pytest.fail("it started")
+
+
 @pytest.mark.promise(id="SEM-1872")
 async def test_blocking_tools_run_in_threads_that_are_counted() -> None:
     def where() -> str:

@@ -11,8 +11,9 @@ from pydantic_ai import DeferredToolRequests, capture_run_messages
 from pydantic_ai.agent import AbstractAgent
 from pydantic_ai.capabilities import ReinjectSystemPrompt, UseThreadExecutor
 from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import infer_model
 
-from civitas.errors import StateConflict
+from civitas.errors import ConfigurationError, StateConflict
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Part, Run
 from civitas.frameworks.remembering import Remembering
 from civitas.process import AmbiguousCall, ErrorAction
@@ -148,6 +149,13 @@ class PydanticAIAgent(FrameworkAgent):
             lambda: copy.copy(self.subject), f"tools of {self.name!r}"
         )
         self._agent = opened.value
+        if (given := self._model) is not None:
+            model = await self.open_resource(lambda: infer_model(given), f"model of {self.name!r}")
+            self._model = model.value
+        elif self.subject.model is None and self.subject.root_capability.get_model() is None:
+            raise ConfigurationError(
+                f"the agent of {self.name!r} has no model. Give one to the Agent, or as model='openai:gpt-5.2'"
+            )
 
     def wind_down(self) -> None:
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
