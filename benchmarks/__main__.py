@@ -61,6 +61,7 @@ BENCHMARKS = {
     "zmq-ask": workers.ASK,
     "zmq-asks": workers.ASKS,
     "zmq-send": workers.SEND,
+    "zmq-stream": workers.STREAM,
     "zmq-accept": workers.ACCEPT,
     "zmq-accepts": workers.ACCEPTS,
     "neighbour": workers.NEIGHBOUR,

@@ -205,7 +205,7 @@ ASK = Benchmark(
         "pykka": _pykka_ask,
         "civitas": in_loop(_civitas_ask),
     },
-    at_most(1.5),
+    at_most(1.1),
 )
 SEND = Benchmark(
     "send, until handled",
@@ -222,5 +222,5 @@ CROWD = Benchmark(
     "1000 agents, 100 asks at once",
     "k/s",
     {"limit": in_loop(_bare_crowd), "pykka": _pykka_crowd, "civitas": in_loop(_civitas_crowd)},
-    at_least(0.6),
+    at_least(0.75),
 )

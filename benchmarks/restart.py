@@ -73,5 +73,5 @@ RESTART = Benchmark(
     "crash until the next answer",
     "µs",
     {"limit": in_loop(_bare), "civitas": in_loop(_civitas)},
-    at_most(150, "µs"),
+    at_most(60, "µs"),
 )

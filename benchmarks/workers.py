@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from benchmarks import links
-from benchmarks.harness import PAYLOAD, Benchmark, Measurement, at_least, at_most, in_loop
-from civitas import AgentProcess, Message, Runtime
+from benchmarks.harness import PAYLOAD, Benchmark, Measurement, Target, at_least, at_most, in_loop
+from civitas import AgentProcess, Message, Runtime, Supervisor
 from civitas.errors import NodeDown
 
 __all__ = [
@@ -23,12 +23,14 @@ __all__ = [
     "NEIGHBOUR",
     "RECOVERY",
     "SEND",
+    "STREAM",
     "Counter",
     "Sender",
     "Slow",
+    "Teller",
 ]
 
-_SINGLE, _GROUP, _EACH, _SENDS, _FLOOD = 1000, 64, 100, 50_000, 20_000
+_SINGLE, _GROUP, _EACH, _SENDS, _FLOOD, _CHUNKS = 1000, 64, 100, 50_000, 20_000, 100_000
 
 
 class Counter(AgentProcess):
@@ -71,9 +73,19 @@ class Slow(Counter):
         return await super().handle(message)
 
 
+class Teller(AgentProcess):
+    """Emits as many chunks as it is told, and waits for nothing but its reader."""
+
+    async def handle(self, message: Message) -> Message:
+        """Emit."""
+        for _ in range(message.payload):
+            await self.emit({"text": "token "})
+        return self.reply(None)
+
+
 def _runtime() -> Runtime:
     agents = {"echo": "benchmarks.agents.Echo", "counter": "benchmarks.workers.Counter"}
-    agents["slow"] = "benchmarks.workers.Slow"
+    agents |= {"slow": "benchmarks.workers.Slow", "teller": "benchmarks.workers.Teller"}
     children: list[dict[str, Any]] = [
         {"agent": {"name": name, "type": kind, "process": "worker"}}
         for name, kind in agents.items()
@@ -88,6 +100,14 @@ def _with_worker(measure: Callable[[Runtime], Awaitable[float]]) -> Measurement:
     async def once() -> float:
         async with _runtime() as runtime:
             await runtime.ask("echo", PAYLOAD)
+            return await measure(runtime)
+
+    return in_loop(once)
+
+
+def _in_process(measure: Callable[[Runtime], Awaitable[float]]) -> Measurement:
+    async def once() -> float:
+        async with Runtime(Supervisor("root", children=[Teller("teller")])) as runtime:
             return await measure(runtime)
 
     return in_loop(once)
@@ -135,6 +155,14 @@ async def _accepted(runtime: Runtime) -> float:
 async def _accepted_at_once(runtime: Runtime) -> float:
     seconds: float = (await runtime.ask("sender", [_EACH, _GROUP])).payload
     return _GROUP * _EACH / seconds
+
+
+async def _streamed(runtime: Runtime) -> float:
+    started, heard = time.perf_counter(), -1  # the reply is no chunk
+    async for _ in runtime.stream("teller", _CHUNKS, timeout=None):
+        heard += 1
+    assert heard == _CHUNKS, f"{_CHUNKS - heard} were lost"
+    return _CHUNKS / (time.perf_counter() - started) / 1e3
 
 
 async def _p99(runtime: Runtime) -> float:
@@ -198,6 +226,12 @@ SEND = Benchmark(
     "/s",
     _beside(links.pushed, _sent),
     at_least(0.5),
+)
+STREAM = Benchmark(
+    "chunks of a stream over ZMQ, until read",
+    "k/s",
+    {"limit": _in_process(_streamed), "civitas": _with_worker(_streamed)},
+    Target("≥ 200 k/s", lambda ours, limit, ratio: ours >= 200),
 )
 ACCEPT = Benchmark(
     "send between workers to an at_least_once agent, one at a time",

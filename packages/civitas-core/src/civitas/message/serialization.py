@@ -21,6 +21,7 @@ from civitas.message.codec import decode, encode
 from civitas.message.json_codec import tag, untag
 from civitas.message.large import LARGE, Large, pack_map, unpack_map
 from civitas.message.message import Message, new_message
+from civitas.message.packing import packing
 
 __all__ = ["WIRE_VERSION", "Serializer", "dumps", "loads"]
 
@@ -63,9 +64,7 @@ _fitting: set[tuple[object, ...]] = set()
 _REMEMBERED = 256
 """How many of these are remembered; there are few."""
 _OPEN_BRACE = b"{"
-# Kept as in the codec, for the same reasons.
-_packers: list[msgpack.Packer] = []
-_KEEP_BELOW = 256 * 1024
+_pack = packing()
 
 
 class Serializer(StrEnum):
@@ -108,14 +107,7 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
     payload = envelope["payload"] = message.raw  # encoded already, and never decoded on the way
     if len(payload) > LARGE:
         return pack_map(envelope)
-    try:
-        packer = _packers.pop()
-    except IndexError:
-        packer = msgpack.Packer()
-    packed: bytes = packer.pack(envelope)
-    if len(packed) < _KEEP_BELOW:
-        _packers.append(packer)
-    return packed
+    return _pack(envelope)
 
 
 def loads(frame: bytes | Large) -> Message:

@@ -266,7 +266,7 @@ class Outgoing:
 
     def chunk(self, peer: Peer, message_id: str, raw: bytes | Large) -> None:
         """A chunk of a stream came."""
-        origin = self._asked_elsewhere(message_id)
+        origin = self._asked_elsewhere(message_id) if self._senders.foreign else None
         if origin is not None:
             if not origin.pass_chunk(raw):
                 self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
