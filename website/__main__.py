@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sphinx.cmd.build import build_main
@@ -23,25 +24,35 @@ def main() -> int:
     listing = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    broken = stage(
-        ROOT, [name for name in listing.stdout.split("\0") if (ROOT / name).is_file()], pages
-    )
-    if not broken:
-        doctrees = out.with_name(f"{out.name}-doctrees")
-        options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto"]
-        folders = ["--conf-dir", ROOT / "website", "--doctree-dir", doctrees, pages, out]
-        if code := build_main([*options, *map(str, folders)]):
-            return code
-        broken = problems(out)
+    files = [name for name in listing.stdout.split("\0") if (ROOT / name).is_file()]
+    if broken := stage(ROOT, files, pages):
+        return _failed(broken)
+    _forget_pages_that_are_gone(out, pages)
+    doctrees = out.with_name(f"{out.name}-doctrees")
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--jobs", "auto"]
+    folders = ["--conf-dir", ROOT / "website", "--doctree-dir", doctrees, pages, out]
+    if code := build_main([*options, *map(str, folders)]):
+        return code
+    if broken := problems(out):
+        return _failed(broken)
+    number, seconds = len(list(out.rglob("*.html"))), time.monotonic() - began
+    print(f"docs: {number} pages in {seconds:.0f} s: {out}/index.html")
+    return 0
+
+
+def _forget_pages_that_are_gone(out: Path, pages: Path) -> None:
+    """Sphinx leaves what it made of a page that was there in an earlier build."""
+    for page in out.rglob("*.html"):
+        source = pages / page.relative_to(out).with_suffix(".md")
+        if not source.is_file() and page.name not in {"search.html", "genindex.html"}:
+            page.unlink()
+
+
+def _failed(broken: Sequence[str]) -> int:
     for each in broken:
         print(each, file=sys.stderr)
-    if broken:
-        print(f"docs: {len(broken)} links lead nowhere", file=sys.stderr)
-        return 1
-    print(
-        f"docs: {len(list(out.rglob('*.html')))} pages in {time.monotonic() - began:.0f} s: {out}/index.html"
-    )
-    return 0
+    print(f"docs: {len(broken)} links lead nowhere", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

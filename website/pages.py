@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 __all__ = [
+    "PICTURES",
     "example_of",
     "navigation",
     "place_of",
@@ -17,7 +18,7 @@ __all__ = [
     "with_links",
 ]
 
-_PICTURES = {".png", ".svg", ".jpg", ".gif"}
+PICTURES = {".png", ".svg", ".jpg", ".gif"}
 _FENCED = r"^(?P<fence>`{3,}).*?^(?P=fence)[ \t]*$"
 _INLINE = r"(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)"
 _CODE_OR_LINK = re.compile(
@@ -38,8 +39,6 @@ def place_of(file: str) -> str | None:
             return "examples/index.md"
         case ("examples", example, "README.md"):
             return f"examples/{example}.md"
-        case ("changelog.d", *_):
-            return None
         case (name,) if name.endswith(".md"):
             return f"project/{name.lower()}"
     return None
@@ -87,7 +86,7 @@ def target_at(
         pass
     elif not exists(goal):
         return None
-    elif (example := example_of(goal)) and PurePosixPath(goal).suffix not in _PICTURES:
+    elif (example := example_of(goal)) and PurePosixPath(goal).suffix not in PICTURES:
         place, anchor = f"examples/{example}.md", anchor_of(goal)
     else:
         place = copied = goal.removeprefix("docs/")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from website.api import api_pages
-from website.pages import example_of, navigation, places_of, target_at, toctrees, with_links
+from website.pages import (
+    PICTURES,
+    example_of,
+    navigation,
+    places_of,
+    target_at,
+    toctrees,
+    with_links,
+)
 
 __all__ = ["stage"]
 
@@ -15,7 +23,7 @@ _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".md": "markdow
 _API = "<!-- api -->"
 
 
-def stage(root: Path, files: Iterable[str], out: Path) -> list[str]:
+def stage(root: Path, files: Sequence[str], out: Path) -> list[str]:
     """Writes the pages below `out`.
 
     Returns:
@@ -85,8 +93,9 @@ def _listing(root: Path, files: Iterable[str]) -> str:
     text = "\n## Files\n"
     for file in files:
         path = root / file
-        content = path.read_text().strip()
-        if content and path.name != "README.md":
+        if path.name == "README.md" or path.suffix in PICTURES:
+            continue
+        if content := path.read_text().strip():
             language = _LANGUAGES.get(path.suffix, "text")
             inner = "/".join(Path(file).parts[2:])
             text += f"\n### `{inner}`\n\n````````{language}\n{content}\n````````\n"
