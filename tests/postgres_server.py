@@ -68,7 +68,7 @@ class PostgresServer:
     def sql(self, statement: str) -> list[Any]:
         """What a statement returns, by another program."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:

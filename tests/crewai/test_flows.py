@@ -204,6 +204,39 @@ async def test_two_questions_that_are_open_at_once_are_answered_by_their_ids():
     assert reply.payload["output"]["feedback"] in ("fine", "good")
 
 
+class Outer(Flow[dict[str, Any]]):
+    """Runs a flow that asks, and a crew that asks, in its methods."""
+
+    suppress_flow_events: bool = True
+    model: Any = None
+
+    @start()
+    async def inner(self) -> Any:
+        return await Twice().akickoff()
+
+    @listen(inner)
+    def crew(self) -> str:
+        write = task(clerk(self.model), "write", human_input=True)
+        made: Any = crew_of(write).kickoff()
+        return str(made.raw)
+
+
+@pytest.mark.promise(id="SEM-1858")
+async def test_flows_and_crews_that_a_method_runs_may_ask_too():
+    model = SuiteModel("first draft", "second draft")
+    async with running(wrap(lambda: Outer(model=model), name="f")) as runtime:
+        asked = await runtime.ask("f", {})
+        values = []
+        for said in "fine", "good", "shorter", "":
+            (question,) = asked.payload["interrupts"]
+            values.append(question["value"].get("message") or question["value"]["draft"])
+            asked = await answer(runtime, asked, said)
+    assert sorted(values[:2]) == ["a?", "b?"]
+    assert values[2:] == ["first draft", "second draft"]
+    assert asked.payload["output"] == "second draft"
+    assert len(model.seen) == 2
+
+
 class Failing(Flow[dict[str, Any]]):
     """Fails until it is let."""
 

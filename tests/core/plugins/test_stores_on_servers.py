@@ -368,8 +368,8 @@ graph = graph.compile()
 
 LIVES = """
 import asyncio, json, os, sys
+import civitas_langgraph.agent, civitas_postgres, civitas_redis, graph  # once for all lives
 from civitas import Runtime
-import graph  # once for all lives
 
 async def live(state):
     children = [{"agent": {"name": "clerk", "wrap": "graph:graph", "durable": True}}]

@@ -1,4 +1,4 @@
-"""The crews that methods of a flow run: their calls of models and tools are made once, as those of a crew."""
+"""The crews and flows that methods of a flow run: what crews call is made once, and what they ask is asked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from crewai import Crew
 from crewai.core.providers.human_input import set_provider
+from crewai.flow.flow import Flow
 from crewai.hooks.dispatch import InterceptionPoint
 
 from civitas_crewai._humans import Answers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from civitas.frameworks import Run
+    from civitas_crewai._flow_humans import FlowHumans
     from civitas_crewai._once import MadeCalls
     from civitas_crewai._stream import Voice
 
@@ -34,6 +36,7 @@ class FlowCrews:
         voice: Reports them to the reader; None if there is none.
         name: Names the run in the ids of questions.
         answers: To the questions of tasks, by their ids.
+        humans: Answers for flows that methods run.
         run: The run.
     """
 
@@ -43,8 +46,10 @@ class FlowCrews:
         voice: Voice | None,
         name: str,
         answers: dict[str, str],
+        humans: FlowHumans,
         run: Run,
     ) -> None:
+        self._humans = humans
         self._calls = calls
         self._voice = voice
         self._name = name
@@ -70,8 +75,10 @@ class FlowCrews:
             stack.close()
 
     def _begins(self, context: Any) -> None:
-        crew = getattr(context, "crew", None)
+        crew, flow = getattr(context, "crew", None), getattr(context, "flow", None)
         inside = scope.get()
+        if inside is not None and isinstance(flow, Flow) and not _is_crewais_own(flow):
+            self._humans.answer(flow, inside=True)
         if not isinstance(crew, Crew) or inside is None or id(crew) in self._running:
             return
         self._numbers[inside] += 1
@@ -90,3 +97,8 @@ class FlowCrews:
         crew = getattr(getattr(step, "agent", None), "crew", None)
         if (found := self._running.get(id(crew))) is not None:
             found[0].begins(step)
+
+
+def _is_crewais_own(flow: Flow[Any]) -> bool:
+    """CrewAI runs its memory and its agents by flows, too."""
+    return type(flow).__module__.split(".")[0] == "crewai"

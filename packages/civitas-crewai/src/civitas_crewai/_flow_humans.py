@@ -45,11 +45,18 @@ class FlowHumans:
         self._numbers: Counter[str] = Counter()
         self._open: list[dict[str, Any]] = []
 
-    def answer(self, flow: Flow[Any]) -> None:
-        """Answer for this flow, which belongs to the run alone."""
+    def answer(self, flow: Flow[Any], *, inside: bool = False) -> None:
+        """Answer for a flow.
+
+        Args:
+            flow: Of this run alone.
+            inside: Whether a method of the run's flow runs it. That begins again when an answer is there.
+        """
         own = flow.__dict__
         given, collapse = flow._resolve_feedback_provider, flow._collapse_to_outcome
-        own["_resolve_feedback_provider"] = lambda definition: _Feedback(self, given(definition))
+        own["_resolve_feedback_provider"] = lambda definition: _Feedback(
+            self, given(definition), inside
+        )
         own["_collapse_to_outcome"] = self._sorting(collapse)
         if flow.input_provider is None:
             own["input_provider"] = self
@@ -62,9 +69,10 @@ class FlowHumans:
             raise Asked({"id": id_, "value": {"message": message}})
         return self._answers[id_]
 
-    async def feedback(self, context: Any, flow: Any, given: Any) -> str:
+    async def feedback(self, context: Any, flow: Any, given: Any, inside: bool) -> str:
         """The answer to a method's `@human_feedback`; `given` is who asks on the flow's side, if anybody."""
-        id_ = self._id(f"{context.method_name}/feedback")
+        place = f"{context.method_name}/feedback"
+        id_ = self._id(f"{scope.get()}/{place}" if inside else place)
         try:
             if id_ in self._answers:
                 return self._answers[id_]
@@ -83,7 +91,11 @@ class FlowHumans:
                 value["outcomes"] = list(context.emit)
             self._open.append({"id": id_, "value": value})
         finally:
-            self._steps.leave()
+            if not inside:
+                self._steps.leave()
+        if inside:
+            self._check()
+            raise Asked(self._open[-1])
         # What runs beside it is finished first; it may ask, too.
         await self._steps.others()
         self._check()
@@ -110,12 +122,13 @@ class FlowHumans:
 
 
 class _Feedback:
-    def __init__(self, humans: FlowHumans, given: Any) -> None:
+    def __init__(self, humans: FlowHumans, given: Any, inside: bool) -> None:
         self._humans = humans
         self._given = given
+        self._inside = inside
 
     async def request_feedback(self, context: Any, flow: Any) -> str:
-        return await self._humans.feedback(context, flow, self._given)
+        return await self._humans.feedback(context, flow, self._given, self._inside)
 
 
 def _shown(draft: Any) -> Any:

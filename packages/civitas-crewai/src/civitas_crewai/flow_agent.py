@@ -134,12 +134,13 @@ class FlowAgent(FrameworkAgent):
             steps = FlowSteps(flow, run, calls, bridge, voice, told)
             steps.watch()
             models = Models(calls, voice, keyed=run.durable)
-            FlowHumans(name, answers, steps, models).answer(flow)
+            humans = FlowHumans(name, answers, steps, models)
+            humans.answer(flow)
             flow.stream = (
                 False  # a run streams to the reader of the message's stream, if there is one
             )
             with ExitStack() as stack:
-                crews = stack.enter_context(FlowCrews(calls, voice, name, answers, run))
+                crews = stack.enter_context(FlowCrews(calls, voice, name, answers, humans, run))
                 stack.enter_context(scoped_hooks(crews.hooks))
                 if run.spans is not None:
                     from civitas_crewai._spans import CrewSpans
