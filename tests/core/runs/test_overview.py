@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -83,6 +86,9 @@ async def test_what_a_run_used_is_kept_with_its_end_and_also_where_it_failed() -
         assert bad.waits_for == ()
 
 
+ANSWER = ModelResponse("x" * 100, tokens_in=1000, tokens_out=10)
+
+
 class Author(AgentProcess):
     """Writes chapters, each a step with a call of a model; fails once where it is told to."""
 
@@ -102,12 +108,14 @@ class Author(AgentProcess):
         return str(answer.content)
 
 
-def writing(store: InMemoryStateStore) -> Runtime:
+def writing(
+    store: InMemoryStateStore, answers: Sequence[ModelResponse] = (ANSWER, ANSWER, ANSWER)
+) -> Runtime:
     Author.failed = False
     return Runtime(
         Supervisor("root", [Author("author", delivery="durable")], backoff="none"),
         state_store=store,
-        model_provider=ScriptedModel([ModelResponse("x" * 100, tokens_in=1000, tokens_out=10)] * 3),
+        model_provider=ScriptedModel(answers),
         prices={"quill": {"in": 2, "out": 100}},
     )
 
@@ -184,6 +192,17 @@ async def test_a_run_some_of_whose_calls_have_no_price_has_no_cost() -> None:
         told = await runtime.run_info("r")
     assert told.cost is None
     assert told.usage is not None
+
+
+@pytest.mark.promise(id="SEM-1724")
+@pytest.mark.parametrize(
+    ("told", "cost"), [(Decimal("0.5"), 0.5), (3, 3.0), ("dear", None), (object(), None)]
+)
+async def test_what_a_provider_says_of_its_costs_fails_no_call(told: Any, cost: Any) -> None:
+    answer = ModelResponse("x", tokens_in=1, tokens_out=1, cost_usd=told)
+    async with writing(InMemoryStateStore(), [answer]) as runtime:
+        await runtime.ask("author", ["a"], run="r")
+        assert (await runtime.run_info("r")).cost == cost
 
 
 @pytest.mark.promise(id="SEM-1723")

@@ -95,10 +95,17 @@ class Progress:
 
     def paid(self, read: int, written: int, usd: float | None) -> None:
         """A call of a model was made: so many tokens were read and written, for so many dollars; None if unknown."""
+        try:
+            read, written = int(read), int(written)
+            self.usd += 0.0 if usd is None else float(usd)
+        except (
+            TypeError,
+            ValueError,
+        ):  # a provider may say anything, and that must not fail the call
+            usd = None
+            read = written = 0
         if usd is None:
             self.unpriced = True
-        else:
-            self.usd += usd
         if not self.names_steps:  # otherwise whoever handles the message says what is used
             requests, came, went, total = self.usage
             self.uses(requests + 1, came + read, went + written, total + read + written)

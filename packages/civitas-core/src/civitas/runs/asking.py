@@ -15,7 +15,7 @@ from civitas.message import Message
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun, Waiter
-from civitas.runs.overview import overview
+from civitas.runs.overview import overview, steps_in
 from civitas.runs.records import AcceptedRun, EndedRun
 from civitas.runs.table import RunTable
 
@@ -151,13 +151,13 @@ class Asking:
         if (ended := self._table.ended.get(name)) is not None:
             return await self._ledger.steps_of(ended)
         run = self._table.open.get(name)
-        return () if run is None else run.info(self._doing(run)).steps
+        return () if run is None else steps_in(self._doing(run))
 
     def infos(self, status: RunStatus | None, agent: str | None) -> list[RunInfo]:
         """What is known of runs; see `Runtime.runs`."""
         found = [ended.info for ended in self._table.ended.values()]
         found += [
-            replace(run.info(self._doing(run)), steps=())
+            run.info(self._doing(run))
             for run in self._table.open.values()
             if run.is_kept and not run.over
         ]

@@ -12,7 +12,7 @@ from civitas.message import Message
 from civitas.runs.info import RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun
-from civitas.runs.overview import told_by_agent
+from civitas.runs.overview import steps_in, told_by_agent
 from civitas.runs.programs import Programs
 from civitas.runs.records import EndedRun
 from civitas.runs.root import Root
@@ -169,7 +169,8 @@ class Ending:
             return
         run.over, run.held = True, None
         record, message = run.record, run.message
-        last = {"begun": run.begun, **told_by_agent(self._root.doing(run))}
+        doing = self._root.doing(run)
+        last = {"begun": run.begun, **told_by_agent(doing), "steps": steps_in(doing)}
         last["waits_for"] = ()
         ended = EndedRun.of(record, answer, time.time(), run.given, last)
         if ended.info.status is RunStatus.FAILED and not run.waiters:

@@ -12,7 +12,7 @@ from civitas.message import Message
 from civitas.process.progress import USAGE
 from civitas.runs.info import RunInfo, RunStatus
 
-__all__ = ["newest_of", "overview", "told_by_agent", "told_by_answer"]
+__all__ = ["newest_of", "overview", "steps_in", "told_by_agent", "told_by_answer"]
 
 _STEP = ("kind", "name", "since", "seconds", "bytes", "recorded", "error")
 _COUNTS = ("requests", "input_tokens", "output_tokens", "total_tokens")
@@ -35,8 +35,13 @@ def told_by_agent(doing: Mapping[str, Any] | None) -> dict[str, Any]:
         "waits_for": tuple(waits),
         "usage": None if usage is None else dict(zip(_COUNTS, usage, strict=True)),
         "cost": doing.get("usd"),
-        "steps": tuple(dict(zip(_STEP, each, strict=True)) for each in doing.get("steps", ())),
     }
+
+
+def steps_in(doing: Mapping[str, Any] | None) -> tuple[dict[str, Any], ...]:
+    """The steps that an agent reports of a run, as in a `RunInfo`; apart from the rest, as there may be many."""
+    steps = () if doing is None else doing.get("steps", ())
+    return tuple(dict(zip(_STEP, each, strict=True)) for each in steps)
 
 
 def told_by_answer(answer: Message) -> dict[str, Any]:
