@@ -254,9 +254,14 @@ async def test_what_finished_tools_did_to_the_deps_of_a_run_is_there_when_it_goe
     assert f"{len(before) + 1} noted" in says.texts[3]
 
 
+def notes(message: Any) -> Notes:
+    return Notes(lines=list(message.payload["deps"]["lines"]))
+
+
 @pytest.mark.promise(id="SEM-1877")
+@pytest.mark.parametrize("make", [None, notes])
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool) -> None:
+async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool, make: Any) -> None:
     broken = [RuntimeError("down")] if fails else []
     seen: list[Notes] = []
 
@@ -276,7 +281,8 @@ async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool) -> None
 
     says = Says(script)
     tools = [note, Tool(file, requires_approval=True)]
-    async with running(wrap(says.agent(tools=tools, deps_type=Notes), name="a")) as runtime:
+    agent = wrap(says.agent(tools=tools, deps_type=Notes), name="a", deps=make)
+    async with running(agent) as runtime:
         asked = {"input": "hi", "deps": {"lines": ["0"]}}
         await runtime.ask("a", asked, conversation="c")
         if fails:

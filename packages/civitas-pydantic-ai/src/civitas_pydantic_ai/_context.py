@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
@@ -12,10 +12,8 @@ from pydantic.errors import PydanticUserError
 from civitas.frameworks.copies import copied
 from civitas.frameworks.given import named, taking_message
 from civitas.frameworks.kept_context import KeptContext
+from civitas.message import Message
 from civitas_pydantic_ai._payload import NO_DEPS
-
-if TYPE_CHECKING:
-    from civitas.message import Message
 
 __all__ = ["Deps", "OneRunsDeps"]
 
@@ -76,7 +74,7 @@ class Deps:
         """
         told = left.get("told", told)
         if self._make is not None:
-            made = self._make(message)
+            made = self._make(_with_deps(message, told) if left else message)
             value = await made if hasattr(made, "__await__") else made
         elif told is NO_DEPS:
             return OneRunsDeps(self._given, told, None)
@@ -89,6 +87,19 @@ class Deps:
             kept.restore(state)
         kept.begin()
         return OneRunsDeps(value, told, kept)
+
+
+def _with_deps(message: Message, told: Any) -> Message:
+    """The answer of a human as if it were the message that began the run, as far as deps are made of that."""
+    return Message(
+        payload={} if told is NO_DEPS else {"deps": told},
+        id=message.id,
+        sender=message.sender,
+        recipient=message.recipient,
+        conversation=message.conversation,
+        headers=message.headers,
+        timestamp=message.timestamp,
+    )
 
 
 def _read(told: Any, kind: Any, refuse: Callable[[str, str], NoReturn]) -> Any:
