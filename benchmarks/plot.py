@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 __all__ = ["Plot", "drawn"]
 
 _WIDTH, _HEIGHT = 430, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 40, 74
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 30, 40, 74
 _COLOURS = ("#0b6e4f", "#c8553d", "#3d5a80", "#8d6a9f")
 # The other lines are dashed, so that they differ without colours, too.
 _DASHES = ("", "7 4", "2 4", "9 3 2 3")
