@@ -60,6 +60,8 @@ supervision:
     - agent: {name: plain, type: team.Plain}
 """
 
+STATE = "state: {type: sqlite, path: state.db}"
+
 
 @pytest.fixture
 def topology(tmp_path: Path) -> Path:
@@ -135,17 +137,17 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("old", "new", "said"),
     [
-        ("state: {type: memory}", "needs a state store that outlives the program"),
-        ("transport: {type: nats}", "leave --takeover out"),
+        (STATE, "state: {type: memory}", "needs a state store that outlives the program"),
+        (STATE, "transport: {type: nats}", "leave --takeover out"),
+        ("team.Plain}", "team.Plain, process: worker}", "all in one OS process; with several"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(
-    topology: Path, civitas: Callable[..., Result], line: str, said: str
+    topology: Path, civitas: Callable[..., Result], old: str, new: str, said: str
 ) -> None:
-    text = topology.read_text().replace("state: {type: sqlite, path: state.db}", line)
-    topology.write_text(text)
+    topology.write_text(topology.read_text().replace(old, new))
     result = civitas("run", topology, "--takeover")
     assert result.code == 1
     assert said in result.err
