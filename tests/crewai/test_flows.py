@@ -336,6 +336,15 @@ async def test_a_reader_hears_of_each_method_when_it_begins():
     assert told[-1].type == "reply"
 
 
+async def test_a_reader_hears_what_the_crews_inside_say():
+    model = SuiteModel("a long answer", "short")
+    async with running(wrap(lambda: WithCrew(model=model), name="f")) as runtime:
+        told = [each async for each in runtime.stream("f", {})]
+    said = [each.payload["text"] for each in told if each.type == "token"]
+    assert "".join(said) == "a long answershort"
+    assert told[-1].payload["output"] == "short"
+
+
 class Slow(Flow[dict[str, Any]]):
     """Takes for ever."""
 
