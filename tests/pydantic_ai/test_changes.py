@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Tool
+from pydantic_ai.toolsets import FunctionToolset
 
 from civitas import RunChanged, Runtime, Supervisor, wrap
 from civitas.state import InMemoryStateStore
+from civitas_pydantic_ai._shape import shape_of
 from tests.pydantic_ai.support import Says, call
 
 
@@ -71,6 +73,21 @@ async def test_a_run_goes_on_with_other_words_and_a_new_tool_and_says_so(caplog:
     (told,) = [each.getMessage() for each in caplog.records if "code has changed" in each.message]
     assert "tool 'refund' is new" in told
     assert "instructions changed" in told
+
+
+def test_what_an_agent_runs_is_told_by_name_whatever_its_output_and_toolsets_are() -> None:
+    class Odd:
+        """Has no schema."""
+
+    def odd(number: int) -> str:
+        return "odd"
+
+    toolset = FunctionToolset([odd]).prefixed("t")
+    agent = Says([]).agent(tools=[odd], toolsets=[toolset], output_type=[odd, str])
+    odd.__annotations__["return"] = Odd
+    parts = [(each.kind, each.name) for each in shape_of(agent, None)]
+    assert parts.count(("tool", "odd")) == 2
+    assert {"model", "instructions", "output"} <= {kind for kind, _ in parts}
 
 
 async def test_a_run_starts_over_where_it_is_to() -> None:

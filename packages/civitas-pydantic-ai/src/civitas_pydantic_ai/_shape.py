@@ -26,7 +26,7 @@ def shape_of(agent: AbstractAgent[Any, Any], model: Any) -> Iterator[Part]:
     of = agent.name or ""
     yield Part("model", "", value=_model(agent.model if model is None else model), loose=True)
     yield Part("instructions", "", value=_words(agent), loose=True)
-    yield Part("output", "", value=fingerprint(agent.output_json_schema()), loose=True)
+    yield Part("output", "", value=_output(agent), loose=True)
     for toolset in agent.toolsets:
         found: list[AbstractToolset[Any]] = []
         toolset.apply(found.append)
@@ -38,6 +38,13 @@ def shape_of(agent: AbstractAgent[Any, Any], model: Any) -> Iterator[Part]:
             else:
                 # Which tools it has is known when it is asked, perhaps on another machine.
                 yield Part("toolset", each.id or each.label, of)
+
+
+def _output(agent: AbstractAgent[Any, Any]) -> str:
+    try:
+        return fingerprint(agent.output_json_schema())
+    except Exception:  # what a function returns need not be anything that can be written down
+        return ""
 
 
 def _words(agent: AbstractAgent[Any, Any]) -> str:
