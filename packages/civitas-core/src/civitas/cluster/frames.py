@@ -15,7 +15,6 @@ from typing import Any
 import msgpack
 
 from civitas.message.large import Buffer, Large, pack_array, unpack_array
-from civitas.message.packing import packing
 
 __all__ = [
     "CLUSTER_VERSION",
@@ -77,12 +76,17 @@ class Kind(IntEnum):
 
 
 # The text of an error may hold half a character, such as a file name that is not UTF-8; it must travel all the same.
-packed: Callable[[tuple[Any, ...]], bytes] = packing(unicode_errors="surrogatepass")
+packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
 """Makes a frame of its kind, the boot id of its sender, and its fields; a `TypeError` if one of those is `Large`."""
 packed_large: Callable[[tuple[Any, ...]], Large] = partial(
     pack_array, unicode_errors="surrogatepass"
 )
 """Makes a frame with a large message in it."""
+unpacked: Callable[[Buffer], list[Any]] = partial(
+    msgpack.unpackb, strict_map_key=False, unicode_errors="surrogatepass"
+)
+"""Takes it apart again; raises what msgpack raises where that cannot be done."""
+
 _WITH_A_MESSAGE = frozenset({Kind.MESSAGE, Kind.ANSWER, Kind.CHUNK, Kind.HOLD})
 
 
@@ -90,12 +94,6 @@ _WITH_A_MESSAGE = frozenset({Kind.MESSAGE, Kind.ANSWER, Kind.CHUNK, Kind.HOLD})
 def own_version() -> str:
     """Of civitas-core here. It is looked up once: each introduction has it, and the lookup reads files."""
     return version("civitas-core")
-
-
-def unpacked(frame: Buffer) -> list[Any]:
-    """Takes it apart again; raises what msgpack raises where that cannot be done."""
-    fields: list[Any] = msgpack.unpackb(frame, strict_map_key=False, unicode_errors="surrogatepass")
-    return fields
 
 
 def pack(kind: Kind, boot: str, *fields: Any) -> bytes:

@@ -11,7 +11,6 @@ import msgpack
 
 from civitas.errors import PayloadError
 from civitas.message.large import LARGE, Buffer, pack_bytes
-from civitas.message.packing import KEEP_BELOW
 from civitas.message.payload import to_plain
 
 __all__ = ["MAX_PAYLOAD", "decode", "encode"]
@@ -19,8 +18,10 @@ __all__ = ["MAX_PAYLOAD", "decode", "encode"]
 MAX_PAYLOAD = 64 * 1024 * 1024
 """Bytes of the largest payload, encoded; the same on every transport."""
 
-# As `packing` does, written out: each message comes by here.
+# Making a packer takes three times as long as packing a small payload, so they are kept. Taking one out of the
+# list and putting it back are atomic: threads, and a finalizer in the middle of a pack, get one each.
 _packers: list[msgpack.Packer] = []
+_KEEP_BELOW = 256 * 1024  # bytes: a packer holds on to the memory of the largest payload it met
 
 # Extension types on the wire: never renumber, only add.
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _UUID, _DECIMAL, _SET, _FROZENSET = range(1, 9)
@@ -47,7 +48,7 @@ def encode(value: Any, path: str = "payload") -> bytes:
         raw: bytes = packer.pack(value)
     except (TypeError, ValueError, OverflowError):
         raw = msgpack.packb(to_plain(value, path), strict_types=True, default=_extension)
-    if len(raw) < KEEP_BELOW:
+    if len(raw) < _KEEP_BELOW:
         _packers.append(packer)
         return raw
     return _bounded(raw, path)

@@ -21,7 +21,6 @@ from civitas.message.codec import decode, encode
 from civitas.message.json_codec import tag, untag
 from civitas.message.large import LARGE, Large, pack_map, unpack_map
 from civitas.message.message import Message, new_message
-from civitas.message.packing import packing
 
 __all__ = ["WIRE_VERSION", "Serializer", "dumps", "loads"]
 
@@ -64,7 +63,9 @@ _fitting: set[tuple[object, ...]] = set()
 _REMEMBERED = 256
 """How many of these are remembered; there are few."""
 _OPEN_BRACE = b"{"
-_pack = packing()
+# Kept as in the codec, for the same reasons.
+_packers: list[msgpack.Packer] = []
+_KEEP_BELOW = 256 * 1024
 
 
 class Serializer(StrEnum):
@@ -107,7 +108,14 @@ def dumps(message: Message, serializer: Serializer = Serializer.MSGPACK) -> byte
     payload = envelope["payload"] = message.raw  # encoded already, and never decoded on the way
     if len(payload) > LARGE:
         return pack_map(envelope)
-    return _pack(envelope)
+    try:
+        packer = _packers.pop()
+    except IndexError:
+        packer = msgpack.Packer()
+    packed: bytes = packer.pack(envelope)
+    if len(packed) < _KEEP_BELOW:
+        _packers.append(packer)
+    return packed
 
 
 def loads(frame: bytes | Large) -> Message:
