@@ -51,8 +51,8 @@ class BudgetTests(AdapterCase):
             reply = await runtime.ask("a", self.payload("hi"))
             (budget,) = await runtime.budgets()
             for run_info in runtime.runs():  # a broker that keeps the messages knows of none
-                steps = (await runtime.run_info(run_info.run)).steps
-                assert steps[-1]["seconds"] is not None
-                assert {each["kind"] for each in steps} <= {"model", "tool", "node"}
+                for step in (await runtime.run_info(run_info.run)).steps:  # those it gives a note
+                    assert step["seconds"] is not None
+                    assert step["kind"] in ("model", "tool", "node")
         assert self.text(reply.payload) == "second"
         assert (budget["used"], len(llm.seen)) == ({"calls": 3}, 3)
