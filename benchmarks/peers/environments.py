@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.peers.contestant import Contestant, Failed
-from benchmarks.peers.registry import OURS, Peer
+from benchmarks.peers.registry import Peer
 
 __all__ = ["ROOT", "install", "started"]
 
@@ -23,7 +23,7 @@ def install(peer: Peer) -> Path:
         Failed: It cannot be had here; the text says why.
     """
     folder = _ALL / peer.name
-    if peer is OURS:
+    if peer.inside:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     stamp = folder / ".ready"
@@ -43,13 +43,18 @@ def install(peer: Peer) -> Path:
 
 def started(peer: Peer, folder: Path) -> Contestant:
     """The program of `peer`, in the folder that `install` returned."""
-    return Contestant(_command(peer, folder), folder / "log", {"PEER": str(folder)})
+    return Contestant(_command(peer, folder), folder / "log", _variables(folder))
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    # The SDK's own tracing sends to its vendor; Civitas takes that off, so nobody has it.
+    return {"PEER": str(folder), "OPENAI_AGENTS_DISABLE_TRACING": "1"}
 
 
 def _command(peer: Peer, folder: Path) -> list[str]:
     if peer.debian:
         return ["sh", str(ROOT / _PROGRAMS.replace(".", "/") / f"{peer.name}.sh"), str(folder)]
-    python = ROOT / ".venv" if peer is OURS else folder
+    python = ROOT / ".venv" if peer.inside else folder
     return [str(python / "bin/python"), "-m", f"{_PROGRAMS}.{peer.name}"]
 
 

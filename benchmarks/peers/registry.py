@@ -18,6 +18,7 @@ class Peer:
         works: What it is asked to do; the rest it does not offer.
         setup: How it is configured, and what it promises to have on the disk.
         python: The oldest Python that it runs on.
+        inside: It is part of the environment of Civitas.
         npm: Packages of npm, with their versions.
         debian: A package of Debian, unpacked beside the rest where the system does not have the command.
         why: By work, why it does better than Civitas there.
@@ -29,6 +30,7 @@ class Peer:
     works: tuple[str, ...]
     setup: str
     python: str = "3.11"
+    inside: bool = False
     npm: tuple[str, ...] = ()
     debian: str = ""
     why: Mapping[str, str] = field(default_factory=dict)
@@ -41,9 +43,20 @@ _MESSAGES = ("ask", "send", "crowd")
 OURS = Peer(
     "civitas",
     "Civitas",
-    (*_MESSAGES, "restart", "far-ask", "kill", "steps", "many-steps", "recover"),
+    (
+        *_MESSAGES,
+        "restart",
+        "far-ask",
+        "kill",
+        "steps",
+        "many-steps",
+        "recover",
+        "graph-steps",
+        "tool-calls",
+    ),
     "its defaults; another process is reached over ZMQ; durable agents over SQLite, a write-ahead log with "
     "`synchronous=FULL`: each step is on the disk before the next begins",
+    inside=True,
 )
 
 _DURABLE = ("steps", "many-steps", "recover")
@@ -123,9 +136,16 @@ PEERS: dict[str, Peer] = {
             why=dict.fromkeys((*_MESSAGES, "restart"), _COMPILED),
         ),
         Peer(
+            "langgraph",
+            "LangGraph alone",
+            ("graph-steps",),
+            '`AsyncSqliteSaver` with `durability="sync"`: each step is on the disk before the next',
+            inside=True,
+        ),
+        Peer(
             "dbos",
             "DBOS",
-            _DURABLE,
+            (*_DURABLE, "tool-calls"),
             "SQLite, its default, with a rollback journal and `synchronous=FULL`: each step is on the disk "
             "before the next; "
             "its database is looked at every 0.05 s for what to do and for results, where the default is 1 "
@@ -134,9 +154,9 @@ PEERS: dict[str, Peer] = {
         Peer(
             "letitloop",
             "letitloop",
-            _DURABLE,
-            "`durable_async`: a folder for each run, to whose log each step is appended, with `fsync`, before the "
-            "next begins",
+            (*_DURABLE, "graph-steps"),
+            "`durable_async`: a folder for each run, to whose log each step is appended, with `fsync`, "
+            "before the next begins",
             why={
                 "steps": "It appends a line to a log that only this run has, in the thread of the event "
                 "loop, which stands still until the disk has it. Civitas writes in another thread, so that "
@@ -151,6 +171,9 @@ PEERS: dict[str, Peer] = {
             "its server with its defaults (a log that is flushed before a step counts), and a service with "
             "its Python SDK, served by Hypercorn",
             npm=("@restatedev/restate-server@1.7.12",),
+            without={
+                "tool-calls": "its integration takes a model by name, and the scripted one is an object"
+            },
             why={
                 "steps": "Its server is compiled, and writes its log while the service goes on with what "
                 "does not depend on it; Civitas does all of it in Python.",
@@ -164,6 +187,10 @@ PEERS: dict[str, Peer] = {
             "and one worker runs all; "
             "a worker that is killed is started again at once, but what it had begun is tried again when its "
             "`start_to_close_timeout` is over, 10 s here as in its examples",
+            without={
+                "tool-calls": "[the wall](benchmarks.md#the-wall) has a run with its plugin",
+                "graph-steps": "its plugin for LangGraph is not measured yet",
+            },
         ),
     )
 }

@@ -56,5 +56,7 @@ WORKS = {
     "kill": Work("kill -9 of an agent's process until its next answer", "s", 1, 1, fixed=True),
     "steps": Work("durable steps, in runs of 50, one after another", "/s", 50, 10_000, 50),
     "many-steps": Work("durable steps, in 16 runs of 8 at once", "/s", 16 * 8, 25_600, 16 * 8),
+    "graph-steps": Work("steps of durable LangGraph runs of 50", "/s", 50, 5_000, 50),
+    "tool-calls": Work("tool calls of durable OpenAI SDK runs of 20", "/s", 20, 2_000, 20),
     "recover": Work("kill -9 in a durable run until its answer", "s", 1, 1, fixed=True),
 }

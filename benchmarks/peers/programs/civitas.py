@@ -14,9 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.agents import Echo, Fragile, Saver, Sink, echoes
-from benchmarks.peers import line, mortal
-from civitas import AgentProcess, HandlerFailed, Message, Runtime, SQLiteStateStore, Supervisor
+from benchmarks.peers import frameworks, line, mortal
+from civitas import (
+    AgentProcess,
+    HandlerFailed,
+    Message,
+    Runtime,
+    SQLiteStateStore,
+    Supervisor,
+    wrap,
+)
 from civitas.errors import NodeDown
+
+
+def look(number: int) -> str:
+    """Look up a number."""
+    return f"number {number}"
 
 
 class Far(Echo):
@@ -96,6 +109,36 @@ async def restart(size: int) -> float:
         return time.perf_counter() - started
 
 
+def _frameworks(folder: Path) -> dict[str, line.Work]:
+    """The works of the adapters."""
+
+    async def durable_agent(agent: Any, asked: Any, each: int, size: int) -> float:
+        store = SQLiteStateStore(folder / "frameworks.db")
+        try:
+            async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+
+                async def run(name: str) -> None:
+                    await runtime.ask("framework", asked, conversation=name, timeout=None)
+
+                return await frameworks.in_runs(run, each)(size)
+        finally:
+            await store.close()
+
+    async def graph_steps(size: int) -> float:
+        """The steps of durable runs of a graph."""
+        options: Any = {"durable": True, "config": {"recursion_limit": 1000}}
+        graph = wrap(frameworks.graph(), name="framework", **options)
+        return await durable_agent(graph, {"done": 0, "text": ""}, frameworks.GRAPH_STEPS, size)
+
+    async def tool_calls(size: int) -> float:
+        """The calls of tools of durable runs of an agent of the SDK."""
+        options: Any = {"durable": True, "max_turns": None}
+        agent = wrap(frameworks.agent(look), name="framework", **options)
+        return await durable_agent(agent, {"input": "Look."}, frameworks.TOOL_CALLS, size)
+
+    return {"graph-steps": graph_steps, "tool-calls": tool_calls}
+
+
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
     async def far_ask(size: int) -> float:
@@ -150,6 +193,7 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
 
     works = {"ask": ask, "send": send, "crowd": crowd, "restart": restart, "far-ask": far_ask}
     works |= {"kill": kill, "recover": recover}
+    works |= _frameworks(folder)
     yield works | {each: partial(durably, each) for each in ("steps", "many-steps")}
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSClient
+from dbos_openai_agents import DBOSRunner
 
-from benchmarks.peers import line, mortal
+from benchmarks.peers import frameworks, line, mortal
 
 _QUEUE = "mortal"
 _LOOK = 0.05  # seconds between two looks at the database; its default is 1
@@ -45,6 +46,22 @@ async def mortal_run(folder: str, name: str) -> None:
         await mortal_step(folder, name, number)
 
 
+@DBOS.step()
+async def look(number: int) -> str:
+    """Look up a number."""
+    return f"number {number}"
+
+
+_AGENT = frameworks.agent(look)
+
+
+@DBOS.workflow()
+async def agent_run(name: str) -> str:
+    """A run of the agent."""
+    result = await DBOSRunner.run(_AGENT, "Look.", max_turns=1000)
+    return str(result.final_output)
+
+
 def _launch(file: str) -> None:
     config: Any = {"name": "peer", "system_database_url": file, "log_level": "ERROR"}
     DBOS(config={**config, "run_admin_server": False})
@@ -73,7 +90,10 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
 
     _launch(f"sqlite:///{folder}/dbos.db")
     try:
-        yield line.durable(run) | {"recover": recover}
+        yield line.durable(run) | {
+            "recover": recover,
+            "tool-calls": frameworks.in_runs(agent_run, frameworks.TOOL_CALLS),
+        }
     finally:
         DBOS.destroy()
 
@@ -84,4 +104,4 @@ if __name__ == "__main__" and "work" in sys.argv:
     Path(sys.argv[-1]).touch()
     threading.Event().wait()
 elif __name__ == "__main__":
-    line.main(_opened, "dbos")
+    line.main(_opened, "dbos", "dbos-openai-agents", "openai-agents")

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from letitloop import async_step, durable_async
+from letitloop.adapters.langgraph import LetItLoopCheckpointSaver
 
-from benchmarks.peers import line, mortal
+from benchmarks.peers import frameworks, line, mortal
 
 # It takes a file.
 _PROGRAM = (
@@ -54,7 +55,17 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
             )
             assert await watcher.wait() == 0
 
-    yield line.durable(run) | {"recover": mortal.recover(folder, watched)}
+    saver = LetItLoopCheckpointSaver(db_path=str(folder / "graph.db"))
+    graph = frameworks.graph(checkpointer=saver)
+
+    async def graph_run(name: str) -> None:
+        config = {"configurable": {"thread_id": name}, "recursion_limit": 1000}
+        await graph.ainvoke({"done": 0, "text": ""}, config, durability="sync")
+
+    yield line.durable(run) | {
+        "graph-steps": frameworks.in_runs(graph_run, frameworks.GRAPH_STEPS),
+        "recover": mortal.recover(folder, watched),
+    }
 
 
 async def _mortal_run(folder: str, name: str) -> None:
@@ -76,4 +87,4 @@ def work(folder: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    line.main(_opened, "letitloop")
+    line.main(_opened, "letitloop", "langgraph")
