@@ -113,6 +113,15 @@ def test_the_version_is_that_of_the_distribution(civitas: Civitas) -> None:
         (["topology", "chow"], "civitas topology: No such command 'chow'."),
         (["init"], "civitas init: Missing argument 'DIR'."),
         (["ask", "a", "b", "1", "--header", "x"], "a header must be NAME=VALUE; got 'x'"),
+        (["send", "a", "b", "1", "--header", "x=\n"], r"a header must be NAME=VALUE; got 'x=\n'"),
+        (
+            ["ask", "a", "b", "1", "--header", "x=1", "--header", "x=2"],
+            "the header 'x' is given twice",
+        ),
+        (
+            ["ask", "a", "b", "1", "--header", "civitas-budget=1"],
+            "the header 'civitas-budget': those that begin with civitas- are set by Civitas itself",
+        ),
     ],
 )
 def test_a_command_line_that_is_not_understood_is_one_line_and_exit_code_2(

@@ -150,9 +150,18 @@ def _seconds(value: float) -> float:
 
 
 def _headers(lines: list[str]) -> list[str]:
+    names = set[str]()
     for line in lines:
-        if not line.partition("=")[0] or "=" not in line:
+        name, is_given, _ = line.partition("=")
+        if not name or not is_given or not line.isprintable():
             raise typer.BadParameter(f"a header must be NAME=VALUE; got {line!r}")
+        if name in names:
+            raise typer.BadParameter(f"the header {name!r} is given twice")
+        if name.startswith("civitas-"):
+            raise typer.BadParameter(
+                f"the header {name!r}: those that begin with civitas- are set by Civitas itself"
+            )
+        names.add(name)
     return lines
 
 

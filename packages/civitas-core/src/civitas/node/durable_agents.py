@@ -259,7 +259,7 @@ class DurableAgents:
             return told
         if (did := agent.did(id)) is not None:
             return did
-        return next((each[id] for each in self.elsewhere.values() if id in each), None)
+        return run.did or next((each[id] for each in self.elsewhere.values() if id in each), None)
 
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> object:
         """See `Root.dead_letter`."""

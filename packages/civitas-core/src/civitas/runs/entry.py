@@ -175,7 +175,7 @@ class AcceptedEntry:
         run.entry = self
         self.unfinished.add(run)
         if run.delivered:
-            run.delivered = run.running = False
+            run.delivered, run.running, run.did = False, False, None
             self._has -= 1
         insort(self.waiting, run, key=_order)
         self._tell()
@@ -183,7 +183,7 @@ class AcceptedEntry:
     def hold(self, run: OpenRun) -> None:
         """Its agent does not go on with a run, as it is now: others get its place; see `try_again`."""
         self.finished(run)
-        run.delivered = run.running = False
+        run.delivered, run.running, run.did = False, False, None
         self._set_aside.append(run)
 
     @property

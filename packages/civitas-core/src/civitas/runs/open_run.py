@@ -78,6 +78,7 @@ class OpenRun:
         "_changed",
         "begun",
         "delivered",
+        "did",
         "entry",
         "given",
         "gone",
@@ -104,6 +105,8 @@ class OpenRun:
         """To how many incarnations it was given."""
         self.running = False
         """Whether its agent has begun to handle it."""
+        self.did: Mapping[str, Any] | None = None
+        """What an agent of another OS process did for it, of which it tells the end next."""
         self.begun: float | None = None
         """When it began with it last, in unix seconds."""
         self.leaving: RunStatus | None = None

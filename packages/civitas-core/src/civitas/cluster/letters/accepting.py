@@ -216,8 +216,9 @@ class AcceptedByRoot:
 
     def did(self, peer: Peer, told: Mapping[str, Any]) -> None:
         """What a durable agent of a process did for a message of which it tells the end next."""
-        doings = self._agents.elsewhere.get(peer.name, {})
-        self._agents.elsewhere[peer.name] = {**doings, told["message"]: told}
+        run = self._runs.table.by_message.get(told["message"])
+        if run is not None:
+            run.did = told
 
     def learn(self, facts: Facts) -> None:
         """Take over what is known now of an agent."""
