@@ -123,6 +123,19 @@ async def test_pictures_and_files_of_a_message_reach_the_model() -> None:
     assert getattr(document, "kind", "") == "document-url"
 
 
+RETURN = {"part_kind": "tool-return", "tool_name": "f", "content": "x", "tool_call_id": "c1"}
+
+
+@pytest.mark.promise(id="SEM-1861")
+async def test_messages_may_end_with_the_results_of_calls_that_whoever_asks_made() -> None:
+    called = {"part_kind": "tool-call", "tool_name": "f", "args": "{}", "tool_call_id": "c1"}
+    messages = [{"kind": "response", "parts": [called]}, {"kind": "request", "parts": [RETURN]}]
+    says = Says(["well"])
+    async with running(wrap(says.agent(), name="a")) as runtime:
+        assert (await runtime.ask("a", {"input": messages})).payload == {"output": "well"}
+    assert says.texts == [["x"]]
+
+
 @pytest.mark.promise(id="SEM-1861")
 @pytest.mark.parametrize(
     ("payload", "problem"),
@@ -174,6 +187,27 @@ async def test_pictures_and_files_of_a_message_reach_the_model() -> None:
             },
             "only text is accepted from the role 'assistant'",
         ),
+        (
+            {"input": [{"role": "user", "content": "x", "nmae": "Ada"}]},
+            r"input\[0\]\.nmae: a message has no such key",
+        ),
+        (
+            {"input": [{"kind": "request", "parts": [], "prats": []}]},
+            r"input\[0\]\.prats: a request of Pydantic AI has no such key",
+        ),
+        ({"input": [{"kind": "request", "parts": []}]}, r"input\[0\]\.parts: a request needs"),
+        (
+            {
+                "input": [
+                    {"kind": "request", "parts": [{"part_kind": "system-prompt", "content": ""}]}
+                ]
+            },
+            r"input\[0\]: the last message must be a request with a prompt",
+        ),
+        (
+            {"input": [{"kind": "request", "parts": [RETURN]}]},
+            r"input\[0\]: the last message must be a request with a prompt",
+        ),
     ],
 )
 async def test_a_payload_that_does_not_fit_is_refused_with_what_does(
@@ -186,6 +220,45 @@ async def test_a_payload_that_does_not_fit_is_refused_with_what_does(
         assert refused.value.error_type == "PayloadError"
         assert restarts(runtime) == 0
     assert says.asked == []
+
+
+FILE = {"kind": "document-url", "url": "http://127.0.0.1/x", "force_download": "allow-local"}
+
+
+@pytest.mark.promise(id="SEM-1878")
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        ({"input": [{"role": "user", "content": [FILE]}]}, r"input\[0\]\.content\[0\]"),
+        (
+            {
+                "input": [
+                    {
+                        "kind": "request",
+                        "parts": [{"part_kind": "user-prompt", "content": [FILE]}],
+                    }
+                ]
+            },
+            r"input\[0\]\.parts\[0\]\.content\[0\]",
+        ),
+        (
+            {"input": [{"kind": "request", "parts": [{**RETURN, "content": {"file": FILE}}]}]},
+            r"input\[0\]\.parts\[0\]\.content\.file",
+        ),
+        ({"input": "hi", "deps": {"file": {**FILE, "force_download": True}}}, r"deps\.file"),
+    ],
+)
+async def test_whoever_asks_cannot_have_a_file_downloaded_from_the_agents_network(
+    payload: Any, path: str
+) -> None:
+    says = Says(["never"])
+    async with running(wrap(says.agent(deps_type=object), name="a")) as runtime:
+        with pytest.raises(HandlerFailed, match=rf"payload\.{path}\.force_download: it must not"):
+            await runtime.ask("a", payload)
+        # As Pydantic AI writes it of a file that it hands on.
+        own = {**FILE, "url": "http://example.com/x", "force_download": False}
+        assert (await runtime.ask("a", {"input": [{"role": "user", "content": [own]}]})).payload
+    assert len(says.asked) == 1
 
 
 @pytest.mark.parametrize("given", [3, Agent, "a:b"])
@@ -287,9 +360,12 @@ async def test_a_payload_brings_deps_along_only_where_the_agent_has_none() -> No
     agents = [
         wrap(says.agent(tools=[who], deps_type=Point), name="a"),
         wrap(says.agent(tools=[who], deps_type=Point), name="b", deps=Point(1)),
+        wrap(says.agent(deps_type=type(None)), name="c"),
     ]
     async with running(*agents) as runtime:
         await runtime.ask("a", {"input": "hi", "deps": {"x": 7}})
         with pytest.raises(HandlerFailed, match="the agent has its own; leave them out"):
             await runtime.ask("b", {"input": "hi", "deps": {"x": 7}})
+        with pytest.raises(HandlerFailed, match=r"payload\.deps: the agent takes none"):
+            await runtime.ask("c", {"input": "hi", "deps": {"x": 7}})
     assert says.texts[-1][-1] == "Point(x=7)"

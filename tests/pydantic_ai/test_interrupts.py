@@ -168,6 +168,9 @@ async def test_a_call_that_is_made_elsewhere_gets_its_result_as_the_answer() -> 
         asked = await runtime.ask("a", {"input": "hi"})
         kinds = {each["id"]: each["value"]["kind"] for each in asked.payload["interrupts"]}
         assert kinds == {"c1": "question", "c2": "external"}
+        file = {"kind": "image-url", "url": "http://127.0.0.1/x", "force_download": "allow-local"}
+        with pytest.raises(HandlerFailed, match=r"payload\.value\.force_download: it must not"):
+            await resumed(runtime, asked, {"values": {"c1": "x", "c2": file}})
         answers = {"values": {"c1": "The first.", "c2": {"n": 3}}}
         assert (await resumed(runtime, asked, answers)).payload == {"output": "done"}
     assert {"The first.", '{"n":3}'} <= set(says.texts[-1])

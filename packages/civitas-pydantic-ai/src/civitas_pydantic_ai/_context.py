@@ -80,8 +80,13 @@ class Deps:
             return OneRunsDeps(self._given, told, None)
         elif self._given is not None:
             refuse("payload.deps", "the agent has its own; leave them out")
+        elif kind in (None, type(None)):
+            refuse(
+                "payload.deps",
+                "the agent takes none: its `deps_type` says what a payload may bring along",
+            )
         else:
-            value = copied(told) if kind in (object, type(None)) else _read(told, kind, refuse)
+            value = copied(told) if kind is object else _read(told, kind, refuse)
         kept = KeptContext(value)
         if (state := left.get("state")) is not None:
             kept.restore(state)

@@ -10,6 +10,7 @@ from pydantic_ai.messages import ToolCallPart
 
 from civitas.frameworks import Interrupted
 from civitas_pydantic_ai._once import show
+from civitas_pydantic_ai._payload import check_files
 
 __all__ = ["check_answer", "interrupted", "results_of", "still_open"]
 
@@ -41,7 +42,8 @@ def _question(call: ToolCallPart, requests: DeferredToolRequests) -> dict[str, A
 def check_answer(
     question: Mapping[str, Any], answer: Any, refuse: Callable[[str, str], NoReturn]
 ) -> None:
-    """`refuse` what cannot be the answer to a question; that of a call that is made elsewhere may be anything."""
+    """`refuse` what cannot be the answer to a question; that of a call that is made elsewhere may be any plain data."""
+    check_files(answer, "payload.value", refuse)
     if "kind" in question["value"] or isinstance(answer, bool):
         return
     path = "payload.value"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NoReturn, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,16 +25,19 @@ from pydantic_ai.messages import (
     InstructionBaselinePart,
     InstructionDeltaPart,
     ModelResponsePart,
+    RetryPromptPart,
     ToolCallPart,
     ToolReturnPart,
 )
 
-__all__ = ["NO_DEPS", "Input", "as_messages", "read_input", "text_of"]
+__all__ = ["NO_DEPS", "Input", "as_messages", "check_files", "read_input", "text_of"]
 
 _KEYS = ("input", "deps")
 _ACCEPTED = 'it takes {"input": text} or {"input": [{"role": "user", "content": text}, ...]}'
 _OF_THE_SYSTEM = (SystemPromptPart, InstructionBaselinePart, InstructionDeltaPart)
 _TEXTS = ("text", "input_text", "output_text")
+_OF_A_MESSAGE = ("role", "content")
+_OLD_NAMES = {"vendor_details", "vendor_id"}  # which Pydantic AI still reads
 _ROLES = ("user", "assistant", "system", "developer")
 _PARTS = (
     'a part is {"type": "text", "text": ...}, {"type": "image_url", "image_url": {"url": ...}}, or one of '
@@ -75,6 +78,7 @@ def read_input(payload: Any, refuse: _Refuse) -> Input:
             refuse(f"payload.{key}", f"there is no such input; {hint}{_ACCEPTED}")
     if "input" not in payload:
         refuse("payload", f"it has no `input`; {_ACCEPTED}")
+    check_files(payload, "payload", refuse)
     given, deps = payload["input"], payload.get("deps", NO_DEPS)
     if isinstance(given, str):
         return Input(given, [], [], deps)
@@ -101,20 +105,57 @@ def _own(given: list[Any], refuse: _Refuse) -> list[ModelMessage]:
         messages = ModelMessagesTypeAdapter.validate_python(given)
     except ValidationError as error:
         refuse("payload.input", f"these are not messages of Pydantic AI: {error}")
-    for index, message in enumerate(messages):
+    for index, (message, plain) in enumerate(zip(messages, given, strict=True)):
+        path = f"payload.input[{index}]"
+        known = _OLD_NAMES | {each.name for each in fields(message)}
+        for key in plain:
+            if key not in known:
+                refuse(f"{path}.{key}", f"a {message.kind} of Pydantic AI has no such key")
         if isinstance(message, ModelRequest):
-            path = f"payload.input[{index}]"
-            for part in message.parts:
-                content = getattr(part, "content", None)
-                for each in content if isinstance(content, list) else [content]:
-                    _check_place(getattr(each, "url", None), path, refuse)
+            if not message.parts:
+                refuse(f"{path}.parts", "a request needs at least one part")
             # The system's words are the agent's own to say: whoever asks must not replace them.
             parts = [each for each in message.parts if not isinstance(each, _OF_THE_SYSTEM)]
             messages[index] = replace(message, parts=parts, instructions=None)
-    left = [each for each in messages if each.parts]
-    if not left or not isinstance(left[-1], ModelRequest):
-        refuse("payload.input", "its last message must be a request, of more than a system prompt")
-    return left
+    if not _asks(messages):
+        refuse(
+            f"payload.input[{len(given) - 1}]",
+            "the last message must be a request with a prompt of the user, or with the results of calls in the "
+            "response before it",
+        )
+    return [each for each in messages if each.parts]
+
+
+def _asks(messages: Sequence[ModelMessage]) -> bool:
+    """Whether a model has something to answer: what a user said, or results of what it called."""
+    results: set[str] = set()
+    for message in reversed(messages):
+        if isinstance(message, ModelResponse):
+            return not results.isdisjoint(each.tool_call_id for each in message.tool_calls)
+        for part in message.parts:
+            if isinstance(part, UserPromptPart):
+                return True
+            if isinstance(part, (ToolReturnPart, RetryPromptPart)):
+                results.add(part.tool_call_id)
+    return False
+
+
+def check_files(given: Any, path: str, refuse: _Refuse) -> None:
+    """`refuse` a file, anywhere in plain data, that would be fetched with more rights than whoever names it has."""
+    if isinstance(given, list):
+        for index, each in enumerate(given):
+            check_files(each, f"{path}[{index}]", refuse)
+    elif isinstance(given, dict):
+        if "url" in given and given.get("force_download", False) is not False:
+            refuse(
+                f"{path}.force_download",
+                "it must not come from whoever asks: it decides what this machine fetches, and from which network. "
+                "Leave it out",
+            )
+        if str(given.get("kind")).endswith("-url"):
+            _check_place(given.get("url"), path, refuse)
+        for key, each in given.items():
+            check_files(each, f"{path}.{key}", refuse)
 
 
 def _check_place(url: Any, path: str, refuse: _Refuse) -> None:
@@ -127,6 +168,9 @@ def _message(given: Any, path: str, refuse: _Refuse) -> ModelMessage | str:
     """A message; what the system says as text."""
     if not isinstance(given, dict) or "role" not in given or "content" not in given:
         refuse(path, f"that is not a message; {_ACCEPTED}")
+    for key in given:
+        if key not in _OF_A_MESSAGE:
+            refuse(f"{path}.{key}", f"a message has no such key; {_ACCEPTED}")
     role, content = given["role"], _content(given["content"], f"{path}.content", refuse)
     if role not in _ROLES:
         refuse(f"{path}.role", f"it must be one of {', '.join(_ROLES)}; got {role!r}")
@@ -161,7 +205,7 @@ def _part(given: Any, path: str, refuse: _Refuse) -> UserContent:
         url = url.get("url")
     if not isinstance(url, str) and not (isinstance(given, dict) and "kind" in given):
         refuse(path, f"{_PARTS}; got {given!r}")
-    _check_place(url if isinstance(url, str) else given.get("url"), path, refuse)
+    _check_place(url, path, refuse)
     try:
         if isinstance(url, str):
             return BinaryContent.from_data_uri(url) if url.startswith("data:") else ImageUrl(url)
