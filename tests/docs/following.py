@@ -28,7 +28,7 @@ __all__ = ["Step", "follow"]
 
 _SET_UP = ("python -m venv", ". .venv/bin/activate", "pip install")
 # What the shell itself says about a job that was killed, and the root of a slow machine about what starts there.
-_ASIDE = re.compile(r"(?m)^(bash: line \d+:|warning: waiting for process).*\n")
+_ASIDE = re.compile(r"(?m)^(bash: line \d+:|warning: waiting for ).*\n")
 _DONE = "civitas-shell-done"
 _LOOKS = "civitas runs list"
 _PATIENCE = 10
