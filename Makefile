@@ -74,7 +74,7 @@ bench: $(A) $(B) ## the benchmarks, side by side with the least code that can do
 bench-check: $(A) ## fails if something became dearer than recorded; ARGS=--record writes it down anew
 	@.venv/bin/python -m benchmarks.guard $(ARGS)
 
-bench-peers: $(A) ## Civitas beside its peers, each set up by itself; writes docs/peers.md (ten minutes); ARGS="--work ask --only pykka"
+bench-peers: $(A) ## Civitas beside its peers, each set up by itself; writes docs/peers.md (ten minutes); ARGS="--work ask --only pykka" prints a part
 	@.venv/bin/python -m benchmarks.peers $(ARGS)
 
 build: $(A) ## wheels and sdists of all packages, in dist/, checked and tried on each Python here

@@ -1,4 +1,7 @@
-"""Civitas beside its peers: sets each up, has all do the same work in turn, and writes the tables of docs/peers.md."""
+"""Civitas beside its peers: sets each up, has all do the same work in turn, and writes the tables of docs/peers.md.
+
+Where only some take part or not every work is done, the tables are printed, and the page stays as it is.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1.0, help="of a round (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
     parser.add_argument(
-        "--page", type=Path, default=_PAGE, help=f"default: {_PAGE.relative_to(ROOT)}"
+        "--page",
+        type=Path,
+        metavar="FILE",
+        help="write the tables there (default: docs/peers.md if all was measured, else print them)",
     )
     parser.add_argument(
-        "--drawn-from", type=Path, metavar="FILE", help="measure nothing, write the page"
+        "--drawn-from", type=Path, metavar="FILE", help="measure nothing, take what --json wrote"
     )
     arguments = parser.parse_args()
     if arguments.drawn_from:
@@ -41,11 +47,16 @@ def main() -> int:
         if arguments.json:
             arguments.json.write_text(json.dumps(data, indent=1) + "\n")
     found = Findings.of(data["found"])
-    page.write(arguments.page, found, data["said"])
+    where: Path | None = arguments.page or (_PAGE if found.whole else None)
+    if where:
+        page.write(where, found, data["said"])
+    else:
+        print(page.tables(found, data["said"]))
     unexplained = page.unexplained(found)
     for each in unexplained:
         print(f"  no sentence says why it does better: {each}", file=sys.stderr)
-    print(f"bench-peers: {arguments.page} is written, {len(unexplained)} losses without a sentence")
+    done = f"{where} is written" if where else f"a part was measured, {_PAGE.name} stays as it is"
+    print(f"bench-peers: {done}, {len(unexplained)} losses without a sentence")
     return 1 if unexplained else 0
 
 

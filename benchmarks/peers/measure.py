@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.peers.contestant import Contestant, Failed
 from benchmarks.peers.environments import install, started
-from benchmarks.peers.registry import OURS, Peer
+from benchmarks.peers.registry import OURS, PEERS, Peer
 from benchmarks.peers.works import WORKS, Work
 
 __all__ = ["Figures", "Findings", "measure"]
@@ -52,6 +52,12 @@ class Findings:
     figures: dict[str, dict[str, Figures]] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every work was done, and each peer took part or it is known why it did not."""
+        tried = {*self.versions, *(what.partition(" ")[0] for what in self.failed)}
+        return self.figures.keys() == WORKS.keys() and tried == PEERS.keys()
 
     def as_data(self) -> dict[str, Any]:
         """As plain data."""

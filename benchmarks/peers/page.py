@@ -14,7 +14,7 @@ from benchmarks.peers.measure import Figures, Findings
 from benchmarks.peers.registry import OURS, PEERS
 from benchmarks.peers.works import WORKS
 
-__all__ = ["BEGIN", "END", "machine", "unexplained", "write"]
+__all__ = ["BEGIN", "END", "machine", "tables", "unexplained", "write"]
 
 _WIDTH = 127
 BEGIN, END = "<!-- measured by make bench-peers -->", "<!-- until here -->"
@@ -43,8 +43,12 @@ def write(page: Path, found: Findings, said: str) -> None:
     text = page.read_text() if page.exists() else f"{BEGIN}{END}\n"
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    tables = "\n".join((said, "", *_tables(found)))
-    page.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{tables(found, said)}\n{END}{after}")
+
+
+def tables(found: Findings, said: str) -> str:
+    """The tables alone, below what is to be said of the run as a whole."""
+    return "\n".join((said, "", *_tables(found)))
 
 
 def _tables(found: Findings) -> Iterator[str]:
@@ -78,7 +82,7 @@ def _table(work: str, figures: dict[str, Figures]) -> Iterator[str]:
         figures, key=lambda name: median(_speeds(work, figures, name)), reverse=True
     ):
         each = figures[name]
-        speed = "1" if name == OURS.name else f"{_short(median(_speeds(work, figures, name)))} x"
+        speed = "1" if name == OURS.name else f"{_ratio(median(_speeds(work, figures, name)))} x"
         yield (
             f"| {PEERS[name].title} | {_short(median(each.clock))} {what.unit} "
             f"| {_short(min(each.clock))} to {_short(max(each.clock))} "
@@ -127,6 +131,11 @@ def unexplained(found: Findings) -> list[str]:
 def _short(value: float) -> str:
     """With three digits that count."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value: float) -> str:
+    """With two digits: the rounds differ by far more than a third one would tell."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:#.2g}"
 
 
 def _time(seconds: float) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
+from benchmarks.peers import __main__ as bench
 from benchmarks.peers import environments, page
 from benchmarks.peers.contestant import Contestant, Failed
 from benchmarks.peers.measure import Figures, Findings
@@ -84,7 +86,7 @@ def test_the_page_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
     assert text.startswith("Above.")
     assert text.endswith("Below.\n")
     assert "old" not in text
-    assert "| pykka | 20 µs | 20 to 20 | 20 µs | 0.5 x |" in text
+    assert "| pykka | 20 µs | 20 to 20 | 20 µs | 0.50 x |" in text
     assert "- DBOS: there is none" in text
 
 
@@ -93,6 +95,34 @@ def test_where_a_peer_does_better_the_page_says_why(tmp_path: Path) -> None:
     text = written(found, tmp_path / "page.md")
     assert PEERS["erlang"].why["ask"] in " ".join(text.split())
     assert page.unexplained(found) == [f"DBOS: {WORKS['ask'].title}"]
+
+
+def drawn(found: Findings, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the page says after the program has drawn it from figures."""
+    data, file = folder / "figures.json", folder / "peers.md"
+    data.write_text(json.dumps({"said": "On a machine.", "found": found.as_data()}))
+    file.write_text(f"{page.BEGIN}\nold\n{page.END}\n")
+    monkeypatch.setattr(bench, "_PAGE", file)
+    monkeypatch.setattr(sys, "argv", ["peers", "--drawn-from", str(data)])
+    assert bench.main() == 0
+    return file.read_text()
+
+
+def test_a_part_of_the_figures_is_printed_and_leaves_the_page_as_it_is(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    text = drawn(findings(civitas=[10.0], pykka=[20.0]), tmp_path, monkeypatch)
+    assert "old" in text
+    assert "| pykka | 20 µs |" in capsys.readouterr().out
+
+
+def test_the_page_is_written_when_all_was_measured(tmp_path: Path, monkeypatch) -> None:
+    found = findings(civitas=[10.0])
+    found.figures = dict.fromkeys(WORKS, found.figures["ask"])
+    found.failed = {f"{peer} send": "it ended" for peer in PEERS if peer != "dbos"}
+    assert "old" in drawn(found, tmp_path, monkeypatch)
+    found.failed |= {"dbos": "it cannot be had"}
+    assert "old" not in drawn(found, tmp_path, monkeypatch)
 
 
 def test_a_round_is_as_long_as_it_should_be_and_made_of_whole_parts() -> None:
