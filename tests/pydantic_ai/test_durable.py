@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     BinaryContent,
     ModelMessagesTypeAdapter,
     ModelRequest,
+    ToolCallPart,
     ToolReturnPart,
     UserPromptPart,
 )
@@ -292,3 +293,39 @@ async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool, make: A
     assert reply.payload == {"output": "done"}
     assert [each.lines[:2] for each in seen] == [["0", "a"]]
     assert "3 noted" in says.texts[-1]
+
+
+@pytest.mark.promise(id="SEM-1865")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_what_no_payload_can_hold_loses_no_finished_run(durable: bool) -> None:
+    huge = 2**70
+
+    def odd(number: int) -> Any:
+        return {"number": number, "bytes": b"\xff\xfe"}
+
+    def half() -> str:
+        return "\ud800"
+
+    says = Says([[call("odd", "c1", number=huge), call("half", "c2")], "one", "two"])
+    async with running(wrap(says.agent(tools=[odd, half]), name="a", durable=durable)) as runtime:
+        await runtime.ask("a", {"input": "first"}, conversation="c")
+        await runtime.ask("a", {"input": "second"}, conversation="c")
+    called = says.asked[-1][1].parts[0]
+    assert isinstance(called, ToolCallPart)
+    assert called.args_as_dict() == {"number": huge}
+    returned = [getattr(each, "content", None) for each in says.asked[-1][2].parts]
+    assert returned == [{"number": str(huge), "bytes": "__4="}, "\\ud800"]
+
+
+@pytest.mark.promise(id="SEM-1865")
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a_result_that_no_model_can_read_is_refused_with_the_name_of_the_tool(
+    durable: bool,
+) -> None:
+    def opens() -> Any:
+        return object()
+
+    says = Says([[call("opens", "c1")], "never"])
+    async with running(wrap(says.agent(tools=[opens]), name="a", durable=durable)) as runtime:
+        with pytest.raises(HandlerFailed, match="result of tool 'opens': no model can read it"):
+            await runtime.ask("a", {"input": "hi"}, conversation="c")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from pydantic_ai import ApprovalRequired, CallDeferred, DeferredToolRequests, RunContext, Tool
-from pydantic_ai.capabilities import HandleDeferredToolCalls
+from pydantic_ai.capabilities import AbstractCapability, HandleDeferredToolCalls
+from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.toolsets import ExternalToolset
 
@@ -204,3 +205,25 @@ async def test_a_handler_of_the_users_own_answers_before_anybody_is_asked() -> N
     async with running(wrap(desk.agent, name="a")) as runtime:
         assert (await runtime.ask("a", {"input": "pay"})).payload == {"output": "done"}
     assert desk.paid == ["1"]
+
+
+class Closed(AbstractCapability[Any]):
+    """Refuses the first run, however it is begun."""
+
+    def __init__(self) -> None:
+        self.run_id = ""
+
+    async def wrap_run(self, ctx: RunContext[Any], *, handler: Any) -> Any:
+        self.run_id = self.run_id or ctx.run_id or ""
+        if ctx.run_id == self.run_id:
+            raise UserError("closed")
+        return await handler()
+
+
+@pytest.mark.promise(id="SEM-1864")
+async def test_a_run_that_is_refused_before_it_begins_ends_no_later_question_to_a_human() -> None:
+    desk = Desk(BOTH[0], capabilities=[Closed()])
+    async with running(wrap(desk.agent, name="a")) as runtime:
+        with pytest.raises(HandlerFailed, match="closed"):
+            await runtime.ask("a", {"input": "pay"})
+        assert (await runtime.ask("a", {"input": "pay"})).type == "interrupt"

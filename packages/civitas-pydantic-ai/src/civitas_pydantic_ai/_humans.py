@@ -31,7 +31,7 @@ def interrupted(requests: DeferredToolRequests) -> Interrupted:
 def _question(call: ToolCallPart, requests: DeferredToolRequests) -> dict[str, Any]:
     id = call.tool_call_id
     kind, metadata = requests.kind(id), requests.metadata.get(id)
-    value: dict[str, Any] = {"name": call.tool_name, "arguments": call.args_as_dict()}
+    value: dict[str, Any] = {"name": call.tool_name, "arguments": show(call.args_as_dict())}
     if kind != "approval":
         value = {"kind": kind, "call": value}
     if metadata:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from pydantic_ai.messages import ToolReturnPart
 from civitas.errors import ConfigurationError
 from civitas.frameworks import newest_turns
 
-__all__ = ["KeptMessages", "closed", "short", "shortened"]
+__all__ = ["KeptMessages", "closed", "short", "shortened", "storable"]
 
 
 @dataclass
@@ -85,12 +86,33 @@ class KeptMessages:
 
 
 def short(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message without the fields that say nothing, which are most of them."""
+    """A message, as it can be stored, without the fields that say nothing, which are most of them."""
     short = _said(message)
-    short["parts"] = [_said(part) for part in message["parts"]]
+    short["parts"] = [_part(part) for part in message["parts"]]
     if usage := message.get("usage"):
         short["usage"] = {name: value for name, value in usage.items() if value}
     return short
+
+
+def storable(value: Any, big: Callable[[int], Any] = str) -> Any:
+    """JSON data with half characters escaped, and with ints of more than 64 bits as `big` makes them: as text."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else big(value)
+    if isinstance(value, dict):
+        return {storable(name, big): storable(each, big) for name, each in value.items()}
+    return [storable(each, big) for each in value] if isinstance(value, list) else value
+
+
+def _part(given: Mapping[str, Any]) -> dict[str, Any]:
+    part = _said(given)
+    args = part.get("args")
+    part = cast(dict[str, Any], storable(part))
+    if isinstance(args, dict) and part["args"] != args:
+        # As JSON text, which comes back as the numbers that they were.
+        part["args"] = json.dumps(storable(args, int))
+    return part
 
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_ai import ModelMessagesTypeAdapter, ModelResponse, ModelRetry, TextPart, ToolReturn
 from pydantic_ai.exceptions import ApprovalRequired, CallDeferred, ToolFailed
 from pydantic_ai.messages import ToolReturnPart, UserContent
+from pydantic_core import PydanticSerializationError
 
 from civitas.errors import PayloadError
 from civitas.frameworks import plain
 from civitas.process.ambiguous import CallNote
-from civitas_pydantic_ai._memory import short
+from civitas_pydantic_ai._memory import short, storable
 from civitas_pydantic_ai._spans import calling_tool
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["RunCalls", "as_answer", "dump_answer", "dump_result", "load_answer", "show"]
 
 _TOLD = (ModelRetry, ToolFailed)
+_BYTES = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")  # as in a conversation
 _UNFINISHED: Final = "The run failed while this call was made. Whether it took effect is not known."
 
 
@@ -93,7 +95,7 @@ class RunCalls:
             if not run.durable:
                 return None
             result, failure = live[0]
-            recorded = dump_result(result) if failure is None else _dump_failure(failure)
+            recorded = self._dumped(name, result) if failure is None else _dump_failure(failure)
             if self.context is not None and (change := self.context.change()) is not None:
                 recorded["context"] = change
             return recorded
@@ -103,6 +105,8 @@ class RunCalls:
         note = CallNote("tool", name, told, asks) if run.durable else None
         with self._making(id, name, part):
             recorded = await run.once(part, make, note=note)
+            if not run.durable:
+                self._check(name, live[0][0])
         if not live:
             live.append(_load(recorded))
             if self.context is not None:
@@ -143,6 +147,21 @@ class RunCalls:
             self.made[id] = ToolReturnPart(name, text, id, outcome="failed")
             raise
 
+    def _check(self, name: str, result: Any) -> None:
+        try:
+            plain(result)
+        except PayloadError:  # which the model may read nevertheless
+            self._dumped(name, result)
+
+    def _dumped(self, name: str, result: Any) -> dict[str, Any]:
+        try:
+            return dump_result(result)
+        except PydanticSerializationError as error:
+            raise PayloadError(
+                f"result of tool {name!r}",
+                f"no model can read it ({error}); return text, JSON data, or a pydantic model or dataclass of such",
+            ) from error
+
     async def _ended(self, part: str, result: Any) -> None:
         name, told = self._open.pop(part)
         await self.run.tool(name, told, result, part=part)
@@ -150,10 +169,12 @@ class RunCalls:
 
 def show(value: Any) -> Any:
     """`value` as plain data, at the worst as text."""
-    try:
-        return plain(value)
-    except PayloadError:
-        return str(value)
+    for attempt in (value, storable(value)):
+        try:
+            return plain(attempt)
+        except PayloadError:
+            continue
+    return storable(str(value))
 
 
 def dump_result(result: Any) -> dict[str, Any]:
@@ -162,7 +183,7 @@ def dump_result(result: Any) -> dict[str, Any]:
         return {"value": _dump(result)}
     dumped: dict[str, Any] = {"value": _dump(result.return_value), "returned": True}
     if result.content is not None:
-        dumped["content"] = _contents().dump_python(result.content, mode="json")
+        dumped["content"] = storable(_contents().dump_python([result.content], mode="json"))[0]
     dumped |= {
         name: show(value)
         for name in ("metadata", "tools")
@@ -176,12 +197,12 @@ def _load(recorded: Mapping[str, Any]) -> tuple[Any, ModelRetry | ToolFailed | N
     if "raised" in recorded:
         kind = ModelRetry if recorded["raised"] == "retry" else ToolFailed
         return None, kind(recorded["message"])
-    value = _part().validate_python(recorded["value"]).content
+    value = _parts().validate_python([recorded["value"]])[0].content
     if "returned" not in recorded:
         return value, None
     content = recorded.get("content")
     if content is not None:
-        content = _contents().validate_python(content)
+        (content,) = _contents().validate_python([content])
     metadata, tools = recorded.get("metadata"), recorded.get("tools")
     return ToolReturn(value, content=content, metadata=metadata, tools=tools), None
 
@@ -193,18 +214,18 @@ def _dump_failure(error: ModelRetry | ToolFailed) -> dict[str, Any]:
 
 def _dump(value: Any) -> Any:
     # As it is kept in a conversation, where the model has to read the same as well.
-    dumped = _part().dump_python(ToolReturnPart("", value, ""), mode="json")
-    return {"tool_name": "", "content": dumped["content"]}
+    (dumped,) = _parts().dump_python([ToolReturnPart("", value, "")], mode="json")
+    return {"tool_name": "", "content": storable(dumped["content"])}
 
 
 @cache
-def _part() -> TypeAdapter[ToolReturnPart]:
-    return TypeAdapter(ToolReturnPart)
+def _parts() -> TypeAdapter[list[ToolReturnPart]]:
+    return TypeAdapter(list[ToolReturnPart], config=_BYTES)
 
 
 @cache
-def _contents() -> TypeAdapter[Any]:
-    return TypeAdapter(str | list[UserContent])
+def _contents() -> TypeAdapter[list[Any]]:
+    return TypeAdapter(list[str | list[UserContent]], config=_BYTES)
 
 
 def dump_answer(response: ModelResponse) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -86,10 +85,10 @@ def calling_model(
     tree.start(part, None, names.chat(model.model_name), attributes)
     try:
         yield call
-    except (Exception, CancelledError) as error:
+    except BaseException as error:
         tree.end(part, call.attributes, error=error)
         raise
-    finally:
+    else:
         tree.end(part, call.attributes)
 
 
@@ -119,10 +118,10 @@ def calling_tool(run: Run, id: str, name: str, arguments: Any) -> Iterator[list[
     tree.start(key, None, names.execute_tool(name), attributes)
     try:
         yield returned
-    except (Exception, CancelledError) as error:
+    except BaseException as error:
         tree.end(key, error=error)
         raise
-    finally:
+    else:
         found = {}
         if tree.content is not None and returned:
             found[names.TOOL_RESULT] = tree.content.value(names.TOOL_RESULT, returned[0])

@@ -221,7 +221,7 @@ class PydanticAIAgent(FrameworkAgent):
         if attempt is not None and attempt.run.message.id == message.id and not again:
             self._attempt = None
             await attempt.calls.failed(error)
-            if attempt.calls.made:
+            if attempt.calls.made and attempt.run.conversation is not None:
                 await self._tell_next(attempt)
         return action
 
@@ -244,33 +244,37 @@ class PydanticAIAgent(FrameworkAgent):
             )
 
     async def _runs(self, calls: RunCalls, prompt: Any, **options: Any) -> AgentRunResult[Any]:
-        run, subject = calls.run, self._agent
-        assert subject is not None
-        if self._may_defer:
-            own = subject.output_type
-            outputs = list(own) if isinstance(own, (list, tuple)) else [own]
-            if DeferredToolRequests not in outputs:
-                options["output_type"] = [*outputs, DeferredToolRequests]
+        own = self.subject.output_type
+        outputs = list(own) if isinstance(own, (list, tuple)) else [own]
+        if not self._may_defer or DeferredToolRequests in outputs:
+            return await self._runs_as(calls, prompt, **options)
+        deferring = [*outputs, DeferredToolRequests]
         try:
-            return await subject.run(
-                prompt,
-                model=self._model,
-                model_settings=self._model_settings,
-                usage_limits=self._usage_limits,
-                conversation_id=run.conversation,
-                run_id=run.message.id,
-                infer_name=False,
-                capabilities=self._capabilities(calls),
-                **options,
-            )
+            return await self._runs_as(calls, prompt, output_type=deferring, **options)
         except UserError:
-            if calls.began or "output_type" not in options:
+            if calls.began:
                 raise
         # An agent that validates its output takes no other type of it: where its tools are to be deferred, its own
-        # type says so.
-        self._may_defer = False
-        del options["output_type"]
-        return await self._runs(calls, prompt, **options)
+        # type says so. Otherwise this fails as well, with what is wrong.
+        try:
+            return await self._runs_as(calls, prompt, **options)
+        finally:
+            self._may_defer = not calls.began
+
+    async def _runs_as(self, calls: RunCalls, prompt: Any, **options: Any) -> AgentRunResult[Any]:
+        run, subject = calls.run, self._agent
+        assert subject is not None
+        return await subject.run(
+            prompt,
+            model=self._model,
+            model_settings=self._model_settings,
+            usage_limits=self._usage_limits,
+            conversation_id=run.conversation,
+            run_id=run.message.id,
+            infer_name=False,
+            capabilities=self._capabilities(calls),
+            **options,
+        )
 
     def _capabilities(self, calls: RunCalls) -> list[AbstractCapability[Any]]:
         """What the run has beside the agent's own: those of the agent come first."""
