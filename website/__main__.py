@@ -1,7 +1,8 @@
-"""Builds the site: `python -m website [FOLDER]`. A warning of Sphinx, or a link that leads nowhere, is a failure."""
+"""Builds the site: `python -m website`. A warning of Sphinx, or a link that leads nowhere, is a failure."""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
@@ -18,8 +19,10 @@ ROOT = Path(__file__).parents[1]
 
 def main() -> int:
     """Put the pages together, let Sphinx write them, and look at what came out."""
+    # No folder of the caller's choice: what a build did not write is deleted there.
+    argparse.ArgumentParser(prog="python -m website", description=__doc__).parse_args()
     began = time.monotonic()
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "docs"
+    out = ROOT / "build" / "docs"
     pages = out.with_name(f"{out.name}-pages")
     listing = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -27,7 +27,8 @@ class LinkNames(SphinxPostTransform):
     def run(self, **_: Any) -> None:
         """Look at each piece of inline code that is no link yet."""
         objects = self.env.domains.python_domain.objects
-        paths = {_short(path): path for path in sorted(objects, key=len, reverse=True)}
+        longest_first = sorted(objects, key=len, reverse=True)
+        paths = {short: path for path in longest_first if (short := _short(path))}
         for literal in list(self.document.findall(nodes.literal)):
             path = paths.get(_named(literal.astext()))
             if path is None or _stands_in(literal, nodes.reference, nodes.title):
@@ -64,7 +65,7 @@ def _stands_in(node: nodes.Node, *kinds: type[nodes.Node]) -> bool:
 
 
 def _short(path: str) -> str:
-    """From the class on: `tool`, `wrap` and `reply` are words of topologies and frameworks, too."""
+    """From the class on, and empty without one: `tool` and `wrap` are words of topologies and frameworks, too."""
     parts = path.split(".")
     return ".".join(dropwhile(lambda part: not part[:1].isupper(), parts))
 

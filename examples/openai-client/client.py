@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import sys
 
 from openai import AsyncOpenAI
 
 
 async def main() -> None:
+    if not (token := os.environ.get("EDGE_TOKEN")):
+        sys.exit("EDGE_TOKEN is not set: export it here with the value that `civitas run` has")
     url = f"http://127.0.0.1:{os.environ.get('EDGE_PORT', '8700')}/v1"
-    async with AsyncOpenAI(base_url=url, api_key=os.environ["EDGE_TOKEN"]) as client:
+    async with AsyncOpenAI(base_url=url, api_key=token) as client:
         print("models:", ", ".join([model.id async for model in client.models.list()]))
 
         # Chat completions, streamed. The header names a conversation, which the agent remembers.

@@ -23,13 +23,13 @@ async def ask(runtime: Runtime, user: int) -> tuple[str, float]:
 
 
 async def outage(runtime: Runtime, model: ModelServer, users: list[asyncio.Task[Any]]) -> None:
-    """Let the model be away until everybody who has no answer yet waits for a retry."""
+    """Let the model be away until everybody who still has no answer has been seen to wait for a retry."""
     while model.count < USERS / 2:  # they are in the middle of it
         await asyncio.sleep(0.01)
     with model.away():
-        left = sum(not user.done() for user in users)
         waiting: set[str] = set()
-        while len(waiting) < left:
+        # Counted anew each time: the answer of some was on its way already.
+        while len(waiting) < sum(not user.done() for user in users):
             await asyncio.sleep(0.1)
             now = await runtime.overview("desk")
             waiting |= {
@@ -37,7 +37,7 @@ async def outage(runtime: Runtime, model: ModelServer, users: list[asyncio.Task[
                 for each in now["agents"]
                 if each["handling"] and each["handling"]["retry_at"]
             }
-    print(f"{left} users met the outage, and each waited for a retry of their own")
+    print(f"{len(waiting)} users met the outage, and each waited for a retry of their own")
 
 
 async def main(model: ModelServer | None) -> None:

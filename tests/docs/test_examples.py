@@ -59,11 +59,12 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as there:
-        number: int = there.getsockname()[1]
-        return number
+def port() -> Iterator[int]:
+    """A port that nobody else gets: it is bound, and free for a server that reuses addresses, as asyncio's do."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 def modules(example: str) -> set[str]:
@@ -124,12 +125,26 @@ def test_an_example_prints_what_its_page_says(
     done = interpreters[True].run(program, folder)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     expected, printed = (
+        # Each way of a lookbehind has the same length: the dots stand for the end of "answer".
         re.sub(r"(?<=process |.. took )[\d.]+|\d+(?= users met)", "N", text)
         for text in (shown(example), done.stdout)
     )
     same = doctest.OutputChecker().check_output(expected, printed, doctest.ELLIPSIS)
     assert same, f"it prints\n{printed}\nand its page says\n{expected}\n{done.stderr}"
     assert not list(folder.iterdir())
+
+
+def test_a_client_without_its_token_says_which_variable_is_missing(
+    tmp_path: Path, interpreters: dict[bool, Samples]
+) -> None:
+    skip_elsewhere("openai-client")
+    program = tmp_path / "program.py"
+    folder = EXAMPLES / "openai-client"
+    text = PROGRAM.format(environment={"EDGE_TOKEN": ""}, folder=str(folder))
+    program.write_text(text.replace("main.py", "client.py"))
+    done = interpreters[True].run(program, tmp_path)
+    assert done.returncode == 1
+    assert "EDGE_TOKEN is not set" in done.stderr
 
 
 @pytest.mark.parametrize("example", SYSTEMS)

@@ -100,6 +100,41 @@ def test_a_link_that_leads_nowhere_and_a_foreign_script_are_found(tmp_path):
     ]
 
 
+def test_a_link_out_of_the_site_is_found_although_the_file_is_there(tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (tmp_path / "outside.txt").write_text("not published")
+    (site / "a.html").write_text('<a href="../outside.txt">a</a>')
+    assert problems(site) == ["a.html: ../outside.txt"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<video src=FILE></video>",
+        "<video poster=FILE></video>",
+        "<object data=FILE></object>",
+        "<img srcset='a.html, FILE 2x'>",
+        "<style>@import 'FILE';</style>",
+        "<p style='background: url(FILE)'>",
+    ],
+)
+def test_whatever_a_page_loads_has_to_be_there_and_on_the_site(tmp_path, page):
+    file = "https://cdn.example.com/x"
+    (tmp_path / "a.html").write_text(page.replace("FILE", file))
+    assert problems(tmp_path) == [f"a.html: loads {file}"]
+    (tmp_path / "a.html").write_text(page.replace("FILE", "gone"))
+    assert problems(tmp_path) == ["a.html: gone"]
+
+
+def test_whatever_a_style_loads_has_to_be_there_and_on_the_site(tmp_path):
+    (tmp_path / "a.css").write_text(
+        '@import "https://cdn.example.com/x.css"; @import url(gone.css); /* url(never) */'
+        "p { background: url(a.css) } q { background: url('data:image/png;base64,aa') }"
+    )
+    assert problems(tmp_path) == ["a.css: loads https://cdn.example.com/x.css", "a.css: gone.css"]
+
+
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.stem)
 def test_a_picture_is_small_says_what_it_shows_and_is_drawn_for_the_dark_as_well(picture):
     text = picture.read_text()
