@@ -14,7 +14,7 @@ from statistics import median
 
 from benchmarks.guard.counts import counts
 from benchmarks.guard.ratios import RATIOS
-from benchmarks.guard.recorded import FILE, Recorded, read, worse, write
+from benchmarks.guard.recorded import FILE, Recorded, forgotten, pythons, read, worse, write
 
 _RECORDINGS, _TRIES = 5, 3
 _LEAST_OF_COUNTS, _LEAST_OF_RATIOS = 0.01, 0.10
@@ -33,14 +33,20 @@ def main() -> int:
         return 0
     recorded = read()
     if not recorded:
-        print("bench-check: nothing is recorded for this Python; --record does it", file=sys.stderr)
+        this, those = pythons()
+        there = f"only for {', '.join(those)}" if those else "for no version"
+        print(
+            f"bench-check: nothing is recorded for Python {this}, {there}; --record does it",
+            file=sys.stderr,
+        )
         return 2
-    found = worse(asyncio.run(counts()), recorded)
+    counted = asyncio.run(counts())
+    found = worse(counted, recorded) | forgotten((*counted, *RATIOS), recorded)
     for what in () if arguments.counts else RATIOS:
         found |= _compared(what, recorded)
     for sentence in found.values():
         print(f"  {sentence}", file=sys.stderr)
-    print(f"bench-check: {len(found)} figures are worse than recorded")
+    print(f"bench-check: {len(found)} figures are worse than recorded, or not in both")
     return 1 if found else 0
 
 

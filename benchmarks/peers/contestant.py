@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -21,6 +22,8 @@ _MARK = "CIVITAS_CONTESTANT"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _END = 10.0
 """Seconds that a contestant gets to end by itself."""
+_LONGEST = 180.0
+"""Seconds until an answer: more than any deadline within a contestant, whose text tells more."""
 
 
 class Failed(Exception):
@@ -46,10 +49,19 @@ class Contestant:
         command: How it is started.
         log: Where it writes what it has to say.
         variables: Of its environment, beside ours.
+        longest: Seconds that it gets for an answer.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, variables: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        variables: dict[str, str],
+        longest: float = _LONGEST,
+    ) -> None:
         self._log = log
+        self._longest = longest
+        self._unread = b""
         self._mark = uuid4().hex
         with log.open("a") as said:
             self._process = subprocess.Popen(
@@ -57,7 +69,6 @@ class Contestant:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
-                text=True,
                 env=os.environ | variables | {_MARK: self._mark},
             )
         try:
@@ -71,7 +82,7 @@ class Contestant:
         assert self._process.stdin is not None
         before = self._processor()
         with suppress(BrokenPipeError):  # why it is gone is said when there is no answer
-            self._process.stdin.write(f"{work} {size}\n")
+            self._process.stdin.write(f"{work} {size}\n".encode())
             self._process.stdin.flush()
         seconds = self._answer()["seconds"]
         return Spent(seconds, self._processor() - before)
@@ -83,21 +94,39 @@ class Contestant:
             self._process.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END)
-        while left := list(self._processes()):
-            for process in left:
-                with suppress(ProcessLookupError):
-                    os.kill(int(process.name), signal.SIGKILL)
-            time.sleep(0.01)
+        self._kill()
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def _answer(self) -> dict[str, Any]:
+    def _kill(self) -> None:
+        while left := list(self._processes()):
+            for process in left:
+                with suppress(ProcessLookupError):
+                    os.kill(int(process.name), signal.SIGKILL)
+            self._process.poll()  # one that nobody waits for stays in the list
+            time.sleep(0.01)
+
+    def _line(self) -> bytes:
+        """The next line that it writes."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            said = self._log.read_text().strip().splitlines()[-1:]
-            raise Failed(f"it ended: {''.join(said)}")
+        until = time.monotonic() + self._longest
+        while b"\n" not in self._unread:
+            if not select.select([self._process.stdout], [], [], max(0, until - time.monotonic()))[
+                0
+            ]:
+                self._kill()  # it would keep the processor from the others
+                raise Failed(f"it gave no answer within {self._longest:g} s")
+            read = os.read(self._process.stdout.fileno(), 1 << 16)
+            if not read:
+                said = self._log.read_text().strip().splitlines()[-1:]
+                raise Failed(f"it ended: {''.join(said)}")
+            self._unread += read
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _answer(self) -> dict[str, Any]:
+        line = self._line()
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise Failed(str(answer["error"]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +15,8 @@ __all__ = ["STEPS", "kept_up", "recover", "step"]
 
 STEPS = 10
 _KILLED = 5
+_ENDS = 3
+"""A worker is killed in a step; one that ends otherwise so often in a row will not do its work."""
 
 
 def step(folder: str, run: str, number: int) -> int:
@@ -48,27 +49,40 @@ def _mark(folder: str | Path, run: str) -> Path:
     return Path(folder) / f"killed-{run}"
 
 
-@contextmanager
-def kept_up(
+@asynccontextmanager
+async def kept_up(
     command: Sequence[str | Path], log: Path, variables: Mapping[str, str]
-) -> Iterator[None]:
-    """Run a command, and again as soon as it ends, as a process manager does that waits for nothing."""
-    over = threading.Event()
-    running: list[subprocess.Popen[bytes]] = []
+) -> AsyncIterator[None]:
+    """Run a worker, and again as soon as it is killed, as a process manager does that waits for nothing.
 
-    def start() -> None:
-        while not over.is_set():
-            with log.open("a") as said:
-                running[:] = [subprocess.Popen(command, stdout=said, stderr=said, env=variables)]
-            running[0].wait()
-
-    keeper = threading.Thread(target=start)
-    keeper.start()
+    Raises:
+        RuntimeError: It ended by itself, time after time; what is done with it meanwhile is cancelled.
+    """
     try:
-        yield
-    finally:
-        over.set()
-        while keeper.is_alive():
-            for each in running:
-                each.kill()
-            keeper.join(0.05)
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(_keep(command, log, variables))
+            yield
+            keeper.cancel()
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def _keep(command: Sequence[str | Path], log: Path, variables: Mapping[str, str]) -> None:
+    ends, code = 0, None
+    while ends < _ENDS:
+        with log.open("a") as said:
+            running = await asyncio.create_subprocess_exec(
+                *command, stdout=said, stderr=said, env=variables
+            )
+        try:
+            code = await running.wait()
+        finally:
+            if running.returncode is None:
+                running.kill()
+                await running.wait()
+        ends = 0 if code == -signal.SIGKILL else ends + 1
+    raise RuntimeError(f"the worker ended by itself {ends} times, now with {code}: {_last(log)}")
+
+
+def _last(log: Path) -> str:
+    return "".join(log.read_text().strip().splitlines()[-1:])

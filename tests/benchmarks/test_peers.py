@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import __main__ as bench
-from benchmarks.peers import environments, page
+from benchmarks.peers import environments, mortal, page
 from benchmarks.peers.contestant import Contestant, Failed
 from benchmarks.peers.measure import Figures, Findings
 from benchmarks.peers.registry import PEERS, Peer
@@ -57,6 +59,31 @@ def test_a_contestant_answers_and_nothing_of_it_is_left(tmp_path: Path) -> None:
         with pytest.raises(Failed, match="the last words"):
             running.do("gone", 1)
     assert not list(running._processes())
+
+
+def test_a_contestant_that_does_not_answer_is_ended(tmp_path: Path) -> None:
+    program = """echo '{"versions": {}}'; printf half; sleep 60"""
+    with Contestant(["sh", "-c", program], tmp_path / "log", {}, longest=0.2) as running:
+        with pytest.raises(Failed, match=r"no answer within 0\.2 s"):
+            running.do("work", 1)
+        assert not list(running._processes())
+
+
+async def test_a_worker_that_ends_by_itself_ends_what_waits_for_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with pytest.raises(RuntimeError, match="3 times, now with 7: no room"):
+        async with mortal.kept_up(["sh", "-c", "echo no room; exit 7"], log, {}):
+            await asyncio.Event().wait()
+    assert log.read_text().count("no room") == 3
+
+
+async def test_a_worker_is_started_again_as_often_as_it_is_killed(tmp_path: Path) -> None:
+    program = 'echo >> log; [ "$(wc -l < log)" -gt 5 ] && : > done && exec sleep 60; kill -9 $$'
+    async with mortal.kept_up(
+        ["sh", "-c", f"cd {tmp_path}; {program}"], tmp_path / "said", os.environ
+    ):
+        while not (tmp_path / "done").exists():
+            await asyncio.sleep(0.001)
 
 
 def test_a_peer_that_cannot_be_had_says_why(tmp_path: Path, monkeypatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmarks.peers import frameworks, line, mortal
 
 _QUEUE = "mortal"
 _LOOK = 0.05  # seconds between two looks at the database; its default is 1
+_READY = 60.0
 
 
 @DBOS.step()
@@ -83,8 +85,11 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
     async def recover(size: int) -> float:
         """From `kill -9` until the answer of the run."""
         command = [sys.executable, "-m", "benchmarks.peers.programs.dbos", "work", apart, ready]
-        with mortal.kept_up(command, folder / "worker.log", os.environ):
+        until = time.monotonic() + _READY
+        async with mortal.kept_up(command, folder / "worker.log", os.environ):
             while not ready.exists():
+                if time.monotonic() > until:
+                    raise TimeoutError(f"the worker was not ready within {_READY:g} s")
                 await asyncio.sleep(_LOOK)
             return await mortal.recover(folder, ask)(size)
 

@@ -86,8 +86,9 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
                 """From `kill -9` until the answer of the run."""
                 port = serving.free_port()
                 command = [sys.executable, "-m", "benchmarks.peers.programs.restate", "work"]
-                with mortal.kept_up([*command, str(port)], folder / "worker.log", os.environ):
-                    serving.wait_for(port)
+                worker = [*command, str(port)]
+                async with mortal.kept_up(worker, folder / "worker.log", os.environ):
+                    await asyncio.to_thread(serving.wait_for, port)
                     where = {"uri": f"http://127.0.0.1:{port}", "force": True}
                     await post(f"{admin}/deployments", where)
                     return await mortal.recover(folder, ask)(size)

@@ -85,7 +85,7 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
         async def recover(size: int) -> float:
             """From `kill -9` until the answer of the run."""
             command = [sys.executable, "-m", "benchmarks.peers.programs.temporal", "work", address]
-            with mortal.kept_up(command, folder / "worker.log", os.environ):
+            async with mortal.kept_up(command, folder / "worker.log", os.environ):
                 return await mortal.recover(folder, ask)(size)
 
         async with _worker(client, _QUEUE):

@@ -12,25 +12,34 @@ from thespian.actors import Actor, ActorSystem
 from benchmarks.peers import line
 
 _LONGEST = timedelta(seconds=60)
+_ALL = "all"
 
 
 class Echo(Actor):
     """Answers what is asked."""
 
     def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - its name for it
-        """Answer, unless nobody waits."""
-        if message != "told":
+        """Answer."""
+        self.send(sender, message)
+
+
+class Sink(Actor):
+    """Answers nothing but whether all is handled."""
+
+    def receiveMessage(self, message: Any, sender: Any) -> None:  # noqa: N802 - its name for it
+        """Answer if somebody waits."""
+        if message == _ALL:
             self.send(sender, message)
 
 
-def _with(base: str, work: Callable[[Any, Any, int], None]) -> line.Work:
+def _with(base: str, actor: type[Actor], work: Callable[[Any, Any, int], None]) -> line.Work:
     async def measured(size: int) -> float:
         system = ActorSystem(base)
         try:
-            echo = system.createActor(Echo)
-            assert system.ask(echo, line.PAYLOAD, _LONGEST)
+            one = system.createActor(actor)
+            assert system.ask(one, _ALL, _LONGEST)
             started = time.perf_counter()
-            work(system, echo, size)
+            work(system, one, size)
             return time.perf_counter() - started
         finally:
             system.shutdown()
@@ -44,14 +53,18 @@ def ask(system: Any, echo: Any, size: int) -> None:
         assert system.ask(echo, line.PAYLOAD, _LONGEST)
 
 
-def send(system: Any, echo: Any, size: int) -> None:
+def send(system: Any, sink: Any, size: int) -> None:
     """Sends, until all are handled."""
     for _ in range(size):
-        system.tell(echo, "told")
-    assert system.ask(echo, line.PAYLOAD, _LONGEST)
+        system.tell(sink, line.PAYLOAD)
+    assert system.ask(sink, _ALL, _LONGEST)
 
 
 if __name__ == "__main__":
     in_one, apart = "simpleSystemBase", "multiprocTCPBase"
-    works = {"ask": _with(in_one, ask), "send": _with(in_one, send), "far-ask": _with(apart, ask)}
+    works = {
+        "ask": _with(in_one, Echo, ask),
+        "send": _with(in_one, Sink, send),
+        "far-ask": _with(apart, Echo, ask),
+    }
     line.main(line.simply(works), "thespian")
