@@ -23,7 +23,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.toolsets import FunctionToolset
 
-from civitas import HandlerFailed, wrap
+from civitas import HandlerFailed, InMemoryStateStore, Runtime, Supervisor, wrap
 from civitas.frameworks import idempotency_key
 from civitas_pydantic_ai import PydanticAIAgent
 from tests.core.frameworks.support import restarts, running
@@ -293,6 +293,42 @@ async def test_a_run_that_asks_has_its_deps_when_it_goes_on(fails: bool, make: A
     assert reply.payload == {"output": "done"}
     assert [each.lines[:2] for each in seen] == [["0", "a"]]
     assert "3 noted" in says.texts[-1]
+
+
+@dataclass
+class Desk:
+    key: str
+    filed: int = 0
+
+
+@pytest.mark.promise(id="SEM-1877")
+async def test_deps_that_no_tool_changed_are_not_kept_and_are_those_that_are_made_now() -> None:
+    key, seen = ["old key"], []
+
+    def file(ctx: RunContext[Desk]) -> str:
+        seen.append((ctx.deps.key, ctx.deps.filed))
+        ctx.deps.filed += 1
+        return "filed"
+
+    first, second = [call("open", "c1")], [call("ask", "c2")]
+    says = Says(
+        [[call("file", "c0")], first, [call("file", "c3")], second, [call("file", "c4")], "done"]
+    )
+    tools: list[Any] = [
+        file,
+        *(Tool(lambda: "well", name=name, requires_approval=True) for name in ("open", "ask")),
+    ]
+    child = wrap(says.agent(tools=tools, deps_type=Desk), name="a", deps=lambda: Desk(key[0]))
+    store = InMemoryStateStore()
+    async with Runtime(Supervisor("root", [child]), state_store=store) as runtime:
+        await runtime.ask("a", {"input": "hi"}, conversation="c")
+        kept = [await store.get(each) for each in await store.keys("")]
+        assert "filed" in str(kept)
+        assert "old key" not in str(kept)
+        for now in ("new key", "newest key"):
+            key[0] = now
+            await runtime.ask("a", {"value": True}, "resume", conversation="c")
+    assert seen == [("old key", 0), ("new key", 1), ("newest key", 2)]
 
 
 @pytest.mark.promise(id="SEM-1865")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from pydantic_ai import RunContext, UsageLimits
 from pydantic_ai.models.test import TestModel
 
-from civitas import wrap
+from civitas import Message, wrap
 from civitas.errors import ConfigurationError, HandlerFailed
 from civitas.topology import load
 from civitas_pydantic_ai import PydanticAIAgent
@@ -16,6 +17,11 @@ from tests.core.frameworks.support import running
 from tests.pydantic_ai.support import Says, call
 
 LIMITS = UsageLimits(request_limit=1)
+
+
+@dataclass
+class Customer:
+    name: str
 
 
 def again() -> str:
@@ -59,9 +65,18 @@ async def test_the_model_and_its_settings_are_those_of_the_option() -> None:
         ({"model_settings": 3}, "model_settings must be a dict"),
         ({"model_settings": {"temprature": 1}}, "did you mean 'temperature'"),
         ({"usage_limits": 3}, "usage_limits must be a UsageLimits"),
-        ({"usage_limits": {"requests": 3}}, "usage_limits does not fit"),
+        ({"model_settings": {"bogus": 1}}, "model_settings has no 'bogus'; it has max_tokens"),
+        ({"model_settings": {"temperature": "hot"}}, r"\['temperature'\] does not fit.*got 'hot'"),
+        (
+            {"usage_limits": {"request_limits": 3}},
+            "no 'request_limits'; did you mean 'request_limit'",
+        ),
+        ({"usage_limits": {"request_limit": "five"}}, r"usage_limits\.request_limit does not fit"),
+        ({"usage_limits": {"request_limit": -1}}, "request_limit must not be negative, got -1"),
+        ({"usage_limits": UsageLimits(request_limit=-1)}, "request_limit must not be negative"),
         ({"usage_limits": "tests:nobody"}, r"cannot be resolved.*module:name"),
         ({"deps": lambda one, two: None}, "needs one, two"),
+        ({"deps": Customer}, "deps is the class Customer, which needs 'name'"),
         ({"usage_limit": {}}, "takes no 'usage_limit'; did you mean 'usage_limits'"),
     ],
 )
@@ -81,3 +96,28 @@ async def test_a_topology_names_the_agent_and_its_options(tmp_path: Any) -> None
     )
     file.write_text(f"supervision: {{children: [{{agent: {{name: a, {wrapped}}}}}]}}\n")
     load(file)
+
+
+class OfMessage:
+    def __init__(self, message: Any) -> None:
+        self.sender = message.sender
+
+
+class Annotated:
+    def __init__(self, asked: Message) -> None:
+        self.sender = asked.sender
+
+
+@pytest.mark.promise(id="SEM-1867")
+@pytest.mark.parametrize("made", [OfMessage, Annotated, lambda anything: anything])
+async def test_a_class_whose_one_argument_is_the_message_gets_it(made: Any) -> None:
+    senders: list[Any] = []
+
+    def look(ctx: RunContext[Any]) -> str:
+        senders.append(ctx.deps.sender)
+        return "seen"
+
+    says = Says([[call("look", "c1")], "done"])
+    async with running(wrap(says.agent(tools=[look]), name="a", deps=made)) as runtime:
+        await runtime.ask("a", {"input": "hi"})
+    assert len(senders) == 1

@@ -35,7 +35,8 @@ class OneRunsDeps:
     def dump(self) -> dict[str, Any]:
         """What the run needs of them when it goes on later."""
         told = {} if self.told is NO_DEPS else {"told": self.told}
-        return told if self.kept is None else {**told, "state": self.kept.state()}
+        changed = {} if self.kept is None else self.kept.changed()
+        return {**told, "changed": changed} if changed else told
 
 
 class Deps:
@@ -88,9 +89,7 @@ class Deps:
         else:
             value = copied(told) if kind is object else _read(told, kind, refuse)
         kept = KeptContext(value)
-        if (state := left.get("state")) is not None:
-            kept.restore(state)
-        kept.begin()
+        kept.begin(left.get("changed"))
         return OneRunsDeps(value, told, kept)
 
 

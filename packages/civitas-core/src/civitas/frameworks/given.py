@@ -39,17 +39,29 @@ def taking_message(make: Callable[..., Any], keyword: str, where: str) -> Callab
     """`make` as a function of the message, even if it needs no argument.
 
     Raises:
-        ConfigurationError: It needs more than that.
+        ConfigurationError: It needs more than that, or is a class whose one argument is something else.
     """
     needed = needs(make)
     if not needed:
         return lambda message: make()
     if len(needed) == 1 and needed[0].kind is not inspect.Parameter.KEYWORD_ONLY:
+        if isinstance(make, type) and not _is_message(needed[0]):
+            raise ConfigurationError(
+                f"{where}: {keyword} is the class {make.__qualname__}, which needs {needed[0].name!r}, and only the "
+                f"message is known here. Give a function from the message that makes one, such as lambda message: "
+                f"{make.__qualname__}(message.sender)"
+            )
         return make
     raise ConfigurationError(
         f"{where}: {keyword} is made by a function or a class without arguments, or with the message as its one; "
         f"{getattr(make, '__qualname__', make)} needs {', '.join(each.name for each in needed)}"
     )
+
+
+def _is_message(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    kind = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    return parameter.name == "message" or kind.rpartition(".")[2] == "Message"
 
 
 def needs(make: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from bisect import insort
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -32,6 +32,7 @@ class KeptContext:
 
     def __init__(self, value: Any) -> None:
         self.value = value
+        self._made: dict[str, Any] = {}
         self._begin: dict[str, Any] = {}
         self._last: dict[str, Any] = {}
         self._changes: list[dict[str, Any]] = []
@@ -48,14 +49,30 @@ class KeptContext:
         return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Set the plain parts to those of `state`, each in the class that the context declares for it."""
-        now = _parts(self.value)
-        _put(self.value, {name: _typed(self.value, name, state[name], now) for name in state})
+        """Set the plain parts to those of `state`, each in the class that the context declares for it.
+
+        What is as in `state` already is left as it is.
+        """
+        now, parts = self.state(), _parts(self.value)
+        other = {name: each for name, each in state.items() if name not in now or now[name] != each}
+        typed = {name: _typed(self.value, name, each, parts) for name, each in other.items()}
+        _put(self.value, typed, [name for name in now if name not in state])
         self._last = self._apart()
 
-    def begin(self) -> None:
-        """A run begins: `change` counts from now on."""
+    def begin(self, changed: Mapping[str, Any] | None = None) -> None:
+        """A run begins: `change` counts from now on.
+
+        Args:
+            changed: What `changed` told when it stopped, if it goes on with a context that was made again.
+        """
+        self._made = self.state()
+        if changed:
+            self.restore(copied(_changed(self._made, changed)))
         self._begin = self._last = self._apart()
+
+    def changed(self) -> dict[str, Any]:
+        """What is other than in the context as it was made, for `begin`; what nobody changed is not in it."""
+        return _difference(self._made, self.state())
 
     def change(self) -> dict[str, Any] | None:
         """What to record for `replay`; None if nothing changed."""
@@ -123,17 +140,13 @@ def _parts(value: Any) -> dict[str, Any]:
     return dict(getattr(value, "__dict__", {}))
 
 
-def _put(value: Any, parts: Mapping[str, Any]) -> None:
+def _put(value: Any, parts: Mapping[str, Any], gone: Iterable[str]) -> None:
     if isinstance(value, list):
-        value[:] = parts[_LIST]
+        if parts:
+            value[:] = parts[_LIST]
         return
     if isinstance(value, dict):
-        gone = [name for name in value if isinstance(name, str) and name not in parts]
         for name in gone:
-            try:
-                plain(value[name])
-            except PayloadError:
-                continue
             del value[name]
         value.update(parts)
         return
