@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -130,6 +132,27 @@ async def test_a_sleeping_conversation_is_reached_by_its_own_name(journal: Journ
     async with pool(journal) as runtime:
         reply = await runtime.ask("support/ann", 1, "tell")
         assert reply.payload[0] == "support/ann"
+
+
+async def test_nothing_of_a_conversation_that_sleeps_waits_for_the_collector() -> None:
+    handled: list[weakref.ref[AgentProcess]] = []
+
+    class Noted(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            handled.append(weakref.ref(self))
+            return self.reply(None)
+
+    support = ConversationPool("support", Noted("template"), max_live=1)
+    gc.collect()
+    gc.disable()
+    try:
+        async with Runtime(Supervisor("root", [support])) as runtime:
+            for conversation in map(str, range(200)):
+                await runtime.ask("support", None, conversation=conversation)
+            # The context in which one was put to sleep may keep the last few for a moment.
+            assert sum(each() is not None for each in handled) < 50
+    finally:
+        gc.enable()
 
 
 @pytest.mark.promise(id="SEM-523")

@@ -281,6 +281,8 @@ class Cell:
         self.status = status
         self._deliveries.refuse_all(why)
         self.node.closed(self.name, why)
+        if self._incarnation is not None and self._task is not None and self._task.done():
+            self._incarnation.release()
 
     def _reopen(self) -> None:
         if self.mailbox.closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import partial
 
 from civitas.errors import (
     AgentTerminated,
@@ -151,11 +152,8 @@ class Deliveries:
     def refuse_all(self, why: str) -> None:
         """Refuse what waits in the mailbox and what comes from now on."""
         self.given = None
-
-        def error() -> DeliveryError:
-            return AgentTerminated(self._name, why)
-
-        for message in self._mailbox.close(error):
+        # Nothing in it leads back here: of a conversation that goes to sleep nothing is to be left to the collector.
+        for message in self._mailbox.close(partial(AgentTerminated, self._name, why)):
             self._terminated(message, why)
 
     def count(self, failure: PlainError, message_id: str = "") -> None:

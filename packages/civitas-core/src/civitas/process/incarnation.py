@@ -7,9 +7,10 @@ import inspect
 import logging
 import math
 import time
+import weakref
 from contextvars import Context as ContextVariables
 from contextvars import copy_context
-from typing import Any
+from typing import Any, cast
 
 from civitas.budgets import Spending
 from civitas.errors import AgentTerminated
@@ -202,6 +203,11 @@ class Incarnation:
         if self.now.steps is not None and self.now.steps.open is not None:
             self.now.steps.open.leave()
         self.agent._civitas_node = None
+
+    def release(self) -> None:
+        """It is over for good. Only its agent keeps it: of thousands that go to sleep, none waits for the collector."""
+        if not isinstance(agent := cast("Any", self.agent), weakref.ProxyType):
+            self.agent = cast("AgentProcess", weakref.proxy(agent))
 
     async def _begin(self, started: asyncio.Future[None]) -> ExitReason | None:
         """Start; why it ended if it did not start, otherwise None."""

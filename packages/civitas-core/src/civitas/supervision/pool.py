@@ -220,7 +220,8 @@ class ConversationPoolProcess(DynamicSupervisorProcess):
         if not self._has(slot):
             return
         name = slot.child.name
-        self._cells.pop(name, None)
+        if (cell := self._cells.pop(name, None)) is not None:
+            cell.mailbox.on_idle = None  # it led back here
         self._budgets.pop(name, None)
         self._alone.discard(name)
         self._waiting.pop(name, None)
