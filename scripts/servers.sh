@@ -4,13 +4,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 place=.tools/servers
+draft=$place.draft
 
 shopt -s nullglob
 wanted=()
-command -v redis-server >/dev/null || [ -e $place/usr/bin/redis-server ] || wanted+=(redis-server)
-found=(/usr/lib/postgresql/*/bin/initdb $place/usr/lib/postgresql/*/bin/initdb)
-command -v initdb >/dev/null || [ ${#found[@]} -gt 0 ] || wanted+=(postgresql)
-[ ${#wanted[@]} -gt 0 ] || exit 0
+missing=
+want() {
+    wanted+=("$1")
+    # One that is there is whole: the folder is moved to its place when all is in it.
+    [ -e "${2-}" ] || missing=yes
+}
+command -v redis-server >/dev/null || want redis-server $place/usr/bin/redis-server
+found=(/usr/lib/postgresql/*/bin/initdb)
+command -v initdb >/dev/null || [ ${#found[@]} -gt 0 ] || want postgresql $place/usr/lib/postgresql/*/bin/initdb
+[ -n "$missing" ] || exit 0
 skipped="the tests that start them are skipped"
 if ! command -v apt-get >/dev/null; then
     echo "  no ${wanted[*]} here: $skipped"
@@ -31,6 +38,9 @@ if ! { get || { apt-get update --quiet=2 && get; }; } >/dev/null 2>&1; then
     echo "  ${wanted[*]} could not be fetched: $skipped"
     exit 0
 fi
-mkdir -p $place
-for package in "$drafts"/*.deb; do dpkg-deb --extract "$package" $place; done
+rm -rf $draft
+mkdir -p $draft
+for package in "$drafts"/*.deb; do dpkg-deb --extract "$package" $draft; done
+rm -rf $place
+mv $draft $place
 echo "  ready in $((SECONDS - started)) s: $place"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.house.project import ROOT
 
-__all__ = ["library_path", "program"]
+__all__ = ["do_without", "library_path", "program"]
 
 UNPACKED = ROOT / ".tools" / "servers"
 
@@ -21,11 +22,15 @@ def program(name: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, places)])
     found = shutil.which(name, path=path)
     if found is None:
-        reason = f"no {name} here; scripts/servers.sh gets it where there are Debian's packages"
-        if os.environ.get("CIVITAS_SERVERS") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        do_without(f"no {name} here; scripts/servers.sh gets it where there are Debian's packages")
     return found
+
+
+def do_without(reason: str) -> NoReturn:
+    """Skip the test, or let it fail where `CIVITAS_SERVERS` says ``required``."""
+    if os.environ.get("CIVITAS_SERVERS") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def library_path() -> dict[str, str]:

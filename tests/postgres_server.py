@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
-from tests.debian import library_path, program
+from tests.debian import do_without, library_path, program
 
 __all__ = ["PostgresServer", "new_database"]
 
@@ -128,5 +127,5 @@ def _owner() -> dict[str, Any]:
     try:
         pwd.getpwnam("nobody")
     except KeyError:
-        pytest.skip("PostgreSQL does not run as root, and there is no user 'nobody' here")
+        do_without("PostgreSQL does not run as root, and there is no user 'nobody' here")
     return {**options, "user": "nobody", "extra_groups": []}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.core.plugins.samples import SAMPLES, environment
+from tests.core.plugins.samples import ON_SERVERS, SAMPLES, environment
 from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from tests.postgres_server import PostgresServer
+
+names = (f"t{number}" for number in itertools.count())
 
 BROKEN = {
     "pyproject.toml": """
@@ -85,3 +90,37 @@ def own_postgres_server(postgres_data: Path) -> Iterator[PostgresServer]:
     server = PostgresServer(postgres_data).start()
     yield server
     server.close()
+
+
+@dataclass
+class Kind:
+    """One of the stores, and its server."""
+
+    name: str
+    server: Any
+    make: Callable[..., Any]
+
+
+@pytest.fixture(params=list(ON_SERVERS))
+def kind(request, monkeypatch) -> Kind:
+    name = request.param.removeprefix("own_")
+    server = request.getfixturevalue(f"{request.param}_server")
+    (sample,) = (each for each in SAMPLES if each.name == f"plugin-{name}")
+    monkeypatch.syspath_prepend(sample / "src")
+    module = importlib.import_module(f"civitas_{name}")
+    return Kind(name, server, getattr(module, f"{name.title()}StateStore"))
+
+
+@pytest.fixture
+async def make_store(kind) -> AsyncIterator[Callable[..., Any]]:
+    """Makes stores on the same data, and closes them in the end."""
+    made: list[Any] = []
+    own = {"prefix": f"{next(names)}:"} if kind.name == "redis" else {"table": next(names)}
+
+    def make(url: str = kind.server.url, **keywords: Any) -> Any:
+        made.append(kind.make(url, **{**own, **keywords}))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()

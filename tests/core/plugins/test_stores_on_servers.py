@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import itertools
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,6 @@ import pytest
 
 from civitas import (
     AgentProcess,
-    ConfigurationError,
     HandlerFailed,
     Runtime,
     StateConflict,
@@ -35,47 +32,10 @@ pytestmark = [
     pytest.mark.skipif(not find_spec("psycopg"), reason="environment A has the clients"),
 ]
 
-names = (f"t{number}" for number in itertools.count())
-
-
 of_its_own = pytest.mark.parametrize(
     "kind", [f"own_{name}" for name in ON_SERVERS], indirect=True, ids=list(ON_SERVERS)
 )
 """With a server that the test may kill."""
-
-
-@dataclass
-class Kind:
-    """One of the stores, and its server."""
-
-    name: str
-    server: Any
-    make: Callable[..., Any]
-
-
-@pytest.fixture(params=list(ON_SERVERS))
-def kind(request, monkeypatch) -> Kind:
-    name = request.param.removeprefix("own_")
-    server = request.getfixturevalue(f"{request.param}_server")
-    (sample,) = (each for each in SAMPLES if each.name == f"plugin-{name}")
-    monkeypatch.syspath_prepend(sample / "src")
-    module = importlib.import_module(f"civitas_{name}")
-    return Kind(name, server, getattr(module, f"{name.title()}StateStore"))
-
-
-@pytest.fixture
-async def make_store(kind) -> AsyncIterator[Callable[..., Any]]:
-    """Makes stores on the same data, and closes them in the end."""
-    made: list[Any] = []
-    own = {"prefix": f"{next(names)}:"} if kind.name == "redis" else {"table": next(names)}
-
-    def make(url: str = kind.server.url, **keywords: Any) -> Any:
-        made.append(kind.make(url, **{**own, **keywords}))
-        return made[-1]
-
-    yield make
-    for store in made:
-        await store.close()
 
 
 @asynccontextmanager
@@ -282,55 +242,6 @@ async def test_an_agent_that_was_replaced_elsewhere_overwrites_nothing_of_its_su
         with pytest.raises(HandlerFailed, match="somebody else has written it"):
             await two.ask("counter", {})
         assert (await two.ask("counter", {})).payload == {"n": 2}
-
-
-@pytest.mark.promise(id="SEM-1854")
-async def test_settings_under_which_something_is_lost_are_a_warning_that_says_so(
-    kind, make_store, caplog
-):
-    if kind.name == "redis":
-        store = make_store()
-        await store._redis.config_set("appendfsync", "everysec")
-        try:
-            await store.open()
-        finally:
-            await store._redis.config_set("appendfsync", "always")
-        assert "has appendfsync everysec" in caplog.text
-    else:
-        store = make_store(f"{kind.server.url}&options=-csynchronous_commit%3Doff")
-        await store.open()
-        assert "has synchronous_commit off" in caplog.text
-    caplog.clear()
-    await make_store().open()
-    assert caplog.text == ""
-
-
-async def test_who_is_not_let_in_hears_of_it_at_once(kind, make_store):
-    if kind.name == "redis":
-        url = kind.server.url.replace("unix://", "unix://nobody:secret@")
-    else:
-        url = kind.server.url.replace("civitas@", "nobody:secret@")
-    with pytest.raises(StateStoreError) as caught:
-        await asyncio.wait_for(make_store(url).open(), 5)
-    assert not caught.value.transient
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"timeout": 0}, {"timeout": True}, {"connections": 0}, {"connections": "8"}],
-    ids=str,
-)
-def test_what_does_not_fit_is_refused_when_it_is_made(kind, wrong):
-    with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        kind.make(kind.server.url, **wrong)
-
-
-@pytest.mark.parametrize("url", ["http//user:secret@host", "user:secret@host/x", 7])
-def test_an_address_that_cannot_be_read_is_refused_without_showing_it(kind, url):
-    with pytest.raises(ConfigurationError) as caught:
-        kind.make(url)
-    assert "secret" not in str(caught.value)
 
 
 GRAPH = """

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -61,15 +61,22 @@ class Connections:
     async def answered(self, connection: Connection, work: Coroutine[Any, Any, _Result]) -> _Result:
         """What `work` returns, which uses the connection, unless the server takes too long.
 
+        When this ends, in whatever way, nothing uses the connection any more.
+
         Raises:
             psycopg.OperationalError: It does; the connection is of no use any more.
         """
         working = asyncio.ensure_future(work)
-        done, _ = await asyncio.wait({working}, timeout=self._timeout)
+        try:
+            done, _ = await asyncio.wait({working}, timeout=self._timeout)
+        except asyncio.CancelledError:
+            if not working.done():
+                _cut(connection)
+            with suppress(Exception):
+                await working
+            raise
         if not done:
-            # psycopg would ask the server, which is stuck, to cancel the query, and wait for that.
-            with socket.socket(fileno=os.dup(connection.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+            _cut(connection)
         return await working
 
     async def close(self) -> None:
@@ -86,3 +93,10 @@ class Connections:
         )
         await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
         return connection
+
+
+def _cut(connection: Connection) -> None:
+    """Let what waits for the server fail now: psycopg would ask a server that may be stuck to cancel the query."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

@@ -8,8 +8,9 @@ from psycopg.sql import SQL, Composed, Identifier
 
 __all__ = ["Statements"]
 
-# A revision says in its upper digits which store wrote, and in the lower 28 bits counts its writes. So a write that was
-# on its way for long finds out that a later one of the same store has overtaken it, and does not undo that.
+# A revision says in its upper digits which store wrote, and in the lower 28 bits counts its writes. So a set that was
+# on its way for long finds out that a later one of the same store has overtaken it, and does not undo that. Behind a
+# deletion, which leaves no revision, it does not find out.
 _UPDATE = SQL(
     "ON CONFLICT (key) DO UPDATE SET revision = excluded.revision, value = excluded.value "
     "WHERE NOT (kept.revision >> 28 = excluded.revision >> 28 AND kept.revision > excluded.revision)"

@@ -62,10 +62,7 @@ class PostgresStateStore:
     ) -> None:
         _check("connections", connections, int, "a whole number, 1 or more")
         _check("timeout", timeout, (int, float), "a number of seconds, more than 0")
-        if not all(table.split(".")) or table.count(".") > 1:
-            raise ConfigurationError(
-                f"PostgresStateStore: table must be a name, or a schema and a name with a dot between; got {table!r}"
-            )
+        _check_table(table)
         try:
             facts: dict[str, Any] = conninfo_to_dict(conninfo)
             facts.setdefault("connect_timeout", max(2, round(timeout)))
@@ -234,3 +231,10 @@ class PostgresStateStore:
 def _check(name: str, value: Any, kinds: Any, must: str) -> None:
     if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
         raise ConfigurationError(f"PostgresStateStore: {name} must be {must}; got {value!r}")
+
+
+def _check_table(table: Any) -> None:
+    if not isinstance(table, str) or not all(table.split(".")) or table.count(".") > 1:
+        raise ConfigurationError(
+            f"PostgresStateStore: table must be a name, or a schema and a name with a dot between; got {table!r}"
+        )

@@ -19,8 +19,8 @@ __all__ = ["explain"]
 
 _AWAY = "it cannot be reached, or did not answer. Start it, or check the url and the network"
 _RIGHTS = (
-    "this user may not do that. Give it the commands get, mget, evalsha, script, zrangebylex, ping and info, for all "
-    "keys with the prefix"
+    "this user may not do that. Give it the commands get, mget, getrange, set, del, zadd, zrem, zrangebylex, evalsha, "
+    "script, ping, info and select, for all keys with the prefix"
 )
 _MEMORY = "its memory is full. Raise maxmemory, or free some; what was saved before is still there"
 _CURES: list[tuple[type[Exception] | tuple[type[Exception], ...], bool, str]] = [
@@ -33,6 +33,9 @@ _CURES: list[tuple[type[Exception] | tuple[type[Exception], ...], bool, str]] = 
     ((ConnectionError, TimeoutError, OSError), True, _AWAY),
 ]
 """For each kind of error whether it may pass, and what to do."""
+
+_IN_SCRIPT = ("user executing the script", "ACL failure in script")
+"""What servers say, by their version, when the user may run a script but not what is in it."""
 
 _FULL = "it cannot write to its disk. Free some space; what was saved before is still there"
 
@@ -51,6 +54,8 @@ def explain(where: str, error: BaseException, key: str | None = None) -> StateSt
     cure, is_transient = "the server refused", False
     if "MISCONF" in str(error):
         cure, is_transient = _FULL, True
+    elif any(text in str(error) for text in _IN_SCRIPT):
+        cure = _RIGHTS
     else:
         for kind, may_pass, text in _CURES:
             if isinstance(error, kind):

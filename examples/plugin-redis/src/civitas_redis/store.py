@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from civitas import ConfigurationError, StateConflict
 from civitas.state import StoreCalls
@@ -61,6 +61,8 @@ class RedisStateStore:
     ) -> None:
         _check("connections", connections, int, "a whole number, 1 or more")
         _check("timeout", timeout, (int, float), "a number of seconds, more than 0")
+        if not isinstance(prefix, str):
+            raise ConfigurationError(f"RedisStateStore: prefix must be text; got {prefix!r}")
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
@@ -90,9 +92,24 @@ class RedisStateStore:
         self._revisions = itertools.count((random.getrandbits(34) << 28) + 1)
 
     async def open(self) -> None:
-        """Reach the server and look at its settings now rather than at the first call; again after `close`."""
+        """Reach the server, and look at its settings and the user's rights, now rather than at the first call.
+
+        Again after `close`.
+        """
         self._calls.open()
-        await self._call(self._redis.ping)
+
+        async def attempt() -> None:
+            await self._redis.ping()
+            await self._redis.script_load(self._script.script)
+            try:
+                # No key is empty, so nothing is there.
+                await self._script([self._index, self._values], [0, "", "", "try", "", ""])
+            except ResponseError as error:
+                # What may pass does not stop those who read: a replica, say, may become the primary.
+                if not explain(self.where, error).transient:
+                    raise
+
+        await self._call(attempt)
 
     async def get(self, key: str) -> dict[str, Any] | None:
         """The value under `key`, a copy; None if there is none."""

@@ -3,7 +3,7 @@
 -- ARGV: '1' if the same was tried before, then for each change:
 --   the name of the key, for the index
 --   the revision that must be there: '' for any, '0' for nothing
---   what to do: 'set', 'delete', or 'look' to change nothing
+--   what to do: 'set', 'delete', 'look' to change nothing, or 'try', which does the same but needs the rights of all
 --   the revision of this write, and the value
 -- Returns false, or the place of the first key with another revision than expected, and the one that is there.
 local WRITER = 9 -- digits of a revision that say which store wrote; the others count its writes
@@ -15,8 +15,14 @@ for i = 1, count do
     local there = redis.call('GETRANGE', KEYS[i + 1], 0, 15)
     found[i] = there == '' and '0' or there
     local action = ARGV[at + 2]
+    if action == 'try' then -- under a key where nothing is
+        redis.call('SET', KEYS[i + 1], '', 'XX')
+        redis.call('ZADD', KEYS[1], 'XX', 0, ARGV[at])
+        redis.call('DEL', KEYS[i + 1])
+        redis.call('ZREM', KEYS[1], ARGV[at])
+    end
     local wanted = action == 'set' and ARGV[at + 3] or '0'
-    if action ~= 'look' and found[i] ~= wanted then
+    if (action == 'set' or action == 'delete') and found[i] ~= wanted then
         as_wanted = false
     end
 end
@@ -34,7 +40,8 @@ for _, action in ipairs({ 'set', 'delete' }) do
     for i = 1, count do
         local at = 5 * i - 3
         local revision = ARGV[at + 3]
-        -- A write that was on its way for long does not undo a later one of the same store.
+        -- A set that was on its way for long does not undo a later one of the same store. Behind a deletion, which
+        -- leaves no revision, it is not recognised.
         local is_late = found[i]:sub(1, WRITER) == revision:sub(1, WRITER) and found[i] > revision
         if ARGV[at + 2] == action and not is_late then
             if action == 'set' then
