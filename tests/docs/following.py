@@ -24,12 +24,13 @@ from typing import Self
 from tests.docs.blocks import Block, blocks, earlier, place_files
 from tests.docs.sessions import as_ever, commands
 
-__all__ = ["Step", "follow"]
+__all__ = ["Shell", "Step", "follow"]
 
 _SET_UP = ("python -m venv", ". .venv/bin/activate", "pip install")
 # What the shell itself says about a job that was killed, and the root of a slow machine about what starts there.
 _ASIDE = re.compile(r"(?m)^(bash: line \d+:|warning: waiting for ).*\n")
-_DONE = "civitas-shell-done"
+_DONE = re.compile(r"civitas-shell-done (\d+)\n")
+_TROUBLE = re.compile(r"(?m)^Traceback \(most recent call last\)|\bERROR\b")
 _LOOKS = "civitas runs list"
 _PATIENCE = 10
 
@@ -44,7 +45,7 @@ class Step:
     seconds: float
 
 
-class _Shell:
+class Shell:
     """A terminal: one bash that is typed into. Everything that it starts ends with it."""
 
     def __init__(self, folder: Path, environment: dict[str, str], limit: float) -> None:
@@ -62,34 +63,49 @@ class _Shell:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._pass_over()
+        finally:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
 
     def type(self, command: str, lines: int) -> str:
         """What it prints until it is done and that is so many lines; of a job in the background, until they are there.
 
-        What a job printed before is passed over.
+        What a job printed before is passed over, unless it tells of trouble.
+
+        Raises:
+            AssertionError: Nothing more came in time, or the command failed.
         """
         assert self._process.stdin is not None
         background = command.endswith("&")
-        self._read(0)
-        typed = command if background else f"{command}\necho {_DONE}"
+        self._pass_over()
+        typed = command if background else f"{command}\necho civitas-shell-done $?"
         self._process.stdin.write(f"{typed}\n".encode())
         self._process.stdin.flush()
-        return self.see(lines, "" if background else _DONE)
+        return self.see(lines, until_done=not background)
 
-    def see(self, lines: int, end: str = "") -> str:
+    def see(self, lines: int, *, until_done: bool = False) -> str:
         """What comes until it is so many lines, and the last thing that `type` has the shell print."""
         until, data = time.monotonic() + self._limit, b""
         while True:
             text = data.decode(errors="ignore")  # a letter may have come in part
-            said = _ASIDE.sub("", text.replace(f"{_DONE}\n", ""))
-            if end in text and said.count("\n") >= lines:
+            said = _ASIDE.sub("", _DONE.sub("", text))
+            done = _DONE.search(text)
+            if done is not None and done[1] != "0":
+                raise AssertionError(f"the command fails with {done[1]}, and prints\n{said}")
+            if (done is not None or not until_done) and said.count("\n") >= lines:
                 return said
             if not (piece := self._read(until - time.monotonic())):
                 raise AssertionError(f"nothing more came in {self._limit} s than\n{text}")
             data += piece
+
+    def _pass_over(self) -> None:
+        """Leave out what jobs printed that no command is about."""
+        said = self._read(0).decode(errors="replace")
+        assert not _TROUBLE.search(said), f"a job in the background prints\n{said}"
 
     def _read(self, patience: float) -> bytes:
         """What is there, or comes first; empty if nothing comes."""
@@ -107,14 +123,14 @@ def follow(
 ) -> Iterator[Step]:
     """Each command of the page with what it printed; a command may take `limit` seconds."""
     with ExitStack() as stack:
-        terminals: dict[str | None, _Shell] = {}
+        terminals: dict[str | None, Shell] = {}
         place_files(earlier(page), folder)
         for block in blocks(page):
             if block.word == "file":
                 place_files([block], folder)
             elif block.word != "skip" and (shown := _shown(block)):
                 if block.value not in terminals:
-                    shell = stack.enter_context(_Shell(folder, environment, limit))
+                    shell = stack.enter_context(Shell(folder, environment, limit))
                     terminals[block.value] = shell
                 for command, output in shown:
                     if command.startswith(_SET_UP) and not set_up:
@@ -131,7 +147,7 @@ def _shown(block: Block) -> list[tuple[str, str]]:
     return commands(block) if block.language == "console" else []
 
 
-def _step(shell: _Shell, command: str, expected: list[str], folder: Path) -> Step:
+def _step(shell: Shell, command: str, expected: list[str], folder: Path) -> Step:
     began = time.monotonic()
     while True:
         text = shell.type(command, len(expected)) if command else shell.see(len(expected))

@@ -24,15 +24,18 @@ def session(page: Path) -> list[tuple[str, str]]:
 def as_ever(text: str, folder: Path, name: str = "/srv/shop") -> list[str]:
     """The lines without what differs each time; `name` is what the page calls the folder."""
     text = text.replace(str(folder), name)
-    text = re.sub(r"(?m)^.*meanwhile the event loop was held by(.|\n)*", "", text)
+    # A branch of a profile, which a busy machine adds, and the leaves of that.
+    text = re.sub(
+        r"(?m)^.*── meanwhile the event loop was held by *\n(?: +[├└]── .*\n?)*", "", text
+    )
     for pattern, word in (
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
         (r"\b[0-9a-f]{32}\b", "ID"),
         (r"(?m)^\d\d:\d\d:\d\d\b", "TIME"),
-        (r"\d+(\.\d)? (s|min)\b|\bnow\b", "AGE"),
+        (r"(?<![\d.])\d{1,3}(\.\d)? (s|min)\b|(?m:(?<=  )now(?=  |$))", "AGE"),
         (r"\(pid \d+\)", "(PID)"),
         (r"\d+ samples", "SAMPLES"),
-        (r"(?m) \d{2,}$", " PID"),
+        (r"(?m)\bID +\d{2,}$", "ID PID"),
         (r"(asyncio/\w+\.py):\d+", r"\1:LINE"),
         ("├", "└"),
         ("│", " "),

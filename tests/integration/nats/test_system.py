@@ -98,6 +98,7 @@ async def test_a_server_that_is_killed_and_back_in_time_is_nobodys_death(
         asking += [asyncio.create_task(system.ask("there", n)) for n in range(50)]
         await asyncio.sleep(0.5)  # as long as it is away
         assert len(lines(file)) < 400
+        assert not any(ask.done() for ask in asking[50:])
         server.start()
         answers = [reply.payload for reply in await asyncio.gather(*asking)]
         assert answers == [*range(50), *range(50)]
