@@ -43,7 +43,6 @@ class FlowHumans:
         self._steps = steps
         self._models = models
         self._numbers: Counter[str] = Counter()
-        self._open: list[dict[str, Any]] = []
 
     def answer(self, flow: Flow[Any], *, inside: bool = False) -> None:
         """Answer for a flow.
@@ -65,7 +64,6 @@ class FlowHumans:
         """The answer to `Flow.ask`. Its method begins again when that is there."""
         id_ = self._id(f"{scope.get()}/ask")
         if id_ not in self._answers:
-            self._check()
             raise Asked({"id": id_, "value": {"message": message}})
         return self._answers[id_]
 
@@ -89,25 +87,17 @@ class FlowHumans:
             }
             if context.emit:
                 value["outcomes"] = list(context.emit)
-            self._open.append({"id": id_, "value": value})
         finally:
             if not inside:
                 self._steps.leave()
+        question = {"id": id_, "value": value}
         if inside:
-            self._check()
-            raise Asked(self._open[-1])
-        # What runs beside it is finished first; it may ask, too.
-        await self._steps.others()
-        self._check()
-        raise Asked(*self._open)
+            raise Asked(question)
+        return await self._steps.ask(question)
 
     def _id(self, place: str) -> str:
         self._numbers[place] += 1
         return f"{self._run}/{place}.{self._numbers[place]}"
-
-    def _check(self) -> None:
-        if self._steps.unkept is not None:
-            raise self._steps.unkept
 
     def _sorting(self, collapse: Callable[..., str]) -> Callable[..., str]:
         def sort(feedback: str, outcomes: Sequence[str], llm: Any) -> str:

@@ -15,6 +15,8 @@ __all__ = ["flow_shape"]
 
 def flow_shape(flow: Flow[Any]) -> Iterator[Part]:
     """What a run of `flow` relies on."""
+    for name, field in getattr(type(flow.state), "model_fields", {}).items():
+        yield Part("field of the state", name, value=fingerprint(repr(field.annotation)))
     for name, method in type(flow).flow_definition().methods.items():
         yield Part("method", name)
         begins = {"start": method.start, "listen": method.listen, "router": method.router}

@@ -9,12 +9,13 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from civitas.errors import ConfigurationError, PayloadError
+from civitas_crewai._exact import pack_exact, unpack_exact
 from civitas_crewai._flow_state import changes, fields_of, put
+from civitas_crewai._humans import Asked
 from civitas_crewai._once import counting, fail, scope, settle
-from civitas_crewai._packing import pack, unpack
 
 if TYPE_CHECKING:
     from crewai.flow.flow import Flow
@@ -62,11 +63,15 @@ class FlowSteps:
         self._judged = {str(each) for each in methods if methods[each].human_feedback is not None}
         self._working = 0
         self._idle = asyncio.Event()
-        self.unkept: ConfigurationError | None = None
-        """Why the run cannot be gone through again, if it cannot."""
+        self._questions: dict[str, dict[str, Any]] = {}
+        self._asked = False
+        self.left: dict[str, str] = {}
+        """The fields of the state that cannot be kept, each with the method that left it there; "" if none did."""
+        self._unkept: ConfigurationError | None = None
 
     def watch(self) -> None:
         """Put the steps in the place of the flow's methods."""
+        self.left = dict.fromkeys(fields_of(self._flow)[1], "")
         methods: dict[Any, Any] = self._flow._methods
         for name, method in methods.items():
             methods[name] = self._step(str(name), method)
@@ -76,21 +81,31 @@ class FlowSteps:
         self._working -= 1
         self._idle.set()
 
-    async def others(self) -> None:
-        """Wait until no method is at work."""
+    async def ask(self, *questions: dict[str, Any]) -> NoReturn:
+        """End the run with these questions and all others that are open, once no method is at work.
+
+        Whoever asks has called `leave`.
+        """
+        self._questions.update({each["id"]: each for each in questions})
         while self._working:
             self._idle.clear()
             await self._idle.wait()
+        self._asked = True  # what would begin now would be cut off
+        if self._unkept is not None:
+            raise self._unkept
+        raise Asked(*self._questions.values())
 
     def _step(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method, updated=())
         async def step(*arguments: Any, **keywords: Any) -> Any:
             self._bridge.check()
+            if self._asked:
+                raise Asked(*self._questions.values())
             self._visits[name] += 1
             key = f"method:{name}:{self._visits[name]}"
             self._working += 1
             token = scope.set(key)
-            judged = False
+            judged, asked = False, None
             try:
                 if key not in self._told:
                     self._told.add(key)
@@ -100,10 +115,14 @@ class FlowSteps:
                 )
                 judged = name in self._judged
                 return result
+            except Asked as error:
+                asked = error
             finally:
                 scope.reset(token)
                 if not judged:
                     self.leave()
+            # What runs beside it is finished first; it may ask, too.
+            return await self.ask(*asked.questions)
 
         return step
 
@@ -128,13 +147,20 @@ class FlowSteps:
             return result[0]
         if kept.get("used"):
             self._calls.use(kept["used"])
-        if not result:
-            put(self._flow, kept["set"], kept["gone"])
-        return unpack(kept["result"])
+        if result:  # what came of it just now, and not a copy
+            return result[0]
+        put(self._flow, kept["set"], kept["gone"])
+        try:
+            return unpack_exact(kept["result"])
+        except PayloadError as error:
+            raise ConfigurationError(
+                f"what the method {name!r} of the flow {type(self._flow).__name__} returned cannot be read back: "
+                f"{error}"
+            ) from error
 
     async def _body(self, key: str, name: str, method: Callable[[], Any], result: list[Any]) -> Any:
         """Call the method; what is to be kept of it, or None if that cannot be kept and need not be."""
-        before = self._fields(name)
+        before = self._fields(name, ended=False)
         used: Counter[str] = Counter()
         with counting(used):
             if self._voice is None:
@@ -143,10 +169,10 @@ class FlowSteps:
                 with self._voice.speaking(key):
                     result.append(await _called(method))
         self._bridge.check()
-        after = self._fields(name)
+        after = self._fields(name, ended=True)
         packed = None
         try:
-            packed = pack(result[0], strict=True)
+            packed = pack_exact(result[0], "result")
         except PayloadError as error:
             self._refuse(f"what its method {name!r} returned", error)
         if before is None or after is None or packed is None:
@@ -154,22 +180,25 @@ class FlowSteps:
             return None
         return {"result": packed, "used": dict(used), **changes(before, after)}
 
-    def _fields(self, name: str) -> dict[str, Any] | None:
-        try:
-            return fields_of(self._flow)
-        except PayloadError as error:
-            self._refuse(f"its state at the method {name!r}", error)
-            return None
+    def _fields(self, name: str, *, ended: bool) -> dict[str, Any] | None:
+        fields, unkept = fields_of(self._flow)
+        if ended:
+            self.left = {each: self.left.get(each, name) for each in unkept}
+        if not unkept:
+            return fields
+        self._refuse(f"its state at the method {name!r}", next(iter(unkept.values())))
+        return None
 
     def _refuse(self, what: str, error: PayloadError) -> None:
         refused = ConfigurationError(
-            f"the run of the flow {type(self._flow).__name__} cannot be kept: {what} holds something that is not plain "
-            f"data ({error}). Keep clients and connections outside of the state, as attributes of the flow, and return "
-            "text, numbers, lists, dicts and pydantic models"
+            f"the run of the flow {type(self._flow).__name__} cannot be kept: {what} holds something that cannot be "
+            f"recorded ({error}). Keep clients, connections and secrets in attributes that the flow's __init__ sets, "
+            "or the function that builds it; what a method sets is not there when the run goes on. Return text, "
+            "numbers, lists, dicts and pydantic models, and have only these in the state"
         )
         if self._run.durable:
             raise refused from error
-        self.unkept = self.unkept or refused
+        self._unkept = self._unkept or refused
 
     async def _once(self, key: str, body: Callable[[], Awaitable[Any]]) -> Any:
         """`Run.once` for a call that belongs on this loop; the agent's loop looks up and records."""
@@ -182,7 +211,7 @@ class FlowSteps:
                 here.call_soon_threadsafe(settle, turn, result)
             return await result
 
-        recorded = asyncio.ensure_future(self._home(self._run.once(key, at_home)))
+        recorded = self._home(self._run.once(key, at_home))
         await asyncio.wait({turn, recorded}, return_when=asyncio.FIRST_COMPLETED)
         if not turn.done():
             return await recorded
@@ -201,8 +230,8 @@ class FlowSteps:
         home.call_soon_threadsafe(settle, result, kept)
         return await recorded
 
-    async def _home(self, coroutine: Any) -> Any:
-        return await asyncio.wrap_future(self._bridge.submit(coroutine))
+    def _home(self, coroutine: Any) -> asyncio.Future[Any]:
+        return asyncio.wrap_future(self._bridge.submit(coroutine))
 
 
 async def _called(method: Callable[[], Any]) -> Any:

@@ -16,17 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["pack", "recorded_call", "unpack"]
 
 
-def pack(value: Any, *, strict: bool = False) -> Any:
-    """The result of a call as plain data, from which `unpack` makes it again.
-
-    Args:
-        value: The result.
-        strict: Whether what cannot be kept is a `PayloadError`, rather than its text in its place.
-    """
+def pack(value: Any) -> Any:
+    """The result of a call as plain data, from which `unpack` makes it again; what cannot be kept as its text."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
-        return {"list": [pack(item, strict=strict) for item in value]}
+        return {"list": [pack(item) for item in value]}
     if isinstance(value, BaseModel):
         kind = type(value)
         name = f"{kind.__module__}:{kind.__qualname__}"
@@ -36,8 +31,6 @@ def pack(value: Any, *, strict: bool = False) -> Any:
     try:
         return {"plain": plain(value)}
     except PayloadError:
-        if strict:
-            raise
         return str(value)
 
 

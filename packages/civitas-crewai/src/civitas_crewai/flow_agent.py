@@ -23,8 +23,9 @@ from civitas.frameworks import (
 from civitas.process import AmbiguousCall
 from civitas_crewai._flow_crews import FlowCrews
 from civitas_crewai._flow_humans import FlowHumans
+from civitas_crewai._flow_inputs import misspelt
 from civitas_crewai._flow_shape import flow_shape
-from civitas_crewai._flow_state import fields_of, name_state, put
+from civitas_crewai._flow_state import begin_with, check_reply, keep, name_state
 from civitas_crewai._flow_steps import FlowSteps
 from civitas_crewai._humans import Asked, NobodyToAsk
 from civitas_crewai._models import Models
@@ -119,7 +120,7 @@ class FlowAgent(FrameworkAgent):
         if flow.persistence is None:  # otherwise the id says whose state is loaded
             name_state(flow, name)
         if run.history:
-            put(flow, {key: run.history[key] for key in run.history if key != "id"})
+            begin_with(flow, {key: run.history[key] for key in run.history if key != "id"})
         self._check_inputs(flow, payload)
         bridge = Bridge(asyncio.get_running_loop())
         # A run that goes on is run again from its start, with what was done kept, and the answers there.
@@ -128,10 +129,11 @@ class FlowAgent(FrameworkAgent):
         answers = {**saved.get("answers", {}), **(run.answers or {})}
         voice = Voice(run, bridge, told) if run.streams else None
 
+        steps = FlowSteps(flow, run, calls, bridge, voice, told)
+
         async def kickoff() -> Any:
             current_bridge.set(bridge)
             set_suppress_console_output(True)  # it would draw a box for each method
-            steps = FlowSteps(flow, run, calls, bridge, voice, told)
             steps.watch()
             models = Models(calls, voice, keyed=run.durable)
             humans = FlowHumans(name, answers, steps, models)
@@ -150,7 +152,7 @@ class FlowAgent(FrameworkAgent):
                     stack.enter_context(noticing(run.progress))
                 if voice is not None:
                     stack.enter_context(voice.listening())
-                return await flow.akickoff(inputs=dict(payload))
+                return await flow.akickoff(inputs=dict(payload) or None)
 
         threads = self.lend_threads()
         try:
@@ -171,9 +173,10 @@ class FlowAgent(FrameworkAgent):
             )
         except NobodyToAsk as nobody:
             raise HookAborted(str(nobody), source="civitas") from None
-        if run.conversation is not None:
-            run.history = fields_of(flow)
         tell_usage(run, calls.usage)
+        check_reply(flow, steps.left)
+        if run.conversation is not None:
+            run.history = keep(flow, steps.left)
         return {"output": output_of(result), "state": flow.state}
 
     def _check_inputs(self, flow: Flow[Any], payload: dict[str, Any]) -> None:
@@ -181,8 +184,16 @@ class FlowAgent(FrameworkAgent):
         for name in payload:
             if not isinstance(name, str):
                 self.refuse(f"payload[{name!r}]", "the name of an input must be text")
+        if "id" in payload and flow.persistence is None:
+            self.refuse(
+                "payload.id",
+                "the id of its state is not for whoever asks to choose, as the flow has no @persist; leave it out, and "
+                "name a conversation to go on with a state",
+            )
         if isinstance(flow.state, dict):
             return
+        if (problem := misspelt(type(flow.state), payload)) is not None:
+            self.refuse(*problem)
         try:
             type(flow.state).model_validate({**flow.state.model_dump(), **payload})
         except ValidationError as error:

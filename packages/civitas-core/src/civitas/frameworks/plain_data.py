@@ -50,7 +50,10 @@ def _convert(value: Any, known: Callable[[Any], Any], depth: int) -> Any:
         try:
             return to_plain(value)
         except PayloadError:
-            return value.model_dump(mode="json")
+            try:
+                return value.model_dump(mode="json")
+            except ValueError:  # such as bytes that are not UTF-8, or a lock
+                return value  # to_plain says so, with the path
     return value
 
 
