@@ -167,3 +167,32 @@ async def test_bad_requests_of_each_framework_in_one_process_take_nobody_down(
             assert [child["restarts"] for child in runtime.tree()["children"]] == [0] * len(agents)
     assert [set(each) - {"PayloadError"} for each in told[1:]] == [{"BadRequestError"}] * 2
     assert server.count == sum(map(len, told)) // 2 + len(agents)
+
+
+@pytest.mark.promise(id="SEM-1857")
+@pytest.mark.promise(id="SEM-1858")
+@pytest.mark.parametrize("where", further(("write", "send")))  # imports CrewAI four times
+async def test_a_flow_goes_on_after_kill_9_and_its_question_outlives_the_program(
+    tmp_path: Path, where: tuple[str, str]
+) -> None:
+    """It is killed before it asks, the program ends while it waits, and it is killed behind the answer."""
+    points = Points(tmp_path)
+    config = crew(tmp_path, "", durable=True)
+    config["supervision"]["children"][0]["agent"]["wrap"] = (
+        "tests.integration.adapters.flows:Report"
+    )
+    points.hold(where[0])
+    async with Runtime.from_config(config) as runtime:
+        asking = asyncio.create_task(runtime.ask("c", {}, conversation="f", timeout=100))
+        await points.kill_at(runtime, "c", where[0])
+        asked = await asking
+    (question,) = asked.payload["interrupts"]
+    assert question["value"]["message"] == "Is it good?"
+    points.hold(where[1])
+    async with Runtime.from_config(config) as runtime:
+        answer = runtime.ask("c", {"value": "yes"}, "resume", conversation="f", timeout=100)
+        asking = asyncio.create_task(answer)
+        await points.kill_at(runtime, "c", where[1])
+        reply = await asking
+    assert reply.payload["output"] == "sent one two"
+    assert points.passed == ["find", "write", "write", "send", "send"]

@@ -151,3 +151,11 @@ class Slow(AgentProcess):
         self._heard += 1
         await asyncio.sleep(0.001)
         return None
+
+
+class Caller(AgentProcess):
+    """Calls its model once."""
+
+    async def handle(self, message: Message) -> Message | None:
+        assert self.llm is not None
+        return self.reply((await self.llm.chat("m", [])).content)
