@@ -173,7 +173,7 @@ def knows_help(*verbs: str) -> bool:
 
 def check_requirement(block: Block, requirement: str) -> None:
     """What `pip install` is told must be one of our packages, with an extra that it has."""
-    if requirement.startswith("./examples/"):
+    if requirement.startswith("./"):
         assert (ROOT / requirement / "pyproject.toml").is_file(), (block.name, requirement)
         return
     match = re.fullmatch(r"([\w-]+)(?:\[([\w,]+)\])?", requirement)
