@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from civitas import AgentProcess, ConversationPool, Message
+from civitas.cluster import hosting
 from civitas.cluster.remote_pool import RemotePool
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
@@ -29,7 +30,8 @@ class Talker(AgentProcess):
 
 
 @pytest.fixture
-async def nodes() -> AsyncIterator[Nodes]:
+async def nodes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Nodes]:
+    monkeypatch.setattr(hosting, "_REPORT_EVERY", 0.02)
     Talker.may_go = asyncio.Event()
     pool = ConversationPool("support", Talker("support", restart="transient"), max_live=100)
     async with Nodes(MemoryNetwork().transport, {"w": {"support": pool}}) as nodes:

@@ -70,12 +70,14 @@ class LettersForRoot:
         for each in batch:
             self._letters.drop(each.number)
 
-    async def close(self) -> None:
-        """Send the last ones, and nothing more."""
+    async def close(self, *, root_hears: bool) -> None:
+        """Send nothing more; before that the last ones, if there is a root that hears it."""
         self._letters.changed = lambda: None
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
+        if not root_hears:
+            return
         try:
             async with asyncio.timeout(_LAST_WORDS):
                 while self._letters:

@@ -225,13 +225,13 @@ class MemberNode(Node):
         self._joining.rest()
         self._following.close()
         self._mailboxes.end()
-        if self.ended is not None and self.ended.done() and self.ended.result():
-            # The root is gone: the next one may start the same agents, and nobody waits for what these still do.
+        if root_is_gone := bool(self.ended and self.ended.done() and self.ended.result()):
+            # The next one may start the same agents, and nobody waits for what these still do.
             await self.registry.interrupt()
         await self._hosting.stop_all()
         await self._mailboxes.close()
         self.records.last()
-        await self._dead.close()
+        await self._dead.close(root_hears=not root_is_gone)
         await self._joining.take_leave()
         self._lookups.close()
         await self.calls.close()
