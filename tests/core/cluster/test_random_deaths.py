@@ -217,6 +217,22 @@ class Deaths(RuleBasedStateMachine):
             logging.disable(logging.NOTSET)
 
 
+class _NoWatch:
+    """Nothing blocks a loop whose time stands still, and a thread for each of these nodes takes a part of the time."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def held(self) -> float:
+        return 0.0
+
+    def end(self) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("civitas.node.node.BlockWatch", _NoWatch)
+
+
 @pytest.mark.promise(id="SEM-328")
 @pytest.mark.timeout(900 if DEEP else 120)
 def test_what_must_hold_between_nodes_holds_whatever_befalls_them() -> None:
