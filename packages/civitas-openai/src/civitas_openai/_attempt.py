@@ -82,12 +82,13 @@ class Attempt:
             left = [*self.memory.left, *left]
         self._keep(Memory(items, self._agent(), self._state(), left))
 
-    async def failed(self) -> bool:
-        """The run failed for good: tell the next message about the calls that were made.
+    async def failed(self, error: Exception) -> bool:
+        """The run failed for good: tell its reader, and the next message about the calls that were made.
 
         Returns:
             Whether there were any, so that there is something to keep.
         """
+        await self.told.failed(error)
         if not self.scope.calls.made:
             return False
         before = len(self.memory.items)

@@ -9,7 +9,6 @@ from agents import Agent, RunConfig, Runner
 from agents.exceptions import UserError
 from agents.run import DEFAULT_MAX_TURNS
 
-from civitas.errors import StateConflict
 from civitas.frameworks import (
     FrameworkAgent,
     FrameworkKeywords,
@@ -20,7 +19,7 @@ from civitas.frameworks import (
 )
 from civitas.frameworks.given import named
 from civitas.frameworks.kept_context import KeptContext
-from civitas.frameworks.remembering import Remembering
+from civitas.frameworks.telling_next import tell_next
 from civitas.process import AmbiguousCall, ErrorAction
 from civitas_openai._attempt import Attempt
 from civitas_openai._context import factory_of
@@ -203,31 +202,9 @@ class OpenAIAgent(FrameworkAgent):
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
         """As of every adapter; where the run is not done again, the next one is told about the calls that it made."""
         action = await super().on_error(error, message)
-        again = action is ErrorAction.RETRY or (self.durable and action is ErrorAction.ESCALATE)
-        attempt = self._attempt
-        if attempt is not None and attempt.run.message.id == message.id and not again:
-            self._attempt = None
-            await attempt.told.failed(error)
-            await self._tell_next(attempt)
+        attempt, self._attempt = self._attempt, None
+        await tell_next(self, attempt, error, message, action)
         return action
-
-    async def _tell_next(self, attempt: Attempt) -> None:
-        run = attempt.run
-        try:
-            if await attempt.failed():
-                await Remembering(self).keep_of_failed(run)
-        except StateConflict:
-            logger.warning(
-                "agent %r: another process wrote conversation %r meanwhile, so what this failed run did is not in it",
-                self.name,
-                run.conversation,
-            )
-        except Exception:
-            logger.exception(
-                "agent %r: what its failed run did could not be saved in conversation %r",
-                self.name,
-                run.conversation,
-            )
 
     async def _runs(
         self, attempt: Attempt, watched: WatchedAgents, agent: Agent[Any], begin: Any

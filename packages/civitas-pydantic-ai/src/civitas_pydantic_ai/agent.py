@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,9 +12,9 @@ from pydantic_ai.capabilities import ReinjectSystemPrompt, UseThreadExecutor
 from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import infer_model
 
-from civitas.errors import ConfigurationError, StateConflict
+from civitas.errors import ConfigurationError
 from civitas.frameworks import FrameworkAgent, FrameworkKeywords, Part, Run
-from civitas.frameworks.remembering import Remembering
+from civitas.frameworks.telling_next import tell_next
 from civitas.process import AmbiguousCall, ErrorAction
 from civitas_pydantic_ai._context import Deps, OneRunsDeps
 from civitas_pydantic_ai._humans import check_answer, interrupted, results_of, still_open
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from civitas.message import Message
 
 __all__ = ["PydanticAIAgent"]
-
-logger = logging.getLogger("civitas")
 
 _LEFT = "The call was not made: nobody has answered whether it may be."
 _CUT = "The call was not made: the run failed before."
@@ -69,12 +66,16 @@ class TriedRun:
         """The run."""
         return self.calls.run
 
-    def left(self) -> KeptMessages:
-        """What the next message is told if this attempt failed."""
+    async def failed(self, error: Exception) -> bool:
+        """The run failed for good: tell its reader, and the next message about the calls that were made."""
+        await self.calls.failed(error)
+        if not self.calls.made or self.run.conversation is None:
+            return False
         left = self.memory.after(self.began, closed(self.messages, self.calls.made, _CUT))
         left.failed = self.run.message.id, len(self.memory.items)
         left.given = self.given() if self.run.answers is not None else {}
-        return left
+        self.run.history = left.dump()
+        return True
 
     def given(self) -> dict[str, Any]:
         """What the run needs when it goes on later, beside its messages."""
@@ -216,32 +217,9 @@ class PydanticAIAgent(FrameworkAgent):
     async def on_error(self, error: Exception, message: Message) -> ErrorAction:
         """As of every adapter; where the run is not done again, the next one is told about the calls that it made."""
         action = await super().on_error(error, message)
-        again = action is ErrorAction.RETRY or (self.durable and action is ErrorAction.ESCALATE)
-        attempt = self._attempt
-        if attempt is not None and attempt.run.message.id == message.id and not again:
-            self._attempt = None
-            await attempt.calls.failed(error)
-            if attempt.calls.made and attempt.run.conversation is not None:
-                await self._tell_next(attempt)
+        attempt, self._attempt = self._attempt, None
+        await tell_next(self, attempt, error, message, action)
         return action
-
-    async def _tell_next(self, attempt: TriedRun) -> None:
-        run = attempt.run
-        try:
-            run.history = attempt.left().dump()
-            await Remembering(self).keep_of_failed(run)
-        except StateConflict:
-            logger.warning(
-                "agent %r: another process wrote conversation %r meanwhile, so what this failed run did is not in it",
-                self.name,
-                run.conversation,
-            )
-        except Exception:
-            logger.exception(
-                "agent %r: what its failed run did could not be saved in conversation %r",
-                self.name,
-                run.conversation,
-            )
 
     async def _runs(self, calls: RunCalls, prompt: Any, **options: Any) -> AgentRunResult[Any]:
         own = self.subject.output_type
