@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crewai import Crew
 from crewai.core.providers.human_input import set_provider
-from crewai.hooks.dispatch import HookAborted, InterceptionPoint, scoped_hooks
+from crewai.hooks.dispatch import InterceptionPoint, scoped_hooks
 from crewai.utilities.exceptions.context_window_exceeding_exception import (
     LLMContextLengthExceededError,
 )
@@ -26,25 +24,21 @@ from civitas.frameworks import (
 from civitas.process import AmbiguousCall
 from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
-from civitas_crewai._humans import Answers, Asked, NobodyToAsk
+from civitas_crewai._humans import Answers
 from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
-from civitas_crewai._once import MadeCalls
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
-from civitas_crewai._own_loop import Bridge, run_apart
 from civitas_crewai._packing import recorded_call
+from civitas_crewai._passing import Pass
 from civitas_crewai._payload import (
     Unfit,
     check_inputs,
     noting,
     reply_of,
-    tell_usage,
     text_of,
     told,
 )
 from civitas_crewai._shape import shape_of
 from civitas_crewai._side_effects import after_import
-from civitas_crewai._stream import Voice, noticing
-from civitas_crewai._tools import current_bridge
 from civitas_crewai._unsupported import refuse_foreign
 from civitas_crewai._watched import WatchedCrew
 
@@ -132,70 +126,36 @@ class CrewAIAgent(FrameworkAgent):
 
     async def _run_crew(self, run: Run, crew: Crew) -> Any:
         """Run a crew; or again, for the answer to a question, up to the next one."""
-        saved: dict[str, Any] = run.saved if run.answers is not None else {}
-        payload = saved.get("payload", run.payload)
+        way = Pass(run, may_ask=any(task.human_input for task in crew.tasks))
+        payload = way.payload
         try:
             check_inputs(crew, payload, complete=not crew.before_kickoff_callbacks)
         except Unfit as unfit:
             self.refuse(unfit.path, unfit.problem)
-        asks = any(task.human_input for task in crew.tasks)
-        bridge = Bridge(asyncio.get_running_loop())
-        # A run that goes on is run again from its start, with what it called kept, and the answers there.
-        calls = MadeCalls(run, bridge, dict(saved.get("calls", {})) if asks else None)
-        heard = set(saved.get("told", ()))
-        name = saved.get("run", run.message.id)
-        answers = {**saved.get("answers", {}), **(run.answers or {})}
-        voice = Voice(run, bridge, heard) if run.streams else None
         text = as_text(run.history)
         done: list[Any] = []
 
         async def kickoff() -> Any:
-            current_bridge.set(bridge)
-            set_provider(Answers(crew, name, answers))
-            with ExitStack() as stack:
-                taps = stack.enter_context(WatchedCrew(crew, calls, voice, keyed=run.durable))
+            set_provider(Answers(crew, way.name, way.answers))
+            with WatchedCrew(crew, way.calls, way.voice, keyed=run.durable) as taps:
                 with_callbacks(taps, crew, done)
                 hooks = [noting(crew, run.progress), taps.begins, remembering(crew, text)]
-                stack.enter_context(scoped_hooks({InterceptionPoint.PRE_STEP: hooks}))
-                if run.spans is not None:
-                    from civitas_crewai._spans import CrewSpans
+                with scoped_hooks({InterceptionPoint.PRE_STEP: hooks}), way.watched(crew):
+                    return await crew.akickoff(_inputs(crew, payload, text))
 
-                    stack.enter_context(CrewSpans(run.spans, bridge))
-                if run.watched:
-                    stack.enter_context(noticing(run.progress))
-                if voice is not None:
-                    stack.enter_context(voice.listening(crew))
-                return await crew.akickoff(_inputs(crew, payload, text))
-
-        threads = self.lend_threads()
         try:
-            result = await run_apart(kickoff, bridge, threads, f"civitas-crew-{self.name}")
+            result = await way.go(kickoff, self.lend_threads(), f"civitas-crew-{self.name}")
         except Unfit as unfit:
             self.refuse(unfit.path, unfit.problem)
-        except Asked as asked:
-            if run.spans is not None:
-                run.spans.close(cancelled=False)
-            tell_usage(run, calls.usage)
-            return Interrupted(
-                asked.questions,
-                {
-                    "run": name,
-                    "payload": payload,
-                    "calls": calls.made,
-                    "answers": answers,
-                    "told": sorted(heard),
-                },
-            )
-        except NobodyToAsk as nobody:
-            raise HookAborted(str(nobody), source="civitas") from None
         except SystemExit as ended:
             # So CrewAI ends if a model's window is full and `respect_context_window` is off.
             if "Context length exceeded" not in str(ended):
                 raise
             raise LLMContextLengthExceededError(str(ended)) from ended
+        if isinstance(result, Interrupted):
+            return result
         if run.conversation is not None:
             run.history = with_run(run.history, told(payload), text_of(result))
-        tell_usage(run, calls.usage)
         return reply_of(crew, done[-1], result, run)
 
     def recorded(self, call: AmbiguousCall, result: Any) -> Any:

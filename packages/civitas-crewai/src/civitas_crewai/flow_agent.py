@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Unpack
 
 from crewai.events.utils.console_formatter import set_suppress_console_output
 from crewai.flow.flow import Flow
-from crewai.hooks.dispatch import HookAborted, scoped_hooks
+from crewai.hooks.dispatch import scoped_hooks
 from pydantic import ValidationError
 
 from civitas.errors import ConfigurationError
@@ -27,16 +25,12 @@ from civitas_crewai._flow_inputs import misspelt
 from civitas_crewai._flow_shape import flow_shape
 from civitas_crewai._flow_state import begin_with, check_reply, keep, name_state
 from civitas_crewai._flow_steps import FlowSteps
-from civitas_crewai._humans import Asked, NobodyToAsk
 from civitas_crewai._models import Models
-from civitas_crewai._once import MadeCalls
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
-from civitas_crewai._own_loop import Bridge, run_apart
 from civitas_crewai._packing import recorded_call
-from civitas_crewai._payload import output_of, tell_usage
+from civitas_crewai._passing import Pass
+from civitas_crewai._payload import output_of
 from civitas_crewai._side_effects import after_import
-from civitas_crewai._stream import Voice, noticing
-from civitas_crewai._tools import current_bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -110,70 +104,34 @@ class FlowAgent(FrameworkAgent):
 
     async def _run_flow(self, run: Run, flow: Flow[Any]) -> Any:
         """Run a flow; or again, for the answer to a question, up to the next one."""
-        saved: dict[str, Any] = run.saved if run.answers is not None else {}
-        payload = saved.get("payload", run.payload)
-        name = saved.get("run", run.message.id)
+        way = Pass(run)
+        payload = way.payload
         if not isinstance(payload, dict):
             self.refuse(
                 "payload", f"a dict of kickoff inputs is needed, got {type(payload).__name__}"
             )
         if flow.persistence is None:  # otherwise the id says whose state is loaded
-            name_state(flow, name)
+            name_state(flow, way.name)
         if run.history:
             begin_with(flow, {key: run.history[key] for key in run.history if key != "id"})
         self._check_inputs(flow, payload)
-        bridge = Bridge(asyncio.get_running_loop())
-        # A run that goes on is run again from its start, with what was done kept, and the answers there.
-        calls = MadeCalls(run, bridge, dict(saved.get("calls", {})))
-        told = set(saved.get("told", ()))
-        answers = {**saved.get("answers", {}), **(run.answers or {})}
-        voice = Voice(run, bridge, told) if run.streams else None
-
-        steps = FlowSteps(flow, run, calls, bridge, voice, told)
+        steps = FlowSteps(flow, run, way.calls, way.bridge, way.voice, way.told)
 
         async def kickoff() -> Any:
-            current_bridge.set(bridge)
             set_suppress_console_output(True)  # it would draw a box for each method
             steps.watch()
-            models = Models(calls, voice, keyed=run.durable)
-            humans = FlowHumans(name, answers, steps, models)
-            humans.answer(flow)
-            flow.stream = (
-                False  # a run streams to the reader of the message's stream, if there is one
+            humans = FlowHumans(
+                way.name, way.answers, steps, Models(way.calls, way.voice, keyed=run.durable)
             )
-            with ExitStack() as stack:
-                crews = stack.enter_context(FlowCrews(calls, voice, name, answers, humans, run))
-                stack.enter_context(scoped_hooks(crews.hooks))
-                if run.spans is not None:
-                    from civitas_crewai._spans import CrewSpans
-
-                    stack.enter_context(CrewSpans(run.spans, bridge))
-                if run.watched:
-                    stack.enter_context(noticing(run.progress))
-                if voice is not None:
-                    stack.enter_context(voice.listening())
+            humans.answer(flow)
+            flow.stream = False  # a run streams to the reader of the message's stream, if any
+            crews = FlowCrews(way.calls, way.voice, way.name, way.answers, humans, run)
+            with crews, scoped_hooks(crews.hooks), way.watched():
                 return await flow.akickoff(inputs=dict(payload) or None)
 
-        threads = self.lend_threads()
-        try:
-            result = await run_apart(kickoff, bridge, threads, f"civitas-flow-{self.name}")
-        except Asked as asked:
-            if run.spans is not None:
-                run.spans.close(cancelled=False)
-            tell_usage(run, calls.usage)
-            return Interrupted(
-                asked.questions,
-                {
-                    "run": name,
-                    "payload": payload,
-                    "calls": calls.made,
-                    "answers": answers,
-                    "told": sorted(told),
-                },
-            )
-        except NobodyToAsk as nobody:
-            raise HookAborted(str(nobody), source="civitas") from None
-        tell_usage(run, calls.usage)
+        result = await way.go(kickoff, self.lend_threads(), f"civitas-flow-{self.name}")
+        if isinstance(result, Interrupted):
+            return result
         check_reply(flow, steps.left)
         if run.conversation is not None:
             run.history = keep(flow, steps.left)
