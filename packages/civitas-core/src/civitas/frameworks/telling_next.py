@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from civitas.frameworks.run import Run
     from civitas.message import Message
 
-__all__ = ["Attempt", "tell_next"]
+__all__ = ["LatestTry", "tell_next"]
 
 logger = logging.getLogger("civitas")
 
 
-class Attempt(Protocol):
+class LatestTry(Protocol):
     """One try to run a framework's agent for a message."""
 
     @property
@@ -32,7 +32,7 @@ class Attempt(Protocol):
 
 async def tell_next(
     agent: FrameworkAgent,
-    attempt: Attempt | None,
+    attempt: LatestTry | None,
     error: Exception,
     message: Message,
     action: ErrorAction,
