@@ -1,6 +1,7 @@
 """A root and two members that spend from one budget, with random crashes, deaths and messages nobody waits for.
 
-`make test-deep` looks at 3,000 runs; `CIVITAS_SEED=n` repeats one, whose number a failure prints.
+`make test-deep` looks at 3,000 runs, and with `CIVITAS_WORLDS=200` and a limit of its own (`--timeout 1800`) at 10,000;
+`CIVITAS_SEED=n` repeats one, whose number a failure prints.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from tests.core.cluster.nodes import Nodes
 from tests.deep import DEEP
 
 SEED = int(os.environ.get("CIVITAS_SEED") or (random.randrange(2**32) if DEEP else 1))
-WORLDS, RUNS = (60, 50) if DEEP else (2, 25)
+WORLDS = int(os.environ.get("CIVITAS_WORLDS") or (60 if DEEP else 2))
+RUNS = 50 if DEEP else 25
 
 
 class Worker(AgentProcess):

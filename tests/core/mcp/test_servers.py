@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.trace import StatusCode
 
 from civitas import Runtime, Supervisor
 from civitas.errors import AskTimeout, ConfigurationError, StartFailed, ToolFailed
 from civitas.mcp import McpServer
 from civitas.message import Message
 from civitas.process import AgentProcess
+from civitas.telemetry import names
 from tests import mcp_server
 from tests.core.frameworks.support import restarts
+from tests.core.telemetry.support import Metered, Recorded
 
 
 class Caller(AgentProcess):
@@ -86,6 +89,30 @@ async def test_the_tools_of_a_server_are_those_of_every_agent(server: Server) ->
         )
         assert (await runtime.ask("notes", None)).payload["tools"][:2] == ["note", "fail"]
     await server.until("end")
+
+
+@pytest.mark.promise(id="SEM-1894")
+async def test_a_call_of_a_server_is_a_span_below_its_handler_and_counts(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded, metered = Recorded(monkeypatch), Metered(monkeypatch)
+    async with system(server.agent()) as runtime:
+        await runtime.ask("a", ["note", "x"])
+        await runtime.ask("a", ["fail", "y"])
+        points = metered.points()[names.TOOL_DURATION]
+    handled, *_ = [span for span in recorded.spans if span.name == "process a"]
+    noted, failed = recorded.span("execute_tool note"), recorded.span("execute_tool fail")
+    assert noted.parent is not None
+    assert handled.context is not None
+    assert noted.parent.span_id == handled.context.span_id
+    assert (noted.status.status_code, failed.status.status_code) == (
+        StatusCode.UNSET,
+        StatusCode.ERROR,
+    )
+    assert sorted((each[names.TOOL_NAME], count) for each, count in points) == [
+        ("fail", 1),
+        ("note", 1),
+    ]
 
 
 @pytest.mark.promise(id="SEM-1882")
