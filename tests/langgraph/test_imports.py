@@ -35,7 +35,10 @@ def test_the_adapter_is_found_by_name(tmp_path):
         tmp_path,
     )
     assert lines == [
-        "LangGraphAgent ChatModel GraphStore LangGraphAgent StateStoreSaver agent_tool runtime_tools",
+        (
+            "LangGraphAgent ChatModel GraphStore LangGraphAgent StateStoreSaver "
+            "agent_node agent_tool runtime_tools"
+        ),
         "module 'civitas_langgraph' has no attribute 'LangGrahpAgent'",
     ]
 

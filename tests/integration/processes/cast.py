@@ -328,7 +328,7 @@ class Scheduled(AgentProcess):
 
     async def handle(self, message: Message) -> None:
         if message.type == "civitas.schedule":
-            write_line(self.file, f"{message.recipient} {message.payload['due'].timestamp():.3f}")
+            write_line(self.file, f"{message.recipient} {message.payload['due'].timestamp():.6f}")
 
 
 class Gated(Writer):

@@ -40,4 +40,4 @@ async def test_an_agent_elsewhere_and_a_name_with_replicas_get_each_time_once_th
     for name in ("alone", "many"):
         times = sorted(set(due(name)))
         assert len(due(name)) <= len(times) + 1  # what was in hand at the kill
-        assert {round(b - a, 3) for a, b in itertools.pairwise(times)} == {EVERY}
+        assert {round(b - a, 6) for a, b in itertools.pairwise(times)} == {EVERY}
