@@ -36,8 +36,8 @@ def test_a_run_answers_as_if_nobody_was_killed(framework: str) -> None:
         check(at_random(program, victims, MOMENTS, chance))
 
 
-# A node of LangGraph makes several calls, and of some of them a human would have to say half.
-ASKING = [each for each in FRAMEWORKS if each != "langgraph"]
+# The others show it quickly; of a graph it is calls of a tool node, in a deep run.
+ASKING = [each for each in FRAMEWORKS if DEEP or each != "langgraph"]
 
 
 @pytest.mark.promise(id="SEM-1677")

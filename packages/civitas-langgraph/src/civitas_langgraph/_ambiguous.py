@@ -1,20 +1,20 @@
-"""Nodes that had begun, and of whose results nothing is known: by nodes LangGraph goes on, so they are asked about."""
+"""Nodes, tools and tasks of a graph that had begun, and of whose results nothing is known."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.runnables import Runnable
-from langgraph.graph.state import CompiledStateGraph
+from langgraph._internal._constants import PREVIOUS
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 
 from civitas.errors import ConfigurationError
 from civitas.frameworks import current_run
 from civitas.process.ambiguous import CallNote, NobodyKnows
+from civitas_langgraph._noted_calls import NotedCalls, NotedTasks, NotedTools, told_of_call
 from civitas_langgraph._replaced import copy_of
 
 if TYPE_CHECKING:
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from civitas.process import AmbiguousCall
     from civitas_langgraph._once import InTurn
 
-__all__ = ["NotedNodes", "result_of_node"]
+__all__ = ["NotedNodes", "recorded_result"]
 
 _NODE = "node "
-_MESSAGES = "messages"
 
 
 class NotedNodes:
     """Notes that the nodes of an agent's graph begin, and gives those that happened the results that were told.
+
+    LangGraph keeps what a node returned. Of a tool node and a workflow it is calls and tasks that are noted, each by
+    itself, and what they return is recorded here.
 
     Args:
         calls: The notes of the agent's calls.
@@ -44,34 +46,38 @@ class NotedNodes:
         self.in_turn = in_turn
 
     def watched(self, graph: Any, where: str) -> Any:
-        """The graph with nodes that are noted, if the agent notes any; those of its subgraphs, too.
+        """The graph with nodes, tools and tasks that are noted, if the agent notes any; those of its subgraphs, too.
 
         Args:
             graph: The graph.
             where: Whose it is, for an error.
 
         Raises:
-            ConfigurationError: It has no nodes that could be asked about.
+            ConfigurationError: It has nothing that could be asked about.
         """
         if not self.calls.wanted:
             return graph
-        if not isinstance(graph, CompiledStateGraph) or not graph.checkpointer:
+        if not isinstance(graph, Pregel) or not isinstance(graph.checkpointer, BaseCheckpointSaver):
             raise ConfigurationError(
-                f"{where}: on_ambiguous='interrupt' and probes are for the nodes of a StateGraph, and this is none; "
-                "a functional workflow and a graph elsewhere are made again as they are. Leave them out, or make it a "
-                "StateGraph"
+                f"{where}: on_ambiguous='interrupt' and probes need a graph whose checkpoints are kept here, and this "
+                "one has none, or runs elsewhere. Leave them out"
             )
         self.in_turn.kept = self._kept
-        return self._copy(graph)
+        return self._copy(graph, NotedCalls(self.calls, graph.checkpointer.serde))
 
-    def _copy(self, graph: Any) -> Any:
+    def _copy(self, graph: Any, calls: NotedCalls) -> Any:
+        is_workflow = PREVIOUS in graph.channels
         nodes = {}
         for name, node in graph.nodes.items():
             if name.startswith("__") or node.is_error_handler:
                 nodes[name] = node
+            elif is_workflow:
+                nodes[name] = node.copy({"bound": NotedTasks(calls, node.bound)})
             elif isinstance(node.bound, Pregel):
-                inner = self._copy(node.bound)
+                inner = self._copy(node.bound, calls)
                 nodes[name] = node.copy({"bound": inner, "subgraphs": [inner]})
+            elif isinstance(node.bound, ToolNode):
+                nodes[name] = node.copy({"bound": NotedTools(calls, node.bound)})
             else:
                 nodes[name] = node.copy({"bound": _Noted(self, name, node.bound)})
         return copy_of(graph, nodes=nodes)
@@ -130,13 +136,13 @@ class _Noted(Runnable[Any, Any]):
         """What the node does, noted."""
         run, calls = current_run.get(), self._nodes.calls
         task = ((config or {}).get("metadata") or {}).get("langgraph_checkpoint_ns")
-        note = _note(str(self.name), self._inner, input, str(task))
+        note = CallNote("node", str(self.name), idempotency_key=str(task))
         if run is None or not run.durable or task is None or not calls.notes(note):
             return await self._inner.ainvoke(input, config, **more)
         key = f"{_NODE}{task}"
         told = await calls.told(key)
         if told is not None:
-            return _as_returned(told["result"], note, input)
+            return told["result"]
         await self._nodes.in_turn.settled()
         await calls.begins(key, note)
         try:
@@ -147,54 +153,8 @@ class _Noted(Runnable[Any, Any]):
             raise
 
 
-def _note(name: str, inner: Any, input: Any, task: str) -> CallNote:
-    calls = _tool_calls(inner, input)
-    if len(calls) == 1:
-        (call,) = calls
-        return CallNote("tool", call["name"], call["args"], idempotency_key=task)
-    told = [{"name": each["name"], "arguments": each["args"]} for each in calls]
-    return CallNote("node", name, told or None, idempotency_key=task)
-
-
-def _tool_calls(inner: Any, input: Any) -> Sequence[Mapping[str, Any]]:
-    """The calls that a node of tools is about to make; none for another node."""
-    return _tool_calls_in(input) if isinstance(inner, ToolNode) else ()
-
-
-def _tool_calls_in(input: Any) -> Sequence[Mapping[str, Any]]:
-    if isinstance(input, Mapping) and "tool_call" in input:
-        return [input["tool_call"]]
-    messages = input if isinstance(input, list) else _messages_of(input)[1]
-    last: Any = messages[-1] if messages else None
-    if isinstance(last, Mapping) and last.get("type") == "tool_call":
-        return [each for each in messages if isinstance(each, Mapping)]
-    return getattr(last, "tool_calls", ())
-
-
-def _messages_of(state: Any) -> tuple[str, Sequence[Any]]:
-    """The messages in a state, and the name that they have there."""
-    values = state if isinstance(state, Mapping) else vars(state)
-    for name, value in values.items():
-        if isinstance(value, list) and value and isinstance(value[-1], BaseMessage):
-            return name, value
-    return _MESSAGES, ()
-
-
-def _as_returned(result: Any, note: CallNote, input: Any) -> Any:
-    """What a node is to have returned of which somebody told the result."""
-    if note.kind != "tool":
-        return result
-    text = (
-        result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
-    )
-    state = input.get("state", input) if isinstance(input, Mapping) else input
-    (call,) = _tool_calls_in(input)
-    message = ToolMessage(text, tool_call_id=call["id"], name=note.name)
-    return [message] if isinstance(input, list) else {_messages_of(state)[0]: [message]}
-
-
-def result_of_node(call: AmbiguousCall, result: Any) -> Any:
-    """What is recorded of a node of which a probe or a human told the result.
+def recorded_result(call: AmbiguousCall, result: Any) -> Any:
+    """What is recorded of a node, a tool or a task of which a probe or a human told the result.
 
     Raises:
         ValueError: It cannot be what a node returned.
@@ -203,7 +163,7 @@ def result_of_node(call: AmbiguousCall, result: Any) -> Any:
         raise ValueError(
             "the result of a node must be what it changes in the state, a dict, or None for nothing"
         )
-    return result
+    return result if call.kind == "node" else told_of_call(result)
 
 
 def _left(snapshot: StateSnapshot) -> Iterator[str]:

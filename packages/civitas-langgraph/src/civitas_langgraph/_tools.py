@@ -11,7 +11,9 @@ from langgraph.config import get_config
 
 from civitas.frameworks import AgentCall, RuntimeTool, current_run, find_runtime_tools
 
-__all__ = ["agent_tool", "runtime_tools", "span_of_the_call"]
+__all__ = ["agent_tool", "asked_by", "runtime_tools", "span_of_the_call"]
+
+_ASKS = "civitas_asks"
 
 
 def agent_tool(
@@ -64,6 +66,8 @@ def _native(call: AgentCall | RuntimeTool) -> BaseTool:
         with span_of_the_call():
             return await call.call(arguments)
 
+    if isinstance(call, AgentCall):
+        setattr(ask, _ASKS, call.name)
     return StructuredTool.from_function(
         ask_from_thread,
         ask,
@@ -72,6 +76,11 @@ def _native(call: AgentCall | RuntimeTool) -> BaseTool:
         args_schema=call.model or call.schema,
         infer_schema=False,
     )
+
+
+def asked_by(tool: BaseTool | None) -> str:
+    """The agent that a tool asks and does nothing else; an empty text for any other."""
+    return getattr(getattr(tool, "coroutine", None), _ASKS, "")
 
 
 def span_of_the_call() -> AbstractContextManager[None]:

@@ -28,7 +28,7 @@ from civitas.frameworks.given import named
 from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
-from civitas_langgraph._ambiguous import NotedNodes, result_of_node
+from civitas_langgraph._ambiguous import NotedNodes, recorded_result
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
@@ -269,7 +269,7 @@ class LangGraphAgent(FrameworkAgent):
         assert self._inputs is not None
         self._inputs.check(question, answer)
 
-    recorded = staticmethod(result_of_node)
+    recorded = staticmethod(recorded_result)
 
     def key_of_step(self) -> str | None:
         """The task that runs: one visit of one node, the same when it is run again."""

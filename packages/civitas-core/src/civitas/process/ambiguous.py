@@ -48,8 +48,8 @@ class AmbiguousCall:
         agent: Name of the agent whose call it is.
         run: Name of the run it belongs to.
         call: Names it within the run.
-        kind: `tool`, `model`, `node` or `step`.
-        name: Of the tool, the model, the node or the step.
+        kind: `tool`, `model`, `node`, `task` or `step`.
+        name: Of the tool, the model, the node, the task or the step.
         arguments: What it was called with, as plain data; None if nobody noted that.
         idempotency_key: The one that the call had, and has when it is made again.
         since: Unix seconds when it began.
@@ -88,8 +88,8 @@ class CallNote:
     """What is noted of a call before it begins.
 
     Attributes:
-        kind: `tool`, `model`, `node` or `step`.
-        name: Of the tool, the model, the node or the step.
+        kind: `tool`, `model`, `node`, `task` or `step`.
+        name: Of the tool, the model, the node, the task or the step.
         arguments: What it is called with.
         asks: The agent that it asks, and nothing else.
         idempotency_key: Its own; by default that of a step.
@@ -122,7 +122,7 @@ class Ambiguity:
 
     Attributes:
         asks: Whether a human is asked; otherwise they are made again.
-        probes: What is asked first, by the name of the tool, the model or the node.
+        probes: What is asked first, by the name of the tool, the model, the node or the task.
         recorded: From a result that a probe or a human tells, to what is recorded of the call; raises `ValueError`
             if it cannot be one.
     """

@@ -20,7 +20,7 @@ class StepTaken:
 
     Attributes:
         kind: `step`, `tool`, `model`, `node`.
-        name: The key of a `step`, or the name of the tool, the model or the node.
+        name: The key of a `step`, or the name of the tool, the model, the node or the task.
         since: Unix seconds when it began.
         seconds: How long it took; None while it goes on.
         bytes: Size of its result as it is recorded; None if that is not known.
