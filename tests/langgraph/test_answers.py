@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -14,9 +16,10 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
 from pydantic import BaseModel
 
+from civitas import SQLiteStateStore
 from civitas.errors import HandlerFailed
 from civitas.testing import SuiteModel, ToolCall
-from civitas_langgraph import LangGraphAgent
+from civitas_langgraph import LangGraphAgent, StateStoreSaver
 from tests.core.frameworks.support import running
 from tests.langgraph.models import played
 
@@ -91,6 +94,126 @@ async def test_what_was_answered_before_a_bad_answer_stays_answered(own, durable
             with pytest.raises(HandlerFailed):
                 await said(runtime, "no")
             assert await said(runtime, {"amount": 2}) == [1, 2]
+
+
+def note(state: Box) -> Box:
+    return {"got": ["noted"]}
+
+
+def check(state: Box) -> Box:
+    if "paid 0" in state["got"]:
+        raise ValueError("nothing to pay")
+    return {"got": ["checked"]}
+
+
+@pytest.fixture(params=["AsyncSqliteSaver", "StateStoreSaver"])
+async def own(request, tmp_path):
+    """A checkpointer of the user's own."""
+    async with contextlib.AsyncExitStack() as stack:
+        if request.param == "StateStoreSaver":
+            store = SQLiteStateStore(tmp_path / "own.db")
+            stack.push_async_callback(store.close)
+            yield StateStoreSaver(store, "threads:")
+        else:
+            made = AsyncSqliteSaver.from_conn_string(str(tmp_path / "own.db"))
+            yield await stack.enter_async_context(made)
+
+
+@pytest.mark.promise(id="SEM-1697")
+@pytest.mark.parametrize("where", ["flat", "nested"])
+async def test_answers_that_a_later_node_fails_on_leave_the_question_open(where, own):
+    if where == "flat":
+        graph = asking(note, pay, check, checkpointer=own)
+    else:
+        builder = StateGraph(Box)
+        builder.add_node("inner", asking(note, pay))
+        builder.add_node(check)
+        builder.add_edge(START, "inner")
+        builder.add_edge("inner", "check")
+        graph = builder.compile(checkpointer=own)
+    async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+        asked = await runtime.ask("g", {"got": []}, conversation="c")
+        id = asked.payload["interrupts"][0]["id"]
+        for _ in range(2):
+            with pytest.raises(HandlerFailed, match="nothing to pay"):
+                await said(runtime, {"amount": 0})
+        answer = {"id": id, "value": {"amount": 3}}
+        reply = await runtime.ask("g", answer, "resume", conversation="c")
+        assert reply.payload["got"] == ["noted", "paid 3", "checked"]
+        with pytest.raises(HandlerFailed):
+            await said(runtime, {"amount": 4})  # it is answered now
+        assert await said(runtime, {"got": ["more"]}, "message") == ["pay?"]
+        assert (await said(runtime, {"amount": 5}))[-2:] == ["paid 5", "checked"]
+
+
+@pytest.mark.promise(id="SEM-1697")
+async def test_what_fails_beside_an_answered_node_leaves_its_question_open(own):
+    """What had finished beside the question is not run again, and what was answered before it stays answered."""
+    ran: list[str] = []
+
+    def quick(state: Box) -> Box:
+        ran.append("quick")
+        return {"got": ["quick"]}
+
+    def careful(state: Box) -> Box:
+        ran.append("careful")
+        if interrupt("sure?") == "no":
+            raise ValueError("not sure")
+        return {"got": ["sure"]}
+
+    builder = StateGraph(Box)
+    for node in (quick, careful, pay_twice):
+        builder.add_node(node.__name__, node)
+        builder.add_edge(START, node.__name__)
+    graph = builder.compile(checkpointer=own)
+    async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+        asked = await runtime.ask("g", {"got": []}, conversation="c")
+        ids = {each["value"]: each["id"] for each in asked.payload["interrupts"]}
+        first = {"values": {ids["first?"]: {"amount": 1}}}
+        left = await runtime.ask("g", first, "resume", conversation="c")
+        ids |= {each["value"]: each["id"] for each in left.payload["interrupts"]}
+        both = {ids["second?"]: {"amount": 2}, ids["sure?"]: "no"}
+        with pytest.raises(HandlerFailed, match="not sure"):
+            await runtime.ask("g", {"values": both}, "resume", conversation="c")
+        both[ids["sure?"]] = "yes"
+        reply = await runtime.ask("g", {"values": both}, "resume", conversation="c")
+        assert sorted(map(str, reply.payload["got"])) == ["1", "2", "quick", "sure"]
+    assert ran.count("quick") == 1
+
+
+@pytest.mark.promise(id="SEM-1697")
+async def test_a_message_after_an_answer_that_failed_goes_on_from_before_the_answer(own):
+    graph = asking(note, pay, check, checkpointer=own)
+    async with running(LangGraphAgent("g", graph=graph, durable=True)) as runtime:
+        assert await said(runtime, {"got": []}, "message") == ["pay?"]
+        with pytest.raises(HandlerFailed, match="nothing to pay"):
+            await said(runtime, {"amount": 0})
+        assert await said(runtime, {"got": ["more"]}, "message") == ["pay?"]
+        assert await said(runtime, {"amount": 1}) == ["noted", "more", "noted", "paid 1", "checked"]
+
+
+@pytest.mark.promise(id="SEM-1697")
+async def test_another_answer_that_a_kill_meets_goes_on_where_it_was(own):
+    ran, hangs = [], asyncio.Event()
+
+    async def send(state: Box) -> Box:
+        ran.append(state["got"][-1])
+        if ran == ["paid 0", "paid 3"]:
+            hangs.set()
+            await asyncio.sleep(60)
+        return check({"got": state["got"]})
+
+    graph = asking(note, pay, send, checkpointer=own)
+    agent = LangGraphAgent("g", graph=graph, durable=True, shutdown_timeout=0)
+    async with running(agent) as runtime:
+        assert await said(runtime, {"got": []}, "message") == ["pay?"]
+        with pytest.raises(HandlerFailed, match="nothing to pay"):
+            await said(runtime, {"amount": 0})
+        answering = asyncio.create_task(said(runtime, {"amount": 3}))
+        await hangs.wait()
+        await runtime.restart("g")
+        assert await answering == ["noted", "paid 3", "checked"]
+    assert ran == ["paid 0", "paid 3", "paid 3"]
 
 
 @pytest.mark.promise(id="SEM-967")

@@ -47,7 +47,7 @@ class NotedCalls:
         self._serde = serde
 
     async def once(self, key: str, note: CallNote, work: Callable[[], Awaitable[Any]]) -> Any:
-        """What `work` returns, now or in an earlier delivery; what a probe or a human told is `Told`."""
+        """What `work` returns, now or in an earlier delivery; what a probe or a human told is `ToldResult`."""
         run = current_run.get()
         if run is None or not run.durable or not self._calls.notes(note):
             return await work()
@@ -60,7 +60,7 @@ class NotedCalls:
         found = await run.once(key, recorded, note=note)
         if done:
             return done[0]
-        return Told(found[_TOLD]) if _TOLD in found else self._serde.loads_typed(found[_KEPT])
+        return ToldResult(found[_TOLD]) if _TOLD in found else self._serde.loads_typed(found[_KEPT])
 
     def _written(self, value: Any, note: CallNote) -> list[Any]:
         try:
@@ -70,7 +70,7 @@ class NotedCalls:
             raise unwritable([(place, value)], self._serde.dumps_typed) or error from error
 
 
-class Told:
+class ToldResult:
     """A result that a probe or a human told.
 
     Attributes:
@@ -117,7 +117,7 @@ class NotedTools(Runnable[Any, Any]):
             made = await self._calls.once(
                 key, note, functools.partial(run_one, call, *rest, **others)
             )
-            return _message(made.result, call) if isinstance(made, Told) else made
+            return _message(made.result, call) if isinstance(made, ToldResult) else made
 
         node._arun_one = noted
         node.afunc = node._afunc  # that of the copy
@@ -185,7 +185,7 @@ class NotedTasks(Runnable[Any, Any]):
 
             note = CallNote("task", task.__name__, _arguments(function, given, named))
             made = await self._calls.once(f"task {_task_of(config)}", note, work)
-            return made.result if isinstance(made, Told) else made
+            return made.result if isinstance(made, ToldResult) else made
 
         if not hasattr(function, "__name__"):
             of = getattr(function, "func", None)

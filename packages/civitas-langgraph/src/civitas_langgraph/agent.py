@@ -29,12 +29,13 @@ from civitas.frameworks.remembering import Remembering
 from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
 from civitas_langgraph._ambiguous import NotedNodes, recorded_result
+from civitas_langgraph._as_it_was import AsItWas
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
 from civitas_langgraph._humans import keep_questions_open, questions
 from civitas_langgraph._inputs import MESSAGE, STANDS, Inputs
-from civitas_langgraph._memory import OwnThread, RunThread
+from civitas_langgraph._memory import RunThread
 from civitas_langgraph._once import InTurn, let_graphs_without_checkpoints_be_sync
 from civitas_langgraph._options import (
     checked_durability,
@@ -43,6 +44,7 @@ from civitas_langgraph._options import (
     with_config,
 )
 from civitas_langgraph._outcomes import OUTCOMES
+from civitas_langgraph._own_thread import OwnThread
 from civitas_langgraph._payload import GraphInput, flat_message
 from civitas_langgraph._replaced import copy_of, with_store
 from civitas_langgraph._run import End, run_graph
@@ -180,7 +182,7 @@ class LangGraphAgent(FrameworkAgent):
         config = self._run_config(given, thread_id, run, accounts)
         at = config
         if isinstance(graph, Pregel) and isinstance(thread, OwnThread):
-            at = await thread.begin(graph.checkpointer, config)
+            at = await thread.begin(graph, config)
         await check_checkpoint(graph, at, f"{thread_id!r} of {self.name!r}")
         await self._nodes.check(graph, at)
         input = await self._inputs.of(run, command, at)
@@ -229,8 +231,7 @@ class LangGraphAgent(FrameworkAgent):
             self._open(self._saver, self.memory_key(conversation))
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
         if self._saver is None and self.durable:
-            own = OwnThread(self.store, self._note_key(conversation))
-            config = await own.stands(graph.checkpointer, config)
+            config = await OwnThread(self.store, self._note_key(conversation)).stands(graph, config)
         return questions(await graph.aget_state(config, subgraphs=True))
 
     async def shorten_kept(self, conversation: str, longest: int) -> None:
@@ -312,6 +313,7 @@ class LangGraphAgent(FrameworkAgent):
                 saver.store = PatientStore(saver.store, self.name)
             else:
                 name_unwritable(saver)
+            AsItWas.lend(saver)
         else:
             return graph
         keep_questions_open(saver)
