@@ -13,7 +13,7 @@ from civitas.demo.model_server import Failure
 from civitas.demo.model_server import ToolCall as Called
 from civitas.testing import SuiteModel, ToolCall
 from civitas_crewai import CrewAIAgent
-from tests.core.frameworks.support import doing, restarts, running
+from tests.core.frameworks.support import doing, restarts, running, told_over_a_crash
 from tests.crewai.crews import clerk, crew_of, task
 
 # CrewAI warns of itself.
@@ -46,6 +46,30 @@ async def test_the_usage_of_a_durable_run_counts_what_was_called_before_a_crash(
     (usage,) = await usages(scripted(script), durable=True)
     (whole,) = await usages(scripted(lambda body: "an answer"))
     assert usage == whole
+
+
+@pytest.mark.promise(id="SEM-1751")
+async def test_a_run_tells_what_the_calls_cost_that_were_recorded_before_a_crash(scripted):
+    killed: list[str] = []
+
+    @tool("deadly")
+    def deadly(q: str) -> str:
+        """Kill the agent the first time."""
+        killed.append(q)
+        if len(killed) == 1:
+            raise SystemExit("killed")
+        return "survived"
+
+    llm = scripted(["one", Called("deadly", {"q": "x"}), "two"])
+
+    def make() -> Any:
+        return crew_of(task(clerk(llm), "one"), task(clerk(llm, tools=[deadly]), "two"))
+
+    info = await told_over_a_crash(CrewAIAgent("c", crew=make, durable=True), {})
+    assert info.usage is not None
+    assert (info.deliveries, info.usage["requests"]) == (2, 3)
+    assert info.usage["total_tokens"] > 0
+    assert info.cost == pytest.approx(info.usage["total_tokens"])
 
 
 async def test_the_usage_of_a_durable_run_counts_what_an_agent_used_that_was_delegated_to(scripted):

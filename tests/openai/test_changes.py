@@ -250,8 +250,12 @@ async def test_what_a_run_began_with_is_written_with_its_first_step():
         await runtime.ask("shop", {"input": "a book"})
     steps = [each for each in store.commits if any("civitas:step:" in key for key in each)]
     assert len(steps) == 5  # three calls of the model, two of tools
-    assert [len(each) for each in steps] == [2, 1, 1, 1, 1]
-    assert any(key.endswith("civitas:shape") for key in steps[0])
+    assert [len(each) for each in steps] == [3, 1, 1, 1, 1]
+    assert {key.rpartition("/")[2] for key in steps[0]} == {
+        "civitas:shape",
+        "civitas:spent",
+        "model 0",
+    }
 
 
 async def test_what_a_conversation_of_a_pool_does_not_go_on_with_outlives_its_sleep():

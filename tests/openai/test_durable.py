@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from civitas.demo.model_server import ToolCall
 from civitas_openai import OpenAIAgent
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import restarts, running, told_over_a_crash
 from tests.openai.flaky_tools import ToolCalls, Tools
 
 
@@ -39,6 +39,27 @@ async def test_finished_calls_of_models_and_tools_are_not_made_again(scripted):
         "noted x",
         "recovered",
     ]
+
+
+@pytest.mark.promise(id="SEM-1751")
+async def test_a_run_tells_what_the_calls_cost_that_were_recorded_before_a_crash(scripted):
+    killed: list[str] = []
+
+    @function_tool
+    async def deadly() -> str:
+        """Kill the agent the first time."""
+        killed.append("once")
+        if len(killed) == 1:
+            raise SystemExit("killed")
+        return "survived"
+
+    calls = ToolCalls(ToolCall("note", {"text": "x"}), ToolCall("deadly"), "done")
+    agent = Agent(name="a", model=scripted(calls), tools=[Tools().note, deadly])
+    info = await told_over_a_crash(OpenAIAgent("o", agent=agent, durable=True), {"input": "hi"})
+    assert info.usage is not None
+    assert (info.deliveries, len(calls.bodies), info.usage["requests"]) == (2, 3, 3)
+    assert info.usage["total_tokens"] > 0
+    assert info.cost == pytest.approx(info.usage["total_tokens"])
 
 
 async def test_the_idempotency_key_is_the_same_each_time(scripted):

@@ -26,7 +26,7 @@ from pydantic_ai.toolsets import FunctionToolset
 from civitas import HandlerFailed, InMemoryStateStore, Runtime, Supervisor, wrap
 from civitas.frameworks import idempotency_key
 from civitas_pydantic_ai import PydanticAIAgent
-from tests.core.frameworks.support import restarts, running
+from tests.core.frameworks.support import restarts, running, told_over_a_crash
 from tests.pydantic_ai.support import Says, call
 
 
@@ -100,6 +100,26 @@ def read(says: Says) -> list[Any]:
     ]
     dumped = ModelMessagesTypeAdapter.dump_python([ModelRequest(parts=parts)], mode="json")
     return list(dumped[0]["parts"])
+
+
+@pytest.mark.promise(id="SEM-1751")
+async def test_a_run_tells_what_the_calls_cost_that_were_recorded_before_a_crash() -> None:
+    killed: list[str] = []
+
+    def deadly() -> str:
+        """Kill the agent the first time."""
+        killed.append("once")
+        if len(killed) == 1:
+            raise SystemExit("killed")
+        return "survived"
+
+    says = Says([[call("found", "a")], [call("deadly", "b")], "done"])
+    agent = PydanticAIAgent("p", agent=says.agent(tools=[Tools().found, deadly]), durable=True)
+    info = await told_over_a_crash(agent, {"input": "hi"})
+    assert info.usage is not None
+    assert (info.deliveries, len(says.asked), info.usage["requests"]) == (2, 3, 3)
+    assert info.usage["total_tokens"] > 0
+    assert info.cost == pytest.approx(info.usage["total_tokens"])
 
 
 @pytest.mark.promise(id="SEM-1865")

@@ -14,9 +14,11 @@ from civitas import AgentProcess, HandlerFailed, Message, NodeDown
 from civitas.cluster.frames import Kind, unpacked
 from civitas.cluster.members import joining
 from civitas.state import Retention
+from civitas.telemetry import names
 from civitas.testing import MemoryNetwork
 from civitas.transport.zmq import ZmqTransport
 from tests.core.cluster.nodes import Nodes
+from tests.core.telemetry.support import Metered
 
 JOURNAL: list[Any] = []
 """What the agents of all nodes wrote down: they share this process."""
@@ -231,6 +233,28 @@ async def test_a_scrape_has_what_other_processes_count_from_the_first_one_on() -
         counted = 'messaging_client_consumed_messages_total{system="civitas",messaging_destination_name="far"'
         while counted not in runtime.scrape():
             await asyncio.sleep(0)
+
+
+@pytest.mark.promise(id="SEM-1752")
+async def test_a_scrape_has_what_a_process_exports_itself_and_nothing_is_exported_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    metered = Metered(
+        monkeypatch
+    )  # in this test the two processes are one, and so are their providers
+    async with Nodes(MemoryNetwork().transport, {"w": {"far": Far}}) as nodes:
+        runtime, there = nodes.runtime, nodes.members["w"]
+        runtime.scrape()
+        while there.tracing.metrics.scraped is None:
+            await asyncio.sleep(0)
+        await runtime.ask("far", None)
+        there.records.last()
+        counted = 'messaging_client_consumed_messages_total{system="civitas",messaging_destination_name="far"'
+        while not (found := [each for each in runtime.scrape().splitlines() if counted in each]):
+            await asyncio.sleep(0)
+        [(_, exported)] = metered.points()[names.PROCESSED]
+        assert (found[0].rpartition(" ")[2], exported) == ("1", 1)
+        assert "civitas_asks_in_flight" in runtime.scrape()
 
 
 @pytest.mark.promise(id="SEM-1716")

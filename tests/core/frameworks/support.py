@@ -15,6 +15,7 @@ from civitas.frameworks.conversations import key_of
 from civitas.frameworks.transcripts import as_text, messages_of
 from civitas.plugins import PluginManager
 from civitas.process import AgentProcess, Cell
+from civitas.runs import RunInfo
 from civitas.runtime import Runtime
 from civitas.state import LongRecord
 from civitas.supervision import Supervisor
@@ -73,6 +74,15 @@ def restarts(runtime: Runtime) -> int:
     """How often the first agent was started again."""
     count: int = runtime.tree()["children"][0]["restarts"]
     return count
+
+
+async def told_over_a_crash(agent: AgentProcess, payload: Any) -> RunInfo:
+    """What is known of a durable run whose agent crashes once on the way; a token costs a dollar."""
+    tree = Supervisor("root", [agent], backoff="none")
+    async with Runtime(tree, prices={"*": {"in": 1e6, "out": 1e6}}) as runtime:
+        await runtime.ask(agent.name, payload, run="r")
+        assert restarts(runtime) == 1
+        return await runtime.run_info("r")
 
 
 async def transcript(store: Any, agent: str, conversation: str) -> list[str]:

@@ -15,6 +15,7 @@ from civitas.budgets import Prices
 from civitas.message import Message
 from civitas.models import ModelResponse
 from civitas.process import AgentProcess, ErrorAction
+from civitas.process.steps import SPENT, STEPS
 from civitas.runs import RunInfo, RunStatus
 from civitas.runs.overview import overview
 from civitas.state import InMemoryStateStore
@@ -152,6 +153,45 @@ async def test_a_step_that_an_earlier_delivery_had_done_says_so() -> None:
         ("a", True, 102),
         ("hard", False, 102),
     ]
+
+
+@pytest.mark.promise(id="SEM-1751")
+async def test_a_run_counts_calls_that_were_recorded_before_a_crash_once() -> None:
+    answers = [ANSWER] * 3
+    async with writing(InMemoryStateStore(), answers) as runtime:
+        await runtime.ask("author", ["a", "b", "hard"], run="r")
+        info = await runtime.run_info("r")
+    assert (info.deliveries, info.usage and info.usage["requests"]) == (2, 3)
+    assert info.cost == pytest.approx(3 * (1000 * 2 + 10 * 100) / 1e6)
+
+
+@pytest.mark.promise(id="SEM-1751")
+async def test_no_call_is_recorded_whose_cost_is_not_if_several_are_made_at_once() -> None:
+    class Accounting(InMemoryStateStore):
+        """Takes its time to write what was spent; notes the calls that are recorded, and those that are paid."""
+
+        async def write(self, changes, *, expect={}):  # noqa: B006
+            for _ in range(20 if any(key.endswith(SPENT) for key in changes) else 0):
+                await asyncio.sleep(0)
+            written = await super().write(changes, expect=expect)
+            if there := [key for key in await self.keys(STEPS) if key.endswith(SPENT)]:
+                spent = await self.get(there[0]) or {}
+                seen.append((len(await self.keys(STEPS)) - 1, spent["usage"][0]))
+            return written
+
+    seen: list[tuple[int, int]] = []
+
+    class Together(Author):
+        async def handle(self, message: Message) -> Message:
+            await asyncio.gather(*(self.step(each, self.write, each) for each in "abc"))
+            return self.reply("done")
+
+    tree = Supervisor("root", [Together("author", delivery="durable")])
+    model = ScriptedModel([ANSWER], repeat=True)
+    async with Runtime(tree, state_store=Accounting(), model_provider=model) as runtime:
+        await runtime.ask("author", [], run="r")
+    assert seen[-1] == (3, 3)
+    assert all(recorded <= paid for recorded, paid in seen)
 
 
 class Dropping(Author):

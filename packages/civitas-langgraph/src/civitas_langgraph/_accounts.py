@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Accounts", "StreamingAccounts"]
 
+_TOKENS = ("input_tokens", "output_tokens", "total_tokens")
+
 
 class Accounts(BaseCallbackHandler):
     """Callbacks of one run, which may come from several threads.
@@ -34,6 +36,12 @@ class Accounts(BaseCallbackHandler):
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
+        progress.recounts = (
+            False  # a node that is done is not run again, and what it used is not told again
+        )
+        self._before = progress.before
+        if any(self._before):
+            progress.uses(*self._before)
         self._requests = 0
         self._used: list[Mapping[str, Any]] = []
         self._tools: dict[UUID, str] = {}
@@ -42,16 +50,17 @@ class Accounts(BaseCallbackHandler):
 
     def tell(self, run: Run) -> None:
         """Report it in the headers of the run's reply; nothing for models that report no usage."""
-        if self._used:
+        if self._used or any(self._before):
             run.used(*self._usage())
         run.failures(self._failures)
 
     def _usage(self) -> tuple[int, int, int, int]:
+        requests, *tokens = self._before
         read, written, total = (
-            sum(each.get(name) or 0 for each in self._used)
-            for name in ("input_tokens", "output_tokens", "total_tokens")
+            before + sum(each.get(name) or 0 for each in self._used)
+            for before, name in zip(tokens, _TOKENS, strict=True)
         )
-        return self._requests, read, written, total
+        return requests + self._requests, read, written, total
 
     def on_chain_start(
         self,

@@ -11,7 +11,7 @@ from civitas_langgraph._awake import AWAKE
 from civitas_langgraph._thread import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -38,7 +38,7 @@ class RunThread:
         passing: Where a durable run keeps it meanwhile; None for any other.
         run: Whose thread it is; None for one that is only looked at.
         longest: How many messages are left of each list when a run is over; None for all.
-        beside: What is to be in the store when a durable run has its first checkpoint there, by its keys.
+        beside: Says what is to be in the store when the next checkpoint of a durable run is, by its keys.
         pins: Whether the checkpoint that the run begins from is kept as long as it waits for humans, so that it can
             start over.
     """
@@ -52,11 +52,11 @@ class RunThread:
         passing: str | None = None,
         run: Run | None = None,
         longest: int | None = None,
-        beside: Mapping[str, dict[str, Any]] | None = None,
+        beside: Callable[[], Mapping[str, dict[str, Any]]] | None = None,
         pins: bool = False,
     ) -> None:
         self._run = run
-        self._beside = beside or {}
+        self._beside = beside
         self._pins = pins
         self._longest = longest
         self._serde = serde
@@ -76,6 +76,8 @@ class RunThread:
             async with self._opening:
                 if self._thread is None:
                     self._thread = await self._load()
+        if self._beside is not None and (more := self._beside()):
+            self._thread.beside = {**self._thread.beside, **more}
         return self._thread
 
     async def _load(self) -> Thread:
@@ -88,7 +90,7 @@ class RunThread:
             self._store, where, home=self._key, known=known.kept if known is not None else None
         )
         thread = known.renewed(kept) if known is not None else Thread(self._serde, kept)
-        thread.live, thread.beside = live, self._beside
+        thread.live = live
         if self._pins and self._run is not None:
             self._pin(thread, self._run)
         if self._run is None and self._key is not None:

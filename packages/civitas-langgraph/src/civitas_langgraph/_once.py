@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackHandler
 from langgraph.pregel import _loop
 
+from civitas.frameworks import current_run
+from civitas.state.in_order import write_in_order
+
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
+
+    from civitas.state import StateStore
 
 __all__ = ["InTurn", "let_graphs_without_checkpoints_be_sync"]
 
@@ -37,6 +42,30 @@ class InTurn(AsyncCallbackHandler):
     def watch(self, saver: BaseCheckpointSaver[Any]) -> None:
         """From now on, what `saver` writes is waited for."""
         setattr(saver, "aput_writes", self._watched(saver.aput_writes))  # noqa: B010
+
+    def writes_first(
+        self,
+        saver: BaseCheckpointSaver[Any],
+        store: StateStore,
+        what: Callable[[], Mapping[str, dict[str, Any]]],
+    ) -> None:
+        """From now on, `what` is in `store`, by its keys, before `saver` writes anything of a run."""
+        home, writing = asyncio.get_running_loop(), asyncio.Lock()
+
+        def after(put: Any) -> Any:
+            @functools.wraps(put)
+            async def put_after(*args: Any, **more: Any) -> Any:
+                # What a node writes from an event loop of its own counts when the node is done.
+                if current_run.get() is not None and asyncio.get_running_loop() is home:
+                    async with writing:
+                        if first := what():
+                            await write_in_order(store, {}, first, (), expect={})
+                return await put(*args, **more)
+
+            return put_after
+
+        for name in ("aput", "aput_writes"):
+            setattr(saver, name, after(getattr(saver, name)))
 
     def _watched(self, put: Any) -> Any:
         @functools.wraps(put)

@@ -27,11 +27,11 @@ _LONGEST = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 def spent_by(run: Run) -> list[BaseCallbackHandler]:
-    """The callbacks of a run; none if nothing limits it.
+    """The callbacks of a run; none if nothing limits it, and nobody knows what models cost.
 
     There are two of them: LangChain goes by what an async one raises only where the model is awaited.
     """
-    if not run.spending.limited:
+    if not run.spending.matters:
         return []
     blocking = _Blocking(run)
     return [blocking, _Awaited(run, blocking)]

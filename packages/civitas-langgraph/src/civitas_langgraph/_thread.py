@@ -67,7 +67,7 @@ class Thread:
         self.pinned: tuple[str, str] | None = None
         """A message, and the checkpoint that its run began from, if that is kept; an empty id if there was none."""
         self.beside: Mapping[str, dict[str, Any]] = {}
-        """What is to be in the store when this is stored for the first time, by its keys."""
+        """What is to be in the store when this is stored next, by its keys."""
         self._shrank = False
         self._logs = Logs(serde.dumps_typed, serde.loads_typed)
         if kept is not None and kept.old is not None:
@@ -290,8 +290,8 @@ class Thread:
             elif join:
                 await self.kept.join(*self._parts())
             else:
-                await self.kept.save(*self._parts(), beside=self.beside)
-                self.beside = {}
+                beside, self.beside = self.beside, {}
+                await self.kept.save(*self._parts(), beside=beside)
         except BaseException:
             self.saved = -1  # nobody knows what is stored now
             raise

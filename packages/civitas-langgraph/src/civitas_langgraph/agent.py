@@ -321,6 +321,8 @@ class LangGraphAgent(FrameworkAgent):
             assert self._contexts is not None
             self._contexts.keep_with_steps(saver)
             self._in_turn.watch(saver)
+            if self._saver is None:
+                self._in_turn.writes_first(saver, self.store, self.recorded_with)
         return copy_of(graph, checkpointer=saver)
 
     async def _asked(self, end: End, config: RunnableConfig) -> Sequence[Mapping[str, Any]]:
@@ -372,7 +374,7 @@ class LangGraphAgent(FrameworkAgent):
             passing=passing,
             run=run,
             longest=self.longest,
-            beside=self.recorded_with() if durable else None,
+            beside=self.recorded_with if durable else None,
             pins=durable and self.on_change is OnChange.RESTART,
         )
         saver.lend(thread)
@@ -390,9 +392,7 @@ class LangGraphAgent(FrameworkAgent):
         config: RunnableConfig = {**given}
         if configurable:
             config["configurable"] = configurable
-        listening: list[Any] = [*spent_by(run), accounts]
-        if run.durable:
-            listening.append(self._in_turn)
+        listening: list[Any] = [*spent_by(run), accounts, *([self._in_turn] if run.durable else [])]
         if run.spans is not None:
             from civitas_langgraph._spans import GraphSpans
 

@@ -5,7 +5,7 @@ from civitas.budgets.amounts import Amounts
 from civitas.budgets.metered import MeteredModel
 from civitas.budgets.prices import Prices
 from civitas.budgets.purses import Purses
-from civitas.budgets.spending import Reservation, Spending
+from civitas.budgets.spending import Reservation, Spending, Tells
 from civitas.budgets.treasury import Treasury
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Purses",
     "Reservation",
     "Spending",
+    "Tells",
     "Treasury",
     "read_more",
 ]

@@ -44,6 +44,10 @@ class Prices:
                 )
             self._of[str(model)] = price["in"] / _MILLION, price["out"] / _MILLION
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._of)
+
     def cost(self, model: str, read: float, written: float) -> float | None:
         """What a call costs in US dollars; None if that is not known."""
         price = self._of.get(model) or self._like(model)

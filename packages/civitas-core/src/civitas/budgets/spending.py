@@ -131,6 +131,11 @@ class Spending:
         return bool(self.claims)
 
     @property
+    def matters(self) -> bool:
+        """Whether anybody looks at what is spent: there is a budget, or models have prices."""
+        return bool(self.claims) or bool(self._purses.prices)
+
+    @property
     def may_ask(self) -> bool:
         """Whether a human is asked when some budget is used up."""
         return self._asks or any(each.asks for each in self.claims)

@@ -32,7 +32,7 @@ from civitas.cluster.members.neighbours import Neighbours
 from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.seal import Seal
-from civitas.cluster.spans import HandedOver
+from civitas.cluster.spans import HandedOver, wanted
 from civitas.cluster.timers import TimersByRoot
 from civitas.cluster.watching import HeldAtRoot
 from civitas.errors import UnknownAgent
@@ -270,14 +270,14 @@ class MemberNode(Node):
         if self._joining.was_started_elsewhere:
             with suppress(OSError):  # the root is on another machine
                 self._letters.back.deliveries = self._notes.at(Path(welcome["in_hand"]))
-        self.records.wants(welcome["spans"], bool(welcome.get("figures")))
+        self.records.wants(*wanted(welcome))
         borrow(self, welcome, self.call_root)
         self._joining.welcomed()
 
     def _taken_over(self, boot: str, welcome: Mapping[str, Any]) -> None:
         if self._following.takes_over(boot, welcome):
             self.peers.met(self._joining.root)
-            self.records.asked(welcome["spans"], bool(welcome.get("figures")))
+            self.records.asked(*wanted(welcome))
             borrow(self, welcome, self.call_root)
             self._hosting.taken_over()
             self.on_taken_over()

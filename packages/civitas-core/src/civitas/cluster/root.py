@@ -270,7 +270,7 @@ class RootNode(Node):
             **offer(self, self._given),
             "topology": self._topology,
             "conversations": asdict(self.retention),
-            "figures": self._gathered.wants_figures,
+            **self._gathered.wanted,
         }
 
     # The tree.

@@ -181,7 +181,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "put_back": Shape(TEXT),
         "event": Shape(EVENT, TEXT, TEXT, TEXT, TEXT, MOMENT),
         "spans": Shape(SPANS, FLAG),
-        "figures": Shape(FIGURES),
+        "figures": Shape(FIGURES, FLAG, optional=1),  # whether its sender exports them itself
         "report": Shape(REPORT),
         "doing": Shape(DOINGS),
         "did": Shape(DOING),
@@ -197,7 +197,9 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "discard": Shape(TEXT),
         "settled": Shape(),
         "watch_is_over": Shape(TEXT),  # the reference of a monitor
-        "record": Shape(TEXT, FLAG),  # which spans, whether figures
+        "record": Shape(
+            TEXT, FLAG, FLAG, optional=1
+        ),  # which spans, whether figures, also those that are exported elsewhere
         "tools": Shape(VALUES),  # name, description and parameters of each
         "handed_over": Shape(),
         "stopping": Shape(),

@@ -351,9 +351,11 @@ class FrameworkAgent(AgentProcess):
         if record is not None and record.message == message.id and record.outcome is not None:
             # It ended well, and only its end was not heard of.
             kind, payload, run.headers = record.outcome
+            run.progress.spent_before(record.spent)
             return run.reply(kind, payload)
         if self.durable:
             await ChangedCode(self, run).check()
+            await self._civitas_running().step_keeper.steps().account_for(run.progress)
         if message.type == "resume" and not run.starts_over:
             run.answers = await self.answers_of(run, record)
         with span_of(run) as span:

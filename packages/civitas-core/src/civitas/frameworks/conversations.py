@@ -91,6 +91,7 @@ class Record:
         begun: What the interrupted run began with; see `Run.begun`.
         answered: Of an answered run that failed behind its answers: its `questions`, and the `answers` by their ids.
         message: Id of the message whose run ended last.
+        spent: What that has used and paid, as `Progress.spent` tells it.
         outcome: The type, the payload and the headers of the reply to that.
     """
 
@@ -100,6 +101,7 @@ class Record:
     begun: dict[str, Any] | None = None
     answered: dict[str, Any] | None = None
     message: str | None = None
+    spent: dict[str, Any] | None = None
     outcome: tuple[str, Any, dict[str, str]] | None = None
     kept: LongRecord | None = field(default=None, repr=False, compare=False)
     """What it was read from, and is to replace."""
@@ -133,6 +135,7 @@ class Record:
             found.get("begun"),
             found.get("answered"),
             found.get("message"),
+            found.get("spent"),
             # What an earlier version kept has no headers.
             (outcome[0], outcome[1], outcome[2] if outcome[2:] else {}) if outcome else None,
             kept,
@@ -160,7 +163,16 @@ class Record:
         kept = self.kept or await LongRecord.load(store, key)
         facts: dict[str, Any] = {}
         lists: dict[str, list[Any]] = {}
-        for name in ("history", "interrupts", "saved", "begun", "answered", "message", "outcome"):
+        for name in (
+            "history",
+            "interrupts",
+            "saved",
+            "begun",
+            "answered",
+            "message",
+            "spent",
+            "outcome",
+        ):
             value = getattr(self, name)
             if value is not None:
                 parts = apart(name, list(value) if name == "outcome" else value)

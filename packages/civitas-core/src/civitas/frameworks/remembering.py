@@ -11,6 +11,7 @@ from civitas.errors import StateConflict
 from civitas.frameworks.conversations import Record
 from civitas.frameworks.recent import RecentRecords
 from civitas.process import Delivery
+from civitas.process.steps import SPENT
 from civitas.state import Retention
 from civitas.state.heads import claim
 
@@ -150,9 +151,11 @@ class Remembering:
             record.history = agent.shortened(record.history, self.retention.longest)
         if agent._civitas_options.delivery is not Delivery.AT_MOST_ONCE:
             record.message, record.outcome = run.message.id, (kind, payload, run.headers)
+            paid = run.progress.usd or run.progress.unpriced
+            record.spent = run.progress.spent() if paid else None
         # With its outcome the run needs nothing of what it recorded, which is in its history as well.
         steps = agent._civitas_running().now.steps if record.outcome is not None else None
-        gone = steps.places(run.made) if steps is not None else []
+        gone = steps.places([*run.made, SPENT]) if steps is not None else []
         await record.keep(agent.store, agent.memory_key(conversation), self._recent, gone=gone)
         if steps is not None:
             steps.dropped(gone)

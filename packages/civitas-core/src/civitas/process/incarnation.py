@@ -157,7 +157,7 @@ class Incarnation:
         """What the handling of the message in hand spends."""
         if (spending := self.now.spending_now) is None:
             current = self.now.current
-            tells = self.now.progress_of(current).paid if current is not None else None
+            tells = self.now.pays(current)
             spending = self.now.spends(self.node.budgets.begin(self.agent, current, tells))
         return spending
 

@@ -98,6 +98,10 @@ class OpenCalls:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_SOON, self._begin_to_save)
 
+    def write_with_it(self, beside: Mapping[str, dict[str, Any]]) -> None:
+        """What is to be in the store when the result is of the call that has just ended."""
+        self._results.update(beside)
+
     def dropped(self, place: str) -> None:
         """What is in this place of the store, or would be, is not needed any more."""
         self._results.pop(place, None)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from civitas.process.trail import Trail
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["USAGE", "Progress"]
 
 USAGE = "civitas-usage"
 """The header of a reply with what the models of its run used: JSON text of an object with four numbers."""
+
+_Usage: TypeAlias = tuple[int, int, int, int]
+_NOTHING: _Usage = (0, 0, 0, 0)
 
 
 class Progress:
@@ -24,10 +30,14 @@ class Progress:
     """
 
     __slots__ = (
+        "_noted",
+        "before",
+        "is_whole",
         "last",
         "message_id",
         "moved",
         "names_steps",
+        "recounts",
         "retry_at",
         "steady",
         "step",
@@ -42,18 +52,26 @@ class Progress:
     def __init__(self, message_id: str, *, names_steps: bool = False) -> None:
         self.message_id = message_id
         self.names_steps = names_steps
+        self.recounts = names_steps
+        """Whether its `usage` counts what is replayed, so that it need not be recorded."""
         self.step = ""
         """The step that began last, by its name: a node, an agent, a task, the key of a `step`."""
         self.tool = ""
         """The tool that was called last, if its call goes on."""
         self.retry_at: float | None = None
         """Unix seconds when it is tried again, while it waits for that."""
-        self.usage: tuple[int, int, int, int] = (0, 0, 0, 0)
+        self.usage = _NOTHING
         """What its models used so far: requests, tokens read, tokens written, tokens in all."""
         self.usd = 0.0
         """What its models cost so far, in US dollars."""
         self.unpriced = False
         """Whether nobody knows what some call cost."""
+        self.before = _NOTHING
+        """The part of `usage` that earlier deliveries of the message have used, as far as that was recorded."""
+        self.is_whole = False
+        """Whether what earlier deliveries recorded is in it."""
+        self._noted: tuple[_Usage, float, bool] = (_NOTHING, 0.0, False)
+        """What is recorded of the three."""
         self.trail = Trail()
         """Its steps."""
         self.telling = 0
@@ -109,6 +127,44 @@ class Progress:
         if not self.names_steps:  # otherwise whoever handles the message says what is used
             requests, came, went, total = self.usage
             self.uses(requests + 1, came + read, went + written, total + read + written)
+
+    # What is kept of it with the steps, so that nothing is lost of it with the process.
+
+    @property
+    def owes(self) -> bool:
+        """Whether more was used or paid than is recorded."""
+        return self._to_note() != self._noted
+
+    def spent(self) -> dict[str, Any]:
+        """What was used and paid so far, to be recorded now."""
+        usage, usd, unpriced = self._noted = self._to_note()
+        return {"run": self.message_id, "usage": list(usage), "usd": usd, "unpriced": unpriced}
+
+    def spent_before(self, told: Mapping[str, Any] | None) -> None:
+        """Earlier deliveries have used that, as `spent` told it; nothing if they were of another message."""
+        if told is not None and told["run"] == self.message_id:
+            read = iter(told["usage"])
+            self._adds((next(read), next(read), next(read), next(read)), told["usd"])
+            self.unpriced = self.unpriced or told["unpriced"]
+            self._noted = self._to_note()
+
+    def _to_note(self) -> tuple[_Usage, float, bool]:
+        return _NOTHING if self.recounts else self.usage, self.usd, self.unpriced
+
+    def takes_over(self, earlier: Progress) -> None:
+        """The same message is tried again here: what the try before has paid was paid for it."""
+        self._adds(earlier.usage, earlier.usd)
+        self.unpriced = self.unpriced or earlier.unpriced
+        self._noted, self.is_whole = earlier._noted, earlier.is_whole
+
+    def _adds(self, usage: _Usage, usd: float) -> None:
+        self.before = usage
+        self.usd += usd
+        if (
+            not self.names_steps
+        ):  # otherwise whoever handles the message says what was used, that included
+            now = self.usage
+            self.usage = now[0] + usage[0], now[1] + usage[1], now[2] + usage[2], now[3] + usage[3]
 
     def waits(self, seconds: float) -> None:
         """It is tried again after so many seconds."""

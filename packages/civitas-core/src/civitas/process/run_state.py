@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from civitas.budgets import Spending
+from civitas.budgets import Spending, Tells
 from civitas.message import Message
 from civitas.process.exit_reason import KILLED, ExitReason
 from civitas.process.own_timers import OwnTimers
@@ -78,11 +78,27 @@ class RunState:
 
     def follow(self, progress: Progress) -> None:
         """How far a message has come is written there from now on."""
-        if self.progress is not None:
-            self.spent += self.progress.usage[3]
+        earlier = self.progress
         if self.steps is not None and self.steps.message.id == progress.message_id:
             progress.message_id = self.in_hand(self.steps.message).id
+        if earlier is not None and earlier.message_id == progress.message_id:
+            progress.takes_over(earlier)
+        elif earlier is not None:
+            self.spent += earlier.usage[3]
         self.progress = progress
+
+    def pays(self, message: Message | None) -> Tells | None:
+        """Where it is told what the models cost that are called for `message`; None for what is called for none."""
+        if message is None:
+            return None
+        begun = self.progress_of(message)
+
+        def paid(read: int, written: int, usd: float | None) -> None:
+            now = self.progress
+            same = now is not None and now.message_id == begun.message_id  # it is tried again
+            (now if now is not None and same else begun).paid(read, written, usd)
+
+        return paid
 
     @property
     def tokens(self) -> int:

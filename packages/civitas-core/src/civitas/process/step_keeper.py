@@ -53,6 +53,7 @@ class StepKeeper:
         """Run `function` once per message; see `AgentProcess.step`."""
         steps = self.steps()
         progress = self._now.progress_of(steps.message)
+        await steps.account_for(progress)
         if not progress.names_steps:
             progress.begins(key)
         if probe is None:

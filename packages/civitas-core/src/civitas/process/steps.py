@@ -20,15 +20,19 @@ from civitas.state.patience import patiently, saved_under
 if TYPE_CHECKING:
     from civitas.message import Message
     from civitas.process.ambiguous import Ambiguity, CallNote
+    from civitas.process.progress import Progress
     from civitas.process.trail import StepTaken
     from civitas.state import StateStore
 
-__all__ = ["STEPS", "Probe", "Steps", "check_step"]
+__all__ = ["SPENT", "STEPS", "Probe", "Steps", "check_step"]
 
 logger = logging.getLogger("civitas")
 
 Probe: TypeAlias = Callable[[], Any] | None
 """What says whether a step was done, sync or async: it returns `Happened`, or None."""
+
+SPENT = "civitas:spent"
+"""The key among the steps of a message under which is what its models used and cost."""
 
 STEPS = "civitas:step:"
 """What the keys of steps begin with; the agent's name, the message's id and the step's own key follow."""
@@ -92,6 +96,9 @@ class Steps:
         self._listed: set[str] | None = None
         """What earlier incarnations had recorded, once it was listed; None also where the store cannot list."""
         self._asked = False
+        self._progress: Progress | None = None
+        self._paying = asyncio.Lock()
+        """Held while it is recorded what models cost: no result of theirs is to be there before that."""
 
     @property
     def owner(self) -> str:
@@ -129,6 +136,14 @@ class Steps:
         return recorded["result"]
 
     async def _record(self, where: str, value: dict[str, Any]) -> None:
+        if self._owes or self._paying.locked():
+            async with self._paying:
+                if self._owes:
+                    await self._write(where, value)
+                    return
+        await self._write(where, value)
+
+    async def _write(self, where: str, value: dict[str, Any]) -> None:
         if not (beside := self.take_brought()):
             await patiently(lambda: self._store.set(where, value), self._agent)
             return
@@ -146,6 +161,17 @@ class Steps:
 
     # What is known of the message as a whole.
 
+    async def account_for(self, progress: Progress) -> None:
+        """Record what is paid for the message with its steps, and count what earlier deliveries have paid."""
+        self._progress = progress
+        if not progress.is_whole:
+            progress.is_whole = True
+            progress.spent_before(await self.brought(SPENT))
+
+    @property
+    def _owes(self) -> bool:
+        return self._progress is not None and self._progress.owes
+
     def bring(self, key: str, value: dict[str, Any]) -> None:
         """Record `value` under `key` together with the next step, in one write where the store has batches."""
         self._brought[self._prefix + key] = value
@@ -153,6 +179,8 @@ class Steps:
     def take_brought(self) -> Mapping[str, dict[str, Any]]:
         """What is to be recorded with the next step, by its keys in the store: for whoever writes that itself."""
         brought, self._brought = self._brought, {}
+        if self._progress is not None and self._owes:
+            brought[self._prefix + SPENT] = self._progress.spent()
         self._keys.update(brought)
         return brought
 
@@ -172,17 +200,19 @@ class Steps:
     async def start_over(self, last: str) -> None:
         """Forget what is recorded, as far as that is known, as if the message had come for the first time.
 
+        What was paid stays paid.
+
         Args:
             last: What was brought under this key is forgotten last: a kill before that leaves it, to be found.
         """
         if self.open is not None:
             self.open.start_over()
         self._keys.update(self._listed or ())
-        self._keys.discard(self._prefix + last)
+        spent = {self._prefix + SPENT} & self._keys
+        self._keys -= {self._prefix + last, *spent}
         await self._drop_all()
         await self._drop(self._prefix + last)
-        self._keys.clear()
-        self._listed = set()
+        self._keys, self._listed = spent, set()
 
     # Calls that are noted.
 
@@ -240,6 +270,7 @@ class Steps:
         where = self._prefix + key
         self._keys.add(where)
         self.open.ended(key, where, result)
+        self.open.write_with_it(self.take_brought())
         return result["result"]
 
     def is_probed(self, name: str) -> bool:

@@ -54,7 +54,8 @@ class RunInfo:
             it, `{"for": "code", "change"}` for each difference.
         usage: What its models used so far: `requests`, `input_tokens`, `output_tokens` and `total_tokens`; None if
             nobody reports it.
-        cost: What they cost so far, in US dollars; None if nothing says so, of some call at least.
+        cost: What they cost so far, in US dollars; None if nothing says so, of some call at least. Both count
+            what earlier deliveries have recorded; a call that a kill interrupted is not known.
         steps: The newest 100 steps, each with its `kind` (`step`, `tool`, `model` or `node`), `name`, `since` in Unix
             seconds, `seconds` (None while it goes on), `bytes` of its recorded result, whether that was `recorded` by
             an earlier delivery, and the class name of its `error`. Only of one run (`Runtime.run_info`).

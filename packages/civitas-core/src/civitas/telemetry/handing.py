@@ -1,4 +1,4 @@
-"""Figures of an OS process that has no meter provider, on their way to the root, which has one."""
+"""Figures of an OS process on their way to the root, which has a meter provider or is scraped."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ __all__ = ["Meters", "meters_of"]
 class Gauged(Protocol):
     """Has gauges."""
 
-    def gauge(self, name: str) -> Iterable[Point]:
-        """The points of one."""
+    def gauge(self, name: str, *, exported: bool) -> Iterable[Point]:
+        """The points of one; `exported`, also those of processes that export theirs."""
 
 
 class Meters:
@@ -30,10 +30,12 @@ class Meters:
 
     Args:
         provider: Where the figures go.
+        exported: Whether those of processes that export theirs go there, too.
     """
 
-    def __init__(self, provider: MeterProvider) -> None:
+    def __init__(self, provider: MeterProvider, *, exported: bool = False) -> None:
         self.provider = provider
+        self._exported = exported
         self.observed: WeakSet[Gauged] = WeakSet()
         """Whose gauges are looked at."""
         meter = provider.get_meter(names.SCOPE)
@@ -62,7 +64,7 @@ class Meters:
 
     def _look(self, name: str, options: CallbackOptions) -> Iterable[Observation]:
         for metrics in list(self.observed):
-            for value, attributes in metrics.gauge(name):
+            for value, attributes in metrics.gauge(name, exported=self._exported):
                 yield Observation(value, attributes)
 
 

@@ -54,6 +54,7 @@ class Metrics:
     __slots__ = (
         "__weakref__",
         "_elsewhere",
+        "_exported",
         "_takes",
         "active",
         "gauges",
@@ -74,6 +75,7 @@ class Metrics:
         """Where they go beside that, for whoever scrapes; None as long as nobody has."""
         self._takes: Takes | None = None
         self._elsewhere: dict[str, dict[str, list[Point]]] = {}
+        self._exported: dict[str, dict[str, list[Point]]] = {}
 
     def refresh(self) -> None:
         """Look again for the application's meter provider."""
@@ -88,22 +90,37 @@ class Metrics:
                 meters.observed.add(self)
         self.active = self._takes is not None or self.scraped is not None
 
-    def gauge(self, name: str) -> Iterable[Point]:
-        """The points of a gauge, here and in the processes that handed theirs over."""
+    def gauge(self, name: str, *, exported: bool = False) -> Iterable[Point]:
+        """The points of a gauge, here and in the processes that handed theirs over.
+
+        Args:
+            name: Of the gauge.
+            exported: Whether those are wanted, too, which another process exports itself.
+        """
         if not self.looks:
             return []
         look = self.gauges.get(name)
         points = list(look()) if look is not None else []
-        for there in list(self._elsewhere.values()):
+        others = [*self._elsewhere.values(), *(self._exported.values() if exported else ())]
+        for there in others:
             points += there.get(name, ())
         return points
 
-    # Of other OS processes, which have no provider of their own.
+    # Of other OS processes.
 
-    def took(self, node: str, figures: Figures) -> None:
-        """Take what the process `node` counted and measured; gauges stand until the next ones."""
-        if not self.active:
-            return
+    def took(self, node: str, figures: Figures, *, exported: bool = False) -> None:
+        """Take what the process `node` counted and measured; gauges stand until the next ones.
+
+        Args:
+            node: Its name.
+            figures: What it has handed over.
+            exported: Whether it exports that itself, so that it is for whoever scrapes alone.
+        """
+        take = self.take
+        if exported:
+            if self.scraped is None:
+                return
+            take = self.scraped.take
         gauges: dict[str, list[Point]] = {}
         for name, attributes, amounts in figures:
             what = INSTRUMENTS.get(name)
@@ -113,13 +130,15 @@ class Metrics:
                 if what.kind == "gauge":
                     gauges.setdefault(name, []).append((amount, attributes))
                 else:
-                    self.take(name, amount, attributes)
+                    take(name, amount, attributes)
         if gauges:
-            self._elsewhere[node] = gauges
+            self.lost(node)
+            (self._exported if exported else self._elsewhere)[node] = gauges
 
     def lost(self, node: str) -> None:
         """The process `node` is gone: what its gauges said holds no longer."""
         self._elsewhere.pop(node, None)
+        self._exported.pop(node, None)
 
     # Only while `active`.
 

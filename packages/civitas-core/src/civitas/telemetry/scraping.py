@@ -64,7 +64,7 @@ class Scraping:
             [self._reader], resource=Resource.get_empty(), shutdown_on_exit=False
         )
         metrics = self._tracing.metrics
-        metrics.scraped = meters = Meters(self._provider)
+        metrics.scraped = meters = Meters(self._provider, exported=True)
         meters.observed.add(metrics)
         self._tracing.refresh()
         if self._tracing.on_change is not None:

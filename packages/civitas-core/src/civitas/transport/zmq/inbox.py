@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from civitas.transport.batches import Batch, Mark
 from civitas.transport.seldom import Seldom
 from civitas.transport.standing import Belongs
 from civitas.transport.window import ReceiveWindow
+from civitas.transport.zmq.looking import look_in
 from civitas.transport.zmq.monitor import HUNG_UP, REFUSED, SocketMonitor
 from civitas.transport.zmq.standing import answer, question_in
 
@@ -32,6 +34,9 @@ BYTES_IN_A_TURN = 1024 * 1024
 """A turn of the event loop takes or sends so many, and one frame more: large frames one after the other would keep it
 for seconds."""
 
+_MOST_AHEAD = 256
+"""So many messages are read ahead while the event loop is blocked; a batch is of 64 KiB, or one piece of a frame."""
+
 
 class Inbox:
     """Takes what other nodes send.
@@ -42,6 +47,7 @@ class Inbox:
         receive: Called with each frame.
         known: Says which senders this node knows: their links are never forgotten, however long they are silent.
         belongs: Says whether the node at an address belongs to the system; None where this one does not know.
+        looked: Called, in any thread, with who looks into this node and what it wants to know.
     """
 
     def __init__(
@@ -51,8 +57,16 @@ class Inbox:
         receive: Callable[[Buffer], None],
         known: Callable[[], Collection[bytes]],
         belongs: Belongs,
+        looked: Callable[[bytes, bytes], None],
     ) -> None:
         self._socket = socket
+        self._in_use = threading.Lock()
+        """Held while the socket is used: another thread may, while the event loop is blocked."""
+        self._ahead: deque[list[bytes]] = deque()
+        """What that has read."""
+        self._looked = looked
+        self.turns = 0
+        """How often it has read what arrived."""
         self._window = ReceiveWindow(run, known)
         self._receive = receive
         self._belongs = belongs
@@ -65,8 +79,8 @@ class Inbox:
         # If there are keys, one without them sees as soon as we do that it does not get in.
         failures = REFUSED | HUNG_UP if socket.mechanism == zmq.CURVE else REFUSED
         self._monitor = SocketMonitor(socket, failures, self._refused)
-        self._descriptor: int = socket.FD
-        self._loop.add_reader(self._descriptor, self._turn)
+        self.descriptor: int = socket.FD
+        self._loop.add_reader(self.descriptor, self._turn)
 
     def pump(self) -> None:
         """Hand over everything that has arrived already."""
@@ -80,12 +94,15 @@ class Inbox:
 
     def close(self) -> None:
         """Receive no more."""
-        self._over = True
+        with self._in_use:
+            self._over = True
         if self._more is not None:
             self._more.cancel()
         self._monitor.close()
-        self._loop.remove_reader(self._descriptor)
-        self._socket.close(linger=0)
+        self._loop.remove_reader(self.descriptor)
+        with self._in_use:
+            self._socket.close(linger=0)
+        self._ahead.clear()
         self._arrived.clear()
         self._no_batches.close()
         self._refusals.close()
@@ -95,25 +112,25 @@ class Inbox:
         if self._more is not None:
             self._more.cancel()
             self._more = None
+        self.turns += 1
         arrived = self._arrived
         done = size = 0
         while most is None or (done < most and size <= BYTES_IN_A_TURN):
             if self._over:
                 return
             if not arrived:
-                events: Any = self._socket.getsockopt(zmq.EVENTS)
-                if not events & _IN:
+                if (message := self._next()) is None:
                     return  # what comes after this look is signalled
-                try:
-                    sender, *parts = self._socket.recv_multipart(_NOW)
-                except zmq.Again:
-                    return
+                sender, *parts = message
                 try:
                     batch = Batch.unpack(parts)
                     arrived.extend(self._window.take(batch))
                 except ValueError as error:
                     if (address := question_in(parts)) is not None:
                         self._tell_whether_it_belongs(sender, address)
+                        continue
+                    if (question := look_in(parts)) is not None:
+                        self._looked(sender, question)
                         continue
                     self._no_batches.warn(
                         "received something that is not a Civitas batch: %s", error
@@ -135,16 +152,56 @@ class Inbox:
             # There may be more, of which ZMQ has told already.
             self._more = self._loop.call_soon(self._turn)
 
+    def _next(self) -> list[bytes] | None:
+        """The next message; None if there is none."""
+        with self._in_use:
+            if self._ahead:
+                return self._ahead.popleft()
+            return self._read()
+
+    def _read(self) -> list[bytes] | None:
+        events: Any = self._socket.getsockopt(zmq.EVENTS)
+        if not events & _IN:
+            return None
+        try:
+            return self._socket.recv_multipart(_NOW)
+        except zmq.Again:
+            return None
+
+    def read_ahead(self) -> None:
+        """Read what has arrived, in another thread than that of the event loop: questions are taken, the rest waits."""
+        with self._in_use:
+            while not self._over and len(self._ahead) < _MOST_AHEAD:
+                if (message := self._read()) is None:
+                    break
+                if (question := look_in(message[1:])) is not None:
+                    self._looked(message[0], question)
+                else:
+                    self._ahead.append(message)
+        self._look_again()
+
+    def tell(self, sender: bytes, told: bytes) -> None:
+        """Send something back, from any thread; it is dropped where its reader is too slow for it."""
+        with self._in_use, suppress(zmq.ZMQError):
+            if not self._over:
+                self._socket.send_multipart((sender, told), _NOW)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Any use of a socket may take the signal that the event loop waits for."""
+        with suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(self._turn)
+
     def _answer(self, sender: bytes, link: bytes) -> None:
         # Where a batch was meant for an earlier run of this node, it tells its sender whom it reached.
         ack = self._window.ack(link).pack()
         # One that ZMQ drops does no harm: the next says the same and more.
-        with suppress(zmq.ZMQError):
+        with self._in_use, suppress(zmq.ZMQError):
             self._socket.send_multipart((sender, ack), _NOW)
 
     def _tell_whether_it_belongs(self, sender: bytes, address: str) -> None:
         if (belongs := self._belongs(address)) is not None:
-            with suppress(zmq.ZMQError):  # it asks again
+            with self._in_use, suppress(zmq.ZMQError):  # it asks again
                 self._socket.send_multipart((sender, answer(belongs)), _NOW)
 
     def _refused(self, event: int, value: int, endpoint: str) -> None:

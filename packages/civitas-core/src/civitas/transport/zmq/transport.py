@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from civitas.launch import Fence
 from civitas.message.large import Buffer
 from civitas.transport.batches import link_ids, new_id, sender_of
 from civitas.transport.contract import MAX_FRAME, CutOff, Detour, Link, Watch
+from civitas.transport.looking import Shows
 from civitas.transport.standing import Belongs
 from civitas.transport.zmq.address import (
     SOCKET,
@@ -27,6 +29,7 @@ from civitas.transport.zmq.address import (
 )
 from civitas.transport.zmq.inbox import Inbox
 from civitas.transport.zmq.keys import Keys
+from civitas.transport.zmq.looking import ZmqLooking, look
 from civitas.transport.zmq.security import Doorkeeper, lock_client, lock_server
 from civitas.transport.zmq.standing import ZmqStanding
 from civitas.transport.zmq.there import There
@@ -100,6 +103,9 @@ class ZmqTransport:
         self._others: dict[str, There] = {}
         self._belongs: Belongs = _unknown
         self._asking: ZmqStanding | None = None
+        self._shows: Shows | None = None
+        self._looking: ZmqLooking | None = None
+        self._looks: set[asyncio.Task[bytes | None]] = set()
 
     async def open(self, receive: Callable[[Buffer], None], cut_off: CutOff | None = None) -> None:
         """Begin to receive; see `Transport.open`. There is no broker that could be away, so nobody is `cut_off`."""
@@ -134,7 +140,10 @@ class ZmqTransport:
             if host is not None:
                 bound = f"tcp://{host}:{bound.rpartition(':')[2]}"
             self.address = with_run(bound, self._run)
-            self._inbox = Inbox(socket, self._run, receive, self._known, self._does_belong)
+            self._inbox = Inbox(
+                socket, self._run, receive, self._known, self._does_belong, self._looked
+            )
+            self._begin_to_show()
         except BaseException:
             await self.close()
             raise
@@ -175,6 +184,36 @@ class ZmqTransport:
 
         self._asking = ZmqStanding(fence, self._timeout, self.address, dealer, is_connected)
 
+    def let_look(self, shows: Shows | None) -> None:
+        """Answer those who look into this node from another machine; see `Looking`."""
+        self._shows = shows
+        if self._looking is not None:
+            self._looking.shows = shows
+        elif shows is not None:
+            self._begin_to_show()
+
+    def _begin_to_show(self) -> None:
+        # Whoever reaches it by a socket of this machine has other ways to look.
+        if self._shows is not None and self._inbox is not None and self.address.startswith("tcp:"):
+            self._looking = ZmqLooking(self._inbox, self._shows)
+
+    def _looked(self, sender: bytes, question: bytes) -> None:
+        if self._looking is not None:
+            self._looking.take(sender, question)
+
+    async def look(self, address: str | None, question: bytes, within: float) -> bytes | None:
+        """Ask a node; see `Looking`. All at once cannot be asked, as there is nobody who knows them all."""
+        if address is None or self._context is None:
+            return None
+        task = asyncio.ensure_future(look(self._dealer(), split_run(address)[0], question, within))
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
+        try:
+            await asyncio.wait({task})
+            return None if task.cancelled() else task.result()
+        finally:
+            task.cancel()
+
     def _does_belong(self, address: str) -> bool | None:
         if (there := self._others.get(address)) is not None:
             there.lives()
@@ -190,6 +229,12 @@ class ZmqTransport:
         asking, self._asking = self._asking, None
         if asking is not None:
             asking.close()
+        for task in list(self._looks):
+            task.cancel()
+        await asyncio.gather(*self._looks, return_exceptions=True)
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            await looking.close()
         for there in list(self._others.values()):
             there.close()
         inbox, self._inbox = self._inbox, None
