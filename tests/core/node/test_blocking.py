@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
+import signal
+import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -43,11 +47,12 @@ def named() -> Iterator[Named]:
 
 
 class Blocks(AgentProcess):
-    """Blocks until it is named, or for as long as its message says."""
+    """Blocks until it is named, or until it is enough."""
 
     def __init__(self, name: str, named: Named) -> None:
         super().__init__(name)
         self.named = named
+        self.enough: Callable[[], bool] = lambda: True
 
     async def handle(self, message: Message) -> Message:
         if message.type == "task":
@@ -55,7 +60,8 @@ class Blocks(AgentProcess):
         elif message.payload is None:
             assert self.named.said.wait(5)
         else:
-            threading.Event().wait(message.payload)
+            while not self.enough():
+                time.sleep(0.001)  # noqa: ASYNC251
         return self.reply(None)
 
     async def block(self) -> None:
@@ -96,10 +102,17 @@ async def test_a_place_is_named_once_and_counted_each_time(
     named: Named, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     metered, events = Metered(monkeypatch), []
-    async with Runtime(Supervisor("root", [Blocks("a", named)])) as runtime:
+    blocks = Blocks("a", named)
+    async with Runtime(Supervisor("root", [blocks])) as runtime:
         runtime.on("blocked", events.append)
+        watch = runtime._node._blocking
+
+        def looked_at_again() -> bool:  # after the look that counted it
+            return watch.held() > 0 and watch._turn is not None and watch._turn.looks > 4
+
+        blocks.enough = looked_at_again
         for _ in range(2):
-            await runtime.ask("a", 0.2)
+            await runtime.ask("a", "until enough")
 
         def counted() -> bool:
             points = metered.points().get(names.LOOP_BLOCKED, [])
@@ -116,9 +129,35 @@ async def test_many_short_turns_in_one_round_of_the_loop_block_nothing(named: Na
             threading.Event().wait(0.01)
             return self.reply(None)
 
-    agents = [Short(f"a{n}") for n in range(30)]
+    agents = [Short(f"a{n}") for n in range(15)]
     async with Runtime(Supervisor("root", agents)) as runtime:
         await asyncio.gather(*(runtime.ask(agent.name, None) for agent in agents))
+    assert not named.records
+
+
+@pytest.mark.promise(id="SEM-1712")
+async def test_a_process_that_was_stopped_meanwhile_is_no_handler_that_blocks(named: Named) -> None:
+    again = f"echo ready; while sleep 0.2; do kill -CONT {os.getpid()}; done"
+
+    class Stopped(AgentProcess):
+        async def handle(self, message: Message) -> Message:
+            assert helper.stdout is not None
+            await asyncio.to_thread(helper.stdout.readline)
+            watch = runtime._node._blocking
+            while not watch.held():  # the first look
+                time.sleep(0.001)  # noqa: ASYNC251
+            while watch.held() < 0.1:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            while watch._turn is None or not watch._turn.looks:  # and another
+                time.sleep(0.001)  # noqa: ASYNC251
+            return self.reply(None)
+
+    async with Runtime(Supervisor("root", [Stopped("a")])) as runtime:
+        with subprocess.Popen(["sh", "-c", again], stdout=subprocess.PIPE) as helper:  # noqa: ASYNC220
+            try:
+                await runtime.ask("a", None)
+            finally:
+                helper.kill()
     assert not named.records
 
 

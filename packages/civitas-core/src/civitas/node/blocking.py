@@ -21,10 +21,10 @@ __all__ = ["BlockWatch"]
 
 logger = logging.getLogger("civitas")
 
-_LONG = 0.1
-"""Seconds that one task may hold the event loop."""
 _LOOK = 0.025
-"""Seconds between two looks at it."""
+"""Seconds between two looks at the event loop."""
+_LOOKS = 4
+"""So many looks after the first may find the same task there: 100 ms."""
 _PLACES = 1000
 """So many places are named; more than that nobody reads."""
 _OF_LOOP = ("asyncio.events", "asyncio.base_events", "asyncio.runners")
@@ -36,6 +36,7 @@ class _Turn:
 
     task: asyncio.Task[Any]
     began: float
+    looks: int
     over: bool = False
     named: bool = False
 
@@ -46,9 +47,10 @@ class _Turn:
 class BlockWatch:
     """A thread that looks forty times a second at which task the event loop runs.
 
-    A task that is found there each time for more than 100 ms, while the loop does not turn, blocks it. If that is the
-    handler of an agent, the place in its code is logged at once, and an event `blocked` when the loop turns again: each
-    once per place. The metric counts every time.
+    A task that is found there each time for more than 100 ms, while the loop does not turn, blocks it. A moment in
+    which the whole process stood still is one look, however long it was. If that is the handler of an agent, the place
+    in its code is logged at once, and an event `blocked` when the loop turns again: each once per place. The metric
+    counts every time.
 
     Args:
         node: Name of the OS process.
@@ -96,18 +98,21 @@ class BlockWatch:
             task, turn = asyncio.current_task(self._loop), self._turn
             if task is None:
                 continue
-            # Code in C may have kept this thread waiting, too; so does a machine that is short of processors.
-            kept = used - used_before >= _LONG
-            began = before if kept else looked
+            # Code in C may have kept this thread waiting, too: what the process used meanwhile counts as looks. So does
+            # a machine that is short of processors, but the process used nothing then, and no agent is to blame.
+            missed = int(min(looked - before, used - used_before) / _LOOK)
+            began, looks = (before, missed) if missed >= _LOOKS else (looked, 0)
             if turn is None or turn.over:
-                turn = self._turn = _Turn(task, began)
+                turn = self._turn = _Turn(task, began, looks)
                 try:
                     self._loop.call_soon_threadsafe(turn.ends)
                 except RuntimeError:  # it is closed
                     return
             elif turn.task is not task:
-                turn.task, turn.began, turn.named = task, began, False
-            if looked - turn.began >= _LONG and not turn.named:
+                turn.task, turn.began, turn.looks, turn.named = task, began, looks, False
+            else:
+                turn.looks += max(1, missed)
+            if turn.looks >= _LOOKS and not turn.named:
                 turn.named = True
                 self._found(turn)
 
@@ -130,7 +135,7 @@ class BlockWatch:
                 "process runs. Await what takes long, or call it by asyncio.to_thread",
                 agent.name,
                 self._node,
-                _LONG * 1000,
+                _LOOKS * _LOOK * 1000,
                 place,
             )
         try:
