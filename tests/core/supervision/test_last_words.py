@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from civitas.errors import CivitasError, StartFailed, SupervisorGaveUp
+from civitas.message import Message
 from civitas.process import AgentProcess
 from civitas.runtime import Runtime
 from civitas.supervision import ChildSpec, ConversationPool, DynamicSupervisor, Supervisor
@@ -118,3 +119,50 @@ async def test_a_conversation_is_woken_for_last_words_where_its_pool_runs(journa
     async with Runtime(Supervisor("root", [pool, Leaves("a", journal)])):
         pass
     assert told(journal) == ["ask: done", "_read: done", "send: done"]
+
+
+class Waits(Actor):
+    """Asks `to` when it is told, and the journal says how that went."""
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type != "ask":
+            return await super().handle(message)
+        try:
+            await self.ask(message.payload, "sum", "hang", timeout=None)
+            self.journal.write("ask: done")
+        except CivitasError as error:
+            self.journal.write(f"ask: {type(error).__name__}")
+        return None
+
+
+class Hangs(Actor):
+    """Hangs on a message until the flag is set, and then crashes; the next incarnation answers."""
+
+    crashes: asyncio.Event
+
+    async def handle(self, message: Message) -> Message | None:
+        if message.type == "hang" and message.attempt == 0:
+            self.journal.write("hangs")
+            await self.crashes.wait()
+            raise ValueError("down it goes")
+        return self.reply(message.payload)
+
+
+@pytest.mark.promise(id="SEM-1468")
+@pytest.mark.parametrize("kept", [True, False])
+async def test_an_ask_that_waits_for_one_that_crashed_ends_when_its_sender_is_stopped_for_that(
+    journal: Journal, kept: bool
+) -> None:
+    Hangs.crashes = asyncio.Event()
+    db = Hangs("db", journal, delivery="at_least_once" if kept else "at_most_once")
+    root = Supervisor("root", [db, Waits("a", journal)], strategy="rest_for_one", backoff="none")
+    async with Runtime(root) as runtime, asyncio.timeout(5):
+        dead = []
+        runtime.on("dead_letter", lambda event: dead.append((event.name, event.reason)))
+        await runtime.send("a", "db", "ask")
+        await journal.until("hangs")
+        Hangs.crashes.set()
+        await journal.until(f"ask: {'AgentTerminated' if kept else 'HandlerFailed'}")
+        assert (await runtime.ask("db", 1)).payload == 1
+        assert (await runtime.ask("a", 1)).payload == 1
+    assert dead == [("db", "no_reader" if kept else "crashed")]

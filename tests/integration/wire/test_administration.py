@@ -50,6 +50,18 @@ TOPOLOGY = topology(
     },
     {
         "supervisor": {
+            "name": "sharing",
+            "strategy": "rest_for_one",
+            "max_restarts": 1000,
+            "backoff": "none",
+            "children": [
+                *everywhere("firm", delivery="at_least_once", max_deliveries=100),
+                *everywhere("asking"),
+            ],
+        }
+    },
+    {
+        "supervisor": {
             "name": "spare",
             "children": [
                 agent("kept", process="worker"),
@@ -168,6 +180,29 @@ async def test_who_is_stopped_for_good_is_told_of_those_that_ended_before(system
     for name, count in before.items():
         entries = (await system.journal(name))[count:]
         assert entries == [[to, *["AgentTerminated"] * 3] for to in GONE]
+
+
+@pytest.mark.promise(id="SEM-1468")
+@pytest.mark.parametrize("firm", ["r_firm", "w_firm"])
+async def test_who_is_stopped_for_a_restart_waits_no_more_for_an_answer_of_who_is_down(
+    system: System, firm: str
+) -> None:
+    gate = f"down {firm}"
+    askers = ["r_asking", "w_asking", "v_asking"]
+    before = (await system.journal(firm)).count("hold")
+    asks = [
+        asyncio.create_task(
+            system.tell(asker, "ask", {"to": firm, "payload": gate, "message_type": "hold_crash"})
+        )
+        for asker in askers
+    ]
+    await system.wrote(firm, "hold", before + 1)
+    await until(lambda: system.find(firm)["mailbox_depth"] == 2)
+    async with asyncio.timeout(10):
+        await system.open(firm[0], gate)
+        outcomes = await asyncio.gather(*asks)
+        assert [each["error"] for each in outcomes] == ["AgentTerminated"] * 3
+        assert (await system.ask("v_one", firm, 1))["payload"] == 1
 
 
 @pytest.mark.promise(id="SEM-865")

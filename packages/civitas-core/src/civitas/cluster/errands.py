@@ -8,6 +8,7 @@ from typing import Any
 from civitas.cluster.hosting import Hosting
 from civitas.cluster.recipe import recipe_of
 from civitas.node.administration import holding_if_waiting
+from civitas.node.last_words import LastWords
 from civitas.process import AgentProcess, Caller
 
 __all__ = ["Errands"]
@@ -19,11 +20,18 @@ class Errands:
     Args:
         hosting: The agents of the member.
         call_root: Lets the root do something, and waits for that.
+        last_words: Of the member: of agents elsewhere the root knows whether they run.
     """
 
-    def __init__(self, hosting: Hosting, call_root: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        hosting: Hosting,
+        call_root: Callable[..., Awaitable[Any]],
+        last_words: LastWords,
+    ) -> None:
         self._hosting = hosting
         self._call_root = call_root
+        last_words.is_alive = self._is_alive
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
@@ -41,3 +49,6 @@ class Errands:
         with holding_if_waiting(sender, [name]):
             ended: bool = await self._call_root("terminate", sender.name, name)
         return ended
+
+    async def _is_alive(self, name: str) -> bool:
+        return bool(await self._call_root("alive", name))

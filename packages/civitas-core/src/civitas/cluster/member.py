@@ -123,7 +123,7 @@ class MemberNode(Node):
         self._hosting = Hosting(
             name, make, self._settle_in, self._tell_root, lambda *said: expect(self, *said)
         )
-        self._errands = Errands(self._hosting, self.call_root)
+        self._errands = Errands(self._hosting, self.call_root, self.last_words)
         self._at_root = HeldAtRoot()
         self._mailboxes = MemberMailboxes(self, self._letters, self._joining, self._hosting, broker)
         self.records = HandedOver(self.peers, self._tell_root, self.tracing)

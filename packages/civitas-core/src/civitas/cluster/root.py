@@ -90,8 +90,7 @@ class RootNode(Node):
         self.hands_over = False
         """Whether another root takes over when this one stops, so that the members are to go on."""
         self._topology = str(boot_data.get("digest", ""))
-        self._given = list(boot_data["root_has"])
-        """What the root was given in Python."""
+        self._given = list(boot_data["root_has"])  # what the root was given in Python
         self._relay = Relay(self.registry)
         self._children = RemoteChildren(
             self.exited, self._monitors, self.events, self._relay.pool_of
@@ -198,6 +197,7 @@ class RootNode(Node):
                 "spawn": self._spawn_for,
                 **lend(self, self.roster.tell),
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
+                "alive": lambda _, name: self.is_alive(name),
                 "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),
             },

@@ -121,6 +121,13 @@ class PendingAsks:
         future.set_result(answer)
         return True
 
+    def when_over(self, id: str, callback: Callable[[], None]) -> bool:
+        """Call `callback` when nobody waits any more for the answer to message `id`; False if nobody does now."""
+        entry = self._waiting.get(id)
+        if entry is not None:
+            entry[0].add_done_callback(lambda _: callback())
+        return entry is not None
+
     def close(self) -> None:
         """Forget the timers."""
         self._ticks.close()

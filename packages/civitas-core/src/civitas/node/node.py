@@ -12,10 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from civitas.budgets import Purses, Treasury
-from civitas.errors import (
-    ConfigurationError,
-    SupervisionError,
-)
+from civitas.errors import ConfigurationError, SupervisionError
 from civitas.events import DeadLetterReason, Event, EventType
 from civitas.message import Message, encode, new_message
 from civitas.node.accounts import accounts_of
@@ -26,6 +23,7 @@ from civitas.node.blocking import BlockWatch
 from civitas.node.budgets import Budgets
 from civitas.node.glance import Far, Glances, NothingFar
 from civitas.node.handover import Handover
+from civitas.node.last_words import LastWords
 from civitas.node.later import Later
 from civitas.node.monitors import Monitor, Monitors
 from civitas.node.offering import Offering
@@ -124,6 +122,7 @@ class Node(Router):
             from civitas.node.durable_agents import DurableAgents
 
             self.timers = self.durable_agents = DurableAgents(self)
+        self.last_words = LastWords(self, self._requests)
         later = Later(self, self._in_span, self._background)
         self.send_after = later.send_after
         self.step_gate = StepGate()
@@ -367,6 +366,7 @@ class Node(Router):
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
+        self.last_words.exited(name)
         if name not in self._monitors.of:
             return
         for monitor in self._monitors.exited(name):

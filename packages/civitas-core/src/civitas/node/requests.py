@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from civitas.errors import AgentTerminated, AskCycle, ConfigurationError
@@ -18,7 +18,7 @@ from civitas.process.run_budget import handed_on
 from civitas.supervision import ConversationPoolProcess
 from civitas.telemetry.tracing import Tracing
 
-__all__ = ["Requests", "check_keeps_runs", "keeps_runs"]
+__all__ = ["Requests", "check_keeps_runs", "keeps_runs", "why_not"]
 
 
 class Requests:
@@ -36,6 +36,8 @@ class Requests:
         self._tracing = tracing
         self.by_way_of_runtime: dict[str, str] = {}
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
+        self.asks_late: Callable[[str, str, str], object] = lambda asker, id, name: None
+        """Called when an agent that is being stopped asks: with its name, the message's id and whom it asks."""
 
     def begin(
         self,
@@ -110,6 +112,7 @@ class Requests:
                 raise AskCycle(cycle)
             if asker.shuts_down:
                 self.refuse_while_down(cell, asker.name)
+                self.asks_late(asker.name, id, cell.name)
             asking = asker.asking
             if sender is None:
                 self.by_way_of_runtime[id] = asker.name
@@ -133,17 +136,19 @@ class Requests:
         Raises:
             AgentTerminated: It is down.
         """
+        if self.is_down(cell):
+            raise AgentTerminated(cell.name, why_not(asker))
+
+    def is_down(self, cell: Recipient) -> bool:
+        """Whether it runs again only when a supervisor has started it; a conversation wakes where its pool runs."""
         if cell.alive:
-            return
+            return False
         name = cell.name.partition("/")[0]
         for each in self._registry.pools.values():
             pool = getattr(each, "here", each)
             if isinstance(pool, ConversationPoolProcess) and pool.name == name:
-                if pool.status is not Status.RUNNING:
-                    break
-                return  # it wakes the conversation
-        why = f"it is down, and {asker!r}, which asks it, is being stopped"
-        raise AgentTerminated(cell.name, why)
+                return pool.status is not Status.RUNNING
+        return True
 
 
 def keeps_runs(cell: Recipient) -> bool:
@@ -164,3 +169,8 @@ def check_keeps_runs(cell: Recipient, run: str) -> None:
         f"run={run!r} needs an agent whose messages are kept, and {cell.name!r} has delivery {cell.delivery}; "
         "give it delivery='durable' (an adapter: durable=True), or leave run= out"
     )
+
+
+def why_not(asker: str) -> str:
+    """Why an agent that is down does not answer one that is being stopped."""
+    return f"it is down, and {asker!r}, which asks it, is being stopped"

@@ -22,13 +22,14 @@ from civitas.node.asks import Asking, PendingAsks, unless_answered
 from civitas.node.dead.kept import KeptLetters
 from civitas.node.events import Events
 from civitas.node.handover import Handover
+from civitas.node.last_words import LastWords
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.registry import Recipient, Registry
 from civitas.node.requests import Requests, check_keeps_runs, keeps_runs
 from civitas.node.streams import Chunks
 from civitas.node.withdrawals import Withdrawals
-from civitas.process import Caller, Cell, Turns, current_message
+from civitas.process import Caller, Cell, Delivery, Turns, current_message
 from civitas.process.options import check_pattern, check_timeout
 from civitas.process.run_budget import handed_on
 from civitas.telemetry.tracing import Tracing
@@ -53,6 +54,7 @@ class Router:
     """Whether somebody here waits for the answer to a message, by its id."""
     asks: PendingAsks
     """Those that wait here for an answer."""
+    last_words: LastWords
     _handover: Handover
     _withdrawals: Withdrawals
     thread: int
@@ -70,6 +72,7 @@ class Router:
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)
+        self.refuse_while_down = self._requests.refuse_while_down
         self.by_way_of_runtime = self._requests.by_way_of_runtime
         """The agents whose handlers wait for asks that the runtime sent for them, by the id of each."""
         self.asked: Callable[[Message, str, str], None] | None = None
@@ -296,10 +299,6 @@ class Router:
         origin = self.foreign.get(message.id)
         return origin.began(agent) if origin is not None else None
 
-    def refuse_while_down(self, cell: Recipient, asker: str) -> None:
-        """Let an agent that is being stopped not wait for one that is down; see `Requests.refuse_while_down`."""
-        self._requests.refuse_while_down(cell, asker)
-
     def reader_of(self, message_id: str) -> Chunks | None:
         """Who reads the stream that a message began; None for nobody."""
         return self.streams.get(message_id)
@@ -349,6 +348,10 @@ class Router:
                     cell.mailbox.withdraw(message)
                 else:
                     cell.withdraw(message, reader_left=True)
+            elif self.last_words.ended(message.id):
+                # The asker may ask anew when it runs again; a run that is kept goes on, and is found then.
+                lasts = cell.delivery == Delivery.DURABLE
+                self._withdrawals.now(cell, message, reader_left=not lasts)
             raise answer
         self._withdrawals.now(cell, message)
         raise AskTimeout(

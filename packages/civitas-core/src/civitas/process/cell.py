@@ -244,6 +244,8 @@ class Cell:
             return
         self.status = Status.STOPPING
         incarnation.shut_down()
+        if incarnation.asking:
+            self.node.last_words.begin(self)
         _, running = await asyncio.wait({task}, timeout=timeout)
         if running:
             await self._kill(incarnation, task)

@@ -98,6 +98,8 @@ class Context(Protocol):
     """Takes the tools of agents that have some."""
     step_gate: StepGate
     """Where the steps of durable agents begin."""
+    last_words: Any
+    """Ends the asks of agents that are being stopped, where nobody can answer them."""
     foreign: dict[str, Any]
     """The messages of other nodes that agents of this one have, by id."""
 
