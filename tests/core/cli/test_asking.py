@@ -231,7 +231,8 @@ async def test_a_system_whose_loop_is_stuck_is_said_so(
     await start("send", topology, "helper", "1", "--type", "stuck")
     await run.until("stuck")
     line = await refused(beside, "ask", topology, "helper", "1", "--timeout", "0.1")
-    assert line.startswith("civitas: system 'civitas' is running but did not answer for 5.1 s")
+    assert line.startswith("civitas: system 'civitas' is running but did not answer for 5.1 s: ")
+    assert "the event loop of 'root' has been blocked by agent 'helper' for" in line
 
 
 @pytest.mark.promise(id="SEM-809")

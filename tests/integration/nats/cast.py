@@ -26,16 +26,22 @@ class Traveller(Actor):
             case "freeze":  # the event loop, until there is a file
                 for _ in range(50):  # what this process has said before leaves it
                     await asyncio.sleep(0)
-                write_line(f"{message.payload}.frozen", "")
-                while not Path(message.payload).exists():  # noqa: ASYNC240
-                    time.sleep(0.002)  # noqa: ASYNC251
+                self.freeze(message.payload)
                 return self.reply("thawed")
+            case "freeze at once":
+                self.freeze(message.payload)
             case "die once":
                 if message.attempt == 0:
                     os.kill(os.getpid(), signal.SIGKILL)
                     await asyncio.Event().wait()
                 return self.reply(message.attempt)
         return await super().handle(message)
+
+    def freeze(self, file: str) -> None:
+        """The event loop, until there is a file."""
+        write_line(f"{file}.frozen", "")
+        while not Path(file).exists():
+            time.sleep(0.002)
 
 
 class Speaker(AgentProcess):

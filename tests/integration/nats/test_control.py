@@ -107,6 +107,25 @@ async def test_a_root_that_is_blocked_is_seen_from_another_machine(config, elsew
     assert answer == (0, '"still there"', "")
 
 
+@pytest.mark.promise(id="SEM-1469")
+@pytest.mark.usefixtures("running")
+async def test_a_message_that_froze_the_root_before_the_answer_left_was_accepted(
+    config, elsewhere, tmp_path
+):
+    thaw = tmp_path / "thaw"
+    try:
+        async with asyncio.timeout(15):
+            freezing = json.dumps(str(thaw))
+            code, _, err = await elsewhere(
+                config, "send", "here", freezing, "--type", "freeze at once"
+            )
+        assert code == 0, err
+        blocked = "the event loop of 'root' has been blocked by agent 'here' for"
+        assert f"the message for 'here' was accepted; {blocked}" in err
+    finally:
+        thaw.touch()
+
+
 @pytest.mark.promise(id="SEM-1516")
 async def test_a_system_that_runs_nowhere_is_told_at_once(config, elsewhere):
     loop = asyncio.get_running_loop()

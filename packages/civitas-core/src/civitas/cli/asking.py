@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from civitas.cli.failures import Refused, say
 from civitas.cli.payloads import print_payload
-from civitas.cli.reaching import running_system
-from civitas.control.client import RemoteError
+from civitas.cli.reaching import System, running_system
+from civitas.cli.windows import in_words, seen_of_request
+from civitas.control.client import NotAnswering, RemoteError
 from civitas.message import to_plain
+from civitas.node.inspecting import Blocked
 
 __all__ = [
     "PATIENCE",
@@ -27,6 +30,9 @@ __all__ = [
 
 PATIENCE = 5.0
 """A system whose loop turns says by itself when the time of an ask is up; so many seconds later it is stuck."""
+
+_LOOK = 1.0
+"""Seconds between two looks whether the event loop of a root that does not answer is blocked."""
 
 _CLOSED = (
     "the runtime accepts no work: it has not been started, or it is stopping. "
@@ -111,11 +117,13 @@ async def _request(operation: str, topology: Path, question: Question, *, verbos
     payload = to_plain(
         question.payload
     )  # before anything else, with the path to what cannot be sent
+    called = token_hex(8)
     async with running_system(topology) as system:
         try:
-            return await system.request(
+            request = system.request(
                 operation,
                 within=question.timeout + PATIENCE,
+                called=called,
                 to=question.to,
                 payload=payload,
                 type=question.type,
@@ -124,10 +132,46 @@ async def _request(operation: str, topology: Path, question: Question, *, verbos
                 run=question.run,
                 headers=question.headers,
             )
+            return await _unless_frozen(
+                request, topology, system, question.to, called if operation == "send" else ""
+            )
         except RemoteError as error:
             if verbose and error.traceback:
                 say(error.traceback.rstrip())
             raise Refused(in_our_words(topology, error.error_type, str(error))) from error
+
+
+async def _unless_frozen(
+    request: Coroutine[Any, Any, Any], topology: Path, system: System, to: str, called: str
+) -> Any:
+    """The answer to a request. A message that was accepted needs none, if the event loop of the root is blocked.
+
+    Args:
+        request: To the system.
+        topology: Of it.
+        system: It runs.
+        to: The agent that it is for.
+        called: What a message that is sent is called; empty for an ask.
+
+    Raises:
+        CivitasError: The system refused or did not answer.
+    """
+    asking = asyncio.ensure_future(request)
+    blocked: Blocked | None = None
+    try:
+        while not (await asyncio.wait({asking}, timeout=_LOOK))[0]:
+            blocked, accepted = await seen_of_request(topology, system, to, called)
+            if blocked is not None and accepted and not asking.done():
+                say(f"the message for {to!r} was accepted; {in_words(blocked)}")
+                return None
+        return await asking
+    except NotAnswering as error:
+        if blocked is None:
+            raise
+        raise NotAnswering(error.name, error.seconds, in_words(blocked)) from None
+    finally:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 def in_our_words(topology: Path, error_type: str, text: str) -> str:

@@ -31,7 +31,9 @@ class System(Protocol):
 class Remote(System, Protocol):
     """A running system that is reached over its transport."""
 
-    async def look(self, name: str | None, seconds: float | None, within: float) -> Seen | None:
+    async def look(
+        self, name: str | None, seconds: float | None, within: float, request: str = ""
+    ) -> Seen | None:
         """Look at an agent while the event loop of the root is blocked; None where that cannot be seen."""
         ...
 

@@ -16,7 +16,7 @@ from civitas.node.window import look_through
 from civitas.topology import load_part
 from civitas.topology.place import state_folder, window_of, windows_in
 
-__all__ = ["blocked_root", "in_words", "inspected", "unless_blocked"]
+__all__ = ["blocked_root", "in_words", "inspected", "seen_of_request", "unless_blocked"]
 
 _SOON = 0.25
 """Seconds for the system to answer; then it is looked whether an event loop is blocked."""
@@ -130,12 +130,24 @@ async def unless_blocked(topology: Path, system: System, operation: str) -> Any:
         await asyncio.gather(asking, return_exceptions=True)
 
 
-async def _all_seen(topology: Path, system: System | None, name: str | None) -> list[Seen]:
+async def seen_of_request(
+    topology: Path, system: System, to: str, request: str
+) -> tuple[Blocked | None, bool]:
+    """What blocks the event loop of the root, and whether the message of a request was accepted all the same."""
+    seen = await _all_seen(topology, system, to, request)
+    blocks = (each["blocked"] for each in seen if each["node"] == "root")
+    return next(filter(None, blocks), None), any(each.get("accepted") for each in seen)
+
+
+async def _all_seen(
+    topology: Path, system: System | None, name: str | None, request: str = ""
+) -> list[Seen]:
     looks = [
-        look_through(each, name, None, _PATIENCE_HERE) for each in windows_in(_folder(topology))
+        look_through(each, name, None, _PATIENCE_HERE, request)
+        for each in windows_in(_folder(topology))
     ]
     if isinstance(system, Remote):
-        looks.append(system.look(name, None, _PATIENCE_HERE))
+        looks.append(system.look(name, None, _PATIENCE_HERE, request))
     return [each for each in await asyncio.gather(*looks) if each is not None]
 
 

@@ -83,13 +83,15 @@ class Guest:
             return False
         return True
 
-    async def look(self, name: str | None, seconds: float | None, within: float) -> Seen | None:
+    async def look(
+        self, name: str | None, seconds: float | None, within: float, request: str = ""
+    ) -> Seen | None:
         """Look at an agent while the event loop of the root is blocked; see `look_from_afar`.
 
         The process at which it looks is the root; where that is blocked and does not have the agent, whichever has it.
         """
         look = partial(look_from_afar, self._transport, self._seal)
-        root = await look(self._root, name, seconds, within)
+        root = await look(self._root, name, seconds, within, request)
         if name is None or root is None or root["agent"] is not None or not root["blocked"]:
             return root
         there = await look(None, name, seconds, within)

@@ -65,6 +65,7 @@ async def look_from_afar(
     name: str | None,
     seconds: float | None,
     within: float,
+    request: str = "",
 ) -> Seen | None:
     """Look at an agent, whether the event loop of its process turns or not.
 
@@ -75,6 +76,7 @@ async def look_from_afar(
         name: Of the agent; None for the process alone.
         seconds: How long to look where its time goes; None for not at all.
         within: Seconds to wait for the answer beside those.
+        request: Of whose message it is to be said whether it was accepted; empty for none.
 
     Returns:
         None if the carrier cannot do that, nobody answers, or who answers is not of this system.
@@ -84,7 +86,7 @@ async def look_from_afar(
     """
     if not isinstance(transport, Looking) or not seal:
         return None
-    asker, question, to_all = token_hex(8), asked(name, seconds), address is None
+    asker, question, to_all = token_hex(8), asked(name, seconds, request), address is None
     sealed = packed((asker, question, to_all, seal.over("look", asker, question, to_all)))
     found = await transport.look(address, sealed, within + (seconds or 0.0))
     if found is None:

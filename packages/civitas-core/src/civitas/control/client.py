@@ -54,12 +54,19 @@ class NotRunning(ConfigurationError):
 
 
 class NotAnswering(CivitasError):
-    """The system is running but did not answer: its event loop is stuck, or its process is stopped."""
+    """The system is running but did not answer: its event loop is stuck, or its process is stopped.
 
-    def __init__(self, name: str, seconds: float) -> None:
+    Attributes:
+        name: Of the system.
+        seconds: How long it was waited for.
+    """
+
+    def __init__(self, name: str, seconds: float, who: str = "") -> None:
+        self.name = name
+        self.seconds = seconds
         super().__init__(
             f"system {name!r} is running but did not answer for {seconds:g} s: "
-            "its event loop is stuck, or its process is stopped"
+            f"{who or 'its event loop is stuck, or its process is stopped'}"
         )
 
 

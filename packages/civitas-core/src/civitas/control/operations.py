@@ -11,6 +11,7 @@ from typing import Any
 from civitas.errors import CivitasError, ConfigurationError, HandlerFailed
 from civitas.frameworks.conversations import CONVERSATION
 from civitas.message import Message
+from civitas.node.accepted import ASKED_AS
 from civitas.node.acting import acting_as
 from civitas.node.glance import Overview
 from civitas.runs.overview import newest_of
@@ -92,6 +93,10 @@ class Operations:
     async def _send(self, request: dict[str, Any]) -> None:
         to, payload = _addressed(request)
         await self._runtime.send(to, payload, **_options(request))
+        if called := request.get(
+            "called"
+        ):  # somebody looks whether it was, should this process freeze now
+            self._runtime._node.from_outside.add(str(called))
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:
         return self._runtime.tree()
@@ -247,10 +252,13 @@ def _addressed(request: dict[str, Any]) -> tuple[str, Any]:
 
 def _options(request: dict[str, Any]) -> dict[str, Any]:
     """The other options of a request; the runtime checks them."""
+    headers = request.get("headers")
+    if called := request.get("called"):
+        headers = {**(headers or {}), ASKED_AS: str(called)}
     return {
         "message_type": request.get("type", "message"),
         "timeout": request.get("timeout", 30.0),
         "conversation": request.get("conversation"),
         "run": request.get("run"),
-        "headers": request.get("headers"),
+        "headers": headers,
     }

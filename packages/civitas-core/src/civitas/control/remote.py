@@ -60,9 +60,11 @@ class RemoteClient:
         seen = await self.look(None, None, _PATIENCE)
         return seen is not None and seen["blocked"] is not None
 
-    async def look(self, name: str | None, seconds: float | None, within: float) -> Seen | None:
+    async def look(
+        self, name: str | None, seconds: float | None, within: float, request: str = ""
+    ) -> Seen | None:
         """Look at an agent while the event loop of the root is blocked; see `Guest.look`."""
-        return await self._guest.look(name, seconds, within)
+        return await self._guest.look(name, seconds, within, request)
 
     async def __aexit__(
         self,

@@ -79,6 +79,7 @@ class Seen(TypedDict):
         pid: Its pid.
         blocked: None while its event loop turns.
         agent: The agent that was looked for; None if it does not run there.
+        accepted: Whether the message was accepted that was asked about.
         error: Why nothing else was seen; otherwise empty.
     """
 
@@ -86,6 +87,7 @@ class Seen(TypedDict):
     pid: int
     blocked: Blocked | None
     agent: dict[str, Any] | None
+    accepted: NotRequired[bool]
     error: str
 
 

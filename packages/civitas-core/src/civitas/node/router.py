@@ -18,6 +18,7 @@ from civitas.errors import (
 )
 from civitas.events import DeadLetterReason
 from civitas.message import Message, check_headers, check_word, encode, new_message
+from civitas.node.accepted import Accepted
 from civitas.node.asks import Asking, PendingAsks, unless_answered
 from civitas.node.dead.kept import KeptLetters
 from civitas.node.events import Events
@@ -64,6 +65,7 @@ class Router:
         self.name = name
         self.tracing = tracing
         self.registry = Registry()
+        self.from_outside = Accepted(self.registry)
         self.events = Events(name)
         self.open = False
         """Whether work from outside is taken."""

@@ -23,14 +23,15 @@ _TURN = 0.1
 """Seconds after which an event loop that has not turned is said to be blocked."""
 
 
-def asked(name: str | None, seconds: float | None) -> bytes:
+def asked(name: str | None, seconds: float | None, request: str = "") -> bytes:
     """A question for a `View`.
 
     Args:
         name: Of an agent; None for the process alone.
         seconds: How long to look where its time goes; None for not at all.
+        request: Of somebody outside, of whose message it is to be said whether it was accepted; empty for none.
     """
-    return encode({"agent": name, "profile": seconds}, "request")
+    return encode({"agent": name, "profile": seconds, "request": request}, "request")
 
 
 def seen_in(answer: bytes) -> Seen:
@@ -93,6 +94,8 @@ class View:
             request = decode(question)
             name, seconds = request["agent"], request.get("profile")
             seen["blocked"] = blocked = self._blocked()
+            if sent := request.get("request"):
+                seen["accepted"] = self._node.from_outside.has(sent, name)
             cell = self._node.registry.get(name)
             if isinstance(cell, Cell):
                 found: dict[str, Any] = {**seen_now(cell, self._node.name), **inspect(cell)}

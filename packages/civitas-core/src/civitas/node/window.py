@@ -137,7 +137,7 @@ def _question(looker: socket.socket) -> bytes:
 
 
 async def look_through(
-    path: Path, name: str | None, seconds: float | None, within: float
+    path: Path, name: str | None, seconds: float | None, within: float, request: str = ""
 ) -> Seen | None:
     """Look at an agent through the window of an OS process.
 
@@ -146,6 +146,7 @@ async def look_through(
         name: Of the agent; None for the process alone.
         seconds: How long to look where its time goes; None for not at all.
         within: Seconds to wait for the answer beside those.
+        request: Of whose message it is to be said whether it was accepted; empty for none.
 
     Returns:
         None if there is no such window, or nobody answers there.
@@ -157,7 +158,7 @@ async def look_through(
         async with asyncio.timeout(within + (seconds or 0.0)):
             reader, writer = await asyncio.open_unix_connection(path)
             try:
-                writer.write(asked(name, seconds))
+                writer.write(asked(name, seconds, request))
                 writer.write_eof()
                 answer = await reader.read()
             finally:
