@@ -19,7 +19,7 @@ from civitas.process import Cell
 __all__ = ["LastWords"]
 
 
-class Asked(Protocol):
+class AwaitsAnswers(Protocol):
     """The node."""
 
     registry: Registry
@@ -41,7 +41,7 @@ class LastWords:
         requests: Says when an agent that is being stopped asks.
     """
 
-    def __init__(self, node: Asked, requests: Requests) -> None:
+    def __init__(self, node: AwaitsAnswers, requests: Requests) -> None:
         self._node = node
         self._is_down = requests.is_down
         requests.asks_late = self._asks_late

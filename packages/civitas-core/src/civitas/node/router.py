@@ -351,7 +351,7 @@ class Router:
                 else:
                     cell.withdraw(message, reader_left=True)
             elif self.last_words.ended(message.id):
-                # The asker may ask anew when it runs again; a run that is kept goes on, and is found then.
+                # The asker may ask again in its next incarnation; a run that is kept goes on, and is found then.
                 lasts = cell.delivery == Delivery.DURABLE
                 self._withdrawals.now(cell, message, reader_left=not lasts)
             raise answer
