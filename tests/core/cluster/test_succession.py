@@ -168,6 +168,25 @@ async def test_what_was_spawned_in_a_member_runs_on_under_its_supervisor():
         assert (await runtime.ask("one", 1)).payload == {"count": 1}
 
 
+@pytest.mark.promise(id="SEM-1470")
+async def test_what_was_spawned_in_a_process_that_ended_with_its_root_can_be_spawned_again():
+    sessions = lambda: [DynamicSupervisor("sessions")]  # noqa: E731
+    async with SeveralRoots(PLACED, children=sessions, node_timeout=0.5) as roots:
+        await roots.runtime.ask("other", "one", "spawn")
+        await roots.kill_root()
+        gone = roots.members.pop("v")
+        assert isinstance(gone.transport, MemoryTransport)
+        roots.network.kill(gone.transport)
+        gone.end("the test ended it")
+        starting = await roots.start_root()
+        await roots.join("v")
+        await starting
+        with pytest.raises(UnknownAgent):
+            await roots.runtime.ask("one", 1)
+        await roots.runtime.ask("other", "one", "spawn")
+        assert (await roots.runtime.ask("one", 1)).payload == {"count": 1}
+
+
 @pytest.mark.promise(id="SEM-1489")
 async def test_what_the_next_root_does_not_have_is_ended():
     async with SeveralRoots(PLACED, children=lambda: [DynamicSupervisor("sessions")]) as roots:

@@ -91,6 +91,7 @@ async def test_of_an_agent_of_the_root_that_is_gone_the_watcher_is_told():
         assert await told() == [(ref, "here", "node_down")]
 
 
+@pytest.mark.promise(id="SEM-1470")
 @pytest.mark.promise(id="SEM-1499")
 async def test_of_what_was_spawned_in_a_process_that_ended_with_the_root_the_watcher_is_told():
     sessions = lambda: [DynamicSupervisor("sessions")]  # noqa: E731

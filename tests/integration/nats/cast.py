@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -23,6 +24,9 @@ class Traveller(Actor):
                 for n in range(message.payload):
                     await self.emit(n)
                 return self.reply("told")
+            case "line":
+                write_line(*message.payload)
+                return None
             case "freeze":  # the event loop, until there is a file
                 for _ in range(50):  # what this process has said before leaves it
                     await asyncio.sleep(0)
@@ -103,6 +107,25 @@ class Ticker(AgentProcess):
             await asyncio.sleep(0.01)
         self.send_after(0.01, self.name, None)
         return None
+
+
+class Blocker(AgentProcess):
+    """Works all the time in a thread: writes a step into the ledger, and has `to` write one."""
+
+    def __init__(self, name: str, *, ledger: str, to: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._ledger = ledger
+        self._to = to
+
+    async def on_start(self) -> None:
+        self.send_after(0.01, self.name, None)
+
+    def handle(self, message: Message) -> None:  # type: ignore[override]
+        for n in itertools.count():
+            line = f"{self.name} {os.getpid()}"
+            self.run(self.step(f"{os.getpid()} {n}", write_line, self._ledger, f"{line} step"))
+            self.run(self.send(self._to, [self._ledger, f"{line} send"], "line"))
+            time.sleep(0.02)
 
 
 class Scribe(AgentProcess):

@@ -74,13 +74,18 @@ async def test_a_leader_that_is_stopped_hands_over_at_once_and_a_root_that_waits
 
 
 @pytest.mark.promise(id="SEM-1490")
+@pytest.mark.promise(id="SEM-1471")
 async def test_a_leader_that_was_stopped_does_nothing_more_when_it_is_continued_and_waits(
     jetstream: NatsServer, tmp_path: Path
 ):
     ledger = tmp_path / "ledger"
     ticker = traveller("ticker", ledger=str(ledger))
     ticker["agent"]["type"] = "tests.integration.nats.cast:Ticker"
-    config = over_nats(jetstream, ticker, traveller("there", "worker"), prefix="fenced")
+    by_threads = tmp_path / "by threads"
+    blocker = traveller("blocker", ledger=str(by_threads), to="there", shutdown_timeout=0)
+    blocker["agent"]["type"] = "tests.integration.nats.cast:Blocker"
+    there = traveller("there", "worker")
+    config = over_nats(jetstream, ticker, blocker, there, prefix="fenced")
     async with roots(tmp_path, config) as (first, second):
         pid = await first.ask("there", type="pid")
         first.signal(signal.SIGSTOP)
@@ -94,8 +99,10 @@ async def test_a_leader_that_was_stopped_does_nothing_more_when_it_is_continued_
         await until(lambda: len(lines(ledger)) > ticks + 10)
         assert await second.ask("there", "heard", type="print") == "heard"
         assert await second.ask("there", type="pid") == pid
-        told = [line.split()[1] for line in lines(ledger)]
-    assert [who for who, _ in groupby(told)] == [str(first.pid), str(second.pid)]
+        for each in (ledger, by_threads):
+            told = [line.split()[1] for line in lines(each)]
+            assert [who for who, _ in groupby(told)] == [str(first.pid), str(second.pid)]
+    assert {line.split()[2] for line in lines(by_threads)} == {"step", "send"}
 
 
 @pytest.mark.promise(id="SEM-1495")
