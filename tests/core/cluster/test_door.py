@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import Any
 
+import msgpack
 import pytest
 
 from civitas.cluster.calls import Calls
@@ -157,6 +158,15 @@ async def test_rubbish_with_a_true_boot_id_raises_nothing(
         house.door.receive(bytes(frame))
     await asyncio.sleep(0)
     assert not [each for each in caplog.records if each.exc_info]
+
+
+@pytest.mark.parametrize("odd", [None, 5, "ab", b"ab", [], [10], {0: 10, 1: "boot-w"}])
+async def test_what_is_not_a_frame_is_passed_over(
+    house: House, odd: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.door.receive(msgpack.packb(odd))
+    assert house.taken == []
+    assert [each.levelname for each in caplog.records if each.exc_info] == []
 
 
 @pytest.mark.parametrize("body", [["exited", ["far", 1]], ["exited", ["far", 1, {"kind": "odd"}]]])

@@ -96,7 +96,9 @@ class Door:
     def receive(self, frame: Buffer) -> None:
         """Take a frame; what is of no node of this system is counted and passed over, whatever stands in it."""
         try:
-            kind, boot, *fields = unpacked(frame) if len(frame) <= LARGE else unpacked_large(frame)
+            fields = unpacked(frame) if len(frame) <= LARGE else unpacked_large(frame)
+            kind, boot = fields[:2]
+            del fields[:2]
         except Exception as error:
             self._turn_away(f"received something that is not a Civitas frame ({error})")
             return
@@ -115,7 +117,8 @@ class Door:
             found = ", ".join(type(each).__name__ for each in fields) or "nothing"
             self._unreadable(peer, f"{Kind(kind).name} has the fields {found}")
             return
-        del fields[shape.most :]
+        if len(fields) > shape.most:
+            del fields[shape.most :]
         try:
             take(peer, *fields)
         except ConfigurationError as error:

@@ -15,6 +15,7 @@ from typing import Any
 import msgpack
 
 from civitas.message.large import Buffer, Large, pack_array, unpack_array
+from civitas.message.packing import packing
 
 __all__ = [
     "CLUSTER_VERSION",
@@ -76,7 +77,7 @@ class Kind(IntEnum):
 
 
 # The text of an error may hold half a character, such as a file name that is not UTF-8; it must travel all the same.
-packed: Callable[[tuple[Any, ...]], bytes] = partial(msgpack.packb, unicode_errors="surrogatepass")
+packed: Callable[[tuple[Any, ...]], bytes] = packing(unicode_errors="surrogatepass")
 """Makes a frame of its kind, the boot id of its sender, and its fields; a `TypeError` if one of those is `Large`."""
 packed_large: Callable[[tuple[Any, ...]], Large] = partial(
     pack_array, unicode_errors="surrogatepass"

@@ -9,6 +9,7 @@ how many before that; and which were finished last, as the process may have had 
 from __future__ import annotations
 
 import mmap
+import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ __all__ = ["InHand", "Noted", "read_in_hand"]
 
 _ID = 36
 """Bytes of an id: a UUID as text."""
-_PLACE = _ID + 1
+_NOTE = struct.Struct(f"{_ID}sB")
+_PLACE = _NOTE.size
 """Bytes of a place: an id, and how many incarnations were given the message."""
 _FINISHED = 0x80
 """Set in the count of one that is finished."""
@@ -61,16 +63,15 @@ class InHand:
         elif self._free:
             place = self._places[id] = self._free.popleft()
             flags = (_KEPT if kept else 0) | (_AGAIN if self._is_sure(agent) else 0)
-            noted = id.encode().ljust(_ID, b"\0")[:_ID] + bytes((flags | 1,))
-            self._map[place * _PLACE : (place + 1) * _PLACE] = noted
+            _NOTE.pack_into(self._map, place * _PLACE, id.encode(), flags | 1)
 
     def finished(self, id: str) -> None:
         """A message is finished."""
         place = self._places.get(id)
         if place is not None:
             at = (place + 1) * _PLACE - 1
-            self._map[at] |= _FINISHED
-            if not self._map[at] & _KEPT:
+            flags = self._map[at] = self._map[at] | _FINISHED
+            if not flags & _KEPT:
                 del self._places[id]
                 self._free.append(place)
 

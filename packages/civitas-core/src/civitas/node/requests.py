@@ -100,7 +100,8 @@ class Requests:
             wants_chunks,
             run,
         )
-        cell = self._registry.route(to, message.conversation, id)
+        found = self._registry.get(to) if type(to) is str else None
+        cell = found or self._registry.route(to, message.conversation, id)
         if run is not None and is_call(run) and not keeps_runs(cell):
             message = message.replaced(run_name=None)
         elif run is not None:

@@ -120,7 +120,8 @@ class StartUps:
             if each.timer is not None:
                 each.cancel()
             try:
-                await self._turns.give_way()
+                if self._turns.long:
+                    await self._turns.give_way()
                 await self._start(each)
             except StartFailed as error:
                 return each, error

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import msgpack
 
 from civitas.message import Message, Serializer, dumps, encode, loads, new_message
+from civitas.message.packing import packing
 
 __all__ = ["KeptMessage", "pack", "unpack"]
 
 _VERSION = 1
+_pack = packing()
 
 
 @dataclass(slots=True)
@@ -49,8 +51,7 @@ def pack(
     if type(raw) is not bytes:
         raw = bytes(raw)
     fields = (_VERSION, raw, boot, number, after, asker)
-    packed: bytes = msgpack.packb(fields if not apart else (*fields, apart))
-    return packed
+    return _pack(fields if not apart else (*fields, apart))
 
 
 def _without_payload(message: Message) -> Message:

@@ -49,6 +49,7 @@ class Publishing:
         """By the last token of the subject for the answer, the oldest first."""
         self._confirming: dict[bytes, asyncio.Future[bool]] = {}
         self._waiting: list[bytes] = []
+        """To be sent in the next turn. It is emptied when the connection is lost: if something waits, there is one."""
         self._outlet = Outlet(client, self._fill)
         self._most = 0
         """Bytes that the server takes in one message."""
@@ -63,7 +64,7 @@ class Publishing:
         self, subject: bytes, id: str, body: bytes, headers: Mapping[str, str], landed: Landed
     ) -> None:
         """Publish a message; ends as `Mailboxes.put`."""
-        if self._client() is None:
+        if not self._waiting and self._client() is None:
             self._end(landed, Unsure("there is no connection to the NATS server"))
             return
         head = header(id, headers)
@@ -80,7 +81,7 @@ class Publishing:
 
     def tell(self, subject: bytes, body: bytes, reply: bytes = b"") -> None:
         """Publish what nobody answers, or what is answered at `reply`; dropped while there is no connection."""
-        if self._client() is not None:
+        if self._waiting or self._client() is not None:
             self._waiting.append(publication(subject, body, reply))
             self._outlet.wanted()
 
