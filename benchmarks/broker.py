@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,9 @@ def _with_client(measure: Callable[[Any], Awaitable[float]]) -> Measurement:
 
 
 @asynccontextmanager
-async def _echoing(client: Any) -> AsyncIterator[None]:
-    command = [sys.executable, "-m", "benchmarks.broker", client.connected_url.netloc]
+async def _another(client: Any, what: str) -> AsyncIterator[None]:
+    """Another process with nats-py, which does what `_OTHERS` says."""
+    command = [sys.executable, "-m", "benchmarks.broker", client.connected_url.netloc, what]
     other = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert other.stdout is not None
@@ -109,10 +110,8 @@ async def _echoing(client: Any) -> AsyncIterator[None]:
         await other.wait()
 
 
-async def _echo(where: str) -> None:
-    import nats
-
-    client = await nats.connect(f"nats://{where}")
+async def _echo(client: Any) -> None:
+    """Answer with what came."""
 
     async def back(message: Any) -> None:
         await client.publish(message.reply, message.data)
@@ -121,6 +120,27 @@ async def _echo(where: str) -> None:
     await client.flush()
     print("ready", flush=True)
     await asyncio.Event().wait()
+
+
+async def _read(client: Any) -> None:
+    """Fetch what is kept, and acknowledge it."""
+    import nats
+
+    reader = await client.jetstream().pull_subscribe("raw.a", "reader")
+    print("ready", flush=True)
+    while True:
+        with suppress(nats.errors.TimeoutError):
+            for message in await reader.fetch(100):
+                await message.ack()
+
+
+_OTHERS = {"echo": _echo, "read": _read}
+
+
+async def _be(where: str, what: str) -> None:
+    import nats
+
+    await _OTHERS[what](await nats.connect(f"nats://{where}"))
 
 
 async def _one_at_a_time(ask: Callable[[], Awaitable[object]]) -> float:
@@ -144,7 +164,7 @@ def _asks(
     measure: Callable[[Callable[[], Awaitable[object]]], Awaitable[float]],
 ) -> dict[str, Measurement]:
     async def raw(client: Any) -> float:
-        async with _echoing(client):
+        async with _another(client, "echo"):
             return await measure(lambda: client.request("echo", _RAW, 5))
 
     return {
@@ -163,7 +183,17 @@ async def _stream(client: Any) -> Any:
 
 
 async def _store_raw(client: Any) -> float:
+    return await _publish(await _stream(client))
+
+
+async def _store_raw_read(client: Any) -> float:
+    """As `_store_raw`, while another process fetches and acknowledges."""
     jetstream = await _stream(client)
+    async with _another(client, "read"):
+        return await _publish(jetstream)
+
+
+async def _publish(jetstream: Any) -> float:
     started = time.perf_counter()
     for _ in range(_KEPT):
         await jetstream.publish_async("raw.a", _RAW)
@@ -225,7 +255,11 @@ ASKS = Benchmark("asks over NATS, 64 at once", "/s", _asks(_at_once), at_least(2
 STORED = Benchmark(
     "sends that a NATS server keeps, 256 in flight",
     "/s",
-    {"limit": _with_client(_store_raw), "civitas": _with_runtime(_store)},
+    {
+        "limit": _with_client(_store_raw),
+        "limit, read meanwhile": _with_client(_store_raw_read),
+        "civitas": _with_runtime(_store),
+    },
     at_least(0.8),
 )
 HANDLED = Benchmark(
@@ -242,4 +276,4 @@ RECOVERY = Benchmark(
 )
 
 if __name__ == "__main__":
-    asyncio.run(_echo(sys.argv[1]))
+    asyncio.run(_be(sys.argv[1], sys.argv[2]))

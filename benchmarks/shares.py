@@ -21,13 +21,15 @@ from benchmarks.harness import PAYLOAD
 from benchmarks.report import environment
 from civitas import Runtime
 
+__all__ = ["used"]
+
 Work = Callable[[], Awaitable[object]]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _AT_ONCE, _IN_FLIGHT = 64, 256
 
 
-def _used() -> dict[str, float]:
+def used() -> dict[str, float]:
     """Seconds of the processor, of this process and those that it started."""
     used = dict.fromkeys(("sender", "receiver", "server"), 0.0)
     threads = Path("/proc/self/task").iterdir()
@@ -44,11 +46,11 @@ async def _measure(title: str, work: Work, count: int, rounds: int) -> None:
     await work()
     found: list[dict[str, float]] = []
     for _ in range(rounds):
-        before = _used()
+        before = used()
         await work()
-        found.append({who: (used - before[who]) / count for who, used in _used().items()})
+        found.append({who: (now - before[who]) / count for who, now in used().items()})
     least = min(found, key=lambda each: sum(each.values()))
-    figures = " | ".join(f"{used * 1e6:.0f}" for used in (*least.values(), sum(least.values())))
+    figures = " | ".join(f"{each * 1e6:.0f}" for each in (*least.values(), sum(least.values())))
     print(f"| {title} | {figures} |", flush=True)
 
 
@@ -68,7 +70,7 @@ async def _raw(count: int, rounds: int) -> None:
 
     async with broker._server() as server:
         client = await nats.connect(server.url)
-        async with broker._echoing(client):
+        async with broker._another(client, "echo"):
             ask = lambda: client.request("echo", broker._RAW, 60)  # noqa: E731
             await _measure("nats-py: request, alone", _many(ask, 1, count // 8), count // 8, rounds)
             await _measure("nats-py: request, 64 at once", _many(ask, 64, count), count, rounds)
