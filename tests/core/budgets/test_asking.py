@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,25 @@ async def test_a_human_raises_a_budget_and_the_run_goes_on_where_it_stopped(keyw
             "writer", {"value": True}, "resume", conversation=asked.conversation
         )
         assert (done.type, done.payload, len(model.calls)) == ("reply", "done", 5)
+        assert await resumed(runtime, asked) == "nothing was asked"
+
+
+@pytest.mark.promise(id="SEM-1698")
+async def test_a_kill_at_the_end_of_a_run_whose_budget_was_raised_leaves_no_question() -> None:
+    ending = asyncio.Event()
+
+    class Held(InMemoryStateStore):
+        async def delete(self, key: str) -> None:
+            if key.startswith("civitas:suspended:") and not ending.is_set():
+                ending.set()
+                await asyncio.Event().wait()
+            await super().delete(key)
+
+    async with system(answer(), Held(), delivery="durable", shutdown_timeout=0) as runtime:
+        asked = await runtime.ask("writer", 5)
+        assert await resumed(runtime, asked) == "done"
+        await ending.wait()
+        await runtime.restart("writer")
         assert await resumed(runtime, asked) == "nothing was asked"
 
 

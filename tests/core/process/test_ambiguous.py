@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -133,6 +134,50 @@ async def test_whoever_streams_the_answer_reads_what_the_run_emits_then() -> Non
         async with aclosing(stream) as told:
             heard = [(each.type, each.payload) async for each in told]
     assert heard == [("chunk", [1, "mailed"]), ("reply", [1, "mailed"])]
+
+
+class Held(Written):
+    """Holds up what is written of a question at its end: once, and it is written if `first`."""
+
+    def __init__(self, *, first: bool) -> None:
+        super().__init__()
+        self.first, self.comes = first, asyncio.Event()
+
+    async def _hold(self) -> None:
+        if not self.comes.is_set():
+            self.comes.set()
+            await asyncio.sleep(60)
+
+    async def write(
+        self, changes: Mapping[str, Any], *, expect: Mapping[str, int] = {}
+    ) -> dict[str, int]:
+        written = await super().write(changes, expect=expect)
+        if self.first and any(value and value.get("over") for value in changes.values()):
+            await self._hold()
+        return written
+
+    async def delete(self, key: str) -> None:
+        if not self.first and key.startswith(QUESTIONS):
+            await self._hold()
+        await super().delete(key)
+
+
+@pytest.mark.promise(id="SEM-1698")
+@pytest.mark.parametrize("first", [True, False], ids=["before it ends", "when it has ended"])
+async def test_a_kill_at_the_end_of_a_run_that_was_asked_about_leaves_no_question(
+    first: bool,
+) -> None:
+    store = Held(first=first)
+    async with Case(store) as case:
+        answering = asyncio.ensure_future(case.answer({"happened": True, "result": 9}))
+        await store.comes.wait()
+        await case.runtime.restart("a")
+        assert (await answering).payload == [9, "mailed"]
+        # The agent is given what comes next itself.
+        with pytest.raises(HandlerFailed, match="amount"):
+            await case.answer({"happened": False})
+        assert case.log[1:] == ["mail"]
+    assert await store.keys(QUESTIONS) == await store.keys("civitas:step:") == []
 
 
 @pytest.mark.promise(id="SEM-1677")

@@ -39,6 +39,7 @@ class BudgetStop:
         self._agent = agent
         self._node = node
         self._now = now
+        self._kept: dict[str, Any] | None = None
         self.refused: Exception | None = None
         """What it refused the message with: an error of whoever sent it."""
 
@@ -73,10 +74,7 @@ class BudgetStop:
             "question": question,
         }
         key = self._key(conversation)
-        if steps.open is not None:
-            await steps.open.save({key: kept})
-        else:
-            await patiently(lambda: self._node.store.set(key, kept), name)
+        await self._save(steps, key, kept)
         steps.kept = True
         return new_message(
             "interrupt",
@@ -119,8 +117,8 @@ class BudgetStop:
         if steps.open is not None:
             await steps.open.load()
         steps.beside.append(key)
-        if message.type != "resume":
-            # As with any question: who sends something new drops it.
+        if message.type != "resume" or kept.get("over") not in (None, message.id):
+            # As with any question: who sends something new drops it. Or the run is over, and a kill left it here.
             await self._drop(begun, steps)
             return message
         try:
@@ -134,11 +132,26 @@ class BudgetStop:
             await self._node.budgets.raise_claim(claim, more)
             kept = {**kept, "answered": {message.id: kept["question"]["id"]}}
             await patiently(lambda: store.set(key, kept), name)
+        self._kept = kept
         keeper.take_up(steps)
         current_message.set(begun)
         self._now.spent_all(comes_again=True)
         self._now.spends(self._node.budgets.begin(self._agent, begun))
         return begun
+
+    async def ends(self, message: Message) -> None:
+        """The run that `message` lets go on ends with it, unless it asks for more; see `Suspended.over`."""
+        steps = self._agent._civitas_running().step_keeper.steps()
+        if self._kept is None or steps.kept or message.conversation is None:
+            return
+        key, kept = self._key(message.conversation), {**self._kept, "over": message.id}
+        await self._save(steps, key, kept)
+
+    async def _save(self, steps: Steps, key: str, kept: dict[str, Any]) -> None:
+        if steps.open is not None:
+            await steps.open.save({key: kept})
+        else:
+            await patiently(lambda: self._node.store.set(key, kept), self._agent.name)
 
     async def _drop(self, begun: Message, steps: Steps) -> None:
         await steps.forget()

@@ -139,7 +139,7 @@ class Handling:
                         )
                     if Fork.happened:
                         unless_copied(loop)
-                    await now.timers.written()
+                    await self._ends(over=True)
                     if not now.over:
                         self._deliveries.finished(self._message, result)
                     return None
@@ -163,7 +163,7 @@ class Handling:
                 continue  # probes have said what became of it
             action, remains = await within(context, self._decide(failure))
             if action is not ErrorAction.RETRY or retries >= options.max_retries:
-                await now.timers.written()
+                await self._ends(over=action is not ErrorAction.ESCALATE)
                 self._fail(remains, action)
                 return remains
             if self._span is not None:
@@ -201,6 +201,18 @@ class Handling:
             raise TimeoutError(
                 f"handle took longer than its handle_timeout of {timeout:g} s"
             ) from error
+
+    async def _ends(self, *, over: bool) -> None:
+        """What has to be in the store before anybody hears of the end of this message.
+
+        Args:
+            over: Whether the run that another message began ends with this one.
+        """
+        await self._now.timers.written()
+        if over and self._begun is not self._message:
+            for each in (self._suspending, self._budget_stop):
+                if each is not None:
+                    await each.ends(self._message)
 
     async def _decide(self, error: BaseException) -> tuple[ErrorAction, BaseException]:
         if not isinstance(error, Exception):

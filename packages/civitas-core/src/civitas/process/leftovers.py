@@ -50,7 +50,7 @@ async def forget_those_of_the_dead(
     """
     now = time.time()
     try:
-        unfinished = {*unfinished, *await suspended_ids(store)}
+        unfinished = {*unfinished, *await suspended_ids(store, unfinished)}
     except Exception as error:
         logger.info("records of messages that ended could not be dropped: %s", error)
         return

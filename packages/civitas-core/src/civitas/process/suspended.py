@@ -36,12 +36,15 @@ class Suspended:
         message: That the run began with.
         owner: Under whose name its steps are recorded.
         answered: By the id of each question that was answered, the id of the message that did.
+        over: The id of the message with whose end the run ends; empty while it goes on. It is noted before anybody
+            hears of the end, as a kill may come between that and the moment in which this is dropped.
     """
 
     key: str
     message: Message
     owner: str
     answered: dict[str, str] = field(default_factory=dict)
+    over: str = ""
 
     @classmethod
     async def load(cls, store: StateStore, key: str, agent: str) -> Self | None:
@@ -49,16 +52,27 @@ class Suspended:
         found = await saved_under(store, key, agent)
         if found is None:
             return None
-        return cls(key, loads(found["message"]), found["owner"], dict(found["answered"]))
+        over = found.get("over", "")
+        return cls(key, loads(found["message"]), found["owner"], dict(found["answered"]), over)
 
     def plain(self) -> dict[str, Any]:
         """As it is kept."""
-        return {"message": dumps(self.message), "owner": self.owner, "answered": self.answered}
+        told = {"message": dumps(self.message), "owner": self.owner, "answered": self.answered}
+        return {**told, "over": self.over} if self.over else told
 
 
-async def suspended_ids(store: StateStore) -> Collection[str]:
-    """The ids of the messages whose runs are suspended; none if the store cannot list."""
+async def suspended_ids(store: StateStore, unfinished: Collection[str]) -> Collection[str]:
+    """The ids of the messages whose runs are suspended; none if the store cannot list.
+
+    Args:
+        store: The store.
+        unfinished: The ids of the messages that did not end.
+    """
     list_keys = getattr(store, "keys", None)
     keys = await list_keys(SUSPENDED) if list_keys is not None else []
     found: Mapping[str, Mapping[str, Any]] = await read_many(store, keys) if keys else {}
-    return {loads(each["message"]).id for each in found.values()}
+    return {
+        loads(each["message"]).id
+        for each in found.values()
+        if not each.get("over") or each["over"] in unfinished
+    }

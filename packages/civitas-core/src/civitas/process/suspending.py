@@ -108,6 +108,15 @@ class Suspending:
             steps.settle(each.call, None)
         return None
 
+    async def ends(self, message: Message) -> None:
+        """The run that `message` answered questions of ends with it, unless it asks more; see `Suspended.over`."""
+        steps = self._agent._civitas_running().step_keeper.steps()
+        if self._kept is None or steps.kept:
+            return
+        self._kept.over = message.id
+        assert steps.open is not None
+        await steps.open.save({self._kept.key: self._kept.plain()})
+
     def calls(self, steps: Steps, *, late: bool) -> list[AmbiguousCall]:
         """The calls that had begun: those that are asked about in the handler, or before it."""
         assert steps.open is not None
@@ -172,8 +181,8 @@ class Suspending:
         steps = keeper.steps_of(begun, kept.owner)
         assert steps.open is not None
         await steps.open.load()
-        if message.type != "resume":
-            # As with any question: who sends something new drops it.
+        if message.type != "resume" or kept.over not in ("", message.id):
+            # As with any question: who sends something new drops it. Or the run is over, and a kill left it here.
             steps.beside.append(kept.key)
             await steps.forget()
             return None
