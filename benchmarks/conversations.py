@@ -10,6 +10,7 @@ another system they are left out.
   all would take is computed from these. `--whole` has it make all.
 - `crowd`: 64 conversations at once, and `alone`: one conversation after another; turns a second. The contestants take
   turns, round after round, and the ratio is the median of those of the rounds.
+- `spread`: the same as `crowd`, and with Civitas in 2 and 4 OS processes, each with a model of its own; the other in 2.
 - `run`: one run of 200 steps, after which the state holds 1 MB; kept at each step, so that a kill loses none.
 """
 
@@ -20,6 +21,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,11 +32,12 @@ from rich.table import Table
 
 from benchmarks.plot import Plot, drawn
 from benchmarks.talks import TALKS
-from benchmarks.talks.measures import LENGTHS, Contestant, Length, Spent, serve
+from benchmarks.talks.measures import KINDS, LENGTHS, Contestant, Length, Spent, serve
 
 __all__ = ["main"]
 
 _MEASURES = ("length", "alone", "crowd", "run")
+_MORE = ("spread",)
 _OURS = "civitas"
 
 _Lengths = dict[str, dict[int, Length]]
@@ -42,7 +45,7 @@ _Lengths = dict[str, dict[int, Length]]
 
 def lengths(framework: str, turns: int, *, whole: bool) -> _Lengths:
     """What one conversation costs at each of `LENGTHS` up to `turns`, by contestant."""
-    found: _Lengths = {who: {} for who in TALKS[framework]}
+    found: _Lengths = {who: {} for who, kinds in TALKS[framework].items() if "turns" in kinds}
     with ExitStack() as stack:
         contestants = {
             who: stack.enter_context(Contestant(framework, who, "length", whole=whole))
@@ -57,7 +60,7 @@ def lengths(framework: str, turns: int, *, whole: bool) -> _Lengths:
 
 def rounds(framework: str, what: str, count: int) -> dict[str, list[Spent]]:
     """What a turn or a run took in each round, by contestant."""
-    kind = "steps" if what == "run" else "turns"
+    kind = KINDS.get(what, "turns")
     names = [who for who, kinds in TALKS[framework].items() if kind in kinds]
     found: dict[str, list[Spent]] = {who: [] for who in names}
     with ExitStack() as stack:
@@ -153,15 +156,15 @@ def show_rounds(framework: str, what: str, found: Mapping[str, Sequence[Spent]])
             print(f"{framework}, run: {who} {seconds:.2f} s, {figures}")
         else:
             print(f"{framework}, {what}: {who} {1 / seconds:.0f} turns/s; a turn {figures}")
-    for who, theirs in found.items():
-        if who != _OURS:
-            pairs = list(zip(found[_OURS], theirs, strict=True))
-            ratios = sorted(their.seconds / our.seconds for our, their in pairs)
-            processor = median(their.processor / our.processor for our, their in pairs)
-            print(
-                f"{framework}, {what}: {median(ratios):.2f} x as fast as {who} ({ratios[0]:.2f} to {ratios[-1]:.2f}), "
-                f"{processor:.2f} x in processor time"
-            )
+    ours = [who for who in found if who.startswith(_OURS)]
+    for our, their in product(ours, found.keys() - ours):
+        pairs = list(zip(found[our], found[their], strict=True))
+        ratios = sorted(theirs.seconds / one.seconds for one, theirs in pairs)
+        processor = median(theirs.processor / one.processor for one, theirs in pairs)
+        print(
+            f"{framework}, {what}: {our} {median(ratios):.2f} x as fast as {their} "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}), {processor:.2f} x in processor time"
+        )
 
 
 def plotted(framework: str, found: _Lengths) -> str:
@@ -188,12 +191,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.conversations", description=__doc__)
     parser.add_argument("frameworks", nargs="*", help=f"of: {', '.join(TALKS)}")
     parser.add_argument(
-        "--only", choices=_MEASURES, action="append", help="only that; may be repeated"
+        "--only", choices=[*_MEASURES, *_MORE], action="append", help="only that; may be repeated"
     )
     parser.add_argument(
         "--turns", type=int, default=LENGTHS[-1], help="of the longest conversation"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="of `crowd` and `alone`")
+    parser.add_argument("--rounds", type=int, default=5, help="of `crowd`, `alone` and `spread`")
     parser.add_argument("--whole", action="store_true", help="have all contestants make all turns")
     parser.add_argument(
         "--plot", type=Path, metavar="FOLDER", help="also draw time and bytes over length there"

@@ -9,7 +9,8 @@ from benchmarks.talks.parts import Kinds, Talk, Talking, text
 __all__ = ["TALKS", "Kinds", "Talk", "Talking", "text"]
 
 TALKS: dict[str, dict[str, Kinds]] = {}
-"""By framework and contestant: how to talk in `turns`, and in one run of many `steps`."""
+"""By framework and contestant: how to talk in `turns`, in one run of many `steps`, and in turns that are `spread`
+over OS processes."""
 
 if find_spec("langgraph.checkpoint.sqlite"):
     from benchmarks.talks import graphs

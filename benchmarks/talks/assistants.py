@@ -11,14 +11,15 @@ from typing import Any
 from agents import Agent, Model, ModelResponse, RunConfig, Runner, SQLiteSession, Usage
 from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
-from benchmarks.talks.parts import Kinds, Talking, civitas, text
+from benchmarks.talks.apart import apart
+from benchmarks.talks.parts import Kinds, Talking, civitas, civitas_apart, text
 from civitas import wrap
 
-__all__ = ["CONTESTANTS"]
+__all__ = ["AGENT", "CONTESTANTS", "QUIET"]
 
 _numbers = itertools.count()
 # Without it the SDK hands its traces to its vendor's exporter; Civitas takes that off.
-_QUIET = RunConfig(tracing_disabled=True)
+QUIET = RunConfig(tracing_disabled=True)
 
 
 class _Scripted(Model):
@@ -35,7 +36,7 @@ class _Scripted(Model):
 
 
 _MODEL = _Scripted()
-_AGENT: Agent[Any] = Agent(name="clerk", instructions="Answer.", model=_MODEL)
+AGENT: Agent[Any] = Agent(name="clerk", instructions="Answer.", model=_MODEL)
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Talking]:
         return open_[conversation]
 
     async def turn(conversation: str, said: str) -> None:
-        await Runner.run(_AGENT, said, session=session(conversation), run_config=_QUIET)
+        await Runner.run(AGENT, said, session=session(conversation), run_config=QUIET)
 
     async def fill(conversation: str, turns: int) -> None:
         # Each item is a row of its own, whether it comes alone or not.
@@ -67,11 +68,18 @@ async def _sessions(folder: Path, at_once: int) -> AsyncIterator[Talking]:
 
 def _ours(pool: bool) -> Any:
     if pool:
-        return wrap(_AGENT, name="a", run_config=_QUIET, per_conversation=True)
-    return wrap(_AGENT, name="a", run_config=_QUIET)
+        return wrap(AGENT, name="a", run_config=QUIET, per_conversation=True)
+    return wrap(AGENT, name="a", run_config=QUIET)
 
 
+_IN_TOPOLOGY = {
+    "wrap": "benchmarks.talks.assistants:AGENT",
+    "run_config": "benchmarks.talks.assistants:QUIET",
+}
 CONTESTANTS: dict[str, Kinds] = {
-    "civitas": {"turns": civitas(_ours)},
-    "SQLiteSession": {"turns": _sessions},
+    "civitas": {"turns": civitas(_ours), "spread": civitas(_ours)},
+    "civitas, 2 processes": {"spread": civitas_apart(2, **_IN_TOPOLOGY)},
+    "civitas, 4 processes": {"spread": civitas_apart(4, **_IN_TOPOLOGY)},
+    "SQLiteSession": {"turns": _sessions, "spread": _sessions},
+    "SQLiteSession, 2 processes": {"spread": apart("openai", "SQLiteSession", 2)},
 }

@@ -11,10 +11,11 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from benchmarks.talks.parts import Kinds, Talk, Talking, civitas, text
+from benchmarks.talks.apart import apart
+from benchmarks.talks.parts import Kinds, Talk, Talking, civitas, civitas_apart, text
 from civitas import wrap
 
-__all__ = ["CONTESTANTS"]
+__all__ = ["CONTESTANTS", "make_chat"]
 
 _PART = 5000
 
@@ -29,6 +30,11 @@ def _chat(**compiled: Any) -> Any:
     builder.add_edge(START, "answer")
     builder.add_edge("answer", END)
     return builder.compile(**compiled)
+
+
+def make_chat() -> Any:
+    """The chat graph, for a topology."""
+    return _chat()
 
 
 async def _work(state: MessagesState) -> Any:
@@ -79,7 +85,12 @@ def _ours_durable(pool: bool) -> Any:
     return wrap(_loop(), name="a", durable=True, config={"recursion_limit": 1000})
 
 
+_ONE = _langgraphs_own(_chat)
+_WRAP = "benchmarks.talks.graphs:make_chat"
 CONTESTANTS: dict[str, Kinds] = {
-    "civitas": {"turns": civitas(_ours), "steps": civitas(_ours_durable)},
-    "AsyncSqliteSaver": {"turns": _langgraphs_own(_chat), "steps": _langgraphs_own(_loop)},
+    "civitas": {"turns": civitas(_ours), "steps": civitas(_ours_durable), "spread": civitas(_ours)},
+    "civitas, 2 processes": {"spread": civitas_apart(2, wrap=_WRAP)},
+    "civitas, 4 processes": {"spread": civitas_apart(4, wrap=_WRAP)},
+    "AsyncSqliteSaver": {"turns": _ONE, "steps": _langgraphs_own(_loop), "spread": _ONE},
+    "AsyncSqliteSaver, 2 processes": {"spread": apart("langgraph", "AsyncSqliteSaver", 2)},
 }

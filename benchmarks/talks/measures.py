@@ -7,18 +7,19 @@ import gc
 import itertools
 import json
 import logging
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from benchmarks.talks import TALKS, Talk, Talking, text
 
-__all__ = ["CROWD", "LENGTHS", "Contestant", "Length", "Spent", "serve"]
+__all__ = ["CROWD", "KINDS", "LENGTHS", "Contestant", "Length", "Spent", "serve"]
 
 LENGTHS = (25, 100, 400, 1600)
 """Turns of a conversation after which it is looked at."""
@@ -26,6 +27,8 @@ _LAST = 20
 """So many turns before such a length say what one costs there."""
 CROWD, _SHORT, _ALONE = 64, 10, 8
 _STEPS = 200
+KINDS = {"run": "steps", "spread": "spread"}
+"""Which kind of `TALKS` is measured, where that is not `turns`."""
 _WARM = 20
 """Turns before anything is measured."""
 
@@ -59,15 +62,19 @@ class Length(NamedTuple):
 
 
 class Meter:
-    """Measures what is spent from now on."""
+    """Measures what is spent from now on, by this process and by others that take part."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, others: Sequence[int] = ()) -> None:
         self._folder = folder
+        self._others = others
         self._before = self._now()
 
     def _now(self) -> Spent:
-        size = sum(each.stat().st_size for each in self._folder.iterdir() if each.is_file())
-        return Spent(time.perf_counter(), time.process_time(), _written(), size)
+        size = sum(each.stat().st_size for each in self._folder.rglob("*") if each.is_file())
+        processor = time.process_time() + sum(map(_processor, self._others))
+        each = [_written(), *map(_written, self._others)]
+        written = None if None in each else sum(one or 0 for one in each)
+        return Spent(time.perf_counter(), processor, written, size)
 
     def read(self, parts: int = 1) -> Spent:
         """What was spent until now, or the mean of so many parts of it."""
@@ -83,9 +90,15 @@ def _whole(number: float | None) -> int | None:
     return None if number is None else round(number)
 
 
-def _written() -> int | None:
+def _processor(pid: int) -> float:
+    # Behind the name, which may have blanks in it, the 12th and the 13th: in user mode, and in the kernel.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _written(pid: int | None = None) -> int | None:
     try:
-        lines = Path("/proc/self/io").read_text().splitlines()
+        lines = Path(f"/proc/{pid or 'self'}/io").read_text().splitlines()
     except OSError:
         return None
     return next(int(line.split()[1]) for line in lines if line.startswith("write_bytes"))
@@ -125,7 +138,7 @@ async def _crowd(talking: Talking, folder: Path, whole: bool) -> AsyncIterator[S
             await talking.turn(name, text(number))
 
     for time_ in itertools.count():
-        meter = Meter(folder)
+        meter = Meter(folder, talking.processes())
         await asyncio.gather(*(converse(f"{time_} {each}") for each in range(CROWD)))
         yield meter.read(CROWD * _SHORT)
 
@@ -148,22 +161,29 @@ async def _run(talking: Talking, folder: Path, whole: bool) -> AsyncIterator[Spe
         yield meter.read()
 
 
-_MEASURES: dict[str, Any] = {"length": _length, "alone": _alone, "crowd": _crowd, "run": _run}
+_MEASURES: dict[str, Any] = {
+    "length": _length,
+    "alone": _alone,
+    "crowd": _crowd,
+    "run": _run,
+    "spread": _crowd,
+}
 
 
 def serve(framework: str, who: str, what: str, *, whole: bool) -> None:
     """Measure a piece for each line of the standard input, and print what it took as JSON."""
     logging.disable(logging.CRITICAL)
-    talk = TALKS[framework][who]["steps" if what == "run" else "turns"]
+    logging.getLogger("civitas").setLevel(logging.CRITICAL)  # for other processes, too
+    talk = TALKS[framework][who][KINDS.get(what, "turns")]
     asyncio.run(_serve(talk, what, whole))
 
 
 async def _serve(talk: Talk, what: str, whole: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with talk(folder, CROWD if what == "crowd" else 1) as talking:
+        async with talk(folder, CROWD if what in ("crowd", "spread") else 1) as talking:
             for number in range(_WARM):
-                await talking.turn("before", "1" if what == "run" else text(number))
+                await talking.turn(f"before {number}", "1" if what == "run" else text(number))
             gc.collect()  # of what was imported, which would fall into one contestant's first piece
             pieces = _MEASURES[what](talking, folder, whole)
             for _ in sys.stdin:

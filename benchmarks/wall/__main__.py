@@ -3,17 +3,18 @@
 `wall`: an agent of the OpenAI Agents SDK with a conversation of 200,000 tokens calls a tool 100 times, and its process
 is killed in call 61. Temporal and its plugin for the SDK have the environment of `make bench-peers`.
 
-`high`: the same with 1,000 calls and 1,000,000 tokens, and the process is killed 20 times: with Civitas alone, for the
-SDK, for LangGraph and, where there is an environment `.venv-crew`, for CrewAI.
+`high`: the same with 1,000 calls and 1,000,000 tokens, and the process is killed 20 times, at random moments: with
+Civitas alone, for the SDK, for LangGraph and, where there is an environment `.venv-crew`, for CrewAI.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import random
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +42,8 @@ def main() -> int:
     parser.add_argument("which", nargs="?", choices=["wall", "high"], default="wall")
     parser.add_argument("--only", choices=[*_SYSTEMS, *_FRAMEWORKS], help="leave out the others")
     parser.add_argument("--calls", type=int, help="other than 100, and 1,000")
-    parser.add_argument(
-        "--kills", type=int, default=_KILLS, help="of `high`; as far apart as can be"
-    )
+    parser.add_argument("--kills", type=int, default=_KILLS, help="of `high`, at random moments")
+    parser.add_argument("--seed", type=int, default=0, help="of these moments")
     parser.add_argument("--at-once", type=int, default=1, help="calls in one answer of the model")
     arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the kills are logged
@@ -51,30 +51,25 @@ def main() -> int:
     task = replace(_WALL if arguments.which == "wall" else _HIGH, at_once=arguments.at_once)
     if arguments.calls:
         task = replace(task, calls=arguments.calls)
-    if arguments.which == "high":
-        task = replace(task, kills=_spread(arguments.kills, task.calls))
-    runs = _walls() if arguments.which == "wall" else _highs()
+    dice = random.Random(arguments.seed)
+    moments = [dice.uniform(0, task.calls) for _ in range(arguments.kills)]
+    runs = _walls() if arguments.which == "wall" else _highs(moments)
     chosen = {name: run for name, run in runs.items() if arguments.only in (None, name)}
     _show(task, {name: _in_folder(run, task) for name, run in chosen.items()})
     return 0
-
-
-def _spread(kills: int, calls: int) -> tuple[int, ...]:
-    """The calls in which the process is killed, so many of them."""
-    return tuple(calls * (2 * each + 1) // (2 * kills) for each in range(kills))
 
 
 def _walls() -> dict[str, Callable[[Task], Outcome]]:
     return {"civitas": lambda task: ours.run("sdk", task), "temporal": temporal.run}
 
 
-def _highs() -> dict[str, Callable[[Task], Outcome]]:
-    runs: dict[str, Callable[[Task], Outcome]] = {
-        "sdk": lambda task: ours.run("sdk", task),
-        "langgraph": lambda task: ours.run("langgraph", task),
-    }
+def _highs(moments: Sequence[float]) -> dict[str, Callable[[Task], Outcome]]:
+    def of(framework: str, python: Path | None = None) -> Callable[[Task], Outcome]:
+        return lambda task: ours.run(framework, task, str(python) if python else None, moments)
+
+    runs = {"sdk": of("sdk"), "langgraph": of("langgraph")}
     if _CREW.exists():
-        runs["crewai"] = lambda task: ours.run("crewai", task, str(_CREW))
+        runs["crewai"] = of("crewai", _CREW)
     return runs
 
 
@@ -87,22 +82,34 @@ def _show(task: Task, outcomes: dict[str, Outcome]) -> None:
     table = Table("", "end", box=SIMPLE)
     for column in (
         "model calls",
-        "tool calls",
-        "made twice",
+        "calls begun",
+        "took effect",
+        "twice",
+        "kills",
         "MB kept",
         "x content",
         "MB of file",
         "s",
+        "of the processor",
     ):
         table.add_column(column, justify="right")
     for name, each in outcomes.items():
         share = each.kept / task.characters
         kept = f"{each.kept / 1e6:.2f}"
-        figures = (str(each.asked), str(each.passed), str(each.twice), kept, f"{share:.2f}")
+        figures = (
+            each.asked,
+            each.begun,
+            each.passed,
+            each.twice,
+            each.killed,
+            kept,
+            f"{share:.2f}",
+        )
+        spent = f"{each.processor:.0f}" if each.processor else ""
         file = f"{each.file / 1e6:.2f}" if each.file else ""
-        table.add_row(name, each.end, *figures, file, f"{each.seconds:.0f}")
+        table.add_row(name, each.end, *map(str, figures), file, f"{each.seconds:.0f}", spent)
     tokens = task.characters // CHARACTERS
-    print(f"{tokens:,} tokens, {task.calls} tool calls, killed {len(task.kills)} times")
+    print(f"{tokens:,} tokens, {task.calls} tool calls")
     Console(width=120).print(table)
 
 

@@ -6,6 +6,7 @@ from crewai import LLM, Agent, Crew, Task
 from crewai.tools import tool
 
 from benchmarks.wall import task
+from civitas.frameworks import idempotency_key
 
 __all__ = ["make_crew"]
 
@@ -16,7 +17,7 @@ _MODEL = "Llama-4-Scout-17B-16E-Instruct"
 @tool("look")
 def look(number: int) -> str:
     """Look up a number."""
-    return task.look(number)
+    return task.look(number, idempotency_key())
 
 
 def make_crew() -> Crew:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -10,26 +10,41 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from benchmarks.wall import task
+from civitas.frameworks import idempotency_key
 
 __all__ = ["CONFIG", "make_graph"]
 
 CONFIG = {"recursion_limit": 10_000}
 
 
+class State(MessagesState):
+    """All of the run."""
+
+    output: str
+
+
+class Answer(TypedDict):
+    """What it answers with. Otherwise that is its state, which is kept once more as the answer of the run."""
+
+    output: str
+
+
 @tool("look")
 def look(number: int) -> str:
     """Look up a number."""
-    return task.look(number)
+    # The key names the visit of the node, which has all calls of one answer.
+    return task.look(number, f"{idempotency_key()} {number}")
 
 
 def make_graph() -> Any:
     """A model that calls a tool until it is content."""
     model = ChatOpenAI(model="scripted").bind_tools([look])
 
-    async def think(state: MessagesState) -> Any:
-        return {"messages": [await model.ainvoke(state["messages"])]}
+    async def think(state: State) -> Any:
+        said = await model.ainvoke(state["messages"])
+        return {"messages": [said], "output": str(said.content)}
 
-    builder = StateGraph(MessagesState)
+    builder = StateGraph(State, output_schema=Answer)
     builder.add_node("think", think)
     builder.add_node("tools", ToolNode([look]))
     builder.add_edge(START, "think")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from benchmarks.wall.task import Task
@@ -19,19 +20,26 @@ class Model:
     Attributes:
         server: Serves it.
         asked: How often.
+        seen: So many results it has seen at most.
+        turn: Seconds from the one before to the latest request.
     """
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self.server = ModelServer(self._answer)
-        self.asked = 0
+        self.asked = self.seen = 0
+        self.turn = 0.0
+        self._last = time.monotonic()
 
     def _answer(self, body: dict[str, Any]) -> Any:
         # It need not keep gigabytes of requests.
         self.server.requests.clear()
         self.server.headers.clear()
         self.asked += 1
+        now = time.monotonic()
+        self.turn, self._last = now - self._last, now
         seen = sum(_is_result(each) for each in body.get("input") or body["messages"])
+        self.seen = max(self.seen, seen)
         if seen >= self._task.calls:
             return "The end."
         last = min(seen + self._task.at_once, self._task.calls)

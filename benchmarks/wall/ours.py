@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
+import signal
 import sqlite3
+import sys
 import time
-from contextlib import closing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,35 +39,45 @@ class Outcome:
     Attributes:
         end: `finished`, or what it ended with.
         asked: How often the model was asked.
+        begun: How often the tool was called.
         passed: Calls of the tool that took effect.
         twice: Those that did so more than once.
         kept: Bytes of what is kept in the end.
         seconds: From the question to its answer.
+        killed: How often its process was killed.
+        processor: Seconds of processor time of the agent's processes; the model's are not among them.
         file: Bytes of the file; more than are kept, if something was dropped and its place is still free.
     """
 
     end: str
     asked: int
+    begun: int
     passed: int
     twice: int
     kept: int
     seconds: float
+    killed: int = 0
+    processor: float = 0.0
     file: int = 0
 
 
-def run(framework: str, task: Task, python: str | None = None) -> Outcome:
+def run(
+    framework: str, task: Task, python: str | None = None, moments: Sequence[float] = ()
+) -> Outcome:
     """Run it.
 
     Args:
         framework: `sdk`, `langgraph` or `crewai`.
         task: What to do.
         python: The environment of the agent's process; by default this one.
+        moments: When to kill it, besides the calls of the task: so many calls, and that part of the next turn.
     """
-    return asyncio.run(_run(framework, task, python))
+    return asyncio.run(_run(framework, task, python, moments))
 
 
-async def _run(framework: str, task: Task, python: str | None) -> Outcome:
+async def _run(framework: str, task: Task, python: str | None, moments: Sequence[float]) -> Outcome:
     model = Model(task)
+    kills = len(task.kills) + len(moments)
     state = Path(task.folder) / "civitas.db"
     with model.server as server:
         worker: dict[str, Any] = {
@@ -80,7 +95,7 @@ async def _run(framework: str, task: Task, python: str | None) -> Outcome:
             "name": "reader",
             "process": "worker",
             "durable": True,
-            "max_deliveries": len(task.kills) + 3,
+            "max_deliveries": kills + 3,
             **_AGENTS[framework],
         }
         config = {
@@ -88,24 +103,58 @@ async def _run(framework: str, task: Task, python: str | None) -> Outcome:
             "processes": {"worker": worker},
             "supervision": {
                 "backoff": "none",
-                "max_restarts": len(task.kills) + 3,
+                "max_restarts": kills + 3,
                 "children": [{"agent": agent}],
             },
         }
-        started = time.monotonic()
+        started, before = time.monotonic(), _of_children()
         async with Runtime.from_config(config) as runtime:
-            end = await _ask(runtime, _payload(framework, task))
+            async with _killing(runtime, model, moments) as killed:
+                end = await _ask(runtime, _payload(framework, task))
             seconds = time.monotonic() - started
     passed = task.passed()
     return Outcome(
         end,
         model.asked,
+        task.begun(),
         len(passed),
         sum(times > 1 for times in passed.values()),
         _kept(state),
         seconds,
+        len(killed) + task.killed(),
+        _of_children() - before,
         state.stat().st_size,
     )
+
+
+@asynccontextmanager
+async def _killing(
+    runtime: Runtime, model: Model, moments: Sequence[float]
+) -> AsyncIterator[list[int]]:
+    """Kill the process of the agent at these moments; yields those that were killed."""
+    killed: list[int] = []
+
+    async def kill() -> None:
+        for moment in sorted(moments):
+            while model.seen < int(moment):
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(moment % 1 * model.turn)
+            # Of two moments that are close, the second one kills a process that has only begun, or goes through
+            # the run again.
+            while (pid := runtime.tree()["children"][0]["pid"]) in (None, *killed):
+                await asyncio.sleep(0.005)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+                print(f"killed behind call {model.seen}", file=sys.stderr, flush=True)
+
+    killing = asyncio.create_task(kill())
+    try:
+        yield killed
+    finally:
+        killing.cancel()
+        with suppress(asyncio.CancelledError):
+            await killing
 
 
 async def _ask(runtime: Runtime, payload: Any) -> str:
@@ -113,15 +162,18 @@ async def _ask(runtime: Runtime, payload: Any) -> str:
         reply = await runtime.ask("reader", payload, conversation="wall", timeout=None)
     except DeliveryError as error:
         return str(error)
-    messages = reply.payload.get("messages")
-    output = messages[-1]["content"] if messages else reply.payload["output"]
-    return "finished" if output == "The end." else str(reply.payload)[:200]
+    return "finished" if reply.payload["output"] == "The end." else str(reply.payload)[:200]
 
 
 def _payload(framework: str, task: Task) -> Any:
     if framework in ("sdk", "langgraph"):
         return {"input": task.conversation}
     return {"text": "\n".join(each["content"] for each in task.conversation)}
+
+
+def _of_children() -> float:
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _kept(state: Path) -> int:

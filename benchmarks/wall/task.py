@@ -6,9 +6,11 @@ variable `WALL`, so that each process of a contestant finds them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
+import uuid
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,10 +72,19 @@ class Task:
         """What the call returns."""
         return _text(f"result {number}", self.result * CHARACTERS)
 
+    def begun(self) -> int:
+        """How often the tool was called."""
+        log = Path(self.folder) / "calls"
+        return len(log.read_text().split()) if log.exists() else 0
+
+    def killed(self) -> int:
+        """How many of the kills that it asks for there have been."""
+        return sum((Path(self.folder) / f"killed-{each}").exists() for each in self.kills)
+
     def passed(self) -> Counter[int]:
         """How often each call took effect."""
-        log = Path(self.folder) / "calls"
-        return Counter(map(int, log.read_text().split()) if log.exists() else ())
+        effects = (Path(self.folder) / "effects").glob("*")
+        return Counter(int(each.name.partition("-")[0]) for each in effects)
 
 
 def task() -> Task:
@@ -82,15 +93,27 @@ def task() -> Task:
     return Task(**{**given, "kills": tuple(given["kills"])})
 
 
-def look(number: int) -> str:
-    """The tool: the process is killed before it takes effect, or it is written down that it did."""
+def look(number: int, key: str | None = None) -> str:
+    """The tool: the process is killed before it takes effect, or it is written down that it did.
+
+    Like a service outside that is given idempotency keys, it does nothing for a key that it knows already.
+
+    Args:
+        number: What to look up.
+        key: The idempotency key of the call, if there is one.
+    """
     now = task()
-    killed = Path(now.folder) / f"killed-{number}"
+    folder = Path(now.folder)
+    killed = folder / f"killed-{number}"
     if number in now.kills and not killed.exists():
         killed.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    with (Path(now.folder) / "calls").open("a") as log:
+    with (folder / "calls").open("a") as log:
         log.write(f"{number}\n")
+    effects = folder / "effects"
+    effects.mkdir(exist_ok=True)
+    key = uuid.uuid4().hex if key is None else hashlib.sha256(key.encode()).hexdigest()
+    (effects / f"{number}-{key}").touch()
     return now.found(number)
 
 

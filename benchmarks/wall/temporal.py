@@ -65,4 +65,4 @@ def run(task: Task) -> Outcome:
     end = "finished" if last == "The end." else last
     kept = sum(each.stat().st_size for each in Path(task.folder).glob("temporal.db*"))
     twice = sum(times > 1 for times in passed.values())
-    return Outcome(end, model.asked, len(passed), twice, kept, seconds)
+    return Outcome(end, model.asked, task.begun(), len(passed), twice, kept, seconds)

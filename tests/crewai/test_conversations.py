@@ -11,6 +11,7 @@ import pytest
 from crewai.tools import tool
 
 from civitas.errors import HandlerFailed
+from civitas.frameworks.conversations import Record, key_of
 from civitas.runtime import Runtime
 from civitas.state import InMemoryStateStore, Retention, SQLiteStateStore
 from civitas.supervision import Supervisor
@@ -116,6 +117,20 @@ async def test_a_long_conversation_keeps_its_newest_runs():
         for topic in ("a", "b", "c"):
             await runtime.ask("c", {"topic": topic}, conversation="x")
     assert (await transcript(store, "c", "x"))[1::2] == ["assistant: two", "assistant: three"]
+
+
+@pytest.mark.promise(id="SEM-1568")
+async def test_a_conversation_that_a_newer_version_kept_is_refused_and_left_alone():
+    store, model = InMemoryStateStore(), SuiteModel("one", "two")
+    agent = CrewAIAgent("c", crew=lambda: crew_of(task(clerk(model))))
+    async with Runtime(Supervisor("root", children=[agent]), state_store=store) as runtime:
+        await runtime.ask("c", {}, conversation="x")
+        record = await Record.load(store, key_of("c", "x"))
+        record.history = [{**record.history[0], "mood": "fine"}]
+        await record.keep(store, key_of("c", "x"))
+        with pytest.raises(HandlerFailed, match="a newer civitas-crewai kept this conversation"):
+            await runtime.ask("c", {}, conversation="x")
+    assert (await Record.load(store, key_of("c", "x"))).history == record.history
 
 
 @pytest.mark.parametrize("durable", [False, True])

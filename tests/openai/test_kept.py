@@ -193,6 +193,7 @@ async def test_a_question_that_a_newer_version_kept_is_refused_and_stays_open() 
                     await asking
 
 
+@pytest.mark.promise(id="SEM-1568")
 async def test_a_conversation_that_a_newer_version_kept_is_refused_and_left_alone() -> None:
     agent = Agent(name="a", model=Says(["one", "two"]))
     async with asked(WithBatches, agent) as (runtime, store):

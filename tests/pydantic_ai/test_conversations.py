@@ -116,6 +116,7 @@ def test_the_newest_turns_are_left_whole() -> None:
     assert shortened([], 1) == []
 
 
+@pytest.mark.promise(id="SEM-1568")
 async def test_what_a_newer_version_kept_is_refused_and_left_alone() -> None:
     store = InMemoryStateStore()
     kept = await LongRecord.load(store, key_of("o", "c"))

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from civitas.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from crewai import Crew
 
-__all__ = ["HISTORY", "as_text", "remembering", "with_run"]
+__all__ = ["HISTORY", "as_text", "earlier_runs", "remembering", "with_run"]
 
 HISTORY = "history"
 """The template input that holds it."""
@@ -17,6 +19,25 @@ HISTORY = "history"
 # What is kept: the newest runs, as many as fit. A model's window has an end, and a conversation need not have one.
 _RUNS = 20
 _CHARACTERS = 32_000
+
+
+def earlier_runs(history: Any) -> list[dict[str, Any]]:
+    """The runs in `Run.history`.
+
+    Raises:
+        ConfigurationError: A newer version kept it.
+    """
+    runs = [] if history is None else history
+    if isinstance(runs, list) and all(_is_run(run) for run in runs):
+        return runs
+    raise ConfigurationError(
+        "a newer civitas-crewai kept this conversation, in a form that is unknown here. Nothing was changed: upgrade "
+        "civitas-crewai, or begin another conversation"
+    )
+
+
+def _is_run(run: Any) -> bool:
+    return isinstance(run, dict) and run.keys() == {"inputs", "output"}
 
 
 def with_run(history: Any, inputs: dict[str, Any], output: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from civitas.process import AmbiguousCall
 from civitas.process.resources import Opened
 from civitas_crewai._callbacks import with_callbacks
 from civitas_crewai._humans import Answers
-from civitas_crewai._memory import HISTORY, as_text, remembering, with_run
+from civitas_crewai._memory import HISTORY, as_text, earlier_runs, remembering, with_run
 from civitas_crewai._outcomes import OUTCOMES, ends_badly
 from civitas_crewai._packing import recorded_call
 from civitas_crewai._passing import Pass
@@ -132,7 +132,7 @@ class CrewAIAgent(FrameworkAgent):
             check_inputs(crew, payload, complete=not crew.before_kickoff_callbacks)
         except Unfit as unfit:
             self.refuse(unfit.path, unfit.problem)
-        text = as_text(run.history)
+        text = as_text(earlier_runs(run.history))
         done: list[Any] = []
 
         async def kickoff() -> Any:
