@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,11 @@ def test_systemd_finds_nothing_wrong_with_the_units(everything: Path, tmp_path: 
 def test_a_unit_runs_this_installation_and_tells_systemd(everything: Path) -> None:
     lines = made(everything)["civitas-research-team.service"].splitlines()
     (start,) = [line for line in lines if line.startswith("ExecStart=")]
-    assert start.startswith(f"ExecStart={CIVITAS} run {everything} ")
+    assert shlex.split(start.removeprefix("ExecStart="))[:3] == [
+        str(CIVITAS),
+        "run",
+        str(everything),
+    ]
     assert {"Type=notify", "NotifyAccess=main", "WatchdogSec=30", "KillMode=mixed"} <= set(lines)
     assert "TimeoutStopSec=70" in lines
     assert "EnvironmentFile=/etc/civitas/research-team.env" in lines  # EDGE_TOKEN has no default
