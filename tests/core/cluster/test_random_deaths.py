@@ -234,7 +234,8 @@ def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.promise(id="SEM-328")
-@pytest.mark.timeout(900 if DEEP else 120)
+# 12 s of processor time: a busy machine takes minutes for that.
+@pytest.mark.timeout(900 if DEEP else 300)
 def test_what_must_hold_between_nodes_holds_whatever_befalls_them() -> None:
     print(f"CIVITAS_SEED={SEED}")
     length = settings(
@@ -259,7 +260,7 @@ class DeathsBesideABroker(Deaths):
 
 
 @pytest.mark.promise(id="SEM-1467")
-@pytest.mark.timeout(900 if DEEP else 120)
+@pytest.mark.timeout(900 if DEEP else 300)
 def test_what_must_hold_between_nodes_holds_where_a_broker_keeps_their_messages() -> None:
     print(f"CIVITAS_SEED={SEED}")
     length = settings(

@@ -41,6 +41,10 @@ class Recorded:
         """Names of the finished spans."""
         return [span.name for span in self.spans]
 
+    def forget(self) -> None:
+        """What has finished until now was another test's."""
+        self._exporter.clear()
+
 
 class Metered:
     """The metrics of one test."""

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import importlib.util
 import threading
-from collections.abc import AsyncGenerator, Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from opentelemetry.sdk.trace import ReadableSpan
 
 from civitas import Message, Runtime
@@ -25,6 +26,7 @@ SPANS = {"OPENAI_AGENTS_DISABLE_TRACING": ""}
 HUB = "tests.integration.adapters.hub"
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.slow,
     pytest.mark.timeout(240),  # three imports of frameworks at once
     pytest.mark.skipif(
@@ -64,26 +66,32 @@ class Team:
         return "Otters hold hands."
 
 
-@pytest.fixture
-def team() -> Iterator[Team]:
-    made = Team()
-    yield made
-    made.may_write.set()
+class Hub:
+    """The running system of the tests below, which imports three frameworks once for all of them."""
+
+    def __init__(
+        self, runtime: Runtime, team: Team, models: ModelServer, recorded: Recorded
+    ) -> None:
+        self.runtime = runtime
+        self.team = team
+        self.models = models
+        self.recorded = recorded
 
 
-@pytest.fixture
-def topology(tmp_path: Path, team: Team) -> Iterator[dict[str, Any]]:
-    with ModelServer(team) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hub]:
+    team, folder = Team(), str(tmp_path_factory.mktemp("hub"))
+    with ModelServer(team) as server, pytest.MonkeyPatch.context() as patch:
         model = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "x"}
         # CrewAI writes to the user's folders.
-        own = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "CREWAI_STORAGE_DIR": "hub"}
+        own = {"HOME": folder, "XDG_DATA_HOME": folder, "CREWAI_STORAGE_DIR": "hub"}
         children: list[dict[str, Any]] = [
             {"name": "clerk", "wrap": f"{HUB}.front:clerk", "process": "front"},
             {"name": "desk", "wrap": f"{HUB}.front:desk", "process": "front"},
             {"name": "research", "wrap": f"{HUB}.research:graph", "process": "graphs"},
             {"name": "writer", "wrap": f"{HUB}.writer:make_crew", "process": "crew"},
         ]
-        yield {
+        topology = {
             "processes": {
                 "front": {"env": {**model, **SPANS}, "start_timeout": 60},
                 "graphs": {"env": model, "start_timeout": 60},
@@ -92,6 +100,22 @@ def topology(tmp_path: Path, team: Team) -> Iterator[dict[str, Any]]:
             "runtime": {"drain_timeout": 5},
             "supervision": {"name": "root", "children": [{"agent": each} for each in children]},
         }
+        recorded = Recorded(patch)
+        async with Runtime.from_config(topology) as runtime:
+            yield Hub(runtime, team, server, recorded)
+        recorded.provider.shutdown()
+
+
+@pytest.fixture
+def hub(started: Hub) -> Iterator[Hub]:
+    started.recorded.forget()
+    started.team.told.clear()
+    started.team.writing.clear()
+    yield started
+    started.team.may_write.set()
+    # Clients keep their connections open, and each has a thread here, which no test may leave behind.
+    assert started.models._server is not None
+    started.models._server.close_connections()
 
 
 def path_to(name: str, spans: list[ReadableSpan]) -> list[str]:
@@ -130,47 +154,43 @@ TO_THE_CREW = [
 
 @pytest.mark.promise(id="SEM-980")
 async def test_an_agent_hands_over_to_or_calls_a_graph_that_calls_a_crew_in_one_trace(
-    team: Team, topology: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    hub: Hub,
 ) -> None:
-    recorded = Recorded(monkeypatch)
-    async with Runtime.from_config(topology) as runtime:
-        for front in ("clerk", "desk"):
-            reply = await runtime.ask(front, {"input": "What do otters do?"}, timeout=60)
-            assert "Otters hold hands." in reply.payload["output"]
-    assert team.told[0] == ["What do otters do?"]
-    by_handoff, by_tool = traces(recorded.spans)
-    assert path_to("invoke_agent Author", by_handoff) == [
+    for front in ("clerk", "desk"):
+        reply = await hub.runtime.ask(front, {"input": "What do otters do?"}, timeout=60)
+        assert "Otters hold hands." in reply.payload["output"]
+    handoff = [
         *("send clerk", "process clerk", "invoke_agent clerk", "invoke_agent research"),
         *TO_THE_CREW,
     ]
-    assert path_to("invoke_agent Author", by_tool) == [
+    tool = [
         *("send desk", "process desk", "invoke_agent desk"),
         *("invoke_agent desk", "execute_tool research"),
         *TO_THE_CREW,
     ]
-    recorded.provider.shutdown()
+    # Those of other processes arrive a moment later.
+    await until(lambda: Counter(handoff + tool) <= Counter(hub.recorded.names))
+    assert hub.team.told[0] == ["What do otters do?"]
+    by_handoff, by_tool = traces(hub.recorded.spans)
+    assert path_to("invoke_agent Author", by_handoff) == handoff
+    assert path_to("invoke_agent Author", by_tool) == tool
 
 
 @pytest.mark.promise(id="SEM-980")
-async def test_what_an_agent_asked_of_others_ends_with_its_own_run(
-    team: Team, topology: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    team.may_write.clear()
-    recorded = Recorded(monkeypatch)
-    async with Runtime.from_config(topology) as runtime:
-        stream = runtime.stream("desk", {"input": "What do otters do?"}, timeout=60)
-        async with asyncio.TaskGroup() as group:
-            reading = group.create_task(read(stream))
-            await asyncio.to_thread(team.writing.wait, 60)
-            reading.cancel()
-        # The call of the crew's model, in its thread, is the only one that goes on.
-        agents = ("writer", "research", "desk")
-        await until(lambda: {f"process {each}" for each in agents} <= set(recorded.names))
-        assert not team.may_write.is_set()
-        team.may_write.set()
-        reply = await runtime.ask("research", {"input": "What do otters do?"}, timeout=60)
+async def test_what_an_agent_asked_of_others_ends_with_its_own_run(hub: Hub) -> None:
+    hub.team.may_write.clear()
+    stream = hub.runtime.stream("desk", {"input": "What do otters do?"}, timeout=60)
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(read(stream))
+        await asyncio.to_thread(hub.team.writing.wait, 60)
+        reading.cancel()
+    # The call of the crew's model, in its thread, is the only one that goes on.
+    agents = ("writer", "research", "desk")
+    await until(lambda: {f"process {each}" for each in agents} <= set(hub.recorded.names))
+    assert not hub.team.may_write.is_set()
+    hub.team.may_write.set()
+    reply = await hub.runtime.ask("research", {"input": "What do otters do?"}, timeout=60)
     assert "Otters hold hands." in str(reply.payload)
-    recorded.provider.shutdown()
 
 
 async def read(stream: AsyncGenerator[Message]) -> None:
