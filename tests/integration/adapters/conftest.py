@@ -15,7 +15,7 @@ __all__ = ["_no_process_left_behind"]
 collect_ignore_glob = ["test_*.py"] if find_spec("crewai") else []
 
 # A process that imports a framework takes its time, more so where others work beside it.
-TIMEOUT = 90
+TIMEOUT = 180
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

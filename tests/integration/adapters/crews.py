@@ -22,32 +22,34 @@ class Played(BaseLLM):
         if len(results) < len(names):
             function = {"name": names[len(results)], "arguments": "{}"}
             return [{"id": f"call-{len(results)}", "type": "function", "function": function}]
-        return " ".join(results) or f"{self.model} done"
+        return " ".join(results) or f"{self.model.rpartition('-')[2]} done"
 
     def supports_function_calling(self) -> bool:
         return True
 
 
-@tool("look")
-def look() -> str:
-    """Look."""
-    blocking_point("look")
-    return "found"
+def _tools(before: str) -> tuple[Any, Any]:
+    @tool("look")
+    def look() -> str:
+        """Look."""
+        blocking_point(f"{before}look")
+        return "found"
+
+    @tool("note")
+    def note() -> str:
+        """Note it."""
+        blocking_point(f"{before}note")
+        return "noted"
+
+    return look, note
 
 
-@tool("note")
-def note() -> str:
-    """Note it."""
-    blocking_point("note")
-    return "noted"
-
-
-def _task(name: str, *tools: Any, **more: Any) -> Task:
+def _task(name: str, *tools: Any, before: str = "", **more: Any) -> Task:
     agent = Agent(
         role=name,
         goal="Do it",
         backstory="You do it.",
-        llm=Played(model=name),
+        llm=Played(model=f"{before}{name}"),
         tools=list(tools),
         max_retry_limit=0,
     )
@@ -58,14 +60,35 @@ def _crew(*tasks: Task) -> Crew:
     return Crew(agents=[each.agent for each in tasks if each.agent], tasks=list(tasks))
 
 
+def _two_tasks(before: str) -> Crew:
+    find = _task("find", *_tools(before), before=before)
+    return _crew(find, _task("write", before=before))
+
+
 def two_tasks() -> Crew:
     """Finds with two tools, and then writes."""
-    return _crew(_task("find", look, note), _task("write"))
+    return _two_tasks("")
+
+
+def streamed() -> Crew:
+    """The same, with points of its own, for beside it."""
+    return _two_tasks("s-")
+
+
+def _asking(before: str) -> Crew:
+    look, _ = _tools(before)
+    find = _task("find", look, before=before, human_input=True)
+    return _crew(find, _task("write", before=before))
 
 
 def asking() -> Crew:
     """Finds, asks a human, and then writes."""
-    return _crew(_task("find", look, human_input=True), _task("write"))
+    return _asking("")
+
+
+def judged() -> Crew:
+    """The same, with points of its own."""
+    return _asking("j-")
 
 
 class Reading(BaseLLM):

@@ -43,12 +43,13 @@ class Points:
         passed = self.folder / "passed"
         return passed.read_text().split() if passed.exists() else []
 
-    async def kill_at(self, runtime: Runtime, agent: str, name: str) -> None:
-        """Wait until the run is at the point, and kill its process."""
-        await until(lambda: name in self.passed, 30)
-        (self.folder / f"hold-{name}").unlink()
+    async def kill_at(self, runtime: Runtime, agent: str, *names: str) -> None:
+        """Wait until a run is at each of the points, and kill its process."""
+        await until(lambda: set(names) <= set(self.passed), 60)
+        for name in names:
+            (self.folder / f"hold-{name}").unlink()
         await killed(runtime, agent)
-        await running(runtime, 60)
+        await running(runtime, 90)
 
 
 def passed(name: str) -> Path | None:
