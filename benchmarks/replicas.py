@@ -1,9 +1,10 @@
 """How many messages a second go through a handler that computes 5 ms, with 1 to 8 OS processes behind its name.
 
 `python -m benchmarks.replicas` measures over ZMQ, and with `--nats` over a NATS server that it starts. Processes are
-added while the system runs. Beside it as many processes of `multiprocessing` compute the same, which shows what the
-cores can do, and how many of them other programs leave. `--relayed` has an agent of another process ask, by way of the
-root. The last columns are what a message takes of the processor beside those 5 ms: at the root, and of all processes.
+added while the system runs. In turn with it as many processes of `multiprocessing` compute the same and nothing else,
+which shows what the cores can do, and how much of them other programs leave. `--relayed` has an agent of another
+process ask, by way of the root. The last columns are what a message takes of the processor beside those 5 ms: at the
+root, and of all processes.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -65,39 +66,54 @@ class Asker(AgentProcess):
         return self.reply(await _asked(self, *message.payload))
 
 
-async def _many(ask: Callable[[], Awaitable[int]], seconds: float) -> list[int]:
+async def _asked(asker: Runtime | AgentProcess, seconds: float, computes: float) -> list[int]:
     """Who answered, of all that was asked in so many seconds."""
     until = time.perf_counter() + seconds
     pids: list[int] = []
 
     async def some() -> None:
         while time.perf_counter() < until:
-            pids.append(await ask())
+            answer = await asker.ask("computing", computes, timeout=60)
+            pids.append(answer.payload)
 
     await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
     return pids
 
 
-async def _asked(asker: Runtime | AgentProcess, seconds: float, computes: float) -> list[int]:
-    async def ask() -> int:
-        answer = await asker.ask("computing", computes, timeout=60)
-        return int(answer.payload)
+def _alone(pipe: Connection) -> None:
+    """Compute again and again for as long as `pipe` says, and say how often."""
+    os.setsid()  # as processes of Civitas: Linux may give each session the same share of a core
+    while True:
+        seconds, computes = pipe.recv()
+        count, until = 0, time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            _compute(computes)
+            count += 1
+        pipe.send(count)
 
-    return await _many(ask, seconds)
+
+@contextmanager
+def _bare(processes: int) -> Iterator[list[Connection]]:
+    """So many processes of `multiprocessing`, which are there; yields the ways to them."""
+    fresh = multiprocessing.get_context("spawn")
+    pipes = [fresh.Pipe() for _ in range(processes)]
+    started = [fresh.Process(target=_alone, args=(there,), daemon=True) for _, there in pipes]
+    for each in started:
+        each.start()
+    try:
+        _computed([here for here, _ in pipes], 0.0, 0.0)
+        yield [here for here, _ in pipes]
+    finally:
+        for each in started:
+            each.kill()
+            each.join()
 
 
-@asynccontextmanager
-async def _pool(processes: int, computes: float) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """So many processes of `multiprocessing`, all of them there; yields what has one of them compute."""
-    loop, fresh = asyncio.get_running_loop(), multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, fresh) as pool:
-
-        async def compute() -> int:
-            return await loop.run_in_executor(pool, _compute, computes)
-
-        while len(set(await _many(compute, 0.2))) < processes:
-            pass
-        yield compute
+def _computed(pipes: list[Connection], seconds: float, computes: float) -> int:
+    """How often they computed, all together."""
+    for each in pipes:
+        each.send((seconds, computes))
+    return sum(each.recv() for each in pipes)
 
 
 async def _measure(
@@ -122,10 +138,10 @@ async def _measure(
             await runtime.scale("computing", count)
             spent = dict.fromkeys(("bare", "ours", "root", "all"), 0.0)
             bare, pids = 0, list[int]()
-            async with _pool(count, computes) as compute:
+            with _bare(count) as pipes:
                 for _ in range(_ROUNDS):
                     began = time.perf_counter()
-                    bare += len(await _many(compute, _SECONDS))
+                    bare += await asyncio.to_thread(_computed, pipes, _SECONDS, computes)
                     spent["bare"] += time.perf_counter() - began
                     before, began = used(), time.perf_counter()
                     pids += await asked(_SECONDS)
