@@ -15,8 +15,9 @@ import pytest
 
 from civitas.control import ControlClient, state_folder
 from tests.core.cli.support import Result, Running
+from tests.deep import further
 
-pytestmark = pytest.mark.timeout(60)  # programs are started one after another
+pytestmark = pytest.mark.timeout(120)  # programs are started one after another
 
 TEAM = """
 from __future__ import annotations
@@ -27,21 +28,28 @@ from pathlib import Path
 
 from civitas import AgentProcess
 
-CALLS = Path(__file__).with_name("calls")
+CALLS, ENOUGH = (Path(__file__).with_name(name) for name in ("calls", "enough"))
 
 
 class Walker(AgentProcess):
     async def handle(self, message):
         pids = []
-        for n in range(message.payload["steps"]):
-            pids.append(await self.step(f"step {n}", self.walk, message.payload["who"], n))
-        return self.reply({"pids": sorted(set(pids))})
+        goes_on = True
+        while goes_on:
+            n = len(pids)
+            pid, goes_on = await self.step(f"step {n}", self.walk, message.payload, n)
+            pids.append(pid)
+        return self.reply(sorted(set(pids)))
 
     async def walk(self, who, n):
         with CALLS.open("a") as calls:
-            calls.write(f"{who} {n}\\n")
-        await asyncio.sleep(0.1)
-        return os.getpid()
+            calls.write(f"{who} {n} {os.getpid()}\\n")
+        await asyncio.sleep(0.05)
+        return [os.getpid(), not ENOUGH.exists()]
+
+
+class Runner(Walker):
+    pass
 
 
 class Plain(AgentProcess):
@@ -57,8 +65,11 @@ edge: {http: {port: PORT}}
 supervision:
   children:
     - conversation_pool: {name: walker, type: team.Walker, delivery: durable}
+    - agent: {name: runner, type: team.Runner, delivery: durable}
     - agent: {name: plain, type: team.Plain}
 """
+WALKER = {"team.Walker,": "team.Walker, process: w,"}
+PLAIN = {"team.Plain}": "team.Plain, process: p}"}
 
 STATE = "state: {type: sqlite, path: state.db}"
 
@@ -71,6 +82,13 @@ def topology(tmp_path: Path) -> Path:
         text = TOPOLOGY.replace("PORT", str(free.getsockname()[1]))
     (tmp_path / "topology.yaml").write_text(text)
     return tmp_path / "topology.yaml"
+
+
+def change(topology: Path, changes: dict[str, str]) -> None:
+    text = topology.read_text()
+    for before, behind in changes.items():
+        text = text.replace(before, behind)
+    topology.write_text(text)
 
 
 async def ask(topology: Path, to: str, payload: object, conversation: str | None = None) -> Any:
@@ -95,45 +113,71 @@ async def post(topology: Path, to: str, payload: object) -> Any:
         return answer.json()["payload"]
 
 
-@pytest.mark.promise(id="SEM-1726")
-@pytest.mark.promise(id="SEM-1829")
-async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notices(
-    topology: Path, start: Callable[..., Awaitable[Running]]
-) -> None:
+async def until_walked(topology: Path, by_all: Callable[[set[str], set[str]], bool]) -> None:
+    """Wait for what the walkers and the processes are that have walked."""
     calls = topology.with_name("calls")
+    while True:
+        walked = [line.split() for line in calls.read_text().splitlines()] if calls.exists() else []
+        if by_all({who for who, _, _ in walked}, {pid for _, _, pid in walked}):
+            return
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.promise(id="SEM-1726")
+@pytest.mark.promise(id="SEM-1807")
+@pytest.mark.promise(id="SEM-1829")
+@pytest.mark.parametrize("placed", [WALKER, *further({}, WALKER | PLAIN)])
+async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notices(
+    topology: Path, start: Callable[..., Awaitable[Running]], placed: dict[str, str]
+) -> None:
+    change(topology, placed)
     first = await start("run", topology)
     await first.until("ready ")
-    asks = [
-        asyncio.create_task(ask(topology, "walker", {"who": f"w{n}", "steps": 60}, f"c{n}"))
-        for n in range(5)
-    ]
+    old = await ask(topology, "plain", 0)
+    asks = [asyncio.create_task(ask(topology, "walker", f"w{n}", f"c{n}")) for n in range(5)]
+    asks.append(asyncio.create_task(post(topology, "walker", "http")))
+    here = asyncio.create_task(ask(topology, "runner", "here"))
+    await until_walked(topology, lambda who, _: len(who) == 7)
     plain = asyncio.create_task(ask(topology, "plain", 0.5))
-    over_http = asyncio.create_task(post(topology, "walker", {"who": "http", "steps": 60}))
-    while not calls.exists() or len(calls.read_text().splitlines()) < 10:
-        await asyncio.sleep(0.01)
     second = await start("run", topology, "--takeover")
     ready = asyncio.create_task(second.until("ready "))
-    served = [first.process.pid]
+    served = [old]
     while not ready.done():
         served.append(await post(topology, "plain", 0))  # each on a connection of its own
     await ready
-    assert (
-        served[-1] == second.process.pid or await post(topology, "plain", 0) == second.process.pid
-    )
-    assert await ask(topology, "plain", 0) == second.process.pid
-    assert await plain == first.process.pid
-    answers = [*await asyncio.gather(*asks), await over_http]
-    both = sorted([first.process.pid, second.process.pid])
-    assert [each["pids"] for each in answers] == [both] * 6
+    assert len({*served, new := await ask(topology, "plain", 0)}) == 2
+    assert await plain in (old, new)
+    await until_walked(topology, lambda _, by: len(by) == (4 if placed else 2))
+    topology.with_name("enough").touch()
+    answers = await asyncio.gather(*asks)
+    assert len(answers[0]) == 2
+    assert answers == [answers[0]] * 6
+    assert await here == sorted([first.process.pid, second.process.pid])
+    assert bool(placed) == (await here != answers[0])
     async with ControlClient("walkers", state_folder("walkers", topology)) as client:
         events = await client.request("timeline")
     [deployed] = [each for each in events if each["type"] == "deployed"]
     assert deployed["reason"] == "takeover"
     assert f"process {second.process.pid}" in deployed["message"]
-    told = Counter(calls.read_text().splitlines())
-    assert set(told.values()) == {1}
-    assert len(told) == 6 * 60
+    calls = topology.with_name("calls").read_text().splitlines()
+    assert set(Counter(line.rpartition(" ")[0] for line in calls).values()) == {1}
     assert (await first.end()).code == 0
+
+
+@pytest.mark.promise(id="SEM-1808")
+async def test_code_of_a_process_that_cannot_be_imported_leaves_the_version_that_runs_alone(
+    topology: Path, start: Callable[..., Awaitable[Running]]
+) -> None:
+    change(topology, PLAIN)
+    running = await start("run", topology)
+    await running.until("ready ")
+    old = await ask(topology, "plain", 0)
+    change(topology, {"team.Plain": "broken.Plain"})
+    topology.with_name("broken.py").write_text("import nothing_of_that_name")
+    result = await (await start("run", topology, "--takeover")).end()
+    assert result.code == 1
+    assert "No module named 'nothing_of_that_name'" in result.err
+    assert await ask(topology, "plain", 0) == old
 
 
 @pytest.mark.parametrize(
@@ -141,13 +185,12 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     [
         (STATE, "state: {type: memory}", "needs a state store that outlives the program"),
         (STATE, "transport: {type: nats}", "leave --takeover out"),
-        ("team.Plain}", "team.Plain, process: worker}", "all in one OS process; with several"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(
     topology: Path, civitas: Callable[..., Result], old: str, new: str, said: str
 ) -> None:
-    topology.write_text(topology.read_text().replace(old, new))
+    change(topology, {old: new})
     result = civitas("run", topology, "--takeover")
     assert result.code == 1
     assert said in result.err

@@ -30,6 +30,7 @@ from civitas.launch import (
     SharedSignals,
     end_soon,
     fence_of,
+    go_on_when_told,
     inherit,
     read_boot,
     short_pauses,
@@ -71,9 +72,10 @@ def main() -> None:
     global _status
     boot, pipe = read_boot()
     boot["topology"] = taken_over(boot["topology"])
-    inherit(boot["held"])
-    if boot["console"] is not None:
-        os.set_inheritable(boot["console"], False)
+    if "waits" in boot:
+        os.set_inheritable(boot["waits"], False)
+    else:
+        inherit(boot["held"], boot["console"])
     sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, but behind what this module imports
     sys.path[:0] = [each for each in boot["path"] if each not in sys.path]
     handler = logging.StreamHandler()
@@ -103,6 +105,10 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
     """
     signals = SharedSignals()
     worker = _Worker(boot)
+    if (waits := boot.get("waits")) is not None:
+        worker.maker.prepare(boot["name"])
+        worker.boot = boot = {**boot, **go_on_when_told(waits, pipe)}
+        inherit(boot["held"], boot["console"])
     try:
         async with worker.life() as life:
             life.node.on_system_stop = signals.system_stops

@@ -13,7 +13,7 @@ from civitas.control.marks import taking_over
 from civitas.control.passing import take_over
 from civitas.edge import PassesOn
 from civitas.runtime import Runtime
-from civitas.topology import Topology, processes_of
+from civitas.topology import Topology
 
 __all__ = ["Takeover", "check_takeover", "pass_on"]
 
@@ -25,11 +25,6 @@ def check_takeover(topology: Topology, *, elects: bool) -> None:
         raise Refused(
             f"{file}: over NATS a second `civitas run` stands by, and leads when the first is stopped; "
             "leave --takeover out"
-        )
-    if processes_of(topology):
-        raise Refused(
-            f"{file}: --takeover is for a topology whose agents are all in one OS process; with several, write "
-            "transport: {type: nats}: there a second `civitas run` takes over"
         )
     if topology.state is None or topology.state.type == "memory":
         raise Refused(
@@ -64,6 +59,7 @@ class Takeover:
             CivitasError: It does not.
         """
         self._mark.enter_context(taking_over(self._folder))
+        await self._runtime._life.prepare()
         sockets = await take_over(self._runtime.name, self._folder)
         self._lock.__enter__()
         for edge, listener in zip(_edges(self._runtime), sockets, strict=False):

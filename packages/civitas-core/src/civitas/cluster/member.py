@@ -31,6 +31,7 @@ from civitas.cluster.members.joining import Joining
 from civitas.cluster.members.neighbours import Neighbours
 from civitas.cluster.passed_on import pass_on
 from civitas.cluster.peers import Peer, Peers
+from civitas.cluster.resting import RestingMember
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import HandedOver, wanted
 from civitas.cluster.timers import TimersByRoot
@@ -167,7 +168,7 @@ class MemberNode(Node):
                 "recycle": hosting.recycle,
                 "hosted": self._hosted,
                 **Inside(self, hosting).serves,
-                "drain": self._drain,
+                **RestingMember(self, self._letters).serves,
                 **self._mailboxes.asked_by_all,
                 "read": self._mailboxes.read,
             },
@@ -298,12 +299,6 @@ class MemberNode(Node):
     def _refused(self, peer: Peer, why: str, *seal: Any) -> None:
         if self._belongs(Kind.REFUSED, peer.boot, [why, *seal]):  # else another was refused
             self.end(why)
-
-    async def _drain(self, _: Peer) -> bool:
-        """Wait until nothing is left to do here; True if there was something."""
-        worked = self._letters.is_sending() or any(cell.busy for cell in self.registry.values())
-        await self.drained()
-        return worked
 
     # What is hosted, and what the root holds of it.
 

@@ -35,6 +35,7 @@ from civitas.cluster.members.roster import Roster
 from civitas.cluster.peers import Peer, Peers
 from civitas.cluster.recipe import check_recipe
 from civitas.cluster.remote_pool import RemotePool
+from civitas.cluster.resting import MembersAtRest
 from civitas.cluster.scaling import Scaling
 from civitas.cluster.seal import Seal
 from civitas.cluster.spans import Gathered
@@ -155,6 +156,8 @@ class RootNode(Node):
             self.mailboxes.grant,
         )
         self.far = FarGlances(self.roster, self.calls, transport, seal)
+        starting = self.membership.starting
+        self.others: MembersAtRest = MembersAtRest(self.roster, self.calls, self._letters, starting)
         self._for_members = self._make_desk()
         self.scaling = Scaling(
             *(self.roster, self._children, self._letters, self._relay, self.calls),
@@ -385,13 +388,10 @@ class RootNode(Node):
             await self._letters.drained()
             if self.hands_over:
                 return  # the members go on
-            calls = (self.calls.call(peer, "drain") for peer in self.roster.peers())
-            worked = await asyncio.gather(*calls, return_exceptions=True)
-            if any(each is not False for each in worked) or self._letters.is_sending():
-                continue
-            if await self.mailboxes.is_empty():
-                return
-            await asyncio.sleep(_LOOK)
+            if not await self.others.drained():
+                if await self.mailboxes.is_empty():
+                    return
+                await asyncio.sleep(_LOOK)
 
     async def _spawn_for(
         self, peer: Peer, sender: str, supervisor: str | None, recipe: Mapping[str, Any]

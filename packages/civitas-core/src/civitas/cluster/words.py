@@ -116,6 +116,8 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "alive": Shape(TEXT),
         "recall": Shape(TEXT),  # the key of a budget
         "drain": Shape(),
+        "rest": Shape(),
+        "interrupt": Shape(),
         # The agent, its mailbox, how often messages were given, and those that had been finished.
         "read": Shape(TEXT, TEXT, COUNTS, COUNTS),
     }
@@ -140,6 +142,8 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
         "hosted": Shape(MAP),
         "alive": Shape(FLAG),
         "drain": Shape(FLAG),
+        "rest": Shape(FLAG),
+        "interrupt": Shape(FLAG),
         "renew": Shape(COUNTS),
         "awaits": Shape(FLAG),
         "line": Shape(VALUES),

@@ -7,7 +7,7 @@ from civitas.launch.fence import Fence, FencedLoop, fence_of, start_over
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
 from civitas.launch.in_use import InUse
-from civitas.launch.lifeline import HangWatchdog, Lifeline, read_boot
+from civitas.launch.lifeline import HangWatchdog, Lifeline, go_on_when_told, read_boot
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.pauses import ShortPauses, short_pauses
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
@@ -32,6 +32,7 @@ __all__ = [
     "Vitals",
     "end_soon",
     "fence_of",
+    "go_on_when_told",
     "inherit",
     "keep_from_children",
     "let_go",

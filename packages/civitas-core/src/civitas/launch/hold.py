@@ -134,11 +134,18 @@ class Hold:
         return f"processes{pids and f' {pids}'} of an earlier run, whose root is gone, {what}"
 
 
-def inherit(descriptors: list[int]) -> None:
-    """In a process that was started: hold what its root holds, and keep children of this process from doing so."""
+def inherit(descriptors: list[int], console: int | None) -> None:
+    """In a process that was started: hold what its root holds, and keep children of this process from doing so.
+
+    Args:
+        descriptors: What it holds.
+        console: Where it writes to once its root is gone; None if it does not outlive that.
+    """
     for each in descriptors:
         os.set_inheritable(each, False)
         keep_from_children(each)
+    if console is not None:
+        os.set_inheritable(console, False)
 
 
 def is_held(file: Path) -> bool:

@@ -8,6 +8,7 @@ import ctypes
 import faulthandler
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -15,7 +16,12 @@ from typing import Any
 
 import msgpack
 
-__all__ = ["HangWatchdog", "Lifeline", "read_boot"]
+__all__ = ["READY", "HangWatchdog", "Lifeline", "go_on_when_told", "read_boot"]
+
+READY = b"r"
+"""What a process says that was prepared, and waits."""
+_MOST = 16
+"""Descriptors that it may be given."""
 
 _LENGTH = 4
 """Bytes of the length in front of the boot data."""
@@ -34,9 +40,35 @@ def read_boot() -> tuple[dict[str, Any], int]:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
+    return _record(pipe), pipe
+
+
+def go_on_when_told(waits: int, pipe: int) -> dict[str, Any]:
+    """Say that all is ready that needs no root, and wait; this process ends if its starter does not want it.
+
+    Args:
+        waits: The descriptor of the socket that leads to the starter, by which descriptors come.
+        pipe: As of `read_boot`.
+
+    Returns:
+        The rest of the boot data.
+    """
+    with socket.socket(fileno=waits) as starter:
+        starter.sendall(READY)
+        told, descriptors, _, _ = socket.recv_fds(starter, 1, _MOST)
+    if not told:
+        sys.exit(0)
+    boot = _record(pipe)
+    boot["held"] = descriptors[: len(boot["held"])]
+    if boot["console"] is not None:
+        boot["console"] = descriptors[-1]
+    return boot
+
+
+def _record(pipe: int) -> dict[str, Any]:
     length = int.from_bytes(_read(pipe, _LENGTH), "big")
     boot: dict[str, Any] = msgpack.unpackb(_read(pipe, length))
-    return boot, pipe
+    return boot
 
 
 def _read(pipe: int, length: int) -> bytes:

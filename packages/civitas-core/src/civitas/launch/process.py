@@ -8,6 +8,7 @@ import os
 import re
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from typing import Any
 import msgpack
 
 from civitas.errors import ConfigurationError
+from civitas.launch.lifeline import READY
 from civitas.launch.output import OUTPUT, to_console
 
 __all__ = ["Exit", "OsProcess", "ProcessOptions"]
@@ -138,6 +140,44 @@ class OsProcess:
         self._pipe = threading.Lock()
         self._told = False
         self._is_let_go = False
+        self._waits: socket.socket | None = None
+        """By which it hears that it may go on."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, and is gone."""
+        return self._ended is not None and self._ended.done()
+
+    async def prepare(self, boot: Mapping[str, Any]) -> None:
+        """Start it, and wait until it has done all that needs nothing but `boot`, or has ended; see `go_on`.
+
+        Raises:
+            ConfigurationError: Its interpreter or working directory is not there.
+        """
+        own, theirs = socket.socketpair()
+        own.setblocking(False)
+        with theirs:
+            try:
+                await self.start({**boot, "waits": theirs.fileno()}, [theirs.fileno()])
+            except BaseException:
+                own.close()
+                raise
+        self._waits = own
+        if not await asyncio.get_running_loop().sock_recv(own, len(READY)):
+            await self.wait()
+
+    def go_on(self, boot: Mapping[str, Any], given: Sequence[int]) -> None:
+        """Let it go on, now that it was prepared.
+
+        Args:
+            boot: What else it is told.
+            given: Descriptors that it gets, of the same files.
+        """
+        waits, self._waits = self._waits, None
+        assert waits is not None  # it was prepared
+        with waits, contextlib.suppress(OSError):  # it has ended
+            socket.send_fds(waits, [READY], given)
+        self._say(boot)
 
     async def start(self, boot: Mapping[str, Any], inherited: Sequence[int] = ()) -> None:
         """Start it.
@@ -156,7 +196,6 @@ class OsProcess:
             raise ConfigurationError(
                 f"process {self.name!r}: cwd: there is no folder {options.cwd!r}"
             )
-        raw = msgpack.packb(dict(boot))
         self._loop = asyncio.get_running_loop()
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603  # it does not wait for the process
@@ -180,8 +219,12 @@ class OsProcess:
         self._ended = self._loop.create_future()
         # Threads, so that a process that writes much does not have to wait for a loop that is busy, nor the loop for a
         # console that is slow, nor for a process that does not read yet what it is told.
-        self._thread(self._tell, len(raw).to_bytes(4, "big") + raw)
+        self._say(boot)
         self._thread(self._attend)
+
+    def _say(self, boot: Mapping[str, Any]) -> None:
+        raw = msgpack.packb(dict(boot))
+        self._thread(self._tell, len(raw).to_bytes(4, "big") + raw)
 
     def _thread(self, target: Callable[..., None], *arguments: Any) -> threading.Thread:
         name = f"civitas-process-{self.name}"
@@ -202,6 +245,8 @@ class OsProcess:
 
     def let_go(self) -> None:
         """Close the pipe: it ends by itself."""
+        if self._waits is not None:
+            self._waits.close()
         with self._pipe:
             self._is_let_go = True
             if self._told:
@@ -222,7 +267,7 @@ class OsProcess:
         assert self._process is not None
         assert self._process.stdin is not None
         rest = memoryview(raw)
-        with contextlib.suppress(OSError):  # it has ended already
+        with contextlib.suppress(OSError, ValueError):  # it has ended already
             while rest:
                 rest = rest[self._process.stdin.write(rest) :]
         with self._pipe:

@@ -1,42 +1,101 @@
-"""Brings the agents of a node to where another version of the program can go on with their work."""
+"""`Resting`: brings agents to where another version of the program can go on with their work."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from typing import Protocol
 
 from civitas.node.node import Node
 from civitas.process import Cell, Delivery
+from civitas.supervision import ConversationPoolProcess
 
-__all__ = ["bring_to_rest"]
+__all__ = ["Others", "Resting"]
 
 _LOOK = 0.005
 """Seconds between two looks."""
 
 
-async def bring_to_rest(node: Node) -> None:
-    """Let no step of a durable agent begin any more, and wait until none is under way and the other agents are idle.
+class Others(Protocol):
+    """The other OS processes of a system, when another version of the program takes over."""
 
-    Durable agents take no further messages: those are in the store.
+    async def prepare(self) -> None:
+        """In that version: start them as far as they need no root."""
+
+    async def rest(self) -> bool:
+        """Bring their agents to rest; returns whether one was at work meanwhile."""
+        ...
+
+    async def interrupt(self) -> None:
+        """End at once whatever their agents are handling."""
+
+
+class Resting:
+    """Brings the agents of a node to where another version of the program can go on with their work.
+
+    Args:
+        node: The node.
+        others: Those that are brought to rest with it; None for a node that decides nothing for others.
     """
-    node.step_gate.shut()
-    cells = [each for each in node.registry.values() if isinstance(each, Cell)]
-    stopping = []
-    for cell in cells:
-        if cell.delivery is Delivery.DURABLE:
-            cell.pause(True)
-            # A framework that knows its own steps ends behind the one that it is in.
-            stopping.append(asyncio.create_task(cell.stop("another version takes over")))
-    try:
-        while not all(_rests(node, cell) for cell in cells):
-            await asyncio.sleep(_LOOK)
-        await node.registry.interrupt()
-    finally:
-        for task in stopping:
+
+    def __init__(self, node: Node, others: Others | None) -> None:
+        self._node = node
+        self._others = others
+        self._stopping: list[asyncio.Task[None]] = []
+
+    async def reach(self) -> None:
+        """Let no step of a durable agent begin any more; wait until none is under way, and the other agents are idle.
+
+        Durable agents take no further messages: those are in the store.
+        """
+        self._begin()
+        while True:
+            while self.is_busy:
+                await asyncio.sleep(_LOOK)
+            worked = await self._others.rest() if self._others is not None else False
+            if not worked and not self.is_busy:
+                return
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an agent of this node is at work."""
+        return not all(self._rests(cell) for cell in self._cells())
+
+    async def interrupt(self) -> None:
+        """End at once whatever agents are handling; a durable one goes on with it in the other version."""
+        self._node.stops = True
+        await self._node.registry.interrupt()
+        for task in self._stopping:
             task.cancel()
-        await asyncio.gather(*stopping, return_exceptions=True)
+        await asyncio.gather(*self._stopping, return_exceptions=True)
+        self._stopping.clear()
+        if self._others is not None:
+            await self._others.interrupt()
+
+    def _begin(self) -> None:
+        gate = self._node.step_gate
+        if gate.is_shut:
+            return
+        gate.shut()
+        for pool in self._node.registry.pools.values():
+            # A conversation that begins from now on has nothing to do here.
+            if isinstance(pool, ConversationPoolProcess) and _is_durable(pool):
+                pool.pause(True)
+        for cell in self._cells():
+            if cell.delivery is Delivery.DURABLE:
+                cell.pause(True)
+                # A framework that knows its own steps ends behind the one that it is in.
+                stopping = cell.stop("another version takes over")
+                self._stopping.append(asyncio.create_task(stopping))
+
+    def _cells(self) -> Iterator[Cell]:
+        return (each for each in list(self._node.registry.values()) if isinstance(each, Cell))
+
+    def _rests(self, cell: Cell) -> bool:
+        if not cell.busy or cell.delivery is not Delivery.DURABLE:
+            return not cell.busy
+        return self._node.step_gate.stands_at(cell.name, len(cell.asking))
 
 
-def _rests(node: Node, cell: Cell) -> bool:
-    if not cell.busy or cell.delivery is not Delivery.DURABLE:
-        return not cell.busy
-    return node.step_gate.stands_at(cell.name, len(cell.asking))
+def _is_durable(pool: ConversationPoolProcess) -> bool:
+    return pool.pool.child._civitas_options.delivery is Delivery.DURABLE

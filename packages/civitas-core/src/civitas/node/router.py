@@ -7,7 +7,7 @@ from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from civitas.errors import (
     AgentTerminated,
@@ -34,6 +34,9 @@ from civitas.process import Caller, Cell, Delivery, Turns, current_message
 from civitas.process.options import check_pattern, check_timeout
 from civitas.process.run_budget import handed_on
 from civitas.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    from civitas.node.resting import Others
 
 __all__ = ["Router"]
 
@@ -71,6 +74,8 @@ class Router:
         """Whether work from outside is taken."""
         self.stops = False
         """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
+        self.others: Others | None = None
+        """The other OS processes of the system, at its root."""
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)

@@ -21,6 +21,11 @@ class StepGate:
         self._waiting: Counter[str] = Counter()
         self._at_work: Counter[str] = Counter()
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether no step may begin."""
+        return self._shut
+
     def shut(self) -> None:
         """Let no further step begin."""
         self._shut = True

@@ -12,7 +12,7 @@ from civitas.errors import CivitasError, ConfigurationError, StartFailed
 from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
-from civitas.node.resting import bring_to_rest
+from civitas.node.resting import Resting
 from civitas.process import ExitReason, Messenger, Status
 from civitas.runtime.equipment import Equipment
 from civitas.runtime.retention import Sweeper
@@ -59,6 +59,16 @@ class Life:
         self._stopping: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[None] | None = None
         self._pauses = ExitStack()
+        self._dismissed = False
+
+    async def prepare(self) -> None:
+        """Start the other OS processes as far as they need nothing of this one; `start` goes on with them.
+
+        Raises:
+            StartFailed: The code of one cannot be imported, or its agents not be constructed.
+        """
+        if self._node.others is not None:
+            await self._node.others.prepare()
 
     async def start(self, waiting: Callable[[str], None]) -> None:
         """Start the tree; see `Runtime.start`."""
@@ -79,7 +89,7 @@ class Life:
         self._equipment.observe()
         node.tracing.refresh()
         self._finished = node.loop.create_future()
-        self._stopping = None
+        self._stopping, self._dismissed = None, False
         node.clear()
         try:
             await node.elect(waiting, self._deposed)
@@ -200,9 +210,10 @@ class Life:
             if isinstance(edge, PassesOn):
                 edge.let_go()
             await edge.close_door()
+        resting = Resting(node, node.others)
         try:
             async with asyncio.timeout(drain_timeout):
-                await bring_to_rest(node)
+                await resting.reach()
         except TimeoutError:
             logger.warning(
                 "runtime %r: agents were still at work after drain_timeout=%g s; the step that a durable agent was "
@@ -210,12 +221,13 @@ class Life:
                 self._name,
                 drain_timeout,
             )
-        await node.registry.interrupt()
+        await resting.interrupt()
         await root.stop("another version of the program takes over")
         root.close(Status.TERMINATED, "another version of the program takes over")
         self.root = None
         waiting: asyncio.Task[None] | None = None
         try:
+            await self._dismiss()
             waiting = await runs.pass_on()
             self._equipment.release()
             await release()
@@ -239,12 +251,17 @@ class Life:
         try:
             for edge in self.edges:
                 await edge.close()
-            await self._node.dismiss()
+            await self._dismiss()
             await self._node.detach()
             await self._equipment.close()
         finally:
             self._pauses.close()
             self._equipment.release()
+
+    async def _dismiss(self) -> None:
+        if not self._dismissed:
+            self._dismissed = True
+            await self._node.dismiss()
 
     def _deposed(self, why: str) -> None:
         """Another root leads: end here, and leave the other OS processes to that one."""

@@ -149,6 +149,17 @@ class AgentMaker:
         self._agent_classes = agent_classes
         self._plugins = plugins
         self._watchdog = watchdog
+        self._ready: dict[str, AgentProcess | ConversationPool] = {}
+
+    def prepare(self, process: str) -> None:
+        """Make the agents of a process already, for the first time that each is asked for.
+
+        Raises:
+            CivitasError: As when one is asked for.
+        """
+        for _, entry in self.topology.agents_of(process):
+            self._ready[entry.name] = self(entry.name)
+        self._watchdog.pause()  # until the agents are to run
 
     def __call__(self, name: str) -> AgentProcess | ConversationPool:
         """Make what the topology calls `name`.
@@ -157,6 +168,8 @@ class AgentMaker:
             TopologyError: What it names cannot be resolved, or does not fit.
             StartFailed: Its module or constructor raised.
         """
+        if (made := self._ready.pop(name, None)) is not None:
+            return made
         self._watchdog.pause()
         try:
             builder = Builder(self.topology, self._agent_classes, self._plugins)

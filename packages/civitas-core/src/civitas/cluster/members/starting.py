@@ -63,8 +63,45 @@ class Starting:
         """Where a process notes what it has in hand, if that is to outlive the root; otherwise None."""
         self._notes: dict[str, Path] = {}
         self._folder: RunFolder | None = None
+        self._prepared: dict[str, OsProcess] = {}
 
     # Life.
+
+    async def prepare_all(self) -> None:
+        """Start those that are to be started here as far as they need no root: `start_all` lets them go on.
+
+        Raises:
+            StartFailed: One did not come so far; none is left behind then.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for member in self._roster:
+                    if member.options.start:
+                        group.create_task(self._prepare(member))
+        except BaseExceptionGroup as several:
+            self._drop_prepared()
+            error = several.exceptions[0]
+            raise error from error.__cause__
+
+    async def _prepare(self, member: Member) -> None:
+        process = self._prepared[member.name] = OsProcess(member.name, member.options)
+        limit = member.options.start_timeout
+        try:
+            async with asyncio.timeout(limit):
+                await process.prepare({**self._boot_data, **_alone(member)})
+        except ConfigurationError as error:  # there is no such interpreter
+            raise StartFailed(member.name, error) from error
+        except TimeoutError:
+            late = f"process {member.name!r} had not made its agents within its start_timeout of {limit:g} s"
+            raise StartFailed(member.name, ConfigurationError(late)) from None
+        if process.has_ended:
+            raise _failed(member, await process.wait())
+
+    def _drop_prepared(self) -> None:
+        for process in self._prepared.values():
+            process.let_go()
+            process.kill()
+        self._prepared.clear()
 
     async def open(self) -> None:
         """Make the folder that the root and its processes share."""
@@ -73,7 +110,8 @@ class Starting:
         await self._folder.lock()
 
     def close(self) -> None:
-        """Remove that folder."""
+        """Remove that folder, and what was started for nothing."""
+        self._drop_prepared()
         if self._folder is not None:
             self._folder.remove()
             self._folder = None
@@ -198,14 +236,19 @@ class Starting:
 
     async def _launch(self, member: Member) -> asyncio.Task[Exit]:
         assert self._folder is not None  # `open` made it
-        process = OsProcess(member.name, member.options)
+        process = self._prepared.pop(member.name, None)
         holds = (*self._holds, self._folder.hold)
         held = [each.descriptor for each in holds if each.descriptor is not None]
         # Who outlives this root still has somewhere to write to.
         console = os.dup(2) if self.outlives else None
-        told = {**self._boot_data, **self._told(member), "held": held, "console": console}
+        told = {**self._told(member), "held": held, "console": console}
+        given = held if console is None else [*held, console]
         try:
-            await process.start(told, held if console is None else [*held, console])
+            if process is not None and not process.has_ended:
+                process.go_on(told, given)
+            else:
+                process = OsProcess(member.name, member.options)
+                await process.start({**self._boot_data, **_alone(member), **told}, given)
         except ConfigurationError as error:  # there is no such interpreter
             raise StartFailed(member.name, error) from error
         finally:
@@ -215,16 +258,11 @@ class Starting:
         return self.look_after(self._exit_of(member, process))
 
     def _told(self, member: Member) -> dict[str, Any]:
-        # Another interpreter has an environment of its own; that of this one would come first there.
-        own: dict[str, Any] = {} if member.options.python is None else {"path": []}
         return {
-            **own,
-            "name": member.name,
             "root": self._address(),
             "token": member.token,
             "in_hand": str(self.in_hand_of(member)),
             "outlives": self.outlives,
-            "hang_timeout": member.options.hang_timeout,
         }
 
     async def _arrival(
@@ -268,6 +306,13 @@ class Starting:
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return task
+
+
+def _alone(member: Member) -> dict[str, Any]:
+    """What a process is told that concerns it alone, whoever its root is."""
+    # Another interpreter has an environment of its own; that of this one would come first there.
+    own: dict[str, Any] = {} if member.options.python is None else {"path": []}
+    return {**own, "name": member.name, "hang_timeout": member.options.hang_timeout}
 
 
 def _too_late(name: str) -> StartFailed:

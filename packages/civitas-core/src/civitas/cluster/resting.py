@@ -1,0 +1,97 @@
+"""How the other OS processes of a system drain, and are brought to rest when another version takes over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from civitas.cluster.calls import Calls
+from civitas.cluster.desk import Serves
+from civitas.cluster.letters.elsewhere import Elsewhere
+from civitas.cluster.letters.letters import Letters
+from civitas.cluster.members.roster import Roster
+from civitas.cluster.members.starting import Starting
+from civitas.cluster.peers import Peer
+from civitas.node import Node
+from civitas.node.resting import Resting
+from civitas.process import Delivery
+
+__all__ = ["MembersAtRest", "RestingMember"]
+
+
+class MembersAtRest:
+    """Lets the members do, each at the same time, what they do before the system stops, or passes on what it has.
+
+    Args:
+        roster: They.
+        calls: To them.
+        letters: What was sent to them.
+        starting: Starts them.
+    """
+
+    def __init__(self, roster: Roster, calls: Calls, letters: Letters, starting: Starting) -> None:
+        self._roster = roster
+        self._calls = calls
+        self._letters = letters
+        self.prepare = starting.prepare_all
+
+    async def drained(self) -> bool:
+        """Wait until none has anything left to do; returns whether one had."""
+        return await self._did("drain") or self._letters.is_sending()
+
+    async def rest(self) -> bool:
+        """See `Others.rest`."""
+        return await self._did("rest") or any(len(each.outbox) for each in passing(self._letters))
+
+    async def interrupt(self) -> None:
+        """See `Others.interrupt`."""
+        await self._did("interrupt")
+
+    async def _did(self, what: str) -> bool:
+        calls = (self._calls.call(peer, what) for peer in self._roster.peers())
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        return any(each is not False for each in done)  # one that is gone may have been at work
+
+
+class RestingMember:
+    """Does so at a member.
+
+    Args:
+        node: The member.
+        letters: Its messages.
+    """
+
+    def __init__(self, node: Node, letters: Letters) -> None:
+        self._node = node
+        self._letters = letters
+        self._resting = Resting(node, None)
+        self.serves: dict[str, Serves] = {
+            "drain": self._drain,
+            "rest": self._rest,
+            "interrupt": self._interrupt,
+        }
+        """What is done for each call of the root."""
+
+    async def _drain(self, _: Peer) -> bool:
+        """Wait until nothing is left to do here; returns whether there was something."""
+        busy = any(cell.busy for cell in self._node.registry.values())
+        worked = self._letters.is_sending() or busy
+        await self._node.drained()
+        return worked
+
+    async def _rest(self, _: Peer) -> bool:
+        """Bring the agents here to rest; returns whether one was at work."""
+        worked = self._resting.is_busy or any(len(each.outbox) for each in passing(self._letters))
+        await self._resting.reach()
+        for each in list(passing(self._letters)):
+            await each.outbox.drained()
+        return worked
+
+    async def _interrupt(self, _: Peer) -> bool:
+        await self._resting.interrupt()
+        return False
+
+
+def passing(letters: Letters) -> Iterator[Elsewhere]:
+    """The agents of other nodes whose messages end with the system: those of durable agents are kept."""
+    return (each for each in letters.names.elsewhere() if each.facts.delivery != Delivery.DURABLE)
