@@ -105,12 +105,16 @@ def url_of(topology: Path) -> str:
     return f"http://127.0.0.1:{port[1]}"
 
 
-async def post(topology: Path, to: str, payload: object) -> Any:
+async def post(topology: Path, to: str, payload: object, client: httpx.AsyncClient) -> Any:
     url = f"{url_of(topology)}/agents/{to}/ask"
+    answer = await client.post(url, json={"payload": payload, "timeout": 40})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["payload"]
+
+
+async def post_alone(topology: Path, to: str, payload: object) -> Any:
     async with httpx.AsyncClient(timeout=40) as client:
-        answer = await client.post(url, json={"payload": payload, "timeout": 40})
-        assert answer.status_code == 200, answer.text
-        return answer.json()["payload"]
+        return await post(topology, to, payload, client)
 
 
 async def until_walked(topology: Path, by_all: Callable[[set[str], set[str]], bool]) -> None:
@@ -135,15 +139,16 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     await first.until("ready ")
     old = await ask(topology, "plain", 0)
     asks = [asyncio.create_task(ask(topology, "walker", f"w{n}", f"c{n}")) for n in range(5)]
-    asks.append(asyncio.create_task(post(topology, "walker", "http")))
+    asks.append(asyncio.create_task(post_alone(topology, "walker", "http")))
     here = asyncio.create_task(ask(topology, "runner", "here"))
     await until_walked(topology, lambda who, _: len(who) == 7)
     plain = asyncio.create_task(ask(topology, "plain", 0.5))
     second = await start("run", topology, "--takeover")
     ready = asyncio.create_task(second.until("ready "))
     served = [old]
-    while not ready.done():
-        served.append(await post(topology, "plain", 0))  # each on a connection of its own
+    async with httpx.AsyncClient(timeout=40) as kept:  # a connection that is kept open
+        while not ready.done():
+            served.append(await post(topology, "plain", 0, kept))
     await ready
     assert len({*served, new := await ask(topology, "plain", 0)}) == 2
     assert await plain in (old, new)

@@ -38,5 +38,12 @@ class PassesOn(Protocol):
     """It; one that is here before the edge opens is taken instead of a new one."""
 
     def let_go(self) -> None:
-        """Accept nobody any more; what was accepted is answered. Others wait until somebody accepts with the socket."""
+        """Accept nobody any more; what was taken is answered. Others wait until somebody accepts with the socket.
+
+        What comes from now on by connections that were kept open is handed on to whoever that is.
+        """
+        ...
+
+    async def handed_on(self) -> None:
+        """Wait until all have their answers whose requests were handed on."""
         ...

@@ -203,13 +203,14 @@ class Life:
     ) -> None:
         node, runs = self._node, self._node.runs
         assert runs is not None  # it is the root
+        passing = [edge for edge in self.edges if isinstance(edge, PassesOn)]
+        for edge in passing:  # before anybody is refused
+            edge.let_go()
         node.close_door()
         runs.ending.passes_on = True
         await node.scheduler.stop()
-        for edge in self.edges:
-            if isinstance(edge, PassesOn):
-                edge.let_go()
-            await edge.close_door()
+        for each in self.edges:
+            await each.close_door()
         resting = Resting(node, node.others)
         try:
             async with asyncio.timeout(drain_timeout):
@@ -232,6 +233,8 @@ class Life:
             self._equipment.release()
             await release()
             await self._answered(waiting)
+            for edge in passing:
+                await edge.handed_on()
         finally:
             if waiting is not None:
                 waiting.cancel()  # the other program has gone before it took over

@@ -1,0 +1,132 @@
+"""`Relay`: hands requests on to the next version of the program, which listens at the same address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import h11
+from starlette.types import Receive, Scope, Send
+
+from civitas.edge.http.failures import BadRequest
+
+__all__ = ["Relay"]
+
+_PART = 64 * 1024
+_AGAIN = 0.05
+"""Seconds before another look whether somebody listens."""
+_OF_ONE_CONNECTION = frozenset(
+    {b"connection", b"keep-alive", b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
+)
+
+
+class Relay:
+    """Hands requests on that come by a connection of which the next version knows nothing.
+
+    The answer ends the connection, so that the next request of its caller comes to that version itself.
+
+    Args:
+        host: Where the next version listens; until it does, a connection waits there.
+        port: The same.
+        patience: Seconds for somebody to listen there.
+    """
+
+    def __init__(self, host: str, port: int, patience: float) -> None:
+        self._where = host, port
+        self._patience = patience
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Hand one on, unless its caller leaves.
+
+        Raises:
+            BadRequest: Nobody answers it; before anything of an answer was sent.
+        """
+        loop = asyncio.get_running_loop()
+        relaying = loop.create_task(self._relay(_request_of(scope, body), body, send))
+        self._under_way.add(relaying)
+        relaying.add_done_callback(self._under_way.discard)
+        leaving = loop.create_task(_has_left(receive))
+        try:
+            await asyncio.wait({relaying, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if relaying.done():
+                relaying.result()
+        finally:
+            for task in (relaying, leaving):
+                task.cancel()
+            await asyncio.wait({relaying, leaving})
+
+    async def finished(self) -> None:
+        """Wait until all have their answers that were handed on."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _relay(self, request: h11.Request, body: bytes, send: Send) -> None:
+        began = False
+        try:
+            reader, writer = await self._connect()
+            try:
+                async for event in _events(reader, writer, request, body):
+                    if isinstance(event, h11.Response):
+                        began = True
+                        headers = [(b"connection", b"close"), *_handed_on(event.headers)]
+                        start = {"status": event.status_code, "headers": headers}
+                        await send({"type": "http.response.start", **start})
+                    elif isinstance(event, h11.Data):
+                        part = bytes(event.data)
+                        await send({"type": "http.response.body", "body": part, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            finally:
+                writer.close()
+        except (OSError, TimeoutError, h11.ProtocolError) as error:
+            if began:
+                raise
+            text = f"another version takes over, and did not answer: {error}"
+            raise BadRequest(text, status=503, code="stopping") from error
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async with asyncio.timeout(self._patience):
+            while True:
+                with suppress(ConnectionRefusedError):  # it has ended again, and the next may come
+                    return await asyncio.open_connection(*self._where)
+                await asyncio.sleep(_AGAIN)
+
+
+def _request_of(scope: Scope, body: bytes) -> h11.Request:
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    length = [(b"content-length", str(len(body)).encode())] if body else []
+    return h11.Request(
+        method=scope["method"],
+        target=scope["raw_path"] + query,
+        headers=[*_handed_on(scope["headers"]), *length, (b"connection", b"close")],
+    )
+
+
+def _handed_on(headers: object) -> list[tuple[bytes, bytes]]:
+    return [
+        (bytes(name), bytes(value)) for name, value in headers if name not in _OF_ONE_CONNECTION
+    ]
+
+
+async def _events(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: h11.Request, body: bytes
+) -> AsyncIterator[h11.Event]:
+    """What comes of a request, to the end of the answer."""
+    connection = h11.Connection(h11.CLIENT)
+    for event in (request, *([h11.Data(body)] if body else []), h11.EndOfMessage()):
+        writer.write(connection.send(event) or b"")
+    await writer.drain()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_PART))
+        elif isinstance(event, h11.Event):
+            if isinstance(event, h11.EndOfMessage):
+                return
+            yield event
+
+
+async def _has_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

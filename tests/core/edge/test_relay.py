@@ -1,0 +1,74 @@
+"""Requests on connections that were kept open, while another version of the program takes the edge over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from civitas import Runtime, Supervisor
+from civitas.edge.http import HttpEdge, HttpOptions
+from tests.core.edge.poets import WORDS, Poet, patiently, running
+
+ASK = "/agents/poet/ask"
+
+
+@asynccontextmanager
+async def next_version(old: HttpEdge) -> AsyncIterator[None]:
+    """Another system that goes on with the socket of an edge."""
+    edge = HttpEdge(HttpOptions(port=0))
+    assert old.listener is not None
+    edge.listener = old.listener.dup()
+    async with Runtime(Supervisor("root", children=[Poet("poet")]), edges=[edge]):
+        yield
+
+
+@pytest.mark.promise(id="SEM-1809")
+async def test_a_request_on_a_connection_that_was_kept_open_is_answered_by_the_next_version():
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+        await client.post(ASK, json={})
+        edge.let_go()
+        asking = asyncio.create_task(client.post(ASK, json={"payload": {"input": "é"}}))
+        await asyncio.sleep(0)
+        async with next_version(edge):
+            await edge.close_door()
+            answer = await asking
+            assert answer.json()["payload"]["got"] == "é"
+            assert answer.headers["connection"] == "close"
+            assert (await client.get("/v1/models")).headers.get("connection") != "close"
+        await edge.handed_on()
+
+
+@pytest.mark.promise(id="SEM-1809")
+async def test_a_stream_is_handed_on_part_by_part_and_ends_when_its_reader_leaves():
+    Poet.left.clear()
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+        await client.get("/livez")
+        edge.let_go()
+        async with next_version(edge):
+            body = {"payload": {"input": "wait"}}
+            async with client.stream("POST", "/agents/poet/stream", json=body) as answer:
+                assert answer.headers["content-type"].startswith("text/event-stream")
+                await anext(answer.aiter_lines())
+            await edge.handed_on()
+            while not Poet.left:
+                await asyncio.sleep(0.001)
+            whole = await client.post("/agents/poet/stream", json={"payload": {"input": ""}})
+            assert all(word in whole.text for word in WORDS)
+
+
+@pytest.mark.promise(id="SEM-1809")
+async def test_a_request_that_no_next_version_takes_is_refused_and_may_be_made_again():
+    async with (
+        patiently(0.2) as edge,
+        httpx.AsyncClient(base_url=edge.url) as client,
+    ):
+        await client.get("/livez")
+        edge.let_go()
+        assert edge.listener is not None
+        edge.listener.close()
+        answer = await client.post(ASK, json={})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
