@@ -1,8 +1,8 @@
 """Deploys at noon: new versions take over one after another, while durable runs are under way.
 
-    python benchmarks/noon.py [--rolls 50] [--runs 50]
+    python benchmarks/noon.py [--rolls 50] [--runs 50] [--processes 2]
 
-Fifty askers ask a durable agent again and again, each over a connection of its own; each run is twenty steps of 50 ms.
+The agents are in the root, or in so many OS processes beside it. Fifty askers ask a durable agent again and again, each over a connection of its own; each run is twenty steps of 50 ms.
 First without any roll, then while `civitas run --takeover` replaces the program again and again. Printed are the asks
 that failed, the steps that were done twice, and how much longer an ask took.
 """
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from civitas.control import ControlClient, state_folder
@@ -46,27 +47,29 @@ name: noon
 state: {type: sqlite, path: state.db}
 supervision:
   children:
-    - conversation_pool: {name: walker, type: team.Walker, delivery: durable}
 """
+AGENT = "    - conversation_pool: {{name: {name}, type: team.Walker, delivery: durable{place}}}\n"
 
 
 class Asking:
     """Asks again and again, and notes how long each ask took."""
 
-    def __init__(self, topology: Path) -> None:
+    def __init__(self, topology: Path, agents: Sequence[str]) -> None:
         self.topology = topology
+        self.agents = agents
         self.took: list[float] = []
         self.failed: list[str] = []
         self.over = False
 
     async def go_on(self, who: int) -> None:
         """Ask until it is over, in a conversation of one's own."""
+        to = self.agents[who % len(self.agents)]
         while not self.over:
             began = time.monotonic()
             try:
                 async with ControlClient("noon", state_folder("noon", self.topology)) as client:
                     await client.request(
-                        "ask", to="walker", payload={}, conversation=str(who), timeout=60
+                        "ask", to=to, payload={}, conversation=str(who), timeout=60
                     )
             except Exception as error:
                 self.failed.append(repr(error))
@@ -85,13 +88,15 @@ async def start(topology: Path, *options: str) -> asyncio.subprocess.Process:
     return program
 
 
-async def measure(folder: Path, rolls: int, runs: int) -> None:
+async def measure(folder: Path, rolls: int, runs: int, processes: int) -> None:
     topology = folder / "topology.yaml"
-    topology.write_text(TOPOLOGY)
+    places = {f"walker{n}": f", process: w{n}" for n in range(processes)} or {"walker": ""}
+    agents = (AGENT.format(name=name, place=place) for name, place in places.items())
+    topology.write_text(TOPOLOGY + "".join(agents))
     (folder / "team.py").write_text(TEAM)
     os.environ["XDG_STATE_HOME"] = str(folder)
     program = await start(topology)
-    quiet, busy = Asking(topology), Asking(topology)
+    quiet, busy = Asking(topology, list(places)), Asking(topology, list(places))
     for asking in (quiet, busy):
         askers = [asyncio.create_task(asking.go_on(n)) for n in range(runs)]
         if asking is quiet:
@@ -124,9 +129,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rolls", type=int, default=50)
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Path(folder), given.rolls, given.runs))
+        asyncio.run(measure(Path(folder), given.rolls, given.runs, given.processes))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 
 import h11
@@ -103,7 +103,7 @@ def _request_of(scope: Scope, body: bytes) -> h11.Request:
     )
 
 
-def _handed_on(headers: object) -> list[tuple[bytes, bytes]]:
+def _handed_on(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     return [
         (bytes(name), bytes(value)) for name, value in headers if name not in _OF_ONE_CONNECTION
     ]
@@ -114,17 +114,14 @@ async def _events(
 ) -> AsyncIterator[h11.Event]:
     """What comes of a request, to the end of the answer."""
     connection = h11.Connection(h11.CLIENT)
-    for event in (request, *([h11.Data(body)] if body else []), h11.EndOfMessage()):
-        writer.write(connection.send(event) or b"")
+    for part in (request, *([h11.Data(body)] if body else []), h11.EndOfMessage()):
+        writer.write(connection.send(part) or b"")
     await writer.drain()
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await reader.read(_PART))
-        elif isinstance(event, h11.Event):
-            if isinstance(event, h11.EndOfMessage):
-                return
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Event):
             yield event
+        else:
+            connection.receive_data(await reader.read(_PART))
 
 
 async def _has_left(receive: Receive) -> None:
