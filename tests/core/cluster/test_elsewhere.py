@@ -218,6 +218,18 @@ async def test_one_that_gave_up_waiting_is_forgotten_with_those_that_are_finishe
     assert talks.load == 1
 
 
+@pytest.mark.promise(id="SEM-1810")
+def test_a_conversation_whose_message_is_on_its_way_into_the_store_keeps_its_place() -> None:
+    talks = pool(boot=None)
+    each = talks.cell("a", "1")
+    each.outbox.expect(1)
+    assert talks.learn(POOL) == []  # its process is there now
+    assert talks.find("pool/a") is each
+    assert each.facts.boot == "boot-w"
+    each.outbox.expect(0)
+    assert list(talks.all()) == []
+
+
 async def test_a_pool_whose_conversations_are_finished_lets_in_who_waits() -> None:
     talks = pool()
     going = [talks.cell(name, "") for name in "ab"]

@@ -84,7 +84,7 @@ class Names:
         agents = [
             name
             for name, each in self._registry.items()
-            if isinstance(each, Elsewhere) and each.outbox.idle
+            if isinstance(each, Elsewhere) and not each.outbox.is_needed
         ]
         return agents + [pool.name for pool in self.pools() if not any(True for _ in pool.all())]
 

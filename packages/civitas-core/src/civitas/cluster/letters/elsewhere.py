@@ -203,7 +203,7 @@ class ElsewherePool:
     def all(self) -> Iterator[Elsewhere]:
         """Its conversations that this node sent to; those with nothing on the way are forgotten."""
         for name, each in list(self._conversations.items()):
-            if each.outbox.idle:
+            if not each.outbox.is_needed:
                 del self._conversations[name]
                 self._held.pop(name, None)
             else:
@@ -224,7 +224,7 @@ class ElsewherePool:
             name = next(iter(self._held))
             del self._held[name]
             each = self._conversations[name]
-            if each.outbox.idle:  # who waited has given up
+            if not each.outbox.is_needed:  # who waited has given up
                 del self._conversations[name]
             else:
                 each.outbox.let_in()

@@ -33,6 +33,7 @@ class Outbox:
         "_check",
         "_closed",
         "_drained",
+        "_expected",
         "_line",
         "_messages",
         "_post",
@@ -59,6 +60,7 @@ class Outbox:
         self._closed: Callable[[], DeliveryError] | None = None
         self._drained: asyncio.Event | None = None
         self._way_is_open = False
+        self._expected = 0
         self.times_given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
         self._pushed: set[str] = set()
@@ -106,7 +108,8 @@ class Outbox:
             self._tell_drained()
 
     def expect(self, messages: int) -> None:
-        """So many will be put; nobody here needs to know."""
+        """So many will be put that were accepted, as soon as they are in the store, or were read there."""
+        self._expected = messages
 
     def push(self, message: Message) -> None:
         """Put whatever the size: a signal of the system, or a message of another node, which keeps to its own bound."""
@@ -145,6 +148,11 @@ class Outbox:
     def idle(self) -> bool:
         """Whether the agent is finished with everything that was sent to it."""
         return not self._messages and not self._line
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether something stands in it, or will."""
+        return not self.idle or self._expected > 0
 
     def find(self, message_id: str) -> Message | None:
         """A message that stands in it."""

@@ -301,7 +301,9 @@ class Outgoing:
             self.finished(message_id)
         if each is not None:
             each.outbox.settled(message_id)
-            if (each.pool is not None or each.turning) and each.outbox.idle:
+            if each.outbox.idle and (
+                each.turning if each.pool is None else not each.outbox.is_needed
+            ):
                 self._idle(each)
         if self._senders.foreign and (origin := self._handed_on(message_id)) is not None:
             self._senders.settle(origin.message)
