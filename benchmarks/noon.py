@@ -2,9 +2,10 @@
 
     python benchmarks/noon.py [--rolls 50] [--runs 50] [--processes 2]
 
-The agents are in the root, or in so many OS processes beside it. Fifty askers ask a durable agent again and again, each over a connection of its own; each run is twenty steps of 50 ms.
-First without any roll, then while `civitas run --takeover` replaces the program again and again. Printed are the asks
-that failed, the steps that were done twice, and how much longer an ask took.
+Fifty askers ask a durable agent again and again, each over a connection of its own; each run is twenty steps of 50 ms.
+First without any roll, then while `civitas run --takeover` replaces the program again and again. With `--processes`,
+so many OS processes have such an agent each, and the root has none. Printed are the asks that failed, the steps that
+were done twice, and how much longer an ask took.
 """
 
 from __future__ import annotations
