@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Protocol
 
 from civitas.node.node import Node
+from civitas.node.others import Others
 from civitas.process import Cell, Delivery
 from civitas.supervision import ConversationPoolProcess
 
-__all__ = ["Others", "Resting"]
+__all__ = ["Resting"]
 
 _LOOK = 0.005
 """Seconds between two looks."""
-
-
-class Others(Protocol):
-    """The other OS processes of a system, when another version of the program takes over."""
-
-    async def prepare(self) -> None:
-        """In that version: start them as far as they need no root."""
-
-    async def rest(self) -> bool:
-        """Bring their agents to rest; returns whether one was at work meanwhile."""
-        ...
-
-    async def interrupt(self) -> None:
-        """End at once whatever their agents are handling."""
 
 
 class Resting:

@@ -7,7 +7,7 @@ from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from civitas.errors import (
     AgentTerminated,
@@ -26,6 +26,7 @@ from civitas.node.handover import Handover
 from civitas.node.last_words import LastWords
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
+from civitas.node.others import Others
 from civitas.node.registry import Recipient, Registry
 from civitas.node.requests import Requests, check_keeps_runs, keeps_runs
 from civitas.node.streams import Chunks
@@ -34,9 +35,6 @@ from civitas.process import Caller, Cell, Delivery, Turns, current_message
 from civitas.process.options import check_pattern, check_timeout
 from civitas.process.run_budget import handed_on
 from civitas.telemetry.tracing import Tracing
-
-if TYPE_CHECKING:
-    from civitas.node.resting import Others
 
 __all__ = ["Router"]
 
