@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civitas.edge.http.failures import BadRequest, HttpFailure
 from civitas.edge.http.options import HttpOptions, is_loopback
-from civitas.edge.http.relay import Relay
+from civitas.edge.http.successor import Successor
 
 __all__ = ["Gate"]
 
@@ -37,8 +37,8 @@ class Gate:
         self._options = options
         self.closing = False
         """Whether nothing is taken any more."""
-        self.relay: Relay | None = None
-        """Hands on what is still taken; None if it stays here."""
+        self.successor: Successor | None = None
+        """Gets what is still taken; None if it stays here."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -50,12 +50,12 @@ class Gate:
         try:
             if path not in _OPEN:
                 self._let_in(headers)
-                if self.closing and self.relay is None and scope["method"] != "GET":
+                if self.closing and self.successor is None and scope["method"] != "GET":
                     text = "the system stops, and takes nothing more"
                     raise BadRequest(text, status=503, code="stopping")
             body = await self._read(headers, receive)
-            if self.relay is not None and path not in _OPEN:
-                await self.relay(scope, body, receive, send)
+            if self.successor is not None and path not in _OPEN:
+                await self.successor(scope, body, receive, send)
                 return
         except BadRequest as error:
             failure = HttpFailure.of(error)

@@ -88,17 +88,17 @@ class HttpEdge:
 
     def let_go(self) -> None:
         """Accept nobody any more; see `PassesOn.let_go`."""
-        from civitas.edge.http.relay import Relay
+        from civitas.edge.http.successor import Successor
 
         if self._gate is not None:
-            self._gate.relay = Relay(self.options.host, self.port, self.options.patience)
+            self._gate.successor = Successor(self.options.host, self.port, self.options.patience)
         for server in self._server.servers if self._server is not None else ():
             server.close()
 
     async def handed_on(self) -> None:
         """See `PassesOn.handed_on`."""
-        if self._gate is not None and self._gate.relay is not None:
-            await self._gate.relay.finished()
+        if self._gate is not None and self._gate.successor is not None:
+            await self._gate.successor.finished()
 
     async def close(self) -> None:
         """End it; see `Edge.close`."""

@@ -1,4 +1,4 @@
-"""`Relay`: hands requests on to the next version of the program, which listens at the same address."""
+"""`Successor`: the next version of the program, which listens at the same address, and gets requests from this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from civitas.edge.http.failures import BadRequest
 
-__all__ = ["Relay"]
+__all__ = ["Successor"]
 
 _PART = 64 * 1024
 _AGAIN = 0.05
@@ -21,8 +21,8 @@ _OF_ONE_CONNECTION = frozenset(
 )
 
 
-class Relay:
-    """Hands requests on that come by a connection of which the next version knows nothing.
+class Successor:
+    """Gets the requests that come by a connection of which it knows nothing.
 
     The answer ends the connection, so that the next request of its caller comes to that version itself.
 
