@@ -72,8 +72,7 @@ class Router:
         """Whether work from outside is taken."""
         self.stops = False
         """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
-        self.others: Others | None = None
-        """The other OS processes of the system, at its root."""
+        self.others: Others | None = None  # the other OS processes of the system, at its root
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
         self._requests = Requests(name, self.registry, tracing)
