@@ -47,7 +47,12 @@ class _Model(BaseChatModel):
         await asyncio.sleep(random.uniform(0.1, 0.8))
         order = "".join(each for each in str(messages[-1].content) if each.isdigit()) or "1042"
         read, written = sum(len(str(each.content)) for each in messages), 24
-        said = AIMessage("Good news: it left our house on Monday, and should be with you tomorrow.")
+        broken = any("broken" in str(each.content) for each in messages)
+        said = AIMessage(
+            "I am sorry about that. A colleague has to agree before I send the money back."
+            if broken
+            else "Good news: it left our house on Monday, and should be with you tomorrow."
+        )
         if not isinstance(messages[-1], ToolMessage):
             call = {"name": "find_order", "args": {"order": int(order)}, "id": "c1"}
             said = AIMessage("", tool_calls=[call])
@@ -65,7 +70,8 @@ async def _answer(state: MessagesState) -> dict[str, Any]:
 
 async def _look_up(state: MessagesState) -> dict[str, Any]:
     await asyncio.sleep(random.uniform(0.05, 0.2))
-    found = "order 1042: 1 lamp, blue, 49 EUR; left on Monday with DHL"
+    order = state["messages"][-1].tool_calls[0]["args"]["order"]  # type: ignore[union-attr]
+    found = f"order {order}: 1 lamp, blue, 49 EUR; left on Monday with DHL"
     return {"messages": [ToolMessage(found, tool_call_id="c1", name="find_order")]}
 
 
@@ -119,7 +125,11 @@ async def desk_at_work() -> AsyncIterator[Runtime]:
     # Who blocks the event loop is named with the path of a file, which is another on each machine.
     timeline._TOO_MANY = (*timeline._TOO_MANY, "blocked")  # type: ignore[assignment]
     async with Runtime(
-        root, name="support", drain_timeout=0, state_store=InMemoryStateStore()
+        root,
+        name="support",
+        drain_timeout=0,
+        state_store=InMemoryStateStore(),
+        prices={"*": {"in": 2.5, "out": 10}},
     ) as runtime:
         runtime._timeline._kept.extend(_last_hour())
         yield runtime

@@ -10,6 +10,7 @@ import pytest
 from civitas.frameworks.conversations import Record, key_of
 from civitas.runtime import Runtime
 from civitas.supervision import ConversationPool
+from civitas.web import application
 from tests.core.web.conftest import KEY, TOKEN, Shared, crash, text_of, unlocked
 from tests.core.web.team import NASTY, Worker
 
@@ -141,12 +142,17 @@ async def test_what_json_has_no_form_for_is_shown_as_text(shared: Shared) -> Non
 
 @pytest.mark.promise(id="SEM-1805")
 async def test_a_dead_letter_is_looked_into_sent_again_and_forgotten(
-    runtime: Runtime, serve: Callable[..., Any], page: Any
+    runtime: Runtime, serve: Callable[..., Any], page: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await crash(runtime, "planner", NASTY)
+    monkeypatch.setattr(application, "_LETTERS", 1)
+    for name in ("orders", "planner"):
+        await crash(runtime, name, NASTY)
     async with serve(token=TOKEN) as web:
         await unlocked(page, web.url)
         await page.locator("#letters").scroll_into_view_if_needed()
+        await text_of(page, "#letters .rest", "the newest 1 of 2")
+        [first, _] = await runtime.dead_letters()
+        await runtime.drop(first.number)
         row = page.locator(".letters li", has_text="planner")
         await row.get_by_role("button", name="planner", exact=True).click()
         await text_of(page, "#drawer .facts", "crashed")

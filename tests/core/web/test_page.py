@@ -20,6 +20,7 @@ PICTURES = os.environ.get("CIVITAS_WEB_PICTURES")
 """Where pictures of the page are left for the docs; by default none are made."""
 
 
+@pytest.mark.promise(id="SEM-1753")
 @pytest.mark.promise(id="SEM-1791")
 async def test_the_page_shows_what_each_agent_does_and_what_happened(
     runtime: Runtime, serve: Callable[..., Any], page: Any
@@ -34,6 +35,9 @@ async def test_the_page_shows_what_each_agent_does_and_what_happened(
         await page.goto(web.url)
         await text_of(page, "#state", "live")
         await text_of(page, ".row.busy", "read the invoices")
+        await page.locator("#figures").get_by_role("button", name="writer").click()
+        await text_of(page, "#drawer-title", "writer")
+        await page.keyboard.press("Escape")
         await text_of(page, "#timeline li", "the card was refused")
         await text_of(page, "#runs", "waiting")
         await text_of(page, "#approvals", "Refund 120 EUR")

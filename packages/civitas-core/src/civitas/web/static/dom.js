@@ -39,7 +39,7 @@ export function span(seconds) {
 export const number = (value) =>
   new Intl.NumberFormat("en", { notation: value >= 10000 ? "compact" : "standard", maximumFractionDigits: 1 }).format(value);
 
-export const money = (dollars) => `$${dollars < 0.1 ? dollars.toPrecision(2) : dollars.toFixed(2)}`;
+export const money = (dollars) => dollars > 0 && dollars < 0.0001 ? "< $0.0001" : `$${dollars < 0.1 ? dollars.toPrecision(2) : dollars.toFixed(2)}`;
 
 export const clock = (time) => new Date(time * 1000).toLocaleTimeString("en-GB");
 

@@ -1,6 +1,6 @@
 // The figures of the whole system, each with its last minutes as a small plot; they outlast a reload of the page.
 
-import { element, find, number, shape } from "./dom.js";
+import { ago, element, find, number, shape } from "./dom.js";
 
 const LONGEST = 150;  // points
 const SHORTEST = 30;
@@ -22,12 +22,25 @@ function plot(values) {
     shape("polyline", { points: line, class: "curve", "vector-effect": "non-scaling-stroke" }));
 }
 
+// A card is made once and changed after that: a button that is made again loses its click, and whoever is on it.
+const cards = new Map();
+
 function figure([name, value, text, mood]) {
   if (!series.has(name)) series.set(name, []);
   const values = series.get(name);
   values.push(value);
   if (values.length > LONGEST) values.shift();
-  return element("div", { class: `figure ${mood ?? ""}` }, element("dt", {}, name), element("dd", {}, text), plot(values));
+  let card = cards.get(name);
+  if (!card) {
+    const told = element("span"), drawn = element("div");
+    card = { told, drawn, made: element("div", {}, element("dt", {}, name), element("dd", {}, told), drawn) };
+    cards.set(name, card);
+    find("figures").append(card.made);
+  }
+  card.made.className = `figure ${mood ?? ""}`;
+  if (card.told.textContent !== text) card.told.textContent = text;
+  card.drawn.replaceChildren(plot(values));
+  return card.made;
 }
 
 function recall(name, time) {
@@ -41,30 +54,49 @@ function recall(name, time) {
 
 const milliseconds = (seconds) => seconds < 0.001 ? "< 1 ms" : seconds < 10 ? `${number(Math.round(seconds * 1000))} ms` : `${number(seconds)} s`;
 
-export function show(name, agents, nodes, time) {
+// Whoever is at one message for longest: made once, as one that is made again under the pointer loses its click.
+const longest = element("button", { type: "button", class: "link" });
+let opens = () => {};
+longest.addEventListener("click", () => opens(longest.textContent));
+
+function atWork(found, now) {
+  const name = found?.name ?? "";
+  if (longest.textContent !== name) longest.textContent = name;
+  longest.title = name;
+  const seconds = found ? Math.max(0, now - found.handling.since) : 0;
+  const made = figure(["longest at work", seconds, found ? ago(seconds) : "–"]);
+  if (!made.contains(longest)) made.querySelector("dd").append(longest);
+}
+
+export function show(name, agents, nodes, time, onOpen) {
+  opens = onOpen;
   if (name !== system || time - last > GAP) recall(name, time);
   last = time;
-  let running = 0, all = 0, waiting = 0, rate = 0, tokens = 0, restarts = 0;
+  let running = 0, all = 0, waiting = 0, rate = 0, tokens = 0, restarts = 0, slowest = null;
   for (const agent of agents.values()) {
     restarts += agent.restarts ?? 0;
     if (agent.kind !== "agent") continue;
     all += 1;
     running += agent.status === "running";
     waiting += agent.waiting ?? 0;
+    if (agent.handling && !(slowest?.handling.since <= agent.handling.since)) slowest = agent;
     rate += agent.rate ?? 0;
     tokens += agent.tokens ?? 0;
   }
   const memory = nodes.reduce((sum, node) => sum + (node.memory ?? 0), 0);
   const lag = Math.max(0, ...nodes.map((node) => Math.max(node.lag, node.silent)));
-  find("figures").replaceChildren(...[
+  for (const each of [
     ["agents running", running, all === running ? number(all) : `${number(running)} of ${number(all)}`, all === running ? "" : "warn"],
-    ["messages a second", rate, number(rate)],
+    ["messages / s", rate, number(rate)],
     ["messages waiting", waiting, number(waiting)],
+  ]) figure(each);
+  atWork(slowest, time);
+  for (const each of [
     ["restarts", restarts, number(restarts)],
     ["tokens", tokens, number(tokens)],
     ["loop lag", lag, milliseconds(lag), lag > 0.5 ? "bad" : ""],
     ["memory", memory, `${number(Math.round(memory / 1e6))} MB`],
-  ].map(figure));
+  ]) figure(each);
   sessionStorage.setItem(KEPT, JSON.stringify({ system: name, last: time, series: [...series] }));
 }
 

@@ -24,6 +24,8 @@ async function carryOut(what, letter) {
   look();
 }
 
+const rest = element("li", { class: "rest" });
+
 const buttons = (letter) => element("div", { class: "actions" },
   sure("Send again", () => carryOut("replay", letter), { careful: false, about: `the message for ${letter.agent}` }),
   sure("Forget", () => carryOut("drop", letter), { careful: true, about: `the message for ${letter.agent}` }));
@@ -59,6 +61,11 @@ function draw({ letters, all }) {
     if (!kept.has(key)) kept.set(key, row(letter));
     return kept.get(key);
   });
+  if (all > letters.length) {
+    const text = `These are the newest ${number(letters.length)} of ${number(all)}; \u201ccivitas dead-letters\u201d lists all.`;
+    if (rest.textContent !== text) rest.textContent = text;
+    rows.push(rest);
+  }
   for (const key of kept.keys()) if (!there.has(key)) kept.delete(key);
   if (rows.length !== list.children.length || rows.some((each, i) => list.children[i] !== each)) list.replaceChildren(...rows);
   if (list.parentNode !== box) box.replaceChildren(list);

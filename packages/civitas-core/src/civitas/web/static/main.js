@@ -49,7 +49,7 @@ function heard(event) {
   state("live", "good");
   tree.show(known.agents, event.time, changed, (name) => drawer.open("agent", name));
   timeline.show(known.events, event.time);
-  figures.show(event.system, known.agents, event.nodes, event.time);
+  figures.show(event.system, known.agents, event.nodes, event.time, (name) => drawer.open("agent", name));
   figures.showNodes(event.nodes);
   runs.show();
   drawer.refresh();

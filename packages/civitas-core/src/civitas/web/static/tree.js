@@ -74,7 +74,7 @@ function count() {
 
 function summary(agent) {
   const sum = sums.get(agent.name);
-  if (!sum) return doing(agent, now);
+  if (!sum) return mood(agent) ? doing(agent, now) : "no agents";
   const parts = [`${number(sum.all)} agent${sum.all === 1 ? "" : "s"}`];
   if (sum.busy) parts.push(`${number(sum.busy)} busy`);
   if (sum.warn) parts.push(`${number(sum.warn)} not running`);

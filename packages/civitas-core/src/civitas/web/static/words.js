@@ -15,7 +15,7 @@ export function doing(agent, now) {
     return `${what} for ${ago(now - hand.since)}${asks}`;
   }
   if (agent.next) return `due in ${ago(agent.next - now)}`;
-  return isAgent(agent) ? "waits" : agent.kind.replaceAll("_", " ");
+  return isAgent(agent) ? "idle" : agent.kind.replaceAll("_", " ");
 }
 
 export function mood(agent) {
