@@ -85,10 +85,12 @@ async def _system(file: Path, names: Sequence[str]) -> AsyncIterator[Runtime]:
         await store.close()
 
 
-async def _ask(runtime: Runtime, name: str, text: str, conversation: str) -> dict[str, Any]:
+async def _ask(
+    runtime: Runtime, name: str, text: str, conversation: str, timeout: float | None = 60
+) -> dict[str, Any]:
     """What an agent recalls of a conversation when it is told one thing more."""
     payload = {_MADE[name][1]: text}
-    reply = await runtime.ask(name, payload, conversation=conversation, timeout=60)
+    reply = await runtime.ask(name, payload, conversation=conversation, timeout=timeout)
     messages = reply.payload.get("messages")
     found: dict[str, Any] = json.loads(
         messages[-1]["content"] if messages else reply.payload["output"]
@@ -133,7 +135,9 @@ async def _main(file: Path, names: Sequence[str]) -> None:
         async def go_on(name: str, sender: int) -> None:
             for number in count():
                 conversation, turn = f"{sender}_{number // _TURNS}", number % _TURNS
-                await _ask(runtime, name, f"told_{conversation}_{turn}", conversation)
+                text = f"told_{conversation}_{turn}"
+                # It is stopped while copies of its file are looked at, which takes as long as it takes.
+                await _ask(runtime, name, text, conversation, timeout=None)
                 size = os.stat(f"{file}-wal").st_size  # noqa: PTH116
                 os.write(1, f"{name} {conversation} {turn} {size}\n".encode())
 
