@@ -31,6 +31,7 @@ BODIES: dict[Kind, list[Any]] = {
     Kind.SETTLED: [["id"]],
     Kind.WITHDRAW: ["far", "id", True],
     Kind.CHUNK: ["id", b"raw"],
+    Kind.CHUNKS: ["id", b"raw"],
     Kind.ROOM: ["id", 10],
     Kind.PROBE: ["id", "w", ["a", "b"], "edge"],
     Kind.PARCEL: ["boot", [b"batch"]],

@@ -19,6 +19,7 @@ from civitas.errors import (
     UnknownAgent,
 )
 from civitas.message import Message, Serializer, dumps
+from civitas.node import AHEAD
 from tests.core.cluster.parts import Arrived, Here, a_peer
 
 
@@ -268,10 +269,15 @@ async def test_one_that_nobody_reads_and_that_never_came_is_passed_over() -> Non
 async def test_what_a_reader_took_makes_room_for_the_chunks_of_the_agent_here() -> None:
     there = There()
     origin = there.foreign[there.comes("near").id]
-    await origin.chunk(Message(payload=1))
-    before = origin._window.left
+    for number in range(AHEAD):
+        if (taking := origin.chunk(Message(payload=number))) is not True:
+            await taking
+    waiting = [asyncio.ensure_future(origin.chunk(Message(payload=each))) for each in "abc"]
+    await asyncio.sleep(0)
     there.into.room(there.sender, origin.message.id, 2)
-    assert origin._window.left == before + 2
+    assert await asyncio.gather(*waiting[:2]) == [True, True]
+    assert not waiting[2].done()
+    waiting[2].cancel()
     assert there.wire.sent == []
 
 

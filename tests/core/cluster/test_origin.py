@@ -11,7 +11,7 @@ from civitas.cluster.letters.origin import Back, FromBeside, FromPeer
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
 from civitas.errors import NoReply
-from civitas.message import Message, Serializer, new_message
+from civitas.message import Message, Serializer, load_chunks, loads, new_message
 from civitas.node import AHEAD
 from tests.core.cluster.parts import Wire, a_peer
 
@@ -56,6 +56,22 @@ def came(*, reads: bool = False) -> tuple[FromPeer, Peer, Wire, Counted]:
     return FromPeer(peer, message, back), peer, wire, counted
 
 
+async def taken(origin: FromPeer, payload: object) -> bool:
+    """Emit a chunk; whether somebody is there to take it."""
+    taking = origin.chunk(Message(payload=payload))
+    return taking if isinstance(taking, bool) else await taking
+
+
+def told(wire: Wire) -> list[object]:
+    """The payloads of all chunks that were sent."""
+    payloads: list[object] = []
+    for kind, (_, raw) in wire.sent:
+        if kind in ("CHUNK", "CHUNKS"):
+            chunks = [loads(raw)] if kind == "CHUNK" else load_chunks(raw)
+            payloads += [each.payload for each in chunks]
+    return payloads
+
+
 async def test_an_answer_ends_the_message_and_no_settlement_follows() -> None:
     origin, _, wire, counted = came()
     origin.began("a")
@@ -89,24 +105,62 @@ async def test_a_node_that_is_gone_is_told_nothing() -> None:
     origin, peer, wire, _ = came()
     peer.gone = "it was killed"
     assert not origin.answered(Message(payload=2))
-    assert not await origin.chunk(Message(payload=3))
+    assert not await taken(origin, 3)
     assert wire.sent == []
 
 
 async def test_a_producer_waits_while_its_reader_is_behind_and_until_that_left() -> None:
     origin, peer, wire, _ = came(reads=True)
     for n in range(AHEAD):
-        assert await origin.chunk(Message(payload=n))
-    one_more = asyncio.create_task(origin.chunk(Message(payload="more")))
+        assert await taken(origin, n)
+    one_more = asyncio.create_task(taken(origin, "more"))
     await asyncio.sleep(0)
-    assert len(wire.sent) == AHEAD
+    assert told(wire) == [*range(AHEAD)]
     origin.room(1)
     assert await one_more
-    last = asyncio.create_task(origin.chunk(Message(payload="last")))
+    last = asyncio.create_task(taken(origin, "last"))
     await asyncio.sleep(0)
     peer.gone = "it was killed"
     origin.left()
     assert not await last
+
+
+async def test_the_first_chunk_of_a_turn_leaves_at_once_and_the_others_together() -> None:
+    origin, _, wire, _ = came(reads=True)
+    for n in range(3):
+        assert await taken(origin, n)
+    assert told(wire) == [0]
+    await asyncio.sleep(0)
+    assert [kind for kind, _ in wire.sent] == ["CHUNK", "CHUNKS"]
+    assert told(wire) == [0, 1, 2]
+    await taken(origin, 3)
+    assert wire.sent[-1][0] == "CHUNK"  # of another turn
+
+
+async def test_chunks_that_travel_together_leave_before_the_answer() -> None:
+    origin, _, wire, _ = came(reads=True)
+    for n in range(3):
+        await taken(origin, n)
+    origin.answered(Message(payload="answer"))
+    assert [kind for kind, _ in wire.sent] == ["CHUNK", "CHUNKS", "ANSWER"]
+
+
+async def test_a_large_chunk_travels_alone_and_keeps_its_place() -> None:
+    origin, _, wire, _ = came(reads=True)
+    for each in ("a", "b", "large" * 1000, "c"):
+        await taken(origin, each)
+    await asyncio.sleep(0)
+    assert [kind for kind, _ in wire.sent] == ["CHUNK", "CHUNKS", "CHUNK", "CHUNKS"]
+    assert told(wire) == ["a", "b", "large" * 1000, "c"]
+
+
+async def test_chunks_as_json_travel_one_by_one() -> None:
+    origin, peer, wire, _ = came(reads=True)
+    back = Back(Serializer.JSON, Tidings(asyncio.get_running_loop))
+    origin = FromPeer(peer, origin.message, back)
+    for n in range(2):
+        await taken(origin, n)
+    assert [kind for kind, _ in wire.sent] == ["CHUNK", "CHUNK"]
 
 
 @pytest.mark.parametrize(("waits", "reads"), [(True, False), (True, True), (False, False)])

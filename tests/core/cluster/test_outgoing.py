@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from civitas.errors import AgentTerminated
-from tests.core.cluster.parts import Arrived, Here
+from civitas.message import Message, dump_chunks
+from tests.core.cluster.parts import Arrived, Here, Wire
 
 
 def test_an_agent_is_told_that_its_asker_is_gone() -> None:
@@ -117,3 +118,20 @@ def test_what_nobody_waits_for_and_what_has_left_are_not_taken_back() -> None:
     here.far.outbox.open_way()
     assert not here.out.take_back(origin)
     assert (here.letters, len(here.far.outbox)) == ([], 2)
+
+
+def test_each_of_several_chunks_that_nobody_reads_any_more_is_a_dead_letter() -> None:
+    here, chunks = Here(), [Message(payload=number) for number in range(2)]
+    here.out.chunks(here.peer, "m1", dump_chunks(chunks))
+    assert here.letters == [(each.id, "no_reader") for each in chunks]
+
+
+def test_several_chunks_for_a_reader_of_a_third_node_are_passed_on_as_they_came() -> None:
+    here = Here()
+    origin, raw = here.hands_on(), dump_chunks([Message(payload=1)])
+    here.out.chunks(here.peer, origin.message.id, raw)
+    assert isinstance(wire := origin.peer.link, Wire)
+    assert wire.sent == [("CHUNKS", [origin.message.id, raw])]
+    origin.peer.gone = "it was killed"
+    here.out.chunks(here.peer, origin.message.id, raw)
+    assert [reason for _, reason in here.letters] == ["no_reader"]

@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from civitas.errors import ConfigurationError
-from civitas.message import WIRE_VERSION, Message, Serializer, dumps, loads
+from civitas.message import (
+    WIRE_VERSION,
+    Message,
+    Serializer,
+    dump_chunks,
+    dumps,
+    load_chunks,
+    loads,
+)
 from civitas.message.json_codec import decode_json, encode_json
 from civitas.message.large import Large
 
@@ -158,3 +166,34 @@ def test_a_message_without_what_it_needs_is_refused_by_name(missing: str) -> Non
     del envelope[missing]
     with pytest.raises(ConfigurationError, match=missing):
         loads(write(Serializer.MSGPACK, envelope))
+
+
+def test_chunks_that_travel_together_arrive_whole_and_in_order() -> None:
+    chunks = [
+        Message(
+            payload={"n": 1}, type="text", sender="a", recipient="r", conversation="c", run="x"
+        ),
+        Message(payload=None, recipient="r", correlation_id="q", headers={"civitas-part": "1"}),
+    ]
+    arrived = load_chunks(dump_chunks(chunks))
+    fields = ("id", "type", "sender", "recipient", "correlation_id", "conversation", "headers")
+    for came, sent in zip(arrived, chunks, strict=True):
+        assert [getattr(came, each) for each in fields] == [getattr(sent, each) for each in fields]
+        assert (came.payload, came.timestamp) == (sent.payload, sent.timestamp)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b"\xc1",
+        msgpack.packb(1),
+        msgpack.packb([1]),
+        msgpack.packb([["id"]]),
+        msgpack.packb([["id", "chunk", None, "r", "no bytes", 1.0, None, None, None]]),
+        msgpack.packb([["id", "chunk", None, "r", b"", 1.0, None, None, {"a": 1}]]),
+        msgpack.packb([["id", "chunk", None, "r", b"", 1.0, None, "", None]]),
+    ],
+)
+def test_what_are_no_chunks_is_refused(rows: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="chunks arrived that cannot be read"):
+        load_chunks(rows)

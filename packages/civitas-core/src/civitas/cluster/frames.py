@@ -28,7 +28,7 @@ __all__ = [
     "unpacked_large",
 ]
 
-CLUSTER_VERSION = 5
+CLUSTER_VERSION = 6
 """Of these frames; nodes of one system must agree on it."""
 
 
@@ -74,6 +74,8 @@ class Kind(IntEnum):
     """The caller has stopped waiting: the id of the call."""
     HELD = 24
     """The root has messages, by id, and sees to it that they are handled, whatever becomes of their sender."""
+    CHUNKS = 25
+    """Several small chunks of a stream: the id of the request, the chunks."""
 
 
 # The text of an error may hold half a character, such as a file name that is not UTF-8; it must travel all the same.
@@ -88,7 +90,7 @@ unpacked: Callable[[Buffer], list[Any]] = partial(
 )
 """Takes it apart again; raises what msgpack raises where that cannot be done."""
 
-_WITH_A_MESSAGE = frozenset({Kind.MESSAGE, Kind.ANSWER, Kind.CHUNK, Kind.HOLD})
+_WITH_A_MESSAGE = frozenset({Kind.MESSAGE, Kind.ANSWER, Kind.CHUNK, Kind.CHUNKS, Kind.HOLD})
 
 
 @cache

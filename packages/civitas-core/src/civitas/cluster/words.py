@@ -54,6 +54,7 @@ FRAMES: Mapping[int, Shape] = MappingProxyType(
         Kind.SETTLED: Shape(TEXTS),  # ids
         Kind.WITHDRAW: Shape(TEXT, TEXT, FLAG),  # the agent, the id, whether it read a stream
         Kind.CHUNK: Shape(TEXT, BYTES),  # the id of the request, the chunk
+        Kind.CHUNKS: Shape(TEXT, BYTES),  # the id of the request, the chunks
         Kind.ROOM: Shape(TEXT, COUNT),  # the id of the request, how many were taken
         Kind.PROBE: Shape(
             TEXT, TEXT, PATH, TEXT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,9 +58,9 @@ class RunningAgent(Protocol):
     def key_of_step(self) -> str | None:
         """`idempotency_key()` in code that no `Run.once` calls."""
 
-    async def _civitas_emit(
+    def _civitas_emit(
         self, payload: Any, message_type: str, headers: Mapping[str, str] | None
-    ) -> None: ...
+    ) -> Awaitable[object] | None: ...
 
     def _civitas_running(self) -> Runner: ...
 
@@ -225,7 +225,9 @@ class Run:
         progress = self.progress
         progress.telling += 1
         try:
-            await self.agent._civitas_emit(payload, kind, headers)
+            waiting = self.agent._civitas_emit(payload, kind, headers)
+            if waiting is not None:
+                await waiting
         finally:
             progress.telling -= 1
             progress.moves("a chunk was sent")

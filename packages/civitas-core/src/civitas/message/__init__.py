@@ -1,5 +1,6 @@
 """Messages, their ids, what may be in them, and how they are encoded. Knows nothing of processes."""
 
+from civitas.message.chunks import dump_chunks, load_chunks
 from civitas.message.codec import MAX_PAYLOAD, decode, encode
 from civitas.message.envelope import check_headers, check_word
 from civitas.message.ids import new_id
@@ -15,8 +16,10 @@ __all__ = [
     "check_headers",
     "check_word",
     "decode",
+    "dump_chunks",
     "dumps",
     "encode",
+    "load_chunks",
     "loads",
     "new_id",
     "new_message",

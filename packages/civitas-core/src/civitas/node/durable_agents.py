@@ -89,7 +89,7 @@ class RunOrigin:
     def refused(self, error: DeliveryError) -> None:
         """Answers go to the root itself; see `Origin.refused`."""
 
-    async def chunk(self, chunk: Message) -> bool:
+    def chunk(self, chunk: Message) -> bool:
         """Chunks go to the root itself; see `Origin.chunk`."""
         return False
 

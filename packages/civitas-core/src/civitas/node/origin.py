@@ -29,8 +29,8 @@ class Origin(Protocol):
     def refused(self, error: DeliveryError) -> None:
         """Say that there is no reply, and why."""
 
-    async def chunk(self, chunk: Message) -> bool:
-        """Hand over a chunk of a stream, and wait while its reader is behind; False if nobody is there to take it.
+    def chunk(self, chunk: Message) -> Awaitable[bool] | bool:
+        """Hand over a chunk of a stream; False if nobody is there to take it, or, where it must wait, what says that.
 
         Raises:
             PayloadError: The chunk is too large to travel.

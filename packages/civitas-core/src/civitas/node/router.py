@@ -233,7 +233,7 @@ class Router:
             answer = self.loop.create_task(self._ask(cell, message, seconds, asking))
             answer.add_done_callback(lambda _: chunks.end())
             try:
-                while (chunk := await chunks.get()) is not None:
+                while (chunk := chunks.get_now() or await chunks.get()) is not None:
                     yield chunk
                 yield await answer
             finally:
@@ -247,20 +247,26 @@ class Router:
                 if not answer.cancelled():
                     answer.exception()  # a reader that left does not want to know
 
-    async def emit(self, request: Message, chunk: Message) -> None:
-        """Hand a chunk to whoever reads the stream that `request` began, wherever that is."""
+    def emit(self, request: Message, chunk: Message) -> Awaitable[object] | None:
+        """Hand a chunk to whoever reads the stream that `request` began, wherever that is; returns what to wait for."""
         if not request.wants_chunks:
-            return
-        if request.reply_to != self.name:
-            origin = self.foreign.get(request.id)
-            if origin is None or not await origin.chunk(chunk):
-                self.dead_letter(chunk, DeadLetterReason.NO_READER)
-            return
-        chunks = self.streams.get(request.id)
-        if chunks is None:
+            return None
+        if request.reply_to == self.name:
+            chunks = self.streams.get(request.id)
+            if chunks is not None:
+                return None if chunks.put_now(chunk) else chunks.put(chunk)
+        elif (origin := self.foreign.get(request.id)) is not None:
+            taken = origin.chunk(chunk)
+            if taken is True:
+                return None
+            if taken is not False:
+                return self._unless_left(chunk, taken)
+        self.dead_letter(chunk, DeadLetterReason.NO_READER)
+        return None
+
+    async def _unless_left(self, chunk: Message, taking: Awaitable[bool]) -> None:
+        if not await taking:
             self.dead_letter(chunk, DeadLetterReason.NO_READER)
-        else:
-            await chunks.put(chunk)
 
     def answer(self, request: Message, reply: Message) -> None:
         """Hand `reply` to whoever waits for an answer to `request`, wherever that is."""

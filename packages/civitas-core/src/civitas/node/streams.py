@@ -53,10 +53,16 @@ class Chunks:
         """The readers who have joined."""
         self._is_read = True
 
-    async def put(self, chunk: Message) -> None:
-        """Hand over a chunk; waits while the reader is `AHEAD` behind."""
+    def put_now(self, chunk: Message) -> bool:
+        """Hand over a chunk, unless the reader is `AHEAD` behind."""
         if self._is_read and not self._room.take_now():
-            await self._room.take()
+            return False
+        self.push(chunk, self._room.give)
+        return True
+
+    async def put(self, chunk: Message) -> None:
+        """Hand over a chunk as soon as the reader is not that far behind any more."""
+        await self._room.take()
         self.push(chunk, self._room.give)
 
     def push(self, chunk: Message, taken: Callable[[], None]) -> None:
@@ -125,19 +131,26 @@ class Chunks:
 
     async def get(self) -> Message | None:
         """The next chunk that says something new, or None after the last."""
-        while True:
-            while not self._queue:
-                self._reader = asyncio.get_running_loop().create_future()
-                await self._reader
-            if (entry := self._queue.popleft()) is None:
+        while (chunk := self.get_now()) is None:
+            if self._queue:  # the end: it stays, for whoever looks again
                 return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return chunk
+
+    def get_now(self) -> Message | None:
+        """The next chunk that says something new, if one is there."""
+        queue = self._queue
+        while queue and (entry := queue[0]) is not None:
+            queue.popleft()
             chunk, taken = entry
             taken()
-            part = chunk.headers.get(PART)
-            if part is None:
+            part = chunk.headers.get(PART) if chunk.headers else None
+            if part is None or (new := self._new(chunk, part)) is chunk:
                 return chunk
-            if (new := self._new(chunk, part)) is not None:
+            if new is not None:
                 return new
+        return None
 
     def _new(self, chunk: Message, part: str) -> Message | None:
         heard = self._heard.get(part, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
@@ -213,11 +213,12 @@ class AgentProcess(Messenger):
         Raises:
             PayloadError: `payload` cannot be sent.
         """
-        await self._civitas_emit(payload, message_type, None)
+        if (waiting := self._civitas_emit(payload, message_type, None)) is not None:
+            await waiting
 
     def _civitas_emit(
         self, payload: Any, message_type: str, headers: Mapping[str, str] | None
-    ) -> Coroutine[Any, Any, None]:
+    ) -> Awaitable[object] | None:
         request = self._civitas_handled("emit()")
         return emit_chunk(self._civitas_here(), request, payload, message_type, headers)
 
@@ -364,8 +365,7 @@ class AgentProcess(Messenger):
         """It is to end while it handles a message. Whoever can leave it where it is raises `Unfinished` in `handle`."""
 
     def _civitas_handled(self, what: str) -> Message:
-        message = current_message.get(None)
-        if message is None:
+        if (message := current_message.get(None)) is None:
             raise ConfigurationError(
                 f"{self.name!r} called {what} while it was not handling a message; call it in handle"
             )

@@ -179,8 +179,8 @@ class Context(Protocol):
     ) -> AsyncGenerator[Message, None]:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
 
-    async def emit(self, request: Message, chunk: Message) -> None:
-        """Hand a chunk to whoever reads the stream that `request` began."""
+    def emit(self, request: Message, chunk: Message) -> Awaitable[object] | None:
+        """Hand a chunk to whoever reads the stream that `request` began; returns what to wait for."""
 
     async def keeps_runs_of(self, name: str, conversation: str | None) -> bool:
         """Whether a message to the agent `name` begins a run that is found again; False if nobody can say."""

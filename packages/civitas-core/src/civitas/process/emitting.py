@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from civitas.message import Message, encode, new_message
@@ -13,20 +13,23 @@ if TYPE_CHECKING:
 __all__ = ["emit_chunk"]
 
 
-async def emit_chunk(
+def emit_chunk(
     runner: Runner,
     request: Message,
     payload: Any,
     message_type: str,
     headers: Mapping[str, str] | None,
-) -> None:
+) -> Awaitable[object] | None:
     """Hand one chunk to whoever reads the stream that `request` began; nothing if nobody does.
+
+    Returns:
+        What to wait for, as the reader is behind; None if it was taken at once.
 
     Raises:
         PayloadError: `payload` cannot be sent.
     """
     if not request.wants_chunks:
-        return
+        return None
     request = runner.now.in_hand(request)
     to, conversation = request.reply_to or "", request.conversation
     chunk = new_message(
@@ -40,4 +43,4 @@ async def emit_chunk(
         conversation,
         headers,
     )
-    await runner.node.emit(request, chunk)
+    return runner.node.emit(request, chunk)

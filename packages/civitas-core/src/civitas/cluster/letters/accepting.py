@@ -301,7 +301,9 @@ class AcceptedByRoot:
 
         async def hand_on() -> None:
             while (chunk := await chunks.get()) is not None:
-                await origin.chunk(chunk)
+                taken = origin.chunk(chunk)
+                if not isinstance(taken, bool):
+                    await taken
 
         passing = asyncio.get_running_loop().create_task(hand_on())
         self._passing[origin.message.id] = passing

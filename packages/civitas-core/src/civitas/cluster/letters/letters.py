@@ -110,6 +110,7 @@ class Letters:
             Kind.REFUSAL: self.out.refused,
             Kind.SETTLED: self.out.settled,
             Kind.CHUNK: self.out.chunk,
+            Kind.CHUNKS: self.out.chunks,
             Kind.PROBE: self.cycles.probed,
             Kind.RETURN: self._calls.returned,
             Kind.CANCEL: self._calls.cancelled,

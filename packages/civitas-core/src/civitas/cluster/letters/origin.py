@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from civitas.cluster.frames import Kind
+from civitas.cluster.letters.emitted import Emitted
 from civitas.cluster.letters.tidings import Tidings
 from civitas.cluster.peers import Peer
-from civitas.errors import DeliveryError, NodeDown, PayloadError, RunChanged
+from civitas.errors import DeliveryError, NodeDown, RunChanged
 from civitas.message import Message, Serializer, dumps
 from civitas.message.large import Large
-from civitas.node import AHEAD, Recipient
-from civitas.node.room import Room
+from civitas.node import Recipient
 from civitas.process import Cell
 from civitas.process.failures import dump_error
-
-_CHUNKS_AT_ONCE = 25
-"""Chunks of a producer that waits for nothing are sent when there are so many."""
 
 __all__ = ["Back", "DeliveryCount", "FromBeside", "FromPeer", "KeptOrigin", "Uncounted"]
 
@@ -134,7 +130,7 @@ class FromBeside:
     def refused(self, error: DeliveryError) -> None:
         """Whoever asked is here; see `Origin.refused`."""
 
-    async def chunk(self, chunk: Message) -> bool:
+    def chunk(self, chunk: Message) -> bool:
         """Whoever reads is here; see `Origin.chunk`."""
         return False
 
@@ -158,8 +154,8 @@ class FromPeer:
 
     __slots__ = (
         "_back",
+        "_emitted",
         "_said",
-        "_window",
         "asker",
         "cell",
         "handed_on",
@@ -187,8 +183,8 @@ class FromPeer:
         self._back = back
         self._said = False
         """Whether the answer, or that there is none, is on its way."""
-        self._window: Room | None = None
-        """How many chunks may still be sent to the reader."""
+        self._emitted: Emitted | None = None
+        """The chunks on their way to the reader, once there are any."""
 
     def began(self, agent: str) -> Awaitable[None] | None:
         """Count this delivery; see `Origin.began`."""
@@ -198,7 +194,7 @@ class FromPeer:
 
     def settled(self) -> None:
         """Whoever had the message is finished with it; see `Origin.settled`."""
-        self._end_window()
+        self._end_stream()
         if self.kept is not None:
             self.kept.settled()
             return
@@ -233,7 +229,7 @@ class FromPeer:
 
     def hand(self, kind: Kind, result: Any) -> bool:
         """Send what became of the message, as it travels; False if the node is gone."""
-        self._end_window()
+        self._end_stream()
         if self.peer.gone:
             return False
         self._tell_what_was_done()
@@ -248,45 +244,39 @@ class FromPeer:
             if did is not None:
                 self.peer.cast("did", did)
 
-    async def chunk(self, chunk: Message) -> bool:
+    def chunk(self, chunk: Message) -> Awaitable[bool] | bool:
         """Send a chunk; see `Origin.chunk`."""
-        if self._window is None:
-            self._window = Room(AHEAD)
-        window = self._window
-        if not window.take_now():
-            await window.take()
         if self.peer.gone:
             return False
-        try:
-            self.peer.send(Kind.CHUNK, self.message.id, dumps(chunk, self._back.serializer))
-        except PayloadError:
-            window.give()  # nothing was sent
-            raise
-        if not window.left % _CHUNKS_AT_ONCE:
-            await asyncio.sleep(0)  # they travel, and are read, while the next are made
-        return True
+        if self._emitted is None:
+            self._emitted = Emitted(self.pass_chunks, self._back.serializer)
+        return self._emitted.put(chunk)
 
-    def pass_chunk(self, chunk: bytes | Large) -> bool:
-        """Send a chunk of a third node, whose producer is told what the reader took; False if the node is gone."""
+    def pass_chunks(self, kind: Kind, chunks: bytes | Large) -> bool:
+        """Send one or more chunks, also those of a third node, whose producer is told what the reader took.
+
+        Returns:
+            False if the node is gone.
+        """
         if self.peer.gone:
             return False
-        self.peer.send(Kind.CHUNK, self.message.id, chunk)
+        self.peer.send(kind, self.message.id, chunks)
         return True
 
     def room(self, taken: int) -> None:
         """The reader took so many chunks."""
-        if self._window is not None:
-            self._window.give(taken)
+        if self._emitted is not None:
+            self._emitted.give(taken)
 
     def left(self) -> None:
         """The node is gone. What nobody waited for is handled all the same, and so is a run; see `Origin.left`."""
         if self.cell is not None and self.message.reply_to is not None and not self._is_run:
             self.cell.withdraw(self.message, reader_left=self.message.wants_chunks)
-        self._end_window()
+        self._end_stream()
 
     def left_behind(self) -> None:
         """The node is gone, and what it asked for goes on."""
-        self._end_window()
+        self._end_stream()
 
     @property
     def was_told(self) -> bool:
@@ -303,7 +293,7 @@ class FromPeer:
         """Whether the root keeps it in the store: then nobody but the root gives it up."""
         return self.message.run_name is not None
 
-    def _end_window(self) -> None:
-        window, self._window = self._window, None
-        if window is not None:
-            window.give(AHEAD)  # to those who wait for a reader that is gone
+    def _end_stream(self) -> None:
+        emitted, self._emitted = self._emitted, None
+        if emitted is not None:
+            emitted.end()

@@ -22,7 +22,7 @@ from civitas.errors import (
     PayloadError,
 )
 from civitas.events import DeadLetterReason
-from civitas.message import Message, Serializer, dumps, loads
+from civitas.message import Message, Serializer, dumps, load_chunks, loads
 from civitas.message.large import Large
 from civitas.node import Chunks, Origin, Registry
 from civitas.process import Cell, Delivery, Entry
@@ -266,23 +266,31 @@ class Outgoing:
 
     def chunk(self, peer: Peer, message_id: str, raw: bytes | Large) -> None:
         """A chunk of a stream came."""
+        self._take_chunks(peer, message_id, raw, Kind.CHUNK)
+
+    def chunks(self, peer: Peer, message_id: str, raw: bytes | Large) -> None:
+        """Several chunks of a stream came."""
+        self._take_chunks(peer, message_id, raw, Kind.CHUNKS)
+
+    def _take_chunks(self, peer: Peer, message_id: str, raw: bytes | Large, kind: Kind) -> None:
         origin = self._asked_elsewhere(message_id) if self._senders.foreign else None
-        if origin is not None:
-            if not origin.pass_chunk(raw):
-                self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
+        if origin is not None and origin.pass_chunks(kind, raw):
             return
-        chunks = self._senders.reader_of(message_id)
-        if chunks is None:
-            self._senders.dead_letter(loads(raw), DeadLetterReason.NO_READER)
+        came = [loads(raw)] if kind is Kind.CHUNK else load_chunks(raw)
+        reader = self._senders.reader_of(message_id) if origin is None else None
+        if reader is None:
+            for chunk in came:
+                self._senders.dead_letter(chunk, DeadLetterReason.NO_READER)
             return
 
         def taken() -> None:
-            chunks.untold += 1
-            if chunks.untold >= _CHUNKS_AT_ONCE:
-                peer.signal(Kind.ROOM, message_id, chunks.untold)
-                chunks.untold = 0
+            reader.untold += 1
+            if reader.untold >= _CHUNKS_AT_ONCE:
+                peer.signal(Kind.ROOM, message_id, reader.untold)
+                reader.untold = 0
 
-        chunks.push(loads(raw), taken)
+        for chunk in came:
+            reader.push(chunk, taken)
 
     def _handed_on(self, message_id: str) -> FromPeer | None:
         """Where a message came from that was handed on from here."""
