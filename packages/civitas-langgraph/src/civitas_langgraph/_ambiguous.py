@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import Runnable
 from langgraph._internal._constants import PREVIOUS
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.prebuilt import ToolNode
 from langgraph.pregel import Pregel
 
 from civitas.errors import ConfigurationError
@@ -66,6 +65,8 @@ class NotedNodes:
         return self._copy(graph, NotedCalls(self.calls, graph.checkpointer.serde))
 
     def _copy(self, graph: Any, calls: NotedCalls) -> Any:
+        from langgraph.prebuilt import ToolNode  # a quarter of LangGraph, and many graphs have none
+
         is_workflow = PREVIOUS in graph.channels
         nodes = {}
         for name, node in graph.nodes.items():

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from civitas.brokers.nats import OPTIONS, NatsOptions, option_problems
 from civitas.brokers.nats.jetstream import StreamLimits, limit_problems
@@ -15,9 +15,12 @@ from civitas.transport.carrier import Access, CarrierEntry
 from civitas.transport.contract import Transport
 from civitas.transport.mailboxes import Mailboxes, MailboxKeeper
 from civitas.transport.nats.address import ROOT, Subjects, address_of
-from civitas.transport.nats.dead_letters import NatsDeadLetters
-from civitas.transport.nats.mailboxes import MailboxNames, NatsMailboxes, NatsMailboxKeeper
-from civitas.transport.nats.transport import NatsTransport
+
+if TYPE_CHECKING:
+    from civitas.transport.nats.dead_letters import NatsDeadLetters
+    from civitas.transport.nats.mailboxes import MailboxNames
+
+# Every process looks at all carriers. What this one carries with is imported where a system uses it.
 
 __all__ = ["NatsCarrier"]
 
@@ -107,6 +110,9 @@ class NatsCarrier:
 
     def mailboxes(self, entry: CarrierEntry, transport: Transport) -> Mailboxes:
         """Those in its streams, over a connection of their own."""
+        from civitas.transport.nats.mailboxes import NatsMailboxes
+        from civitas.transport.nats.transport import NatsTransport
+
         assert isinstance(transport, NatsTransport)  # it made that
         return NatsMailboxes(
             NatsOptions.of(entry.options, entry.folder),
@@ -120,6 +126,8 @@ class NatsCarrier:
 
     def keeper(self, entry: CarrierEntry) -> MailboxKeeper:
         """That of its streams."""
+        from civitas.transport.nats.mailboxes import NatsMailboxKeeper
+
         return NatsMailboxKeeper(
             NatsOptions.of(entry.options, entry.folder),
             _names(entry),
@@ -133,6 +141,8 @@ class NatsCarrier:
 def _transport(
     entry: CarrierEntry, token: str | None, patience: float | None, bucket: Bucket | None = None
 ) -> Transport:
+    from civitas.transport.nats.transport import NatsTransport
+
     options = NatsOptions.of(entry.options, entry.folder)
     options.keywords()  # says now what is not installed, or not there
     return NatsTransport(
@@ -148,6 +158,8 @@ def _transport(
 
 
 def _dead_letters(entry: CarrierEntry) -> NatsDeadLetters:
+    from civitas.transport.nats.dead_letters import NatsDeadLetters
+
     options = NatsOptions.of(entry.options, entry.folder)
     options.keywords()  # says now what is not installed, or not there
     prefix = entry.options.get("prefix", "civitas")
@@ -157,7 +169,7 @@ def _dead_letters(entry: CarrierEntry) -> NatsDeadLetters:
 
 def _bucket(entry: CarrierEntry) -> Bucket:
     """What the roots of a system, and whoever leads it, have to remember."""
-    names = MailboxNames.of(entry.options.get("prefix", "civitas"), entry.system)
+    names = _names(entry)
     return Bucket(
         f"{names.system}_cluster", f"Who leads the Civitas system {entry.system}, and its notes"
     )
@@ -168,6 +180,8 @@ def _subjects(entry: CarrierEntry) -> Subjects:
 
 
 def _names(entry: CarrierEntry) -> MailboxNames:
+    from civitas.transport.nats.mailboxes import MailboxNames
+
     return MailboxNames.of(entry.options.get("prefix", "civitas"), entry.system)
 
 

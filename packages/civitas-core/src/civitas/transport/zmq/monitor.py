@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 __all__ = ["HUNG_UP", "REFUSED", "SocketMonitor"]
 
@@ -38,8 +38,9 @@ class SocketMonitor:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            told = parse_monitor_message(parts)
-            self._happened(told["event"], told["value"], told["endpoint"].decode(errors="replace"))
+            # What pyzmq has for this would import its asyncio, which nothing here uses.
+            event, value = struct.unpack("=hi", parts[0])
+            self._happened(event, value, parts[1].decode(errors="replace"))
 
     def close(self) -> None:
         """Hear no more; before the watched socket is closed."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
 
 from civitas.transport.zmq.keys import Keys
 
@@ -36,6 +35,8 @@ class Doorkeeper:
     """
 
     def __init__(self, context: zmq.Context[Any], keys: Keys) -> None:
+        from zmq.auth.thread import ThreadAuthenticator
+
         self._public = keys.public.encode()
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.start()
