@@ -22,7 +22,7 @@ from civitas.cluster.frames import Kind
 from civitas.cluster.hosting import Hosted, Hosting, Maker
 from civitas.cluster.inside import Inside
 from civitas.cluster.lent.borrowing import borrow, borrow_tools, expect
-from civitas.cluster.letters.accepting import Detours
+from civitas.cluster.letters.by_root import Detours
 from civitas.cluster.letters.holding import Held
 from civitas.cluster.letters.letters import Letters
 from civitas.cluster.lookups import Lookups

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from civitas.cluster.durable.durable import Durable
 from civitas.cluster.peers import Peer
+
+if TYPE_CHECKING:
+    from civitas.cluster.durable.durable import Durable
 
 __all__ = ["asked_by_all"]
 

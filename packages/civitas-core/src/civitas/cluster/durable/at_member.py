@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from civitas.cluster.durable.asked import asked_by_all
 from civitas.cluster.durable.broker import Broker
-from civitas.cluster.durable.durable import Durable
-from civitas.cluster.durable.entries import KeptPool
 from civitas.cluster.facts import Facts
 from civitas.cluster.hosting import Hosting
 from civitas.cluster.letters.elsewhere import Elsewhere, ElsewherePool
@@ -21,6 +19,9 @@ from civitas.message import Message
 from civitas.node.dead.kept import KeptLetters
 from civitas.process import AgentProcess, Cell, ChildKind, Delivery
 from civitas.supervision import ConversationPool, ConversationPoolProcess
+
+if TYPE_CHECKING:
+    from civitas.cluster.durable.durable import Durable
 
 __all__ = ["MemberMailboxes"]
 
@@ -125,6 +126,8 @@ class MemberMailboxes:
                 delivery=options.delivery,
                 mailbox=address,
             )
+            from civitas.cluster.durable.entries import KeptPool
+
             self._registry.pools[name] = KeptPool(child, facts, self._way)
         await self._durable.read(
             name,

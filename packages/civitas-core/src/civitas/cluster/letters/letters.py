@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from civitas.cluster.calls import Calls
-from civitas.cluster.durable.durable import Durable, Renewal
 from civitas.cluster.facts import Facts
 from civitas.cluster.frames import Kind
 from civitas.cluster.letters.cycles import Cycles
@@ -26,6 +25,9 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message, Serializer
 from civitas.message.large import Large
 from civitas.transport.mailboxes import Mailboxes
+
+if TYPE_CHECKING:
+    from civitas.cluster.durable.durable import Durable, Renewal
 
 __all__ = ["Letters", "Local"]
 
@@ -127,6 +129,8 @@ class Letters:
         moves: bool = False,
     ) -> Durable:
         """Let the broker keep the messages of agents that want it; see `Durable` for the arguments."""
+        from civitas.cluster.durable.durable import Durable  # most systems have no such broker
+
         durable = Durable(
             node,
             self._local.registry,
