@@ -249,20 +249,15 @@ class Router:
 
     def emit(self, request: Message, chunk: Message) -> Awaitable[object] | None:
         """Hand a chunk to whoever reads the stream that `request` began, wherever that is; returns what to wait for."""
-        if not request.wants_chunks:
-            return None
+        taken: Awaitable[bool] | bool = False
         if request.reply_to == self.name:
-            chunks = self.streams.get(request.id)
-            if chunks is not None:
-                return None if chunks.put_now(chunk) else chunks.put(chunk)
+            if (chunks := self.streams.get(request.id)) is not None:
+                taken = chunks.put_now(chunk) or chunks.put(chunk)
         elif (origin := self.foreign.get(request.id)) is not None:
             taken = origin.chunk(chunk)
-            if taken is True:
-                return None
-            if taken is not False:
-                return self._unless_left(chunk, taken)
-        self.dead_letter(chunk, DeadLetterReason.NO_READER)
-        return None
+        if taken is False:
+            self.dead_letter(chunk, DeadLetterReason.NO_READER)
+        return None if isinstance(taken, bool) else self._unless_left(chunk, taken)
 
     async def _unless_left(self, chunk: Message, taking: Awaitable[bool]) -> None:
         if not await taking:

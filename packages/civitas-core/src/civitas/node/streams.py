@@ -60,10 +60,11 @@ class Chunks:
         self.push(chunk, self._room.give)
         return True
 
-    async def put(self, chunk: Message) -> None:
-        """Hand over a chunk as soon as the reader is not that far behind any more."""
+    async def put(self, chunk: Message) -> bool:
+        """Hand over a chunk as soon as the reader is not that far behind any more; True."""
         await self._room.take()
         self.push(chunk, self._room.give)
+        return True
 
     def push(self, chunk: Message, taken: Callable[[], None]) -> None:
         """Hand over a chunk of a producer that knows by itself how far it is ahead.
