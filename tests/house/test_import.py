@@ -87,13 +87,20 @@ def test_finding_the_plugins_loads_no_framework():
     assert frameworks & loaded == set()
 
 
-def test_a_worker_starts_without_what_only_reads_and_checks_a_topology():
-    loaded = loaded_by("import civitas.worker")
+def test_a_worker_starts_without_what_only_reads_and_checks_a_topology_or_only_some_systems_use():
+    carriers = "from civitas.transport import nats; nats.NatsCarrier; import civitas.transport.zmq.transport"
+    loaded = loaded_by(f"import civitas.worker; {carriers}")
     assert {
         "pydantic",
         "yaml",
+        "zmq.asyncio",
+        "zmq.auth",
         "civitas.state.nats_kv",
         "civitas.frameworks.base",
+        "civitas.runs",
+        "civitas.cluster.durable.durable",
+        "civitas.transport.nats.transport",
+        "civitas.transport.nats.mailboxes",
     } & loaded == set()
 
 

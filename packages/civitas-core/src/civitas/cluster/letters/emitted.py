@@ -24,7 +24,7 @@ class Emitted:
     """Sends chunks: the first of a turn of the event loop at once, and those made behind it in that turn together.
 
     Args:
-        send: Sends a frame of a kind with so much in it; False if the node is gone.
+        send: Sends a frame of a kind with one or more chunks; False if the node is gone.
         serializer: The format of messages; only MessagePack has one for several chunks.
     """
 
