@@ -249,12 +249,9 @@ class Router:
 
     def emit(self, request: Message, chunk: Message) -> Awaitable[object] | None:
         """Hand a chunk to whoever reads the stream that `request` began, wherever that is; returns what to wait for."""
-        taken: Awaitable[bool] | bool = False
-        if request.reply_to == self.name:
-            if (chunks := self.streams.get(request.id)) is not None:
-                taken = chunks.put_now(chunk) or chunks.put(chunk)
-        elif (origin := self.foreign.get(request.id)) is not None:
-            taken = origin.chunk(chunk)
+        here, id = request.reply_to == self.name, request.id
+        reader = self.streams.get(id) if here else self.foreign.get(id)
+        taken = reader.chunk(chunk) if reader is not None else False
         if taken is False:
             self.dead_letter(chunk, DeadLetterReason.NO_READER)
         return None if isinstance(taken, bool) else self._unless_left(chunk, taken)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING
 
 from civitas.message import encode, new_message
@@ -53,10 +53,10 @@ class Chunks:
         """The readers who have joined."""
         self._is_read = True
 
-    def put_now(self, chunk: Message) -> bool:
-        """Hand over a chunk, unless the reader is `AHEAD` behind."""
+    def chunk(self, chunk: Message) -> Awaitable[bool] | bool:
+        """Hand over a chunk; where the reader is `AHEAD` behind, returns what to wait for. As `Origin.chunk`."""
         if self._is_read and not self._room.take_now():
-            return False
+            return self.put(chunk)
         self.push(chunk, self._room.give)
         return True
 
