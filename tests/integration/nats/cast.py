@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nats
+
 from civitas import AgentProcess, Message
 from civitas.message import encode, new_message
 from tests.integration.processes.cast import Actor, write_line
@@ -107,6 +109,22 @@ class Ticker(AgentProcess):
             await asyncio.sleep(0.01)
         self.send_after(0.01, self.name, None)
         return None
+
+
+class Early(AgentProcess):
+    """Sends to `to` before that has started, and writes down how many messages the server keeps then."""
+
+    def __init__(self, name: str, *, to: str, server: str, file: str, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self._to, self._server, self._file = to, server, file
+
+    async def on_start(self) -> None:
+        await self.send(self._to, "early", conversation="c")
+        client = await nats.connect(self._server)
+        streams = await client.jetstream().streams_info()
+        kept = sum(each.state.messages for each in streams if "_mailboxes_" in each.config.name)
+        write_line(self._file, str(kept))
+        await client.close()
 
 
 class Blocker(AgentProcess):

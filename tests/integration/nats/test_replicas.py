@@ -125,6 +125,19 @@ async def test_what_stood_before_replicas_when_the_system_stopped_is_handled_by_
     assert [line.split()[0] for line in lines(file)] == ["wait", "1", "2"]
 
 
+@pytest.mark.promise(id="SEM-1472")
+async def test_the_server_keeps_what_replicas_are_sent_before_one_of_them_has_started(
+    kept_by: NatsServer, tmp_path: Path
+) -> None:
+    kept, file = tmp_path / "kept", tmp_path / "written"
+    early = traveller("early", to="crew", server=kept_by.url, file=str(kept))
+    early["agent"]["type"] = "tests.integration.nats.cast:Early"
+    config = over_nats(kept_by, early, scribes(file, "agent"), prefix="early")
+    async with Runtime.from_config(config):
+        await until(lambda: lines(file) == ["early 0"])
+    assert lines(kept) == ["1"]
+
+
 @pytest.mark.promise(id="SEM-1537")
 async def test_an_ask_and_a_stream_of_a_replica_are_answered_through_its_mailbox(
     kept_by: NatsServer, tmp_path: Path

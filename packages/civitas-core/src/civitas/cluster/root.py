@@ -302,8 +302,8 @@ class RootNode(Node):
         self.owners[name] = owner
         if agent.family:
             self._relay.join(agent.family, child, agent.kind)
-        facts = Facts.before_start(name, agent)
-        self._directory.announce(self.mailboxes.completed(facts))
+        self._directory.announce(self.mailboxes.completed(Facts.before_start(name, agent)))
+        self.mailboxes.placed(agent.family)
         return child
 
     def join(self, supervisor: Parent) -> None:

@@ -130,6 +130,11 @@ class RootMailboxes:
         size, address = self._granting.size(facts.name), self._granting.address(facts.name)
         return replace(facts, size=size, mailbox=address)
 
+    def placed(self, family: str) -> None:
+        """One of those behind a name, if that is not empty, has a place in the tree."""
+        if family and self.shared is not None:
+            self.shared.placed(family)
+
     # Agents of the root.
 
     def choose(self, agent: AgentProcess) -> None:

@@ -42,6 +42,17 @@ class SharedMailboxes:
         self._way = way
         self._read: set[str] = set()
 
+    def placed(self, family: str) -> None:
+        """One behind a name has a place: what is sent to the name is kept, also before one of them has started.
+
+        They may all be down when a root takes over, and what it held in memory would go with it.
+        """
+        address, group = self._granting.address(family), self._relay.group(family)
+        if address and group is not None and family not in self._read:
+            facts = group.facts(self._name, self._boot)
+            facts = replace(facts, mailbox=address, size=self._granting.size(family))
+            self._relay.show(group, KeptName(facts, self._way))
+
     async def read(self, family: str, kind: str, options: Mapping[str, Any]) -> None:
         """One behind a name has started, as an agent or a pool with these options: read the mailbox of the name.
 
