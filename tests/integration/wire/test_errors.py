@@ -197,7 +197,7 @@ async def test_a_mailbox_that_stays_full_is_mailbox_full(
     waiting = asyncio.create_task(system.ask(f"{here}_one", name, gate, "hold"))
     await system.wrote(name, "hold", held + 1)
     order = {"to": name, "payload": "taken", "message_type": "note", "timeout": 0.05}
-    assert await system.tell(f"{here}_other", "send", order) == {"sent": True}
+    assert await system.tell(f"{here}_other", "send", {**order, "timeout": 5}) == {"sent": True}
     for what in ("send", "ask"):
         found = await system.tell(f"{here}_other", what, {**order, "message_type": "echo"})
         assert found["error"] == "MailboxFull"
