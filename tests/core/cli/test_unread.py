@@ -148,7 +148,7 @@ async def test_a_program_without_any_output_runs(
         )
     )
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(45):  # two interpreters start, and each question takes its share
             while (asked := await beside("ask", topology, "there", "{}")).code:
                 assert process.returncode is None, asked.err
         assert asked.out.strip() == '"there"'
