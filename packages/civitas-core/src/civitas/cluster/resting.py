@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from civitas.cluster.calls import Calls
 from civitas.cluster.desk import Serves
@@ -17,6 +18,9 @@ from civitas.node.resting import Resting
 from civitas.process import Delivery
 
 __all__ = ["MembersAtRest", "RestingMember"]
+
+_PATIENCE = 5.0
+"""Seconds for a process to end what its agents are handling."""
 
 
 class MembersAtRest:
@@ -45,7 +49,9 @@ class MembersAtRest:
 
     async def interrupt(self) -> None:
         """See `Others.interrupt`."""
-        await self._did("interrupt")
+        with suppress(TimeoutError):  # its event loop is blocked: it ends with its process
+            async with asyncio.timeout(_PATIENCE):
+                await self._did("interrupt")
 
     async def _did(self, what: str) -> bool:
         calls = (self._calls.call(peer, what) for peer in self._roster.peers())

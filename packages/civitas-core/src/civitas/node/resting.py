@@ -41,6 +41,7 @@ class Resting:
             worked = await self._others.rest() if self._others is not None else False
             if not worked and not self.is_busy:
                 return
+            await asyncio.sleep(_LOOK)  # a process that is gone says so at once
 
     @property
     def is_busy(self) -> bool:

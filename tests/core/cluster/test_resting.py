@@ -1,0 +1,51 @@
+"""How the other OS processes come to rest before another version takes over."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from civitas import AgentProcess, Message
+from civitas.cluster import resting
+from civitas.node.resting import Resting
+from civitas.process import Cell
+from civitas.testing import MemoryNetwork
+from tests.core.cluster.nodes import Nodes
+
+
+class Still(AgentProcess):
+    """Never answers."""
+
+    async def handle(self, message: Message) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.promise(id="SEM-1807")
+async def test_what_waits_for_a_process_that_was_killed_meanwhile_does_not_block_the_root() -> None:
+    placed = {"w": {"far": Still}}
+    async with Nodes(
+        MemoryNetwork().transport, placed, keywords={"delivery": "at_least_once"}
+    ) as nodes:
+        await nodes.runtime.send("far", 1)
+        await nodes.lose("w", "it was killed")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await Resting(nodes.root, nodes.root.others).reach()
+        nodes.runtime.drain_timeout = 0.0
+
+
+@pytest.mark.promise(id="SEM-1807")
+async def test_a_process_that_does_not_end_its_work_delays_the_takeover_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(resting, "_PATIENCE", 0.01)
+    async with Nodes(MemoryNetwork().transport, {"w": {"far": Still}}) as nodes:
+        with monkeypatch.context() as blocked:
+            blocked.setattr(Cell, "interrupt", never)
+            async with asyncio.timeout(5):
+                await nodes.root.others.interrupt()
