@@ -32,8 +32,7 @@ class Answer(TypedDict):
 @tool("look")
 def look(number: int) -> str:
     """Look up a number."""
-    # The key names the visit of the node, which has all calls of one answer.
-    return task.look(number, f"{idempotency_key()} {number}")
+    return task.look(number, idempotency_key())
 
 
 def make_graph() -> Any:

@@ -80,6 +80,7 @@ async def test_a_tool_that_failed_is_not_called_again_as_the_model_was_told_so()
     assert (tried, len(model.seen)) == (["x"], 4)
 
 
+@pytest.mark.promise(id="SEM-1699")
 async def test_tools_that_are_called_at_once_are_not_called_again():
     looked: list[str] = []
     both = threading.Barrier(2)

@@ -226,6 +226,7 @@ def test_what_is_no_agent_is_an_error_that_says_what_is():
         OpenAIAgent("o", agent="a")  # type: ignore[arg-type]
 
 
+@pytest.mark.promise(id="SEM-1699")
 async def test_each_call_of_a_tool_has_an_idempotency_key_of_its_own(scripted):
     keys: list[str] = []
 

@@ -154,6 +154,16 @@ async def test_a_call_that_is_made_again_has_the_same_key() -> None:
     assert (first, run) == (second, again)
 
 
+@pytest.mark.promise(id="SEM-1699")
+async def test_calls_that_are_made_at_once_have_a_key_each() -> None:
+    tools = Tools()
+    says = Says([[call("flaky", "c1"), call("flaky", "c2")], "done"])
+    async with running(wrap(says.agent(tools=tools.all), name="a", durable=True)) as runtime:
+        await runtime.ask("a", {"input": "hi"})
+    keys = tools.keys[::2]
+    assert len(keys) > len(set(keys)) == 2  # the first one was made again
+
+
 class Listening(WrapperModel):
     """A model that sends headers, or says that it does not."""
 

@@ -6,7 +6,6 @@ import copy
 import functools
 import inspect
 import json
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from langgraph.config import get_config
 from civitas.errors import PayloadError
 from civitas.frameworks import current_run, plain
 from civitas.process.ambiguous import CallNote
+from civitas_langgraph._call_keys import key_of_step
 from civitas_langgraph._payload import flat_message
 from civitas_langgraph._tools import asked_by
 from civitas_langgraph._unwritable import unwritable
@@ -106,12 +106,10 @@ class NotedTools(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
         """What the node does, its calls noted."""
         node = copy.copy(self._inner)
-        run_one, seen = node._arun_one, Counter[str]()
+        run_one = node._arun_one
 
         async def noted(call: Any, *rest: Any, **others: Any) -> Any:
-            id = str(call["id"])
-            seen[id] += 1  # some models give all of their calls the same
-            key = f"tool {_task_of(get_config())}/{id}/{seen[id]}"
+            key = f"tool {key_of_step()}"
             asks = asked_by(node.tools_by_name.get(call["name"]))
             note = CallNote("tool", call["name"], call["args"], asks=asks)
             made = await self._calls.once(
@@ -119,8 +117,7 @@ class NotedTools(Runnable[Any, Any]):
             )
             return _message(made.result, call) if isinstance(made, ToldResult) else made
 
-        node._arun_one = noted
-        node.afunc = node._afunc  # that of the copy
+        node._arun_one = noted  # which runs within what `key_tool_calls` adds
         return await node.ainvoke(input, config, **more)
 
 

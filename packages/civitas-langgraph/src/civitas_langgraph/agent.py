@@ -9,7 +9,6 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables.config import merge_configs
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.config import get_config
 from langgraph.pregel import Pregel
 from langgraph.pregel.protocol import PregelProtocol
 from langgraph.runtime import RunControl
@@ -30,6 +29,7 @@ from civitas.state.patience import PatientStore
 from civitas_langgraph._accounts import Accounts, StreamingAccounts
 from civitas_langgraph._ambiguous import NotedNodes, recorded_result
 from civitas_langgraph._as_it_was import AsItWas
+from civitas_langgraph._call_keys import key_of_step, key_tool_calls
 from civitas_langgraph._checkpointer import check_checkpoint, check_checkpointer
 from civitas_langgraph._classes import classes_of, read_classes
 from civitas_langgraph._context import Contexts
@@ -175,6 +175,7 @@ class LangGraphAgent(FrameworkAgent):
         assert graph is not None  # since on_start
         assert self._inputs is not None
         assert self._contexts is not None
+        key_tool_calls()
         command = await self._inputs.command_of(run)
         given = with_config(self._configs(run.message), run.config, self._where)
         thread_id, thread = self._thread_of(run, given)
@@ -273,12 +274,8 @@ class LangGraphAgent(FrameworkAgent):
     recorded = staticmethod(recorded_result)
 
     def key_of_step(self) -> str | None:
-        """The task that runs: one visit of one node, the same when it is run again."""
-        try:
-            metadata = get_config().get("metadata") or {}
-        except RuntimeError:  # no node runs here
-            return None
-        return metadata.get("langgraph_checkpoint_ns")
+        """One visit of one node, or one tool call of it: the same when it is run again."""
+        return key_of_step()
 
     def wind_down(self) -> None:
         """The graph stops when the step it is in is over."""

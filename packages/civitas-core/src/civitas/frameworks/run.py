@@ -367,7 +367,7 @@ class Run:
     @contextmanager
     def keyed(self, key: str) -> Iterator[None]:
         """Inside the block, `idempotency_key()` is that of the call `key`; `once` does the same for what it calls."""
-        token = _current_key.set(f"{self.message.id}:{key}")
+        token = _current_key.set((f"{self.message.id}:{key}", self.agent.key_of_step()))
         try:
             yield
         finally:
@@ -377,7 +377,7 @@ class Run:
 current_run: ContextVar[Run | None] = ContextVar("civitas_run", default=None)
 """The run that code belongs to; also in its threads and in the tasks it starts."""
 
-_current_key: ContextVar[str | None] = ContextVar("civitas_idempotency_key", default=None)
+_current_key: ContextVar[tuple[str, str | None] | None] = ContextVar("civitas_key", default=None)
 
 
 def idempotency_key() -> str:
@@ -389,9 +389,9 @@ def idempotency_key() -> str:
     Raises:
         ConfigurationError: No adapter runs this code.
     """
-    key, run = _current_key.get(), current_run.get()
-    if key is None and run is not None:
-        key = run.agent.key_of_step()
+    keyed, run = _current_key.get(), current_run.get()
+    step = run.agent.key_of_step() if run is not None else None  # perhaps of one within that call
+    key = keyed[0] if keyed is not None and step in (None, keyed[1]) else step
     if key is None:
         raise ConfigurationError(
             "idempotency_key() is for tools, models and nodes that an adapter runs; in an agent's own handle, "
