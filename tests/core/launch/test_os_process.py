@@ -281,6 +281,26 @@ async def test_a_process_that_was_let_go_ends_within_the_grace(
         assert (await process.wait()).code == 1
 
 
+@pytest.mark.promise(id="SEM-912")
+async def test_a_process_whose_agents_are_being_made_ends_with_its_starter(
+    program: Program, lines: list[str]
+) -> None:
+    process = program(
+        """
+        import time
+        from civitas.launch import ends_with_starter, read_boot
+        with ends_with_starter(read_boot()[1]):
+            print("here")
+            time.sleep(60)
+        """
+    )
+    await process.start({})
+    await the_line(lines, "here")
+    process.let_go()
+    async with asyncio.timeout(20):
+        assert (await process.wait()).code == 1
+
+
 async def test_a_stuck_loop_is_told_also_where_it_had_written_half_a_line(program: Program) -> None:
     process = program(
         """

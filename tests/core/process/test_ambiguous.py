@@ -12,6 +12,7 @@ import pytest
 from civitas import (
     AgentProcess,
     ConfigurationError,
+    ErrorAction,
     HandlerFailed,
     InMemoryStateStore,
     Message,
@@ -178,6 +179,35 @@ async def test_a_kill_at_the_end_of_a_run_that_was_asked_about_leaves_no_questio
             await case.answer({"happened": False})
         assert case.log[1:] == ["mail"]
     assert await store.keys(QUESTIONS) == await store.keys("civitas:step:") == []
+
+
+@pytest.mark.promise(id="SEM-1698")
+async def test_a_run_that_failed_and_whose_end_a_kill_hid_may_be_asked_about_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hangs = asyncio.Event()
+
+    async def mail(shop: Shop) -> str:
+        shop.log.append("mail")
+        if shop.log.count("mail") == 1:
+            raise ValueError("no mail today")
+        hangs.set()
+        await asyncio.sleep(60)
+        return "mailed"
+
+    monkeypatch.setattr(Shop, "mail", mail)
+    monkeypatch.setattr(Shop, "on_error", lambda *_: ErrorAction.SKIP)
+    store = Held(first=True)
+    async with Case(store) as case:
+        answering = asyncio.ensure_future(case.answer({"happened": True, "result": 9}))
+        await store.comes.wait()
+        await case.runtime.restart("a")
+        await hangs.wait()
+        await asyncio.sleep(0)
+        await case.runtime.restart("a")
+        assert (await answering).type == "interrupt"
+        reply = await case.answer({"happened": True, "result": "mailed"})
+        assert reply.payload == [9, "mailed"]
 
 
 @pytest.mark.promise(id="SEM-1677")

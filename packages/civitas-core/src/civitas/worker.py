@@ -29,6 +29,7 @@ from civitas.launch import (
     Lifeline,
     SharedSignals,
     end_soon,
+    ends_with_starter,
     fence_of,
     go_on_when_told,
     inherit,
@@ -106,7 +107,8 @@ async def work(boot: Mapping[str, Any], pipe: int) -> None:
     signals = SharedSignals()
     worker = _Worker(boot)
     if (waits := boot.get("waits")) is not None:
-        worker.maker.prepare(boot["name"])
+        with ends_with_starter(pipe):
+            worker.maker.prepare(boot["name"])
         worker.boot = boot = {**boot, **go_on_when_told(waits, pipe)}
         inherit(boot["held"], boot["console"])
     try:

@@ -7,7 +7,13 @@ from civitas.launch.fence import Fence, FencedLoop, fence_of, start_over
 from civitas.launch.folder import RunFolder
 from civitas.launch.hold import Hold, inherit
 from civitas.launch.in_use import InUse
-from civitas.launch.lifeline import HangWatchdog, Lifeline, go_on_when_told, read_boot
+from civitas.launch.lifeline import (
+    HangWatchdog,
+    Lifeline,
+    ends_with_starter,
+    go_on_when_told,
+    read_boot,
+)
 from civitas.launch.output import QueuedStream, queued_output
 from civitas.launch.pauses import ShortPauses, short_pauses
 from civitas.launch.process import Exit, OsProcess, ProcessOptions
@@ -31,6 +37,7 @@ __all__ = [
     "ShortPauses",
     "Vitals",
     "end_soon",
+    "ends_with_starter",
     "fence_of",
     "go_on_when_told",
     "inherit",

@@ -7,21 +7,31 @@ import contextlib
 import ctypes
 import faulthandler
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
 
-__all__ = ["READY", "HangWatchdog", "Lifeline", "go_on_when_told", "read_boot"]
+__all__ = [
+    "READY",
+    "HangWatchdog",
+    "Lifeline",
+    "ends_with_starter",
+    "go_on_when_told",
+    "read_boot",
+]
 
 READY = b"r"
 """What a process says that was prepared, and waits."""
 _MOST = 16
 """Descriptors that it may be given."""
+_LOOK = 0.2
+"""Seconds between two looks whether its starter is there, before there is a `Lifeline`."""
 
 _LENGTH = 4
 """Bytes of the length in front of the boot data."""
@@ -41,6 +51,30 @@ def read_boot() -> tuple[dict[str, Any], int]:
     os.dup2(null, 0)
     os.close(null)
     return _record(pipe), pipe
+
+
+@contextlib.contextmanager
+def ends_with_starter(pipe: int) -> Iterator[None]:
+    """Until there is a `Lifeline`: end this process when its starter is gone, whatever a constructor waits for.
+
+    Args:
+        pipe: As of `read_boot`; nothing is read from it.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        end = select.poll()
+        end.register(pipe, 0)
+        while not over.is_set():
+            if end.poll(_LOOK * 1000) and not over.is_set():
+                os._exit(1)
+
+    _end_soon_after_starter()
+    threading.Thread(target=watch, name="civitas-starter", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def go_on_when_told(waits: int, pipe: int) -> dict[str, Any]:

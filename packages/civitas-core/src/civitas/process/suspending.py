@@ -86,6 +86,7 @@ class Suspending:
         begun = self._kept.message if self._kept is not None else steps.message
         conversation = begun.conversation or begun.id
         kept = self._kept or Suspended(self._key(conversation), begun, steps.owner)
+        kept.over = ""  # an earlier delivery may have come to an end that nobody heard of
         assert steps.open is not None
         await steps.open.save({kept.key: kept.plain()})
         steps.kept = True
