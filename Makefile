@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 # Both environments share one uv and one cache: one after the other, also under make -j.
 .NOTPARALLEL:
-.PHONY: help install demo test begin test-deep test-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-check bench-peers build docs changelog lock clean
+.PHONY: help install demo test begin test-deep test-pythons later-pythons test-oldest test-wild test-fire test-nats coverage lint format types check bench bench-check bench-peers build docs changelog lock clean
 
 A := .venv/.ready
 B := .venv-crew/.ready
@@ -35,6 +35,9 @@ test-deep: $(A) $(B) ## the same behaviour with more examples, repetitions and k
 
 test-pythons: ## the core's tests on each of Python 3.11, 3.12 and 3.13 found here
 	@scripts/test-pythons.sh
+
+later-pythons: ## which packages can be installed from wheels on Python 3.14 and 3.15
+	@scripts/later-pythons.sh
 
 test-oldest: ## the tests on the oldest versions that the packages allow (minutes)
 	@scripts/test-oldest.sh
