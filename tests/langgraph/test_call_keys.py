@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.types import interrupt
 
 from civitas.frameworks import idempotency_key
 from civitas_langgraph import LangGraphAgent
@@ -145,3 +146,24 @@ async def test_a_graph_in_a_tool_has_keys_for_its_own_nodes_and_tool_calls(more:
         await runtime.ask("g", payload(call("clerk", "a", first=1), call("clerk", "b", first=3)))
     keys = [*nodes, *(key for _, key in bank.keys)]
     assert len(set(keys)) == len(keys) == 8
+
+
+@pytest.mark.promise(id="SEM-1699")
+@pytest.mark.parametrize("more", [{}, {"on_ambiguous": "interrupt"}], ids=["plain", "asks"])
+async def test_a_call_that_is_made_again_with_the_answer_to_a_question_has_the_same_key(
+    more: Any,
+) -> None:
+    bank = Bank()
+
+    @tool
+    def ask(about: str) -> Any:
+        """Ask a human."""
+        return interrupt(about)
+
+    graph = graph_of(ToolNode([bank.tool(), ask]))
+    async with running(LangGraphAgent("g", graph=graph, durable=True, **more)) as runtime:
+        calls = call("charge", "c1", amount=3), call("ask", "c2", about="it")
+        await runtime.ask("g", payload(*calls), conversation="c")
+        await runtime.ask("g", {"value": "yes"}, "resume", conversation="c")
+    assert len(bank.keys) == 2
+    assert len(bank.keys_of(3)) == 1

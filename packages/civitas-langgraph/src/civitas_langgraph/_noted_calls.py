@@ -46,8 +46,11 @@ class NotedCalls:
         self._calls = calls
         self._serde = serde
 
-    async def once(self, key: str, note: CallNote, work: Callable[[], Awaitable[Any]]) -> Any:
-        """What `work` returns, now or in an earlier delivery; what a probe or a human told is `ToldResult`."""
+    async def once(self, note: CallNote, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What `work` returns, now or in an earlier delivery; what a probe or a human told is `ToldResult`.
+
+        Its key names the step of the graph and no message, as an answer that resumes the graph runs the step again.
+        """
         run = current_run.get()
         if run is None or not run.durable or not self._calls.notes(note):
             return await work()
@@ -57,7 +60,7 @@ class NotedCalls:
             done.append(await work())
             return {_KEPT: self._written(done[0], note)}
 
-        found = await run.once(key, recorded, note=note)
+        found = await run.once(f"{note.kind} {note.idempotency_key}", recorded, note=note)
         if done:
             return done[0]
         return ToldResult(found[_TOLD]) if _TOLD in found else self._serde.loads_typed(found[_KEPT])
@@ -109,12 +112,9 @@ class NotedTools(Runnable[Any, Any]):
         run_one = node._arun_one
 
         async def noted(call: Any, *rest: Any, **others: Any) -> Any:
-            key = f"tool {key_of_step()}"
             asks = asked_by(node.tools_by_name.get(call["name"]))
-            note = CallNote("tool", call["name"], call["args"], asks=asks)
-            made = await self._calls.once(
-                key, note, functools.partial(run_one, call, *rest, **others)
-            )
+            note = CallNote("tool", call["name"], call["args"], asks, str(key_of_step()))
+            made = await self._calls.once(note, functools.partial(run_one, call, *rest, **others))
             return _message(made.result, call) if isinstance(made, ToldResult) else made
 
         node._arun_one = noted  # which runs within what `key_tool_calls` adds
@@ -180,8 +180,9 @@ class NotedTasks(Runnable[Any, Any]):
                 finally:
                     var_child_runnable_config.reset(token)
 
-            note = CallNote("task", task.__name__, _arguments(function, given, named))
-            made = await self._calls.once(f"task {_task_of(config)}", note, work)
+            arguments = _arguments(function, given, named)
+            note = CallNote("task", task.__name__, arguments, idempotency_key=str(key_of_step()))
+            made = await self._calls.once(note, work)
             return made.result if isinstance(made, ToldResult) else made
 
         if not hasattr(function, "__name__"):
@@ -201,8 +202,3 @@ def _arguments(function: Any, given: Any, named: Any) -> Any:
 
 def _flat(value: Any) -> Any:
     return flat_message(value) if isinstance(value, BaseMessage) else value
-
-
-def _task_of(config: RunnableConfig) -> str:
-    """Names the task that runs, the same when it runs again."""
-    return str(config.get("metadata", {}).get("langgraph_checkpoint_ns"))

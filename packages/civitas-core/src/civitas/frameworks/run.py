@@ -354,7 +354,7 @@ class Run:
             note: What it is, for whoever is asked about it where nobody knows what came of it; None for what may be
                 done again.
         """
-        with self.keyed(key):
+        with self.keyed(key, note.idempotency_key if note is not None else ""):
             if self.durable:
                 result = await self.agent._civitas_running().step_keeper.step(
                     key, function, args, None, note
@@ -365,9 +365,9 @@ class Run:
             return await result if inspect.isawaitable(result) else result
 
     @contextmanager
-    def keyed(self, key: str) -> Iterator[None]:
-        """Inside the block, `idempotency_key()` is that of the call `key`; `once` does the same for what it calls."""
-        token = _current_key.set((f"{self.message.id}:{key}", self.agent.key_of_step()))
+    def keyed(self, key: str, own: str = "") -> Iterator[None]:
+        """Inside the block, `idempotency_key()` is `own`, or else that of the call `key`; `once` does the same."""
+        token = _current_key.set((own or f"{self.message.id}:{key}", self.agent.key_of_step()))
         try:
             yield
         finally:
