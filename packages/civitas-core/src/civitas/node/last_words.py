@@ -47,7 +47,7 @@ class LastWords:
         requests.asks_late = self._asks_late
         self.is_alive: Callable[[str], Awaitable[bool]] = node.is_alive
         """Says of an agent of another process whether it runs."""
-        self._waiting: dict[str, dict[str, str]] = {}
+        self.waiting: dict[str, dict[str, str]] = {}
         """Who waits for an agent, while it is being stopped itself: the askers by the ids of their messages."""
         self._ended: set[str] = set()
         """The ids of the messages whose asks were ended."""
@@ -60,7 +60,7 @@ class LastWords:
     def _asks(self, asker: str, id: str, name: str) -> None:
         if not self._node.asks.when_over(id, lambda: self._is_over(id, name)):
             return
-        self._waiting.setdefault(name, {})[id] = asker
+        self.waiting.setdefault(name, {})[id] = asker
         asked = self._node.registry.get(name)
         if isinstance(asked, Cell):
             self.exited(name)
@@ -79,15 +79,13 @@ class LastWords:
             self._end(name)
 
     def exited(self, name: str) -> None:
-        """An agent here may be down."""
-        if name not in self._waiting:
-            return
+        """An agent here that is waited for may be down."""
         cell = self._node.registry.get(name)
         if cell is None or self._is_down(cell):
             self._end(name)
 
     def _end(self, name: str) -> None:
-        for id, asker in self._waiting.pop(name, {}).items():
+        for id, asker in self.waiting.pop(name, {}).items():
             if self._node.asks.answer(id, AgentTerminated(name, why_not(asker))):
                 self._ended.add(id)
 
@@ -98,8 +96,8 @@ class LastWords:
         return ended
 
     def _is_over(self, id: str, name: str) -> None:
-        waiting = self._waiting.get(name)
+        waiting = self.waiting.get(name)
         if waiting is not None:
             waiting.pop(id, None)
             if not waiting:
-                del self._waiting[name]
+                del self.waiting[name]

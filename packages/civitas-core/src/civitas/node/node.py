@@ -366,11 +366,12 @@ class Node(Router):
 
     def exited(self, name: str, reason: ExitReason) -> None:
         """An incarnation of `name` has exited."""
-        self.last_words.exited(name)
-        if name not in self._monitors.of:
-            return
-        for monitor in self._monitors.exited(name):
-            self._tell(monitor, str(reason.kind), str(reason.failure) if reason.failure else None)
+        if name in self.last_words.waiting:
+            self.last_words.exited(name)
+        if name in self._monitors.of:
+            error = str(reason.failure) if reason.failure else None
+            for monitor in self._monitors.exited(name):
+                self._tell(monitor, str(reason.kind), error)
 
     def _tell(self, monitor: Monitor, reason: str, error: str | None) -> None:
         cell = self.registry.get(monitor.watcher)
@@ -379,8 +380,7 @@ class Node(Router):
             cell.entry.push(new_message("civitas.down", None, monitor.watcher, encode(down)))
 
     def _fire(self, timer: KeptTimer) -> None:
-        work = self.scheduler.hand_over(timer.message, f"timer-{timer.id}", timer.forget)
-        self._background(work)
+        self._background(self.scheduler.hand_over(timer.message, f"timer-{timer.id}", timer.forget))
 
     async def keeps_runs_of(self, name: str, conversation: str | None) -> bool:
         """Whether a message to the agent `name` begins a run that is found again; False if nobody can say."""

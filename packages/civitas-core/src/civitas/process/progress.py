@@ -30,13 +30,13 @@ class Progress:
     """
 
     __slots__ = (
-        "_noted",
         "before",
         "is_whole",
         "last",
         "message_id",
         "moved",
         "names_steps",
+        "owes",
         "recounts",
         "retry_at",
         "steady",
@@ -70,8 +70,8 @@ class Progress:
         """The part of `usage` that earlier deliveries of the message have used, as far as that was recorded."""
         self.is_whole = False
         """Whether what earlier deliveries recorded is in it."""
-        self._noted: tuple[_Usage, float, bool] = (_NOTHING, 0.0, False)
-        """What is recorded of the three."""
+        self.owes = False
+        """Whether more was used or paid than is recorded."""
         self.trail = Trail()
         """Its steps."""
         self.telling = 0
@@ -108,11 +108,14 @@ class Progress:
     ) -> None:
         """What all models have used now: so many requests and tokens."""
         total = input_tokens + output_tokens if total_tokens is None else total_tokens
-        self.usage = requests, input_tokens, output_tokens, total
+        used = requests, input_tokens, output_tokens, total
+        if used != self.usage:
+            self.usage, self.owes = used, self.owes or not self.recounts
         self.moves("a model answered")
 
     def paid(self, read: int, written: int, usd: float | None) -> None:
         """A call of a model was made: so many tokens were read and written, for so many dollars; None if unknown."""
+        before = self.usd, self.unpriced
         try:
             read, written = int(read), int(written)
             self.usd += 0.0 if usd is None else float(usd)
@@ -124,21 +127,24 @@ class Progress:
             read = written = 0
         if usd is None:
             self.unpriced = True
+        if (self.usd, self.unpriced) != before:
+            self.owes = True
         if not self.names_steps:  # otherwise whoever handles the message says what is used
             requests, came, went, total = self.usage
             self.uses(requests + 1, came + read, went + written, total + read + written)
 
     # What is kept of it with the steps, so that nothing is lost of it with the process.
 
-    @property
-    def owes(self) -> bool:
-        """Whether more was used or paid than is recorded."""
-        return self._to_note() != self._noted
-
     def spent(self) -> dict[str, Any]:
         """What was used and paid so far, to be recorded now."""
-        usage, usd, unpriced = self._noted = self._to_note()
-        return {"run": self.message_id, "usage": list(usage), "usd": usd, "unpriced": unpriced}
+        self.owes = False
+        usage = _NOTHING if self.recounts else self.usage
+        return {
+            "run": self.message_id,
+            "usage": list(usage),
+            "usd": self.usd,
+            "unpriced": self.unpriced,
+        }
 
     def spent_before(self, told: Mapping[str, Any] | None) -> None:
         """Earlier deliveries have used that, as `spent` told it; nothing if they were of another message."""
@@ -146,16 +152,12 @@ class Progress:
             read = iter(told["usage"])
             self._adds((next(read), next(read), next(read), next(read)), told["usd"])
             self.unpriced = self.unpriced or told["unpriced"]
-            self._noted = self._to_note()
-
-    def _to_note(self) -> tuple[_Usage, float, bool]:
-        return _NOTHING if self.recounts else self.usage, self.usd, self.unpriced
 
     def takes_over(self, earlier: Progress) -> None:
         """The same message is tried again here: what the try before has paid was paid for it."""
         self._adds(earlier.usage, earlier.usd)
         self.unpriced = self.unpriced or earlier.unpriced
-        self._noted, self.is_whole = earlier._noted, earlier.is_whole
+        self.owes, self.is_whole = earlier.owes, earlier.is_whole
 
     def _adds(self, usage: _Usage, usd: float) -> None:
         self.before = usage

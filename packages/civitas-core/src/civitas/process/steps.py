@@ -136,9 +136,10 @@ class Steps:
         return recorded["result"]
 
     async def _record(self, where: str, value: dict[str, Any]) -> None:
-        if self._owes or self._paying.locked():
+        progress = self._progress
+        if progress is not None and (progress.owes or self._paying.locked()):
             async with self._paying:
-                if self._owes:
+                if progress.owes:
                     await self._write(where, value)
                     return
         await self._write(where, value)
@@ -168,10 +169,6 @@ class Steps:
             progress.is_whole = True
             progress.spent_before(await self.brought(SPENT))
 
-    @property
-    def _owes(self) -> bool:
-        return self._progress is not None and self._progress.owes
-
     def bring(self, key: str, value: dict[str, Any]) -> None:
         """Record `value` under `key` together with the next step, in one write where the store has batches."""
         self._brought[self._prefix + key] = value
@@ -179,7 +176,7 @@ class Steps:
     def take_brought(self) -> Mapping[str, dict[str, Any]]:
         """What is to be recorded with the next step, by its keys in the store: for whoever writes that itself."""
         brought, self._brought = self._brought, {}
-        if self._progress is not None and self._owes:
+        if self._progress is not None and self._progress.owes:
             brought[self._prefix + SPENT] = self._progress.spent()
         self._keys.update(brought)
         return brought

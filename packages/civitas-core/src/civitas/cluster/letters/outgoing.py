@@ -309,8 +309,10 @@ class Outgoing:
             self.finished(message_id)
         if each is not None:
             each.outbox.settled(message_id)
-            if each.outbox.idle and (
-                each.turning if each.pool is None else not each.outbox.is_needed
+            if (
+                each.turning and each.outbox.idle
+                if each.pool is None
+                else not each.outbox.is_needed
             ):
                 self._idle(each)
         if self._senders.foreign and (origin := self._handed_on(message_id)) is not None:

@@ -119,8 +119,17 @@ class Inbox:
             if self._over:
                 return
             if not arrived:
-                if (message := self._next()) is None:
-                    return  # what comes after this look is signalled
+                with self._in_use:  # without a call, as all that comes is read here
+                    if self._ahead:
+                        message = self._ahead.popleft()
+                    else:
+                        events: Any = self._socket.getsockopt(zmq.EVENTS)
+                        if not events & _IN:
+                            return  # what comes after this look is signalled
+                        try:
+                            message = self._socket.recv_multipart(_NOW)
+                        except zmq.Again:
+                            return
                 sender, *parts = message
                 try:
                     batch = Batch.unpack(parts)
@@ -152,27 +161,16 @@ class Inbox:
             # There may be more, of which ZMQ has told already.
             self._more = self._loop.call_soon(self._turn)
 
-    def _next(self) -> list[bytes] | None:
-        """The next message; None if there is none."""
-        with self._in_use:
-            if self._ahead:
-                return self._ahead.popleft()
-            return self._read()
-
-    def _read(self) -> list[bytes] | None:
-        events: Any = self._socket.getsockopt(zmq.EVENTS)
-        if not events & _IN:
-            return None
-        try:
-            return self._socket.recv_multipart(_NOW)
-        except zmq.Again:
-            return None
-
     def read_ahead(self) -> None:
         """Read what has arrived, in another thread than that of the event loop: questions are taken, the rest waits."""
         with self._in_use:
             while not self._over and len(self._ahead) < _MOST_AHEAD:
-                if (message := self._read()) is None:
+                events: Any = self._socket.getsockopt(zmq.EVENTS)
+                if not events & _IN:
+                    break
+                try:
+                    message = self._socket.recv_multipart(_NOW)
+                except zmq.Again:
                     break
                 if (question := look_in(message[1:])) is not None:
                     self._looked(message[0], question)
