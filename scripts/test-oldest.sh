@@ -5,6 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Tests start interpreters that import a whole framework, and compiling is most of what each of them would do.
+unset PYTHONDONTWRITEBYTECODE
+
 PYTHON=$(PYTHON=${PYTHON:-python3.11} scripts/find-python.sh)
 export PYTHON
 versions=$(mktemp -d)
