@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -252,6 +253,24 @@ def test_an_error_inside_a_module_is_one_line_and_a_traceback_with_verbose(
     assert "Traceback" in result.err
 
 
+@pytest.mark.parametrize("command", [["top"], ["tree"], ["inspect", "writer"]], ids="-".join)
+def test_what_looks_inside_takes_the_topology_of_this_folder(
+    civitas: Civitas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    (tmp_path / "topology.yaml").write_text(RUNNABLE)
+    monkeypatch.chdir(tmp_path)
+    result = civitas(*command)
+    assert (result.code, result.out) == (1, "")
+    assert "system 'small' is not running here" in result.err
+
+
+def test_inspect_takes_one_name(civitas: Civitas) -> None:
+    assert "Missing argument '[TOPOLOGY] NAME'" in civitas("inspect").err
+    result = civitas("inspect", "topology.yaml", "writer", "reader")
+    assert result.code == 2
+    assert "one topology and one name; got 3 arguments" in result.err
+
+
 # plugins.
 
 
@@ -262,6 +281,10 @@ def test_plugins_lists_what_was_found_and_from_where(civitas: Civitas) -> None:
     assert "plugin" in result.out.splitlines()[0]
     assert "state stores: memory, nats_kv, sqlite" in result.out
     assert "built in" in result.out
+    plugins = json.loads(civitas("plugins", "--json").out)
+    (core,) = [plugin for plugin in plugins if plugin["source"] == "built in"]
+    assert core["provides"]["civitas_state_stores"] == ["memory", "nats_kv", "sqlite"]
+    assert core["error"] is None
 
 
 @pytest.mark.promise(id="SEM-710")

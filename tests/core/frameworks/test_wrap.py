@@ -79,6 +79,11 @@ def test_wrap_itself_asks_the_installed_adapters():
         wrap(5, name="m")
 
 
+def test_wrap_takes_the_name_as_its_second_argument():
+    with pytest.raises(ConfigurationError, match="name='m'"):
+        wrap(5, "m")
+
+
 def test_classes_are_recognised_by_name_along_their_bases():
     base = type("Graph", (), {"__module__": "langgraph.graph.state"})
     mine = type("Mine", (base,), {"__module__": "app"})

@@ -14,7 +14,7 @@ from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
-from civitas.cli.options import Settings, TopologyFile, Verbose, changes_of, examples
+from civitas.cli.options import Json, Settings, TopologyFile, Verbose, changes_of, examples
 
 __all__ = ["app"]
 
@@ -342,12 +342,12 @@ def init(
     write_project(folder, name)
 
 
-@app.command(epilog=examples("civitas plugins"))
-def plugins(verbose: Verbose = False) -> None:
+@app.command(epilog=examples("civitas plugins", "civitas plugins --json"))
+def plugins(as_json: Json = False, verbose: Verbose = False) -> None:
     """List the plugins found here: what each brings, where it comes from, what is broken."""
     from civitas.cli.plugins import list_plugins
 
-    list_plugins()
+    list_plugins(as_json=as_json)
 
 
 @app.command(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.options import HERE, Json, TopologyHere, Verbose, examples
 from civitas.cli.top.choosing import Choice, Doing, Order
 
 __all__ = ["add_to"]
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,12 +23,16 @@ def add_to(app: typer.Typer) -> None:
             "civitas top topology.yaml --json",
         )
     )(top)
-    app.command(epilog=examples("civitas tree topology.yaml", "civitas tree topology.yaml --json"))(
-        tree
-    )
+    app.command(
+        epilog=examples(
+            "civitas tree topology.yaml",
+            "civitas tree --json    (of topology.yaml in this folder)",
+        )
+    )(tree)
     app.command(
         epilog=examples(
             "civitas inspect topology.yaml writer",
+            "civitas inspect writer    (of topology.yaml in this folder)",
             "civitas inspect topology.yaml writer --stack",
             "civitas inspect topology.yaml writer --profile 5s",
             "civitas inspect topology.yaml writer --json",
@@ -55,7 +58,7 @@ def _seconds(text: str | None) -> str | None:
 
 
 def top(
-    topology: TopologyFile,
+    topology: TopologyHere = HERE,
     once: Annotated[bool, typer.Option("--once", help="Print them once and exit.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print them once as JSON and exit.")
@@ -93,7 +96,7 @@ def top(
     watch(topology, Choice(sort, filter, status, search), once=once, as_json=as_json)
 
 
-def tree(topology: TopologyFile, as_json: Json = False, verbose: Verbose = False) -> None:
+def tree(topology: TopologyHere = HERE, as_json: Json = False, verbose: Verbose = False) -> None:
     """Print the tree of the running system: each agent, and what it does now."""
     from civitas.cli.inside import show_tree
 
@@ -101,9 +104,13 @@ def tree(topology: TopologyFile, as_json: Json = False, verbose: Verbose = False
 
 
 def inspect(
-    topology: TopologyFile,
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Name of the agent.", show_default=False)
+    place: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[TOPOLOGY] NAME",
+            help="The topology's YAML file, topology.yaml in this folder by default, and the name of the agent.",
+            show_default=False,
+        ),
     ],
     stack: Annotated[
         bool, typer.Option("--stack", help="Print only the stack of what it awaits.")
@@ -130,8 +137,11 @@ def inspect(
 
     if stack and profile is not None:
         raise typer.BadParameter("--stack and --profile: give one of them")
+    if len(place) > 2:
+        raise typer.BadParameter(f"one topology and one name; got {len(place)} arguments")
+    *topology, name = place
     show_agent(
-        topology,
+        Path(*topology) if topology else HERE,
         name,
         only_stack=stack,
         profile=None if profile is None else float(profile),

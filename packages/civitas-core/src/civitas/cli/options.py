@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Settings", "TopologyFile", "Verbose", "changes_of", "examples"]
+__all__ = [
+    "HERE",
+    "Json",
+    "Settings",
+    "TopologyFile",
+    "TopologyHere",
+    "Verbose",
+    "changes_of",
+    "examples",
+]
+
+HERE = Path("topology.yaml")
+"""The topology of a command that looks into a system and was told none."""
 
 
 def examples(*lines: str) -> str:
@@ -19,6 +31,8 @@ def examples(*lines: str) -> str:
 TopologyFile = Annotated[
     Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.", show_default=False)
 ]
+TopologyHere = Annotated[Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Show tracebacks and everything that happens.")
 ]

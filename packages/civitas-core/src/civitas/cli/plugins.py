@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 
 from rich.table import Table
@@ -13,10 +15,13 @@ from civitas.plugins import FoundPlugin, PluginManager
 __all__ = ["list_plugins"]
 
 
-def list_plugins() -> None:
-    """Print a table of the plugins found here."""
+def list_plugins(*, as_json: bool = False) -> None:
+    """Print a table of the plugins found here, or the same as JSON."""
     logging.getLogger("civitas").setLevel(logging.CRITICAL)  # the table says what is broken
     found = PluginManager().found()
+    if as_json:
+        print(json.dumps([dataclasses.asdict(plugin) for plugin in found]))
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("plugin", "from", "brings"):
         table.add_column(heading, overflow="fold")

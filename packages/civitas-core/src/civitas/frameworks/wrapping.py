@@ -29,17 +29,17 @@ ADAPTERS = {
 
 @overload
 def wrap(
-    obj: Any, *, name: str, per_conversation: Literal[False] = False, **options: Any
+    obj: Any, name: str, *, per_conversation: Literal[False] = False, **options: Any
 ) -> AgentProcess: ...
 
 
 @overload
 def wrap(
-    obj: Any, *, name: str, per_conversation: Literal[True], **options: Any
+    obj: Any, name: str, *, per_conversation: Literal[True], **options: Any
 ) -> ConversationPool: ...
 
 
-def wrap(obj: Any, *, name: str, **options: Any) -> AgentProcess | ConversationPool:
+def wrap(obj: Any, name: str, **options: Any) -> AgentProcess | ConversationPool:
     """Make an agent of a framework's object: a compiled graph, an SDK agent, a crew.
 
     Whichever installed adapter knows the object makes the agent. A callable that no adapter knows is called without
