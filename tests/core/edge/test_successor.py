@@ -38,6 +38,7 @@ async def test_a_request_on_a_connection_that_was_kept_open_is_answered_by_the_n
             answer = await asking
             assert answer.json()["payload"]["got"] == "é"
             assert answer.headers["connection"] == "close"
+            assert len(answer.headers.get_list("date")) == 1
             assert (await client.get("/v1/models")).headers.get("connection") != "close"
         await edge.handed_on()
 
@@ -72,3 +73,17 @@ async def test_a_request_that_no_next_version_takes_is_refused_and_may_be_made_a
         edge.listener.close()
         answer = await client.post(ASK, json={})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
+        assert "nobody listened within 0.2 s" in answer.text
+
+
+@pytest.mark.promise(id="SEM-1809")
+async def test_a_request_that_names_no_host_is_refused_and_may_be_made_again():
+    async with running(token="t") as (_, edge):
+        host, port = edge.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        edge.let_go()
+        writer.write(b"GET /v1/models HTTP/1.0\r\nAuthorization: Bearer t\r\n\r\n")
+        assert b"503 Service Unavailable" in await reader.read()
+        writer.close()

@@ -44,7 +44,7 @@ class Successor:
             BadRequest: Nobody answers it; before anything of an answer was sent.
         """
         loop = asyncio.get_running_loop()
-        relaying = loop.create_task(self._relay(_request_of(scope, body), body, send))
+        relaying = loop.create_task(self._relay(scope, body, send))
         self._under_way.add(relaying)
         relaying.add_done_callback(self._under_way.discard)
         leaving = loop.create_task(_has_left(receive))
@@ -62,15 +62,20 @@ class Successor:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _relay(self, request: h11.Request, body: bytes, send: Send) -> None:
+    async def _relay(self, scope: Scope, body: bytes, send: Send) -> None:
         began = False
         try:
+            request = _request_of(scope, body)
             reader, writer = await self._connect()
             try:
                 async for event in _events(reader, writer, request, body):
                     if isinstance(event, h11.Response):
                         began = True
-                        headers = [(b"connection", b"close"), *_handed_on(event.headers)]
+                        passed = [each for each in _handed_on(event.headers) if each[0] != b"date"]
+                        headers = [
+                            (b"connection", b"close"),
+                            *passed,
+                        ]  # the server here adds the date
                         start = {"status": event.status_code, "headers": headers}
                         await send({"type": "http.response.start", **start})
                     elif isinstance(event, h11.Data):
@@ -82,7 +87,8 @@ class Successor:
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             if began:
                 raise
-            text = f"another version takes over, and did not answer: {error}"
+            why = str(error) or f"nobody listened within {self._patience:g} s"
+            text = f"another version takes over, and did not answer: {why}. Send the request again"
             raise BadRequest(text, status=503, code="stopping") from error
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
