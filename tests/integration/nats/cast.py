@@ -122,7 +122,9 @@ class Early(AgentProcess):
         await self.send(self._to, "early", conversation="c")
         client = await nats.connect(self._server)
         streams = await client.jetstream().streams_info()
-        kept = sum(each.state.messages for each in streams if "_mailboxes_" in str(each.config.name))
+        kept = sum(
+            each.state.messages for each in streams if "_mailboxes_" in str(each.config.name)
+        )
         write_line(self._file, str(kept))
         await client.close()
 

@@ -141,8 +141,8 @@ class BudgetStop:
 
     async def ends(self, message: Message) -> None:
         """The run that `message` lets go on ends with it, unless it asks for more; see `Suspended.over`."""
-        steps = self._agent._civitas_running().step_keeper.steps()
-        if self._kept is None or steps.kept or message.conversation is None:
+        steps = self._now.steps  # None where it is refused, and what is recorded stays
+        if self._kept is None or steps is None or steps.kept or message.conversation is None:
             return
         key, kept = self._key(message.conversation), {**self._kept, "over": message.id}
         await self._save(steps, key, kept)

@@ -111,8 +111,8 @@ class Suspending:
 
     async def ends(self, message: Message) -> None:
         """The run that `message` answered questions of ends with it, unless it asks more; see `Suspended.over`."""
-        steps = self._agent._civitas_running().step_keeper.steps()
-        if self._kept is None or steps.kept:
+        steps = self._now.steps  # None where it is refused, and what is recorded stays
+        if self._kept is None or steps is None or steps.kept:
             return
         self._kept.over = message.id
         assert steps.open is not None
