@@ -10,9 +10,10 @@ import pytest
 from civitas import AgentProcess, Message
 from civitas.cluster import resting
 from civitas.node.resting import Resting
-from civitas.process import Cell
+from civitas.process import Cell, Status
 from civitas.testing import MemoryNetwork
 from tests.core.cluster.nodes import Nodes
+from tests.core.support import eventually
 
 
 class Still(AgentProcess):
@@ -49,3 +50,22 @@ async def test_a_process_that_does_not_end_its_work_delays_the_takeover_only_so_
             blocked.setattr(Cell, "interrupt", never)
             async with asyncio.timeout(5):
                 await nodes.root.others.interrupt()
+
+
+@pytest.mark.promise(id="SEM-1807")
+async def test_a_durable_agent_elsewhere_that_has_come_to_rest_is_not_started_again() -> None:
+    ends: list[str] = []
+
+    class Idle(AgentProcess):
+        async def on_start(self) -> None:
+            ends.append("started")
+
+        async def on_stop(self) -> None:
+            ends.append("ended")
+
+    placed = {"w": {"far": Idle}}
+    async with Nodes(MemoryNetwork().transport, placed, keywords={"delivery": "durable"}) as nodes:
+        child = nodes.root._children["far"]
+        await Resting(nodes.root, nodes.root.others).reach()
+        await eventually(lambda: not child._runs_on)
+        assert (child.status, ends) == (Status.RUNNING, ["started", "ended"])

@@ -264,6 +264,11 @@ class RemoteChild:
         if on_exit is not None:
             on_exit(reason)
 
+    def rests(self) -> None:
+        """Another version takes over: a durable agent ends for that, and is not to be started again here."""
+        if self._options.get("delivery") == Delivery.DURABLE:
+            self._on_exit = None
+
     def lost(self, peer: Peer, reason: ExitReason) -> None:
         """Show that a process is gone, which may be the one that this ran in; `node_is_down` follows."""
         if self._peer is peer:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from civitas.cluster.calls import Calls
+from civitas.cluster.children import RemoteChildren
 from civitas.cluster.desk import Serves
 from civitas.cluster.letters.elsewhere import Elsewhere
 from civitas.cluster.letters.letters import Letters
@@ -28,13 +29,22 @@ class MembersAtRest:
 
     Args:
         roster: They.
+        children: Their agents.
         calls: To them.
         letters: What was sent to them.
         starting: Starts them.
     """
 
-    def __init__(self, roster: Roster, calls: Calls, letters: Letters, starting: Starting) -> None:
+    def __init__(
+        self,
+        roster: Roster,
+        children: RemoteChildren,
+        calls: Calls,
+        letters: Letters,
+        starting: Starting,
+    ) -> None:
         self._roster = roster
+        self._children = children
         self._calls = calls
         self._letters = letters
         self.prepare = starting.prepare_all
@@ -45,6 +55,8 @@ class MembersAtRest:
 
     async def rest(self) -> bool:
         """See `Others.rest`."""
+        for child in self._children.values():
+            child.rests()
         return await self._did("rest") or any(len(each.outbox) for each in passing(self._letters))
 
     async def interrupt(self) -> None:

@@ -156,8 +156,9 @@ class RootNode(Node):
             self.mailboxes.grant,
         )
         self.far = FarGlances(self.roster, self.calls, transport, seal)
-        starting = self.membership.starting
-        self.others: MembersAtRest = MembersAtRest(self.roster, self.calls, self._letters, starting)
+        self.others: MembersAtRest = MembersAtRest(
+            *(self.roster, self._children, self.calls, self._letters, self.membership.starting)
+        )
         self._for_members = self._make_desk()
         self.scaling = Scaling(
             *(self.roster, self._children, self._letters, self._relay, self.calls),
@@ -351,8 +352,7 @@ class RootNode(Node):
 
     async def is_alive(self, name: str) -> bool:
         """Whether an incarnation of the agent `name` runs, wherever that is."""
-        child = self._children.get(name)
-        if child is not None:
+        if (child := self._children.get(name)) is not None:
             return child.alive
         if (group := self._relay.group(name)) is not None:
             return group.alive
