@@ -141,7 +141,7 @@ class BudgetStop:
 
     async def ends(self, message: Message) -> None:
         """The run that `message` lets go on ends with it, unless it asks for more; see `Suspended.over`."""
-        steps = self._now.steps  # None where it is refused, and what is recorded stays
+        steps = self._now.steps  # None if it was refused: what is recorded stays then
         if self._kept is None or steps is None or steps.kept or message.conversation is None:
             return
         key, kept = self._key(message.conversation), {**self._kept, "over": message.id}

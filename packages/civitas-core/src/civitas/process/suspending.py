@@ -111,7 +111,7 @@ class Suspending:
 
     async def ends(self, message: Message) -> None:
         """The run that `message` answered questions of ends with it, unless it asks more; see `Suspended.over`."""
-        steps = self._now.steps  # None where it is refused, and what is recorded stays
+        steps = self._now.steps  # None if it was refused: what is recorded stays then
         if self._kept is None or steps is None or steps.kept:
             return
         self._kept.over = message.id
