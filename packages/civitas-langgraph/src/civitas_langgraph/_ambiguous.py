@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables import Runnable
 from langgraph._internal._constants import PREVIOUS
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.pregel import Pregel
@@ -14,6 +13,7 @@ from civitas.errors import ConfigurationError
 from civitas.frameworks import current_run
 from civitas.process.ambiguous import CallNote, NobodyKnows
 from civitas_langgraph._noted_calls import NotedCalls, NotedTasks, NotedTools, told_of_call
+from civitas_langgraph._noted_runnable import NotedRunnable
 from civitas_langgraph._replaced import copy_of
 
 if TYPE_CHECKING:
@@ -70,17 +70,22 @@ class NotedNodes:
         is_workflow = PREVIOUS in graph.channels
         nodes = {}
         for name, node in graph.nodes.items():
+            around: NotedTasks | NotedTools | _Noted
+            inner = node.bound
             if name.startswith("__") or node.is_error_handler:
                 nodes[name] = node
-            elif is_workflow:
-                nodes[name] = node.copy({"bound": NotedTasks(calls, node.bound)})
-            elif isinstance(node.bound, Pregel):
-                inner = self._copy(node.bound, calls)
-                nodes[name] = node.copy({"bound": inner, "subgraphs": [inner]})
-            elif isinstance(node.bound, ToolNode):
-                nodes[name] = node.copy({"bound": NotedTools(calls, node.bound)})
+                continue
+            if isinstance(inner, Pregel) and not is_workflow:
+                below = self._copy(inner, calls)
+                nodes[name] = node.copy({"bound": below, "subgraphs": [below]})
+                continue
+            if is_workflow:
+                around = NotedTasks(calls, inner)
+            elif isinstance(inner, ToolNode):
+                around = NotedTools(calls, inner)
             else:
-                nodes[name] = node.copy({"bound": _Noted(self, name, node.bound)})
+                around = _Noted(self, name, inner)
+            nodes[name] = node.copy({"bound": NotedRunnable(name, inner, around.run)})
         return copy_of(graph, nodes=nodes)
 
     def _kept(self, task_id: str) -> None:
@@ -115,7 +120,7 @@ class NotedNodes:
         return [key for key in self.calls.begun() if key.startswith(_NODE)]
 
 
-class _Noted(Runnable[Any, Any]):
+class _Noted:
     """A node that is noted before it begins.
 
     Args:
@@ -126,18 +131,14 @@ class _Noted(Runnable[Any, Any]):
 
     def __init__(self, nodes: NotedNodes, name: str, inner: Any) -> None:
         self._nodes = nodes
+        self._name = name
         self._inner = inner
-        self.name = name
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
-        """What the node does, where nothing can be waited for."""
-        return self._inner.invoke(input, config, **more)
-
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
+    async def run(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
         """What the node does, noted."""
         run, calls = current_run.get(), self._nodes.calls
         task = ((config or {}).get("metadata") or {}).get("langgraph_checkpoint_ns")
-        note = CallNote("node", str(self.name), idempotency_key=str(task))
+        note = CallNote("node", self._name, idempotency_key=str(task))
         if run is None or not run.durable or task is None or not calls.notes(note):
             return await self._inner.ainvoke(input, config, **more)
         key = f"{_NODE}{task}"

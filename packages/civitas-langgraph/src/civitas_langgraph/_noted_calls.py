@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import BaseMessage, ToolMessage
-from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import run_in_executor, var_child_runnable_config
 from langgraph._internal._constants import CONFIG_KEY_CALL
 from langgraph.config import get_config
@@ -89,7 +88,7 @@ def told_of_call(result: Any) -> dict[str, Any]:
     return {_TOLD: result}
 
 
-class NotedTools(Runnable[Any, Any]):
+class NotedTools:
     """A node of tools, each call of which is noted.
 
     Args:
@@ -100,13 +99,8 @@ class NotedTools(Runnable[Any, Any]):
     def __init__(self, calls: NotedCalls, inner: Any) -> None:
         self._calls = calls
         self._inner = inner
-        self.name = inner.name
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
-        """What the node does, where nothing can be waited for."""
-        return self._inner.invoke(input, config, **more)
-
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
+    async def run(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
         """What the node does, its calls noted."""
         node = copy.copy(self._inner)
         run_one = node._arun_one
@@ -128,7 +122,7 @@ def _message(result: Any, call: Mapping[str, Any]) -> ToolMessage:
     return ToolMessage(text, tool_call_id=call["id"], name=call["name"])
 
 
-class NotedTasks(Runnable[Any, Any]):
+class NotedTasks:
     """The function of a functional workflow, each task of which is noted; what it does between them is not.
 
     Args:
@@ -139,13 +133,8 @@ class NotedTasks(Runnable[Any, Any]):
     def __init__(self, calls: NotedCalls, inner: Any) -> None:
         self._calls = calls
         self._inner = inner
-        self.name = inner.name
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
-        """What the function does, where nothing can be waited for."""
-        return self._inner.invoke(input, config, **more)
-
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
+    async def run(self, input: Any, config: RunnableConfig | None = None, **more: Any) -> Any:
         """What the function does, its tasks noted."""
         noting = self._noting(config or get_config())
         token = var_child_runnable_config.set(noting)
