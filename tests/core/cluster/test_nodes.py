@@ -239,9 +239,8 @@ async def test_a_scrape_has_what_other_processes_count_from_the_first_one_on() -
 async def test_a_scrape_has_what_a_process_exports_itself_and_nothing_is_exported_twice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    metered = Metered(
-        monkeypatch
-    )  # in this test the two processes are one, and so are their providers
+    # In this test the two processes are one, and so are their providers.
+    metered = Metered(monkeypatch)
     async with Nodes(MemoryNetwork().transport, {"w": {"far": Far}}) as nodes:
         runtime, there = nodes.runtime, nodes.members["w"]
         runtime.scrape()

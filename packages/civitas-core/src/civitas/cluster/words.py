@@ -202,9 +202,8 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "discard": Shape(TEXT),
         "settled": Shape(),
         "watch_is_over": Shape(TEXT),  # the reference of a monitor
-        "record": Shape(
-            TEXT, FLAG, FLAG, optional=1
-        ),  # which spans, whether figures, also those that are exported elsewhere
+        # Which spans, whether figures, also those that are exported elsewhere.
+        "record": Shape(TEXT, FLAG, FLAG, optional=1),
         "tools": Shape(VALUES),  # name, description and parameters of each
         "handed_over": Shape(),
         "stopping": Shape(),

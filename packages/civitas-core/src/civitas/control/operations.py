@@ -93,9 +93,8 @@ class Operations:
     async def _send(self, request: dict[str, Any]) -> None:
         to, payload = _addressed(request)
         await self._runtime.send(to, payload, **_options(request))
-        if called := request.get(
-            "called"
-        ):  # somebody looks whether it was, should this process freeze now
+        # Somebody looks whether it was accepted, should this process freeze now.
+        if called := request.get("called"):
             self._runtime._node.from_outside.add(str(called))
 
     async def _tree(self, request: dict[str, Any]) -> dict[str, Any]:

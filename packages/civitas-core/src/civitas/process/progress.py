@@ -149,8 +149,8 @@ class Progress:
     def spent_before(self, told: Mapping[str, Any] | None) -> None:
         """Earlier deliveries have used that, as `spent` told it; nothing if they were of another message."""
         if told is not None and told["run"] == self.message_id:
-            read = iter(told["usage"])
-            self._adds((next(read), next(read), next(read), next(read)), told["usd"])
+            requests, read, written, total = told["usage"]
+            self._adds((requests, read, written, total), told["usd"])
             self.unpriced = self.unpriced or told["unpriced"]
 
     def takes_over(self, earlier: Progress) -> None:
@@ -162,9 +162,7 @@ class Progress:
     def _adds(self, usage: _Usage, usd: float) -> None:
         self.before = usage
         self.usd += usd
-        if (
-            not self.names_steps
-        ):  # otherwise whoever handles the message says what was used, that included
+        if not self.names_steps:  # otherwise what whoever handles the message says includes it
             now = self.usage
             self.usage = now[0] + usage[0], now[1] + usage[1], now[2] + usage[2], now[3] + usage[3]
 

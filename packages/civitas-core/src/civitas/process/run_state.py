@@ -94,9 +94,10 @@ class RunState:
         begun = self.progress_of(message)
 
         def paid(read: int, written: int, usd: float | None) -> None:
-            now = self.progress
-            same = now is not None and now.message_id == begun.message_id  # it is tried again
-            (now if now is not None and same else begun).paid(read, written, usd)
+            now = self.progress  # another one if the message is tried again
+            if now is None or now.message_id != begun.message_id:
+                now = begun
+            now.paid(read, written, usd)
 
         return paid
 

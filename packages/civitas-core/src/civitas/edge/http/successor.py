@@ -71,11 +71,9 @@ class Successor:
                 async for event in _events(reader, writer, request, body):
                     if isinstance(event, h11.Response):
                         began = True
+                        # The server here adds the date.
                         passed = [each for each in _handed_on(event.headers) if each[0] != b"date"]
-                        headers = [
-                            (b"connection", b"close"),
-                            *passed,
-                        ]  # the server here adds the date
+                        headers = [(b"connection", b"close"), *passed]
                         start = {"status": event.status_code, "headers": headers}
                         await send({"type": "http.response.start", **start})
                     elif isinstance(event, h11.Data):
