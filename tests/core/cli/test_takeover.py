@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -61,7 +60,7 @@ class Plain(AgentProcess):
 TOPOLOGY = """
 name: walkers
 state: {type: sqlite, path: state.db}
-edge: {http: {port: PORT}}
+edge: {http: {port: 0}}
 supervision:
   children:
     - conversation_pool: {name: walker, type: team.Walker, delivery: durable}
@@ -77,10 +76,7 @@ STATE = "state: {type: sqlite, path: state.db}"
 @pytest.fixture
 def topology(tmp_path: Path) -> Path:
     (tmp_path / "team.py").write_text(TEAM)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        text = TOPOLOGY.replace("PORT", str(free.getsockname()[1]))
-    (tmp_path / "topology.yaml").write_text(text)
+    (tmp_path / "topology.yaml").write_text(TOPOLOGY)
     return tmp_path / "topology.yaml"
 
 
@@ -99,22 +95,22 @@ async def ask(topology: Path, to: str, payload: object, conversation: str | None
         return reply["payload"]
 
 
-def url_of(topology: Path) -> str:
-    port = re.search(r"port: (\d+)", topology.read_text())
-    assert port is not None
-    return f"http://127.0.0.1:{port[1]}"
+def url_of(running: Running) -> str:
+    """Where its edge is, once it is ready."""
+    (line,) = (each for each in running.lines if re.search(r"\d edge  ", each))
+    return line.split()[-1]
 
 
-async def post(topology: Path, to: str, payload: object, client: httpx.AsyncClient) -> Any:
-    url = f"{url_of(topology)}/agents/{to}/ask"
+async def post(edge: str, to: str, payload: object, client: httpx.AsyncClient) -> Any:
+    url = f"{edge}/agents/{to}/ask"
     answer = await client.post(url, json={"payload": payload, "timeout": 40})
     assert answer.status_code == 200, answer.text
     return answer.json()["payload"]
 
 
-async def post_alone(topology: Path, to: str, payload: object) -> Any:
+async def post_alone(edge: str, to: str, payload: object) -> Any:
     async with httpx.AsyncClient(timeout=40) as client:
-        return await post(topology, to, payload, client)
+        return await post(edge, to, payload, client)
 
 
 async def until_walked(topology: Path, by_all: Callable[[set[str], set[str]], bool]) -> None:
@@ -128,6 +124,7 @@ async def until_walked(topology: Path, by_all: Callable[[set[str], set[str]], bo
 
 
 @pytest.mark.promise(id="SEM-1726")
+@pytest.mark.promise(id="SEM-1754")
 @pytest.mark.promise(id="SEM-1807")
 @pytest.mark.promise(id="SEM-1829")
 @pytest.mark.parametrize("placed", [WALKER, *further({}, WALKER | PLAIN)])
@@ -137,9 +134,10 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     change(topology, placed)
     first = await start("run", topology)
     await first.until("ready ")
+    edge = url_of(first)
     old = await ask(topology, "plain", 0)
     asks = [asyncio.create_task(ask(topology, "walker", f"w{n}", f"c{n}")) for n in range(5)]
-    asks.append(asyncio.create_task(post_alone(topology, "walker", "http")))
+    asks.append(asyncio.create_task(post_alone(edge, "walker", "http")))
     here = asyncio.create_task(ask(topology, "runner", "here"))
     await until_walked(topology, lambda who, _: len(who) == 7)
     plain = asyncio.create_task(ask(topology, "plain", 0.5))
@@ -148,8 +146,9 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     served = [old]
     async with httpx.AsyncClient(timeout=40) as kept:  # a connection that is kept open
         while not ready.done():
-            served.append(await post(topology, "plain", 0, kept))
+            served.append(await post(edge, "plain", 0, kept))
     await ready
+    assert url_of(second) == edge
     assert len({*served, new := await ask(topology, "plain", 0)}) == 2
     assert await plain in (old, new)
     await until_walked(topology, lambda _, by: len(by) == (4 if placed else 2))
@@ -160,6 +159,7 @@ async def test_a_new_version_goes_on_with_the_runs_under_way_and_no_asker_notice
     assert await here == sorted([first.process.pid, second.process.pid])
     assert bool(placed) == (await here != answers[0])
     async with ControlClient("walkers", state_folder("walkers", topology)) as client:
+        assert (await client.request("overview"))["edge"] == edge
         events = await client.request("timeline")
     [deployed] = [each for each in events if each["type"] == "deployed"]
     assert deployed["reason"] == "takeover"

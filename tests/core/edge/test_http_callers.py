@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from civitas import Runtime
-from civitas.edge.http import HttpEdge, HttpOptions
+from civitas.edge.http import HttpOptions
 from civitas.errors import ConfigurationError
 from tests.core.edge.poets import (
     Poet,
@@ -157,6 +157,21 @@ async def test_a_stream_of_a_caller_that_reads_nothing_holds_little_and_ends():
     assert Poet.told < 2000  # what the kernel takes, and 100 ahead
 
 
+@pytest.mark.promise(id="SEM-1754")
+async def test_a_runtime_says_where_its_edge_is_each_time_that_it_runs():
+    config = {
+        "edge": {"http": {"port": 0}},
+        "supervision": {"children": [{"agent": {"name": "poet", "type": "Poet"}}]},
+    }
+    runtime = Runtime.from_config(config, agent_classes={"Poet": Poet})
+    for _ in range(2):
+        assert runtime.edge_url is None
+        async with runtime, httpx.AsyncClient(base_url=runtime.edge_url or "") as client:
+            assert (await client.get("/livez")).status_code == 200
+            assert (await runtime.overview())["edge"] == runtime.edge_url
+    assert runtime.edge_url is None
+
+
 @pytest.mark.promise(id="SEM-1731")
 @pytest.mark.parametrize("streams", [20, *further(1000)])
 async def test_many_streams_go_on_at_once_and_each_is_whole(streams: int):
@@ -167,10 +182,10 @@ async def test_many_streams_go_on_at_once_and_each_is_whole(streams: int):
     }
     Together.begin(streams)
     async with Runtime.from_config(config, agent_classes={"Together": Together}) as runtime:
-        (edge,) = runtime._life.edges
-        assert isinstance(edge, HttpEdge)
+        edge = runtime.edge_url
+        assert edge is not None
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=edge.url, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(base_url=edge, limits=limits, timeout=60) as client:
 
             async def stream(number: int) -> str:
                 body = {"model": "poets", "messages": hello(str(number)), "stream": True}

@@ -147,6 +147,8 @@ class _Program:
                         self._taking.end()
                     self._tell_of_version()
                     reporter.console.print(running_tree(runtime.tree()))
+                    if (url := runtime.edge_url) is not None:
+                        reporter.line("edge", url, "")
                     reporter.line("ready", topology.name, "SIGTERM or Ctrl-C stops it")
                     self._vitals.ready(f"{topology.name} is running")
                     return await self._until_stopped(door, stop)

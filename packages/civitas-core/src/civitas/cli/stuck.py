@@ -33,9 +33,10 @@ def watch_stop(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _watch(runtime: Runtime, loop: asyncio.AbstractEventLoop) -> None:
-    longest = runtime.longest_shutdown()
-    if longest is None:
-        return
+    timeouts = [cell.shutdown_timeout for cell in list(runtime._node.registry.values())]
+    if None in timeouts:
+        return  # one may take for ever
+    longest = max(filter(None, timeouts), default=0.0)
     bound = max(runtime.drain_timeout + longest, _AT_LEAST)
     pause = threading.Event()
     while True:

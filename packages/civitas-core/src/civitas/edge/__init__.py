@@ -37,6 +37,11 @@ class PassesOn(Protocol):
     listener: socket.socket | None
     """It; one that is here before the edge opens is taken instead of a new one."""
 
+    @property
+    def url(self) -> str:
+        """Where it can be reached, from the moment it is open."""
+        ...
+
     def let_go(self) -> None:
         """Accept nobody any more; what was taken is answered. Others wait until somebody accepts with the socket.
 

@@ -157,6 +157,7 @@ class Overview(TypedDict):
         gone: The names of those that are no more.
         nodes: All OS processes.
         leader: Where several roots may be started, the one that leads: `pid`, `host` and since when; otherwise None.
+        edge: Where the HTTP edge can be reached; None if there is none.
     """
 
     version: int
@@ -167,6 +168,7 @@ class Overview(TypedDict):
     gone: list[str]
     nodes: list[NodeNow]
     leader: dict[str, Any] | None
+    edge: str | None
 
 
 class Glances:

@@ -52,6 +52,8 @@ class Life:
         self._outside = outside
         self.edges: Sequence[Edge] = ()
         """By which the outside reaches agents: opened when the tree has started, closed when it has stopped."""
+        self.edge_url: str | None = None
+        """See `Runtime.edge_url`."""
         self._sweeper = Sweeper(node)
         self.root: SupervisorProcess | None = None
         """The running root supervisor; None while the system does not run."""
@@ -113,6 +115,8 @@ class Life:
             node.open = True
             for edge in self.edges:
                 await edge.open(self._outside)
+            urls = (edge.url for edge in self.edges if isinstance(edge, PassesOn))
+            self.edge_url = next(urls, None)
             self._sweeper.start()
         except BaseException:
             self.root = None
@@ -249,6 +253,7 @@ class Life:
         await asyncio.wait({answering})
 
     async def _close(self) -> None:
+        self.edge_url = None
         await self._sweeper.stop()
         await self._node.scheduler.stop()
         try:

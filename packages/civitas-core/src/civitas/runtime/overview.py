@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,11 +46,13 @@ class Overviews:
     Args:
         system: Name of the system.
         node: The root's node.
+        edge_url: Says where the HTTP edge can be reached.
     """
 
-    def __init__(self, system: str, node: Node) -> None:
+    def __init__(self, system: str, node: Node, edge_url: Callable[[], str | None]) -> None:
         self._system = system
         self._node = node
+        self._edge_url = edge_url
         self._changes = Changes()
         self._keys: dict[str, tuple[Any, ...]] = {}
         self._looking = asyncio.Lock()
@@ -83,6 +85,7 @@ class Overviews:
             "gone": gone,
             "nodes": [self._root_now(lag), *self._node.far.nodes()],
             "leader": lead.leader.plain() if (lead := self._node.lead) is not None else None,
+            "edge": self._edge_url(),
         }
 
     async def inspect(self, root: Child, name: str, seconds: float | None) -> dict[str, Any]:

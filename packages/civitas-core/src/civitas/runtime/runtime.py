@@ -126,7 +126,7 @@ class Runtime(Messenger):
         dead = DeadLetters(self._node, self.actions, self._equipment, dead_letters, name)
         self.dead_letters, self.dead_letter = dead.list, dead.show
         self.replay, self.drop, self.scrape = dead.replay, dead.drop, Scraping(tracing, name).text
-        self._overviews = Overviews(self.name, self._node)
+        self._overviews = Overviews(self.name, self._node, lambda: self._life.edge_url)
         self._timeline = Timeline(self._node.events)
 
     async def start(self, *, waiting: Callable[[str], None] | None = None) -> None:
@@ -166,10 +166,10 @@ class Runtime(Messenger):
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
-    def longest_shutdown(self) -> float | None:
-        """The longest `shutdown_timeout` of the agents there are now; None if one may take for ever."""
-        timeouts = [cell.shutdown_timeout for cell in list(self._node.registry.values())]
-        return None if None in timeouts else max(filter(None, timeouts), default=0.0)
+    @property
+    def edge_url(self) -> str | None:
+        """Where the HTTP edge can be reached, also with ``port: 0``; None without one and while nothing runs."""
+        return self._life.edge_url
 
     async def start_child(self, supervisor: str, child: ChildSpec) -> None:
         """Add a child to a running supervisor, at the end, and start it; cancelled, it is stopped and forgotten.
