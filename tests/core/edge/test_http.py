@@ -23,6 +23,7 @@ from civitas.edge.http import HttpEdge, HttpOptions
 from civitas.models import ModelResponse
 from civitas.testing import ScriptedModel
 from tests.core.edge.poets import (
+    PLAIN,
     WORDS,
     Poet,
     browsing,
@@ -77,7 +78,7 @@ async def test_the_tokens_that_an_adapter_reports_are_the_usage_of_both_apis():
 
 @pytest.mark.promise(id="SEM-1732")
 async def test_a_response_goes_on_with_the_conversation_of_the_one_before():
-    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
         first = (await client.post("/v1/responses", json={"model": "poet", "input": "a"})).json()
         second = {"model": "poet", "input": "b", "previous_response_id": first["id"]}
         again = (await client.post("/v1/responses", json=second)).json()
@@ -133,7 +134,7 @@ async def test_a_question_of_a_durable_agent_is_answered_after_a_restart(tmp_pat
         body = {"model": "poet", "messages": hello(text)}
         async with (
             Runtime(Supervisor("root", children=[poet]), edges=[edge], state_store=store),
-            httpx.AsyncClient(base_url=edge.url) as client,
+            httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
         ):
             answer = await client.post("/v1/chat/completions", json=body, headers=headers)
         return answer.json()["choices"][0]["message"]["content"]
@@ -229,7 +230,7 @@ async def test_a_run_that_was_named_goes_on_when_its_reader_leaves_and_is_ended_
 
 @pytest.mark.promise(id="SEM-1737")
 async def test_a_system_that_stops_is_not_ready_but_alive():
-    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
         assert (await client.get("/readyz")).status_code == 200
         await edge.close_door()
         assert (await client.get("/livez")).status_code == 200
@@ -275,7 +276,7 @@ async def test_the_metrics_are_in_the_text_format_of_prometheus():
     model = ScriptedModel([ModelResponse("x", tokens_in=12, tokens_out=5)] * 2)
     async with (
         Runtime(tree, model_provider=model, tools=[add], edges=[edge]) as runtime,
-        httpx.AsyncClient(base_url=edge.url) as client,
+        httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
     ):
         assert runtime._node.tracing.metrics.active is False
         first = families_in((await client.get("/metrics")).text)
@@ -321,7 +322,7 @@ class Once(AgentProcess):
 async def test_an_agent_that_ended_as_it_should_is_not_missing():
     edge = HttpEdge(HttpOptions(port=0))
     root = Supervisor("root", children=[Once("once", restart="transient")])
-    async with Runtime(root, edges=[edge]) as runtime, httpx.AsyncClient() as client:
+    async with Runtime(root, edges=[edge]) as runtime, httpx.AsyncClient(verify=PLAIN) as client:
         await runtime.ask("once", None)
         while runtime.tree()["children"][0]["status"] == "running":
             await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from civitas import Runtime
 from civitas.edge.http import HttpOptions
 from civitas.errors import ConfigurationError
 from tests.core.edge.poets import (
+    PLAIN,
     Poet,
     Together,
     browsing,
@@ -131,7 +132,7 @@ async def test_a_caller_that_does_not_send_its_body_in_time_is_told_so():
 
 @pytest.mark.promise(id="SEM-1740")
 async def test_a_connection_that_is_used_again_is_not_taken_for_a_slow_one():
-    async with patiently(0.2) as edge, httpx.AsyncClient(base_url=edge.url) as client:
+    async with patiently(0.2) as edge, httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
         until = asyncio.get_running_loop().time() + 0.5
         while asyncio.get_running_loop().time() < until:
             assert (await client.get("/livez")).status_code == 200
@@ -185,7 +186,9 @@ async def test_many_streams_go_on_at_once_and_each_is_whole(streams: int):
         edge = runtime.edge_url
         assert edge is not None
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=edge, limits=limits, timeout=60) as client:
+        async with httpx.AsyncClient(
+            base_url=edge, verify=PLAIN, limits=limits, timeout=60
+        ) as client:
 
             async def stream(number: int) -> str:
                 body = {"model": "poets", "messages": hello(str(number)), "stream": True}

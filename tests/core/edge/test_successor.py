@@ -11,7 +11,7 @@ import pytest
 
 from civitas import Runtime, Supervisor
 from civitas.edge.http import HttpEdge, HttpOptions
-from tests.core.edge.poets import WORDS, Poet, patiently, running
+from tests.core.edge.poets import PLAIN, WORDS, Poet, patiently, running
 
 ASK = "/agents/poet/ask"
 
@@ -28,7 +28,7 @@ async def next_version(old: HttpEdge) -> AsyncIterator[None]:
 
 @pytest.mark.promise(id="SEM-1809")
 async def test_a_request_on_a_connection_that_was_kept_open_is_answered_by_the_next_version():
-    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
         await client.post(ASK, json={})
         edge.let_go()
         asking = asyncio.create_task(client.post(ASK, json={"payload": {"input": "é"}}))
@@ -46,7 +46,7 @@ async def test_a_request_on_a_connection_that_was_kept_open_is_answered_by_the_n
 @pytest.mark.promise(id="SEM-1809")
 async def test_a_stream_is_handed_on_part_by_part_and_ends_when_its_reader_leaves():
     Poet.left.clear()
-    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url) as client:
+    async with running() as (_, edge), httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client:
         await client.get("/livez")
         edge.let_go()
         async with next_version(edge):
@@ -65,7 +65,7 @@ async def test_a_stream_is_handed_on_part_by_part_and_ends_when_its_reader_leave
 async def test_a_request_that_no_next_version_takes_is_refused_and_may_be_made_again():
     async with (
         patiently(0.2) as edge,
-        httpx.AsyncClient(base_url=edge.url) as client,
+        httpx.AsyncClient(base_url=edge.url, verify=PLAIN) as client,
     ):
         await client.get("/livez")
         edge.let_go()

@@ -7,11 +7,23 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from civitas.edge.texts import as_json, text_of
+from civitas.message import Message
 
-__all__ = ["answer_to", "question_of"]
+__all__ = ["answer_to", "question_of", "questions_in"]
 
 _YES = frozenset({"y", "yes", "true", "ok", "approve", "approved", "allow"})
 _NO = frozenset({"n", "no", "false", "deny", "denied", "reject", "rejected"})
+
+
+def questions_in(reply: Message) -> list[Mapping[str, Any]]:
+    """The `interrupts` of a reply; none if it asks nothing, or in no form that could be answered."""
+    payload = reply.payload
+    if reply.type != "interrupt" or not isinstance(payload, Mapping):
+        return []
+    found = payload.get("interrupts")
+    if not isinstance(found, list):
+        return []
+    return [each for each in found if isinstance(each, Mapping) and "id" in each]
 
 
 def question_of(interrupt: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from civitas.message import to_plain
 
-__all__ = ["EMITTED", "as_json", "text_of"]
+__all__ = ["EMITTED", "as_json", "text_of", "token_of"]
 
 EMITTED = frozenset({"token", "step", "tool", "custom", "chunk"})
 """Types of what is emitted; anything else may be the reply."""
@@ -37,6 +37,12 @@ def text_of(payload: Any) -> str:
             if isinstance(found, list) and (text := _text_of_blocks(found)):
                 return text
     return as_json(payload)
+
+
+def token_of(payload: Any) -> str:
+    """The text in a token: the one under `text`, as adapters emit it, or whatever an agent of one's own emits."""
+    found = payload.get("text") if isinstance(payload, Mapping) else None
+    return found if isinstance(found, str) else text_of(payload)
 
 
 def as_json(payload: Any) -> str:

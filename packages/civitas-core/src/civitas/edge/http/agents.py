@@ -14,10 +14,10 @@ from starlette.responses import JSONResponse, Response
 from civitas.edge.http.behind import Behind
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.failures import BadRequest, HttpFailure
+from civitas.edge.http.headers import header, trace_of
 from civitas.edge.http.leaving import first_of, unless_left
 from civitas.edge.http.recording import Recording, Recordings
 from civitas.edge.http.sse import EventStream, event
-from civitas.edge.http.trace import trace_of
 from civitas.edge.texts import EMITTED
 from civitas.errors import ConfigurationError, UnknownRun
 from civitas.message import Message, to_plain
@@ -64,7 +64,7 @@ class AgentsApi:
             request.path_params["name"], payload, type, **_options(request, body)
         )
         reply = await unless_left(request, asking)
-        return JSONResponse(_plain(reply), headers=_run_of(reply.run))
+        return JSONResponse(_plain(reply), headers=header(RUN, reply.run))
 
     async def send(self, request: Request) -> Response:
         """Send; the answer says that it was accepted, and names the run where the agent is durable."""
@@ -80,7 +80,7 @@ class AgentsApi:
                 raise
             await self._behind.send(name, payload, type, **options)  # it keeps no runs
             return JSONResponse({"accepted": True}, 202)
-        return JSONResponse({"accepted": True, "run": named}, 202, _run_of(named))
+        return JSONResponse({"accepted": True, "run": named}, 202, header(RUN, named))
 
     async def stream(self, request: Request) -> Response:
         """Stream as server-sent events.
@@ -110,7 +110,7 @@ class AgentsApi:
             first, stream = await begin()
         recording = self._recordings.new(named, outlives=run is not None)
         recording.begin(_record(recording, first, stream))
-        return EventStream(recording.after(0), _run_of(named))
+        return EventStream(recording.after(0), header(RUN, named))
 
     async def run(self, request: Request) -> Response:
         """What is known of a run, with its answer if there is one."""
@@ -147,9 +147,9 @@ class AgentsApi:
             raise BadRequest("Last-Event-ID must be the id of an event", "Last-Event-ID")
         recording = self._recordings.get(name)
         if recording is not None:
-            return EventStream(recording.after(int(said)), _run_of(name))
+            return EventStream(recording.after(int(said)), header(RUN, name))
         await self._behind.run_info(name)  # raises if there is none
-        return EventStream(self._result(name), _run_of(name))
+        return EventStream(self._result(name), header(RUN, name))
 
     async def _result(self, name: str) -> AsyncGenerator[str, None]:
         """Of a run that this edge has not streamed, or an earlier one has: its answer."""
@@ -218,7 +218,3 @@ def _plain(reply: Message) -> dict[str, Any]:
         "conversation": reply.conversation,
         "run": reply.run,
     }
-
-
-def _run_of(run: str) -> dict[str, str]:
-    return {RUN: run} if run.isascii() else {}

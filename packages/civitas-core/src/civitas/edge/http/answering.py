@@ -7,8 +7,8 @@ from contextlib import aclosing
 from typing import Any
 
 from civitas.edge.http.behind import Behind
-from civitas.edge.questions import question_of
-from civitas.edge.texts import EMITTED, text_of
+from civitas.edge.questions import question_of, questions_in
+from civitas.edge.texts import EMITTED, text_of, token_of
 from civitas.message import Message
 
 __all__ = ["Answering"]
@@ -87,17 +87,17 @@ class Answering:
     def asked(self) -> dict[str, Any]:
         """What the APIs have no word for: the questions of the agent, and where they are answered."""
         reply = self.reply
-        if reply is None or reply.type != "interrupt":
+        questions = questions_in(reply) if reply is not None else []
+        if reply is None or not questions:
             return {}
-        found = {"interrupts": reply.payload["interrupts"], "conversation": reply.conversation}
-        return {"civitas": found}
+        return {"civitas": {"interrupts": questions, "conversation": reply.conversation}}
 
     def _emitted(self, part: Message) -> str:
         if part.type in ("step", "tool", "custom"):
             return ""
-        text = part.payload["text"] if part.type == "token" else text_of(part.payload)
+        text = token_of(part.payload) if part.type == "token" else text_of(part.payload)
         self.text += text
-        return str(text)
+        return text
 
     def _rest(self, whole: str) -> str:
         """What the reply holds beyond what was streamed."""
@@ -111,6 +111,6 @@ class Answering:
 
 def said_in(reply: Message) -> str:
     """The text of a reply; of questions to a human, these."""
-    if reply.type == "interrupt":
-        return "\n\n".join(question_of(each) for each in reply.payload["interrupts"])
+    if questions := questions_in(reply):
+        return "\n\n".join(map(question_of, questions))
     return text_of(reply.payload)

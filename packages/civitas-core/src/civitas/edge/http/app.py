@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,11 +18,8 @@ from civitas.edge.http.health import HealthApi
 from civitas.edge.http.leaving import CallerLeft
 from civitas.edge.http.recording import Recordings
 from civitas.edge.http.responses import ResponsesApi
-from civitas.errors import CivitasError
 
 __all__ = ["make_app"]
-
-log = logging.getLogger("civitas.edge")
 
 _LEFT = 499
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -75,8 +71,6 @@ def _told(endpoint: Endpoint) -> Endpoint:
         except CallerLeft:
             return Response(status_code=_LEFT)  # nobody reads it
         except Exception as error:
-            if not isinstance(error, (BadRequest, CivitasError)):
-                log.exception("%s %s failed", request.method, request.url.path)
             failure = HttpFailure.of(error)
             return JSONResponse(failure.body, failure.status, failure.headers)
 

@@ -34,7 +34,7 @@ class Body:
         raw = await request.body()
         try:
             fields = json.loads(raw or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not JSON: {error}", code="invalid_json") from None
         if not isinstance(fields, dict):
             raise BadRequest("the body must be a JSON object", code="invalid_json")

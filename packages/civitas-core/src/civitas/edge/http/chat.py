@@ -17,10 +17,10 @@ from civitas.edge.http.behind import Behind, agents_of
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.conversing import OpenQuestions
 from civitas.edge.http.failures import BadRequest, HttpFailure
+from civitas.edge.http.headers import header, trace_of
 from civitas.edge.http.leaving import first_of, unless_left
-from civitas.edge.http.messages import messages_in
+from civitas.edge.http.messages import check_tool_choice, messages_in
 from civitas.edge.http.sse import EventStream, event
-from civitas.edge.http.trace import trace_of
 from civitas.errors import UnknownAgent
 from civitas.message import Message
 from civitas.process.progress import USAGE
@@ -66,6 +66,7 @@ class ChatApi:
         name = body.text("model")
         if body.fields.get("n") not in (None, 1):
             raise BadRequest("an agent gives one answer; leave out 'n'", "n")
+        check_tool_choice(body)
         messages = messages_in(body, "messages")
         conversation = request.headers.get(CONVERSATION) or (body.mapping("metadata") or {}).get(
             "conversation"
@@ -89,7 +90,9 @@ class ChatApi:
         }
         found = reply | {"object": "chat.completion", "choices": [choice]}
         found["usage"] = _usage(answering)
-        return JSONResponse(found | answering.asked(), headers=_conversation_of(answering))
+        return JSONResponse(
+            found | answering.asked(), headers=header(CONVERSATION, answering.reply.conversation)
+        )
 
     async def _payload(
         self, name: str, messages: list[dict[str, Any]], conversation: str | None
@@ -145,7 +148,8 @@ def tokens_of(answering: Answering) -> tuple[int, int, int]:
     said = _usage_in(answering.reply)
 
     def number(*keys: str) -> int:
-        return next((said[key] for key in keys if isinstance(said.get(key), int)), 0)
+        found = (said.get(key) for key in keys)
+        return next((each for each in found if type(each) is int and each >= 0), 0)
 
     prompt = number("input_tokens", "prompt_tokens")
     completion = number("output_tokens", "completion_tokens")
@@ -164,10 +168,3 @@ def _usage_in(reply: Message | None) -> Mapping[str, Any]:
 def _usage(answering: Answering) -> dict[str, int]:
     prompt, completion, total = tokens_of(answering)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
-
-
-def _conversation_of(answering: Answering) -> dict[str, str]:
-    reply = answering.reply
-    if reply is None or reply.conversation is None or not reply.conversation.isascii():
-        return {}
-    return {CONVERSATION: reply.conversation}

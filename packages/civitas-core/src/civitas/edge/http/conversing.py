@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from civitas.edge.http.behind import Behind
-from civitas.edge.questions import answer_to
+from civitas.edge.questions import answer_to, questions_in
 from civitas.errors import DeliveryError
 from civitas.message import Message
 
@@ -28,15 +29,16 @@ class OpenQuestions:
 
     def __init__(self, behind: Behind) -> None:
         self._behind = behind
-        self._open: OrderedDict[tuple[str, str], list[dict[str, Any]]] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], list[Mapping[str, Any]]] = OrderedDict()
         self._left: dict[tuple[str, str | None], str] | None = None
         """The runs that waited when the first caller came, by agent and conversation."""
 
     def heard(self, name: str, reply: Message) -> None:
         """Remember what a reply asks."""
-        if reply.type != "interrupt" or reply.conversation is None:
+        questions = questions_in(reply)
+        if not questions or reply.conversation is None:
             return
-        self._open[name, reply.conversation] = reply.payload["interrupts"]
+        self._open[name, reply.conversation] = questions
         if len(self._open) > _REMEMBERED:
             self._open.popitem(last=False)
 
@@ -55,7 +57,7 @@ class OpenQuestions:
             return None
         return {"values": {each["id"]: answer_to(each, text) for each in found}}
 
-    async def _kept(self, name: str, run: str) -> list[dict[str, Any]] | None:
+    async def _kept(self, name: str, run: str) -> list[Mapping[str, Any]] | None:
         """What a run of an earlier program asks; None if that was answered meanwhile."""
         if all(each.run != run for each in self._behind.runs("waiting", name)):
             return None
@@ -63,5 +65,4 @@ class OpenQuestions:
             reply = await self._behind.result(run, _PATIENCE)
         except DeliveryError:
             return None
-        questions: list[dict[str, Any]] = reply.payload["interrupts"]
-        return questions
+        return questions_in(reply) or None

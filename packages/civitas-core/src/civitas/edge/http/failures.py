@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ from civitas.errors import (
 )
 
 __all__ = ["BadRequest", "HttpFailure"]
+
+log = logging.getLogger("civitas.edge")
 
 _BUSY = 1
 """Seconds after which a caller may try again what found no room, or nobody there."""
@@ -88,7 +91,7 @@ class HttpFailure:
 
     @classmethod
     def of(cls, error: Exception) -> HttpFailure:
-        """What an error means to a caller."""
+        """What an error means to a caller; one that means nothing to any is in the log."""
         param = None
         if isinstance(error, BadRequest):
             status, kind, code, param = (
@@ -106,6 +109,8 @@ class HttpFailure:
                 ),
                 (500, "server_error", "internal_error"),
             )
+        if code == "internal_error":
+            log.error("a request could not be answered", exc_info=error)
         text = str(error) if code != "internal_error" else "the edge failed; its log says why"
         body = {"error": {"message": text, "type": kind, "param": param, "code": code}}
         again = code in _TRY_AGAIN

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from civitas.edge.http.failures import BadRequest, HttpFailure
+from civitas.edge.http.leaving import CallerLeft
 from civitas.edge.http.options import HttpOptions, is_loopback
 from civitas.edge.http.successor import Successor
 
@@ -57,6 +58,8 @@ class Gate:
             if self.successor is not None and path not in _OPEN:
                 await self.successor(scope, body, receive, send)
                 return
+        except CallerLeft:
+            return  # with a request that is not whole
         except BadRequest as error:
             failure = HttpFailure.of(error)
             headers_out = failure.headers | {"connection": "close"}
@@ -100,6 +103,8 @@ class Gate:
                         body += part
                     if not message.get("more_body") or size > _DISCARDED * most:
                         break
+                else:
+                    raise CallerLeft
         except TimeoutError:
             text = f"the request was not there within {self._options.patience:g} s"
             raise BadRequest(text, status=408, code="too_slow") from None

@@ -8,7 +8,7 @@ from typing import Any
 from civitas.edge.http.bodies import Body
 from civitas.edge.http.failures import BadRequest
 
-__all__ = ["messages_in"]
+__all__ = ["check_tool_choice", "messages_in"]
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 """Those that are taken, and what an agent is told."""
@@ -26,6 +26,19 @@ def messages_in(body: Body, key: str) -> list[dict[str, Any]]:
     return [_message(each, f"{key}[{number}]") for number, each in enumerate(given)]
 
 
+def check_tool_choice(body: Body) -> None:
+    """Refuse a client that waits for the call of a tool of its own: it would take the answer for a broken one.
+
+    Raises:
+        BadRequest: It does.
+    """
+    if body.fields.get("tool_choice") not in (None, "auto", "none"):
+        raise BadRequest(
+            "an agent calls its own tools, and none of its client's; leave out 'tool_choice'",
+            "tool_choice",
+        )
+
+
 def _message(given: Any, param: str) -> dict[str, Any]:
     role = _ROLES.get(str(given.get("role"))) if isinstance(given, Mapping) else None
     if role is None:
@@ -34,12 +47,12 @@ def _message(given: Any, param: str) -> dict[str, Any]:
             "an agent calls its own tools",
             param,
         )
-    return {"role": role, "content": _text(given.get("content") or "", f"{param}.content")}
+    return {"role": role, "content": _text(given.get("content"), f"{param}.content")}
 
 
 def _text(content: Any, param: str) -> str:
-    if isinstance(content, str):
-        return content
+    if content is None or isinstance(content, str):
+        return content or ""
     if not isinstance(content, list):
         raise BadRequest(f"{param} must be text, or a list of parts", param)
     texts = [part.get("text") if isinstance(part, Mapping) else None for part in content]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
@@ -20,10 +19,10 @@ from civitas.edge.http.bodies import Body
 from civitas.edge.http.chat import tokens_of
 from civitas.edge.http.conversing import OpenQuestions
 from civitas.edge.http.failures import BadRequest, HttpFailure
+from civitas.edge.http.headers import trace_of
 from civitas.edge.http.leaving import first_of, unless_left
-from civitas.edge.http.messages import messages_in
+from civitas.edge.http.messages import check_tool_choice, messages_in
 from civitas.edge.http.sse import EventStream, event
-from civitas.edge.http.trace import trace_of
 
 __all__ = ["ResponsesApi"]
 
@@ -47,6 +46,7 @@ class ResponsesApi:
         """Let an agent answer."""
         body = await Body.of(request)
         name = body.text("model")
+        check_tool_choice(body)
         conversation = _conversation(body)
         payload, type = await self._payload(name, body, conversation)
         answering = Answering(self._behind, name, payload, type, conversation, trace_of(request))
@@ -175,7 +175,11 @@ def _conversation(body: Body) -> str | None:
 
 def _id_of(conversation: str | None) -> str:
     unique = uuid.uuid4().hex[:_UNIQUE]
-    said = base64.urlsafe_b64encode((conversation or "").encode()).decode().rstrip("=")
+    said = (
+        base64.urlsafe_b64encode((conversation or "").encode("utf-8", "surrogatepass"))
+        .decode()
+        .rstrip("=")
+    )
     return f"{_PREFIX}{unique}{said}"
 
 
@@ -183,7 +187,7 @@ def _conversation_in(id: str) -> str:
     said = id.removeprefix(_PREFIX)[_UNIQUE:]
     try:
         found = base64.urlsafe_b64decode(said + "=" * (-len(said) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         found = ""
     if not id.startswith(_PREFIX) or not found:
         raise BadRequest(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from civitas.edge.nats_agents.words import ACK, KEEPALIVE, NoAnswer, Prompt, PromptFailure, chunk
-from civitas.edge.questions import answer_to, question_of
-from civitas.edge.texts import EMITTED, as_json, text_of
+from civitas.edge.questions import answer_to, question_of, questions_in
+from civitas.edge.texts import EMITTED, as_json, text_of, token_of
 from civitas.errors import AgentTerminated
 from civitas.message import Message
 from civitas.process import Messenger
@@ -84,11 +85,8 @@ class Prompting:
 
     async def _answer(self, prompt: Prompt) -> None:
         reply = await self._stream({"input": prompt.text}, "message", prompt, prompt.conversation)
-        while reply.type == "interrupt":
-            answers = {
-                each["id"]: meant(each, await self._ask(each))
-                for each in reply.payload["interrupts"]
-            }
+        while questions := questions_in(reply):
+            answers = {each["id"]: meant(each, await self._ask(each)) for each in questions}
             reply = await self._stream({"values": answers}, "resume", prompt, reply.conversation)
         await self._say_rest(text_of(reply.payload))
 
@@ -121,11 +119,11 @@ class Prompting:
         payload = part.payload
         match part.type:
             case "token":
-                await self._say(payload["text"])
-            case "step" | "tool":
+                await self._say(token_of(payload))
+            case "step" | "tool" if isinstance(payload, Mapping) and "name" in payload:
                 await self._publish(chunk("status", f"{part.type}: {payload['name']}"))
-            case "custom":
-                await self._publish(chunk("status", f"custom: {as_json(payload)}"))
+            case "step" | "tool" | "custom":
+                await self._publish(chunk("status", f"{part.type}: {as_json(payload)}"))
             case _:
                 await self._say(text_of(payload))
 
