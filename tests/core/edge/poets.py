@@ -114,7 +114,7 @@ async def browsing(**keys: Any) -> AsyncIterator[httpx.AsyncClient]:
 async def chatting() -> AsyncIterator[openai.AsyncOpenAI]:
     async with (
         running() as (_, edge),
-        httpx.AsyncClient(verify=PLAIN) as http,
+        openai.DefaultAsyncHttpxClient(verify=PLAIN) as http,
         openai.AsyncOpenAI(base_url=f"{edge.url}/v1", api_key="none", http_client=http) as client,
     ):
         yield client

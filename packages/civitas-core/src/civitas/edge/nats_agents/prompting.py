@@ -143,7 +143,7 @@ class Prompting:
         elif not told.endswith(text):
             await self._say(f"\n\n{text}")
 
-    async def _ask(self, interrupt: dict[str, Any]) -> Prompt:
+    async def _ask(self, interrupt: Mapping[str, Any]) -> Prompt:
         """Let the caller answer a question of the agent.
 
         Raises:
@@ -196,7 +196,7 @@ class Prompting:
             log.debug("nats: a part of an answer of %r was lost: %s", self._name, error)
 
 
-def meant(interrupt: dict[str, Any], said: Prompt) -> Any:
+def meant(interrupt: Mapping[str, Any], said: Prompt) -> Any:
     """An envelope with ``value`` is that value; anything else is words."""
     if "value" in said.envelope:
         return said.envelope["value"]
