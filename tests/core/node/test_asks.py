@@ -19,7 +19,7 @@ async def test_thousands_whose_time_is_up_together_are_told_in_many_turns(
     many = 4 * AT_ONCE
     with monkeypatch.context() as patched:
         patched.setattr(loop, "time", lambda: 1e9)
-        waiting = [asks.add(f"{n}", 1.0, None) for n in range(many)]
+        waiting = [asks.add(f"{n}", 1.0, None, "a") for n in range(many)]
     asks.remove("0")
     ticks = asks._ticks
     ((tick, (_, timer)),) = ticks.due.items()

@@ -300,6 +300,10 @@ class RemoteChild:
             # Its process cancels it in time, if anything runs there at all.
             self._home.end(peer, f"it did not end {self.name!r} in time: its event loop is stuck")
 
+    def refuse_asks(self, why: str) -> None:
+        """It is about to be stopped for good: let its process refuse the asks that wait in its mailbox."""
+        self._cast("refuse_asks", why)
+
     def wait_for_restart(self) -> None:
         """It is down and will be started again: what is sent to it waits."""
         self.status = Status.RESTARTING

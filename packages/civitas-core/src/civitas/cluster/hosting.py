@@ -172,6 +172,11 @@ class Hosting:
         if name in self._hosted:
             self._hosted[name].wait_for_restart()
 
+    def refuse_asks(self, _: Peer, name: str, why: str) -> None:
+        """One is about to be stopped for good."""
+        if name in self._hosted:
+            self._hosted[name].refuse_asks(why)
+
     def close(self, _: Peer, name: str, why: str) -> None:
         """One will not be started again."""
         if name in self._hosted:

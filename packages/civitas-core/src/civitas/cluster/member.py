@@ -180,6 +180,7 @@ class MemberNode(Node):
                 "watch_is_over": lambda _, ref: self._at_root.over(ref),
                 "gone": lambda _, *what: self._letters.part(*what),
                 "hold": hosting.hold,
+                "refuse_asks": hosting.refuse_asks,
                 "close": hosting.close,
                 "discard": hosting.discard,
                 "settled": lambda _: self._lookups.again(),

@@ -198,6 +198,7 @@ CASTS: Mapping[str, Shape] = MappingProxyType(
         "leaving": Shape(TEXT),
         "gone": Shape(TEXT, TEXT, COUNTS),  # boot id, why, what was in hand
         "hold": Shape(TEXT),
+        "refuse_asks": Shape(TEXT, TEXT),  # the agent, why
         "close": Shape(TEXT, TEXT),
         "discard": Shape(TEXT),
         "settled": Shape(),

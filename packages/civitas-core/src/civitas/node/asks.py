@@ -35,7 +35,8 @@ class PendingAsks:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: dict[
-            str, tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None, Asking | None]
+            str,
+            tuple[asyncio.Future[Answer], _Due | asyncio.TimerHandle | None, Asking | None, str],
         ] = {}
         self._ticks: Ticks[str] = Ticks(loop, self._time_is_up)
         self.kept: dict[str, Callable[[Message | DeliveryError], None]] = {}
@@ -47,7 +48,9 @@ class PendingAsks:
     def __contains__(self, id: object) -> bool:
         return id in self._waiting or id in self.kept
 
-    def add(self, id: str, seconds: float | None, asking: Asking | None) -> asyncio.Future[Answer]:
+    def add(
+        self, id: str, seconds: float | None, asking: Asking | None, to: str
+    ) -> asyncio.Future[Answer]:
         """Begin to wait for the answer to message `id`, at most `seconds`.
 
         Args:
@@ -55,6 +58,7 @@ class PendingAsks:
             seconds: How long to wait; None waits for ever.
             asking: Where the asker stands as waiting. It is taken out as soon as the answer is there, and not when
                 the asker runs again: until then others may ask it, and nobody waits for itself.
+            to: Whom the message is for.
 
         Returns:
             What to await. A caller that ends it early calls `remove`.
@@ -75,7 +79,7 @@ class PendingAsks:
                 entry = ticks.due[tick] = set(), timer
             due = entry[0]
             due.add(id)
-        self._waiting[id] = (future, due, asking)
+        self._waiting[id] = (future, due, asking, to)
         return future
 
     def remove(self, id: str) -> asyncio.Future[Answer] | None:
@@ -87,7 +91,7 @@ class PendingAsks:
         entry = self._waiting.pop(id, None)
         if entry is None:
             return None
-        future, due, asking = entry
+        future, due, asking, _ = entry
         if asking is not None:
             asking.pop(id, None)
         if isinstance(due, set):
@@ -109,7 +113,7 @@ class PendingAsks:
         entry = self._waiting.pop(id, None)
         if entry is None:
             return False
-        future, due, asking = entry
+        future, due, asking, _ = entry
         if asking is not None:
             asking.pop(id, None)
         if isinstance(due, set):
@@ -120,6 +124,14 @@ class PendingAsks:
             return False
         future.set_result(answer)
         return True
+
+    def refuse_outside(self, error: Callable[[str], DeliveryError]) -> None:
+        """Answer those that no agent's handler waits for with what `error` makes of the name of the agent."""
+        for id, (future, _, asking, to) in list(self._waiting.items()):
+            if asking is None:
+                self.remove(id)
+                if not future.done():
+                    future.set_result(error(to))
 
     def when_over(self, id: str, callback: Callable[[], None]) -> bool:
         """Call `callback` when nobody waits any more for the answer to message `id`; False if nobody does now."""

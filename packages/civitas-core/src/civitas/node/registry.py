@@ -96,6 +96,13 @@ class Registry(dict[str, Recipient]):
             return pool.cell(conversation, message_id)
         raise UnknownAgent(to, self.closest(to))
 
+    def has(self, name: object) -> bool:
+        """Whether somebody has that name, or a conversation of that name could begin."""
+        if type(name) is not str:
+            return False
+        pool = name.partition("/")[0]
+        return name in self or name in self.groups or pool in self.pools
+
     def closest(self, name: str) -> list[str]:
         """The names that are most like one that nobody has, at most three."""
         names = [*self, *self.pools, *self.groups]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from threading import get_ident
@@ -27,6 +26,7 @@ from civitas.node.last_words import LastWords
 from civitas.node.observe import Observer
 from civitas.node.origin import Origin
 from civitas.node.others import Others
+from civitas.node.outside import Outside
 from civitas.node.registry import Recipient, Registry
 from civitas.node.requests import Requests, check_keeps_runs, keeps_runs
 from civitas.node.streams import Chunks
@@ -72,6 +72,7 @@ class Router:
         """Whether work from outside is taken."""
         self.stops = False
         """Whether its agents are about to be stopped for good: what that interrupts does not count as a delivery."""
+        self._outside = Outside(self)
         self.others: Others | None = None  # the other OS processes of the system, at its root
         self._observe = Observer(tracing)
         self.streams: dict[str, Chunks] = {}
@@ -90,10 +91,19 @@ class Router:
         self.foreign: dict[str, Origin] = {}
         """Where the messages of other nodes that agents of this one have came from, by their ids."""
 
+    def open_door(self) -> None:
+        """Take work from outside: the tree has started."""
+        self.open = True
+        self._outside.begin()
+
     def close_door(self) -> None:
         """Take no more work from outside: the system is about to stop."""
         self.open = False
         self.stops = True
+
+    def system_ends(self, why: str) -> None:
+        """The tree ends by itself: nobody outside gets an answer any more."""
+        self._outside.end(why)
 
     # Neither is a coroutine itself: one more around what waits was measured to cost 3 % of an ask, and 5 % of a send.
 
@@ -111,7 +121,7 @@ class Router:
         """Hand a message to the agent `to`; what to wait for, or None if it was taken at once."""
         if sender is None:
             if not self.open or get_ident() != self.thread or not self.loop.is_running():
-                self._check_here()
+                self._outside.check(to)
         else:
             self.check_loop(sender.name)
         # Nearly all have one of these, and a name of an agent: to see that costs next to nothing.
@@ -153,7 +163,7 @@ class Router:
         """Hand a message to the agent `to` and wait for its answer."""
         if sender is None:
             if not self.open or get_ident() != self.thread or not self.loop.is_running():
-                self._check_here()
+                self._outside.check(to)
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
@@ -183,7 +193,7 @@ class Router:
         """Hand a message to every agent whose name matches; one that went meanwhile is passed over."""
         if sender is None:
             if not self.open or get_ident() != self.thread or not self.loop.is_running():
-                self._check_here()
+                self._outside.check()
         else:
             self.check_loop(sender.name)
         check_pattern(pattern)
@@ -222,7 +232,7 @@ class Router:
         """Hand a message to the agent `to` and yield what it emits, then its answer."""
         if sender is None:
             if not self.open or get_ident() != self.thread or not self.loop.is_running():
-                self._check_here()
+                self._outside.check(to)
         else:
             self.check_loop(sender.name)
         cell, message, seconds, asking = self._requests.begin(
@@ -327,7 +337,7 @@ class Router:
     ) -> Message:
         if asking is not None and self.asked is not None and isinstance(cell, Cell):
             self.asked(message, self._requests.asker_of(message) or "", cell.name)
-        future = self.asks.add(message.id, seconds, asking)
+        future = self.asks.add(message.id, seconds, asking, message.recipient)
         try:
             if not cell.entry.offer(message, self._handover.wake):
                 if asking is not None and self.asked is not None and not isinstance(cell, Cell):
@@ -375,24 +385,3 @@ class Router:
                 f"{agent!r} was used on another event loop than its own; in a plain `def` handler write "
                 "self.run(self.ask(...)) instead of asyncio.run(self.ask(...))"
             )
-
-    def _check_here(self) -> None:
-        """Raise `ConfigurationError` where nothing is taken from outside, or the caller runs on another loop.
-
-        Until Python 3.12, looking up the running loop is a system call; so who calls this looks first at what comes to
-        the same for nearly all.
-        """
-        if not self.open or get_running_loop() is not self.loop:
-            raise self._refusal()
-
-    def _refusal(self) -> ConfigurationError:
-        """Why nothing is taken from outside."""
-        if self.open:
-            return ConfigurationError(
-                "the runtime runs on another event loop; call it there, as with "
-                "asyncio.run_coroutine_threadsafe(runtime.ask(...), loop)"
-            )
-        return ConfigurationError(
-            "the runtime accepts no work: it has not been started, or it is stopping. "
-            "Use it inside `async with Runtime(...)`"
-        )

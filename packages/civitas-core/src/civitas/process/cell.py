@@ -232,7 +232,9 @@ class Cell:
     async def stop(self, why: str = "") -> None:
         """End the incarnation: let it finish its message and `on_stop`, cancel it after its `shutdown_timeout`.
 
-        The mailbox stays as it is, whatever `why` says; see `close`.
+        Args:
+            why: If it is not started again: asks are refused with that from now on. What was only sent stays in the
+                mailbox; see `close`.
         """
         incarnation, task = self._incarnation, self._task
         self._on_exit = None
@@ -244,11 +246,17 @@ class Cell:
             return
         self.status = Status.STOPPING
         incarnation.shut_down()
+        if why:  # nobody will handle what waits; a run that is kept comes to the next program
+            self._deliveries.refuse_asks(why, later=self.delivery is not Delivery.DURABLE)
         if incarnation.asking:
             self.node.last_words.begin(self)
         _, running = await asyncio.wait({task}, timeout=timeout)
         if running:
             await self._kill(incarnation, task)
+
+    def refuse_asks(self, why: str) -> None:
+        """It will be stopped for good: refuse the asks that wait in the mailbox."""
+        self._deliveries.refuse_asks(why, later=False)
 
     async def interrupt(self) -> None:
         """End the incarnation at once if it handles a message; it is to be stopped all the same."""

@@ -156,6 +156,14 @@ class Deliveries:
         for message in self._mailbox.close(partial(AgentTerminated, self._name, why)):
             self._terminated(message, why)
 
+    def refuse_asks(self, why: str, *, later: bool) -> None:
+        """Refuse the asks that wait in the mailbox, and those that come `later`."""
+        for message in self._mailbox.take_asks(
+            partial(AgentTerminated, self._name, why), later=later
+        ):
+            self.over(message)
+            self._terminated(message, why)
+
     def count(self, failure: PlainError, message_id: str = "") -> None:
         """Note an error; without a message it is that of a start."""
         self.failures += 1

@@ -85,9 +85,13 @@ class Line:
                 take(message)
                 room.set_result(None)
 
-    def refuse(self, error: Callable[[], DeliveryError]) -> None:
-        """Send everybody away with what `error` makes."""
-        while self.senders:
-            room, _ = self.senders.popitem(last=False)
+    def refuse(
+        self,
+        error: Callable[[], DeliveryError],
+        which: Callable[[Message], bool] = lambda message: True,
+    ) -> None:
+        """Send everybody away with what `error` makes, or those whose message is asked for."""
+        for room in [room for room, message in self.senders.items() if which(message)]:
+            del self.senders[room]
             if not room.done():
                 room.set_exception(error())

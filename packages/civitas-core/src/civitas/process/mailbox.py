@@ -39,6 +39,7 @@ class Mailbox:
         "_line",
         "_queue",
         "_reader",
+        "_takes_sends",
         "_withdrawn",
         "expected",
         "on_idle",
@@ -64,6 +65,8 @@ class Mailbox:
         """Who waits for room; None while whoever comes may put."""
         self._reader: asyncio.Future[bool] | None = None
         self._closed: Callable[[], DeliveryError] | None = None
+        self._takes_sends = False
+        """Whether it is closed for asks alone."""
         self._drained: asyncio.Event | None = None
         self.on_idle: Callable[[], None] | None = None
         """Called each time its reader has come to the end and waits, and when the last message left without one."""
@@ -94,7 +97,7 @@ class Mailbox:
 
     def offer(self, message: Message, wake: Wake = soon) -> bool:
         """Put without waiting; see `Entry.offer`."""
-        if self._closed is not None:
+        if self._closed is not None and not (self._takes_sends and message.reply_to is None):
             raise self._closed()
         if self._line is not None or (len(self._queue) >= self.size and not self._has_room()):
             return False
@@ -125,7 +128,7 @@ class Mailbox:
 
     def push(self, message: Message) -> None:
         """Put whatever the size; see `Entry.push`."""
-        if self._closed is None:
+        if self._closed is None or self._takes_sends:
             self._append(message)
             self.wake()
 
@@ -216,12 +219,30 @@ class Mailbox:
         Returns:
             What stood in it.
         """
-        self._closed = error
+        self._closed, self._takes_sends = error, False
         self._tell_drained()
         if self._line is not None:
             self._line.refuse(error)
             self._end_line()
         return self._take_all()
+
+    def take_asks(self, error: Callable[[], DeliveryError], *, later: bool) -> list[Message]:
+        """Refuse with what `error` makes the senders in line that want an answer.
+
+        Args:
+            error: Makes the error.
+            later: Whether those that come from now on are refused, too.
+
+        Returns:
+            What stood in it and wants an answer.
+        """
+        if later and self._closed is None:
+            self._closed, self._takes_sends = error, True
+        if self._line is not None:
+            self._line.refuse(error, _wants_answer)
+            self._end_line()
+        asks = list(filter(_wants_answer, self._queue))
+        return [message for message in asks if self.withdraw(message)]
 
     @property
     def closed(self) -> bool:
@@ -230,7 +251,7 @@ class Mailbox:
 
     def reopen(self) -> None:
         """Take messages again."""
-        self._closed = None
+        self._closed, self._takes_sends = None, False
 
     def hold(self) -> None:
         """Let every sender wait, until `let_in`."""
@@ -296,3 +317,7 @@ class Mailbox:
         drained, self._drained = self._drained, None
         if drained is not None:
             drained.set()
+
+
+def _wants_answer(message: Message) -> bool:
+    return message.reply_to is not None

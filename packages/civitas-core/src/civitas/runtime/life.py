@@ -112,7 +112,7 @@ class Life:
                 raise asyncio.CancelledError  # its cancellation got lost in a child
             await node.has_started()
             await node.scheduler.start()
-            node.open = True
+            node.open_door()
             for edge in self.edges:
                 await edge.open(self._outside)
             urls = (edge.url for edge in self.edges if isinstance(edge, PassesOn))

@@ -47,6 +47,12 @@ class Child(Protocol):
                 child's end on. Empty where messages are to wait for a restart.
         """
 
+    def refuse_asks(self, why: str) -> None:
+        """Nothing of it will be started again, and it is about to be stopped: refuse the asks that wait in its mailbox.
+
+        Until then it works on, and answers the last words of others.
+        """
+
     @property
     def available(self) -> bool:
         """Whether it can be started now; its OS process may be down."""
@@ -115,6 +121,9 @@ class Host(Protocol):
         Raises:
             ConfigurationError: The name is taken.
         """
+
+    def system_ends(self, why: str) -> None:
+        """The root supervisor ends by itself: nobody outside gets an answer any more."""
 
     def join(self, supervisor: Parent) -> None:
         """Make a supervisor known by its name.

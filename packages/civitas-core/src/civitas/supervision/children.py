@@ -145,6 +145,11 @@ class Children:
             if why:  # who stops after it may ask it a last thing, and is told
                 slot.child.close(Status.TERMINATED, why)
 
+    def refuse_asks(self, why: str) -> None:
+        """Refuse the asks that wait in any mailbox below; it is about to be stopped."""
+        for slot in self:
+            slot.child.refuse_asks(why)
+
     def wait_for_restart(self) -> None:
         """Let messages for everything below wait for the restart."""
         for slot in self:

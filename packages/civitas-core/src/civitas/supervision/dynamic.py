@@ -116,6 +116,11 @@ class DynamicSupervisorProcess:
         await self._end_work()
         await self._stop_children(why)
 
+    def refuse_asks(self, why: str) -> None:
+        """Refuse the asks that wait in the mailboxes of its children; they are about to be stopped."""
+        for slot in list(self._slots.values()):
+            slot.child.refuse_asks(why)
+
     def wait_for_restart(self) -> None:
         """It is about to be started again, without its children: those are gone."""
         self.status = Status.RESTARTING
@@ -329,8 +334,9 @@ class DynamicSupervisorProcess:
         error = SupervisorGaveUp(self.name, slot.child.name, str(self.limits), str(reason))
         slot.child.status = Status.TERMINATED
         self._report.gave_up(error, reason)
-        await self._end_work()
         why = f"its supervisor {self.name!r} gave up"
+        self.refuse_asks(why)
+        await self._end_work()
         await self._stop_children(why)
         self.close(Status.TERMINATED, why)
         on_exit, self._on_exit = self._on_exit, None

@@ -162,6 +162,10 @@ class SupervisorProcess:
                 case Call(done=done) if not done.done():
                     done.set_exception(self._not_running())
 
+    def refuse_asks(self, why: str) -> None:
+        """Refuse the asks that wait in any mailbox below; it is about to be stopped."""
+        self._children.refuse_asks(why)
+
     def wait_for_restart(self) -> None:
         """Let messages for everything below wait for the restart."""
         self.status = Status.RESTARTING
@@ -270,6 +274,9 @@ class SupervisorProcess:
 
     async def _exit(self, reason: ExitReason, why: str) -> None:
         """End by itself: nobody below it runs, and nobody waits for it."""
+        if self.parent is None:
+            self._host.system_ends(why)
+        self._children.refuse_asks(why)
         await self._starts.end_all(self._not_running)
         # Those that are down first: a child that still runs may be waiting for an answer of one, and could not end.
         for slot in self._children:
