@@ -167,7 +167,7 @@ async def test_a_runtime_says_where_its_edge_is_each_time_that_it_runs():
     runtime = Runtime.from_config(config, agent_classes={"Poet": Poet})
     for _ in range(2):
         assert runtime.edge_url is None
-        async with runtime, httpx.AsyncClient(base_url=runtime.edge_url or "") as client:
+        async with runtime, httpx.AsyncClient(base_url=str(runtime.edge_url)) as client:
             assert (await client.get("/livez")).status_code == 200
             assert (await runtime.overview())["edge"] == runtime.edge_url
     assert runtime.edge_url is None

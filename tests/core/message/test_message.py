@@ -174,7 +174,7 @@ def test_a_message_built_by_hand_has_defaults() -> None:
 def test_a_second_attempt_gets_the_payload_as_it_was_sent() -> None:
     message = Message(payload={"items": [1]})
     message.payload["items"].append(2)
-    again = message.again(1)
+    again = message._again(1)
     assert again.payload == {"items": [1]}
     assert (again.id, again.attempt) == (message.id, 1)
 

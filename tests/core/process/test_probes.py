@@ -45,7 +45,7 @@ async def test_the_probe_of_a_step_is_asked_before_a_human(known: Any, made: int
 
 def test_a_call_is_shown_to_a_probe_as_it_was_made() -> None:
     call = AmbiguousCall("a", "r", "tool 1", "tool", "charge", {"n": 1}, "m:tool 1", 5.0)
-    assert call.question() == {
+    assert call._question() == {
         "id": "m:tool 1",
         "value": {
             "agent": "a",

@@ -83,12 +83,12 @@ class StateStoreSaver(BlockingSaver):
         self._history = checked_history(history, "StateStoreSaver")
         self._lent: RunThread | None = None
         self._seats: OrderedDict[tuple[str, int], _Seat] = OrderedDict()
-        self.untracked = Untracked()
+        self._untracked = Untracked()
         """What to leave out."""
 
     # Where a thread is kept.
 
-    def lend(self, thread: RunThread) -> None:
+    def _lend(self, thread: RunThread) -> None:
         """Work on this one thread from now on, whatever its id: that of the run of an agent."""
         self._lent = thread
 
@@ -237,7 +237,7 @@ class StateStoreSaver(BlockingSaver):
         """Keep a checkpoint."""
         thread_id, ns = _place(config)
         told = get_checkpoint_metadata(config, metadata)
-        values = self.untracked.kept(ns, checkpoint["channel_values"])
+        values = self._untracked.kept(ns, checkpoint["channel_values"])
         body = {key: value for key, value in checkpoint.items() if key != "channel_values"}
         kept = KeptCheckpoint(
             HeldValue(body),
@@ -273,7 +273,7 @@ class StateStoreSaver(BlockingSaver):
                 task_id, WRITES_IDX_MAP.get(channel, number), channel, HeldValue(value), task_path
             )
             for number, (channel, value) in enumerate(writes)
-            if (ns, channel) not in self.untracked
+            if (ns, channel) not in self._untracked
         ]
         async with self._thread(thread_id) as thread:
             thread.add_writes(ns, get_checkpoint_id(config) or "", given)

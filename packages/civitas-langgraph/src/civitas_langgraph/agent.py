@@ -241,7 +241,7 @@ class LangGraphAgent(FrameworkAgent):
         if saver is None or not isinstance(graph, Pregel):
             return
         lent = RunThread(self.store, self.memory_key(conversation), saver.serde)
-        saver.lend(lent)
+        saver._lend(lent)
         config: RunnableConfig = {"configurable": {"thread_id": conversation}}
         looking = copy_of(graph, checkpointer=saver)
         thread = await lent.open()
@@ -302,7 +302,7 @@ class LangGraphAgent(FrameworkAgent):
             saver = self._saver = StateStoreSaver(
                 self.store, "", history=self._history, serde=serde
             )
-            saver.untracked = self._untracked
+            saver._untracked = self._untracked
         elif isinstance(saver, BaseCheckpointSaver):
             saver = copy.copy(saver)  # the graph that was given is never changed
             if isinstance(saver, StateStoreSaver):
@@ -374,7 +374,7 @@ class LangGraphAgent(FrameworkAgent):
             beside=self.recorded_with if durable else None,
             pins=durable and self.on_change is OnChange.RESTART,
         )
-        saver.lend(thread)
+        saver._lend(thread)
         return thread
 
     def _run_config(

@@ -30,7 +30,7 @@ _HEADER = "Idempotency-Key"
 class Ends(Protocol):
     """The agent that a run belongs to, as its models see it."""
 
-    ending: bool
+    _ending: bool
     """Whether it was asked to end while a run is on."""
 
 
@@ -90,7 +90,7 @@ class WatchedModel(Model):
                     span.answered(live)
             return dump(live) if run.durable else None
 
-        if run.durable and cast(Ends, run.agent).ending:
+        if run.durable and cast(Ends, run.agent)._ending:
             raise Unfinished
         note = None
         if run.durable:

@@ -123,7 +123,7 @@ class OpenAIAgent(FrameworkAgent):
         self._next_turn = read_next_turn(next_turn, where)
         self._attempt: Attempt | None = None
         self._servers = Servers(self)
-        self.ending = False
+        self._ending = False
         """Whether it was asked to end."""
 
     def accepts(self, subject: Any) -> bool:
@@ -151,7 +151,7 @@ class OpenAIAgent(FrameworkAgent):
 
     def wind_down(self) -> None:
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
-        self.ending = True
+        self._ending = True
 
     def shape(self) -> Iterable[Part]:
         """The agents that a run may come to, with their tools and words."""

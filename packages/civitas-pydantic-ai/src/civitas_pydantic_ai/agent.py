@@ -131,7 +131,7 @@ class PydanticAIAgent(FrameworkAgent):
         self._agent: AbstractAgent[Any, Any] | None = None
         self._may_defer = True
         self._attempt: TriedRun | None = None
-        self.ending = False
+        self._ending = False
         """Whether it was asked to end."""
 
     def accepts(self, subject: Any) -> bool:
@@ -160,7 +160,7 @@ class PydanticAIAgent(FrameworkAgent):
 
     def wind_down(self) -> None:
         """Have a durable run end before its next model call; the next incarnation goes on with it."""
-        self.ending = True
+        self._ending = True
 
     def shape(self) -> Iterable[Part]:
         """The tools, the output and the words of the agent."""
@@ -200,7 +200,7 @@ class PydanticAIAgent(FrameworkAgent):
         deps = await self._deps.of(run.message, given.deps, kind, self.refuse, left)
         instructions = given.instructions or left.get("instructions", [])
         options |= {"deps": deps.value, "instructions": instructions or None}
-        calls = RunCalls(run, lambda: self.ending, deps.kept)
+        calls = RunCalls(run, lambda: self._ending, deps.kept)
         with capture_run_messages() as messages:
             self._attempt = TriedRun(calls, memory, began, messages, deps, instructions)
             result = await self._runs(calls, given.prompt, message_history=history, **options)

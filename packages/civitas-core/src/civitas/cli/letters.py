@@ -15,7 +15,7 @@ from civitas.cluster.durable.letter_box import BrokerLetters
 from civitas.control import ControlClient, NotRunning, state_folder
 from civitas.control.client import RemoteError
 from civitas.errors import ConfigurationError
-from civitas.node.dead.info import DeadLetterInfo
+from civitas.node.dead.info import info_of
 from civitas.node.dead.letters import message_of
 from civitas.node.dead.saved import SavedLetter, drop_letter, read_letters
 from civitas.plugins import PluginManager
@@ -113,11 +113,7 @@ class _InStore:
     async def list(self, agent: str, reason: str, *, payload: bool) -> list[Facts]:
         found = [each.letter for each in await self._saved()]
         return [
-            asdict(
-                DeadLetterInfo.of(
-                    each.number, each.reason, each.time, each.message, payload=payload
-                )
-            )
+            asdict(info_of(each.number, each.reason, each.time, each.message, payload=payload))
             for each in found
             if agent in ("", each.agent) and reason in ("", each.reason)
         ]
@@ -185,5 +181,5 @@ async def _own(file: Path, stack: AsyncExitStack) -> LetterPlace:
 
 def _facts(letter: DeadLetter, payload: bool) -> Facts:
     message = message_of(letter)
-    told = DeadLetterInfo.of(letter.number, letter.reason, letter.time, message, payload=payload)
+    told = info_of(letter.number, letter.reason, letter.time, message, payload=payload)
     return asdict(told)

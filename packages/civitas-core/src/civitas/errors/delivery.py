@@ -269,7 +269,7 @@ class BudgetExceeded(DeliveryError):
             f"{f' (runtime.raise_budget({key!r}, ...))' if key else ''}, or make the work smaller"
         )
 
-    def again(self) -> BudgetExceeded:
+    def _again(self) -> BudgetExceeded:
         """The same, to be raised elsewhere, without what was raised around this one."""
         return BudgetExceeded(
             self.agent, self.budget, self.what, self.limit, self.used, key=self.key, asks=self.asks

@@ -56,7 +56,7 @@ async def execute(run: Run, span: Span) -> Any:
         raise
     except Exception as error:
         if run.exceeded is not None and not isinstance(error, BudgetExceeded):
-            raise run.exceeded.again() from error
+            raise run.exceeded._again() from error
         # The framework may have raised an exception of its own from it.
         exited = next((each for each in chain(error) if isinstance(each, Exited)), None)
         if exited is None:

@@ -42,7 +42,7 @@ class RuntimeTool:
         try:
             if tools is None:
                 raise UnknownTool(self.name, ())
-            result = await tools.untraced(self.name).call(**arguments)
+            result = await tools._untraced(self.name).call(**arguments)
         except Exception as error:
             return f"Error: {error}"
         return (

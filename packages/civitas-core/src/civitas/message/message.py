@@ -47,8 +47,8 @@ class _Fields:
     type: str
     sender: str | None
     recipient: str
+    # The payload as it was encoded; what a handler does to `payload` does not show here.
     raw: bytes
-    """The payload as it was encoded; what a handler does to `payload` does not show here."""
     _value: Any
     correlation_id: str | None
     reply_to: str | None
@@ -58,8 +58,8 @@ class _Fields:
     deadline: float | None
     attempt: int
     wants_chunks: bool
+    # The name of the run, if its sender gave it one, or it came out of the state store.
     run_name: str | None
-    """The name of the run, if its sender gave it one, or it came out of the state store; otherwise None."""
 
 
 # Past the lock of `Message`, at half the cost of `object.__setattr__`.
@@ -141,15 +141,15 @@ class Message(_Fields):
         """Name of the run that it began, or whose answer it is."""
         return self.run_name or self.correlation_id or self.id
 
-    def again(self, attempt: int) -> Message:
+    def _again(self, attempt: int) -> Message:
         """The same message for another start of a handler, with the payload as it was sent."""
         return self._copy(self.headers, attempt, self.reply_to)
 
-    def with_headers(self, headers: Mapping[str, str]) -> Message:
+    def _with_headers(self, headers: Mapping[str, str]) -> Message:
         """The same message with other headers."""
         return self._copy(headers, self.attempt, self.reply_to)
 
-    def answered_by_way_of(self, node: str) -> Message:
+    def _answered_by_way_of(self, node: str) -> Message:
         """The same message, with its answer to be handed to `node`; unchanged if nobody is waiting for one."""
         if self.reply_to is None:
             return self

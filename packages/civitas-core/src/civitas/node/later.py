@@ -87,16 +87,16 @@ class Later:
             )
             id = sender.timers.next_id(handled, sender.now.current)
             return sender.timers.kept(self._node.timers.keep(id, message, delay))
-        timer = Timer(sender.timers.passing)
+        timer = Timer()
 
         def due() -> None:
-            timer.fired()
+            timer._fired()
             message = new_message(
                 message_type, sender.name, to, raw, conversation=conversation, headers=headers
             )
             self._begin(self._deliver_late(message))
 
-        timer.arm(self._node.clock.call_later(delay, due))
+        timer._arm(self._node.clock.call_later(delay, due), sender.timers.passing)
         return timer
 
     def _is_durable(self, sender: Caller) -> bool:

@@ -36,7 +36,7 @@ class Offering:
         """
         if self._node.tools is None:
             self._node.tools = ToolRegistry((), self._node.tracing)
-        self._node.tools.offer(owner, tools)
+        self._node.tools._offer(owner, tools)
         self.changed()
 
 

@@ -64,7 +64,7 @@ class AmbiguousCall:
     idempotency_key: str
     since: float
 
-    def question(self) -> dict[str, Any]:
+    def _question(self) -> dict[str, Any]:
         """What a human is asked about it."""
         value = {
             "agent": self.agent,

@@ -103,7 +103,7 @@ class Deliveries:
     def withdrawn(self, message: Message, reason: DeadLetterReason) -> None:
         """Whoever asked is gone while it waited, for the first time or to be delivered again."""
         if (given := (self.given or {}).get(message.id, 0)) > message.attempt:
-            message = message.again(given)  # the asker's own copy, which counts none
+            message = message._again(given)  # the asker's own copy, which counts none
         self.over(message)
         self._node.dead_letter(message, reason)
 
@@ -116,7 +116,7 @@ class Deliveries:
         if isinstance(error, RunChanged) and error.run == message.run:
             told = error
         elif isinstance(error, BudgetExceeded):
-            told = error.again()
+            told = error._again()
         self._node.refuse(message, told)
 
     def crashed(self, message: Message, failure: PlainError, options: AgentOptions) -> None:
@@ -181,7 +181,7 @@ class Deliveries:
         given = (self.given or {}).get(message.id, 0) + 1
         if given < options.max_deliveries:
             self.was_given(message.id, given)
-            self._mailbox.put_back(message.again(message.attempt + 1))
+            self._mailbox.put_back(message._again(message.attempt + 1))
         else:
             self.over(message)
             self._drop(message, failure, DeadLetterReason.MAX_DELIVERIES)

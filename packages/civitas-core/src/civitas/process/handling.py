@@ -170,7 +170,7 @@ class Handling:
                 self._span.record_exception(remains)
             failure = None
             retries += 1
-            self._message = now.current = self._message.again(self._message.attempt + 1)
+            self._message = now.current = self._message._again(self._message.attempt + 1)
             self._begun = self._message
             current_message.set(self._message)
             context = before.copy()

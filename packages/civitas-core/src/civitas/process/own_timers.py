@@ -65,8 +65,8 @@ class OwnTimers:
 
     def kept(self, call: KeptCall) -> Timer:
         """Such a timer, as the agent gets it."""
-        timer = Timer(set())
-        timer.arm(_KeptTimer(call, self))
+        timer = Timer()
+        timer._arm(_KeptTimer(call, self))
         self.watch(call)
         return timer
 

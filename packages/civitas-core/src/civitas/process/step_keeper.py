@@ -84,7 +84,7 @@ class StepKeeper:
             tool, args, keywords = tool.func, (*tool.args, *args), tool.keywords
         registry = getattr(tool, "__self__", None)
         if isinstance(registry, ToolRegistry) and args and args[0] in registry:
-            tool, args = registry.untraced(args[0]), args[1:]
+            tool, args = registry._untraced(args[0]), args[1:]
         if not isinstance(tool, FunctionTool) or tool.probe is None:
             return None
         begun = steps.open.calls.get(key) if steps.open is not None else None

@@ -94,7 +94,7 @@ class Suspending:
             "interrupt",
             self._agent.name,
             message.reply_to or message.sender or "",
-            encode({"interrupts": [each.question() for each in unsure]}),
+            encode({"interrupts": [each._question() for each in unsure]}),
             correlation_id=message.id,
             conversation=conversation,
         )

@@ -17,24 +17,27 @@ class Cancellable(Protocol):
 class Timer:
     """What `send_after` returns. It ends with the incarnation that made it, unless the agent is durable."""
 
-    __slots__ = ("_due", "_timers")
+    __slots__ = ("_among", "_due")
 
-    def __init__(self, timers: set[Timer]) -> None:
+    def __init__(self) -> None:
         self._due: Cancellable | None = None
-        self._timers = timers
-        timers.add(self)
+        self._among: set[Timer] | None = None
 
-    def arm(self, due: Cancellable) -> None:
-        """Remember what to cancel."""
+    def _arm(self, due: Cancellable, among: set[Timer] | None = None) -> None:
+        """Remember what to cancel, and be among these until it was sent."""
         self._due = due
+        self._among = among
+        if among is not None:
+            among.add(self)
 
-    def fired(self) -> None:
+    def _fired(self) -> None:
         """It was sent; there is nothing left to cancel."""
         self._due = None
-        self._timers.discard(self)
+        if self._among is not None:
+            self._among.discard(self)
 
     def cancel(self) -> None:
         """Do not send it; does nothing if it was sent already."""
         if self._due is not None:
             self._due.cancel()
-        self.fired()
+        self._fired()

@@ -10,7 +10,7 @@ from civitas.events import DeadLetterReason
 from civitas.message import Message
 from civitas.node import Node
 from civitas.node.acting import Actions
-from civitas.node.dead.info import DeadLetterInfo
+from civitas.node.dead.info import DeadLetterInfo, info_of
 from civitas.node.dead.kept import KeptLetter
 from civitas.node.dead.letters import again, message_of
 from civitas.node.dead.saved import SavedLetters
@@ -182,11 +182,9 @@ class DeadLetters:
 
 
 def _info(letter: KeptLetter, *, payload: bool = False) -> DeadLetterInfo:
-    return DeadLetterInfo.of(
-        letter.number, letter.reason, letter.time, letter.message, payload=payload
-    )
+    return info_of(letter.number, letter.reason, letter.time, letter.message, payload=payload)
 
 
 def _info_of(letter: DeadLetter, *, payload: bool = False) -> DeadLetterInfo:
     message: Any = message_of(letter)
-    return DeadLetterInfo.of(letter.number, letter.reason, letter.time, message, payload=payload)
+    return info_of(letter.number, letter.reason, letter.time, message, payload=payload)

@@ -212,7 +212,7 @@ class SendSpan:
             message.recipient, message.type, message.id, message.conversation, parent
         )
         headers = recorder.inject(self._span, parent)
-        return message.with_headers({**given, **headers} if given else headers)
+        return message._with_headers({**given, **headers} if given else headers)
 
     def __exit__(
         self,

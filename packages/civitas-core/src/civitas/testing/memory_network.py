@@ -117,27 +117,29 @@ class MemoryNetwork:
 
     # What the transports call.
 
-    def enter(self, node: MemoryTransport) -> None:
+    def _enter(self, node: MemoryTransport) -> None:
         """A node is there."""
         self._nodes[node.name] = node
         self._open[node] = None
         self._look_around()
 
-    def leave(self, node: MemoryTransport) -> None:
+    def _leave(self, node: MemoryTransport) -> None:
         """It is gone."""
         self._open.pop(node, None)
         if self._nodes.get(node.name) is node:
             del self._nodes[node.name]
         self._look_around()
 
-    def reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
+    def _reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
         """The node that is reached from `source` under the name `target`; None for none."""
         parted = frozenset((source.name, target)) in self._cuts
         if source not in self._open or parted or self._away & {source.name, target}:
             return None
         return self._nodes.get(target)
 
-    def post(self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack) -> None:
+    def _post(
+        self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack
+    ) -> None:
         """Something leaves a node."""
         parcel = Parcel(next(self._numbers), source.name, target, link, content)
         loop = asyncio.get_running_loop()
@@ -148,6 +150,6 @@ class MemoryNetwork:
                 loop.call_soon(self._arrive, source, parcel)
 
     def _arrive(self, source: MemoryTransport, parcel: Parcel) -> None:
-        node = self.reached(source, parcel.target)
+        node = self._reached(source, parcel.target)
         if node is not None:
             node.run_inside(node.take, source, parcel.number, parcel.link, parcel.content)

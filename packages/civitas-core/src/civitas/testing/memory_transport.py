@@ -35,16 +35,16 @@ class Network(Protocol):
     resend_after: float
     most: int
 
-    def enter(self, node: MemoryTransport) -> None:
+    def _enter(self, node: MemoryTransport) -> None:
         """A node is there."""
 
-    def leave(self, node: MemoryTransport) -> None:
+    def _leave(self, node: MemoryTransport) -> None:
         """It is gone."""
 
-    def reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
+    def _reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
         """The node that is reached from `source` under the name `target`; None for none."""
 
-    def post(self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack) -> None:
+    def _post(self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack) -> None:
         """Something leaves a node."""
 
 
@@ -76,7 +76,7 @@ class MemoryTransport:
         self._receive, self._cut_off = receive, cut_off
         self._context = copy_context()
         self.address = f"{_SCHEME}{self.name}#{self.run.hex()}"
-        self.network.enter(self)
+        self.network._enter(self)
 
     def connect(self, address: str) -> Link:
         """Make a link; see `Transport.connect`."""
@@ -111,7 +111,7 @@ class MemoryTransport:
             self._turn.cancel()
             self._turn = None
         self._arrived.clear()
-        self.network.leave(self)
+        self.network._leave(self)
 
     def run_inside(self, function: Callable[..., None], *arguments: Any) -> None:
         """Call something as from within the node, and not from within the one that caused it."""
@@ -139,7 +139,7 @@ class MemoryTransport:
         if self._arrived and self._turn is None:
             self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
         if content.answer:
-            self.network.post(self, source.name, link, self._incoming.ack(link))
+            self.network._post(self, source.name, link, self._incoming.ack(link))
 
     def end(self, address: str, why: str) -> None:
         """The node at an address is lost."""
@@ -227,10 +227,10 @@ class _Link:
     def _turn(self) -> None:
         self._pending = False
         here = self._here
-        if here.network.reached(here, self._target) is None:
+        if here.network._reached(here, self._target) is None:
             return  # the network says when that changes
         while not self._over and (batch := self._window.next()) is not None:
-            here.network.post(here, self._target, self.id, batch)
+            here.network._post(here, self._target, self.id, batch)
             self._window.sent()
         if self._window.is_unsure and self._resending is None:
             self._resending = self._loop.call_later(here.network.resend_after, self.resend)
@@ -257,7 +257,7 @@ class _Watch:
 
     def look(self) -> None:
         """Look whether the node can be reached now."""
-        there = self._here.network.reached(self._here, name_in(self.address))
+        there = self._here.network._reached(self._here, name_in(self.address))
         if there is None or _run_in(self.address) not in (ANY_RUN, there.run):
             if self._clock is None:
                 self._clock = self._loop.call_later(self._here.network.node_timeout, self._due)

@@ -106,7 +106,7 @@ class ToolRegistry(Mapping[str, ToolProvider]):
         """
         return await self[name].call(**arguments)
 
-    def offer(self, owner: str, tools: Iterable[ToolProvider]) -> None:
+    def _offer(self, owner: str, tools: Iterable[ToolProvider]) -> None:
         """Add the tools of somebody who comes and goes, in place of those that it had.
 
         Raises:
@@ -127,11 +127,11 @@ class ToolRegistry(Mapping[str, ToolProvider]):
             self._add(each)
         self._offered[owner] = [each.name for each in tools]
 
-    def offered(self) -> list[ToolProvider]:
+    def _all_offered(self) -> list[ToolProvider]:
         """The tools that `offer` has added."""
         return [self._tools[name] for names in self._offered.values() for name in names]
 
-    def untraced(self, name: str) -> ToolProvider:
+    def _untraced(self, name: str) -> ToolProvider:
         """The tool `name` without its span, for code that makes one elsewhere."""
         found = self[name]
         return found.wrapped if isinstance(found, _TracedTool) else found

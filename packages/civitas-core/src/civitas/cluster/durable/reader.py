@@ -257,7 +257,7 @@ class MailboxReader:
         times = self._given.pop(message.id, 0) if self._given else 0
         done = self._done_before.pop(message.id, 0) if self._done_before else 0
         if times:
-            message = message.again(max(times, message.attempt))
+            message = message._again(max(times, message.attempt))
         key = self._key(message)
         held = FromMailbox(
             holdings.peers.get(kept.boot) or holdings.gone,

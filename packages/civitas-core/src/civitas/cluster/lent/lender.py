@@ -78,7 +78,7 @@ class Lender:
         """Call a tool."""
         name, arguments = decode(request)
         tool_threads.set(self._owner.tool_threads)
-        result = await self._owner.tools.untraced(name).call(**arguments)
+        result = await self._owner.tools._untraced(name).call(**arguments)
         return encode(result, f"result of {name}")
 
     async def store(self, _: Peer, what: str, arguments: bytes) -> bytes:

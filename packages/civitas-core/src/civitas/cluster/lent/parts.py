@@ -68,4 +68,4 @@ def describe_tools(tools: Iterable[ToolProvider]) -> list[list[Any]]:
 
 def offered_tools(owner: Any) -> list[list[Any]]:
     """Those of the root's tools that come and go, as plain data."""
-    return describe_tools(owner.tools.offered()) if owner.tools else []
+    return describe_tools(owner.tools._all_offered()) if owner.tools else []

@@ -189,7 +189,7 @@ class Outbox:
             self.settled(message_id)
             return message
         self.times_given[message_id] = all_times
-        self._messages[message_id] = message.again(message.attempt + times)
+        self._messages[message_id] = message._again(message.attempt + times)
         return None
 
     def clear(self, which: Callable[[Message], bool] = lambda message: True) -> list[Message]:

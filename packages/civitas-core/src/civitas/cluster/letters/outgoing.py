@@ -179,7 +179,7 @@ class Outgoing:
         if times:
             each.outbox.times_given[origin.message.id] = times
         # Its sender holds to the bound.
-        each.outbox.push(origin.message.answered_by_way_of(self._senders.name))
+        each.outbox.push(origin.message._answered_by_way_of(self._senders.name))
 
     def take_back(self, origin: FromPeer) -> bool:
         """Take out again what was to be handed on, as nobody waits for its answer; False if that is too late."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from civitas.message import Message
 from civitas.message.replay import REPLAY
 from civitas.node.dead.letters import agent_of
 
-__all__ = ["DeadLetterInfo"]
+__all__ = ["DeadLetterInfo", "info_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +50,25 @@ class DeadLetterInfo:
     bytes: int
     payload: Any = field(default=None, repr=False)
 
-    @classmethod
-    def of(
-        cls, number: int, reason: str, time: float, message: Message, *, payload: bool = False
-    ) -> Self:
-        """What is known of the dead letter that a message became."""
-        return cls(
-            number=number,
-            agent=agent_of(message, reason),
-            reason=reason,
-            time=time,
-            id=message.id,
-            type=message.type,
-            sender=message.sender,
-            recipient=message.recipient,
-            conversation=message.conversation,
-            run=message.run_name,
-            sent=message.timestamp,
-            attempt=message.attempt,
-            replays=int(message.headers.get(REPLAY, "0")),
-            bytes=len(message.raw),
-            payload=message.payload if payload else None,
-        )
+
+def info_of(
+    number: int, reason: str, time: float, message: Message, *, payload: bool = False
+) -> DeadLetterInfo:
+    """What is known of the dead letter that a message became."""
+    return DeadLetterInfo(
+        number=number,
+        agent=agent_of(message, reason),
+        reason=reason,
+        time=time,
+        id=message.id,
+        type=message.type,
+        sender=message.sender,
+        recipient=message.recipient,
+        conversation=message.conversation,
+        run=message.run_name,
+        sent=message.timestamp,
+        attempt=message.attempt,
+        replays=int(message.headers.get(REPLAY, "0")),
+        bytes=len(message.raw),
+        payload=message.payload if payload else None,
+    )
