@@ -94,6 +94,10 @@ def result(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", min=0.001, help="Seconds to wait for.")
     ] = 30.0,
+    final: Annotated[
+        bool,
+        typer.Option("--final", help="Wait for the answers to its questions to a human, too."),
+    ] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Print a text as it is, without quotes.")
     ] = False,
@@ -101,8 +105,9 @@ def result(
 ) -> None:
     """Print the payload of the answer of a run as JSON; wait for it while the system is running.
 
-    A run that failed or was cancelled is one line on stderr and exit code 1.
+    A run that failed or was cancelled is one line on stderr and exit code 1. The
+    answer of one that asked a human is the question, until that was answered.
     """
     from civitas.cli.runs import print_result
 
-    print_result(topology, run, timeout, raw=raw, verbose=verbose)
+    print_result(topology, run, timeout, final=final, raw=raw, verbose=verbose)

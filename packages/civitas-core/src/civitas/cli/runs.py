@@ -118,13 +118,16 @@ def cancel_run(topology: Path, run: str) -> None:
     print(f"{topology}: run {run!r} cancelled")
 
 
-def print_result(topology: Path, run: str, timeout: float, *, raw: bool, verbose: bool) -> None:
+def print_result(
+    topology: Path, run: str, timeout: float, *, final: bool, raw: bool, verbose: bool
+) -> None:
     """Print the payload of the answer of a run; waits for it while the system runs.
 
     Args:
         topology: The topology.
         run: Name of the run.
         timeout: Seconds to wait.
+        final: Whether to wait for the answers to its questions, too.
         raw: Whether a text is printed without quotes.
         verbose: Whether the traceback is printed, too, of a handler that failed.
     Raises:
@@ -134,12 +137,14 @@ def print_result(topology: Path, run: str, timeout: float, *, raw: bool, verbose
     async def live(system: System) -> dict[str, Any]:
         within = timeout + PATIENCE
         reply: dict[str, Any] = await system.request(
-            "result", within=within, run=run, timeout=timeout
+            "result", within=within, run=run, timeout=timeout, final=final
         )
         return reply
 
     async def stored(runs: StoredRuns) -> dict[str, Any]:
         answer = await runs.result(run)
+        if final and isinstance(answer, Message) and answer.type == "interrupt":
+            raise Refused(f"the run {run!r} waits for a human, and the system does not run")
         if isinstance(answer, Message):
             return reply_as_plain(answer)
         raise answer

@@ -129,8 +129,9 @@ class Operations:
         return asdict(await self._runtime.run_info(_name_of_run(request)))
 
     async def _result(self, request: dict[str, Any]) -> dict[str, Any]:
-        timeout = request.get("timeout", 30.0)
-        return reply_as_plain(await self._runtime.result(_name_of_run(request), timeout))
+        timeout, final = request.get("timeout", 30.0), request.get("final", False)
+        reply = await self._runtime.result(_name_of_run(request), timeout, final=final)
+        return reply_as_plain(reply)
 
     async def _cancel(self, request: dict[str, Any]) -> bool:
         return await self._runtime.cancel(_name_of_run(request))

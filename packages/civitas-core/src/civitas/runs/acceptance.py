@@ -166,6 +166,7 @@ class Acceptance:
             self._sweeping.cancel()
             await asyncio.wait({self._sweeping})
             self._sweeping = None
+        self.table.close()
         self.timers.stop()
         await self.timers.close()
         await self._tasks.finish(_LAST_WORDS)

@@ -10,8 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from civitas.errors import AgentTerminated, AskTimeout, DeliveryError, StateStoreError, UnknownRun
+from civitas.errors import (
+    AgentTerminated,
+    AskTimeout,
+    DeliveryError,
+    RunCancelled,
+    StateStoreError,
+    UnknownRun,
+)
 from civitas.message import Message
+from civitas.runs.following import followed, talk_of
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.open_run import OpenRun, Waiter
@@ -25,6 +33,9 @@ logger = logging.getLogger("civitas")
 
 _LOOK = 0.05
 """Seconds between two looks at a run that another program has; they grow tenfold."""
+_ELSEWHERE = 2.0
+"""The longest between two looks whether a question was answered that another program asked."""
+_ASKS = "it waits for the answer to its question"
 
 
 class Asking:
@@ -46,20 +57,22 @@ class Asking:
         self._table = table
         self._doing = doing
 
-    async def result(self, name: str, timeout: float | None) -> Message:
+    async def result(self, name: str, timeout: float | None, *, final: bool) -> Message:
         """The answer of a run; see `Runtime.result`."""
         until = None if timeout is None else time.time() + timeout
-        answer = await self._answer(name, timeout, until)
+        answer = await self._answer(name, timeout, until, final=final)
         if isinstance(answer, Message):
             return answer
         raise answer
 
     async def _answer(
-        self, name: str, timeout: float | None, until: float | None
+        self, name: str, timeout: float | None, until: float | None, *, final: bool = False
     ) -> Message | DeliveryError:
         run = self._table.open.get(name)
         if run is not None:
-            return run.held or await self._wait(run, timeout)
+            answer = run.held or await self._wait(run, timeout)
+            if not final or not isinstance(answer, Message) or answer.type != "interrupt":
+                return answer
         found: AcceptedRun | EndedRun | None = self._table.ended.get(name)
         wait = _LOOK
         while True:
@@ -67,7 +80,7 @@ class Asking:
             if found is None:
                 raise UnknownRun(name)
             if isinstance(found, EndedRun):
-                return (await self._ledger.answered(found)).answer
+                return await self._followed(found, timeout, until, final=final)
             if until is not None and time.time() + wait > until:
                 waits = f"it is {RunStatus.ACCEPTED}"
                 raise AskTimeout(found.agent, found.type, timeout or 0.0, waits, run=name)
@@ -75,6 +88,57 @@ class Asking:
             found = None
             await asyncio.sleep(wait)
             wait = min(2 * wait, 10 * _LOOK)
+
+    async def _followed(
+        self, asked: EndedRun, timeout: float | None, until: float | None, *, final: bool
+    ) -> Message | DeliveryError:
+        """The answer of a run that has ended; if it is a question that somebody has answered, what came of that."""
+        info, wait = asked.info, _LOOK
+        while True:
+            known = self._table.ended_after(asked)
+            later = await self._ledger.ended_after(asked) if known is None else known
+            last, dropped = followed(asked, later)
+            if last.info.status is not RunStatus.WAITING or info.conversation is None:
+                break
+            if dropped:
+                if final:
+                    why = "its question was left open, as a later message of the conversation began something else"
+                    return RunCancelled(info.run, info.agent, why)
+                break
+            left = None if until is None else until - time.time()
+            answering = self._answering(info)
+            if answering is None and not final:
+                break
+            if answering is not None:
+                try:
+                    answer = await self._wait(answering, left)
+                except AskTimeout as late:
+                    is_late = "the answer to its question is being handled"
+                    raise AskTimeout(
+                        info.agent, info.type, timeout or 0.0, is_late, run=info.run
+                    ) from late
+                if answering.record.run in self._table.open:
+                    return answer  # it goes on some day, and nobody waits for that
+            elif left is not None and left <= 0:
+                return AskTimeout(info.agent, info.type, timeout or 0.0, _ASKS, run=info.run)
+            elif known is None:  # another program has it
+                await asyncio.sleep(wait if left is None else min(wait, left))
+                wait = min(2 * wait, _ELSEWHERE)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._table.next_end(talk_of(info))
+        answer = (await self._ledger.answered(last)).answer
+        if last is not asked and isinstance(answer, Message):
+            answer = answer.replaced(run_name=info.run)
+        return answer
+
+    def _answering(self, asked: RunInfo) -> OpenRun | None:
+        """The run of somebody's answer to a question that goes on."""
+        for run in self._table.open.values():
+            if run.record.type == "resume" and talk_of(run.record) == talk_of(asked):
+                return run
+        return None
 
     async def _wait(self, run: OpenRun, timeout: float | None) -> Message | DeliveryError:
         found: asyncio.Future[Message | DeliveryError] = asyncio.get_running_loop().create_future()

@@ -141,7 +141,9 @@ class Beginning:
             await (self._ledger.forget if is_replay else self._ledger.free)(found)
             return False
         if waiter is not None:
-            if isinstance(found, EndedRun):
+            if isinstance(found, EndedRun) and (
+                found.info.status is not RunStatus.WAITING or is_call(message.run)
+            ):
                 waiter((await self._ledger.answered(found)).answer)
             else:
                 self._tasks.begin(self._asking.hand_over(message.run, waiter, message.deadline))

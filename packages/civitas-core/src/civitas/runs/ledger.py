@@ -158,6 +158,11 @@ class Ledger:
         keys = (await self._keys(ENDED))[-most:]
         return [EndedRun.read(key, kept).without_reply() async for key, kept in self._read(keys)]
 
+    async def ended_after(self, ended: EndedRun) -> list[EndedRun]:
+        """The runs that ended behind one, without their answers, in the order they ended."""
+        keys = [key for key in await self._keys(ENDED) if order_in(key) > ended.order]
+        return [EndedRun.read(key, kept).without_reply() async for key, kept in self._read(keys)]
+
     async def drop(self, before: float) -> int:
         """Drop what ended before `before` (Unix seconds); returns how many runs that were."""
         keys = [key for key in await self._keys(ENDED) if order_in(key) < before * 1e9]

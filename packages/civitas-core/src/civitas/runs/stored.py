@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from civitas.errors import ConfigurationError, RunCancelled, UnknownRun
 from civitas.message import Message
 from civitas.process.leftovers import forget_records_of
+from civitas.runs.following import followed
 from civitas.runs.info import RunInfo, RunStatus
 from civitas.runs.ledger import Ledger
 from civitas.runs.overview import overview
@@ -103,6 +104,7 @@ class StoredRuns:
             raise ConfigurationError(
                 f"the run {name!r} of {found.agent!r} has no answer yet: it goes on when the system is started"
             )
+        found, _ = followed(found, await self._ledger.ended_after(found))
         return (await self._ledger.answered(found)).answer
 
     async def cancel(self, name: str) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 
-from civitas.errors import DeliveryError
+from civitas.errors import AgentTerminated, DeliveryError
 from civitas.message import Message
+from civitas.runs.following import Talk, talk_of
 from civitas.runs.open_run import OpenRun, Waiter
 from civitas.runs.records import AcceptedRun, EndedRun
 
@@ -27,6 +29,8 @@ class RunTable:
         """Those that ended last, without their answers, by their names."""
         self._waiting: dict[str, OpenRun] = {}
         """What those wait for who wait for an answer, by the ids of their messages."""
+        self._watching: dict[asyncio.Future[None], Talk] = {}
+        """Who waits until another run of a conversation has ended."""
 
     most = _REMEMBERED
 
@@ -43,8 +47,42 @@ class RunTable:
     def remember(self, ended: EndedRun) -> None:
         """A run is over."""
         self.ended[ended.info.run] = ended.without_reply()
+        talk = talk_of(ended.info)
+        for each in [each for each, watched in self._watching.items() if watched == talk]:
+            if not each.done():
+                each.set_result(None)
         if len(self.ended) > self.most:
             self.ended.popitem(last=False)
+
+    def ended_after(self, ended: EndedRun) -> list[EndedRun] | None:
+        """The runs that ended behind one, in that order; None if that is not known without a look into the store."""
+        if ended.info.run not in self.ended:
+            return None
+        found: list[EndedRun] = []
+        for name, each in reversed(self.ended.items()):
+            if name == ended.info.run:
+                break
+            found.append(each)
+        return found[::-1]
+
+    async def next_end(self, talk: Talk) -> None:
+        """Wait until another run of a conversation has ended.
+
+        Raises:
+            DeliveryError: The system stops.
+        """
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watching[ended] = talk
+        try:
+            await ended
+        finally:
+            del self._watching[ended]
+
+    def close(self) -> None:
+        """The system stops: nobody waits for an answer to a question any longer."""
+        for each, (agent, _) in self._watching.items():
+            if not each.done():
+                each.set_exception(AgentTerminated(agent, "the system was stopped"))
 
     def forget_those(self, before: float) -> None:
         """Forget what ended before `before` (Unix seconds)."""

@@ -314,33 +314,35 @@ class Runtime(Messenger):
         """
         return self._timeline.since(since)
 
-    async def result(self, run: str, timeout: float | None = 30.0) -> Message:
+    async def result(
+        self, run: str, timeout: float | None = 30.0, *, final: bool = False
+    ) -> Message:
         """The answer of a run of a durable agent; waits until it is there.
+
+        If it asked a human, that is the question; once that is answered, what the run then came to.
 
         Args:
             run: Its name: what `ask` or `send` gave it, or `Message.run` of its answer, or `AskTimeout.run`.
             timeout: Seconds to wait; None waits for ever.
+            final: Whether to wait for the answers to its questions, too, and return what it comes to in the end.
 
         Raises:
             UnknownRun: There is none of that name, or its answer is not kept any more.
             AskTimeout: It has no answer in time.
-            DeliveryError: There is no answer; the error is what its `ask` would have raised.
+            DeliveryError: There is no answer; this is what its `ask` would have raised.
         """
         check_timeout(timeout)
-        return await self._runs.asking.result(run, timeout)
+        return await self._runs.asking.result(run, timeout, final=final)
 
     def runs(
         self, status: RunStatus | str | None = None, agent: str | None = None
     ) -> list[RunInfo]:
-        """What is known of the runs of durable agents: those that are not finished, and the last 10,000 that are.
+        """What is known of runs, as they were accepted: those that are not finished, and the last 10,000 that are.
 
         Args:
             status: Only those with this one: `accepted`, `running`, `waiting`, `done`, `failed`,
                 `cancelled` or `expired`.
             agent: Only those of this agent, or pool.
-
-        Returns:
-            They, in the order in which they were accepted.
         """
         chosen = None if status is None else choose(RunStatus, status, "status")
         return self._runs.asking.infos(chosen, agent)
@@ -354,11 +356,7 @@ class Runtime(Messenger):
         return await self._runs.asking.info(run)
 
     async def cancel(self, run: str) -> bool:
-        """End a run of a durable agent: its handler is cancelled, and who waits for it gets `RunCancelled`.
-
-        Returns:
-            False if it is over already, or there is none of that name.
-        """
+        """End a run, its handler is cancelled: whoever waits gets `RunCancelled`; False if it is not there, or over."""
         if cancelled := await self._runs.cancel(run):
             self.actions.done("cancel", run)
         return cancelled

@@ -215,6 +215,24 @@ class AdapterSuite(TimeTests):
             reply = await runtime.ask("a", answer, "resume", conversation="c")
         assert reply.type == "reply"
 
+    async def test_the_result_of_a_durable_run_is_what_the_answer_to_its_question_came_to(
+        self, run: Any, model: Any, tmp_path: Path
+    ) -> None:
+        llm = self._asking(model)
+
+        def agent() -> AgentProcess:
+            return self.agent("a", self.subject(llm, approval=True), durable=True)
+
+        async with run(agent(), folder=tmp_path) as runtime:
+            asked = await runtime.ask("a", self.payload("do it"), conversation="c", run="r")
+            assert (await runtime.result("r")).payload == asked.payload
+        async with run(agent(), folder=tmp_path) as runtime:
+            waiting = asyncio.create_task(runtime.result("r", final=True))
+            await runtime.send("a", {"value": self.approves}, "resume", conversation="c")
+            reply = await waiting
+        assert (reply.type, reply.run) == ("reply", "r")
+        assert self.text(reply.payload)
+
     async def test_an_answer_that_nobody_waits_for_is_an_error_and_the_agent_lives(
         self, run: Any, model: Any
     ) -> None:

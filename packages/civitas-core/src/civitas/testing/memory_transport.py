@@ -44,7 +44,9 @@ class Network(Protocol):
     def _reached(self, source: MemoryTransport, target: str) -> MemoryTransport | None:
         """The node that is reached from `source` under the name `target`; None for none."""
 
-    def _post(self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack) -> None:
+    def _post(
+        self, source: MemoryTransport, target: str, link: bytes, content: Batch | Ack
+    ) -> None:
         """Something leaves a node."""
 
 
