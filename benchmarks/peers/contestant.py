@@ -26,6 +26,11 @@ _LONGEST = 180.0
 """Seconds until an answer: more than any deadline within a contestant, whose text tells more."""
 
 
+def _fields(process: Path) -> list[str]:
+    """What `stat` says of a process, behind its name."""
+    return (process / "stat").read_text().rpartition(") ")[2].split()
+
+
 class Failed(Exception):
     """A contestant could not do what it was asked for; the text says why."""
 
@@ -135,18 +140,24 @@ class Contestant:
     def _processes(self) -> Iterator[Path]:
         """The folders below `/proc` of the processes that run for it."""
         mark = f"{_MARK}={self._mark}".encode()
+        above: dict[str, str] = {}
+        found = set()
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it is gone, or is not ours to look at
+                above[process.name] = _fields(process)[1]
                 if mark in (process / "environ").read_bytes().split(b"\0"):
-                    yield process
+                    found.add(process.name)
+        # One that writes its title over its variables is known by who started it.
+        while more := {child for child, parent in above.items() if parent in found} - found:
+            found |= more
+        return map(Path("/proc").joinpath, found)
 
     def _processor(self) -> float:
         """Seconds that its processes took so far, with those that they have waited for."""
         ticks = 0
         for process in self._processes():
             with suppress(OSError):
-                fields = (process / "stat").read_text().rpartition(") ")[2].split()
-                ticks += sum(map(int, fields[11:15]))
+                ticks += sum(map(int, _fields(process)[11:15]))
         return ticks / _TICKS
 
     def __enter__(self) -> Self:

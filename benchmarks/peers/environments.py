@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 from benchmarks.peers.contestant import Contestant, Failed
 from benchmarks.peers.registry import Peer
@@ -14,6 +15,19 @@ __all__ = ["ROOT", "install", "started"]
 ROOT = Path(__file__).parents[2]
 _ALL = ROOT / ".peers"
 _PROGRAMS = "benchmarks.peers.programs"
+
+# Against what would tell others of a run, listen beyond this machine, write into the user's folders, or wait too
+# short a time where much else runs.
+_QUIET = {
+    # The SDK's own tracing sends to its vendor; Civitas takes that off, so nobody has it.
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # What Ray does on other systems than Linux: its processes listen on loopback.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": uuid4().hex,
+    "RAY_raylet_start_wait_time_s": "120",
+}
 
 
 def install(peer: Peer) -> Path:
@@ -47,8 +61,7 @@ def started(peer: Peer, folder: Path) -> Contestant:
 
 
 def _variables(folder: Path) -> dict[str, str]:
-    # The SDK's own tracing sends to its vendor; Civitas takes that off, so nobody has it.
-    return {"PEER": str(folder), "OPENAI_AGENTS_DISABLE_TRACING": "1"}
+    return {"PEER": str(folder), **_QUIET}
 
 
 def _command(peer: Peer, folder: Path) -> list[str]:

@@ -8,7 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypedDict
 from uuid import uuid4
 
-__all__ = ["GRAPH_STEPS", "TOOL_CALLS", "agent", "graph", "in_runs"]
+__all__ = [
+    "GRAPH_STEPS",
+    "TOOL_CALLS",
+    "agent",
+    "builder",
+    "calls_in",
+    "graph",
+    "in_runs",
+    "scripted",
+]
 
 GRAPH_STEPS, TOOL_CALLS = 50, 20
 
@@ -22,26 +31,46 @@ class State(TypedDict):
     text: str
 
 
-def graph(**compiled: Any) -> Any:
-    """A graph with one node that runs `GRAPH_STEPS` times."""
+async def _work(state: State) -> State:
+    return {"done": state["done"] + 1, "text": f"step {state['done']} " * 20}
+
+
+async def _more(state: State) -> bool:
+    return state["done"] < GRAPH_STEPS
+
+
+def builder(**of_node: Any) -> Any:
+    """A graph with one node that runs `GRAPH_STEPS` times, before it is compiled."""
     from langgraph.graph import END, START, StateGraph
 
-    async def work(state: State) -> State:
-        return {"done": state["done"] + 1, "text": f"step {state['done']} " * 20}
-
-    def more(state: State) -> str:
-        return "work" if state["done"] < GRAPH_STEPS else END
-
-    builder = StateGraph(State)
-    builder.add_node("work", work)
-    builder.add_edge(START, "work")
-    builder.add_conditional_edges("work", more, ["work", END])
-    return builder.compile(**compiled)
+    made = StateGraph(State)
+    made.add_node("work", _work, **of_node)
+    made.add_edge(START, "work")
+    made.add_conditional_edges("work", _more, {True: "work", False: END})
+    return made
 
 
-def agent(look: Callable[..., Any]) -> Any:
-    """An agent whose scripted model calls the tool `look` so many times, one after another."""
-    from agents import Agent, Model, ModelResponse, Usage, function_tool
+def graph(**compiled: Any) -> Any:
+    """The same graph, compiled."""
+    return builder().compile(**compiled)
+
+
+def agent(look: Any, model: Any = None) -> Any:
+    """An agent whose model calls the tool `look` so many times, one after another.
+
+    Args:
+        look: A function, or a tool of the SDK.
+        model: A name, where something else finds the model; the scripted one by default.
+    """
+    from agents import Agent, FunctionTool, function_tool
+
+    tool = look if isinstance(look, FunctionTool) else function_tool(look)
+    return Agent(name="reader", model=model or scripted(), tools=[tool])
+
+
+def scripted() -> Any:
+    """The model."""
+    from agents import Model, ModelResponse, Usage
     from openai.types.responses import (
         ResponseFunctionToolCall,
         ResponseOutputMessage,
@@ -51,10 +80,7 @@ def agent(look: Callable[..., Any]) -> Any:
     class Scripted(Model):
         async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
             given = kwargs["input"] if "input" in kwargs else args[1]
-            seen = sum(
-                isinstance(each, dict) and each.get("type") == "function_call_output"
-                for each in given
-            )
+            seen = calls_in(given)
             output: Any
             if seen < TOOL_CALLS:
                 output = ResponseFunctionToolCall(
@@ -73,7 +99,15 @@ def agent(look: Callable[..., Any]) -> Any:
         def stream_response(self, *args: Any, **kwargs: Any) -> Any:
             raise NotImplementedError("nobody streams it here")
 
-    return Agent(name="reader", model=Scripted(), tools=[function_tool(look)])
+    return Scripted()
+
+
+def calls_in(conversation: Any) -> int:
+    """How many calls of the tool have been answered in what a model is given."""
+    return sum(
+        isinstance(each, dict) and each.get("type") == "function_call_output"
+        for each in conversation
+    )
 
 
 def in_runs(run: Run, each: int) -> Callable[[int], Awaitable[float]]:

@@ -17,7 +17,7 @@ from benchmarks.peers.works import WORKS, Work
 
 __all__ = ["Figures", "Findings", "measure"]
 
-_TRIES = 4
+_TRIES = 5
 _FEW, _LONG = 3, 4.0
 """A contestant whose rounds are that much longer than they should be makes no more of them than these few."""
 
@@ -151,9 +151,11 @@ def _size(contestant: Contestant, work: str, wanted: float) -> int:
     """How many make a round of so many seconds, found out in a few tries, the first of which is often a slow one."""
     what: Work = WORKS[work]
     size = what.first
-    for _ in range(_TRIES):
+    for number in range(_TRIES):
         seconds = contestant.do(work, size).seconds
-        if what.fixed or seconds > wanted / 2 or size == what.most:
+        enough = seconds > wanted / 2
+        if what.fixed or size == what.most or (enough and number):
             break
-        size = what.size(size, seconds, wanted)
+        if not enough:
+            size = what.size(size, seconds, wanted)
     return size

@@ -38,7 +38,7 @@ class Peer:
 
 
 _NO_COPY = "It hands over the object itself, where Civitas makes a copy, so that no agent changes what another one has."
-_MESSAGES = ("ask", "send", "crowd")
+_MESSAGES = ("ask", "send", "crowd", "start")
 
 OURS = Peer(
     "civitas",
@@ -47,6 +47,7 @@ OURS = Peer(
         *_MESSAGES,
         "restart",
         "far-ask",
+        "far-send",
         "kill",
         "steps",
         "many-steps",
@@ -84,7 +85,7 @@ PEERS: dict[str, Peer] = {
         Peer(
             "thespian",
             "Thespian",
-            ("ask", "send", "far-ask"),
+            ("ask", "send", "start", "far-ask", "far-send"),
             "`simpleSystemBase` in one process, without a copy of the message; `multiprocTCPBase` for an "
             "actor in another one",
             why={
@@ -99,7 +100,7 @@ PEERS: dict[str, Peer] = {
         Peer(
             "xoscar",
             "Xoscar",
-            (*_MESSAGES, "far-ask", "kill"),
+            (*_MESSAGES, "far-ask", "far-send", "kill"),
             "a pool of a main process and one more, on uvloop, which it chooses by itself; no copy of the "
             "message within a process; processes that die are restarted, as is its default",
             why={
@@ -136,6 +137,17 @@ PEERS: dict[str, Peer] = {
             why=dict.fromkeys((*_MESSAGES, "restart"), _COMPILED),
         ),
         Peer(
+            "ray",
+            "Ray",
+            ("start", "far-ask", "far-send", "kill"),
+            "a system of its own on this machine, with no dashboard and without its usage statistics; each "
+            "actor is an OS process, with `max_restarts=-1` and `max_task_retries=-1` where it is killed",
+            without={
+                "ask": "each of its actors is an OS process, as below",
+                "restart": "an actor that raises goes on as it is; the process of one is killed below",
+            },
+        ),
+        Peer(
             "langgraph",
             "LangGraph alone",
             ("graph-steps",),
@@ -167,12 +179,13 @@ PEERS: dict[str, Peer] = {
         Peer(
             "restate",
             "Restate",
-            _DURABLE,
+            (*_DURABLE, "tool-calls"),
             "its server with its defaults (a log that is flushed before a step counts), and a service with "
-            "its Python SDK, served by Hypercorn",
+            "its Python SDK, served by Hypercorn; its `DurableRunner` takes a model by name, so the scripted "
+            "one answers the client of `openai`, in memory, which the others do not pass",
             npm=("@restatedev/restate-server@1.7.12",),
             without={
-                "tool-calls": "its integration takes a model by name, and the scripted one is an object"
+                "graph-steps": "its integration is one for the agents of LangChain, and for no other graph"
             },
             why={
                 "steps": "Its server is compiled, and writes its log while the service goes on with what "
@@ -182,15 +195,12 @@ PEERS: dict[str, Peer] = {
         Peer(
             "temporal",
             "Temporal",
-            _DURABLE,
-            "its development server with a file of SQLite, flushed at each commit; a step is an activity, "
-            "and one worker runs all; "
+            (*_DURABLE, "graph-steps", "tool-calls"),
+            "its development server with a file of SQLite, flushed at each commit; a step is an activity, as are "
+            "a node and a call of a model or a tool with its plugins for LangGraph and the SDK, and one worker "
+            "runs all; "
             "a worker that is killed is started again at once, but what it had begun is tried again when its "
             "`start_to_close_timeout` is over, 10 s here as in its examples",
-            without={
-                "tool-calls": "[the wall](benchmarks.md#the-wall) has a run with its plugin",
-                "graph-steps": "its plugin for LangGraph is not measured yet",
-            },
         ),
     )
 }

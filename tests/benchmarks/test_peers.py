@@ -26,6 +26,8 @@ PROGRAM = """
     async def work(size):
         print("this is no answer")
         subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"], start_new_session=True)
+        # Nothing in its variables says whose it is.
+        subprocess.Popen(["cat"], env={}, stdin=subprocess.PIPE)
         return size / 2
 
     async def broken(size):
@@ -55,7 +57,7 @@ def test_a_contestant_answers_and_nothing_of_it_is_left(tmp_path: Path) -> None:
         assert running.do("work", 3).seconds == 1.5
         with pytest.raises(Failed, match="ValueError: as told"):
             running.do("broken", 1)
-        assert len(list(running._processes())) == 2
+        assert len(list(running._processes())) == 3
         with pytest.raises(Failed, match="the last words"):
             running.do("gone", 1)
     assert not list(running._processes())

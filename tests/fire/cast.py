@@ -97,6 +97,12 @@ class Plain(AgentProcess):
                 return self.reply(await self.terminate(name))
             case "timer":
                 self.send_after(0.01, self.name, payload, "ticked")
+            case "keep":
+                self.state["n"] = self.state.get("n", 0) + 1
+                await self.checkpoint()
+            case "steps":
+                for n in range(3):
+                    await self.step(f"s{n}", str, payload)
         return self.reply(payload)
 
 

@@ -85,6 +85,7 @@ class Fire:
         self.random = random.Random(seed)
         self.folder = folder
         self.ledger = Ledger(folder)
+        self.samples: Any = None
         self._end = time.monotonic() + seconds
         self._number = 0
 
@@ -245,6 +246,7 @@ def main() -> None:
     parser.add_argument("name", choices=SCENARIOS)
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--samples", type=Path, metavar="FILE", help="what it saw meanwhile")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="[root] %(levelname)s %(name)s: %(message)s")
     run: Callable[[Fire], Coroutine[Any, Any, None]]
@@ -257,6 +259,8 @@ def main() -> None:
             log.exception("the scenario ended early")
             fire.fault(f"it ended early: {type(error).__name__}: {error}")
         fire.add_up()
+    if given.samples:
+        given.samples.write_text(json.dumps(fire.samples))
     print(json.dumps(asdict(fire.row)))
 
 

