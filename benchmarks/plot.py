@@ -1,9 +1,9 @@
-"""Plots of what a conversation costs as it grows, as SVG: lines over a logarithmic scale, and nothing to install."""
+"""Plots of what something costs as it grows, or stays, as SVG: lines, and nothing to install."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -11,6 +11,7 @@ __all__ = ["Plot", "drawn"]
 
 _WIDTH, _HEIGHT = 430, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 30, 40, 74
+_LABELS = 8
 _COLOURS = ("#0b6e4f", "#c8553d", "#3d5a80", "#8d6a9f")
 # The other lines are dashed, so that they differ without colours, too.
 _DASHES = ("", "7 4", "2 4", "9 3 2 3")
@@ -18,19 +19,21 @@ _DASHES = ("", "7 4", "2 4", "9 3 2 3")
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines over the same numbers, both axes logarithmic.
+    """Lines over the same numbers.
 
     Attributes:
         title: What it shows.
         across: What the numbers are.
         up: The unit of the values.
         lines: The values by number, for each name.
+        even: Whether both axes are even, and that of the values begins at 0, rather than logarithmic.
     """
 
     title: str
     across: str
     up: str
     lines: Mapping[str, Mapping[int, float]]
+    even: bool = False
 
 
 def drawn(plots: Sequence[Plot]) -> str:
@@ -52,23 +55,22 @@ def drawn(plots: Sequence[Plot]) -> str:
 def _shapes(plot: Plot) -> str:
     numbers = sorted({number for line in plot.lines.values() for number in line})
     values = [value for line in plot.lines.values() for value in line.values() if value > 0]
-    low, high = _decade(min(values), math.floor), _decade(max(values), math.ceil)
+    steps = _even(max(values)) if plot.even else _decades(min(values), max(values))
+    between = _between if plot.even else _between_logarithms
 
     def x(number: float) -> float:
-        return _between(number, numbers[0], numbers[-1], _LEFT, _WIDTH - _RIGHT)
+        return between(number, numbers[0], numbers[-1], _LEFT, _WIDTH - _RIGHT)
 
     def y(value: float) -> float:
-        return _between(max(value, low), low, high, _HEIGHT - _BOTTOM, _TOP)
+        return between(max(value, steps[0]), steps[0], steps[-1], _HEIGHT - _BOTTOM, _TOP)
 
     shapes = [_text(_LEFT, 20, plot.title, weight="bold")]
-    step = low
-    while step <= high:
+    for step in steps:
         shapes.append(_line(_LEFT, y(step), _WIDTH - _RIGHT, y(step), "#ddd"))
         shapes.append(_text(_LEFT - 6, y(step) + 4, f"{step:,.10g}", anchor="end"))
-        step *= 10
     shapes += [
         _text(x(number), _HEIGHT - _BOTTOM + 16, f"{number:,}", anchor="middle")
-        for number in numbers
+        for number in numbers[:: math.ceil(len(numbers) / _LABELS)]
     ]
     shapes.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 42, plot.across, anchor="middle"))
     middle = (_TOP + _HEIGHT - _BOTTOM) / 2
@@ -92,14 +94,24 @@ def _shapes(plot: Plot) -> str:
     return "".join(shapes)
 
 
-def _decade(value: float, to: Callable[[float], int]) -> float:
-    return float(10.0 ** to(math.log10(value)))
+def _decades(least: float, most: float) -> list[float]:
+    low, high = math.floor(math.log10(least)), math.ceil(math.log10(most))
+    return [10.0**power for power in range(low, high + 1)]
+
+
+def _even(most: float) -> list[float]:
+    """From 0 to at least `most`, in steps of 1, 2 or 5 times a power of ten."""
+    rough = 10.0 ** math.floor(math.log10(most))
+    step = next(rough * part for part in (0.1, 0.2, 0.5, 1, 2) if rough * part * 6 >= most)
+    return [step * number for number in range(math.ceil(most / step) + 1)]
+
+
+def _between_logarithms(value: float, low: float, high: float, begin: float, end: float) -> float:
+    return _between(math.log10(value), math.log10(low), math.log10(high), begin, end)
 
 
 def _between(value: float, low: float, high: float, begin: float, end: float) -> float:
-    if high == low:
-        return (begin + end) / 2
-    part = (math.log10(value) - math.log10(low)) / (math.log10(high) - math.log10(low))
+    part = 0.5 if high == low else (value - low) / (high - low)
     return begin + part * (end - begin)
 
 
