@@ -218,6 +218,21 @@ async def test_one_that_gave_up_waiting_is_forgotten_with_those_that_are_finishe
     assert talks.load == 1
 
 
+async def test_a_conversation_whose_message_did_not_get_into_the_store_leaves_its_place() -> None:
+    class Forgets(Nowhere):
+        def idle(self, each: Elsewhere) -> None:
+            talks.forget(each)
+
+    talks = pool(Forgets())
+    first, second = (talks.cell(name, "") for name in "ab")
+    first.outbox.expect(1)
+    assert second.outbox.offer(Message(payload=1))
+    waits = await waiting(talks.cell("c", "").outbox)
+    first.outbox.expect(0)
+    await waits
+    assert talks.find("pool/a") is None
+
+
 @pytest.mark.promise(id="SEM-1810")
 def test_a_conversation_whose_message_is_on_its_way_into_the_store_keeps_its_place() -> None:
     talks = pool(boot=None)

@@ -127,6 +127,21 @@ async def test_a_process_that_ignores_everything_is_killed(
     assert (await process.end(0.1)).signal == "SIGKILL"
 
 
+async def test_a_prepared_process_that_ends_while_the_loop_is_busy_is_heard_of(
+    program: Program,
+) -> None:
+    process = program("import os; os._exit(3)")
+    preparing = asyncio.create_task(process.prepare({}))
+    async with asyncio.timeout(20):
+        while process.pid is None or process._waits is None:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        while not process._is_let_go:
+            time.sleep(0.001)  # noqa: ASYNC251  # its end comes while nothing can be read here
+        await preparing
+    assert (await process.wait()).code == 3
+
+
 async def test_a_busy_loop_does_not_keep_a_process_from_writing(
     program: Program, tmp_path: Path
 ) -> None:

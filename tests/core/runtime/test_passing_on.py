@@ -17,6 +17,7 @@ from civitas import (
     ConversationPool,
     HandlerFailed,
     Message,
+    NodeDown,
     Runtime,
     SQLiteStateStore,
     Supervisor,
@@ -171,6 +172,27 @@ async def test_an_asker_whose_time_is_up_keeps_the_old_version_no_longer(
             await ask
         async with asyncio.timeout(2):
             await passing
+
+
+@pytest.mark.promise(id="SEM-1479")
+async def test_an_asker_is_told_when_the_old_version_does_not_wait_for_the_answer_any_longer(
+    tmp_path: Path, notes: list[str], may: asyncio.Semaphore
+) -> None:
+    async with version("old", tmp_path, notes, may) as old:
+        ask = asyncio.create_task(old.ask("walker", "ann", timeout=None))
+        await until(lambda: notes == ["ann 0"])
+        passing, released = await pass_on(old)
+        may.release()
+        await released.wait()
+        async with version("new", tmp_path, notes, may) as new, asyncio.timeout(5):
+            old._life.leave_askers()
+            with pytest.raises(NodeDown, match="another version of the program went on"):
+                await ask
+            await passing
+            may.release()
+            may.release()
+            (run,) = new.runs()
+            assert (await new.result(run.run)).payload == ["old", "new", "new"]
 
 
 async def test_where_the_other_version_has_gone_the_old_one_ends_and_nobody_waits_on(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from civitas.errors import AgentTerminated, StartFailed, UnknownAgent
 from civitas.runtime import Runtime
-from civitas.supervision import Supervisor
+from civitas.supervision import ChildSpec, Supervisor
 from tests.core.support import Actor, Journal, crash, error_of, eventually, reason_of, status
 
 # A supervisor's own children: OTP's calls.
@@ -22,6 +23,29 @@ async def test_a_child_can_be_added_and_stands_at_the_end(journal: Journal) -> N
         assert (await runtime.ask("b", 1)).payload == 1
         assert [child["name"] for child in runtime.which_children("root")] == ["a", "b"]
     assert journal == ["start a", "start b", "stop b", "stop a"]
+
+
+@pytest.mark.promise(id="SEM-1474")
+async def test_what_is_down_has_no_pid(journal: Journal) -> None:
+    def pids() -> list[int | None]:
+        return [child["pid"] for child in runtime.tree()["children"]]
+
+    children: list[ChildSpec] = [
+        Actor("a", journal),
+        Supervisor("inner", [Actor("b", journal)]),
+    ]
+    root = Supervisor("root", children, backoff="constant", backoff_base=60)
+    async with Runtime(root) as runtime:
+        assert pids() == [os.getpid()] * 2
+        await crash(runtime, "a")
+        await eventually(lambda: pids()[0] is None)
+        await runtime.terminate_child("root", "inner")
+        assert pids() == [None, None]
+        seen = {each["name"]: each["pid"] for each in (await runtime.overview())["agents"]}
+        assert seen == {"root": os.getpid(), "a": None, "inner": None, "b": None}
+        await runtime.restart("a")
+        await runtime.restart_child("root", "inner")
+        assert pids() == [os.getpid()] * 2
 
 
 @pytest.mark.promise(id="SEM-451")

@@ -62,6 +62,19 @@ TOPOLOGY = topology(
     },
     {
         "supervisor": {
+            "name": "ending",
+            "strategy": "one_for_all",
+            "max_restarts": 1000,
+            "backoff": "none",
+            "children": [
+                *everywhere("late", delivery="at_least_once", max_deliveries=100),
+                *everywhere("patient"),
+                agent("fuse"),
+            ],
+        }
+    },
+    {
+        "supervisor": {
             "name": "spare",
             "children": [
                 agent("kept", process="worker"),
@@ -109,9 +122,11 @@ async def test_a_temporary_child_elsewhere_is_forgotten_when_it_ended(system: Sy
 
 
 @pytest.mark.promise(id="SEM-863")
+@pytest.mark.promise(id="SEM-1474")
 async def test_a_transient_child_elsewhere_that_ended_normally_stays_down(system: System) -> None:
     await system.tell("w_one", "send", {"to": "calm", "payload": None, "message_type": "stop"})
     await until(lambda: system.find("calm")["status"] == "stopped")
+    assert system.find("calm")["pid"] is None
     assert (await system.ask("r_one", "calm"))["error"] == "AgentTerminated"
     await system.runtime.restart_child("spare", "calm")
     await system.ask("r_one", "calm", None, "crash")
@@ -203,6 +218,24 @@ async def test_who_is_stopped_for_a_restart_waits_no_more_for_an_answer_of_who_i
         outcomes = await asyncio.gather(*asks)
         assert [each["error"] for each in outcomes] == ["AgentTerminated"] * 3
         assert (await system.ask("v_one", firm, 1))["payload"] == 1
+
+
+@pytest.mark.promise(id="SEM-1468")
+@pytest.mark.parametrize(("asker", "asked"), [("r", "w"), ("w", "r"), ("w", "v"), ("w", "w")])
+async def test_who_is_being_stopped_does_not_wait_for_one_that_crashes_after_that_began(
+    system: System, asker: str, asked: str
+) -> None:
+    name, gate = f"{asker}_patient", new_id()
+    before = (await system.journal(f"{asked}_late")).count("hold")
+    order = {"to": f"{asked}_late", "payload": gate, "message_type": "hold_crash", "timeout": None}
+    asking = asyncio.create_task(system.tell(name, "ask", order))
+    await system.wrote(f"{asked}_late", "hold", before + 1)
+    await system.ask(f"{asker}_one", "fuse", None, "crash")
+    await until(lambda: system.find(name)["status"] == "stopping")
+    async with asyncio.timeout(10):
+        await system.open(asked, gate)
+        assert (await asking)["error"] == "AgentTerminated"
+        assert (await system.ask("r_one", f"{asked}_late", 1))["payload"] == 1
 
 
 @pytest.mark.promise(id="SEM-865")

@@ -182,12 +182,23 @@ class _Program:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done() and not stop.done():
             self._vitals.stopping()
-            await pass_on(self._runtime, door, self._lock, self._reporter)
+            await self._pass_on(door, stop)
         elif not ended.done():
             await self._runtime.stop()
         await ended
         self._reporter.line("stopped", self._runtime.name, "")
         return 0
+
+    async def _pass_on(self, door: ControlServer, stop: asyncio.Task[Signals]) -> None:
+        """Let the other version take over, and wait until those that asked here have their answers from it."""
+        runtime = self._runtime
+        passing = asyncio.create_task(pass_on(runtime, door, self._lock, self._reporter))
+        await asyncio.wait({passing, stop}, return_when=asyncio.FIRST_COMPLETED)
+        # That may take as long as their runs; whoever stops this program does not want to wait for it.
+        await asyncio.wait({passing}, timeout=runtime.drain_timeout)
+        if not passing.done():
+            runtime._life.leave_askers()
+        await passing
 
 
 def _stopping(

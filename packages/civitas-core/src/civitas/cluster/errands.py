@@ -20,7 +20,7 @@ class Errands:
     Args:
         hosting: The agents of the member.
         call_root: Lets the root do something, and waits for that.
-        last_words: Of the member: of agents elsewhere the root knows whether they run.
+        last_words: Of the member: of agents elsewhere the root knows when they are down.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Errands:
     ) -> None:
         self._hosting = hosting
         self._call_root = call_root
-        last_words.is_alive = self._is_alive
+        last_words.goes_down = lambda name: call_root("until_down", name)
 
     async def spawn(self, sender: Caller, agent: AgentProcess, supervisor: str | None) -> None:
         """Start `agent` in this process, under a dynamic supervisor of the tree."""
@@ -49,6 +49,3 @@ class Errands:
         with holding_if_waiting(sender, [name]):
             ended: bool = await self._call_root("terminate", sender.name, name)
         return ended
-
-    async def _is_alive(self, name: str) -> bool:
-        return bool(await self._call_root("alive", name))

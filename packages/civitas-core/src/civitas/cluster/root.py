@@ -146,9 +146,7 @@ class RootNode(Node):
         self._home = Home(
             self,
             self._children.conversations_are_down,
-            self.roster,
-            self.membership.starting,
-            self.calls,
+            *(self.roster, self.membership.starting, self.calls),
             self._directory.announce,
             self.membership.departures.end,
             self._relay.has,
@@ -202,6 +200,7 @@ class RootNode(Node):
                 **lend(self, self.roster.tell),
                 "terminate": lambda _, sender, name: self.terminate_for(sender, name),
                 "alive": lambda _, name: self.is_alive(name),
+                "until_down": lambda _, name: self.last_words.until_down(name),
                 "monitor": lambda _, *monitor: self.monitor_for(*monitor),
                 "demonitor": lambda _, ref: self.demonitor(ref),
             },

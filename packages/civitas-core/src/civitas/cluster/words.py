@@ -115,6 +115,7 @@ CALLS: Mapping[str, Shape] = MappingProxyType(
         "terminate_child": Shape(TEXT, TEXT),  # the pool, the conversation
         "recycle": Shape(TEXT, TEXT),
         "alive": Shape(TEXT),
+        "until_down": Shape(TEXT),  # the agent
         "recall": Shape(TEXT),  # the key of a budget
         "drain": Shape(),
         "rest": Shape(),
@@ -166,6 +167,7 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
                 "read",
                 "meet",
                 "pause",
+                "until_down",
             )
         },
         **{each: Shape(NOTHING) for each in ("terminate_child", "recycle")},

@@ -142,6 +142,7 @@ class OsProcess:
         self._is_let_go = False
         self._waits: socket.socket | None = None
         """By which it hears that it may go on."""
+        self._is_prepared = False
 
     @property
     def has_ended(self) -> bool:
@@ -163,7 +164,14 @@ class OsProcess:
                 own.close()
                 raise
         self._waits = own
-        if not await asyncio.get_running_loop().sock_recv(own, len(READY)):
+        said = b""
+        try:
+            said = await asyncio.get_running_loop().sock_recv(own, len(READY))
+        finally:
+            self._is_prepared = True
+            if not said or self.has_ended:
+                self._close_waits()
+        if not said:
             await self.wait()
 
     def go_on(self, boot: Mapping[str, Any], given: Sequence[int]) -> None:
@@ -174,8 +182,9 @@ class OsProcess:
             given: Descriptors that it gets, of the same files.
         """
         waits, self._waits = self._waits, None
-        assert waits is not None  # it was prepared
-        with waits, contextlib.suppress(OSError):  # it has ended
+        if waits is None:
+            return  # it has ended
+        with waits, contextlib.suppress(OSError):
             socket.send_fds(waits, [READY], given)
         self._say(boot)
 
@@ -245,8 +254,10 @@ class OsProcess:
 
     def let_go(self) -> None:
         """Close the pipe: it ends by itself."""
-        if self._waits is not None:
-            self._waits.close()
+        if (waits := self._waits) is not None:
+            # The loop may be about to read from it, and would never hear of a close by another thread.
+            with contextlib.suppress(OSError):
+                waits.shutdown(socket.SHUT_RDWR)
         with self._pipe:
             self._is_let_go = True
             if self._told:
@@ -299,7 +310,14 @@ class OsProcess:
             assert self._loop is not None
             self._loop.call_soon_threadsafe(self._report, self._exit(code))
 
+    def _close_waits(self) -> None:
+        waits, self._waits = self._waits, None
+        if waits is not None:
+            waits.close()
+
     def _report(self, end: Exit) -> None:
+        if self._is_prepared:
+            self._close_waits()
         assert self._ended is not None
         if not self._ended.done():
             self._ended.set_result(end)

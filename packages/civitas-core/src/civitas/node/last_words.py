@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
-from civitas.errors import AgentTerminated, NodeDown
+from civitas.errors import AgentTerminated, ConfigurationError, NodeDown
 from civitas.node.asks import PendingAsks
 from civitas.node.registry import Registry
 from civitas.node.requests import Requests, why_not
@@ -45,8 +45,11 @@ class LastWords:
         self._node = node
         self._is_down = requests.is_down
         requests.asks_late = self._asks_late
-        self.is_alive: Callable[[str], Awaitable[bool]] = node.is_alive
-        """Says of an agent of another process whether it runs."""
+        self.goes_down: Callable[[str], Awaitable[object]] = self.until_down
+        """Waits until no incarnation of an agent of another process runs."""
+        self._watching: dict[str, set[asyncio.Future[None]]] = {}
+        """What ends when an incarnation exits, by the name of the agent."""
+        self._looking: dict[str, asyncio.Task[object]] = {}
         self.waiting: dict[str, dict[str, str]] = {}
         """Who waits for an agent, while it is being stopped itself: the askers by the ids of their messages."""
         self._ended: set[str] = set()
@@ -64,27 +67,47 @@ class LastWords:
         asked = self._node.registry.get(name)
         if isinstance(asked, Cell):
             self.exited(name)
-        elif "/" not in name:  # a conversation wakes where its pool runs
-            self._node._background(self._look(name))
+        elif "/" not in name and name not in self._looking:
+            # A conversation wakes where its pool runs.
+            self._looking[name] = self._node._background(self._look(name))
 
     def _asks_late(self, asker: str, id: str, name: str) -> None:
         self._node.loop.call_soon(self._asks, asker, id, name)  # the ask is about to begin
 
     async def _look(self, name: str) -> None:
         try:
-            alive = await self.is_alive(name)
-        except NodeDown:
-            return  # this process ends
-        if not alive:
-            self._end(name)
+            await self.goes_down(name)
+        except (NodeDown, ConfigurationError):
+            return  # this process ends, or the root is of an older version
+        self._end(name)
+
+    async def until_down(self, name: str) -> None:
+        """Wait until no incarnation of an agent runs, wherever that is."""
+        while True:
+            exit: asyncio.Future[None] = self._node.loop.create_future()
+            self._watching.setdefault(name, set()).add(exit)
+            try:
+                if not await self._node.is_alive(name):
+                    return
+                await exit
+            finally:
+                watching = self._watching.get(name, set())
+                watching.discard(exit)
+                if not watching:
+                    self._watching.pop(name, None)
 
     def exited(self, name: str) -> None:
-        """An agent here that is waited for may be down."""
-        cell = self._node.registry.get(name)
-        if cell is None or self._is_down(cell):
-            self._end(name)
+        """An incarnation of an agent has exited."""
+        for exit in self._watching.pop(name, ()):
+            if not exit.done():
+                exit.set_result(None)
+        if name in self.waiting and name not in self._looking:
+            cell = self._node.registry.get(name)
+            if cell is None or self._is_down(cell):
+                self._end(name)
 
     def _end(self, name: str) -> None:
+        self._looking.pop(name, None)
         for id, asker in self.waiting.pop(name, {}).items():
             if self._node.asks.answer(id, AgentTerminated(name, why_not(asker))):
                 self._ended.add(id)
@@ -101,3 +124,5 @@ class LastWords:
             waiting.pop(id, None)
             if not waiting:
                 del self.waiting[name]
+                if (looking := self._looking.pop(name, None)) is not None:
+                    looking.cancel()

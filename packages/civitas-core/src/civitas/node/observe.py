@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from civitas.events import DeadLetterReason, EventType
 from civitas.message import Message
+from civitas.node.dead.letters import subject_of
 from civitas.process import ExitReason
 from civitas.telemetry import names
 from civitas.telemetry.tracing import Tracing
@@ -50,10 +51,10 @@ class Observer:
     def dead_letter(self, message: Message, reason: DeadLetterReason) -> None:
         """Record a message that nobody will handle."""
         if self._tracing.metrics.active:
-            self._tracing.metrics.dead_letter(message.recipient, str(reason))
+            self._tracing.metrics.dead_letter(subject_of(message), str(reason))
         if self._tracing.active and message.headers:
             attributes = {
-                names.DESTINATION: message.recipient,
+                names.DESTINATION: subject_of(message),
                 names.DEAD_LETTER_REASON: str(reason),
             }
             self._tracing.event(message.headers, names.EVENT_DEAD_LETTER, attributes)

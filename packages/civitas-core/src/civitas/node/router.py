@@ -20,6 +20,7 @@ from civitas.message import Message, check_headers, check_word, encode, new_mess
 from civitas.node.accepted import Accepted
 from civitas.node.asks import Asking, PendingAsks, unless_answered
 from civitas.node.dead.kept import KeptLetters
+from civitas.node.dead.letters import subject_of
 from civitas.node.events import Events
 from civitas.node.handover import Handover
 from civitas.node.last_words import LastWords
@@ -300,7 +301,7 @@ class Router:
             f"{message.type!r} from {message.sender or 'the runtime'} to "
             f"{message.recipient} was dropped: {reason}"
         )
-        self.events.emit("dead_letter", message.recipient, str(reason), text)
+        self.events.emit("dead_letter", subject_of(message), str(reason), text)
         self._observe.dead_letter(message, reason)
         if self.foreign:
             self.settle(message)

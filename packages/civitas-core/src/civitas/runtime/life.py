@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from civitas.edge import Edge, PassesOn
-from civitas.errors import CivitasError, ConfigurationError, StartFailed
+from civitas.errors import CivitasError, ConfigurationError, NodeDown, StartFailed
 from civitas.launch import short_pauses
 from civitas.node import Node
 from civitas.node.administration import refuse_to_wait
@@ -245,6 +245,10 @@ class Life:
             await self._close()
             self._finish(root.gave_up)
 
+    def leave_askers(self) -> None:
+        """Do not wait any longer for what the other program answers: whoever still waits here is told so."""
+        self._node.asks.refuse_outside(_answered_elsewhere)
+
     async def _answered(self, answering: asyncio.Task[None]) -> None:
         """Wait until those that wait for durable agents have their answers, or have left."""
         while not answering.done() and len(self._node.asks):
@@ -325,6 +329,11 @@ class Start:
             self.stopped = True
             self.task.cancel()
         await self.over.wait()
+
+
+def _answered_elsewhere(name: str) -> NodeDown:
+    why = "it was stopped while another version of the program went on with the run"
+    return NodeDown(name, "root", why, advice="Ask again, under the same run=NAME if it has one")
 
 
 def _names(child: ChildSpec) -> Iterator[str]:

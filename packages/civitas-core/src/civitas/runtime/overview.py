@@ -18,6 +18,7 @@ from civitas.node.inspecting import Seen, looked_into
 from civitas.node.profiling import check_seconds
 from civitas.node.window import look_through
 from civitas.process import Cell, ChildKind
+from civitas.runtime.tree import pid_of
 from civitas.supervision import Child
 
 __all__ = ["Overviews"]
@@ -133,7 +134,8 @@ class Overviews:
 
     async def _seen(self, agent: AgentNow, seconds: float | None) -> Seen | None:
         """See an agent by the window of its process, or by the carrier where that is on another machine."""
-        node, name, pid = agent["node"], agent["name"], agent["pid"]
+        node, name = agent["node"], agent["name"]
+        pid = os.getpid() if node == "root" else agent["pid"]
         if self.windows is not None and pid is not None:
             # Imported here: it brings the topology, which a program without one does without.
             from civitas.topology.place import window_of
@@ -161,10 +163,9 @@ class Overviews:
         far = child if isinstance(child, (RemoteChild, RemoteConversation)) else None
         if far is None:
             node, facts = "root", self._node.glances.facts.get(name)
-            pid: int | None = os.getpid()
         else:
             node, facts = far.node, self._node.far.facts(far.node, name)
-            pid = far.pid
+        pid = pid_of(child)
         depth = getattr(child, "mailbox_depth", 0) if facts is None else 0
         next = self._node.scheduler.next_of(name)
         budget = self._node.treasury.left(f"{child.kind}:{name}")

@@ -8,10 +8,12 @@ from typing import Any
 
 from civitas.cluster import RemoteChild, RemoteConversation
 from civitas.errors import ConfigurationError
-from civitas.process import Cell
+from civitas.process import Cell, Status
 from civitas.supervision import Child, Supervisor, SupervisorProcess
 
-__all__ = ["check_root", "running", "tree_of"]
+__all__ = ["check_root", "pid_of", "running", "tree_of"]
+
+_DOWN = (Status.RESTARTING, Status.STOPPED, Status.TERMINATED)
 
 
 def check_root(supervisor: object) -> None:
@@ -30,6 +32,13 @@ def running(root: SupervisorProcess | None) -> SupervisorProcess:
     return root
 
 
+def pid_of(child: Child) -> int | None:
+    """Of the OS process that a child runs in; None while the child is down, or that process."""
+    if child.status in _DOWN:
+        return None
+    return child.pid if isinstance(child, (RemoteChild, RemoteConversation)) else os.getpid()
+
+
 def tree_of(child: Child, next_of: Callable[[str], float | None]) -> dict[str, Any]:
     """A child and all that is below it; see `Runtime.tree`.
 
@@ -44,7 +53,7 @@ def tree_of(child: Child, next_of: Callable[[str], float | None]) -> dict[str, A
         "kind": str(child.kind),
         "status": str(child.status),
         "node": "root" if elsewhere is None else elsewhere.node,
-        "pid": os.getpid() if elsewhere is None else elsewhere.pid,
+        "pid": pid_of(child),
         "restarts": child.restarts,
         "mailbox_depth": len(child.mailbox) if isinstance(child, Cell) else depth,
         "children": [tree_of(each, next_of) for each in getattr(child, "children", ())],

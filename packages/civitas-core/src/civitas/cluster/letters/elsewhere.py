@@ -33,6 +33,9 @@ class Way(Protocol):
     def withdrawn(self, each: Elsewhere, message: Message, reader_left: bool) -> None:
         """Whoever asked is gone."""
 
+    def idle(self, each: Elsewhere) -> None:
+        """Nothing is on the way any more to a conversation."""
+
     def holder_for(self, facts: Facts) -> Holder | None:
         """Who must have what is sent to an agent before it is accepted; None for nobody."""
 
@@ -59,6 +62,8 @@ class Elsewhere:
         self.turning = False
         """Whether it is to go to another node, as soon as nothing is on the way to this one."""
         self.outbox = Outbox(facts.name, facts.size, partial(way.post, self), way.check)
+        if pool is not None:
+            self.outbox.on_spare = partial(way.idle, self)
         self.entry: Entry = self.outbox
         """Where its senders put messages for it."""
         self._way = way

@@ -40,6 +40,7 @@ class Outbox:
         "_pushed",
         "_there",
         "_way_is_open",
+        "on_spare",
         "size",
         "times_given",
     )
@@ -61,6 +62,8 @@ class Outbox:
         self._drained: asyncio.Event | None = None
         self._way_is_open = False
         self._expected = 0
+        self.on_spare: Callable[[], None] | None = None
+        """Called when what was expected does not come, and nothing stands in it."""
         self.times_given: dict[str, int] = {}
         """How many incarnations were given a message and lost their process with it in hand."""
         self._pushed: set[str] = set()
@@ -110,6 +113,8 @@ class Outbox:
     def expect(self, messages: int) -> None:
         """So many will be put that were accepted, as soon as they are in the store, or were read there."""
         self._expected = messages
+        if not messages and self.on_spare is not None and self.idle:
+            self.on_spare()
 
     def push(self, message: Message) -> None:
         """Put whatever the size: a signal of the system, or a message of another node, which keeps to its own bound."""

@@ -314,11 +314,11 @@ class Outgoing:
                 if each.pool is None
                 else not each.outbox.is_needed
             ):
-                self._idle(each)
+                self.idle(each)
         if self._senders.foreign and (origin := self._handed_on(message_id)) is not None:
             self._senders.settle(origin.message)
 
-    def _idle(self, each: Elsewhere) -> None:
+    def idle(self, each: Elsewhere) -> None:
         """Nothing is on the way any more to a conversation, or to an agent that moved."""
         if each.pool is not None:
             each.pool.forget(each)

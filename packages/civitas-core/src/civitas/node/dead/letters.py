@@ -52,6 +52,11 @@ def is_worth_keeping(message: Message, reason: DeadLetterReason) -> bool:
     return not is_chunk and not message.type.startswith(_OWN)
 
 
+def subject_of(message: Message) -> str:
+    """The agent that it is about: whoever sent a reply or a chunk, and otherwise the recipient."""
+    return message.recipient if message.correlation_id is None else message.sender or ""
+
+
 def agent_of(message: Message, reason: str) -> str:
     """The agent or pool whose dead letter it is."""
     name = message.sender if reason == DeadLetterReason.LATE_REPLY else message.recipient
