@@ -9,6 +9,7 @@ from crewai import Agent, Crew, Task
 from crewai.tools import tool
 from opentelemetry import trace
 
+from civitas.demo import model_replies
 from civitas.demo.model_server import Failure, ToolCall
 from civitas.errors import HandlerFailed
 from civitas_crewai import CrewAIAgent
@@ -126,3 +127,34 @@ async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
     tool_call = spans.attributes("execute_tool look")
     assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret"}'
     assert "secret finding" in tool_call["gen_ai.tool.call.result"]
+
+
+def detailed(asked: int, answered: int) -> dict[str, Any]:
+    """What a model of OpenAI's says it used."""
+    return {
+        "prompt_tokens": 20,
+        "completion_tokens": 9,
+        "total_tokens": 29,
+        "prompt_tokens_details": {"cached_tokens": 15},
+        "completion_tokens_details": {"reasoning_tokens": 6},
+    }
+
+
+@pytest.mark.promise(id="SEM-1786")
+@pytest.mark.parametrize("streams", [False, True])
+async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_in_pieces(
+    spans, scripted, monkeypatch, streams
+):
+    monkeypatch.setattr(model_replies, "_usage", detailed)
+    llm = scripted(lambda body: "an answer")
+    llm.stream = streams
+    async with running(CrewAIAgent("c", crew=crew_of(llm))) as runtime:
+        await runtime.ask("c", {})
+    for each in (each for each in spans.all() if each.name == "chat m1"):
+        chat = dict(each.attributes or {})
+        assert chat["gen_ai.provider.name"] == "openai"
+        assert chat["gen_ai.usage.input_tokens"] == 20
+        assert chat["gen_ai.usage.output_tokens"] == 9
+        assert chat["gen_ai.usage.cache_read.input_tokens"] == 15
+        assert chat["gen_ai.usage.reasoning.output_tokens"] == 6
+        assert chat.get("gen_ai.request.stream", False) is streams

@@ -17,13 +17,17 @@ from openai import DefaultAsyncHttpxClient
 from opentelemetry import trace
 from pydantic import SecretStr
 
+from civitas import ConversationPool, Runtime, Supervisor
+from civitas.demo import model_replies
 from civitas.demo.model_server import Answer, ModelServer, ToolCall
 from civitas.errors import AskTimeout, HandlerFailed
 from civitas.message import Message
 from civitas.process import AgentProcess
+from civitas.telemetry import names
 from civitas_langgraph import LangGraphAgent, agent_tool
 from civitas_langgraph._spans import GraphSpans
 from tests.core.frameworks.support import running
+from tests.core.telemetry.support import Metered
 
 
 @tool
@@ -233,3 +237,65 @@ async def test_what_is_said_is_recorded_where_the_environment_asks_for_it(
     tool_call = spans.attributes("execute_tool look")
     assert tool_call["gen_ai.tool.call.arguments"] == '{"q":"secret question"}'
     assert "secret finding" in tool_call["gen_ai.tool.call.result"]
+
+
+def detailed(asked: int, answered: int) -> dict[str, Any]:
+    """What a model of OpenAI's says it used."""
+    return {
+        "prompt_tokens": 20,
+        "completion_tokens": 9,
+        "total_tokens": 29,
+        "prompt_tokens_details": {"cached_tokens": 15},
+        "completion_tokens_details": {"reasoning_tokens": 6},
+    }
+
+
+@pytest.mark.promise(id="SEM-1786")
+async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_in_pieces(
+    spans, model, monkeypatch
+):
+    monkeypatch.setattr(model_replies, "_usage", detailed)
+    model.bound.stream_usage = True  # LangChain asks only OpenAI itself for it
+
+    async def think(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph = StateGraph(MessagesState).add_node("think", think).add_edge(START, "think").compile()
+    async with running(LangGraphAgent("g", graph=graph)) as runtime:
+        await runtime.ask("g", {"input": "hi"})
+        async for _ in runtime.stream("g", {"input": "hi"}):
+            pass
+    at_once, in_pieces = (
+        dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"
+    )
+    for chat in (at_once, in_pieces):
+        assert chat["gen_ai.usage.input_tokens"] == 20
+        assert chat["gen_ai.usage.output_tokens"] == 9
+        assert chat["gen_ai.usage.cache_read.input_tokens"] == 15
+        assert chat["gen_ai.usage.reasoning.output_tokens"] == 6
+    assert "gen_ai.request.stream" not in at_once
+    assert in_pieces["gen_ai.request.stream"] is True
+
+
+@pytest.mark.promise(id="SEM-1787")
+async def test_runs_and_tools_of_a_pool_are_measured_under_its_name(monkeypatch):
+    metered = Metered(monkeypatch)
+
+    def think(state: MessagesState) -> dict[str, Any]:
+        call = {"name": "look", "args": {"q": "x"}, "id": "c1"}
+        return {"messages": [AIMessage("", tool_calls=[call])]}
+
+    graph = StateGraph(MessagesState).add_node("think", think).add_node("tools", ToolNode([look]))
+    graph.add_edge(START, "think").add_edge("think", "tools")
+    pool = ConversationPool("pool", LangGraphAgent("g", graph=graph.compile()))
+    async with Runtime(Supervisor("root", children=[pool])) as runtime:
+        for conversation in ("c1", None):
+            await runtime.ask("pool", {"input": "hi"}, conversation=conversation)
+    points = metered.points()
+    (about, _), *others = points[names.AGENT_DURATION]
+    assert about == {names.GEN_AI_OPERATION: "invoke_workflow", names.AGENT_NAME: "pool"}
+    (tool, _), *more = points[names.TOOL_DURATION]
+    assert tool[names.AGENT_NAME] == "pool"
+    assert [each[names.WORKFLOW_NAME] for each, _ in points[names.WORKFLOW_DURATION]] == ["pool"]
+    assert not others
+    assert not more

@@ -289,3 +289,14 @@ async def test_what_the_user_keeps_out_of_the_sdks_traces_is_not_recorded(
     async with running(OpenAIAgent("o", agent=agent, run_config=private)) as runtime:
         await runtime.ask("o", {"input": "secret question"})
     assert not any("secret" in str(dict(span.attributes or {})) for span in spans.all())
+
+
+@pytest.mark.promise(id="SEM-1786")
+async def test_whether_an_answer_came_in_pieces_is_told(spans, scripted):
+    agent = Agent(name="a", model=scripted(["one", "two"]))
+    async with running(OpenAIAgent("o", agent=agent)) as runtime:
+        await runtime.ask("o", {"input": "hi"})
+        async for _ in runtime.stream("o", {"input": "hi"}):
+            pass
+    chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
+    assert [each.get("gen_ai.request.stream") for each in chats] == [None, True]

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from pydantic_ai import Agent, ModelResponse, RequestUsage, TextPart
+from pydantic_ai.models.function import FunctionModel
 
 from civitas import AgentProcess, Message, wrap
 from civitas.errors import HandlerFailed
@@ -115,7 +117,9 @@ async def test_the_call_of_another_agent_says_which_one_it_leads_to(spans: Any) 
     agent = wrap(says.agent(tools=[agent_tool("echo", description="Hears.")]), name="o")
     async with running(agent, Echo("echo")) as runtime:
         await runtime.ask("o", {"input": "hi"})
-    assert "echo" in spans.attributes("execute_tool echo").values()
+    told = spans.attributes("execute_tool echo")
+    assert told["gen_ai.transfer.mode"] == "return_to_caller"
+    assert told["gen_ai.transfer.target.name"] == "echo"
     assert "        send echo" in spans.outline()
 
 
@@ -151,3 +155,41 @@ async def test_a_stream_counts_with_what_it_used() -> None:
 async def test_an_agent_of_the_users_own_outside_any_run_makes_no_spans_of_ours(spans: Any) -> None:
     await secrets().agent(tools=[look, count]).run("secret")
     assert {each.name for each in spans.all()} == {"async code", "sync code"}
+
+
+@pytest.mark.promise(id="SEM-1786")
+async def test_cached_and_reasoning_tokens_are_told_and_whether_the_answer_came_in_pieces(
+    spans: Any,
+) -> None:
+    def answer(messages: Any, info: Any) -> ModelResponse:
+        usage = RequestUsage(
+            input_tokens=20,
+            output_tokens=9,
+            cache_read_tokens=15,
+            cache_write_tokens=3,
+            output_reasoning_tokens=6,
+        )
+        return ModelResponse([TextPart("done")], usage=usage, finish_reason="stop")
+
+    agent = Agent(FunctionModel(answer, model_name="m1"))
+    async with running(wrap(agent, name="o")) as runtime:
+        await runtime.ask("o", {"input": "hi"}, conversation="c-1")
+    assert spans.attributes("chat m1") == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "function",
+        "gen_ai.conversation.id": "c-1",
+        "gen_ai.request.model": "m1",
+        "gen_ai.response.model": "m1",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 20,
+        "gen_ai.usage.output_tokens": 9,
+        "gen_ai.usage.cache_read.input_tokens": 15,
+        "gen_ai.usage.cache_write.input_tokens": 3,
+        "gen_ai.usage.reasoning.output_tokens": 6,
+    }
+    says = Says(lambda messages: "one two", streams=True)
+    async with running(wrap(says.agent(), name="p")) as runtime:
+        async for _ in runtime.stream("p", {"input": "hi"}):
+            pass
+    chats = [dict(each.attributes or {}) for each in spans.all() if each.name == "chat m1"]
+    assert [each.get("gen_ai.request.stream") for each in chats] == [None, True]

@@ -284,6 +284,7 @@ def test_a_model_call_is_a_chat_span_with_genai_attributes(tracing, recorded):
         ("tool_span", "execute_tool search", "execute_tool", names.TOOL_NAME),
         ("agent_span", "invoke_agent search", "invoke_agent", names.AGENT_NAME),
         ("workflow_span", "invoke_workflow search", "invoke_workflow", names.WORKFLOW_NAME),
+        ("workflow_span", "invoke_workflow search", "invoke_workflow", names.AGENT_NAME),
     ],
 )
 def test_tools_agents_and_workflows_have_spans_of_their_own(

@@ -105,8 +105,9 @@ def test_a_collector_gets_one_trace_and_the_metrics_of_every_process() -> None:
     assert handled == {"w_one": 1, "v_one": 2, "again": 2}
     ((attributes, tokens),) = receiver.points(names.INPUT_TOKENS_USED)
     assert (attributes[names.REQUEST_MODEL], tokens.as_int) == ("m", 12)
-    ((_, duration),) = receiver.points(names.OPERATION_DURATION)
-    assert tuple(duration.explicit_bounds) == INSTRUMENTS[names.OPERATION_DURATION].buckets
+    for name in (names.INFERENCE_DURATION, names.OPERATION_DURATION):
+        ((_, duration),) = receiver.points(name)
+        assert tuple(duration.explicit_bounds) == INSTRUMENTS[name].buckets
 
 
 @pytest.mark.promise(id="SEM-1711")
@@ -172,6 +173,7 @@ async def test_a_scrape_by_prometheus_finds_the_metrics_of_every_process(
     used = found["gen_ai_client_inference_usage_input_tokens_total"]
     assert values(used, "gen_ai_request_model") == {"m": 12}
     assert values(found["civitas_agent_crashes_total"], "gen_ai_agent_name") == {"lost": 1}
+    assert found["gen_ai_client_inference_duration_seconds_bucket"]
     assert found["gen_ai_client_operation_duration_seconds_bucket"]
     assert found["civitas_mailbox_wait_seconds_count"]
     assert found["civitas_loop_lag_seconds_count"]

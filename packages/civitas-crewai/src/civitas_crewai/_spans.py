@@ -52,6 +52,8 @@ class CrewSpans:
                 self._tree.skip(event.event_id, event.parent_event_id)
             else:
                 self._tree.start(event.event_id, event.parent_event_id, *begun)
+        elif event.type == "llm_stream_chunk":
+            self._tree.streams(event.parent_event_id)
         elif event.type in SCOPE_ENDING_EVENTS:
             self._tree.end(
                 event.started_event_id, _ended(event, self._tree.content), error=_error(event)

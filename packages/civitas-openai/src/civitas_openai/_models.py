@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from civitas.budgets import Reservation
     from civitas.frameworks import Run
     from civitas_openai._once import Scope
+    from civitas_openai._spans import TracedCall
 
 __all__ = ["WatchedModel", "WatchedProvider"]
 
@@ -80,7 +81,7 @@ class WatchedModel(Model):
             ):
                 run.progress.moves("a model was called")
                 if inside.heard or run.watched:
-                    live = await self._streamed(inside, part, arguments, named)
+                    live = await self._streamed(inside, part, arguments, named, span)
                 else:
                     live = await self._model.get_response(*arguments, **named)
                 if reservation is not None:
@@ -106,7 +107,12 @@ class WatchedModel(Model):
         return live
 
     async def _streamed(
-        self, inside: Scope, part: str, arguments: tuple[Any, ...], named: dict[str, Any]
+        self,
+        inside: Scope,
+        part: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        span: TracedCall | None,
     ) -> ModelResponse:
         run = inside.run
 
@@ -117,7 +123,10 @@ class WatchedModel(Model):
         run.begin(part)
         try:
             stream = self._model.stream_response(*arguments, **named)
-            return await collect(stream, tell, run.progress.moves)
+            response = await collect(stream, tell, run.progress.moves)
+            if span is not None:
+                span.streamed()
+            return response
         except NotImplementedError:
             response = await self._model.get_response(*arguments, **named)
             await tell(text_of(response))

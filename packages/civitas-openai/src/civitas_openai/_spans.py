@@ -76,6 +76,10 @@ class TracedCall:
                 names.OUTPUT_MESSAGES, text_of(response), said, reason
             )
 
+    def streamed(self) -> None:
+        """Its answer came piece by piece."""
+        self.attributes[names.REQUEST_STREAM] = True
+
     def told(self, data: ResponseSpanData | GenerationSpanData) -> None:
         """What the SDK's own span of the call says."""
         response = getattr(data, "response", None)

@@ -123,6 +123,8 @@ class RecordedModel(WrapperModel):
     ) -> ModelResponse:
         run = self._calls.run
         async with self.wrapped.request_stream(messages, settings, parameters) as stream:
+            if run.spans is not None:
+                run.spans.streams(part)
             async for event in stream:
                 run.progress.moves("a part of an answer came")
                 if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):

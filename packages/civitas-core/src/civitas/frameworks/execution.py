@@ -18,6 +18,7 @@ from civitas.telemetry import names
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+    from civitas.frameworks.agent import FrameworkAgent
     from civitas.frameworks.spans import SpanTree
 
 __all__ = ["execute", "span_of"]
@@ -30,7 +31,8 @@ def span_of(run: Run) -> AbstractContextManager[Span]:
     agent = run.agent
     tracing = agent._civitas_running().node.tracing
     make = tracing.agent_span if agent.operation == "invoke_agent" else tracing.workflow_span
-    return make(agent.name, **{names.CONVERSATION: run.message.conversation})
+    about = {names.CONVERSATION: run.message.conversation, names.POOL: _pool_of(agent)}
+    return make(agent.name, **about)
 
 
 async def execute(run: Run, span: Span) -> Any:
@@ -84,9 +86,16 @@ def _spans_below(span: Span, run: Run) -> SpanTree:
         agent._civitas_running().node.tracing,
         agent=agent.name,
         conversation=run.conversation,
+        pool=_pool_of(agent),
         told=told_by_others(agent.distributions) if agent.framework_spans is None else (),
         silent=agent.framework_spans is False,
     )
+
+
+def _pool_of(agent: FrameworkAgent) -> str | None:
+    """The pool that an agent is a conversation of."""
+    family = agent._civitas_family
+    return family if family != agent.name else None
 
 
 def _warn_of_threads(run: Run) -> None:

@@ -46,6 +46,7 @@ class SpanTree:
         tracing: Of the node; None for one of its own, of the providers that there are now.
         agent: Name of the agent whose run it is; empty if that is not known.
         conversation: Of the run; None for none.
+        pool: Name of the pool that the agent is a conversation of; None for none.
         told: The operations of the framework that somebody else makes spans for, such as ``chat``: an instrumentation
             of the framework; ``*`` for all.
         silent: Whether to make no spans, only figures.
@@ -58,6 +59,7 @@ class SpanTree:
         *,
         agent: str = "",
         conversation: str | None = None,
+        pool: str | None = None,
         told: Collection[str] = (),
         silent: bool = False,
     ) -> None:
@@ -67,11 +69,13 @@ class SpanTree:
             tracing.refresh()
         self._tracing = tracing
         self._agent = agent
-        self._conversation = conversation
+        of_all = {names.CONVERSATION: conversation, names.POOL: pool}
+        self._of_all = {word: value for word, value in of_all.items() if value is not None}
         self._told = told
         self._silent = silent
         self._open: dict[Hashable, _Open] = {}
         self._skipped: dict[Hashable, Hashable] = {}
+        self._streaming: set[Hashable] = set()
 
     @property
     def content(self) -> Content | None:
@@ -107,11 +111,10 @@ class SpanTree:
         agent = above.agent if above is not None else self._agent
         if what == "invoke_agent":
             agent = kept.get(names.AGENT_NAME, agent)
-        elif what == "execute_tool":
-            if agent:
-                kept.setdefault(names.AGENT_NAME, agent)
-        elif what == "chat" and self._conversation is not None:
-            kept.setdefault(names.CONVERSATION, self._conversation)
+        elif what == "execute_tool" and agent:
+            kept.setdefault(names.AGENT_NAME, agent)
+        if what is not None:
+            kept = {**self._of_all, **kept}
         # Below a span that somebody else made it is a child of that, which is the current one.
         context = None
         if not self._told:
@@ -137,6 +140,13 @@ class SpanTree:
         """Make no span for `key`: what it contains becomes part of `parent`."""
         self._skipped[key] = self._skipped.get(parent, parent)
 
+    def streams(self, key: Hashable) -> None:
+        """Say of the open call of a model that its answer comes piece by piece."""
+        known = self._open.get(key)
+        if known is not None and key not in self._streaming:
+            self._streaming.add(key)
+            known.operation.span.set_attribute(names.REQUEST_STREAM, True)
+
     def rename(self, key: Hashable, name: str) -> None:
         """Give an open span the name that was not known when it began."""
         if key in self._open:
@@ -157,6 +167,7 @@ class SpanTree:
             error: What went wrong: an exception, its class, or a short text where the framework tells no more.
         """
         known = self._open.pop(key, None)
+        self._streaming.discard(key)
         if known is None:
             self._skipped.pop(key, None)
             return

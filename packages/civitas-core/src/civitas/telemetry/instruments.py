@@ -48,8 +48,9 @@ def _tokens(what: str) -> Instrument:
 
 
 INSTRUMENTS: Mapping[str, Instrument] = {
-    names.OPERATION_DURATION: Instrument(
-        "histogram", "s", "Seconds that a call of a model took.", _CALL
+    **dict.fromkeys(
+        (names.INFERENCE_DURATION, names.OPERATION_DURATION),
+        Instrument("histogram", "s", "Seconds that a call of a model took.", _CALL),
     ),
     names.TOKEN_USAGE: Instrument(
         "histogram", "{token}", "Tokens that one call of a model read or wrote.", _TOKENS
@@ -61,7 +62,7 @@ INSTRUMENTS: Mapping[str, Instrument] = {
     names.REASONING_TOKENS_USED: _tokens("wrote for reasoning"),
     names.TOOL_DURATION: Instrument("histogram", "s", "Seconds that a call of a tool took.", _CALL),
     names.AGENT_DURATION: Instrument(
-        "histogram", "s", "Seconds that a run of an agent took.", _AGENT
+        "histogram", "s", "Seconds that a run of an agent, a graph or a crew took.", _AGENT
     ),
     names.WORKFLOW_DURATION: Instrument(
         "histogram", "s", "Seconds that a run of a graph or a crew took.", _WORKFLOW

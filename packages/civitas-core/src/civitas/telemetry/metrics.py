@@ -25,13 +25,18 @@ _USED = (
 )
 _TYPES = ((names.INPUT_TOKENS, "input"), (names.OUTPUT_TOKENS, "output"))
 _MODEL = (names.GEN_AI_OPERATION, names.PROVIDER, names.REQUEST_MODEL, names.RESPONSE_MODEL)
-_DURATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "chat": (names.OPERATION_DURATION, _MODEL),
-    "execute_tool": (names.TOOL_DURATION, (names.TOOL_NAME, names.TOOL_TYPE, names.AGENT_NAME)),
-    "invoke_agent": (names.AGENT_DURATION, (names.AGENT_NAME,)),
-    "invoke_workflow": (names.WORKFLOW_DURATION, (names.WORKFLOW_NAME,)),
+_TOOL = (names.TOOL_NAME, names.TOOL_TYPE, names.AGENT_NAME)
+_RUN = (names.GEN_AI_OPERATION, names.AGENT_NAME)
+_DURATIONS: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "chat": ((names.INFERENCE_DURATION, _MODEL), (names.OPERATION_DURATION, _MODEL)),
+    "execute_tool": ((names.TOOL_DURATION, _TOOL),),
+    "invoke_agent": ((names.AGENT_DURATION, _RUN),),
+    "invoke_workflow": (
+        (names.AGENT_DURATION, _RUN),
+        (names.WORKFLOW_DURATION, (names.WORKFLOW_NAME,)),
+    ),
 }
-"""By operation: what measures it, and which of its attributes."""
+"""By operation: what measures it, and by which of its attributes."""
 
 
 class Takes(Protocol):
@@ -173,13 +178,11 @@ class Metrics:
     ) -> None:
         """Measure a call of a model or of a tool, or a run, by the attributes of its span."""
         kind = attributes.get(names.GEN_AI_OPERATION, "")
-        if kind not in _DURATIONS:
-            return
-        duration, words = _DURATIONS[kind]
-        about = {word: attributes[word] for word in words if word in attributes}
-        failed = about if error_type is None else {**about, names.ERROR_TYPE: error_type}
-        self.take(duration, seconds, failed)
+        failed = {} if error_type is None else {names.ERROR_TYPE: error_type}
+        for duration, words in _DURATIONS.get(kind, ()):
+            self.take(duration, seconds, _about(attributes, words) | failed)
         if kind == "chat":
+            about = _about(attributes, _MODEL)
             for word, type in _TYPES:
                 if (tokens := attributes.get(word)) is not None:
                     self.take(names.TOKEN_USAGE, tokens, {**about, names.TOKEN_TYPE: type})
@@ -216,6 +219,17 @@ class Metrics:
     def lagged(self, node: str, seconds: float) -> None:
         """The event loop of a process came so many seconds late to what was due."""
         self.take(names.LOOP_LAG, seconds, {names.NODE_NAME: node})
+
+
+def _about(attributes: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
+    """Those attributes; of an agent that is a conversation of a pool, the name of the pool."""
+    about = {word: attributes[word] for word in words if word in attributes}
+    if (pool := attributes.get(names.POOL)) is not None:
+        for word in (names.AGENT_NAME, names.WORKFLOW_NAME):
+            # An agent of a framework's own, below, may have a slash in its name.
+            if str(about.get(word)).startswith(f"{pool}/"):
+                about[word] = pool
+    return about
 
 
 def _kind(agent: str) -> str:

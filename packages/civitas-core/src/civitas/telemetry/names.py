@@ -32,6 +32,7 @@ __all__ = [
     "FINISH_REASONS",
     "GAVE_UPS",
     "GEN_AI_OPERATION",
+    "INFERENCE_DURATION",
     "INPUT_MESSAGES",
     "INPUT_TOKENS",
     "INPUT_TOKENS_USED",
@@ -54,6 +55,7 @@ __all__ = [
     "OUTPUT_TOKENS",
     "OUTPUT_TOKENS_USED",
     "PASS_CONTROL",
+    "POOL",
     "PROCESSED",
     "PROCESS_DURATION",
     "PROVIDER",
@@ -61,6 +63,7 @@ __all__ = [
     "REASONING_TOKENS_USED",
     "REDELIVERIES",
     "REQUEST_MODEL",
+    "REQUEST_STREAM",
     "RESPONSE_ID",
     "RESPONSE_MODEL",
     "RESTARTS",
@@ -97,12 +100,14 @@ __all__ = [
     "task",
 ]
 
-CONVENTIONS: Final = "open-telemetry/semantic-conventions-genai, main of October 2026"
+CONVENTIONS: Final = "open-telemetry/semantic-conventions-genai 0.1.0"
 """Which conventions the names that begin with ``gen_ai`` are from.
 
-They have no release yet; what `opentelemetry-util-genai` 1.3b0 emits has the same names. The token counters and
-``gen_ai.transfer`` are proposals there that the maintainers have taken up. The other names are those of the semantic
-conventions 1.44.0; what begins with ``civitas`` is our own.
+It is their first release. ``gen_ai.transfer`` is a proposal there that the maintainers have taken up. Four names are of
+the time before the release, and are there beside the new ones as long as dashboards and OpenTelemetry's own
+instrumentations (`opentelemetry-util-genai` 1.3b0) have them: `WORKFLOW_NAME`, `WORKFLOW_DURATION`,
+`OPERATION_DURATION` and `TOKEN_USAGE`. The other names are those of the semantic conventions 1.44.0; what begins with
+``civitas`` is our own.
 """
 
 SCOPE: Final = "civitas"
@@ -185,6 +190,7 @@ PROVIDER: Final = "gen_ai.provider.name"
 AGENT_NAME: Final = "gen_ai.agent.name"
 WORKFLOW_NAME: Final = "gen_ai.workflow.name"
 CONVERSATION: Final = "gen_ai.conversation.id"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
 REQUEST_MODEL: Final = "gen_ai.request.model"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -218,6 +224,7 @@ TOOL_RESULT: Final = "gen_ai.tool.call.result"
 
 # Attributes: where.
 
+POOL: Final = "civitas.pool.name"
 NODE_NAME: Final = "civitas.node.name"
 NODE_STATE_NAME: Final = "civitas.node.state"
 RUN_STATUS: Final = "civitas.run.status"
@@ -238,6 +245,7 @@ EVENT_DEAD_LETTER: Final = "civitas.dead_letter"
 
 # Metrics: GenAI.
 
+INFERENCE_DURATION: Final = "gen_ai.client.inference.duration"
 OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
 TOKEN_USAGE: Final = "gen_ai.client.token.usage"
 INPUT_TOKENS_USED: Final = "gen_ai.client.inference.usage.input_tokens"

@@ -174,7 +174,11 @@ class Recorder:
 
     def workflow_span(self, name: str, attributes: Mapping[str, Any]) -> CallSpan:
         """A span around one run of a graph or a crew."""
-        base = {names.GEN_AI_OPERATION: "invoke_workflow", names.WORKFLOW_NAME: name}
+        base = {
+            names.GEN_AI_OPERATION: "invoke_workflow",
+            names.AGENT_NAME: name,
+            names.WORKFLOW_NAME: name,
+        }
         return CallSpan(self, names.invoke_workflow(name), base, attributes)
 
     def start(
