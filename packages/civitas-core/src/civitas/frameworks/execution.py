@@ -11,14 +11,13 @@ from civitas.errors import BudgetExceeded, NoProgress
 from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.instrumentors import told_by_others
 from civitas.frameworks.outcomes import chain
-from civitas.frameworks.run import Interrupted, Run, current_run
+from civitas.frameworks.run import Interrupted, Run, RunningAgent, current_run
 from civitas.frameworks.stuck import unless_stuck
 from civitas.telemetry import names
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from civitas.frameworks.agent import FrameworkAgent
     from civitas.frameworks.spans import SpanTree
 
 __all__ = ["execute", "span_of"]
@@ -92,7 +91,7 @@ def _spans_below(span: Span, run: Run) -> SpanTree:
     )
 
 
-def _pool_of(agent: FrameworkAgent) -> str | None:
+def _pool_of(agent: RunningAgent) -> str | None:
     """The pool that an agent is a conversation of."""
     family = agent._civitas_family
     return family if family != agent.name else None
