@@ -11,7 +11,7 @@ from civitas.errors import BudgetExceeded, NoProgress
 from civitas.frameworks.exits import Exited, contain_exits
 from civitas.frameworks.instrumentors import told_by_others
 from civitas.frameworks.outcomes import chain
-from civitas.frameworks.run import Interrupted, Run, RunningAgent, current_run
+from civitas.frameworks.run import Interrupted, Run, current_run
 from civitas.frameworks.stuck import unless_stuck
 from civitas.telemetry import names
 
@@ -30,7 +30,7 @@ def span_of(run: Run) -> AbstractContextManager[Span]:
     agent = run.agent
     tracing = agent._civitas_running().node.tracing
     make = tracing.agent_span if agent.operation == "invoke_agent" else tracing.workflow_span
-    about = {names.CONVERSATION: run.message.conversation, names.POOL: _pool_of(agent)}
+    about = {names.CONVERSATION: run.message.conversation, names.POOL: _pool_of(agent.name)}
     return make(agent.name, **about)
 
 
@@ -85,16 +85,16 @@ def _spans_below(span: Span, run: Run) -> SpanTree:
         agent._civitas_running().node.tracing,
         agent=agent.name,
         conversation=run.conversation,
-        pool=_pool_of(agent),
+        pool=_pool_of(agent.name),
         told=told_by_others(agent.distributions) if agent.framework_spans is None else (),
         silent=agent.framework_spans is False,
     )
 
 
-def _pool_of(agent: RunningAgent) -> str | None:
-    """The pool that an agent is a conversation of."""
-    family = agent._civitas_family
-    return family if family != agent.name else None
+def _pool_of(agent: str) -> str | None:
+    """The pool that an agent of that name is a conversation of."""
+    pool, slash, _ = agent.partition("/")
+    return pool if slash else None
 
 
 def _warn_of_threads(run: Run) -> None:

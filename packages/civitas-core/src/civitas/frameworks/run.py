@@ -47,7 +47,6 @@ class RunningAgent(Protocol):
     """A `FrameworkAgent`, as the run of its framework sees it."""
 
     name: str
-    _civitas_family: str
     operation: ClassVar[Literal["invoke_agent", "invoke_workflow"]]
     distributions: ClassVar[Sequence[str]]
     framework_spans: bool | None
