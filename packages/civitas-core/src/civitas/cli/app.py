@@ -14,7 +14,8 @@ from civitas.cli.app_keys import keys_app
 from civitas.cli.app_runs import runs_app
 from civitas.cli.app_state import state_app
 from civitas.cli.app_topology import topology_app
-from civitas.cli.options import Json, Settings, TopologyFile, Verbose, changes_of, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, Json, Settings, TopologyFile, Verbose, changes_of, examples
 
 __all__ = ["app"]
 
@@ -68,7 +69,7 @@ def _main(
     )
 )
 def run(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     process: Annotated[
         str | None,
         typer.Option(
@@ -207,16 +208,18 @@ RunName = Annotated[
 
 
 @app.command(
+    cls=NearTopology,
     epilog=examples(
         """civitas ask topology.yaml counter '{"by": 2}'""",
         """civitas ask topology.yaml writer '{"input": "a haiku"}' --timeout 120""",
         """civitas ask topology.yaml support '{"input": "hi"}' --conversation user-42""",
         """civitas ask topology.yaml shop '{"item": "book"}' --run order-17""",
         "civitas ask topology.yaml planner - < plan.json",
-    )
+    ),
 )
 def ask(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     name: AgentName,
     payload: Payload,
     type: MessageType = "message",
@@ -241,13 +244,15 @@ def ask(
 
 
 @app.command(
+    cls=NearTopology,
     epilog=examples(
         """civitas send topology.yaml counter '{"by": 2}'""",
         "civitas send topology.yaml clock null --type tick",
-    )
+    ),
 )
 def send(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     name: AgentName,
     payload: Payload,
     type: MessageType = "message",
@@ -267,9 +272,10 @@ def send(
     send_to_agent(topology, question, verbose=verbose)
 
 
-@app.command(epilog=examples("civitas scale topology.yaml support 5"))
+@app.command(cls=NearTopology, epilog=examples("civitas scale topology.yaml support 5"))
 def scale(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     name: AgentName,
     replicas: Annotated[
         int,
@@ -298,7 +304,7 @@ def scale(
     )
 )
 def web(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")

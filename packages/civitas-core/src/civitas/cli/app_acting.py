@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["add_to"]
 
@@ -19,10 +20,12 @@ Name = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     for command in (restart, stop, start, pause, resume):
-        app.command(epilog=examples(f"civitas {command.__name__} topology.yaml writer"))(command)
+        app.command(
+            cls=NearTopology, epilog=examples(f"civitas {command.__name__} topology.yaml writer")
+        )(command)
 
 
-def restart(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
+def restart(topology: TopologyFile = HERE, *, name: Name, verbose: Verbose = False) -> None:
     """Stop an agent or a supervisor of the running system, and start it again.
 
     What waits in its mailbox waits for that. It does not count as a crash. Waits
@@ -33,7 +36,7 @@ def restart(topology: TopologyFile, name: Name, verbose: Verbose = False) -> Non
     act_on(topology, "restart", name)
 
 
-def stop(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
+def stop(topology: TopologyFile = HERE, *, name: Name, verbose: Verbose = False) -> None:
     """Stop an agent or a supervisor of the running system until somebody starts it again.
 
     Waits until it has ended; its `shutdown_timeout` bounds that. Whoever asks it
@@ -44,14 +47,14 @@ def stop(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
     act_on(topology, "stop", name)
 
 
-def start(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
+def start(topology: TopologyFile = HERE, *, name: Name, verbose: Verbose = False) -> None:
     """Start an agent or a supervisor of the running system that was stopped or has ended."""
     from civitas.cli.acting import act_on
 
     act_on(topology, "start", name)
 
 
-def pause(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
+def pause(topology: TopologyFile = HERE, *, name: Name, verbose: Verbose = False) -> None:
     """Let an agent, or all below a supervisor, take no more messages until somebody resumes it.
 
     It finishes the message in hand; what comes meanwhile waits in the mailbox. It
@@ -62,7 +65,7 @@ def pause(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
     act_on(topology, "pause", name)
 
 
-def resume(topology: TopologyFile, name: Name, verbose: Verbose = False) -> None:
+def resume(topology: TopologyFile = HERE, *, name: Name, verbose: Verbose = False) -> None:
     """Let an agent, or all below a supervisor, take messages again after a pause."""
     from civitas.cli.acting import act_on
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 from civitas.events import DeadLetterReason
 
 __all__ = ["dead_letters_app"]
@@ -53,7 +54,7 @@ All = Annotated[
     ),
 )
 def list_(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     agent: Agent = "",
     reason: Reason = None,
     payload: Payload = False,
@@ -68,13 +69,15 @@ def list_(
 
 
 @dead_letters_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas dead-letters show topology.yaml 17",
         "civitas dead-letters show topology.yaml 17 --payload --json",
-    )
+    ),
 )
 def show(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     number: Key,
     payload: Payload = False,
     json: AsJson = False,
@@ -87,13 +90,14 @@ def show(
 
 
 @dead_letters_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas dead-letters replay topology.yaml 17 18",
         "civitas dead-letters replay topology.yaml --all --agent writer",
-    )
+    ),
 )
 def replay(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     numbers: Keys = None,
     all_: All = False,
     agent: Agent = "",
@@ -111,13 +115,14 @@ def replay(
 
 
 @dead_letters_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas dead-letters drop topology.yaml 17",
         "civitas dead-letters drop topology.yaml --all --reason expired --yes",
-    )
+    ),
 )
 def drop(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     numbers: Keys = None,
     all_: All = False,
     agent: Agent = "",

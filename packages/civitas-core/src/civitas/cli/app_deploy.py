@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["deploy_app"]
 
@@ -42,7 +42,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are t
     )
 )
 def compose(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     output: Output = None,
     image: Annotated[
         str | None,
@@ -72,7 +72,8 @@ def compose(
     )
 )
 def kubernetes(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     image: Annotated[
         str,
         typer.Option(
@@ -102,7 +103,7 @@ def kubernetes(
     )
 )
 def systemd(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     user: Annotated[
         str, typer.Option("--user", metavar="NAME", help="The user that the processes run as.")
     ] = "civitas",
@@ -125,7 +126,7 @@ def systemd(
     )
 )
 def dockerfile(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     output: Output = None,
     force: Force = False,
     verbose: Verbose = False,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from civitas.cli.options import HERE, Json, TopologyHere, Verbose, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, Json, TopologyFile, Verbose, examples
 from civitas.cli.top.choosing import Choice, Doing, Order
 
 __all__ = ["add_to"]
@@ -30,13 +30,14 @@ def add_to(app: typer.Typer) -> None:
         )
     )(tree)
     app.command(
+        cls=NearTopology,
         epilog=examples(
             "civitas inspect topology.yaml writer",
             "civitas inspect writer    (of topology.yaml in this folder)",
             "civitas inspect topology.yaml writer --stack",
             "civitas inspect topology.yaml writer --profile 5s",
             "civitas inspect topology.yaml writer --json",
-        )
+        ),
     )(inspect)
 
 
@@ -58,7 +59,7 @@ def _seconds(text: str | None) -> str | None:
 
 
 def top(
-    topology: TopologyHere = HERE,
+    topology: TopologyFile = HERE,
     once: Annotated[bool, typer.Option("--once", help="Print them once and exit.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print them once as JSON and exit.")
@@ -96,7 +97,7 @@ def top(
     watch(topology, Choice(sort, filter, status, search), once=once, as_json=as_json)
 
 
-def tree(topology: TopologyHere = HERE, as_json: Json = False, verbose: Verbose = False) -> None:
+def tree(topology: TopologyFile = HERE, as_json: Json = False, verbose: Verbose = False) -> None:
     """Print the tree of the running system: each agent, and what it does now."""
     from civitas.cli.inside import show_tree
 
@@ -104,13 +105,10 @@ def tree(topology: TopologyHere = HERE, as_json: Json = False, verbose: Verbose 
 
 
 def inspect(
-    place: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[TOPOLOGY] NAME",
-            help="The topology's YAML file, topology.yaml in this folder by default, and the name of the agent.",
-            show_default=False,
-        ),
+    topology: TopologyFile = HERE,
+    *,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the agent.", show_default=False)
     ],
     stack: Annotated[
         bool, typer.Option("--stack", help="Print only the stack of what it awaits.")
@@ -137,11 +135,8 @@ def inspect(
 
     if stack and profile is not None:
         raise typer.BadParameter("--stack and --profile: give one of them")
-    if len(place) > 2:
-        raise typer.BadParameter(f"one topology and one name; got {len(place)} arguments")
-    *topology, name = place
     show_agent(
-        Path(*topology) if topology else HERE,
+        topology,
         name,
         only_stack=stack,
         profile=None if profile is None else float(profile),

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 from civitas.runs.info import RunStatus
 
 __all__ = ["runs_app"]
@@ -35,7 +36,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
     ),
 )
 def list_(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     status: Annotated[
         RunStatus | None,
         typer.Option("--status", help="Only those with this status.", show_default=False),
@@ -59,20 +60,23 @@ def list_(
 
 
 @runs_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas runs show topology.yaml order-17",
         "civitas runs show topology.yaml order-17 --json",
-    )
+    ),
 )
-def show(topology: TopologyFile, run: Run, json: AsJson = False, verbose: Verbose = False) -> None:
+def show(
+    topology: TopologyFile = HERE, *, run: Run, json: AsJson = False, verbose: Verbose = False
+) -> None:
     """Print everything that is known of one run."""
     from civitas.cli.runs import show_run
 
     show_run(topology, run, as_json=json)
 
 
-@runs_app.command(epilog=examples("civitas runs cancel topology.yaml order-17"))
-def cancel(topology: TopologyFile, run: Run, verbose: Verbose = False) -> None:
+@runs_app.command(cls=NearTopology, epilog=examples("civitas runs cancel topology.yaml order-17"))
+def cancel(topology: TopologyFile = HERE, *, run: Run, verbose: Verbose = False) -> None:
     """End a run without an answer.
 
     Its handler is cancelled, and its conversation is as it was before it.
@@ -83,13 +87,15 @@ def cancel(topology: TopologyFile, run: Run, verbose: Verbose = False) -> None:
 
 
 @runs_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas runs result topology.yaml order-17",
         "civitas runs result topology.yaml order-17 --timeout 600",
-    )
+    ),
 )
 def result(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
+    *,
     run: Run,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", min=0.001, help="Seconds to wait for.")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.near import NearTopology
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["state_app"]
 
@@ -43,7 +44,7 @@ All = Annotated[
     ),
 )
 def list_(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     prefix: Prefix = "",
     all_: All = False,
     as_json: AsJson = False,
@@ -56,13 +57,14 @@ def list_(
 
 
 @state_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas state show topology.yaml counter",
         "civitas state show topology.yaml --prefix support/",
-    )
+    ),
 )
 def show(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     key: Key = None,
     prefix: Prefix = "",
     all_: All = False,
@@ -79,13 +81,14 @@ def show(
 
 
 @state_app.command(
+    cls=NearTopology,
     epilog=examples(
         "civitas state clear topology.yaml counter",
         "civitas state clear topology.yaml --prefix support/ --yes",
-    )
+    ),
 )
 def clear(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     key: Key = None,
     prefix: Prefix = "",
     all_: All = False,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from civitas.cli.options import TopologyFile, Verbose, examples
+from civitas.cli.options import HERE, TopologyFile, Verbose, examples
 
 __all__ = ["topology_app"]
 
@@ -31,7 +31,7 @@ topology_app = typer.Typer(
     )
 )
 def validate(
-    topology: TopologyFile,
+    topology: TopologyFile = HERE,
     imports: Annotated[
         bool,
         typer.Option(
@@ -64,7 +64,7 @@ def validate(
 
 
 @topology_app.command(epilog=examples("civitas topology show topology.yaml"))
-def show(topology: TopologyFile, verbose: Verbose = False) -> None:
+def show(topology: TopologyFile = HERE, verbose: Verbose = False) -> None:
     """Show the supervision tree of a topology: strategies, restart types, processes.
 
     Imports nothing that the file names.

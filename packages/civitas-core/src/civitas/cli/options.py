@@ -13,14 +13,13 @@ __all__ = [
     "Json",
     "Settings",
     "TopologyFile",
-    "TopologyHere",
     "Verbose",
     "changes_of",
     "examples",
 ]
 
 HERE = Path("topology.yaml")
-"""The topology of a command that looks into a system and was told none."""
+"""The topology of a command that was told none."""
 
 
 def examples(*lines: str) -> str:
@@ -28,10 +27,7 @@ def examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *(f"  [b]{line}[/b]" for line in lines)])
 
 
-TopologyFile = Annotated[
-    Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.", show_default=False)
-]
-TopologyHere = Annotated[Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.")]
+TopologyFile = Annotated[Path, typer.Argument(metavar="TOPOLOGY", help="The topology's YAML file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Show tracebacks and everything that happens.")
